@@ -1,0 +1,41 @@
+#include "common/bits.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "common/hex.h"
+
+namespace prose {
+namespace {
+
+TEST(bits, fields_are_most_significant_bit_first) {
+  std::array<std::uint8_t, 12> bits{};
+  bit_writer w(bits);
+  w.put(0b101, 3);
+  w.put(0x1ff, 9);
+  EXPECT_EQ(w.position(), 12U);
+  std::array<std::uint8_t, 2> packed{};
+  pack_bits(bits, packed);
+  EXPECT_EQ(to_hex(packed), "bff0");
+}
+
+TEST(bits, reading_past_the_end_gives_zeros_and_says_so) {
+  const std::array<std::uint8_t, 3> bits{1, 1, 1};
+  bit_reader r(bits);
+  EXPECT_EQ(r.get(2), 3U);
+  EXPECT_FALSE(r.overrun());
+  EXPECT_EQ(r.get(3), 4U);
+  EXPECT_TRUE(r.overrun());
+}
+
+TEST(hex, refuses_odd_lengths_and_other_characters) {
+  EXPECT_FALSE(from_hex("abc"));
+  EXPECT_FALSE(from_hex("zz"));
+  const auto bytes = from_hex("00fFa5");
+  ASSERT_TRUE(bytes);
+  EXPECT_EQ(to_hex(*bytes), "00ffa5");
+}
+
+}  // namespace
+}  // namespace prose
