@@ -1,0 +1,107 @@
+// The only user of uhd::usrp::multi_usrp: continuous timed reception and timed bursts on any UHD device, real or emulated.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "phy/types/cf32.h"
+#include "phy/types/sample_source.h"
+
+namespace prose::phy {
+
+/// Empty strings and zeros mean "what the device does by default".
+struct radio_config {
+  std::string device_args = "type=virtual";  ///< UHD device arguments, as --args of UHD's own programs
+  std::string clock_source;                  ///< internal, external, gpsdo
+  std::string time_source;                   ///< internal, external, gpsdo; with external or gpsdo the PPS starts device time
+  std::string subdev;                        ///< "A:A", for both directions
+  std::string rx_antenna;
+  std::string tx_antenna;
+  double master_clock_hz = 0.0;     ///< some devices take it only at opening; read back and refused on more than 1 Hz of error
+  double sample_rate_hz = 15.36e6;  ///< rate of every span and tick of this interface
+  double device_rate_hz = 0.0;      ///< rate asked of the device when it cannot give sample_rate_hz: a resampler bridges them
+  double center_freq_hz = 5.9e9;
+  double rx_gain_db = 0.0;
+  double tx_gain_db = 0.0;
+  double bandwidth_hz = 0.0;
+  int n_rx_antennas = 1;
+  double turnaround_s = 0.0;        ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
+  bool blank_own_bursts = true;     ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
+  bool realtime_priority = false;   ///< ask for it; without the right to it the radio carries on and says so in notes()
+  double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
+  double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
+};
+
+enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done };
+
+struct radio_event {
+  radio_event_kind kind;
+  std::int64_t tick;  ///< device time in samples at sample_rate_hz; -1 when the device does not tell
+};
+
+struct radio_counters {
+  std::uint64_t overflows = 0;
+  std::uint64_t underflows = 0;
+  std::uint64_t lates = 0;            ///< bursts dropped because their time had passed, here or by the device
+  std::uint64_t sequence_errors = 0;  ///< packets lost on the way to or from the device
+  std::uint64_t timeouts = 0;
+  std::uint64_t bursts_sent = 0;
+  std::uint64_t bursts_done = 0;      ///< acknowledged by the device
+  std::uint64_t samples_received = 0;
+  std::uint64_t samples_lost = 0;     ///< as far as time stamps tell
+};
+
+enum class transmit_status : std::uint8_t { sent, late };
+
+/// One radio. read() belongs to one thread and transmit() to one thread (which may be the same); the other members may be called
+/// from any thread. A tick is one sample period: tick n is device time n / sample_rate_hz; ticks are 64-bit integers throughout.
+class radio : public sample_source {
+ public:
+  /// Opens, configures and reads back; the error is one line that names the setting and what the device accepts.
+  static result<std::unique_ptr<radio>> open(const radio_config&);
+  ~radio() override;
+  radio(const radio&) = delete;
+  radio& operator=(const radio&) = delete;
+
+  /// Starts continuous reception, at once or at a tick. Called by the first read() if not before.
+  result<std::int64_t> start(std::optional<std::int64_t> at_tick = std::nullopt);
+  void stop();
+
+  double sample_rate_hz() const override;
+  int n_antennas() const override;
+  /// Blocks until the spans are full, an overflow cuts the block short, or the radio fails.
+  result<read_status> read(std::span<const std::span<cf32>> out) override;
+  /// One antenna.
+  result<read_status> read(std::span<cf32> out);
+
+  /// Queues one burst that starts at `start_tick` exactly. A burst whose time has passed is dropped and counted, never sent late.
+  /// Blocks only while the device's buffers are full.
+  result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst);
+
+  /// Device time now. Costs a round trip to real hardware.
+  std::int64_t now_tick() const;
+  /// The next event, oldest first; empty when there is none.
+  std::optional<radio_event> poll_event();
+  radio_counters counters() const;
+
+  result<double> set_rx_gain_db(double gain_db);
+  result<double> set_tx_gain_db(double gain_db);
+  result<double> set_center_freq_hz(double freq_hz);
+
+  /// What the device said of itself, and remarks worth one line each in a log.
+  const std::string& description() const;
+  const std::vector<std::string>& notes() const;
+  std::int64_t turnaround_ticks() const;
+
+ private:
+  radio();
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace prose::phy
