@@ -1,0 +1,203 @@
+// Everything that a stream of samples says: the engine under the sniffer and under a UE's receiver. Samples go in, decoded
+// MIBs, SCIs, transport blocks and discovery messages come out, each with the place of its subframe in the stream.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/result.h"
+#include "phy/types/carrier.h"
+#include "phy/types/cf32.h"
+#include "phy/types/channels.h"
+#include "phy/types/mib_sl.h"
+#include "phy/types/sci.h"
+
+namespace prose::phy {
+
+/// How the start of subframes is found.
+enum class sync_mode : std::uint8_t {
+  slss,     ///< search PSSS and SSSS, then track
+  aligned,  ///< given: every subframe starts where `aligned_timing` says
+  blind,    ///< nothing given and no SLSS needed: cyclic prefixes, energy and DMRS
+};
+
+/// Timing for sync_mode::aligned. Samples are ticks as given to process().
+struct aligned_timing {
+  std::int64_t first_subframe_sample = 0;
+  /// 10 * DFN + subframe (0..10239) of each stored subframe, not necessarily consecutive. Past its end the numbers go on one
+  /// by one. Empty: not known, then n_ssf is hypothesised for every subframe.
+  std::vector<int> absolute_subframes;
+};
+
+// --- what is known of the resource pool (TS 36.331 names; bitmaps as text of 0 and 1, first subframe first) -----------------
+
+/// TM3/TM4 sub-channel layout, and where known the subframes of the pool.
+struct v2x_pool_info {
+  int size_subchannel = 0;            ///< PRB
+  int n_subchannels = 0;
+  int start_prb = 0;
+  bool adjacent = true;               ///< adjacencyPSCCH-PSSCH
+  int start_prb_pscch = 0;            ///< only where not adjacent
+  std::string subframe_bitmap;        ///< sl-Subframe-r14; empty: not known
+  int offset_indicator = 0;
+  int slss_period = 0;                ///< subframes; 0: no SLSS subframes are taken out
+  int slss_offset = 0;
+};
+
+/// A set of PRBs: prb_start.. and ..prb_end, prb_num each.
+struct prb_range_info {
+  int prb_num = 0;
+  int prb_start = 0;
+  int prb_end = 0;
+};
+
+/// TM1/TM2 communication. `known` false: PSCCH on any PRB of any subframe, RIVs relative to the carrier.
+struct sl_comm_pool_info {
+  bool known = false;
+  int sc_period_subframes = 40;
+  prb_range_info pscch;
+  int offset_indicator = 0;
+  std::string subframe_bitmap;
+  /// TM2 only: data resources. Without it PSSCH follows the rules of TM1.
+  struct data_resources {
+    prb_range_info prb;
+    int offset_indicator = 0;
+    std::string subframe_bitmap;
+  };
+  std::optional<data_resources> data;
+  /// Frequency hopping (TS 36.213 14.1.1.2): N_sb, rb-Offset and c_init.
+  int hopping_parameter = 504;
+  int n_subbands = 1;
+  int rb_offset = 0;
+};
+
+/// Discovery (TS 36.213 14.3).
+struct discovery_pool_info {
+  int disc_period_subframes = 320;
+  int num_retx = 0;
+  int num_repetition = 1;
+  prb_range_info prb;
+  int offset_indicator = 0;
+  std::string subframe_bitmap;
+};
+
+/// monostate: nothing known. TM3/4: the sub-channel layout is found from the signal; TM1/2: as an unknown sl_comm pool, and
+/// PSDCH on any PRB pair.
+using monitor_pool = std::variant<std::monostate, v2x_pool_info, sl_comm_pool_info, discovery_pool_info>;
+
+struct monitor_config {
+  carrier_config carrier;
+  int n_antennas = 1;              ///< 1..4
+  sync_mode sync = sync_mode::slss;
+  aligned_timing timing;           ///< sync_mode::aligned only
+  monitor_pool pool;
+  double max_cfo_hz = 6000.0;      ///< largest frequency offset of a transmitter, below half a subcarrier
+  bool report_failed_tbs = false;  ///< also give tb events whose CRC failed (crc_ok = false)
+};
+
+// --- events ---------------------------------------------------------------------------------------------------------------
+
+/// What every event says about its transmission.
+struct reception {
+  std::int64_t sample = 0;         ///< tick of the first sample of its subframe
+  int absolute_subframe = -1;      ///< 0..10239, -1 where it is not known
+  float snr_db = 0;                ///< per resource element
+  float power_db = 0;              ///< per resource element, relative to full scale
+  float cfo_hz = 0;
+  float timing_offset_samples = 0; ///< of this transmitter, relative to `sample`
+};
+
+struct mib_sl_event {
+  reception rx;
+  int n_sl_id = 0;
+  mib_sl mib;                            ///< all zero where the bits are no valid MIB-SL
+  std::span<const std::uint8_t> bits;    ///< 40 or 48, unpacked
+};
+
+struct sci_event {
+  reception rx;
+  int format = 0;                        ///< 0 or 1
+  int prb = 0;                           ///< first PRB of the PSCCH
+  int cyclic_shift = 0;                  ///< format 1: 0, 3, 6 or 9
+  std::span<const std::uint8_t> bits;    ///< unpacked
+  std::variant<sci_format0, sci_format1> fields;
+  /// Format 1: number of sub-channels the fields were read with; 0 where the layout is not known (yet), then frequency_location
+  /// and what follows it are a guess.
+  int n_subchannels = 0;
+};
+
+struct tb_event {
+  reception rx;
+  int prb_start = 0;
+  int n_prb = 0;
+  int tbs = 0;
+  int mcs = 0;
+  int modulation_order = 2;
+  int rv = 0;                            ///< of the transmission that completed the block
+  int n_transmissions = 1;               ///< combined
+  std::uint32_t n_x_id = 0;
+  int n_ssf = 0;
+  bool crc_ok = false;
+  bool repetition = false;               ///< another transmission of a block that was reported before
+  std::span<const std::uint8_t> bits;    ///< tbs bits, unpacked, without CRC; empty unless crc_ok
+};
+
+struct discovery_event {
+  reception rx;
+  int prb = 0;
+  int rv = 0;
+  int n_transmissions = 1;
+  bool crc_ok = false;
+  bool repetition = false;
+  std::span<const std::uint8_t> bits;    ///< 232, unpacked
+};
+
+using monitor_event = std::variant<mib_sl_event, sci_event, tb_event, discovery_event>;
+
+/// Counts since construction.
+struct monitor_statistics {
+  std::uint64_t samples = 0;
+  std::uint64_t non_finite_samples = 0;   ///< NaN, Inf or absurdly large; replaced by zero
+  std::uint64_t subframes = 0;            ///< examined
+  std::uint64_t gaps = 0;                 ///< jumps of the tick
+  std::uint64_t pscch_candidates = 0;     ///< decoded after the DMRS check
+  std::uint64_t sci = 0;
+  std::uint64_t tb_ok = 0;
+  std::uint64_t tb_failed = 0;
+  std::uint64_t mib = 0;
+  std::uint64_t discovery = 0;
+  std::uint64_t soft_buffers_evicted = 0; ///< combining given up for want of room
+};
+
+/// Allocates in make(); afterwards only the event buffers grow, up to the largest number of events of one call.
+class monitor {
+ public:
+  static result<monitor> make(const monitor_config& config);
+  monitor(monitor&&) noexcept;
+  monitor& operator=(monitor&&) noexcept;
+  ~monitor();
+
+  /// samples[a] are those of antenna a, all of the same length (any length); first_tick numbers the first of them. A jump of the
+  /// tick ends the current subframe (what is missing is taken as zero). Events, and what they point to, stay valid until the next
+  /// call of process() or finish().
+  std::span<const monitor_event> process(std::span<const std::span<const cf32>> samples, std::int64_t first_tick);
+  /// One antenna.
+  std::span<const monitor_event> process(std::span<const cf32> samples, std::int64_t first_tick);
+  /// The end of the stream: a partial last subframe is filled with zeros.
+  std::span<const monitor_event> finish();
+
+  const monitor_statistics& statistics() const;
+
+ private:
+  struct impl;
+  explicit monitor(std::unique_ptr<impl> p);
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace prose::phy
