@@ -1,0 +1,68 @@
+#include "apps/common/cli.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "apps/common/stop.h"
+
+namespace prose::apps {
+namespace {
+const std::vector<std::string> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+}
+
+std::string_view version() { return PROSE_VERSION; }
+
+void add_common_options(CLI::App& app, common_options& options) {
+  app.add_option("--config", options.config_path, "YAML configuration; the command line wins over it")->type_name("FILE.yaml");
+  app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off; the log goes to stderr")
+      ->check(CLI::IsMember(log_levels))
+      ->capture_default_str();
+  app.set_version_flag("--version", app.get_name() + " " + std::string(version()));
+  app.set_help_flag("-h,--help", "this text");
+}
+
+std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, const common_options& options) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help and --version
+    app.exit(e);
+    return std::fflush(stdout) == 0 ? exit_ok : exit_failure;
+  } catch (const CLI::Error& e) {
+    return report(app.get_name(), std::string(e.what()) + " (see --help)", exit_usage);
+  }
+  auto logger = spdlog::stderr_color_mt(app.get_name());
+  spdlog::set_default_logger(logger);
+  spdlog::set_pattern("%H:%M:%S.%e %n %^%l%$ %v");
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  // A reader of our output that goes away, and a file size limit, are write errors, not deaths.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  install_stop_handler();
+  return std::nullopt;
+}
+
+std::string find_config_path(int argc, char** argv) {
+  const std::string_view name = "--config";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view a = argv[i];
+    if (a == "--") break;
+    if (a == name && i + 1 < argc) return argv[i + 1];
+    if (a.size() > name.size() && a.substr(0, name.size()) == name && a[name.size()] == '=')
+      return std::string(a.substr(name.size() + 1));
+  }
+  return {};
+}
+
+int report(std::string_view program, std::string_view message, exit_code code) {
+  std::string line = std::string(program) + ": " + std::string(message);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  std::fprintf(stderr, "%s\n", line.c_str());
+  return code;
+}
+
+}  // namespace prose::apps

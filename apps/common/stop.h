@@ -1,0 +1,11 @@
+// Ctrl-C (SIGINT) and SIGTERM ask a program to end; a second one ends it at once.
+#pragma once
+
+namespace prose::apps {
+
+void install_stop_handler();
+bool stop_requested() noexcept;
+/// For a program that ends itself, and for tests.
+void request_stop() noexcept;
+
+}  // namespace prose::apps

@@ -1,0 +1,74 @@
+#include "phy/io/json_text.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace prose::phy {
+namespace {
+
+/// Keeps nothing but where the text stopped being JSON.
+struct mistake_finder : nlohmann::json_sax<nlohmann::json> {
+  std::size_t position = 0;
+  std::string token;
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t at, const std::string& last, const nlohmann::detail::exception&) override {
+    position = at;
+    token = last;
+    return false;
+  }
+};
+
+/// What of a hostile text may go into a one-line message.
+std::string printable(std::string_view text, std::size_t max) {
+  std::string out;
+  for (const char c : text.substr(0, max)) out += (c >= 0x20 && c < 0x7F) ? c : '?';
+  return out;
+}
+
+}  // namespace
+
+result<nlohmann::json> parse_json(std::string_view text, std::string_view file) {
+  auto value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_discarded()) return value;
+  mistake_finder finder;
+  nlohmann::json::sax_parse(text, &finder);
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(finder.position, text.size()));
+  const auto line = 1 + std::count(text.begin(), end, '\n');
+  return fail(std::string(file) + ":" + std::to_string(line) + ": not JSON" +
+              (finder.token.empty() ? std::string() : " near '" + printable(finder.token, 40) + "'"));
+}
+
+result<std::string> read_text_file(const std::string& path, std::size_t max_bytes) {
+  std::error_code ec;
+  const auto status = std::filesystem::status(path, ec);
+  if (ec || !std::filesystem::exists(status)) return fail(path + ": no such file");
+  if (std::filesystem::is_directory(status)) return fail(path + ": is a directory, a file is needed");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> f(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!f) return fail(path + ": cannot be opened: " + std::strerror(errno));
+  std::string text;
+  char block[65536];
+  while (const auto n = std::fread(block, 1, sizeof block, f.get())) {
+    text.append(block, n);
+    if (text.size() > max_bytes) return fail(path + ": larger than " + std::to_string(max_bytes) + " bytes");
+  }
+  if (std::ferror(f.get()) != 0) return fail(path + ": cannot be read: " + std::strerror(errno));
+  return text;
+}
+
+}  // namespace prose::phy

@@ -1,0 +1,58 @@
+// SigMF metadata (github.com/sigmf/SigMF, version 1.x): what the receiver needs of it, checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+
+namespace prose::phy {
+
+/// Sample formats that are read and written, little endian, interleaved I and Q.
+enum class sigmf_datatype : std::uint8_t { cf32_le, ci16_le };
+
+constexpr std::size_t bytes_per_sample(sigmf_datatype t) { return t == sigmf_datatype::cf32_le ? 8 : 4; }
+std::string_view name_of(sigmf_datatype t);
+std::optional<sigmf_datatype> sigmf_datatype_from(std::string_view name);
+
+/// One capture segment. A sample counts once for all channels.
+struct sigmf_capture {
+  std::int64_t sample_start = 0;             ///< index in the data file
+  std::optional<std::int64_t> global_index;  ///< core:global_index, index in the original stream: tells how large a gap was
+  std::optional<double> frequency_hz;
+  std::string datetime;                      ///< ISO 8601, empty when not given
+};
+
+struct sigmf_meta {
+  sigmf_datatype datatype = sigmf_datatype::cf32_le;
+  double sample_rate_hz = 0;
+  int n_channels = 1;
+  std::int64_t offset = 0;          ///< core:offset, stream index of the first sample of the file
+  std::int64_t trailing_bytes = 0;  ///< core:trailing_bytes, not samples
+  std::string dataset;              ///< core:dataset: a data file with a name of its own, in the same folder; empty: the usual name
+  std::string sha512;               ///< hexadecimal, empty when not given
+  std::string description, hw, author, recorder;
+  std::vector<sigmf_capture> captures;  ///< at least one, sample_start strictly increasing
+
+  std::size_t bytes_per_frame() const { return bytes_per_sample(datatype) * static_cast<std::size_t>(n_channels); }
+};
+
+inline constexpr int max_sigmf_channels = 64;
+inline constexpr std::size_t max_sigmf_meta_bytes = 64U << 20U;
+
+/// `file` names the text in errors; each error is one line with the file and the key.
+result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& file);
+/// Checks what only the data's length can tell (n_samples: whole samples in the data file).
+result<void> check_against_length(const sigmf_meta& meta, std::int64_t n_samples, const std::string& file);
+std::string to_json_text(const sigmf_meta& meta);
+
+/// "x.sigmf-meta", "x.sigmf-data" or "x" -> the two file names.
+struct sigmf_paths {
+  std::string meta, data;
+};
+sigmf_paths sigmf_paths_of(const std::string& path);
+
+}  // namespace prose::phy

@@ -1,0 +1,158 @@
+#include "phy/io/sigmf_reader.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "phy/io/json_text.h"
+
+namespace prose::phy {
+namespace {
+constexpr std::int64_t block_frames = 16384;
+static_assert(std::endian::native == std::endian::little, "samples are read as they lie in memory");
+
+void unpack(const std::uint8_t* in, const sigmf_meta& m, std::span<const std::span<cf32>> out, std::size_t at, std::size_t n) {
+  const std::size_t step = bytes_per_sample(m.datatype);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      const std::uint8_t* p = in + (i * out.size() + c) * step;
+      if (m.datatype == sigmf_datatype::cf32_le) {
+        float v[2];
+        std::memcpy(v, p, sizeof v);
+        out[c][at + i] = {v[0], v[1]};
+      } else {
+        std::int16_t v[2];
+        std::memcpy(v, p, sizeof v);
+        out[c][at + i] = {static_cast<float>(v[0]) / 32768.0F, static_cast<float>(v[1]) / 32768.0F};
+      }
+    }
+}
+}  // namespace
+
+result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path) {
+  const auto paths = sigmf_paths_of(path);
+  const auto text = read_text_file(paths.meta, max_sigmf_meta_bytes);
+  if (!text) return tl::unexpected(text.error());
+  auto meta = parse_sigmf_meta(*text, paths.meta);
+  if (!meta) return tl::unexpected(meta.error());
+  std::unique_ptr<sigmf_reader> r(new sigmf_reader);
+  r->meta_ = std::move(*meta);
+  r->meta_path_ = paths.meta;
+  r->data_path_ = paths.data;
+  const std::string key = r->meta_.dataset.empty() ? "" : " (" + paths.meta + ": global.core:dataset)";
+  if (!r->meta_.dataset.empty()) r->data_path_ = (std::filesystem::path(paths.meta).parent_path() / r->meta_.dataset).string();
+
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(r->data_path_, ec)) return fail(r->data_path_ + ": no such data file" + key);
+  const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(r->data_path_, ec));
+  if (ec) return fail(r->data_path_ + ": size cannot be read: " + ec.message());
+  if (r->meta_.trailing_bytes > bytes)
+    return fail(paths.meta + ": global.core:trailing_bytes is larger than the data file " + r->data_path_);
+  const auto frame = static_cast<std::int64_t>(r->meta_.bytes_per_frame());
+  r->n_samples_ = (bytes - r->meta_.trailing_bytes) / frame;
+  r->partial_bytes_ = (bytes - r->meta_.trailing_bytes) % frame;
+  if (r->n_samples_ == 0)
+    return fail(r->data_path_ + ": holds no sample (" + std::to_string(bytes) + " bytes; one sample of global.core:datatype " +
+                std::string(name_of(r->meta_.datatype)) + " has " + std::to_string(frame) + ")");
+  if (auto ok = check_against_length(r->meta_, r->n_samples_, paths.meta); !ok) return tl::unexpected(ok.error());
+  r->file_.reset(std::fopen(r->data_path_.c_str(), "rb"));
+  if (!r->file_) return fail(r->data_path_ + ": cannot be opened: " + std::strerror(errno));
+  r->lay_out_segments();
+  r->block_.resize(static_cast<std::size_t>(block_frames * frame));
+  if (auto ok = r->seek(0); !ok) return tl::unexpected(ok.error());
+  return r;
+}
+
+void sigmf_reader::lay_out_segments() {
+  // Samples before the first capture belong to no segment by the standard; they are samples all the same.
+  const auto& c = meta_.captures;
+  if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, meta_.offset, false});
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, meta_.offset + c[i].sample_start, false};
+    if (segments_.empty()) {
+      s.tick = c[i].global_index.value_or(s.tick);
+    } else {
+      const segment& before = segments_.back();
+      const std::int64_t next = before.tick + (before.end - before.start);
+      // A stream index that runs backwards is a lie; the samples stay in order.
+      s.tick = std::max(c[i].global_index.value_or(next), next);
+      const bool retuned = i > 0 && c[i].frequency_hz != c[i - 1].frequency_hz;
+      s.gap = !(c[i].global_index && *c[i].global_index == next) || retuned;
+    }
+    segments_.push_back(s);
+  }
+}
+
+std::size_t sigmf_reader::segment_at(std::int64_t sample) const {
+  const auto it = std::upper_bound(segments_.begin(), segments_.end(), sample,
+                                   [](std::int64_t s, const segment& g) { return s < g.start; });
+  return static_cast<std::size_t>(it - segments_.begin()) - 1;
+}
+
+std::int64_t sigmf_reader::tick_of(std::int64_t sample) const {
+  const segment& s = segments_[segment_at(std::max<std::int64_t>(sample, 0))];
+  return s.tick + (sample - s.start);
+}
+
+std::int64_t sigmf_reader::sample_of(std::int64_t tick) const {
+  const auto it =
+      std::upper_bound(segments_.begin(), segments_.end(), tick, [](std::int64_t t, const segment& g) { return t < g.tick; });
+  if (it == segments_.begin()) return tick - segments_.front().tick;
+  const segment& s = *(it - 1);
+  const std::int64_t sample = s.start + (tick - s.tick);
+  return it == segments_.end() ? sample : std::min(sample, it->start);
+}
+
+result<void> sigmf_reader::seek(std::int64_t sample) {
+  assert(sample >= 0 && sample <= n_samples_);
+  const auto at = sample * static_cast<std::int64_t>(meta_.bytes_per_frame());
+  if (fseeko(file_.get(), at, SEEK_SET) != 0) return fail(data_path_ + ": cannot be read: " + std::strerror(errno));
+  position_ = sample;
+  return {};
+}
+
+result<read_status> sigmf_reader::read(std::span<const std::span<cf32>> out) {
+  assert(static_cast<int>(out.size()) == meta_.n_channels);
+  read_status status;
+  if (position_ >= n_samples_) {
+    status.end = true;
+    status.first_tick = tick_of(n_samples_);
+    return status;
+  }
+  const segment& s = segments_[segment_at(position_)];
+  status.first_tick = s.tick + (position_ - s.start);
+  status.gap_before = s.gap && position_ == s.start;
+  auto left = std::min<std::int64_t>(static_cast<std::int64_t>(out[0].size()), s.end - position_);
+  while (left > 0) {
+    const auto want = static_cast<std::size_t>(std::min(left, block_frames));
+    const std::size_t got = std::fread(block_.data(), meta_.bytes_per_frame(), want, file_.get());
+    unpack(block_.data(), meta_, out, status.n_samples, got);
+    status.n_samples += got;
+    position_ += static_cast<std::int64_t>(got);
+    left -= static_cast<std::int64_t>(got);
+    if (got == want) continue;
+    if (std::ferror(file_.get()) != 0) return fail(data_path_ + ": cannot be read: " + std::strerror(errno));
+    n_samples_ = position_;  // the file became shorter while it was read
+    break;
+  }
+  status.end = position_ >= n_samples_;
+  return status;
+}
+
+std::size_t zero_non_finite(std::span<cf32> samples) {
+  constexpr float limit = 1e12F;
+  std::size_t zeroed = 0;
+  for (auto& v : samples) {
+    // Written so that a NaN fails the comparison.
+    if (std::abs(v.real()) <= limit && std::abs(v.imag()) <= limit) continue;
+    v = {};
+    ++zeroed;
+  }
+  return zeroed;
+}
+
+}  // namespace prose::phy

@@ -1,0 +1,18 @@
+// SigMF metadata of any content: an error or a value, never a crash; what was accepted is written and read again unchanged.
+#include <cstdlib>
+#include <string_view>
+
+#include "phy/io/sigmf_meta.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace prose::phy;
+  const auto meta = parse_sigmf_meta({reinterpret_cast<const char*>(data), size}, "f");
+  if (!meta) {
+    if (meta.error().message.find('\n') != std::string::npos) std::abort();
+    return 0;
+  }
+  (void)check_against_length(*meta, 1000, "f");
+  const auto again = parse_sigmf_meta(to_json_text(*meta), "f");
+  if (!again || again->captures.size() != meta->captures.size() || again->sample_rate_hz != meta->sample_rate_hz) std::abort();
+  return 0;
+}
