@@ -1,0 +1,205 @@
+// The UE's ends towards the host: addresses, TUN (in a network namespace of the test's own), UDP and line data ports,
+// metrics.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <thread>
+
+#include "apps/ue/data_port.h"
+#include "apps/ue/file_descriptor.h"
+#include "apps/ue/metrics.h"
+
+namespace prose::apps {
+namespace {
+
+std::string text_of(std::span<const std::uint8_t> b) { return {b.begin(), b.end()}; }
+std::vector<std::uint8_t> octets(const std::string& s) { return {s.begin(), s.end()}; }
+
+TEST(addresses, of_packets_and_of_text) {
+  std::vector<std::uint8_t> v4(20, 0);
+  v4[0] = 0x45;
+  v4[15] = 9;
+  v4[16] = 10;
+  v4[19] = 7;
+  EXPECT_EQ(to_string(destination_of(v4).value()), "10.0.0.7");
+  EXPECT_EQ(to_string(source_of(v4).value()), "0.0.0.9");
+  std::vector<std::uint8_t> v6(40, 0);
+  v6[0] = 0x60;
+  v6[24] = 0xfd;
+  v6[39] = 1;
+  EXPECT_EQ(to_string(destination_of(v6).value()), "fd00::1");
+  v6.pop_back();
+  EXPECT_FALSE(destination_of(v6));
+  EXPECT_FALSE(destination_of({}));
+  EXPECT_FALSE(parse_ip_address("10.0.0"));
+}
+
+TEST(addresses, defaults_are_private_and_differ) {
+  std::array<std::uint8_t, 20> hash{};
+  const auto a = default_ipv4(hash);
+  hash[2] = 1;
+  hash[5] = 1;
+  EXPECT_NE(a, default_ipv4(hash));
+  EXPECT_EQ(to_string(a), "10.64.0.1");
+  EXPECT_EQ(to_string(default_ipv6(hash)).substr(0, 14), "fd50:726f:5365");
+}
+
+TEST(udp_port, carries_packets_both_ways_and_drops_oversized_ones) {
+  file_descriptor application(socket(AF_INET, SOCK_DGRAM, 0));
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof a;
+  ASSERT_EQ(bind(application.get(), reinterpret_cast<sockaddr*>(&a), length), 0);
+  ASSERT_EQ(getsockname(application.get(), reinterpret_cast<sockaddr*>(&a), &length), 0);
+  // A port that is free now, for the UE's side.
+  sockaddr_in b = a;
+  b.sin_port = 0;
+  {
+    file_descriptor probe(socket(AF_INET, SOCK_DGRAM, 0));
+    ASSERT_EQ(bind(probe.get(), reinterpret_cast<sockaddr*>(&b), sizeof b), 0);
+    ASSERT_EQ(getsockname(probe.get(), reinterpret_cast<sockaddr*>(&b), &length), 0);
+  }
+  const auto text = [](const sockaddr_in& s) { return "127.0.0.1:" + std::to_string(ntohs(s.sin_port)); };
+  auto port = open_udp({{.name = "quiet"}, {.name = "john", .udp_listen = text(b), .udp_forward = text(a)}});
+  ASSERT_TRUE(port) << port.error().message;
+  std::vector<std::uint8_t> buffer(max_data_packet_bytes);
+  EXPECT_FALSE((*port)->poll(buffer));
+  const std::vector<std::uint8_t> big(max_data_packet_bytes + 1, 1);
+  sendto(application.get(), big.data(), big.size(), 0, reinterpret_cast<sockaddr*>(&b), sizeof b);
+  sendto(application.get(), "hello", 5, 0, reinterpret_cast<sockaddr*>(&b), sizeof b);
+  std::optional<outgoing_packet> got;
+  for (int i = 0; i < 100 && !got; ++i) {
+    got = (*port)->poll(buffer);
+    usleep(1000);
+  }
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->peer, 1U);
+  EXPECT_EQ(text_of(std::span(buffer).first(got->size)), "hello");
+  EXPECT_EQ((*port)->counters().oversized, 1U);
+  (*port)->deliver(1, octets("answer"));
+  (*port)->deliver(0, octets("nowhere"));
+  char in[32];
+  ASSERT_EQ(recv(application.get(), in, sizeof in, 0), 6);
+  EXPECT_EQ(std::string(in, 6), "answer");
+}
+
+// Runs in a thread that moves into a network namespace of its own.
+void use_tun_in_namespace() {
+  if (unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "no right to make a network namespace";
+  const auto address = [](const char* text) { return parse_ip_address(text).value(); };
+  auto port = open_tun({.interface = "prosetest", .ipv4 = address("10.64.0.1"), .ipv6 = address("fd50::1")},
+                       {{.name = "mary", .ipv4 = address("10.64.0.9"), .ipv6 = address("fd50::9")},
+                        {.name = "john", .ipv4 = address("10.64.0.2"), .ipv6 = address("fd50::2")}});
+  ASSERT_TRUE(port) << port.error().message;
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_port = htons(4000);
+  file_descriptor s(socket(AF_INET, SOCK_DGRAM, 0));
+  ASSERT_EQ(bind(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  ASSERT_EQ(inet_pton(AF_INET, "10.64.0.2", &a.sin_addr), 1);
+  ASSERT_EQ(sendto(s.get(), "ping", 4, 0, reinterpret_cast<sockaddr*>(&a), sizeof a), 4);
+  std::vector<std::uint8_t> packet(max_data_packet_bytes);
+  std::optional<outgoing_packet> got;
+  for (int i = 0; i < 200 && !got; ++i) {
+    got = (*port)->poll(packet);
+    usleep(1000);
+  }
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->peer, 1U);
+  ASSERT_EQ(got->size, 32U);  // IPv4 and UDP headers
+  EXPECT_EQ(to_string(source_of(packet).value()), "10.64.0.1");
+  // The answer: addresses swapped, which leaves both checksums as they are.
+  packet.resize(got->size);
+  std::swap_ranges(packet.begin() + 12, packet.begin() + 16, packet.begin() + 16);
+  (*port)->deliver(0, packet);  // john's address from mary's link: refused
+  char in[16];
+  usleep(10000);
+  EXPECT_LT(recv(s.get(), in, sizeof in, MSG_DONTWAIT), 0);
+  EXPECT_EQ((*port)->counters().write_failed, 1U);
+  (*port)->deliver(1, packet);
+  usleep(10000);
+  EXPECT_EQ(recv(s.get(), in, sizeof in, MSG_DONTWAIT), 4);
+  EXPECT_FALSE(open_tun({.interface = "a name that is too long"}, {}));
+}
+
+TEST(tun_port, routes_packets_by_peer_and_takes_only_their_own_addresses) { std::thread(use_tun_in_namespace).join(); }
+
+TEST(udp_port, bad_endpoints_are_one_line_errors) {
+  for (const char* bad : {"127.0.0.1", "localhost:1", "127.0.0.1:99999", ":5", "1.2.3.4:x"}) {
+    const auto port = open_udp({{.name = "john", .udp_listen = bad}});
+    ASSERT_FALSE(port) << bad;
+    EXPECT_NE(port.error().message.find("john"), std::string::npos);
+  }
+}
+
+TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
+  int in[2];
+  int out[2];
+  ASSERT_EQ(pipe(in), 0);
+  ASSERT_EQ(pipe(out), 0);
+  auto port = open_lines({{.name = "john"}, {.name = "mary"}}, in[0], out[1]);
+  ASSERT_TRUE(port);
+  std::vector<std::uint8_t> buffer(max_data_packet_bytes);
+  EXPECT_FALSE((*port)->poll(buffer));
+  EXPECT_FALSE((*port)->ended());
+  const std::string lines = "mary good day\nnobody hi\njohn last without newline";
+  ASSERT_EQ(write(in[1], lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
+  auto got = (*port)->poll(buffer);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->peer, 1U);
+  EXPECT_EQ(text_of(std::span(buffer).first(got->size)), "good day");
+  EXPECT_FALSE((*port)->poll(buffer));
+  EXPECT_EQ((*port)->counters().no_such_peer, 1U);
+  close(in[1]);
+  got = (*port)->poll(buffer);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->peer, 0U);
+  EXPECT_FALSE((*port)->poll(buffer));
+  EXPECT_TRUE((*port)->ended());
+  (*port)->deliver(0, octets("a\x1b[2Jb"));
+  char text[64];
+  const auto n = read(out[0], text, sizeof text);
+  EXPECT_EQ(std::string(text, static_cast<std::size_t>(n)), "john a?[2Jb\n");
+}
+
+std::string ask(int port, const std::string& request) {
+  file_descriptor s(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  a.sin_port = htons(static_cast<std::uint16_t>(port));
+  if (connect(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) != 0) return "no connection";
+  if (send(s.get(), request.data(), request.size(), 0) < 0) return "not sent";
+  std::string answer;
+  char chunk[512];
+  for (ssize_t n = 0; (n = recv(s.get(), chunk, sizeof chunk, 0)) > 0;)
+    answer.append(chunk, static_cast<std::size_t>(n));
+  return answer;
+}
+
+TEST(metrics, serves_the_published_page_and_nothing_else) {
+  auto server = metrics_server::open(0);
+  ASSERT_TRUE(server) << server.error().message;
+  metrics_page page;
+  page.counter("prose_frames_total", "Frames sent.", 3, "peer=\"john\"");
+  page.counter("prose_frames_total", "Frames sent.", 4, "peer=\"mary\"");
+  page.gauge("prose_cfo_hz", "Carrier offset.", -12.5);
+  (*server)->publish(page.text());
+  const auto answer = ask((*server)->port(), "GET /metrics HTTP/1.0\r\n\r\n");
+  EXPECT_NE(answer.find("200 OK"), std::string::npos);
+  EXPECT_NE(answer.find("# HELP prose_frames_total Frames sent.\n# TYPE prose_frames_total counter\n"
+                        "prose_frames_total{peer=\"john\"} 3\nprose_frames_total{peer=\"mary\"} 4\n"),
+            std::string::npos)
+      << answer;
+  EXPECT_NE(answer.find("prose_cfo_hz -12.5\n"), std::string::npos);
+  EXPECT_NE(ask((*server)->port(), "GET /secret HTTP/1.0\r\n\r\n").find("404"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace prose::apps
