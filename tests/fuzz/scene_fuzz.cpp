@@ -1,0 +1,24 @@
+// A scene of any content, then checked against a file: an error of one line or a carrier, never a crash.
+#include <cstdlib>
+#include <string_view>
+
+#include "apps/sniffer/scene.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace prose::apps;
+  const std::string_view text{reinterpret_cast<const char*>(data), size};
+  const auto s = parse_scene(text, "s.json");
+  if (!s) {
+    if (s.error().message.find('\n') != std::string::npos) std::abort();
+  } else {
+    for (const double rate : {1.92e6, 7.68e6, 11.52e6, 15.36e6, 30.72e6}) {
+      std::string assumed;
+      const auto c = carrier_of(*s, {"x.sigmf-meta", "global.core:sample_rate", rate, 100'000}, assumed);
+      if (c && c->samples_per_subframe() <= 0) std::abort();
+    }
+  }
+  scene t;
+  (void)apply_carrier_text(text, "--carrier", t);
+  (void)apply_pool_text(text, "--pool", t);
+  return 0;
+}
