@@ -1,0 +1,393 @@
+#include "phy/sync/slss_search.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "phy/sync/slss_sequences.h"
+
+namespace prose::phy {
+namespace {
+
+constexpr double two_pi = 2.0 * std::numbers::pi;
+constexpr int n_roots = 2;
+constexpr std::array<int, n_roots> roots{26, 37};
+constexpr double cfo_step_hz = 2000.0;
+constexpr int max_antennas = 4;
+
+cf32 unit(double phase) { return {static_cast<float>(std::cos(phase)), static_cast<float>(std::sin(phase))}; }
+
+/// The synchronisation signals fill 62 subcarriers about 0 Hz: 1.92 (or 1.44) Msps hold them.
+int reduced_fft_size(int fft_size) { return fft_size % 128 == 0 ? 128 : 96; }
+
+/// Low pass of a decimator by `factor`, windowed sinc, unit gain. It passes 31 of the reduced rate's subcarriers and stops
+/// what would fall on them.
+std::vector<float> decimation_filter(int factor) {
+  if (factor == 1) return {1.0F};
+  const int half = 5 * factor;
+  std::vector<float> h(static_cast<std::size_t>(2 * half + 1));
+  double sum = 0;
+  for (int i = -half; i <= half; ++i) {
+    const double x = static_cast<double>(i) / factor;
+    const double sinc = i == 0 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
+    const double w = 0.54 + 0.46 * std::cos(std::numbers::pi * i / (half + 1));
+    h[static_cast<std::size_t>(i + half)] = static_cast<float>(sinc * w);
+    sum += sinc * w;
+  }
+  for (float& v : h) v = static_cast<float>(v / sum);
+  return h;
+}
+
+}  // namespace
+
+struct slss_search::state {
+  slss_search_config config;
+  carrier_config reduced;             // the same carrier at the reduced rate
+  int factor = 1;
+  int n = 128;                        // reduced FFT size
+  int starts = 0;                     // start hypotheses at the reduced rate
+  int reach = 0;                      // reduced samples used after the last start
+  std::array<int, 2> psss_at{};       // useful parts from the subframe's start, reduced samples
+  std::array<int, 2> ssss_at{};
+  std::array<double, 2> psss_exact{};
+  std::array<double, 2> ssss_exact{};
+  std::vector<float> filter;
+  std::array<std::vector<cf32>, n_roots> replica;     // conj, unit energy
+  std::array<std::array<cf32, slss_length>, n_roots> psss{};
+  std::vector<float> ssss;                            // 336 x 62
+  std::vector<cf32> twiddle;                          // exp(-j 2 pi i / (2 n)), i < 2 n
+  std::vector<double> cfo_hz;
+  std::vector<std::array<cf32, 4>> cfo_weights;       // of the four half symbols
+  std::vector<cf32> padded;                           // one antenna with the filter's margin, deinterleaved use
+  std::array<std::vector<cf32>, max_antennas> low;    // decimated
+  std::vector<cf32> first_half, second_half;
+  std::vector<float> power_sum;                       // running energy
+  std::vector<float> metric;                          // best over roots and offsets
+  std::vector<std::uint8_t> best_root;
+  std::vector<std::uint8_t> best_cfo;
+  std::vector<float> combined;                        // per root and offset, summed over antennas
+  std::vector<float> energy;
+  std::array<slss_candidate, max_candidates> found{};
+
+  double rate_hz() const { return n * subcarrier_spacing_hz; }
+  void decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept;
+  void correlate(int n_antennas) noexcept;
+  bool identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept;
+  void to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo, std::span<cf32> out) const noexcept;
+};
+
+void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept {
+  const int half = static_cast<int>(filter.size() / 2);
+  const int size = static_cast<int>(in.size());
+  for (int m = 0; m < static_cast<int>(out.size()); ++m) {
+    const int centre = m * factor;
+    const int lo = std::max(0, centre - half);
+    const int hi = std::min(size - 1, centre + half);
+    float re = 0;
+    float im = 0;
+    const float* h = filter.data() + (lo - (centre - half));
+    const cf32* x = in.data() + lo;
+    for (int i = 0; i <= hi - lo; ++i) {
+      re += h[i] * x[i].real();
+      im += h[i] * x[i].imag();
+    }
+    out[static_cast<std::size_t>(m)] = {re, im};
+  }
+}
+
+// Half-symbol correlations keep a carrier offset of 6 kHz from costing more than 0.6 dB; the four halves of the two symbols are
+// then added with the phases of each offset hypothesis.
+void slss_search::state::correlate(int n_antennas) noexcept {
+  const int total = static_cast<int>(low[0].size());
+  const int gap = psss_at[1] - psss_at[0];
+  const int half = n / 2;
+  std::fill(metric.begin(), metric.end(), 0.0F);
+  std::fill(energy.begin(), energy.end(), 0.0F);
+  const auto n_cfo = cfo_hz.size();
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto& y = low[static_cast<std::size_t>(a)];
+    double sum = 0;
+    power_sum[0] = 0;
+    // Differences of a running sum of floats lose little over one window of a few thousand samples.
+    for (int i = 0; i < total; ++i) {
+      sum += std::norm(y[static_cast<std::size_t>(i)]);
+      power_sum[static_cast<std::size_t>(i + 1)] = static_cast<float>(sum);
+    }
+    for (int s = 0; s < starts; ++s) {
+      const auto p0 = static_cast<std::size_t>(s + psss_at[0]);
+      const auto p1 = static_cast<std::size_t>(s + psss_at[1]);
+      const auto len = static_cast<std::size_t>(n);
+      energy[static_cast<std::size_t>(s)] += power_sum[p0 + len] - power_sum[p0] + power_sum[p1 + len] - power_sum[p1];
+    }
+  }
+  for (int r = 0; r < n_roots; ++r) {
+    std::fill(combined.begin(), combined.end(), 0.0F);
+    const cf32* t = replica[static_cast<std::size_t>(r)].data();
+    for (int a = 0; a < n_antennas; ++a) {
+      const cf32* y = low[static_cast<std::size_t>(a)].data();
+      const int positions = starts + gap;
+      for (int s = 0; s < positions; ++s) {
+        const cf32* x = y + s + psss_at[0];
+        float ar = 0, ai = 0, br = 0, bi = 0;
+        for (int i = 0; i < half; ++i) {
+          ar += x[i].real() * t[i].real() - x[i].imag() * t[i].imag();
+          ai += x[i].real() * t[i].imag() + x[i].imag() * t[i].real();
+        }
+        for (int i = half; i < n; ++i) {
+          br += x[i].real() * t[i].real() - x[i].imag() * t[i].imag();
+          bi += x[i].real() * t[i].imag() + x[i].imag() * t[i].real();
+        }
+        first_half[static_cast<std::size_t>(s)] = {ar, ai};
+        second_half[static_cast<std::size_t>(s)] = {br, bi};
+      }
+      for (int s = 0; s < starts; ++s) {
+        const auto i = static_cast<std::size_t>(s);
+        const auto j = static_cast<std::size_t>(s + gap);
+        for (std::size_t f = 0; f < n_cfo; ++f) {
+          const auto& w = cfo_weights[f];
+          combined[i * n_cfo + f] +=
+              std::norm(first_half[i] * w[0] + second_half[i] * w[1] + first_half[j] * w[2] + second_half[j] * w[3]);
+        }
+      }
+    }
+    for (int s = 0; s < starts; ++s) {
+      const auto i = static_cast<std::size_t>(s);
+      if (energy[i] <= 0) continue;
+      for (std::size_t f = 0; f < n_cfo; ++f) {
+        const float m = combined[i * n_cfo + f] / (2.0F * energy[i]);
+        if (m > metric[i]) {
+          metric[i] = m;
+          best_root[i] = static_cast<std::uint8_t>(r);
+          best_cfo[i] = static_cast<std::uint8_t>(f);
+        }
+      }
+    }
+  }
+}
+
+// The 62 subcarriers of the symbol whose useful part starts `at` samples after `start`, carrier offset removed. What the integer
+// window position leaves over becomes a phase ramp.
+void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo,
+                                        std::span<cf32> out) const noexcept {
+  const double position = start + at;
+  const int first = static_cast<int>(std::floor(position));
+  const double rest = position - first;
+  std::array<cf32, 128> rotated;
+  const cf32 step = unit(-two_pi * cfo / rate_hz());
+  cf32 w = unit(-two_pi * cfo * (first - start) / rate_hz());
+  for (int i = 0; i < n; ++i) {
+    const int p = first + i;
+    rotated[static_cast<std::size_t>(i)] = p >= 0 && p < static_cast<int>(x.size()) ? x[static_cast<std::size_t>(p)] * w : cf32{};
+    w *= step;
+  }
+  for (int k = 0; k < slss_length; ++k) {
+    const int odd = 2 * k - (slss_length - 1);  // twice the frequency in subcarriers: -61, -59, .. 61
+    const int stride = (odd % (2 * n) + 2 * n) % (2 * n);
+    cf32 sum{};
+    int phase = 0;
+    for (int i = 0; i < n; ++i) {
+      sum += rotated[static_cast<std::size_t>(i)] * twiddle[static_cast<std::size_t>(phase)];
+      phase += stride;
+      if (phase >= 2 * n) phase -= 2 * n;
+    }
+    out[static_cast<std::size_t>(k)] = sum * unit(two_pi * 0.5 * odd * rest / n);
+  }
+}
+
+bool slss_search::state::identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept {
+  using symbol = std::array<cf32, slss_length>;
+  const auto& d = psss[static_cast<std::size_t>(root)];
+  double begin = start;
+  std::array<std::array<symbol, 2>, max_antennas> h;  // channel seen by each PSSS symbol
+  // Carrier offset from the phase between the two symbols, timing from the phase slope over frequency; the second pass works with
+  // both corrected.
+  for (int pass = 0; pass < 2; ++pass) {
+    cf32 between{};
+    cf32 slope{};
+    for (int a = 0; a < n_antennas; ++a) {
+      auto& ha = h[static_cast<std::size_t>(a)];
+      for (std::size_t l = 0; l < 2; ++l) {
+        to_subcarriers(low[static_cast<std::size_t>(a)], psss_exact[l], begin, cfo, ha[l]);
+        for (std::size_t k = 0; k < slss_length; ++k) ha[l][k] *= std::conj(d[k]);
+        for (std::size_t k = 0; k + 1 < slss_length; ++k) slope += ha[l][k + 1] * std::conj(ha[l][k]);
+      }
+      for (std::size_t k = 0; k < slss_length; ++k) between += ha[1][k] * std::conj(ha[0][k]);
+    }
+    if (pass == 1) break;
+    cfo += std::arg(between) / two_pi * rate_hz() / (psss_exact[1] - psss_exact[0]);
+    begin -= std::arg(slope) / two_pi * n;
+  }
+  // Channel for SSSS: mean of the two symbols, smoothed over frequency.
+  constexpr int reach_subcarriers = 6;
+  std::array<symbol, max_antennas> channel;
+  double channel_energy = 0;
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto& ha = h[static_cast<std::size_t>(a)];
+    for (int k = 0; k < slss_length; ++k) {
+      cf32 sum{};
+      const int lo = std::max(0, k - reach_subcarriers);
+      const int hi = std::min(slss_length - 1, k + reach_subcarriers);
+      for (int i = lo; i <= hi; ++i) sum += ha[0][static_cast<std::size_t>(i)] + ha[1][static_cast<std::size_t>(i)];
+      sum /= static_cast<float>(2 * (hi - lo + 1));
+      channel[static_cast<std::size_t>(a)][static_cast<std::size_t>(k)] = sum;
+      channel_energy += std::norm(sum);
+    }
+  }
+  std::array<std::array<symbol, 2>, max_antennas> y;
+  double energy_ssss = 0;
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto ai = static_cast<std::size_t>(a);
+    for (std::size_t l = 0; l < 2; ++l) {
+      to_subcarriers(low[ai], ssss_exact[l], begin, cfo, y[ai][l]);
+      for (std::size_t k = 0; k < slss_length; ++k) {
+        energy_ssss += std::norm(y[ai][l][k]);
+        y[ai][l][k] *= std::conj(channel[ai][k]);
+      }
+    }
+  }
+  if (energy_ssss <= 0 || channel_energy <= 0) return false;
+  // Fold antennas and both symbols (the same sequence): what remains is one product with each identity's signs.
+  symbol folded{};
+  for (int a = 0; a < n_antennas; ++a)
+    for (std::size_t l = 0; l < 2; ++l)
+      for (std::size_t k = 0; k < slss_length; ++k) folded[k] += y[static_cast<std::size_t>(a)][l][k];
+  float best = -1;
+  cf32 best_sum{};
+  int best_id = 0;
+  for (int id = root * 168; id < root * 168 + 168; ++id) {
+    const float* s = ssss.data() + static_cast<std::size_t>(id) * slss_length;
+    float re = 0;
+    float im = 0;
+    for (std::size_t k = 0; k < slss_length; ++k) {
+      re += folded[k].real() * s[k];
+      im += folded[k].imag() * s[k];
+    }
+    const float v = re * re + im * im;
+    if (v > best) {
+      best = v;
+      best_sum = {re, im};
+      best_id = id;
+    }
+  }
+  out.ssss_metric = static_cast<float>(best / (energy_ssss * 2.0 * channel_energy));
+  if (out.ssss_metric < config.ssss_threshold) return false;
+  // The ten symbols between PSSS and SSSS sharpen the carrier offset.
+  const double lever_samples = 0.5 * (ssss_exact[0] + ssss_exact[1]) - 0.5 * (psss_exact[0] + psss_exact[1]);
+  out.cfo_hz = static_cast<float>(cfo + std::arg(best_sum) / two_pi * rate_hz() / lever_samples);
+  out.n_sl_id = best_id;
+  out.start_samples = begin * factor;
+  return true;
+}
+
+slss_search::slss_search(std::unique_ptr<state> s) : s_(std::move(s)) {}
+slss_search::slss_search(slss_search&&) noexcept = default;
+slss_search& slss_search::operator=(slss_search&&) noexcept = default;
+slss_search::~slss_search() = default;
+
+result<slss_search> slss_search::make(const slss_search_config& config) {
+  if (config.n_antennas < 1 || config.n_antennas > max_antennas) return fail("n_antennas: 1 to 4 are accepted");
+  if (!(config.max_cfo_hz >= 0 && config.max_cfo_hz <= 7500)) return fail("max_cfo_hz: 0 to 7500 Hz are accepted");
+  auto s = std::make_unique<state>();
+  s->config = config;
+  s->n = reduced_fft_size(config.carrier.fft_size);
+  s->factor = config.carrier.fft_size / s->n;
+  if (s->factor < 1 || s->factor * s->n != config.carrier.fft_size) return fail("fft_size: not a multiple of 96 or 128");
+  s->reduced = config.carrier;
+  s->reduced.fft_size = s->n;
+  const slss_symbols at = slss_symbols_of(config.carrier.cp);
+  for (std::size_t i = 0; i < 2; ++i) {
+    s->psss_exact[i] = symbol_start_samples(s->reduced, at.psss[i]);
+    s->ssss_exact[i] = symbol_start_samples(s->reduced, at.ssss[i]);
+    s->psss_at[i] = static_cast<int>(std::lround(s->psss_exact[i]));
+    s->ssss_at[i] = static_cast<int>(std::lround(s->ssss_exact[i]));
+  }
+  s->starts = s->reduced.samples_per_subframe();
+  s->reach = s->ssss_at[1] + s->n + 4;
+  s->filter = decimation_filter(s->factor);
+  const auto total = static_cast<std::size_t>(s->starts + s->reach);
+  for (int a = 0; a < config.n_antennas; ++a) s->low[static_cast<std::size_t>(a)].resize(total);
+  s->twiddle.resize(static_cast<std::size_t>(2 * s->n));
+  for (int i = 0; i < 2 * s->n; ++i) s->twiddle[static_cast<std::size_t>(i)] = unit(-two_pi * i / (2.0 * s->n));
+  for (std::size_t r = 0; r < n_roots; ++r) {
+    psss_sequence(roots[r], s->psss[r]);
+    auto& t = s->replica[r];
+    t.resize(static_cast<std::size_t>(s->n));
+    double e = 0;
+    for (int i = 0; i < s->n; ++i) {
+      std::complex<double> v{};
+      for (int k = 0; k < slss_length; ++k) {
+        const std::complex<double> d(s->psss[r][static_cast<std::size_t>(k)]);
+        v += d * std::polar(1.0, two_pi * (k - 30.5) * i / s->n);
+      }
+      t[static_cast<std::size_t>(i)] = cf32(std::conj(v));
+      e += std::norm(v);
+    }
+    for (cf32& v : t) v /= static_cast<float>(std::sqrt(e));
+  }
+  s->ssss.resize(static_cast<std::size_t>(336 * slss_length));
+  for (int id = 0; id < 336; ++id)
+    ssss_sequence(id, config.carrier.tm, std::span(s->ssss).subspan(static_cast<std::size_t>(id * slss_length), slss_length));
+  const int steps = static_cast<int>(std::ceil(config.max_cfo_hz / cfo_step_hz));
+  for (int i = -steps; i <= steps; ++i) {
+    const double f = i * cfo_step_hz;
+    s->cfo_hz.push_back(f);
+    std::array<cf32, 4> w;
+    const double gap = s->psss_exact[1] - s->psss_exact[0];
+    const std::array<double, 4> t{0.0, s->n / 2.0, gap, gap + s->n / 2.0};
+    for (std::size_t k = 0; k < 4; ++k) w[k] = unit(-two_pi * f * t[k] / s->rate_hz());
+    s->cfo_weights.push_back(w);
+  }
+  const auto starts = static_cast<std::size_t>(s->starts);
+  s->first_half.resize(total);
+  s->second_half.resize(total);
+  s->power_sum.resize(total + 1);
+  s->metric.resize(starts);
+  s->energy.resize(starts);
+  s->best_root.resize(starts);
+  s->best_cfo.resize(starts);
+  s->combined.resize(starts * s->cfo_hz.size());
+  return slss_search(std::move(s));
+}
+
+std::size_t slss_search::window_samples() const {
+  return static_cast<std::size_t>((s_->starts + s_->reach) * s_->factor);
+}
+
+std::span<const slss_candidate> slss_search::search(std::span<const cf32> antenna) noexcept {
+  const std::array<std::span<const cf32>, 1> one{antenna};
+  return search(one);
+}
+
+std::span<const slss_candidate> slss_search::search(std::span<const std::span<const cf32>> antennas) noexcept {
+  state& s = *s_;
+  const int n_antennas = std::min(static_cast<int>(antennas.size()), s.config.n_antennas);
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto ai = static_cast<std::size_t>(a);
+    assert(antennas[ai].size() >= window_samples());
+    s.decimate(antennas[ai].first(std::min(antennas[ai].size(), window_samples())), s.low[ai]);
+  }
+  s.correlate(n_antennas);
+  const int apart = 2 * s.n;
+  int n_found = 0;
+  // Strongest first; each takes its neighbourhood with it. A strong peak that is no SLSS must not hide a weaker one for good, so a
+  // few more are tried than reported.
+  for (int trial = 0; trial < 3 * max_candidates && n_found < max_candidates; ++trial) {
+    const auto it = std::max_element(s.metric.begin(), s.metric.end());
+    if (*it < s.config.psss_threshold) break;
+    const int start = static_cast<int>(it - s.metric.begin());
+    const auto i = static_cast<std::size_t>(start);
+    slss_candidate c;
+    c.psss_metric = *it;
+    if (s.identify(start, s.best_root[i], s.cfo_hz[s.best_cfo[i]], n_antennas, c))
+      s.found[static_cast<std::size_t>(n_found++)] = c;
+    const int lo = std::max(0, start - apart);
+    const int hi = std::min(s.starts - 1, start + apart);
+    std::fill(s.metric.begin() + lo, s.metric.begin() + hi + 1, 0.0F);
+  }
+  return {s.found.data(), static_cast<std::size_t>(n_found)};
+}
+
+}  // namespace prose::phy
