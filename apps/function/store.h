@@ -1,0 +1,70 @@
+// What the ProSe Function remembers: who is registered with which key, who permits whom, and what has changed for each
+// user. SQLite in WAL mode with full synchronisation: what a call has returned from is on disk.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace prose::function {
+
+using public_key = std::array<std::uint8_t, 32>;
+
+/// The most grants that one user may have open, and so the most that a store holds for it.
+inline constexpr int max_grants_per_user = 1000;
+inline constexpr std::size_t max_name_bytes = 64;
+
+/// 1 to 64 of a-z A-Z 0-9 . _ -: what a user may be called.
+bool valid_name(const std::string& name);
+
+enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, not_registered, too_many };
+
+/// A mutual permission that began, ended, or whose key was replaced, as one of the two sides sees it.
+struct change {
+  std::int64_t version = 0;  ///< counts this user's changes from 1, without gaps
+  std::string peer;
+  bool permitted = false;
+  public_key key{};  ///< the peer's, when permitted
+};
+
+struct mutual_peer {
+  std::string name;
+  public_key key{};
+};
+
+/// One thread. Every call is one transaction; an error means that the database failed and nothing of the call is kept.
+class store {
+public:
+  static result<store> open(const std::string& path);
+  store(store&&) noexcept;
+  store& operator=(store&&) noexcept;
+  ~store();
+
+  /// `account` is the authenticated client. An account has one user name for good, a name one account, a key one name.
+  /// The same registration again changes nothing. Another key for the name is taken only with `replace`, and then
+  /// counts as a change for everybody who is mutually permitted.
+  result<refusal> register_user(const std::string& account, const std::string& name, const public_key& key,
+                                bool replace);
+  /// User name of an account; empty when it has not registered.
+  result<std::string> name_of(const std::string& account) const;
+  /// Whether `peer` exists or has granted too shows in neither the answer nor the work done.
+  result<refusal> grant(const std::string& name, const std::string& peer);
+  result<refusal> withdraw(const std::string& name, const std::string& peer);
+  result<std::vector<std::string>> granted_by(const std::string& name) const;
+  result<std::vector<mutual_peer>> mutual_peers(const std::string& name) const;
+  /// At most `limit` changes after version `since`, oldest first.
+  result<std::vector<change>> changes(const std::string& name, std::int64_t since, int limit) const;
+  /// Users with changes recorded since the last call of this function, for waking those who wait.
+  std::vector<std::string> take_changed_users();
+
+private:
+  struct state;
+  explicit store(std::unique_ptr<state> s);
+  std::unique_ptr<state> s_;
+};
+
+}  // namespace prose::function
