@@ -1,0 +1,80 @@
+#include "security/identity.h"
+
+#include <algorithm>
+
+#include "security/crypto/hash.h"
+
+namespace prose::security {
+
+key_pair key_pair::generate(ports p) {
+  return from_private(static_private_key::make([&](auto k) {
+                        p.random.fill(k);
+                        k[0] &= 248;  // RFC 7748 5, as wireguard-tools store them
+                        k[31] = static_cast<std::uint8_t>((k[31] & 127) | 64);
+                      }),
+                      p);
+}
+
+key_pair key_pair::from_private(static_private_key k, ports p) {
+  const public_key pub = p.dh.public_of(k);
+  return {std::move(k), pub};
+}
+
+direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
+                                const public_key& monitor) {
+  std::array<std::uint8_t, 12 + 64> info{};
+  const auto label = crypto::as_bytes("LTESL/1 disc");
+  auto at = std::copy(label.begin(), label.end(), info.begin());
+  at = std::copy(announcer.octets.begin(), announcer.octets.end(), at);
+  std::copy(monitor.octets.begin(), monitor.octets.end(), at);
+  const auto root = pair_root_key::make([&](auto out) {
+    const auto prk = secret<struct prk_tag, 32>::make(
+        [&](auto p) { crypto::hkdf_extract(psk.expose(), ss.expose(), p); });
+    crypto::hkdf_expand(prk.expose(), info, out);
+  });
+  return {derive<announce_key>(root),      derive<mic_key>(root),        derive<request_token_key>(root),
+          derive<command_token_key>(root), derive<rendezvous_key>(root), derive<query_key>(root),
+          derive<response_key>(root)};
+}
+
+peer_table::peer_table(key_pair own, ports p) : own_(std::make_unique<key_pair>(std::move(own))), ports_(p) {}
+
+result<peer_id> peer_table::add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk) {
+  if (key == own_->public_part) return fail("peer '" + std::string(name) + "' has our own public key");
+  for (const auto& p : peers_) {
+    if (p->key == key) return fail("peers '" + p->name + "' and '" + std::string(name) + "' have the same public key");
+    if (p->name == name) return fail("two peers are named '" + p->name + "'");
+  }
+  auto shared = ports_.dh.agree(own_->private_key, key);
+  if (!shared) return fail("peer '" + std::string(name) + "' has an all-zero or low-order public key");
+  pre_shared_key secret_psk =
+      psk ? std::move(*psk) : pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
+  auto ours = derive_direction(secret_psk, *shared, own_->public_part, key);
+  auto theirs = derive_direction(secret_psk, *shared, key, own_->public_part);
+  const peer_id id = next_id_++;
+  peers_.push_back(std::make_unique<peer>(peer{id, std::string(name), key, std::move(secret_psk), std::move(*shared),
+                                               std::move(ours), std::move(theirs), own_->public_part < key}));
+  return id;
+}
+
+bool peer_table::remove(peer_id id) {
+  return std::erase_if(peers_, [id](const auto& p) { return p->id == id; }) != 0;
+}
+
+const peer* peer_table::find(peer_id id) const {
+  const auto at = std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
+  return at != peers_.end() && (*at)->id == id ? at->get() : nullptr;
+}
+
+const peer* peer_table::find(std::string_view name) const {
+  const auto at = std::find_if(peers_.begin(), peers_.end(), [&](const auto& p) { return p->name == name; });
+  return at != peers_.end() ? at->get() : nullptr;
+}
+
+std::array<std::uint8_t, 32> pair_fingerprint(const public_key& a, const public_key& b) {
+  std::array<std::uint8_t, 32> out{};
+  crypto::digest(crypto::hash::sha256, {std::min(a, b).octets, std::max(a, b).octets}, out);
+  return out;
+}
+
+}  // namespace prose::security

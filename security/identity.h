@@ -1,0 +1,79 @@
+// Own identity and the peers that it has mutual permission with.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/result.h"
+#include "security/keys.h"
+#include "security/ports.h"
+#include "security/types.h"
+
+namespace prose::security {
+
+struct key_pair {
+  static_private_key private_key;
+  public_key public_part;
+  static key_pair generate(ports p);
+  static key_pair from_private(static_private_key k, ports p);
+};
+
+/// Keys of one direction: what `announcer` sends and `monitor` recognises. Both ends can compute them, nobody else.
+struct direction_keys {
+  announce_key announce;
+  mic_key mic;
+  request_token_key request_token;
+  command_token_key command_token;
+  rendezvous_key rendezvous;
+  query_key query;
+  response_key response;
+};
+/// Kd = HKDF(salt = psk, ikm = X25519 of the statics, info = "LTESL/1 disc" || announcer || monitor), then one key a purpose.
+direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
+                                const public_key& monitor);
+
+struct peer {
+  peer_id id = 0;
+  std::string name;
+  public_key key;
+  pre_shared_key psk;     // zero octets where the pair has none
+  dh_output shared;       // X25519 of the statics, computed once
+  direction_keys ours;    // we announce or answer, the peer monitors or asks
+  direction_keys theirs;  // the peer announces or answers
+  bool own_key_is_smaller = false;  // decides simultaneous requests
+};
+
+class peer_table {
+ public:
+  peer_table(key_pair own, ports p);
+  peer_table(peer_table&&) noexcept = default;
+
+  /// Refused: own key, a key or a name that is present already, all-zero and low-order keys.
+  result<peer_id> add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk = std::nullopt);
+  /// Wipes the pair's keys. The id is not reused. Tell the discovery and link engines first (ue_security does).
+  bool remove(peer_id id);
+
+  const peer* find(peer_id id) const;
+  const peer* find(std::string_view name) const;
+  /// Ascending ids.
+  const std::vector<std::unique_ptr<peer>>& all() const { return peers_; }
+  std::size_t size() const { return peers_.size(); }
+  const public_key& own_public() const { return own_->public_part; }
+  const static_private_key& own_private() const { return own_->private_key; }
+  const ports& ports_used() const { return ports_; }
+
+ private:
+  std::unique_ptr<key_pair> own_;  // a stable address: handshakes point at it
+  ports ports_;
+  std::vector<std::unique_ptr<peer>> peers_;
+  peer_id next_id_ = 1;
+};
+
+/// SHA-256 of the two public keys in ascending order, for people to compare by voice: the same on both sides.
+std::array<std::uint8_t, 32> pair_fingerprint(const public_key& a, const public_key& b);
+
+}  // namespace prose::security

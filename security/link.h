@@ -1,0 +1,86 @@
+// State of one link and of one peer. Internal to link_engine and to the exports; not part of the interface.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "security/epoch_chain.h"
+#include "security/link_handshake.h"
+
+namespace prose::security {
+
+/// Initiator: request sent, no valid command yet.
+struct link_attempt {
+  peer_id peer = 0;
+  initiator_handshake handshake;
+  handshake_context context;
+  std::uint8_t kd_sess_id_msb;
+  std::uint32_t trials_left;  // commands that may still cost scalar multiplications before the next retransmission
+  time_ms next_send;
+  time_ms expires;
+};
+
+/// One generation of keys: what a set-up or a rekeying produced.
+struct generation {
+  epoch_chain chain;
+  rekey_binding binding;
+  suite suite_used;
+  std::uint16_t kd_sess_id;
+  std::array<std::uint8_t, 8> fingerprint;
+  time_ms born;
+};
+
+struct rekey_attempt {
+  initiator_handshake handshake;
+  time_ms next_send;
+  time_ms expires;
+};
+/// Responder of a rekeying: the answer to repeat, and keys that wait for the initiator's first record under them.
+struct staged_rekey {
+  std::vector<std::uint8_t> request, answer;
+  generation keys;
+};
+
+generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now);
+
+struct link {
+  link(generation&& keys, peer_id with, role own, time_ms now)
+      : peer(with), own_role(own), current(std::move(keys)), created(now), last_heard(now), last_sent(now) {}
+
+  link_id id = 0;  // given when it is established
+  peer_id peer;
+  role own_role;
+  generation current;
+  std::optional<epoch_chain> previous;       // of the generation before; opens only
+  std::optional<time_ms> previous_until;     // empty until the peer is heard under the current one
+  std::optional<staged_rekey> staged;
+  std::optional<rekey_attempt> rekeying;
+  time_ms rekey_backoff_until = 0;
+
+  // Set-up.
+  handshake_context setup;                   // binding unused
+  bool complete_pending = false;             // initiator: repeat the Complete until a record of the responder verifies
+  std::vector<std::uint8_t> request;         // responder: what it answered
+  std::vector<std::uint8_t> command;         // responder: the identical answer
+  std::vector<std::uint8_t> complete;        // initiator: to repeat; responder: the one that verified
+  std::optional<complete_key> complete_key_used;
+  time_ms created;
+  time_ms next_complete = 0;
+  time_ms last_answer = 0;                   // responder: last DSM Command or Accept
+
+  std::uint32_t reported_epoch = 0;
+  time_ms last_heard;
+  time_ms last_sent;
+  time_ms next_keepalive = 0;
+  std::uint32_t keepalive_counter = 0;
+  std::uint16_t next_seq = 0;
+};
+
+struct peer_links {
+  std::optional<link_attempt> attempt;
+  std::unique_ptr<link> pending;  // keys exist on this side; the peer has not proved that it has them too
+  std::unique_ptr<link> live;
+};
+
+}  // namespace prose::security

@@ -1,0 +1,184 @@
+#include "security/link_engine.h"
+
+#include <algorithm>
+
+#include "security/link.h"
+
+namespace prose::security {
+
+const char* name_of(lost_reason r) {
+  switch (r) {
+    case lost_reason::silence: return "silence";
+    case lost_reason::released_by_us: return "released_by_us";
+    case lost_reason::released_by_peer: return "released_by_peer";
+    case lost_reason::replaced: return "replaced";
+    case lost_reason::key_age: return "key_age";
+  }
+  return "?";
+}
+
+link_engine::link_engine(const link_config& config, peer_table& peers, discovery_engine& discovery)
+    : config_(config), peers_(peers), discovery_(discovery), ports_(peers.ports_used()) {
+  for (const suite s : config_.suites) offered_ = static_cast<std::uint16_t>(offered_ | suite_bit(s));
+}
+link_engine::~link_engine() = default;
+
+result<received_data, drop_reason> link_engine::receive(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets,
+                                                        time_ms now, bytes_span buffer, actions& out) {
+  auto r = dispatch(lcid, src, dst, octets, now, buffer, out);
+  if (!r) ++drops_[static_cast<std::size_t>(r.error())];
+  return r;
+}
+
+result<received_data, drop_reason> link_engine::dispatch(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets,
+                                                         time_ms now, bytes_span buffer, actions& out) {
+  if (channel_index(lcid)) return on_record(lcid, src, dst, octets, now, buffer, out);
+  if (lcid != lcid_pc5s_unprotected && lcid != lcid_pc5s_security_mode)
+    return tl::unexpected(drop_reason::wrong_channel);
+  const auto h = read_message_header(octets, false);
+  if (!h) return tl::unexpected(drop_reason::malformed);
+  const bool is_request = h->type == message_type::direct_communication_request;
+  if (is_request != (lcid == lcid_pc5s_unprotected)) return tl::unexpected(drop_reason::wrong_channel);
+  // The set-up handlers give the reason of a drop, or count_ for a message that took effect.
+  const drop_reason r = is_request ? on_request(src, dst, octets, h->seq, now, out)
+                        : h->type == message_type::security_mode_command
+                            ? on_command(src, dst, octets, h->seq, now, out)
+                            : on_complete(src, dst, octets, h->seq, now, out);
+  if (r != drop_reason::count_) return tl::unexpected(r);
+  return received_data{0, 0, false, sdu_type::pc5s, {}};
+}
+
+link* link_engine::find_live(link_id id) {
+  for (auto& [peer, state] : peers_state_)
+    if (state.live && state.live->id == id) return state.live.get();
+  return nullptr;
+}
+
+std::size_t link_engine::half_or_live_links() const {
+  std::size_t n = 0;
+  for (const auto& [peer, state] : peers_state_) n += (state.live ? 1U : 0U) + (state.pending ? 1U : 0U);
+  return n;
+}
+
+void link_engine::drop_live(peer_links& state, lost_reason why, actions& out) {
+  if (!state.live) return;
+  out.push_back(link_lost{state.live->peer, state.live->id, why});
+  state.live.reset();
+}
+
+void link_engine::tick(time_ms now, actions& out) {
+  for (auto& [peer, state] : peers_state_) tick_link(state, now, out);
+  std::erase_if(peers_state_, [](const auto& s) { return !s.second.attempt && !s.second.pending && !s.second.live; });
+}
+
+void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
+  if (auto& a = state.attempt) {
+    if (now >= a->expires) {
+      const bool other_way = state.pending != nullptr || state.live != nullptr;
+      if (!other_way) out.push_back(attempt_failed{a->peer});
+      a.reset();
+    } else if (now >= a->next_send) {
+      const auto r = a->handshake.request();
+      out.push_back(send_message{a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder,
+                                 {r.begin(), r.end()}});
+      a->next_send = now + config_.request_interval_ms;
+      a->trials_left = config_.command_trials;
+    }
+  }
+  if (auto& p = state.pending) {
+    if (now - p->created >= config_.half_open_lifetime_ms) {
+      if (p->own_role == role::initiator && !state.live) out.push_back(attempt_failed{p->peer});
+      p.reset();
+    } else if (p->complete_pending && now >= p->next_complete) {
+      out.push_back(send_message{p->peer, lcid_pc5s_security_mode, p->setup.initiator, p->setup.responder, p->complete});
+      p->next_complete = now + config_.complete_interval_ms;
+    }
+  }
+  if (!state.live) return;
+  link& l = *state.live;
+  if (now - l.last_heard >= config_.lost_after_ms) return drop_live(state, lost_reason::silence, out);
+  if (now - l.current.born >= config_.refuse_after_ms) return drop_live(state, lost_reason::key_age, out);
+  l.current.chain.tick(now);
+  if (l.previous) l.previous->tick(now);
+  if (l.previous_until && now >= *l.previous_until) {
+    l.previous.reset();
+    l.previous_until.reset();
+  }
+  report_epochs(l, out);
+  const peer* p = peers_.find(l.peer);
+  const time_ms due = l.current.born + config_.rekey_after_ms +
+                      (p != nullptr && !p->own_key_is_smaller ? config_.rekey_larger_key_waits_ms : 0);
+  if (l.rekeying) {
+    if (now >= l.rekeying->expires) {
+      l.rekeying.reset();
+      l.rekey_backoff_until = now + config_.rekey_lifetime_ms;
+    } else if (now >= l.rekeying->next_send) {
+      l.rekeying->next_send = now + config_.rekey_interval_ms;
+      send_signalling(l, l.rekeying->handshake.request(), now, out);
+    }
+  } else if (now >= due && now >= l.rekey_backoff_until) {
+    begin_rekey(l, now, out);
+  }
+  if (now - l.last_sent >= config_.keepalive_after_ms && now >= l.next_keepalive) send_keepalive(l, now, out);
+}
+
+result<void, drop_reason> link_engine::release(link_id id, time_ms now, actions& out) {
+  link* l = find_live(id);
+  if (l == nullptr) return tl::unexpected(drop_reason::unknown_link);
+  std::array<std::uint8_t, release_octets> m{};
+  write_message_header({message_type::release, l->next_seq++}, m);
+  m[3] = 1;  // no longer needed (TS 24.334 12.5.1.12)
+  send_signalling(*l, m, now, out);
+  drop_live(peers_state_.at(l->peer), lost_reason::released_by_us, out);
+  return {};
+}
+
+void link_engine::remove_peer(peer_id peer, time_ms now, actions& out) {
+  const auto at = peers_state_.find(peer);
+  if (at == peers_state_.end()) return;
+  if (at->second.live) (void)release(at->second.live->id, now, out);
+  peers_state_.erase(at);
+}
+
+std::optional<link_info> link_engine::info(link_id id, time_ms now) const {
+  for (const auto& i : links(now))
+    if (i.link == id) return i;
+  return std::nullopt;
+}
+
+std::optional<link_id> link_engine::link_with(peer_id peer) const {
+  const auto at = peers_state_.find(peer);
+  if (at == peers_state_.end() || !at->second.live) return std::nullopt;
+  return at->second.live->id;
+}
+
+std::vector<link_info> link_engine::links(time_ms now) const {
+  std::vector<link_info> out;
+  for (const auto& [peer, state] : peers_state_) {
+    if (!state.live) continue;
+    const link& l = *state.live;
+    const epoch& e = l.current.chain.sending();
+    out.push_back({peer, l.id, l.own_role, e.tx.protection().kd_sess_id, l.current.suite_used, l.current.fingerprint,
+                   e.index, e.own_l2, e.peer_l2, now - l.current.born});
+  }
+  return out;
+}
+
+void link_engine::append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const {
+  discovery_.append_own_l2_ids(now, out);
+  const auto add_chain = [&](const epoch_chain& c) { c.for_each_epoch([&](const epoch& e) { out.push_back(e.own_l2); }); };
+  for (const auto& [peer, state] : peers_state_) {
+    if (state.attempt) out.push_back(state.attempt->context.initiator);
+    for (const auto* l : {state.pending.get(), state.live.get()}) {
+      if (l == nullptr) continue;
+      // The identifiers of the set-up stay valid for its repetitions only.
+      if (now - l->created < config_.half_open_lifetime_ms)
+        out.push_back(l->own_role == role::initiator ? l->setup.initiator : l->setup.responder);
+      add_chain(l->current.chain);
+      if (l->previous) add_chain(*l->previous);
+      if (l->staged) add_chain(l->staged->keys.chain);
+    }
+  }
+}
+
+}  // namespace prose::security

@@ -1,0 +1,198 @@
+// Links with peers: set-up, records, epochs, rekeying, release. Events come in with the time, actions go out; no clock, no I/O.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "common/result.h"
+#include "security/discovery.h"
+#include "security/epoch_chain.h"
+#include "security/link_handshake.h"
+#include "security/types.h"
+
+namespace prose::security {
+
+struct link_config {
+  std::vector<suite> suites{suite::aes_256_gcm, suite::chacha20_poly1305};  // best first; also what is offered
+  std::size_t max_links = 64;
+  time_ms request_interval_ms = 400;      // T4100: identical retransmission
+  time_ms request_lifetime_ms = 8000;
+  time_ms answer_gap_ms = 160;            // one sidelink control period: at most one identical answer in it
+  time_ms half_open_lifetime_ms = 8000;
+  time_ms complete_interval_ms = 400;
+  std::uint32_t command_trials = 8;       // commands with a good short token tried between two retransmissions
+  epoch_config epochs;
+  time_ms keepalive_after_ms = 10'000;    // T4102: nothing sent for so long
+  time_ms lost_after_ms = 30'000;         // T4108: nothing verified for so long
+  time_ms rekey_after_ms = 30 * 60'000;
+  time_ms rekey_larger_key_waits_ms = 60'000;
+  time_ms rekey_interval_ms = 1'000;
+  time_ms rekey_lifetime_ms = 10'000;
+  time_ms refuse_after_ms = 40 * 60'000;
+};
+
+// --- actions ---------------------------------------------------------------------------------------------------------
+/// Send octets as one RLC SDU on (src, dst, lcid). LCID 28 and 29: a PC5-S message, to be put into a PDCP PDU whose KD-sess ID
+/// and SN are zero (TS 36.323 5.6.2; `unprotected_pdcp_header`). LCID 30: a complete, sealed PDCP PDU.
+struct send_message {
+  peer_id peer;
+  std::uint8_t lcid;
+  l2_id src, dst;
+  std::vector<std::uint8_t> octets;
+};
+struct link_established {
+  peer_id peer;
+  link_id link;
+  role own_role;
+  std::uint16_t kd_sess_id;
+  suite suite_used;
+  std::array<std::uint8_t, 8> key_fingerprint;  // equal at both ends, says nothing about the keys
+};
+/// New layer-2 IDs and KD-sess ID are in use for sending. Worth a key-log line where that is allowed.
+struct epoch_entered {
+  peer_id peer;
+  link_id link;
+  std::uint32_t epoch;
+};
+struct rekeyed {
+  peer_id peer;
+  link_id link;
+  std::uint16_t kd_sess_id;
+  suite suite_used;
+  std::array<std::uint8_t, 8> key_fingerprint;
+};
+enum class lost_reason : std::uint8_t { silence, released_by_us, released_by_peer, replaced, key_age };
+const char* name_of(lost_reason r);
+struct link_lost {
+  peer_id peer;
+  link_id link;
+  lost_reason reason;
+};
+/// The request was not answered in its lifetime; the peer may be discovered and asked again.
+struct attempt_failed {
+  peer_id peer;
+};
+using action = std::variant<send_message, link_established, epoch_entered, rekeyed, link_lost, attempt_failed>;
+using actions = std::vector<action>;
+
+// --- results ---------------------------------------------------------------------------------------------------------
+struct received_data {
+  peer_id peer;
+  link_id link;
+  bool is_data;     // false: signalling, dealt with; data is empty
+  sdu_type type;
+  bytes_view data;  // inside the output given to receive()
+};
+struct sealed_pdu {
+  std::size_t octets;
+  l2_id src, dst;  // of this PDU; they change with the epoch
+};
+struct link_info {
+  peer_id peer;
+  link_id link;
+  role own_role;
+  std::uint16_t kd_sess_id;  // as sent now
+  suite suite_used;
+  std::array<std::uint8_t, 8> key_fingerprint;
+  std::uint32_t epoch;
+  l2_id own_l2, peer_l2;     // as sent now
+  time_ms key_age_ms;
+};
+
+/// Header of the PDCP PDU that carries a PC5-S message on LCID 28 or 29.
+inline constexpr std::array<std::uint8_t, pdcp_header_octets> unprotected_pdcp_header{
+    static_cast<std::uint8_t>(static_cast<unsigned>(sdu_type::pc5s) << 5), 0, 0, 0, 0};
+
+struct link;
+struct generation;
+struct peer_links;
+
+class link_engine {
+ public:
+  link_engine(const link_config& config, peer_table& peers, discovery_engine& discovery);
+  ~link_engine();
+  link_engine(const link_engine&) = delete;
+  link_engine& operator=(const link_engine&) = delete;
+
+  /// Requests a link with a peer that discovery has heard. `limit` while a request or a half-open link to it exists.
+  result<void, drop_reason> connect(const peer_heard& heard, time_ms now, actions& out);
+
+  /// Takes what arrived for one of own_l2_ids(): on LCID 28/29 the PC5-S message (after its PDCP header), on 1..10 and 30 the
+  /// whole PDCP PDU. Data is opened into `buffer` (at least octets.size() long). Everything unverified is dropped without
+  /// change of state; the error says why, to nobody but the caller.
+  result<received_data, drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,
+                                             bytes_span buffer, actions& out);
+
+  /// Seals data for an established link; allocates nothing. out.size() >= data.size() + record_overhead_octets. data may lie
+  /// in out at offset pdcp_header_octets. `moved` epochs are reported by the next tick.
+  result<sealed_pdu, drop_reason> seal(link_id link, std::uint8_t lcid, sdu_type type, bytes_view data, time_ms now,
+                                       bytes_span out);
+
+  /// Retransmissions, expiries, keep-alives, rekeying. Call at least every 100 ms of `now`.
+  void tick(time_ms now, actions& out);
+
+  /// Begins rekeying at once.
+  result<void, drop_reason> rekey(link_id link, time_ms now, actions& out);
+  /// Tells the peer (once, protected) and wipes the link.
+  result<void, drop_reason> release(link_id link, time_ms now, actions& out);
+  /// Releases the peer's link and forgets every set-up with it. Call before the peer leaves the table.
+  void remove_peer(peer_id peer, time_ms now, actions& out);
+
+  std::optional<link_info> info(link_id link, time_ms now) const;
+  std::optional<link_id> link_with(peer_id peer) const;
+  std::vector<link_info> links(time_ms now) const;
+  /// Every layer-2 ID to listen on now: rendezvous, set-ups, and all epochs that open.
+  void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const;
+  std::uint64_t dropped(drop_reason r) const { return drops_[static_cast<std::size_t>(r)]; }
+  /// For the exports (export.h).
+  const std::map<peer_id, peer_links>& state() const { return peers_state_; }
+
+ private:
+  result<received_data, drop_reason> dispatch(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,
+                                              bytes_span buffer, actions& out);
+  // set-up (link_setup.cpp)
+  drop_reason on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  drop_reason answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst, bytes_view octets,
+                             std::uint16_t seq, time_ms now, actions& out);
+  drop_reason on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  drop_reason on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  void establish(peer_links& state, time_ms now, actions& out);
+  void send_accept(link& l, time_ms now, actions& out);
+  std::uint8_t pick_half(bool msb, std::uint8_t other) const;
+  std::size_t half_or_live_links() const;
+  // records (link_records.cpp)
+  result<received_data, drop_reason> on_record(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view pdu, time_ms now,
+                                               bytes_span buffer, actions& out);
+  result<received_data, drop_reason> try_record(link& l, std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
+                                                bytes_view pdu, time_ms now, bytes_span buffer, actions& out);
+  /// False: the message ended the link.
+  bool on_signalling(link& l, bytes_view message, time_ms now, actions& out);
+  void send_signalling(link& l, bytes_view message, time_ms now, actions& out);
+  void send_keepalive(link& l, time_ms now, actions& out);
+  // rekeying (link_rekey.cpp)
+  void begin_rekey(link& l, time_ms now, actions& out);
+  void on_rekey_request(link& l, bytes_view message, std::uint16_t seq, time_ms now, actions& out);
+  void on_rekey_response(link& l, bytes_view message, time_ms now, actions& out);
+  void adopt(link& l, generation&& next, bool peer_heard_already, time_ms now, actions& out);
+  void report_epochs(link& l, actions& out);
+
+  void tick_link(peer_links& state, time_ms now, actions& out);
+  void drop_live(peer_links& state, lost_reason why, actions& out);
+  link* find_live(link_id id);
+
+  link_config config_;
+  std::uint16_t offered_ = 0;
+  peer_table& peers_;
+  discovery_engine& discovery_;
+  ports ports_;
+  std::map<peer_id, peer_links> peers_state_;
+  std::vector<rendezvous_slot*> candidates_;
+  std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> drops_{};
+  link_id next_link_ = 1;
+};
+
+}  // namespace prose::security

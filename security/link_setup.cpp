@@ -1,0 +1,233 @@
+// Direct Communication Request -> DSM Command -> DSM Complete -> Accept (TS 33.303 6.5.5.2 for the order of messages).
+#include <algorithm>
+
+#include "security/crypto/aead.h"
+#include "security/crypto/hash.h"
+#include "security/link.h"
+#include "security/link_engine.h"
+
+namespace prose::security {
+namespace {
+
+constexpr drop_reason took_effect = drop_reason::count_;
+constexpr std::array<std::uint8_t, crypto::nonce_octets> complete_nonce{};  // the key serves one message
+
+std::array<std::uint8_t, 16> digest_of(bytes_view octets) {
+  crypto::digest256 d{};
+  crypto::digest(crypto::hash::sha256, {octets}, d);
+  std::array<std::uint8_t, 16> out{};
+  std::copy_n(d.begin(), out.size(), out.begin());
+  return out;
+}
+
+}  // namespace
+
+generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now) {
+  std::array<std::uint8_t, 8> fingerprint{};
+  crypto::hkdf_expand(s.kd0.expose(), crypto::as_bytes("LTESL/1 fingerprint"), fingerprint);
+  auto binding = derive<rekey_binding>(s.kd0);
+  return {epoch_chain(std::move(s.kd0), own, s.chosen, s.kd_sess_id, epochs, random, now), std::move(binding), s.chosen,
+          s.kd_sess_id, fingerprint, now};
+}
+
+/// A half of the KD-sess ID that no other context here uses, as long as there is one. Zero is left out: a KD-sess ID of zero
+/// marks unprotected PDUs. Where all are taken, any does: contexts that share an ID also have different layer-2 IDs.
+std::uint8_t link_engine::pick_half(bool msb, std::uint8_t other) const {
+  std::array<bool, 256> used{};
+  used[0] = true;
+  const auto mark = [&](const epoch_chain& c) {
+    c.for_each_epoch([&](const epoch& e) {
+      const std::uint16_t id = e.rx.protection().kd_sess_id;
+      if (msb) {
+        used[id >> 8] = true;
+      } else if (id >> 8 == other) {
+        used[id & 255] = true;
+      }
+    });
+  };
+  for (const auto& [peer, state] : peers_state_) {
+    if (state.attempt && msb) used[state.attempt->kd_sess_id_msb] = true;
+    for (const auto* l : {state.pending.get(), state.live.get()}) {
+      if (l == nullptr) continue;
+      mark(l->current.chain);
+      if (l->previous) mark(*l->previous);
+      if (l->staged) mark(l->staged->keys.chain);
+    }
+  }
+  std::array<std::uint8_t, 256> free{};
+  std::uint32_t n = 0;
+  for (std::uint32_t i = 0; i < 256; ++i)
+    if (!used[i]) free[n++] = static_cast<std::uint8_t>(i);
+  if (n == 0) return static_cast<std::uint8_t>(1 + ports_.random.below(255));
+  return free[ports_.random.below(n)];
+}
+
+result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms now, actions& out) {
+  const peer* p = peers_.find(heard.peer);
+  if (p == nullptr) return tl::unexpected(drop_reason::unknown_link);
+  peer_links& state = peers_state_[p->id];
+  if (state.attempt || state.pending) return tl::unexpected(drop_reason::limit);
+  if (half_or_live_links() >= config_.max_links && !state.live) return tl::unexpected(drop_reason::limit);
+  handshake_context c;
+  std::array<std::uint8_t, 5> r{};
+  ports_.random.fill(r);
+  c.seq = static_cast<std::uint16_t>(r[0] << 8 | r[1]);
+  c.initiator = l2_id{r[2]} << 16 | l2_id{r[3]} << 8 | r[4];  // fresh for this attempt: nothing links two attempts
+  c.responder = heard.rendezvous;
+  c.t = heard.t;
+  const std::uint8_t msb = pick_half(true, 0);
+  state.attempt.emplace(link_attempt{p->id, initiator_handshake(peers_, *p, c, {offered_, protocol_version, 0, msb}), c,
+                                     msb, config_.command_trials, now, now + config_.request_lifetime_ms});
+  tick_link(state, now, out);  // the first transmission
+  return {};
+}
+
+drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out) {
+  if (octets[3] != protocol_version) return drop_reason::malformed;
+  discovery_.find_rendezvous(dst, now, candidates_);
+  if (candidates_.empty()) return drop_reason::not_addressed;
+  for (rendezvous_slot* slot : candidates_) {
+    const peer* p = peers_.find(slot->peer);
+    if (p == nullptr) continue;
+    const auto token = octets.last(request_token_octets);
+    const auto expected =
+        request_token(p->ours, slot->t, src, dst, octets.first(octets.size() - request_token_octets));
+    if (!equal_constant_time(expected, token)) continue;
+    return answer_request(*p, *slot, src, dst, octets, seq, now, out);
+  }
+  return drop_reason::bad_token;
+}
+
+/// The token is good: the pair's key made these 65 octets for this slot. They may still be a copy.
+drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst, bytes_view octets,
+                                        std::uint16_t seq, time_ms now, actions& out) {
+  const auto digest = digest_of(octets);
+  const auto seen_end = slot.seen.begin() + slot.requests;
+  if (std::find(slot.seen.begin(), seen_end, digest) != seen_end) {
+    const auto at = peers_state_.find(p.id);
+    if (at == peers_state_.end() || !at->second.pending) return drop_reason::replayed;
+    link& l = *at->second.pending;
+    if (l.own_role != role::responder || !std::equal(octets.begin(), octets.end(), l.request.begin(), l.request.end()) ||
+        l.setup.initiator != src || l.setup.responder != dst)
+      return drop_reason::replayed;
+    if (now - l.last_answer < config_.answer_gap_ms) return drop_reason::nothing_new;
+    l.last_answer = now;
+    out.push_back(send_message{p.id, lcid_pc5s_security_mode, dst, src, l.command});
+    return took_effect;
+  }
+  if (slot.requests >= rendezvous_slot::max_requests) return drop_reason::limit;
+  peer_links& state = peers_state_[p.id];
+  // Simultaneous open: the smaller key's request goes on, whatever became of its answer.
+  if (p.own_key_is_smaller && (state.attempt || (state.pending && state.pending->own_role == role::initiator)))
+    return drop_reason::yielded;
+  if (!state.pending && !state.live && half_or_live_links() >= config_.max_links) return drop_reason::limit;
+  slot.seen[slot.requests++] = digest;  // before the scalar multiplications: the same octets never cost them twice
+
+  const handshake_context c{message_type::direct_communication_request, seq, src, dst, slot.t, nullptr};
+  drop_reason why{};
+  auto r = respond(peers_, p, c, octets, config_.suites, [&](std::uint8_t msb) { return pick_half(false, msb); }, why);
+  if (!r) return why;
+  state.attempt.reset();
+  const auto complete = derive<complete_key>(r->secrets.kd0);
+  auto l = std::make_unique<link>(
+      make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), p.id, role::responder,
+      now);
+  l->setup = c;
+  l->request.assign(octets.begin(), octets.end());
+  l->command = std::move(r->answer);
+  l->complete_key_used.emplace(complete.expose());
+  l->last_answer = now;
+  out.push_back(send_message{p.id, lcid_pc5s_security_mode, dst, src, l->command});
+  state.pending = std::move(l);  // one half-open link a peer; a live one stays until the Complete
+  return took_effect;
+}
+
+drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                    actions& out) {
+  for (auto& [id, state] : peers_state_) {
+    auto& a = state.attempt;
+    if (!a || a->context.responder != src || a->context.initiator != dst) continue;
+    if (a->context.seq != seq) return drop_reason::malformed;
+    const peer* p = peers_.find(id);
+    if (p == nullptr) continue;
+    const auto expected = command_token(p->theirs, a->context.t, src, dst,
+                                        octets.first(octets.size() - command_token_octets));
+    if (!equal_constant_time(expected, octets.last(command_token_octets))) return drop_reason::bad_token;
+    if (a->trials_left == 0) return drop_reason::limit;
+    --a->trials_left;
+    auto secrets = a->handshake.read_answer(octets);
+    if (!secrets) return drop_reason::bad_handshake;
+
+    const auto key = derive<complete_key>(secrets->kd0);
+    auto l = std::make_unique<link>(
+        make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), id, role::initiator,
+        now);
+    l->setup = a->context;
+    l->complete.resize(complete_octets);
+    write_message_header({message_type::security_mode_complete, seq}, l->complete);
+    std::array<std::uint8_t, 5> status{};
+    write_u32(discovery_.clock().now().value_or(0), bytes_span(status).subspan(1));
+    crypto::aead(suite::chacha20_poly1305, key)
+        .seal(complete_nonce, bytes_view(l->complete).first(3), status, bytes_span(l->complete).subspan(3));
+    l->complete_pending = true;
+    l->next_complete = now;
+    a.reset();
+    state.pending = std::move(l);
+    tick_link(state, now, out);  // the first Complete
+    return took_effect;
+  }
+  return drop_reason::not_addressed;
+}
+
+drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                     actions& out) {
+  for (auto& [id, state] : peers_state_) {
+    if (link* l = state.live.get(); l != nullptr && l->own_role == role::responder && l->setup.initiator == src &&
+                                    l->setup.responder == dst && now - l->created < config_.half_open_lifetime_ms) {
+      if (!std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end()))
+        return drop_reason::replayed;
+      if (now - l->last_answer < config_.answer_gap_ms) return drop_reason::nothing_new;
+      send_accept(*l, now, out);
+      return took_effect;
+    }
+    link* l = state.pending.get();
+    if (l == nullptr || l->own_role != role::responder || l->setup.initiator != src || l->setup.responder != dst)
+      continue;
+    if (l->setup.seq != seq) return drop_reason::malformed;
+    std::array<std::uint8_t, 5> status{};
+    const crypto::aead box(suite::chacha20_poly1305, *l->complete_key_used);
+    if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status)) return drop_reason::bad_handshake;
+    l->complete.assign(octets.begin(), octets.end());
+    l->last_heard = now;
+    if (const auto own = discovery_.clock().now())
+      discovery_.learn_offset(id, static_cast<std::int32_t>(read_u32(bytes_view(status).subspan(1)) - *own));
+    establish(state, now, out);
+    send_accept(*state.live, now, out);
+    return took_effect;
+  }
+  return drop_reason::not_addressed;
+}
+
+/// The peer has proved that it has the keys: the pending link replaces a live one.
+void link_engine::establish(peer_links& state, time_ms now, actions& out) {
+  drop_live(state, lost_reason::replaced, out);
+  state.live = std::move(state.pending);
+  link& l = *state.live;
+  l.id = next_link_++;
+  l.complete_pending = false;
+  l.complete_key_used.reset();
+  l.command.clear();
+  l.last_heard = now;
+  out.push_back(link_established{l.peer, l.id, l.own_role, l.current.kd_sess_id, l.current.suite_used,
+                                 l.current.fingerprint});
+}
+
+void link_engine::send_accept(link& l, time_ms now, actions& out) {
+  l.last_answer = now;
+  std::array<std::uint8_t, accept_octets> m{};
+  write_message_header({message_type::direct_communication_accept, l.setup.seq}, m);
+  write_u32(discovery_.clock().now().value_or(0), bytes_span(m).subspan(3));
+  send_signalling(l, m, now, out);
+}
+
+}  // namespace prose::security

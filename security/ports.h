@@ -1,0 +1,46 @@
+// What the sublayer needs from outside: randomness and X25519. Both are interfaces because tests replace them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "security/keys.h"
+#include "security/types.h"
+
+namespace prose::security {
+
+/// Cryptographic randomness. fill() may not return without having filled: an implementation that has no entropy ends the
+/// program rather than hand out predictable octets.
+class random_port {
+ public:
+  virtual ~random_port() = default;
+  virtual void fill(bytes_span out) = 0;
+
+  std::uint32_t below(std::uint32_t bound) {  // uniform in [0, bound)
+    const std::uint32_t limit = bound * (UINT32_MAX / bound);
+    for (;;) {
+      std::uint8_t b[4];
+      fill(b);
+      const std::uint32_t v = std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
+      if (v < limit) return v % bound;
+    }
+  }
+};
+
+/// X25519 (RFC 7748). agree() is empty for a low-order or otherwise unusable point. A test's implementation counts calls.
+class dh_port {
+ public:
+  virtual ~dh_port() = default;
+  virtual std::optional<dh_output> agree(const static_private_key& own, const public_key& other) = 0;
+  virtual std::optional<dh_output> agree(const ephemeral_private_key& own, const public_key& other) = 0;
+  virtual public_key public_of(const static_private_key& own) = 0;
+  virtual public_key public_of(const ephemeral_private_key& own) = 0;
+};
+
+struct ports {
+  random_port& random;
+  dh_port& dh;
+};
+
+}  // namespace prose::security

@@ -1,0 +1,76 @@
+// Value types of the security sublayer's interface. None of them is secret.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace prose::security {
+
+using bytes_view = std::span<const std::uint8_t>;
+using bytes_span = std::span<std::uint8_t>;
+
+/// 24-bit ProSe layer-2 ID (TS 23.303 4.6.4, TS 36.321 6.2.4).
+using l2_id = std::uint32_t;
+/// UTC-based counter: count of 1 s slots.
+using slot_t = std::uint32_t;
+/// Milliseconds of a monotonic clock that the caller owns.
+using time_ms = std::int64_t;
+/// Index of a peer in the peer table; never goes on the air.
+using peer_id = std::uint32_t;
+/// Local handle of one link; never reused, never goes on the air.
+using link_id = std::uint32_t;
+
+inline constexpr std::size_t public_key_octets = 32;
+inline constexpr std::size_t discovery_octets = 29;  // PC5_DISCOVERY, 232 bits (TS 24.334 11.2.5)
+using discovery_pdu = std::array<std::uint8_t, discovery_octets>;
+
+/// A public X25519 key. Not secret: may be copied, compared, printed.
+struct public_key {
+  std::array<std::uint8_t, public_key_octets> octets{};
+  friend auto operator<=>(const public_key&, const public_key&) = default;
+};
+
+/// Record protection. NOT 3GPP: TS 33.303 has 128-EEA/EIA and a NULL algorithm; here no NULL exists.
+enum class suite : std::uint8_t { aes_256_gcm = 1, chacha20_poly1305 = 2 };
+inline constexpr std::uint16_t suite_bit(suite s) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(s)); }
+inline constexpr std::uint16_t all_suites = suite_bit(suite::aes_256_gcm) | suite_bit(suite::chacha20_poly1305);
+inline constexpr const char* name_of(suite s) {
+  return s == suite::aes_256_gcm ? "AES-256-GCM" : "ChaCha20-Poly1305";
+}
+
+/// SL-SCH logical channels (TS 36.321 table 6.2.4-1).
+inline constexpr std::uint8_t lcid_data_first = 1;
+inline constexpr std::uint8_t lcid_data_last = 10;
+inline constexpr std::uint8_t lcid_pc5s_unprotected = 28;
+inline constexpr std::uint8_t lcid_pc5s_security_mode = 29;
+inline constexpr std::uint8_t lcid_pc5s_protected = 30;
+
+/// PDCP SDU type (TS 36.323 6.3.14); 4..7 are reserved and dropped.
+enum class sdu_type : std::uint8_t { ip = 0, arp = 1, pc5s = 2, non_ip = 3 };
+
+enum class role : std::uint8_t { initiator, responder };
+
+/// Why input was dropped. Local knowledge only: to a peer every failure looks alike (silence).
+enum class drop_reason : std::uint8_t {
+  malformed,         // length, type, version or reserved value
+  not_addressed,     // no rendezvous, attempt or link has these layer-2 IDs
+  stale,             // slot outside its window, or the request's slot has expired
+  replayed,          // already consumed
+  bad_token,         // the hash in front of the scalar multiplications did not match
+  bad_handshake,     // Noise authentication failed
+  bad_record,        // AEAD authentication failed
+  limit,             // an attempt, failure or rate limit
+  yielded,           // simultaneous open: ours goes on
+  no_common_suite,
+  wrong_channel,     // an SDU type on a logical channel that does not carry it
+  exhausted,         // COUNT or key age at its end: refused, never wrapped
+  not_established,   // the link cannot send yet, or no longer
+  unknown_link,
+  nothing_new,       // valid but without effect (a duplicate answered already)
+  count_
+};
+const char* name_of(drop_reason r);
+
+}  // namespace prose::security
