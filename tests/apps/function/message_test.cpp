@@ -1,0 +1,79 @@
+#include "apps/function/message.h"
+
+#include <gtest/gtest.h>
+
+namespace prose::function {
+namespace {
+
+TEST(function_message, requests_survive_the_way_there) {
+  register_request r{.name = "mary", .key = {1, 2, 3}, .proof = {9}, .replace = true};
+  const auto back = parse_request(to_text(request(r)));
+  ASSERT_TRUE(back) << back.error().message;
+  const auto& got = std::get<register_request>(*back);
+  EXPECT_EQ(got.name, "mary");
+  EXPECT_EQ(got.key, r.key);
+  EXPECT_EQ(got.proof, r.proof);
+  EXPECT_TRUE(got.replace);
+  EXPECT_EQ(std::get<grant_request>(parse_request(R"({"op":"grant","peer":"john"})").value()).peer, "john");
+  EXPECT_EQ(std::get<changes_request>(parse_request(R"({"op":"changes","since":7,"wait_s":30})").value()).since, 7);
+}
+
+TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
+  const std::vector<std::string> bad{"",
+                                     "null",
+                                     "[]",
+                                     "{",
+                                     R"({"op":"grant"})",
+                                     R"({"op":"grant","peer":7})",
+                                     R"({"op":"grant","peer":"j","more":1})",
+                                     R"({"op":"steal","peer":"j"})",
+                                     R"({"op":"changes","since":-1,"wait_s":0})",
+                                     R"({"op":"changes","since":0,"wait_s":61})",
+                                     R"({"op":"changes","since":0.5,"wait_s":0})",
+                                     R"({"op":"changes","since":18446744073709551615,"wait_s":0})",
+                                     R"({"op":"register","name":"m","key":"AAAA","proof":"AAAA","replace":false})",
+                                     R"({"op":["grant"],"peer":"j"})",
+                                     R"({"op":"grant","peer":")" + std::string(65, 'a') + "\"}"};
+  for (const auto& text : bad) {
+    const auto r = parse_request(text);
+    ASSERT_FALSE(r) << text;
+    EXPECT_FALSE(r.error().message.empty());
+    EXPECT_EQ(r.error().message.find('\n'), std::string::npos);
+  }
+  EXPECT_FALSE(parse_request(std::string(8000, '[')));
+}
+
+TEST(function_message, answers_survive_and_have_coarse_lengths) {
+  const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {2}}, done_answer{},
+                                error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {3}}}},
+                                changes_answer{{{4, "d", true, {5}}, {5, "d", false, {}}}}};
+  for (const auto& a : all) {
+    const std::string text = to_text(a);
+    EXPECT_EQ(text.size() % answer_granularity_bytes, 0U) << text;
+    const auto back = parse_answer(text);
+    ASSERT_TRUE(back) << back.error().message << text;
+    EXPECT_EQ(back->index(), a.index());
+    EXPECT_EQ(to_text(*back), text);
+  }
+  const auto one = to_text(answer(changes_answer{{{1, "peer", true, {}}}}));
+  EXPECT_EQ(to_text(answer(done_answer{})).size(), one.size());
+}
+
+TEST(function_message, frames_are_cut_from_any_pieces) {
+  const std::string stream = frame("one") + frame("") + frame("three");
+  for (std::size_t piece = 1; piece < stream.size(); ++piece) {
+    frame_reader in(100);
+    std::vector<std::string> got;
+    for (std::size_t at = 0; at < stream.size(); at += piece) {
+      ASSERT_TRUE(in.add(std::string_view(stream).substr(at, piece)));
+      while (auto m = in.next()) got.push_back(*m);
+    }
+    EXPECT_EQ(got, (std::vector<std::string>{"one", "", "three"}));
+  }
+  frame_reader in(4);
+  EXPECT_FALSE(in.add(frame("fives")));
+  EXPECT_FALSE(in.next());
+}
+
+}  // namespace
+}  // namespace prose::function
