@@ -31,6 +31,9 @@ struct pscch_config {
 struct psdch_config {
   int prb = 0;  ///< first PRB, relative to the carrier
   int rv = 0;
+  /// The other PRB; -1: prb + 1. Pools of an odd prb_num pair PRBs across their gap (TS 36.213 14.3.1 taken literally).
+  int prb_second = -1;
+  constexpr int second() const { return prb_second < 0 ? prb + 1 : prb_second; }
   bool operator==(const psdch_config&) const = default;
 };
 inline constexpr int discovery_message_bits = 232;
