@@ -29,6 +29,8 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
   if (c.tdd_config < 0 || c.tdd_config > 7) return fail("tdd_config: 0..7 is accepted");
   if (c.slss_period < 0 || c.slss_period > n_absolute_subframes || c.slss_offset < 0 || c.slss_offset >= n_absolute_subframes)
     return fail("slss_period, slss_offset: 0 to 10239 subframes are accepted");
+  if (c.offset_indicator < 0 || c.offset_indicator >= n_absolute_subframes)
+    return fail("sl_OffsetIndicator_r14: 0 to 10239 is accepted");
   if (c.subframe_bitmap.empty()) return p;
   auto bitmap = parse_subframe_bitmap(c.subframe_bitmap, "sl_Subframe_r14");
   if (!bitmap) return fail(bitmap.error().message);
@@ -36,7 +38,7 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
 
   // 14.1.5: SLSS subframes and those that are not uplink leave first, then as many, evenly spread, as do not fill a bitmap.
   std::vector<int> left;
-  for (int s = 0; s < n_absolute_subframes; ++s) {
+  for (int s = c.offset_indicator; s < n_absolute_subframes; ++s) {
     const bool slss = c.slss_period > 0 && s % c.slss_period == c.slss_offset % c.slss_period;
     if (!slss && is_uplink_subframe(c.tdd_config, s)) left.push_back(s);
   }

@@ -26,6 +26,8 @@ struct v2x_pool_config {
   int tdd_config = 0;             ///< 0 FDD, 1..7 sa0..sa6
   int slss_period = 0;            ///< subframes; 0: none is taken out for SLSS
   int slss_offset = 0;
+  /// sl-OffsetIndicator: the set starts at this subframe. Only 0 is confirmed by recordings.
+  int offset_indicator = 0;
 };
 
 /// Largest 2^a 3^b 5^c <= n (n >= 1).
