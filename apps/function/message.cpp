@@ -140,7 +140,7 @@ result<request> parse_request(std::string_view text) {
   if (op == "register") {
     register_request r;
     r.name = in.text("name");
-    r.key = in.octets<32>("key");
+    r.key.octets = in.octets<32>("key");
     r.proof = in.octets<32>("proof");
     r.replace = in.boolean("replace");
     return finished<register_request, request>(in, std::move(r));
@@ -162,7 +162,7 @@ std::string to_text(const request& r) {
   return std::visit(overloaded{[](const register_request& v) {
                                  return json{{"op", "register"},
                                              {"name", v.name},
-                                             {"key", base64(v.key)},
+                                             {"key", base64(v.key.octets)},
                                              {"proof", base64(v.proof)},
                                              {"replace", v.replace}};
                                },
@@ -189,7 +189,7 @@ result<answer> parse_answer(std::string_view text) {
     hello h;
     h.server = in.text("server");
     h.challenge = in.octets<32>("challenge");
-    h.ephemeral = in.octets<32>("ephemeral");
+    h.ephemeral.octets = in.octets<32>("ephemeral");
     return finished<hello, answer>(in, std::move(h));
   }
   if (kind == "done") return finished<done_answer, answer>(in, {});
@@ -204,7 +204,7 @@ result<answer> parse_answer(std::string_view text) {
     }
     for (auto& j : in.list("mutual")) {
       object_reader one(std::move(j));
-      mutual_peer p{one.text("name"), one.octets<32>("key")};
+      mutual_peer p{one.text("name"), {one.octets<32>("key")}};
       if (!one.finish()) in.complain("mutual", "a list of {name, key}");
       a.mutual.push_back(std::move(p));
     }
@@ -218,7 +218,7 @@ result<answer> parse_answer(std::string_view text) {
       c.version = one.integer("version", 1, INT64_MAX);
       c.peer = one.text("peer");
       c.permitted = one.boolean("permitted");
-      c.key = one.octets<32>("key");
+      c.key.octets = one.octets<32>("key");
       if (!one.finish()) in.complain("changes", "a list of {version, peer, permitted, key}");
       a.changes.push_back(std::move(c));
     }
@@ -235,7 +235,7 @@ std::string to_text(const answer& a) {
             return json{{"answer", "hello"},
                         {"server", h.server},
                         {"challenge", base64(h.challenge)},
-                        {"ephemeral", base64(h.ephemeral)}};
+                        {"ephemeral", base64(h.ephemeral.octets)}};
           },
           [](const done_answer&) {
             return json{{"answer", "done"}};
@@ -245,14 +245,14 @@ std::string to_text(const answer& a) {
           },
           [](const list_answer& l) {
             json mutual = json::array();
-            for (const auto& p : l.mutual) mutual.push_back({{"name", p.name}, {"key", base64(p.key)}});
+            for (const auto& p : l.mutual) mutual.push_back({{"name", p.name}, {"key", base64(p.key.octets)}});
             return json{{"answer", "list"}, {"granted", l.granted}, {"mutual", std::move(mutual)}};
           },
           [](const changes_answer& c) {
             json list = json::array();
             for (const auto& v : c.changes)
               list.push_back(
-                  {{"version", v.version}, {"peer", v.peer}, {"permitted", v.permitted}, {"key", base64(v.key)}});
+                  {{"version", v.version}, {"peer", v.peer}, {"permitted", v.permitted}, {"key", base64(v.key.octets)}});
             return json{{"answer", "changes"}, {"changes", std::move(list)}};
           }},
       a));

@@ -36,7 +36,7 @@ public:
     return *this;
   }
   statement& bind(const public_key& k) {
-    sqlite3_bind_blob(s_, ++n_, k.data(), static_cast<int>(k.size()), SQLITE_TRANSIENT);
+    sqlite3_bind_blob(s_, ++n_, k.octets.data(), static_cast<int>(k.octets.size()), SQLITE_TRANSIENT);
     return *this;
   }
   // SQLITE_ROW, SQLITE_DONE or an error code.
@@ -49,8 +49,8 @@ public:
   public_key key(int column) const {
     public_key k{};
     const auto* p = static_cast<const std::uint8_t*>(sqlite3_column_blob(s_, column));
-    if (p != nullptr && sqlite3_column_bytes(s_, column) == static_cast<int>(k.size()))
-      std::copy_n(p, k.size(), k.begin());
+    if (p != nullptr && sqlite3_column_bytes(s_, column) == static_cast<int>(k.octets.size()))
+      std::copy_n(p, k.octets.size(), k.octets.begin());
     return k;
   }
 

@@ -2,17 +2,17 @@
 // user. SQLite in WAL mode with full synchronisation: what a call has returned from is on disk.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "security/types.h"
 
 namespace prose::function {
 
-using public_key = std::array<std::uint8_t, 32>;
+using security::public_key;
 
 /// The most grants that one user may have open, and so the most that a store holds for it.
 inline constexpr int max_grants_per_user = 1000;

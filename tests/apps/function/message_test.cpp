@@ -6,7 +6,7 @@ namespace prose::function {
 namespace {
 
 TEST(function_message, requests_survive_the_way_there) {
-  register_request r{.name = "mary", .key = {1, 2, 3}, .proof = {9}, .replace = true};
+  register_request r{.name = "mary", .key = {{1, 2, 3}}, .proof = {9}, .replace = true};
   const auto back = parse_request(to_text(request(r)));
   ASSERT_TRUE(back) << back.error().message;
   const auto& got = std::get<register_request>(*back);
@@ -44,9 +44,9 @@ TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
 }
 
 TEST(function_message, answers_survive_and_have_coarse_lengths) {
-  const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {2}}, done_answer{},
-                                error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {3}}}},
-                                changes_answer{{{4, "d", true, {5}}, {5, "d", false, {}}}}};
+  const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {{2}}}, done_answer{},
+                                error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {{3}}}}},
+                                changes_answer{{{4, "d", true, {{5}}}, {5, "d", false, {}}}}};
   for (const auto& a : all) {
     const std::string text = to_text(a);
     EXPECT_EQ(text.size() % answer_granularity_bytes, 0U) << text;

@@ -13,9 +13,9 @@ namespace {
 
 public_key key_of(int n) {
   public_key k{};
-  k[0] = static_cast<std::uint8_t>(n);
-  k[1] = static_cast<std::uint8_t>(n >> 8);
-  k[31] = 1;
+  k.octets[0] = static_cast<std::uint8_t>(n);
+  k.octets[1] = static_cast<std::uint8_t>(n >> 8);
+  k.octets[31] = 1;
   return k;
 }
 
