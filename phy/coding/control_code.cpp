@@ -62,8 +62,13 @@ control_decode control_decoder::decode(std::span<const llr> coded, std::span<std
   float total = 0;
   float inputs = 0;
   for (const float x : coded) inputs += std::abs(safe_llr(x));
-  for (std::size_t i = 0; i < 3 * d; ++i) total += std::abs(combined[i]);
-  if (!(total > 1e-20F)) return result;  // silence is no message, though the word of zeros would pass the CRC
+  std::size_t received = 0;
+  for (std::size_t i = 0; i < 3 * d; ++i) {
+    total += std::abs(combined[i]);
+    received += combined[i] != 0.0F ? 1U : 0U;
+  }
+  // Erasures decode as zeros, and the word of zeros passes the CRC: silence, or less than one bit received a bit, is no message.
+  if (!(total > 1e-20F) || received < d) return result;
   constexpr float target_mean = 32;
   const float scale = target_mean * static_cast<float>(3 * d) / total;
   std::array<std::int16_t, 3 * max_bits> soft{};

@@ -130,15 +130,16 @@ struct transport_decoder::state {
   alignas(64) std::array<std::int16_t, 3 * max_streams> quantised;
 
   // Soft bits of one block to integers with a mean magnitude (of those that were received) that suits the turbo decoder. The
-  // scale of each block is its own: nothing is assumed about the size of the soft bits. False where nothing was received.
-  bool quantise(std::span<const float> soft) {
+  // scale of each block is its own: nothing is assumed about the size of the soft bits. False where fewer than `needed` bits were
+  // received, or nothing at all: the erasures would decode as zeros, and the word of zeros passes every CRC.
+  bool quantise(std::span<const float> soft, int needed) {
     float total = 0;
     float received = 0;
     for (const float x : soft) {
       total += std::abs(x);
       received += x != 0.0F ? 1.0F : 0.0F;
     }
-    if (!(total > 1e-20F)) return false;
+    if (!(total > 1e-20F) || received < static_cast<float>(needed)) return false;
     const float scale = turbo_soft_mean * received / total;
     constexpr float limit = turbo_soft_limit;
     for (std::size_t i = 0; i < soft.size(); ++i) {
@@ -184,8 +185,7 @@ transport_decode transport_decoder::decode(const transport_format& format, std::
     if (block.decoded) continue;
 
     const std::span bits = std::span(b.bits).subspan(block.bits_at, static_cast<std::size_t>(q.k));
-    if (!s_->quantise(soft)) {
-      // Nothing received: the word of zeros would pass the CRC, but silence is no message.
+    if (!s_->quantise(soft, q.k - filler)) {
       std::fill(bits.begin(), bits.end(), std::uint8_t{0});
       all_decoded = false;
       continue;
