@@ -1,7 +1,6 @@
 #include "phy/io/sigmf_reader.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cerrno>
 #include <cmath>
@@ -9,28 +8,11 @@
 #include <filesystem>
 
 #include "phy/io/json_text.h"
+#include "phy/io/sample_format.h"
 
 namespace prose::phy {
 namespace {
 constexpr std::int64_t block_frames = 16384;
-static_assert(std::endian::native == std::endian::little, "samples are read as they lie in memory");
-
-void unpack(const std::uint8_t* in, const sigmf_meta& m, std::span<const std::span<cf32>> out, std::size_t at, std::size_t n) {
-  const std::size_t step = bytes_per_sample(m.datatype);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t c = 0; c < out.size(); ++c) {
-      const std::uint8_t* p = in + (i * out.size() + c) * step;
-      if (m.datatype == sigmf_datatype::cf32_le) {
-        float v[2];
-        std::memcpy(v, p, sizeof v);
-        out[c][at + i] = {v[0], v[1]};
-      } else {
-        std::int16_t v[2];
-        std::memcpy(v, p, sizeof v);
-        out[c][at + i] = {static_cast<float>(v[0]) / 32768.0F, static_cast<float>(v[1]) / 32768.0F};
-      }
-    }
-}
 }  // namespace
 
 result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path) {
@@ -130,7 +112,7 @@ result<read_status> sigmf_reader::read(std::span<const std::span<cf32>> out) {
   while (left > 0) {
     const auto want = static_cast<std::size_t>(std::min(left, block_frames));
     const std::size_t got = std::fread(block_.data(), meta_.bytes_per_frame(), want, file_.get());
-    unpack(block_.data(), meta_, out, status.n_samples, got);
+    unpack_samples(block_.data(), meta_.datatype, out, status.n_samples, got);
     status.n_samples += got;
     position_ += static_cast<std::int64_t>(got);
     left -= static_cast<std::int64_t>(got);

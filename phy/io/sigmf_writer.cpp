@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "phy/io/sample_format.h"
+
 namespace prose::phy {
 namespace {
 constexpr std::size_t block_frames = 16384;
@@ -70,30 +72,6 @@ result<void> sigmf_writer::save_meta() {
   return {};
 }
 
-std::size_t sigmf_writer::pack(std::span<const std::span<const cf32>> in, std::size_t at, std::size_t n) {
-  std::uint8_t* p = block_.data();
-  for (std::size_t i = at; i < at + n; ++i)
-    for (const auto& channel : in) {
-      const float v[2] = {channel[i].real(), channel[i].imag()};
-      if (meta_.datatype == sigmf_datatype::cf32_le) {
-        std::memcpy(p, v, sizeof v);
-        p += sizeof v;
-        continue;
-      }
-      std::int16_t q[2];
-      bool clipped = false;
-      for (int k = 0; k < 2; ++k) {
-        const float x = std::isnan(v[k]) ? 0.0F : std::round(v[k] * 32768.0F);
-        clipped = clipped || std::isnan(v[k]) || x > 32767.0F || x < -32768.0F;
-        q[k] = static_cast<std::int16_t>(std::clamp(x, -32768.0F, 32767.0F));
-      }
-      n_clipped_ += clipped ? 1 : 0;
-      std::memcpy(p, q, sizeof q);
-      p += sizeof q;
-    }
-  return static_cast<std::size_t>(p - block_.data());
-}
-
 result<write_stop> sigmf_writer::put(std::size_t n_bytes) {
   const std::size_t frame = meta_.bytes_per_frame();
   errno = 0;
@@ -143,7 +121,9 @@ result<write_stop> sigmf_writer::write(std::span<const std::span<const cf32>> in
   const write_stop wanted = stopped_;
   for (std::size_t at = 0; at < n;) {
     const std::size_t now = std::min(n - at, block_frames);
-    const auto put_result = put(pack(in, at, now));
+    const auto packed = pack_samples(in, at, now, meta_.datatype, block_.data());
+    n_clipped_ += packed.n_clipped;
+    const auto put_result = put(packed.n_bytes);
     if (!put_result || *put_result != write_stop::none) return put_result;
     at += now;
   }

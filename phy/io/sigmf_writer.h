@@ -53,7 +53,6 @@ class sigmf_writer {
  private:
   sigmf_writer() = default;
   result<void> save_meta();
-  std::size_t pack(std::span<const std::span<const cf32>> in, std::size_t at, std::size_t n);
   result<write_stop> put(std::size_t n_bytes);
 
   sigmf_writer_config config_;

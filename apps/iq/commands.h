@@ -1,0 +1,57 @@
+// The subcommands of prose-iq. Each gives an exit code and prints one line on a mistake.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/result.h"
+#include "phy/types/sample_source.h"
+
+namespace prose::apps {
+
+inline constexpr const char* iq_program = "prose-iq";
+
+struct info_options {
+  std::string in;
+  bool verify = false;  ///< compare core:sha512
+  bool json = false;
+};
+int run_info(const info_options& o);
+
+struct convert_options {
+  std::string in, out;
+  std::string in_type = "cf32", out_type = "cf32";
+  double rate_hz = 0;       ///< of a raw input
+  double frequency_hz = 0;  ///< of a raw input; 0: not known
+  int n_channels = 1;       ///< of a raw input
+};
+int run_convert(const convert_options& o);
+
+struct plot_options {
+  std::string in, out;
+  double start_s = 0, duration_s = 0;  ///< 0: to the end
+  int n_bins = 512;
+  int width = 1200, height = 900;
+  std::string carrier, pool, scene;    ///< for the constellation of what is decoded
+};
+int run_plot(const plot_options& o);
+
+struct record_limits {
+  double duration_s = 0;        ///< 0: none
+  std::uint64_t max_bytes = 0;  ///< 0: none
+};
+struct record_target {
+  std::string path, type = "cf32", description, hw;
+  double frequency_hz = 0;
+};
+struct record_report {
+  std::int64_t n_samples = 0;
+  std::size_t n_segments = 0;
+  std::uint64_t n_clipped = 0;
+  std::string why;  ///< what ended it: "duration", "size limit", "disk full", "stopped", "end of the source"
+  bool failed = false;
+};
+/// Reads a source into a SigMF recording until a limit, the end or Ctrl-C. What was recorded is complete in every case.
+result<record_report> record(phy::sample_source& source, const record_target& target, const record_limits& limits);
+
+}  // namespace prose::apps

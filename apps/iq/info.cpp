@@ -1,0 +1,123 @@
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "apps/common/cli.h"
+#include "apps/common/events.h"
+#include "apps/common/progress.h"
+#include "apps/common/sha512.h"
+#include "apps/common/stop.h"
+#include "apps/iq/commands.h"
+#include "phy/io/sigmf_reader.h"
+#include "phy/types/carrier.h"
+
+namespace prose::apps {
+namespace {
+
+struct measured {
+  double power = 0, peak = 0;
+  std::uint64_t n = 0, non_finite = 0;
+};
+
+result<measured> measure(phy::sigmf_reader& reader) {
+  const auto n_channels = static_cast<std::size_t>(reader.n_antennas());
+  std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(65536));
+  std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
+  progress_bar progress("reading");
+  measured m;
+  while (!stop_requested()) {
+    const auto status = reader.read(out);
+    if (!status) return tl::unexpected(status.error());
+    for (std::size_t c = 0; c < n_channels; ++c)
+      for (const auto& v : out[c].first(status->n_samples)) {
+        ++m.n;
+        const double p = static_cast<double>(v.real()) * v.real() + static_cast<double>(v.imag()) * v.imag();
+        if (!std::isfinite(p)) {
+          ++m.non_finite;
+          continue;
+        }
+        m.power += p;
+        m.peak = std::max(m.peak, p);
+      }
+    progress.update(static_cast<double>(reader.position()) / static_cast<double>(reader.n_samples()));
+    if (status->end) break;
+  }
+  return m;
+}
+
+result<std::string> digest_of(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> f(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!f) return fail(path + ": cannot be opened");
+  sha512 d;
+  std::vector<std::uint8_t> block(1U << 20U);
+  while (const auto n = std::fread(block.data(), 1, block.size(), f.get())) d.add({block.data(), n});
+  return d.finish();
+}
+
+std::string carriers_of(double rate_hz) {
+  std::string out;
+  for (const int n : phy::bandwidths_prb)
+    for (const double share : {1.0, 0.75})
+      if (std::abs(rate_hz - phy::standard_fft_size(n) * share * phy::subcarrier_spacing_hz) <= 1.0)
+        out += (out.empty() ? "" : ", ") + std::to_string(n) + " PRB" + (share < 1 ? " (3/4 rate)" : "");
+  return out.empty() ? "none" : out;
+}
+
+std::string db(double power) {
+  char t[32];
+  if (power <= 0) return "none (all zero)";
+  std::snprintf(t, sizeof t, "%.1f dBFS", 10 * std::log10(power));
+  return t;
+}
+
+}  // namespace
+
+int run_info(const info_options& o) {
+  auto opened = phy::sigmf_reader::open(o.in);
+  if (!opened) return usage_error(iq_program, opened.error());
+  auto& r = **opened;
+  const auto m = measure(r);
+  if (!m) return run_error(iq_program, m.error());
+  const double mean = m->n > m->non_finite ? m->power / static_cast<double>(m->n - m->non_finite) : 0;
+  std::string checksum = r.meta().sha512.empty() ? "not given" : "not compared";
+  bool mismatch = false;
+  if (o.verify && !r.meta().sha512.empty()) {
+    const auto d = digest_of(r.data_path());
+    if (!d) return run_error(iq_program, d.error());
+    mismatch = *d != r.meta().sha512;
+    checksum = mismatch ? "does not match" : "matches";
+  }
+  std::size_t gaps = 0;
+  const std::size_t n_segments = r.meta().captures.size() + (r.meta().captures.front().sample_start > 0 ? 1 : 0);
+  for (std::size_t i = 0; i < n_segments; ++i) gaps += r.gap_before_segment(i) ? 1 : 0;
+
+  if (o.json) {
+    json_object j;
+    j.add("datatype", phy::name_of(r.meta().datatype)).add("sample_rate_hz", r.sample_rate_hz()).add("channels", r.n_antennas());
+    j.add("samples", r.n_samples()).add("duration_s", static_cast<double>(r.n_samples()) / r.sample_rate_hz());
+    j.add("partial_bytes", r.partial_bytes()).add("segments", static_cast<std::uint64_t>(n_segments)).add("gaps", static_cast<std::uint64_t>(gaps));
+    j.add("mean_power", mean).add("peak_power", m->peak).add("non_finite_samples", m->non_finite).add("sha512", checksum);
+    std::printf("%s\n", j.text().c_str());
+  } else {
+    std::printf("recording     %s\n", r.meta_path().c_str());
+    if (!r.meta().description.empty()) std::printf("description   %s\n", r.meta().description.c_str());
+    if (!r.meta().hw.empty()) std::printf("hardware      %s\n", r.meta().hw.c_str());
+    std::printf("samples       %lld of %s, %d channel(s), %.6f s\n", static_cast<long long>(r.n_samples()),
+                std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas(), static_cast<double>(r.n_samples()) / r.sample_rate_hz());
+    if (r.partial_bytes() > 0) std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
+    std::printf("rate          %.10g samples a second; LTE carriers of this rate: %s\n", r.sample_rate_hz(), carriers_of(r.sample_rate_hz()).c_str());
+    for (const auto& c : r.meta().captures)
+      std::printf("segment       from sample %lld (stream %lld)%s%s\n", static_cast<long long>(c.sample_start),
+                  static_cast<long long>(r.tick_of(c.sample_start)),
+                  c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
+                  c.datetime.empty() ? "" : (", " + c.datetime).c_str());
+    std::printf("gaps          %zu\n", gaps);
+    std::printf("mean power    %s\npeak power    %s\n", db(mean).c_str(), db(m->peak).c_str());
+    std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));
+    std::printf("sha512        %s\n", checksum.c_str());
+  }
+  if (mismatch) return report(iq_program, r.meta_path() + ": global.core:sha512 does not match " + r.data_path(), exit_failure);
+  return exit_ok;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,163 @@
+// A picture of a recording: spectrogram, mean spectrum, power over time, and the density of samples in the complex plane.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "apps/common/cli.h"
+#include "apps/common/gnuplot.h"
+#include "apps/common/progress.h"
+#include "apps/common/stop.h"
+#include "apps/iq/commands.h"
+#include "phy/dsp/spectrum.h"
+#include "phy/io/sigmf_reader.h"
+
+namespace prose::apps {
+namespace {
+constexpr int max_columns = 900;
+constexpr std::int64_t max_samples_per_column = 65536;
+constexpr int plane_bins = 200;
+constexpr float floor_db = -200.0F;
+
+struct picture {
+  int columns = 0, bins = 0;
+  std::vector<float> spectrogram_db;  ///< column after column
+  std::vector<float> mean_db, power_db;
+  std::vector<float> plane;           ///< log10(1 + count), row after row
+  float plane_limit = 1;
+};
+
+std::string number(double v) {
+  char t[40];
+  std::snprintf(t, sizeof t, "%.9g", v);
+  return t;
+}
+
+/// The colour range: the noise floor and what stands above it.
+std::pair<float, float> colour_range(std::vector<float> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&values](double q) { return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]; };
+  const float high = at(0.999);
+  return {std::clamp(at(0.05), high - 70.0F, high - 10.0F), high};
+}
+
+result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n, int bins) {
+  picture p;
+  p.bins = bins;
+  p.columns = static_cast<int>(std::clamp<std::int64_t>(n / (bins / 2), 1, max_columns));
+  phy::spectrum column(bins), whole(bins);
+  std::vector<float> psd(static_cast<std::size_t>(bins));
+  std::vector<std::vector<phy::cf32>> samples(static_cast<std::size_t>(r.n_antennas()),
+                                              std::vector<phy::cf32>(static_cast<std::size_t>(max_samples_per_column)));
+  std::vector<phy::cf32> kept;
+  progress_bar progress("reading");
+  for (int c = 0; c < p.columns && !stop_requested(); ++c) {
+    const std::int64_t from = first + n * c / p.columns, to = first + n * (c + 1) / p.columns;
+    if (auto ok = r.seek(from); !ok) return tl::unexpected(ok.error());
+    std::vector<std::span<phy::cf32>> out;
+    for (auto& s : samples) out.push_back(std::span(s).first(static_cast<std::size_t>(std::min(to - from, max_samples_per_column))));
+    const auto status = r.read(out);
+    if (!status) return tl::unexpected(status.error());
+    const auto got = out[0].first(status->n_samples);
+    phy::zero_non_finite(got);
+    double power = 0;
+    for (const auto& v : got) power += std::norm(std::complex<double>(v));
+    column.clear();
+    column.write(got);
+    whole.write(got);
+    column.psd_db(psd);
+    for (const float v : psd) p.spectrogram_db.push_back(std::isfinite(v) ? std::max(v, floor_db) : floor_db);
+    p.power_db.push_back(static_cast<float>(10 * std::log10(std::max(power / static_cast<double>(std::max<std::size_t>(got.size(), 1)), 1e-20))));
+    for (std::size_t i = 0; i < got.size(); i += std::max<std::size_t>(1, got.size() / 1000)) kept.push_back(got[i]);
+    progress.update(static_cast<double>(c) / p.columns);
+  }
+  p.columns = static_cast<int>(p.power_db.size());
+  if (p.columns == 0) return fail("stopped before anything was read");
+  whole.psd_db(psd);
+  p.mean_db = psd;
+  for (auto& v : p.mean_db) v = std::isfinite(v) ? std::max(v, floor_db) : floor_db;
+
+  std::vector<float> size;
+  for (const auto& v : kept) size.push_back(std::max(std::abs(v.real()), std::abs(v.imag())));
+  std::sort(size.begin(), size.end());
+  p.plane_limit = std::max(size.empty() ? 1.0F : size[size.size() * 999 / 1000] * 1.1F, 1e-12F);
+  p.plane.assign(plane_bins * plane_bins, 0.0F);
+  for (const auto& v : kept) {
+    const auto bin = [&p](float x) { return static_cast<int>((x / p.plane_limit + 1) * plane_bins / 2); };
+    const int x = bin(v.real()), y = bin(v.imag());
+    if (x >= 0 && x < plane_bins && y >= 0 && y < plane_bins) p.plane[static_cast<std::size_t>(y * plane_bins + x)] += 1;
+  }
+  for (auto& v : p.plane) v = std::log10(1 + v);
+  return p;
+}
+
+result<void> draw(const picture& p, const plot_options& o, const phy::sigmf_reader& r, double t0_s, double t1_s) {
+  auto opened = gnuplot::png(o.out, o.width, o.height);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& g = *opened;
+  const double half_mhz = r.sample_rate_hz() / 2e6, dt = (t1_s - t0_s) * 1e3 / p.columns;
+  const auto [low, high] = colour_range(p.spectrogram_db);
+  const std::string t_range = "[" + number(t0_s * 1e3) + ":" + number(t1_s * 1e3) + "]";
+  const std::string name = r.meta_path().substr(r.meta_path().find_last_of('/') + 1);
+  std::string title = name + "   " + number(r.sample_rate_hz() / 1e6) + " Msps";
+  if (const auto f = r.meta().captures.front().frequency_hz) title += "   " + number(*f / 1e6) + " MHz";
+
+  g.command("set multiplot");
+  g.command("set palette defined (0 '#000020', 1 '#102a7a', 2 '#1f7f8c', 3 '#6fbf4a', 4 '#f6d33c', 5 '#ffffe0')");
+  g.command("set tics out nomirror; unset key");
+  // spectrogram
+  g.command("set origin 0,0.42; set size 1,0.58; set lmargin at screen 0.08; set rmargin at screen 0.87; set tmargin at screen 0.94; "
+            "set bmargin at screen 0.52");
+  g.command("set title " + gnuplot::quoted(title));
+  g.command("set xlabel 'time, ms'; set ylabel 'frequency, MHz'; set cblabel 'dB full scale, a bin'");
+  g.command("set cbrange [" + number(low) + ":" + number(high) + "]");
+  g.command("set xrange " + t_range + "; set yrange [" + number(-half_mhz) + ":" + number(half_mhz) + "]");
+  const double df = 2 * half_mhz / p.bins;
+  std::vector<float> rows(p.spectrogram_db.size());  // gnuplot wants the frequencies one under the other
+  for (std::size_t c = 0, bins = static_cast<std::size_t>(p.bins), columns = static_cast<std::size_t>(p.columns); c < columns; ++c)
+    for (std::size_t b = 0; b < bins; ++b) rows[b * columns + c] = p.spectrogram_db[c * bins + b];
+  g.command("plot '-' binary array=(" + std::to_string(p.columns) + "," + std::to_string(p.bins) +
+            ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) + "," + number(-half_mhz) + ") dx=" + number(dt) +
+            " dy=" + number(df) + " with image");
+  g.binary(rows);
+  // mean spectrum
+  g.command("unset title; set tmargin at screen 0.42; set bmargin at screen 0.09; unset colorbox; set grid");
+  g.command("set lmargin at screen 0.08; set rmargin at screen 0.34; set xlabel 'frequency, MHz'; set ylabel 'dB full scale, a bin'");
+  g.command("set xrange [" + number(-half_mhz) + ":" + number(half_mhz) + "]; set autoscale y");
+  g.command("plot '-' binary array=(" + std::to_string(p.bins) + ") format='%float' origin=(" + number(-half_mhz) + ",0) dx=" +
+            number(df) + " using 1 with lines lc rgb '#1f4f9c'");
+  g.binary(p.mean_db);
+  // power over time
+  g.command("set lmargin at screen 0.42; set rmargin at screen 0.68; set xlabel 'time, ms'; set ylabel 'power, dB full scale'; set xrange " + t_range);
+  g.command("plot '-' binary array=(" + std::to_string(p.columns) + ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) +
+            ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
+  g.binary(p.power_db);
+  // complex plane
+  g.command("set lmargin at screen 0.75; set rmargin at screen 0.98; unset grid; set cbrange [0:*]; set xlabel 'I'; set ylabel 'Q'; set size ratio -1");
+  const std::string limit = number(p.plane_limit), step = number(2 * p.plane_limit / plane_bins);
+  g.command("set xrange [-" + limit + ":" + limit + "]; set yrange [-" + limit + ":" + limit + "]");
+  g.command("plot '-' binary array=(" + std::to_string(plane_bins) + "," + std::to_string(plane_bins) + ") format='%float' origin=(-" +
+            limit + ",-" + limit + ") dx=" + step + " dy=" + step + " with image");
+  g.binary(p.plane);
+  return g.finish();
+}
+
+}  // namespace
+
+int run_plot(const plot_options& o) {
+  auto opened = phy::sigmf_reader::open(o.in);
+  if (!opened) return usage_error(iq_program, opened.error());
+  auto& r = **opened;
+  const double rate = r.sample_rate_hz();
+  const auto first = static_cast<std::int64_t>(o.start_s * rate);
+  if (first >= r.n_samples())
+    return report(iq_program, "--start " + number(o.start_s) + " lies beyond the recording of " + number(static_cast<double>(r.n_samples()) / rate) + " s", exit_usage);
+  auto n = r.n_samples() - first;
+  if (o.duration_s > 0) n = std::clamp<std::int64_t>(static_cast<std::int64_t>(o.duration_s * rate), 1, n);
+  const auto p = measure(r, first, n, o.n_bins);
+  if (!p) return run_error(iq_program, p.error());
+  const double t0 = static_cast<double>(first) / rate;
+  if (auto ok = draw(*p, o, r, t0, t0 + static_cast<double>(n) / rate); !ok) return run_error(iq_program, ok.error());
+  return exit_ok;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,96 @@
+#include <chrono>
+#include <ctime>
+#include <vector>
+
+#include "apps/common/progress.h"
+#include "apps/common/sha512.h"
+#include "apps/common/stop.h"
+#include "apps/iq/commands.h"
+#include "apps/iq/raw_file.h"
+#include "phy/io/sigmf_writer.h"
+
+namespace prose::apps {
+namespace {
+std::string now_iso8601() {
+  const std::time_t t = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  gmtime_r(&t, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+}  // namespace
+
+result<record_report> record(phy::sample_source& source, const record_target& target, const record_limits& limits) {
+  const auto type = datatype_of(target.type);
+  if (!type) return fail("datatype '" + target.type + "' is not known; accepted: cf32, ci16");
+  sha512 digest;
+  phy::sigmf_writer_config config;
+  config.path = target.path;
+  config.datatype = *type;
+  config.sample_rate_hz = source.sample_rate_hz();
+  config.n_channels = source.n_antennas();
+  if (target.frequency_hz > 0) config.frequency_hz = target.frequency_hz;
+  config.description = target.description;
+  config.hw = target.hw;
+  config.recorder = iq_program;
+  config.start_datetime = now_iso8601();
+  config.max_bytes = limits.max_bytes;
+  config.on_bytes = [&digest](std::span<const std::uint8_t> b) { digest.add(b); };
+  auto opened = phy::sigmf_writer::make(config);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& writer = **opened;
+
+  const auto n_channels = static_cast<std::size_t>(source.n_antennas());
+  const auto block = static_cast<std::size_t>(std::max(1000.0, source.sample_rate_hz() / 100));
+  std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(block));
+  std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
+  std::vector<std::span<const phy::cf32>> in(n_channels);
+  const auto wanted = static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz());
+  progress_bar progress("recording");
+  record_report report;
+  error trouble;
+  while (report.why.empty()) {
+    if (stop_requested()) {
+      report.why = "stopped";
+      break;
+    }
+    const auto status = source.read(out);
+    if (!status) {  // what came before the fault is kept
+      report.failed = true;
+      report.why = status.error().message;
+      break;
+    }
+    std::size_t n = status->n_samples;
+    if (wanted > 0 && writer.n_samples() + static_cast<std::int64_t>(n) >= wanted) {
+      n = static_cast<std::size_t>(wanted - writer.n_samples());
+      report.why = "duration";
+    }
+    for (std::size_t c = 0; c < n_channels; ++c) in[c] = out[c].first(n);
+    const auto stop = writer.write(in, status->first_tick, status->gap_before && writer.n_samples() > 0);
+    if (!stop) {
+      report.failed = true;
+      report.why = stop.error().message;
+    } else if (*stop == phy::write_stop::disk_full) {
+      report.failed = true;
+      report.why = "disk full";
+    } else if (*stop == phy::write_stop::size_limit) {
+      report.why = "size limit";
+    } else if (status->end && report.why.empty()) {
+      report.why = "end of the source";
+    }
+    const double seconds = static_cast<double>(writer.n_samples()) / source.sample_rate_hz();
+    char note[64];
+    std::snprintf(note, sizeof note, "%.1f s, %zu segments", seconds, writer.n_segments());
+    progress.update(limits.duration_s > 0 ? seconds / limits.duration_s : -1, note);
+  }
+  const auto finished = writer.finish(digest.finish());
+  report.n_samples = writer.n_samples();
+  report.n_segments = writer.n_segments();
+  report.n_clipped = writer.n_clipped();
+  // On a full disk the metadata of before is complete but for the checksum.
+  if (!finished && !report.failed) return tl::unexpected(finished.error());
+  return report;
+}
+
+}  // namespace prose::apps
