@@ -229,33 +229,35 @@ result<answer> parse_answer(std::string_view text) {
 }
 
 std::string to_text(const answer& a) {
-  return padded(std::visit(
-      overloaded{
-          [](const hello& h) {
-            return json{{"answer", "hello"},
-                        {"server", h.server},
-                        {"challenge", base64(h.challenge)},
-                        {"ephemeral", base64(h.ephemeral.octets)}};
-          },
-          [](const done_answer&) {
-            return json{{"answer", "done"}};
-          },
-          [](const error_answer& e) {
-            return json{{"answer", "error"}, {"reason", e.reason}};
-          },
-          [](const list_answer& l) {
-            json mutual = json::array();
-            for (const auto& p : l.mutual) mutual.push_back({{"name", p.name}, {"key", base64(p.key.octets)}});
-            return json{{"answer", "list"}, {"granted", l.granted}, {"mutual", std::move(mutual)}};
-          },
-          [](const changes_answer& c) {
-            json list = json::array();
-            for (const auto& v : c.changes)
-              list.push_back(
-                  {{"version", v.version}, {"peer", v.peer}, {"permitted", v.permitted}, {"key", base64(v.key.octets)}});
-            return json{{"answer", "changes"}, {"changes", std::move(list)}};
-          }},
-      a));
+  return padded(
+      std::visit(overloaded{[](const hello& h) {
+                              return json{{"answer", "hello"},
+                                          {"server", h.server},
+                                          {"challenge", base64(h.challenge)},
+                                          {"ephemeral", base64(h.ephemeral.octets)}};
+                            },
+                            [](const done_answer&) {
+                              return json{{"answer", "done"}};
+                            },
+                            [](const error_answer& e) {
+                              return json{{"answer", "error"}, {"reason", e.reason}};
+                            },
+                            [](const list_answer& l) {
+                              json mutual = json::array();
+                              for (const auto& p : l.mutual)
+                                mutual.push_back({{"name", p.name}, {"key", base64(p.key.octets)}});
+                              return json{{"answer", "list"}, {"granted", l.granted}, {"mutual", std::move(mutual)}};
+                            },
+                            [](const changes_answer& c) {
+                              json list = json::array();
+                              for (const auto& v : c.changes)
+                                list.push_back({{"version", v.version},
+                                                {"peer", v.peer},
+                                                {"permitted", v.permitted},
+                                                {"key", base64(v.key.octets)}});
+                              return json{{"answer", "changes"}, {"changes", std::move(list)}};
+                            }},
+                 a));
 }
 
 std::string_view describe(refusal r) {

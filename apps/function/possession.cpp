@@ -16,7 +16,8 @@ proof_octets proof_from(const security::dh_output& shared, const hello& greeting
   security::crypto::hkdf_extract(as_bytes("LTESL/1 possession"), shared.expose(), mac_key);
   proof_octets proof{};
   security::crypto::hmac(security::crypto::hash::sha256, mac_key,
-                         {greeting.challenge, greeting.ephemeral.octets, lengths, as_bytes(greeting.server), as_bytes(user_name), key.octets},
+                         {greeting.challenge, greeting.ephemeral.octets, lengths, as_bytes(greeting.server),
+                          as_bytes(user_name), key.octets},
                          proof);
   security::wipe(mac_key);
   return proof;
@@ -32,9 +33,10 @@ std::optional<proof_octets> prove_possession(security::dh_port& dh, const securi
 }
 
 bool verify_possession(security::dh_port& dh, const security::ephemeral_private_key& ephemeral, const hello& greeting,
-                       const register_request& request) {
-  const auto shared = dh.agree(ephemeral, request.key);
-  return shared && security::equal_constant_time(proof_from(*shared, greeting, request.name, request.key), request.proof);
+                       const register_request& registration) {
+  const auto shared = dh.agree(ephemeral, registration.key);
+  return shared && security::equal_constant_time(proof_from(*shared, greeting, registration.name, registration.key),
+                                                 registration.proof);
 }
 
 }  // namespace prose::function

@@ -44,8 +44,8 @@ TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
 }
 
 TEST(function_message, answers_survive_and_have_coarse_lengths) {
-  const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {{2}}}, done_answer{},
-                                error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {{3}}}}},
+  const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {{2}}},
+                                done_answer{}, error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {{3}}}}},
                                 changes_answer{{{4, "d", true, {{5}}}, {5, "d", false, {}}}}};
   for (const auto& a : all) {
     const std::string text = to_text(a);

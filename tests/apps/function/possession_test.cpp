@@ -10,12 +10,12 @@ namespace prose::function {
 namespace {
 
 class seeded_random final : public security::random_port {
- public:
+public:
   void fill(security::bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
   }
 
- private:
+private:
   std::mt19937 rng_{1};
 };
 
@@ -25,7 +25,7 @@ Key make_key(security::random_port& random) {
 }
 
 class possession : public ::testing::Test {
- protected:
+protected:
   possession() {
     greeting_.server = "function.example";
     random_.fill(greeting_.challenge);
@@ -62,7 +62,8 @@ TEST_F(possession, a_proof_for_another_connection_name_or_key_fails) {
 }
 
 TEST_F(possession, a_proof_made_for_one_server_is_worth_nothing_at_another) {
-  // The lying server passes on the challenge and the ephemeral key of another; Mary proves to the name that she is connected to.
+  // The lying server passes on the challenge and the ephemeral key of another; Mary proves to the name that she is
+  // connected to.
   hello passed_on = greeting_;
   passed_on.server = "lying.example";
   request_.proof = prove_possession(dh_, mary_, passed_on, "mary").value();

@@ -1,0 +1,249 @@
+#include "apps/function/tls.h"
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/error.h>
+#include <mbedtls/net_sockets.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/sha256.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
+#include <mbedtls/x509_crt.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace prose::function {
+namespace {
+
+std::string describe_code(int code) {
+  char text[160];
+  mbedtls_strerror(code, text, sizeof text);
+  return text;
+}
+
+constexpr int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                          MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+                          MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                          MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+                          MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+                          MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+                          0};
+
+int send_socket(void* context, const unsigned char* data, std::size_t size) {
+  const auto n = send(*static_cast<int*>(context), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n >= 0) return static_cast<int>(n);
+  return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_NET_SEND_FAILED;
+}
+
+int receive_socket(void* context, unsigned char* data, std::size_t size) {
+  const auto n = recv(*static_cast<int*>(context), data, size, MSG_DONTWAIT);
+  if (n >= 0) return static_cast<int>(n);
+  return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_NET_RECV_FAILED;
+}
+
+void fingerprint_secret(std::array<std::uint8_t, 32>& out, const unsigned char* secret, std::size_t size) {
+#if MBEDTLS_VERSION_MAJOR >= 3
+  mbedtls_sha256(secret, size, out.data(), 0);
+#else
+  mbedtls_sha256_ret(secret, size, out.data(), 0);
+#endif
+}
+
+}  // namespace
+
+struct tls_context::state {
+  mbedtls_entropy_context entropy;
+  mbedtls_ctr_drbg_context random;
+  mbedtls_x509_crt authority;
+  mbedtls_x509_crt own;
+  mbedtls_pk_context key;
+  mbedtls_ssl_config config;
+  // mbedTLS 2.28 gives a session's secret to a callback of the shared configuration, in the middle of that connection's
+  // handshake step; the step notes which connection it is (one thread a context).
+  std::array<std::uint8_t, 32>* exporting = nullptr;
+
+  state() {
+    mbedtls_entropy_init(&entropy);
+    mbedtls_ctr_drbg_init(&random);
+    mbedtls_x509_crt_init(&authority);
+    mbedtls_x509_crt_init(&own);
+    mbedtls_pk_init(&key);
+    mbedtls_ssl_config_init(&config);
+  }
+  ~state() {
+    mbedtls_ssl_config_free(&config);
+    mbedtls_pk_free(&key);
+    mbedtls_x509_crt_free(&own);
+    mbedtls_x509_crt_free(&authority);
+    mbedtls_ctr_drbg_free(&random);
+    mbedtls_entropy_free(&entropy);
+  }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+#if MBEDTLS_VERSION_MAJOR < 3
+  static int export_keys(void* self, const unsigned char* master, const unsigned char*, std::size_t, std::size_t,
+                         std::size_t) {
+    auto* s = static_cast<state*>(self);
+    if (s->exporting != nullptr) fingerprint_secret(*s->exporting, master, 48);
+    return 0;
+  }
+#endif
+};
+
+tls_context::tls_context(std::unique_ptr<state> s) : s_(std::move(s)) {}
+tls_context::tls_context(tls_context&&) noexcept = default;
+tls_context& tls_context::operator=(tls_context&&) noexcept = default;
+tls_context::~tls_context() = default;
+
+result<tls_context> tls_context::server(const tls_identity& identity) { return load(identity, true); }
+result<tls_context> tls_context::client(const tls_identity& identity) { return load(identity, false); }
+
+result<tls_context> tls_context::load(const tls_identity& identity, bool is_server) {
+  auto s = std::make_unique<state>();
+  if (const int c = mbedtls_ctr_drbg_seed(&s->random, mbedtls_entropy_func, &s->entropy, nullptr, 0); c != 0)
+    return fail("TLS: no entropy: " + describe_code(c));
+  if (const int c = mbedtls_x509_crt_parse_file(&s->authority, identity.ca_path.c_str()); c != 0)
+    return fail(identity.ca_path + ": not a CA certificate: " + describe_code(c));
+  if (const int c = mbedtls_x509_crt_parse_file(&s->own, identity.certificate_path.c_str()); c != 0)
+    return fail(identity.certificate_path + ": not a certificate: " + describe_code(c));
+#if MBEDTLS_VERSION_MAJOR >= 3
+  const int key_code =
+      mbedtls_pk_parse_keyfile(&s->key, identity.key_path.c_str(), nullptr, mbedtls_ctr_drbg_random, &s->random);
+  const int pair_code =
+      key_code != 0 ? key_code : mbedtls_pk_check_pair(&s->own.pk, &s->key, mbedtls_ctr_drbg_random, &s->random);
+#else
+  const int key_code = mbedtls_pk_parse_keyfile(&s->key, identity.key_path.c_str(), nullptr);
+  const int pair_code = key_code != 0 ? key_code : mbedtls_pk_check_pair(&s->own.pk, &s->key);
+#endif
+  if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
+  if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
+
+  auto* config = &s->config;
+  mbedtls_ssl_config_defaults(config, is_server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
+                              MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+  mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &s->random);
+  mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_ca_chain(config, &s->authority, nullptr);
+  if (const int c = mbedtls_ssl_conf_own_cert(config, &s->own, &s->key); c != 0)
+    return fail(identity.certificate_path + ": " + describe_code(c));
+  mbedtls_ssl_conf_ciphersuites(config, suites);
+  mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+  mbedtls_ssl_conf_max_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+  mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+#if defined(MBEDTLS_SSL_SESSION_TICKETS) && defined(MBEDTLS_SSL_CLI_C)
+  // A resumed session would share its master secret with the one before.
+  mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+#endif
+#if MBEDTLS_VERSION_MAJOR < 3
+  mbedtls_ssl_conf_export_keys_ext_cb(
+      config,
+      [](void* self, const unsigned char* master, const unsigned char* block, std::size_t mac, std::size_t key,
+         std::size_t iv, const unsigned char*, const unsigned char*,
+         mbedtls_tls_prf_types) { return state::export_keys(self, master, block, mac, key, iv); },
+      s.get());
+#endif
+  return tls_context(std::move(s));
+}
+
+struct tls_connection::state {
+  mbedtls_ssl_context ssl;
+  tls_context::state* context = nullptr;
+  int socket = -1;
+  int last_code = 0;
+  std::array<std::uint8_t, 32> fingerprint{};
+
+  state() { mbedtls_ssl_init(&ssl); }
+  ~state() { mbedtls_ssl_free(&ssl); }
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  tls_status status_of(int code) {
+    if (code >= 0) return tls_status::done;
+    last_code = code;
+    if (code == MBEDTLS_ERR_SSL_WANT_READ) return tls_status::want_read;
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE) return tls_status::want_write;
+    if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || code == MBEDTLS_ERR_SSL_CONN_EOF) return tls_status::closed;
+    return tls_status::failed;
+  }
+#if MBEDTLS_VERSION_MAJOR >= 3
+  static void export_keys(void* self, mbedtls_ssl_key_export_type, const unsigned char* secret, std::size_t size,
+                          const unsigned char*, const unsigned char*, mbedtls_tls_prf_types) {
+    fingerprint_secret(static_cast<state*>(self)->fingerprint, secret, size);
+  }
+#endif
+};
+
+tls_connection::tls_connection(std::unique_ptr<state> s) : s_(std::move(s)) {}
+tls_connection::tls_connection(tls_connection&&) noexcept = default;
+tls_connection& tls_connection::operator=(tls_connection&&) noexcept = default;
+tls_connection::~tls_connection() = default;
+
+result<tls_connection> tls_connection::make(const tls_context& context, int socket, const std::string& server_name) {
+  auto s = std::make_unique<state>();
+  s->context = context.s_.get();
+  s->socket = socket;
+  if (const int c = mbedtls_ssl_setup(&s->ssl, &s->context->config); c != 0) return fail("TLS: " + describe_code(c));
+  if (!server_name.empty()) {
+    if (const int c = mbedtls_ssl_set_hostname(&s->ssl, server_name.c_str()); c != 0)
+      return fail("TLS: " + describe_code(c));
+  }
+  mbedtls_ssl_set_bio(&s->ssl, &s->socket, send_socket, receive_socket, nullptr);
+#if MBEDTLS_VERSION_MAJOR >= 3
+  mbedtls_ssl_set_export_keys_cb(&s->ssl, state::export_keys, s.get());
+#endif
+  return tls_connection(std::move(s));
+}
+
+tls_status tls_connection::handshake() {
+  s_->context->exporting = &s_->fingerprint;
+  const int code = mbedtls_ssl_handshake(&s_->ssl);
+  s_->context->exporting = nullptr;
+  return s_->status_of(code);
+}
+
+tls_io tls_connection::read(std::span<char> out) {
+  const int n = mbedtls_ssl_read(&s_->ssl, reinterpret_cast<unsigned char*>(out.data()), out.size());
+  if (n == 0) return {tls_status::closed, 0};
+  return {s_->status_of(n), n > 0 ? static_cast<std::size_t>(n) : 0};
+}
+
+tls_io tls_connection::write(std::span<const char> in) {
+  const int n = mbedtls_ssl_write(&s_->ssl, reinterpret_cast<const unsigned char*>(in.data()), in.size());
+  return {s_->status_of(n), n > 0 ? static_cast<std::size_t>(n) : 0};
+}
+
+void tls_connection::close_notify() { mbedtls_ssl_close_notify(&s_->ssl); }
+
+std::string tls_connection::failure() const {
+  const auto flags = mbedtls_ssl_get_verify_result(&s_->ssl);
+  if (flags != 0 && flags != 0xffffffffU) {
+    char why[256] = "";
+    mbedtls_x509_crt_verify_info(why, sizeof why, "", flags);
+    std::string text = why;
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    for (auto& c : text)
+      if (c == '\n') c = ';';
+    return text;
+  }
+  return describe_code(s_->last_code);
+}
+
+std::string tls_connection::peer_name() const {
+  const auto* crt = mbedtls_ssl_get_peer_cert(&s_->ssl);
+  if (crt == nullptr) return {};
+  for (const auto* name = &crt->subject; name != nullptr; name = name->next) {
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0)
+      return {reinterpret_cast<const char*>(name->val.p), name->val.len};
+  }
+  return {};
+}
+
+const std::array<std::uint8_t, 32>& tls_connection::session_fingerprint() const { return s_->fingerprint; }
+
+}  // namespace prose::function

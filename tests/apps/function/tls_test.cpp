@@ -1,0 +1,142 @@
+// TLS with the private CA: who is let in, and that every session has secrets of its own. Both ends in one thread, over
+// a socket pair.
+#include "apps/function/tls.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+namespace prose::function {
+namespace {
+
+struct ends {
+  int fd[2] = {-1, -1};
+  ends() {
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) != 0) fd[0] = fd[1] = -1;
+  }
+  ~ends() {
+    close(fd[0]);
+    close(fd[1]);
+  }
+};
+
+class tls : public ::testing::Test {
+protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "prose_tls_" + std::to_string(getpid()) + "_" +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    ASSERT_TRUE(make_authority(folder_, "ca", 30));
+    ASSERT_TRUE(issue_certificate(folder_, "ca", "function.example", 30));
+    ASSERT_TRUE(issue_certificate(folder_, "ca", "mary", 30));
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  tls_identity identity(const std::string& name, const std::string& authority = "ca") const {
+    return {folder_ + "/" + authority + ".crt", folder_ + "/" + name + ".crt", folder_ + "/" + name + ".key"};
+  }
+  struct outcome {
+    tls_status client;
+    tls_status server;
+  };
+  static outcome shake(tls_connection& client, tls_connection& server) {
+    outcome o{tls_status::want_read, tls_status::want_read};
+    const auto open = [](tls_status s) { return s == tls_status::want_read || s == tls_status::want_write; };
+    for (int i = 0; i < 100 && (open(o.client) || open(o.server)); ++i) {
+      if (open(o.client)) o.client = client.handshake();
+      if (open(o.server)) o.server = server.handshake();
+      // A side that gave up says nothing more; the other would wait for ever.
+      if (o.client == tls_status::failed || o.server == tls_status::failed) break;
+    }
+    return o;
+  }
+  std::string folder_;
+};
+
+TEST_F(tls, certificates_of_the_authority_open_a_session_with_its_own_secret) {
+  auto server_context = tls_context::server(identity("function.example"));
+  auto client_context = tls_context::client(identity("mary"));
+  ASSERT_TRUE(server_context) << server_context.error().message;
+  ASSERT_TRUE(client_context) << client_context.error().message;
+  std::set<std::array<std::uint8_t, 32>> fingerprints;
+  for (int i = 0; i < 3; ++i) {
+    ends e;
+    auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
+    auto server = tls_connection::make(*server_context, e.fd[1], "");
+    ASSERT_TRUE(client && server);
+    const auto o = shake(*client, *server);
+    ASSERT_EQ(o.client, tls_status::done) << client->failure();
+    ASSERT_EQ(o.server, tls_status::done) << server->failure();
+    EXPECT_EQ(server->peer_name(), "mary");
+    EXPECT_EQ(client->peer_name(), "function.example");
+    EXPECT_EQ(client->session_fingerprint(), server->session_fingerprint());
+    EXPECT_NE(client->session_fingerprint(), (std::array<std::uint8_t, 32>{}));
+    fingerprints.insert(client->session_fingerprint());
+    const std::string text = "hello";
+    EXPECT_EQ(client->write(text).n, 5U);
+    char in[16];
+    const auto got = server->read(in);
+    EXPECT_EQ(std::string(in, got.n), "hello");
+    client->close_notify();
+    EXPECT_EQ(server->read(in).status, tls_status::closed);
+  }
+  EXPECT_EQ(fingerprints.size(), 3U);
+}
+
+TEST_F(tls, foreign_certificates_are_refused_on_both_sides) {
+  ASSERT_TRUE(make_authority(folder_, "other-ca", 30));
+  ASSERT_TRUE(issue_certificate(folder_, "other-ca", "eve", 30));
+  auto server_context = tls_context::server(identity("function.example"));
+  // Eve trusts the right CA, so that only her own certificate is wrong.
+  auto eve_context = tls_context::client(identity("eve"));
+  {
+    ends e;
+    auto client = tls_connection::make(*eve_context, e.fd[0], "function.example");
+    auto server = tls_connection::make(*server_context, e.fd[1], "");
+    EXPECT_EQ(shake(*client, *server).server, tls_status::failed);
+  }
+  // A server of another CA.
+  auto lying_context = tls_context::server(identity("eve"));
+  auto mary_context = tls_context::client(identity("mary"));
+  ends e;
+  auto client = tls_connection::make(*mary_context, e.fd[0], "function.example");
+  auto server = tls_connection::make(*lying_context, e.fd[1], "");
+  EXPECT_EQ(shake(*client, *server).client, tls_status::failed);
+}
+
+TEST_F(tls, a_server_must_have_the_name_that_was_asked_for) {
+  auto server_context = tls_context::server(identity("mary"));  // of the right CA, but not the server
+  auto client_context = tls_context::client(identity("mary"));
+  ends e;
+  auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
+  auto server = tls_connection::make(*server_context, e.fd[1], "");
+  EXPECT_EQ(shake(*client, *server).client, tls_status::failed);
+}
+
+TEST_F(tls, files_that_do_not_fit_are_errors_that_name_the_file) {
+  auto crossed = identity("mary");
+  crossed.key_path = folder_ + "/function.example.key";
+  EXPECT_NE(tls_context::client(crossed).error().message.find("function.example.key"), std::string::npos);
+  EXPECT_FALSE(tls_context::client(identity("nobody")));
+  std::ofstream(folder_ + "/garbage.crt") << "not pem";
+  auto garbage = identity("mary");
+  garbage.ca_path = folder_ + "/garbage.crt";
+  EXPECT_NE(tls_context::client(garbage).error().message.find("garbage.crt"), std::string::npos);
+}
+
+TEST_F(tls, the_authority_overwrites_nothing_and_keeps_keys_private) {
+  EXPECT_FALSE(issue_certificate(folder_, "ca", "mary", 30));
+  EXPECT_FALSE(issue_certificate(folder_, "ca", "../x", 30));
+  EXPECT_FALSE(issue_certificate(folder_, "absent", "john", 30));
+  struct stat info {};
+  ASSERT_EQ(stat((folder_ + "/mary.key").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+}  // namespace
+}  // namespace prose::function
