@@ -39,7 +39,8 @@ class psbch_encoder {
 
 class pscch_encoder {
  public:
-  explicit pscch_encoder(const carrier_config& carrier);
+  /// srsran_extended: the layout of phy/channels/pscch_extended.h, which matters with extended cyclic prefix only.
+  explicit pscch_encoder(const carrier_config& carrier, bool srsran_extended = false);
   std::uint32_t encode(const pscch_config& config, std::span<const std::uint8_t> bits, float amplitude, channel_mapper& mapper,
                        resource_grid& grid) noexcept;
 
@@ -47,6 +48,7 @@ class pscch_encoder {
   carrier_config carrier_;
   std::vector<std::uint8_t> coded_;
   std::vector<std::uint8_t> scrambling_;  ///< c_init 510 whatever is sent
+  bool srsran_extended_;
 };
 
 class pssch_encoder {

@@ -1,4 +1,5 @@
 #include "phy/channels/encoders.h"
+#include "phy/channels/pscch_extended.h"
 #include "phy/coding/control_code.h"
 #include "phy/dsp/gold.h"
 
@@ -18,7 +19,8 @@ std::uint16_t sci_crc(std::span<const std::uint8_t> bits) {
   return encode_control(bits, std::span(coded).first(3 * (bits.size() + 16)));
 }
 
-pscch_encoder::pscch_encoder(const carrier_config& c) : carrier_(c) {
+pscch_encoder::pscch_encoder(const carrier_config& c, bool srsran_extended)
+    : carrier_(c), srsran_extended_(srsran_extended && c.cp == cyclic_prefix::extended) {
   const auto n = static_cast<std::size_t>(symbols_of(sl_channel::pscch, c.cp, c.tm).n_data * (is_v2x(c.tm) ? 24 : 12) * 2);
   coded_.resize(n);
   scrambling_.resize(n);
@@ -27,7 +29,13 @@ pscch_encoder::pscch_encoder(const carrier_config& c) : carrier_(c) {
 
 std::uint32_t pscch_encoder::encode(const pscch_config& config, std::span<const std::uint8_t> bits, float amplitude,
                                     channel_mapper& mapper, resource_grid& grid) noexcept {
-  encode_control(bits, coded_);
+  if (srsran_extended_) {
+    std::array<std::uint8_t, pscch_extended_srsran_bits> longer;
+    encode_control(bits, longer);
+    for (std::size_t i = 0; i < coded_.size(); ++i) coded_[i] = longer[pscch_extended_srsran_source(i)];
+  } else {
+    encode_control(bits, coded_);
+  }
   return mapper.map(pscch_mapping(carrier_, config.prb, amplitude), coded_, scrambling_,
                     pscch_dmrs(carrier_.tm, config.cyclic_shift), grid);
 }

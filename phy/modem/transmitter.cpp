@@ -12,8 +12,8 @@ namespace prose::phy {
 
 struct transmitter::state {
   explicit state(const transmitter_config& c)
-      : config(c), grid(c.carrier), modulator(c.carrier), mapper(c.carrier), psbch(c.carrier), pscch(c.carrier), pssch(c.carrier),
-        psdch(c.carrier) {}
+      : config(c), grid(c.carrier), modulator(c.carrier), mapper(c.carrier), psbch(c.carrier),
+        pscch(c.carrier, c.srsran_extended_pscch), pssch(c.carrier), psdch(c.carrier) {}
 
   result<void> check(const psbch_transmission& t) const {
     if (t.n_sl_id < 0 || t.n_sl_id >= n_slss_ids) return fail("n_sl_id " + std::to_string(t.n_sl_id) + ": 0..335 is accepted");

@@ -24,6 +24,9 @@ struct transmitter_config {
   /// PSCCH power density over that of PSSCH in TM3/4 (TS 36.213 14.2.1: 3 dB). 0 in test recordings of some sources.
   float pscch_boost_db = 3.0F;
   float ssss_db = 0.0F;  ///< SSSS relative to PSSS (its power is a parameter of its own, TS 36.213 14.4)
+  /// NOT 3GPP: PSCCH of extended cyclic prefix as srsRAN_4G lays it out (phy/channels/pscch_extended.h). To talk to it, and to
+  /// reproduce its recordings.
+  bool srsran_extended_pscch = false;
 };
 
 /// Synchronisation signals and PSBCH, which always share a subframe. bits: mib_sl_bits(tm), unpacked.
