@@ -1,0 +1,218 @@
+#include "phy/air/air_config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "phy/air/air_link.h"
+
+namespace prose::phy::air {
+namespace {
+
+// Inside this file errors travel as exceptions, as yaml-cpp's own do; load and parse turn them into results.
+struct config_failure {
+  YAML::Mark mark;
+  std::string text;
+};
+
+[[noreturn]] void reject(const YAML::Node& at, const std::string& text) { throw config_failure{at.Mark(), text}; }
+
+void check_keys(const YAML::Node& map, const std::string& what, std::initializer_list<const char*> accepted) {
+  if (!map.IsMap()) reject(map, what + ": accepted is a map");
+  for (const auto& kv : map) {
+    const auto key = kv.first.as<std::string>("");
+    if (std::any_of(accepted.begin(), accepted.end(), [&](const char* a) { return key == a; })) continue;
+    std::string list;
+    for (const char* a : accepted) list += (list.empty() ? "" : ", ") + std::string(a);
+    reject(kv.first, "unknown key '" + key + "' in " + what + ": accepted are " + list);
+  }
+}
+
+double number(const YAML::Node& n, const std::string& what, double low, double high) {
+  double v = 0.0;
+  if (!n.IsScalar() || !YAML::convert<double>::decode(n, v) || !(v >= low && v <= high)) {
+    std::ostringstream s;
+    s << what << ": accepted is a number from " << low << " to " << high;
+    reject(n, s.str());
+  }
+  return v;
+}
+
+std::string name_of(const YAML::Node& n, const std::string& what) {
+  const auto name = n.IsScalar() ? n.as<std::string>() : std::string{};
+  if (name != "*" && !is_valid_name(name)) reject(n, what + " '" + name + "': accepted are 1 to 31 letters, digits, '_', '-', '.', or \"*\"");
+  return name;
+}
+
+pair_rule parse_path(const YAML::Node& n) {
+  pair_rule r;
+  if (n["gain_db"]) {
+    r.fields |= field_gain;
+    r.params.gain_db = number(n["gain_db"], "gain_db", -200, 60);
+  }
+  if (n["delay_us"]) {
+    r.fields |= field_delay;
+    r.params.delay_s = number(n["delay_us"], "delay_us", 0, max_delay_s * 1e6) * 1e-6;
+  }
+  if (n["cfo_hz"]) {
+    r.fields |= field_cfo;
+    r.params.cfo_hz = number(n["cfo_hz"], "cfo_hz", -1e6, 1e6);
+  }
+  if (n["drift_ppm"]) {
+    r.fields |= field_drift;
+    r.params.drift_ppm = number(n["drift_ppm"], "drift_ppm", -100, 100);
+  }
+  if (n["doppler_hz"]) {
+    r.fields |= field_doppler;
+    r.params.doppler_hz = number(n["doppler_hz"], "doppler_hz", 0, 5000);
+  }
+  if (n["blocked"]) {
+    bool b = false;
+    if (!YAML::convert<bool>::decode(n["blocked"], b)) reject(n["blocked"], "blocked: accepted are true and false");
+    r.fields |= field_blocked;
+    r.params.blocked = b ? 1 : 0;
+  }
+  if (n["fading"]) {
+    const auto f = n["fading"].as<std::string>("");
+    r.fields |= field_fading;
+    if (f == "none") r.params.fading = fading_profile::none;
+    else if (f == "epa") r.params.fading = fading_profile::epa;
+    else if (f == "eva") r.params.fading = fading_profile::eva;
+    else reject(n["fading"], "fading '" + f + "': accepted are none, epa, eva");
+  }
+  return r;
+}
+
+void add_pair(air_settings& s, const YAML::Node& at, pair_rule r, const std::string& from, const std::string& to) {
+  if (s.n_pair_rules == max_pair_rules) reject(at, "pairs: accepted are up to " + std::to_string(max_pair_rules) + " rules");
+  r.from = to_name_text(from);
+  r.to = to_name_text(to);
+  s.pair_rules[s.n_pair_rules++] = r;
+}
+
+void parse_pairs(const YAML::Node& list, air_settings& s) {
+  if (!list.IsSequence()) reject(list, "pairs: accepted is a list");
+  for (const auto& n : list) {
+    check_keys(n, "pairs", {"from", "to", "between", "gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "blocked"});
+    const pair_rule r = parse_path(n);
+    if (n["between"]) {
+      const auto& b = n["between"];
+      if (n["from"] || n["to"] || !b.IsSequence() || b.size() != 2) reject(n, "pairs: accepted are from and to, or between: [a, b]");
+      const std::string a = name_of(b[0], "between");
+      const std::string c = name_of(b[1], "between");
+      add_pair(s, n, r, a, c);
+      pair_rule back = r;
+      back.params.cfo_hz = -r.params.cfo_hz;  // what one hears too high the other hears too low
+      back.params.drift_ppm = -r.params.drift_ppm;
+      add_pair(s, n, back, c, a);
+    } else if (n["from"] && n["to"]) {
+      add_pair(s, n, r, name_of(n["from"], "from"), name_of(n["to"], "to"));
+    } else {
+      reject(n, "pairs: accepted are from and to, or between: [a, b]");
+    }
+  }
+}
+
+void parse_nodes(const YAML::Node& map, air_settings& s) {
+  if (!map.IsMap()) reject(map, "nodes: accepted is a map from name to settings");
+  for (const auto& kv : map) {
+    check_keys(kv.second, "nodes", {"noise_dbfs", "clock_ppm"});
+    if (s.n_node_rules == max_node_rules) reject(kv.first, "nodes: accepted are up to " + std::to_string(max_node_rules));
+    node_rule r;
+    r.name = to_name_text(name_of(kv.first, "node name"));
+    if (kv.second["noise_dbfs"]) r.noise_dbfs = number(kv.second["noise_dbfs"], "noise_dbfs", -200, 20);
+    if (kv.second["clock_ppm"]) r.clock_ppm = number(kv.second["clock_ppm"], "clock_ppm", -100, 100);
+    s.node_rules[s.n_node_rules++] = r;
+  }
+}
+
+void parse_faults(const YAML::Node& list, air_config& c) {
+  if (!list.IsSequence()) reject(list, "faults: accepted is a list");
+  for (const auto& n : list) {
+    check_keys(n, "faults", {"node", "kind", "after_s", "every_s", "length_ms"});
+    fault_rule f;
+    const auto kind = n["kind"] ? n["kind"].as<std::string>("") : std::string{};
+    if (n["after_s"]) f.after_s = number(n["after_s"], "after_s", 0, 1e6);
+    if (n["every_s"]) f.every_s = number(n["every_s"], "every_s", 1e-3, 1e6);
+    if (n["length_ms"]) f.length_s = number(n["length_ms"], "length_ms", 1e-3, 1e5) * 1e-3;
+    if (kind == "kill_hub") {
+      c.kill_hub_after_s = f.after_s;
+      continue;
+    }
+    if (kind == "overflow") f.kind = fault_kind::overflow;
+    else if (kind == "underflow") f.kind = fault_kind::underflow;
+    else if (kind == "late") f.kind = fault_kind::late;
+    else if (kind == "drop") f.kind = fault_kind::drop;
+    else if (kind == "kill") f.kind = fault_kind::kill;
+    else reject(n, "fault kind '" + kind + "': accepted are overflow, underflow, late, drop, kill, kill_hub");
+    if (!n["node"]) reject(n, "faults: a fault needs a node");
+    f.node = to_name_text(name_of(n["node"], "node"));
+    if (c.settings.n_faults == max_faults) reject(n, "faults: accepted are up to " + std::to_string(max_faults));
+    c.settings.faults[c.settings.n_faults++] = f;
+  }
+}
+
+air_config parse(const YAML::Node& root) {
+  air_config c;
+  air_settings& s = c.settings;
+  if (root.IsNull()) return c;
+  check_keys(root, "the file", {"air", "speed", "seed", "lead_us", "stall_ms", "adc_bits", "default", "nodes", "pairs", "faults"});
+  if (root["air"]) {
+    c.air = name_of(root["air"], "air");
+    if (c.air == "*") reject(root["air"], "air '*': accepted are 1 to 31 letters, digits, '_', '-', '.'");
+  }
+  if (root["speed"]) {
+    const auto v = parse_speed(root["speed"].as<std::string>(""));
+    if (!v) reject(root["speed"], v.error().message);
+    s.speed = *v;
+  }
+  if (root["seed"]) s.seed = static_cast<std::uint64_t>(number(root["seed"], "seed", 0, 9e15));
+  if (root["lead_us"]) s.lead_ticks = std::llround(number(root["lead_us"], "lead_us", 1, 100e3) * 1e-6 * static_cast<double>(ticks_per_second));
+  if (root["stall_ms"]) s.stall_ns = std::llround(number(root["stall_ms"], "stall_ms", 100, 3600e3) * 1e6);
+  if (root["adc_bits"]) s.adc_bits = static_cast<std::uint32_t>(number(root["adc_bits"], "adc_bits", 0, 16));
+  if (root["default"]) {
+    check_keys(root["default"], "default", {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "blocked"});
+    add_pair(s, root["default"], parse_path(root["default"]), "*", "*");
+  }
+  if (root["nodes"]) parse_nodes(root["nodes"], s);
+  if (root["pairs"]) parse_pairs(root["pairs"], s);
+  if (root["faults"]) parse_faults(root["faults"], c);
+  double longest = 0.0;
+  for (std::uint32_t i = 0; i < s.n_pair_rules; ++i) longest = std::max(longest, s.pair_rules[i].params.delay_s);
+  s.keep_ticks = static_cast<std::int64_t>((longest + drift_span_s + 10e-6) * static_cast<double>(ticks_per_second));
+  return c;
+}
+
+}  // namespace
+
+result<double> parse_speed(const std::string& text) {
+  if (text == "max") return 0.0;
+  double v = 0.0;
+  std::istringstream in(text);
+  if (!(in >> v) || !in.eof() || !(v >= 0.001 && v <= 1000.0)) return fail("speed '" + text + "': accepted are max or a number from 0.001 to 1000");
+  return v;
+}
+
+result<air_config> parse_air_config(const std::string& yaml, const std::string& source) {
+  const auto at = [&](const YAML::Mark& m) { return source + ":" + (m.is_null() ? std::string("1") : std::to_string(m.line + 1)) + ": "; };
+  try {
+    return parse(YAML::Load(yaml));
+  } catch (const config_failure& e) {
+    return fail(at(e.mark) + e.text);
+  } catch (const YAML::Exception& e) {
+    return fail(at(e.mark) + "malformed YAML: " + e.msg);
+  }
+}
+
+result<air_config> load_air_config(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return fail(path + ": cannot be read");
+  std::stringstream text;
+  text << in.rdbuf();
+  return parse_air_config(text.str(), path);
+}
+
+}  // namespace prose::phy::air

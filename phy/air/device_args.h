@@ -1,0 +1,35 @@
+// The device arguments of type=virtual.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace prose::phy::air {
+
+struct device_args {
+  std::string name = "virtual";
+  std::string air = "default";
+  double master_clock_hz = 122.88e6;
+  double lead_s = 0.0;           ///< 0: what the air's configuration says
+  double hub_timeout_s = 3.0;
+  std::string clock_source = "internal";
+  std::string time_source = "internal";
+};
+
+struct key_value {
+  std::string key;
+  std::string value;
+};
+
+/// Unknown keys and malformed values are errors that name what is accepted.
+result<device_args> parse_device_args(const std::vector<key_value>& args);
+
+inline const std::vector<std::string>& reference_sources() {
+  static const std::vector<std::string> sources{"internal", "external", "gpsdo"};
+  return sources;
+}
+
+}  // namespace prose::phy::air

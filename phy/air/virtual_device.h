@@ -1,0 +1,103 @@
+// type=virtual as a uhd::device: property tree, device time, tuning. The streamers are in virtual_streamers.cpp.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <uhd/device.hpp>
+#include <uhd/types/metadata.hpp>
+#include <uhd/types/time_spec.hpp>
+#include <vector>
+
+#include "phy/air/air_node.h"
+#include "phy/air/device_args.h"
+#include "phy/air/faults.h"
+
+namespace prose::phy::air {
+
+struct tuning {
+  double rf_hz = 2.4e9;
+  double dsp_hz = 0.0;
+  double gain_db = 0.0;
+};
+
+/// What device and streamers share; streamers may outlive the device.
+class device_core {
+ public:
+  device_core(air_link link, const device_args& args);
+  ~device_core();
+
+  enum direction { rx = 0, tx = 1 };
+  enum tuned { rf, dsp, gain };
+
+  air_memory& memory() { return link_.memory(); }
+  std::int64_t offset() const { return offset_.load(); }
+  std::int64_t to_air(const uhd::time_spec_t& t) const;
+  uhd::time_spec_t to_device(std::int64_t air_tick) const;
+  uhd::time_spec_t time_now();
+  uhd::time_spec_t time_last_pps();
+  void set_time_now(const uhd::time_spec_t& t);
+  void set_time_next_pps(const uhd::time_spec_t& t);
+
+  double set_rate(direction d, double rate_hz);
+  std::int64_t ticks_per_sample(direction d) const { return ticks_per_sample_[d].load(); }
+  void set_command_time(const uhd::time_spec_t& t);
+  uhd::time_spec_t command_time();
+  void tune(direction d, tuned what, double value);
+  /// The tuning in force at an air tick, and the tick of the next timed command after it.
+  tuning tuning_at(direction d, std::int64_t air_tick, std::int64_t* next_change = nullptr);
+
+  void push_event(uhd::async_metadata_t::event_code_t code, std::int64_t air_tick);
+  void push_ack(std::int64_t end_tick);
+  bool pop_event(uhd::async_metadata_t& md, double timeout_s);
+
+  air_link link_;
+  device_args args_;
+  hub_watch hub_;
+  std::string name_;
+  fault_plan faults_;
+  receiver receiver_;
+  transmitter transmitter_;
+  std::mutex rx_mutex_;  ///< whoever drives the receiver
+  std::mutex tx_mutex_;
+
+ private:
+  struct timed_command {
+    std::int64_t tick;
+    direction dir;
+    tuned what;
+    double value;
+  };
+  static void apply(tuning& t, tuned what, double value);
+  std::atomic<std::int64_t> offset_{0};  ///< device time = air time + offset
+  std::atomic<std::int64_t> ticks_per_sample_[2];
+  std::mutex mutex_;
+  std::optional<std::pair<std::int64_t, std::int64_t>> pending_pps_;  ///< air tick of the edge, offset from then on
+  tuning tuning_[2];
+  uhd::time_spec_t command_time_{0.0};
+  std::vector<timed_command> commands_;
+  std::deque<uhd::async_metadata_t> events_;
+  std::deque<std::int64_t> acks_;
+  std::atomic<std::uint32_t> seen_underflows_{0};
+};
+
+uhd::rx_streamer::sptr make_rx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);
+uhd::tx_streamer::sptr make_tx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);
+
+class virtual_device : public uhd::device {
+ public:
+  explicit virtual_device(const uhd::device_addr_t& addr);
+  ~virtual_device() override = default;
+  uhd::rx_streamer::sptr get_rx_stream(const uhd::stream_args_t& args) override;
+  uhd::tx_streamer::sptr get_tx_stream(const uhd::stream_args_t& args) override;
+  bool recv_async_msg(uhd::async_metadata_t& md, double timeout) override;
+
+ private:
+  void build_tree();
+  void build_frontend(device_core::direction d);
+  std::shared_ptr<device_core> core_;
+};
+
+}  // namespace prose::phy::air
