@@ -39,12 +39,4 @@ class fft {
   std::unique_ptr<state> s_;
 };
 
-/// True for 2^a 3^b 5^c, the number of PRBs a DFT-precoded allocation may have (TS 36.211 5.3.3).
-constexpr bool is_235(int n) {
-  if (n < 1) return false;
-  for (const int p : {2, 3, 5})
-    while (n % p == 0) n /= p;
-  return n == 1;
-}
-
 }  // namespace prose::phy

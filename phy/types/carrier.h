@@ -63,4 +63,12 @@ constexpr double symbol_start_samples(const carrier_config& c, int symbol) {
   return (slot * 15360.0 + in_slot) * ts;
 }
 
+/// True for 2^a 3^b 5^c, the number of PRBs a DFT-precoded allocation may have (TS 36.211 5.3.3).
+constexpr bool is_235(int n) {
+  if (n < 1) return false;
+  for (const int p : {2, 3, 5})
+    while (n % p == 0) n /= p;
+  return n == 1;
+}
+
 }  // namespace prose::phy

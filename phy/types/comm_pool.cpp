@@ -4,7 +4,7 @@
 #include <cassert>
 #include <numeric>
 
-#include "phy/dsp/fft.h"
+#include "phy/types/carrier.h"
 #include "phy/types/tbs.h"
 #include "phy/types/time_pattern.h"
 

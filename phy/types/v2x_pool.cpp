@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "phy/dsp/fft.h"
+#include "phy/types/carrier.h"
 #include "phy/types/tbs.h"
 
 namespace prose::phy {
