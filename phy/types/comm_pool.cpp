@@ -18,7 +18,8 @@ result<comm_pool> comm_pool::make(const comm_pool_config& c) {
   if (is_v2x(c.tm)) return fail("transmission_mode: an sl_comm pool needs 1 or 2");
   if (c.tdd_config < 0 || c.tdd_config > 7) return fail("tdd_config: 0..7 is accepted");
   if (c.hopping.n_subbands < 1 || c.hopping.n_subbands > 4) return fail("n_subbands: 1..4 is accepted");
-  if (c.hopping.hopping_parameter < 0 || c.hopping.hopping_parameter > 504) return fail("hopping_parameter: 0..504 is accepted");
+  if (c.hopping.hopping_parameter < 0 || c.hopping.hopping_parameter > 504)
+    return fail("hopping_parameter: 0..504 is accepted");
   if (c.hopping.rb_offset < 0 || c.hopping.rb_offset > 110) return fail("rb_offset: 0..110 is accepted");
   p.pssch_prbs_.resize(n_prb);
   std::iota(p.pssch_prbs_.begin(), p.pssch_prbs_.end(), 0);
@@ -36,8 +37,8 @@ result<comm_pool> comm_pool::make(const comm_pool_config& c) {
   const auto bitmap = parse_subframe_bitmap(c.subframe_bitmap, "subframe_bitmap");
   if (!bitmap) return fail(bitmap.error().message);
 
-  // 14.2.3: the bitmap covers the first N' uplink subframes of the period. Periods are multiples of a frame, so every period has
-  // the same offsets.
+  // 14.2.3: the bitmap covers the first N' uplink subframes of the period. Periods are multiples of a frame, so every
+  // period has the same offsets.
   const auto uplink = [&](int offset) { return is_uplink_subframe(c.tdd_config, c.offset_indicator + offset); };
   std::size_t position = 0;
   for (int s = 0; s < c.sc_period_subframes && position < bitmap->size(); ++s) {
@@ -150,7 +151,8 @@ std::optional<comm_pool::pssch_occasion> comm_pool::pssch_at(const sci_format0& 
   if (j < 0 || !pattern || ((*pattern >> (j % n)) & 1) == 0) return std::nullopt;
   int i = 0;
   for (int earlier = 0; earlier < j; ++earlier) i += (*pattern >> (earlier % n)) & 1;
-  if (i >= n_pssch_transmissions(sci.time_resource_pattern)) return std::nullopt;  // an incomplete last group is not sent
+  if (i >= n_pssch_transmissions(sci.time_resource_pattern))
+    return std::nullopt;  // an incomplete last group is not sent
   auto grant = pssch(sci, j % 10);
   if (!grant) return std::nullopt;
   grant->rv = rv_order[static_cast<std::size_t>(i % 4)];

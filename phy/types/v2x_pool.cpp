@@ -27,7 +27,8 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
   for (int m = 0; m < c.n_subchannels; ++m)  // 14.2.4
     p.pscch_prbs_.push_back(c.adjacent ? c.start_prb + m * c.size_subchannel : c.start_prb_pscch + 2 * m);
   if (c.tdd_config < 0 || c.tdd_config > 7) return fail("tdd_config: 0..7 is accepted");
-  if (c.slss_period < 0 || c.slss_period > n_absolute_subframes || c.slss_offset < 0 || c.slss_offset >= n_absolute_subframes)
+  if (c.slss_period < 0 || c.slss_period > n_absolute_subframes || c.slss_offset < 0 ||
+      c.slss_offset >= n_absolute_subframes)
     return fail("slss_period, slss_offset: 0 to 10239 subframes are accepted");
   if (c.offset_indicator < 0 || c.offset_indicator >= n_absolute_subframes)
     return fail("sl_OffsetIndicator_r14: 0 to 10239 is accepted");
@@ -36,7 +37,8 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
   if (!bitmap) return fail(bitmap.error().message);
   p.bitmap_ = std::move(*bitmap);
 
-  // 14.1.5: SLSS subframes and those that are not uplink leave first, then as many, evenly spread, as do not fill a bitmap.
+  // 14.1.5: SLSS subframes and those that are not uplink leave first, then as many, evenly spread, as do not fill a
+  // bitmap.
   std::vector<int> left;
   for (int s = c.offset_indicator; s < n_absolute_subframes; ++s) {
     const bool slss = c.slss_period > 0 && s % c.slss_period == c.slss_offset % c.slss_period;
