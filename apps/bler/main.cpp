@@ -1,0 +1,256 @@
+// prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state of the art.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <thread>
+
+#include "apps/bler/campaign.h"
+#include "apps/bler/false_alarm.h"
+#include "apps/bler/output.h"
+#include "apps/bler/table.h"
+#include "apps/common/cli.h"
+#include "apps/common/config.h"
+#include "apps/common/progress.h"
+#include "apps/common/stop.h"
+
+namespace {
+using namespace prose;
+using namespace prose::apps;
+constexpr const char* program = "prose-bler";
+
+struct options {
+  common_options common;
+  std::string channel = "pssch", cp = "normal", fading = "awgn", snr = "-4:1:12", csv, plot;
+  int tm = 4, prb = 25, n_prb = 10, format = 0, antennas = 1, transmissions = 1, iterations = 8, threads = 0;
+  std::vector<int> mcs{4};
+  double cfo_hz = 0, delay_samples = 0, rate_share = 1;
+  std::int64_t trials = 2000, errors = 200, false_candidates = 0, false_subframes = 0;
+  std::uint64_t seed = 1;
+  bool known_offsets = false, table = false;
+};
+
+struct sweep {
+  double first, step, last;
+};
+
+/// "4", "-4:0.5:8".
+result<sweep> parse_sweep(const std::string& text) {
+  std::vector<double> v;
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const auto colon = std::min(text.find(':', at), text.size());
+    double x = 0;
+    const auto [end, ec] = std::from_chars(text.data() + at, text.data() + colon, x);
+    if (ec != std::errc() || end != text.data() + colon || !(std::abs(x) <= 200)) v.clear(), at = text.size();
+    else v.push_back(x);
+    at = colon + 1;
+    if (v.empty()) break;
+  }
+  if (v.size() == 1) return sweep{v[0], 1, v[0]};
+  if (v.size() == 3 && v[1] > 0 && v[2] >= v[0] && (v[2] - v[0]) / v[1] <= 1000) return sweep{v[0], v[1], v[2]};
+  return fail("--snr '" + text + "' is not known; accepted: one value, or FIRST:STEP:LAST in dB");
+}
+
+result<link_config> link_of(const options& o, int mcs) {
+  link_config c;
+  c.channel = *link_channel_from(o.channel);
+  const auto carrier = phy::carrier_config::make(
+      o.prb, o.cp == "normal" ? phy::cyclic_prefix::normal : phy::cyclic_prefix::extended, static_cast<phy::transmission_mode>(o.tm),
+      phy::standard_fft_size(o.prb) * phy::subcarrier_spacing_hz * o.rate_share);
+  if (!carrier) return fail("--prb, --tm, --cp: " + carrier.error().message);
+  c.carrier = *carrier;
+  c.mcs = mcs;
+  c.n_prb = o.n_prb;
+  c.transmission_format = o.format;
+  c.fading = *phy::fading_model_from(o.fading);
+  c.cfo_hz = o.cfo_hz;
+  c.delay_samples = o.delay_samples;
+  c.n_antennas = o.antennas;
+  c.n_transmissions = o.transmissions;
+  c.max_turbo_iterations = o.iterations;
+  c.known_offsets = o.known_offsets;
+  return c;
+}
+
+result<std::vector<link_simulator>> links_of(const link_config& c, int n_threads) {
+  std::vector<link_simulator> links;
+  for (int i = 0; i < n_threads; ++i) {
+    auto l = link_simulator::make(c);
+    if (!l) return tl::unexpected(l.error());
+    links.push_back(std::move(*l));
+  }
+  return links;
+}
+
+campaign_config campaign_of(const options& o) {
+  campaign_config c;
+  c.seed = o.seed;
+  c.max_trials = o.trials;
+  c.min_errors = o.errors;
+  c.n_threads = o.threads;
+  c.stop = &stop_requested;
+  return c;
+}
+
+int finish(const options& o, const std::vector<bler_curve>& curves, const std::string& title) {
+  const std::string remark = title + ", seed " + std::to_string(o.seed) + ", " + std::string(program) + " " + std::string(version());
+  if (!o.csv.empty())
+    if (auto ok = write_csv(o.csv, curves, remark); !ok) return run_error(program, ok.error());
+  if (!o.plot.empty())
+    if (auto ok = plot_curves(o.plot, curves, title); !ok) return run_error(program, ok.error());
+  return exit_ok;
+}
+
+int run_curves(const options& o) {
+  const auto range = parse_sweep(o.snr);
+  if (!range) return usage_error(program, range.error());
+  std::string title = o.channel + " TM" + std::to_string(o.tm) + " " + std::to_string(o.prb) + " PRB " + o.cp + " prefix, " + o.fading;
+  if (o.cfo_hz != 0) title += ", CFO within " + std::to_string(static_cast<int>(o.cfo_hz)) + " Hz";
+  if (o.delay_samples != 0) title += ", delay up to " + std::to_string(static_cast<int>(o.delay_samples)) + " samples";
+  std::vector<bler_curve> curves;
+  auto c = campaign_of(o);
+  const bool pssch = o.channel == "pssch";
+  for (const int mcs : pssch ? o.mcs : std::vector<int>{0}) {
+    const auto config = link_of(o, mcs);
+    if (!config) return usage_error(program, config.error());
+    auto links = links_of(*config, o.threads);
+    if (!links) return usage_error(program, links.error());
+    bler_curve curve;
+    curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " + std::to_string(links->front().payload_bits()) + " bits"
+                       : o.channel;
+    const int n_points = static_cast<int>(std::floor((range->last - range->first) / range->step + 1e-9)) + 1;
+    progress_bar bar(curve.name);
+    for (int i = 0; i < n_points && !stop_requested(); ++i) {
+      const double snr_db = range->first + range->step * i;
+      c.progress = [&](double part) { bar.update((i + std::min(part, 1.0)) / n_points, "at " + std::to_string(snr_db).substr(0, 5) + " dB"); };
+      const auto p = measure(*links, snr_db, c);
+      if (p.trials == 0) break;
+      curve.points.push_back(p);
+      const auto w = wilson(p.errors, p.trials);
+      if (o.csv != "-") std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(), w.low, w.high,
+                                    static_cast<long long>(p.errors), static_cast<long long>(p.trials));
+      std::fflush(stdout);
+    }
+    curves.push_back(std::move(curve));
+  }
+  return finish(o, curves, title);
+}
+
+std::string cell(double v) {
+  char t[16];
+  std::snprintf(t, sizeof t, "%6.1f", v);
+  return std::isnan(v) ? "     -" : t;
+}
+
+/// Every row of the table; exit 1 when a target is missed.
+int run_table(const options& o) {
+  auto c = campaign_of(o);
+  std::vector<bler_curve> curves;
+  int missed = 0;
+  std::printf("%-26s | this receiver | peer as it is | peer repaired | bound  | asked |\n", "dB at 10 % / 1 % BLER");
+  for (const auto& row : baseline_table) {
+    options r = o;
+    r.channel = name_of(row.channel);
+    r.tm = row.tm;
+    r.prb = row.carrier_prb;
+    r.n_prb = row.n_prb;
+    const auto config = link_of(r, row.mcs);
+    if (!config) return usage_error(program, config.error());
+    auto links = links_of(*config, o.threads);
+    if (!links) return usage_error(program, links.error());
+    progress_bar bar(row.name);
+    bler_curve curve{row.name, {}};
+    c.progress = [&](double part) { bar.update(std::min(part, 1.0)); };
+    const double at_10 = find_crossing(*links, 0.1, std::floor(row.target_10), 0.25, c, curve.points);
+    const double at_1 = stop_requested() || std::isnan(at_10) ? no_value : find_crossing(*links, 0.01, std::ceil(at_10) + 1, 0.5, c, curve.points);
+    if (stop_requested()) return report(program, "stopped", exit_failure);
+    // Written so that a crossing that was not found counts as missed.
+    const bool ok = at_10 <= row.target_10 + 1e-9;
+    missed += ok ? 0 : 1;
+    std::printf("%-26s | %s %s | %s %s | %s %s | %s | %s | %s\n", row.name, cell(at_10).c_str(), cell(at_1).c_str(), cell(row.peer_10).c_str(),
+                cell(row.peer_1).c_str(), cell(row.repaired_10).c_str(), cell(row.repaired_1).c_str(), cell(row.bound_10).c_str(),
+                cell(row.target_10).c_str(), ok ? "reached" : "MISSED");
+    std::fflush(stdout);
+    curves.push_back(std::move(curve));
+  }
+  if (const int code = finish(o, curves, "all channels, AWGN"); code != exit_ok) return code;
+  return missed == 0 ? exit_ok : report(program, std::to_string(missed) + " rows miss what is asked", exit_failure);
+}
+
+int run_false_alarms(const options& o) {
+  false_alarm_config f;
+  const auto carrier = link_of(o, 0);
+  if (!carrier) return usage_error(program, carrier.error());
+  f.carrier = carrier->carrier;
+  f.seed = o.seed;
+  f.pscch_candidates = o.false_candidates;
+  f.subframes = o.false_subframes;
+  f.n_threads = o.threads;
+  f.stop = &stop_requested;
+  progress_bar bar("noise");
+  f.progress = [&](double part) { bar.update(part); };
+  const auto r = count_false_alarms(f);
+  if (!r) return usage_error(program, r.error());
+  const auto line = [](const char* what, std::int64_t n, std::int64_t of) {
+    std::printf("%-20s %lld in %lld\n", what, static_cast<long long>(n), static_cast<long long>(of));
+  };
+  line("false SCI", r->false_sci, r->pscch_candidates);
+  line("false SLSS", r->false_slss, r->slss_searches);
+  line("false MIB-SL", r->false_mib, r->psbch_tries);
+  line("false blocks", r->false_tb, r->pssch_tries);
+  line("false discovery", r->false_discovery, r->psdch_tries);
+  return exit_ok;
+}
+
+result<void> read_config(const std::string& path, options& o) {
+  auto file = config_section::load(path);
+  if (!file) return tl::unexpected(file.error());
+  file->read("trials", o.trials, 1, 1'000'000'000);
+  file->read("errors", o.errors, 1, 1'000'000'000);
+  file->read("threads", o.threads, 0, 1024);
+  file->read("csv", o.csv);
+  file->read("plot", o.plot);
+  return file->check();
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  if (const auto path = find_config_path(argc, argv); !path.empty())
+    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  CLI::App app{"Block error rate over SNR (E_s/N_0 of a used resource element) of the sidelink channels.", program};
+  add_common_options(app, o.common);
+  app.add_option("--channel", o.channel)->check(CLI::IsMember({"pssch", "pscch", "psbch", "psdch", "slss"}))->capture_default_str();
+  app.add_option("--tm", o.tm, "transmission mode")->check(CLI::Range(1, 4))->capture_default_str();
+  app.add_option("--prb", o.prb, "of the carrier: 6, 15, 25, 50, 75, 100")->check(CLI::IsMember({6, 15, 25, 50, 75, 100}))->capture_default_str();
+  app.add_option("--cp", o.cp)->check(CLI::IsMember({"normal", "extended"}))->capture_default_str();
+  app.add_option("--mcs", o.mcs, "of PSSCH; several give several curves")->check(CLI::Range(0, 31))->delimiter(',')->capture_default_str();
+  app.add_option("--n-prb", o.n_prb, "of PSSCH")->check(CLI::Range(1, 100))->capture_default_str();
+  app.add_option("--transmission-format", o.format, "1: last symbol rate matched (Rel-15)")->check(CLI::Range(0, 1))->capture_default_str();
+  app.add_option("--rate-share", o.rate_share, "of the LTE sampling rate: 1 or 0.75")->check(CLI::IsMember({1.0, 0.75}))->capture_default_str();
+  app.add_option("--fading", o.fading, "TS 36.101 B.2")->check(CLI::IsMember({"awgn", "epa5", "eva70", "eva180"}))->capture_default_str();
+  app.add_option("--cfo", o.cfo_hz, "each transmission is off by a uniform draw within +-Hz")->check(CLI::Range(0.0, 7500.0))->capture_default_str();
+  app.add_option("--delay", o.delay_samples, "and late by a uniform draw of 0 to so many samples")->check(CLI::Range(0.0, 15.0))->capture_default_str();
+  app.add_option("--antennas", o.antennas)->check(CLI::Range(1, 4))->capture_default_str();
+  app.add_option("--transmissions", o.transmissions, "HARQ transmissions of one block")->check(CLI::Range(1, 4))->capture_default_str();
+  app.add_option("--iterations", o.iterations, "of the turbo decoder")->check(CLI::Range(1, 50))->capture_default_str();
+  app.add_flag("--known-offsets", o.known_offsets, "the receiver is told offset and timing");
+  app.add_option("--snr", o.snr, "dB: one value or FIRST:STEP:LAST")->capture_default_str();
+  app.add_option("--trials", o.trials, "at most, a point")->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))->capture_default_str();
+  app.add_option("--errors", o.errors, "a point ends with so many")->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))->capture_default_str();
+  app.add_option("--seed", o.seed)->capture_default_str();
+  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it")->check(CLI::Range(0, 1024))->capture_default_str();
+  app.add_option("--csv", o.csv, "result file; - is standard output")->type_name("FILE|-");
+  app.add_option("--plot", o.plot, "picture of the curves")->type_name("FILE.png");
+  app.add_flag("--table", o.table, "the 10 % and 1 % points of all rows beside the peer and the bound; exit 1 when one misses what is asked");
+  app.add_option("--false-alarms", o.false_candidates, "search so many PSCCH candidates in noise");
+  app.add_option("--noise-subframes", o.false_subframes, "and so many noise subframes for everything else");
+  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+  if (o.false_candidates < 0 || o.false_subframes < 0) return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
+  if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (o.table) return run_table(o);
+  if (o.false_candidates > 0 || o.false_subframes > 0) return run_false_alarms(o);
+  return run_curves(o);
+}

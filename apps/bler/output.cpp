@@ -1,0 +1,66 @@
+#include "apps/bler/output.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "apps/common/gnuplot.h"
+
+namespace prose::apps {
+
+result<void> write_csv(const std::string& path, std::span<const bler_curve> curves, const std::string& remark) {
+  std::FILE* f = path == "-" ? stdout : std::fopen(path.c_str(), "w");
+  if (f == nullptr) return fail(path + ": cannot be created: " + std::strerror(errno));
+  std::fprintf(f, "# %s\ncurve,snr_db,trials,errors,bler,low_95,high_95\n", remark.c_str());
+  for (const auto& c : curves)
+    for (const auto& p : c.points) {
+      const auto i = wilson(p.errors, p.trials);
+      std::fprintf(f, "\"%s\",%.4g,%lld,%lld,%.6g,%.6g,%.6g\n", c.name.c_str(), p.snr_db, static_cast<long long>(p.trials),
+                   static_cast<long long>(p.errors), p.bler(), i.low, i.high);
+    }
+  const bool ok = std::ferror(f) == 0;
+  if ((f == stdout ? std::fflush(f) : std::fclose(f)) != 0 || !ok) return fail(path + ": cannot be written");
+  return {};
+}
+
+result<void> plot_curves(const std::string& path, std::span<const bler_curve> curves, const std::string& title) {
+  auto opened = gnuplot::png(path, 1000, 700);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& g = *opened;
+  double lowest = 1;
+  for (const auto& c : curves)
+    for (const auto& p : c.points)
+      if (p.errors > 0) lowest = std::min(lowest, p.bler());
+  char range[64];
+  std::snprintf(range, sizeof range, "set yrange [%g:1]", std::max(lowest / 3, 1e-7));
+  g.command("set title " + gnuplot::quoted(title));
+  g.command("set logscale y; set format y '10^{%T}'; set termoption enhanced; set grid xtics ytics mytics lc rgb '#cccccc'");
+  g.command(std::string(range) + "; set xlabel 'E_s/N_0, dB'; set ylabel 'BLER'; set key left bottom; set offsets 0.3,0.3,0,0");
+  std::string plot = "plot ";
+  int colour = 0;
+  for (const auto& c : curves) {
+    plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") + std::to_string(colour + 1) +
+            " pt 7 ps 0.6 notitle, '-' using 1:2 with lines lw 1.5 lc " + std::to_string(colour + 1) + " title " +
+            gnuplot::quoted(c.name) + " noenhanced";
+    ++colour;
+  }
+  g.command(plot);
+  for (const auto& c : curves) {
+    for (int pass = 0; pass < 2; ++pass) {
+      auto points = c.points;
+      std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.snr_db < b.snr_db; });
+      for (const auto& p : points) {
+        if (p.errors == 0) continue;  // not on a logarithmic axis
+        const auto i = wilson(p.errors, p.trials);
+        char line[120];
+        std::snprintf(line, sizeof line, "%g %g %g %g", p.snr_db, p.bler(), i.low, i.high);
+        g.command(line);
+      }
+      g.command("e");
+    }
+  }
+  return g.finish();
+}
+
+}  // namespace prose::apps
