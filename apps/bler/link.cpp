@@ -173,7 +173,7 @@ struct link_simulator::state {
 
 link_simulator::link_simulator(std::unique_ptr<state> s) : s_(std::move(s)) {}
 link_simulator::link_simulator(link_simulator&&) noexcept = default;
-link_simulator& link_simulator::operator=(link&&) noexcept = default;
+link_simulator& link_simulator::operator=(link_simulator&&) noexcept = default;
 link_simulator::~link_simulator() = default;
 
 result<link_simulator> link_simulator::make(const link_config& config) {
