@@ -44,6 +44,15 @@ int receive_socket(void* context, unsigned char* data, std::size_t size) {
   return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_NET_RECV_FAILED;
 }
 
+std::string common_name(const mbedtls_x509_crt* crt) {
+  if (crt == nullptr) return {};
+  for (const auto* name = &crt->subject; name != nullptr; name = name->next) {
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0)
+      return {reinterpret_cast<const char*>(name->val.p), name->val.len};
+  }
+  return {};
+}
+
 void fingerprint_secret(std::array<std::uint8_t, 32>& out, const unsigned char* secret, std::size_t size) {
 #if MBEDTLS_VERSION_MAJOR >= 3
   mbedtls_sha256(secret, size, out.data(), 0);
@@ -98,6 +107,7 @@ tls_context::tls_context(std::unique_ptr<state> s) : s_(std::move(s)) {}
 tls_context::tls_context(tls_context&&) noexcept = default;
 tls_context& tls_context::operator=(tls_context&&) noexcept = default;
 tls_context::~tls_context() = default;
+std::string tls_context::own_name() const { return common_name(&s_->own); }
 
 result<tls_context> tls_context::server(const tls_identity& identity) { return load(identity, true); }
 result<tls_context> tls_context::client(const tls_identity& identity) { return load(identity, false); }
@@ -234,15 +244,7 @@ std::string tls_connection::failure() const {
   return describe_code(s_->last_code);
 }
 
-std::string tls_connection::peer_name() const {
-  const auto* crt = mbedtls_ssl_get_peer_cert(&s_->ssl);
-  if (crt == nullptr) return {};
-  for (const auto* name = &crt->subject; name != nullptr; name = name->next) {
-    if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0)
-      return {reinterpret_cast<const char*>(name->val.p), name->val.len};
-  }
-  return {};
-}
+std::string tls_connection::peer_name() const { return common_name(mbedtls_ssl_get_peer_cert(&s_->ssl)); }
 
 const std::array<std::uint8_t, 32>& tls_connection::session_fingerprint() const { return s_->fingerprint; }
 

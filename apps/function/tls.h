@@ -28,6 +28,8 @@ public:
   tls_context(tls_context&&) noexcept;
   tls_context& operator=(tls_context&&) noexcept;
   ~tls_context();
+  /// Common name of one's own certificate.
+  std::string own_name() const;
 
 private:
   friend class tls_connection;

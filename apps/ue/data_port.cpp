@@ -12,7 +12,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "apps/ue/file_descriptor.h"
+#include "apps/common/file_descriptor.h"
 
 namespace prose::apps {
 

@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "apps/ue/data_port.h"
-#include "apps/ue/file_descriptor.h"
+#include "apps/common/file_descriptor.h"
 
 namespace prose::apps {
 namespace {

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "apps/ue/data_port.h"
-#include "apps/ue/file_descriptor.h"
+#include "apps/common/file_descriptor.h"
 #include "apps/ue/metrics.h"
 
 namespace prose::apps {

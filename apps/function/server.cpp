@@ -1,0 +1,449 @@
+#include "apps/function/server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "apps/common/file_descriptor.h"
+#include "apps/function/message.h"
+#include "apps/function/possession.h"
+#include "security/crypto/x25519.h"
+
+namespace prose::function {
+namespace {
+
+using apps::file_descriptor;
+using clock_type = std::chrono::steady_clock;
+using time_point = clock_type::time_point;
+
+time_point after(double seconds) {
+  return clock_type::now() + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(seconds));
+}
+
+// An answer is queued whole; a client that does not take it blocks only itself.
+constexpr std::size_t max_queued_bytes = 2 * max_answer_bytes;
+constexpr std::size_t max_requests_per_turn = 8;
+
+struct connection {
+  connection(file_descriptor f, std::string a, tls_connection t, double handshake_s)
+      : fd(std::move(f)), address(std::move(a)), tls(std::move(t)), deadline(after(handshake_s)) {}
+  file_descriptor fd;
+  std::string address;
+  tls_connection tls;
+  bool established = false;
+  std::string account;
+  std::string name;  // once registered
+  hello greeting;
+  std::optional<security::ephemeral_private_key> ephemeral;
+  frame_reader in{max_request_bytes};
+  bool mid_frame = false;
+  std::string out;
+  std::optional<changes_request> waiting;
+  time_point deadline;  // of what it is doing now; then it is closed (a long poll: answered)
+  double tokens = 0;
+  time_point tokens_at = clock_type::now();
+};
+
+}  // namespace
+
+struct server::state {
+  server_config config;
+  std::function<void(const audit_record&)> audit;
+  tls_context tls;
+  store db;
+  file_descriptor listener, epoll, wake;
+  int port = 0;
+  security::random_port& random;
+  security::crypto::mbedtls_x25519 dh{random};
+  std::unordered_map<int, std::unique_ptr<connection>> connections;
+  std::map<std::string, int> per_address;
+  std::unordered_multimap<std::string, int> waiting;  // user name -> connection
+  server_counters counters;
+  std::string server_name;
+  std::optional<error> failure;
+
+  state(server_config c, security::random_port& r, std::function<void(const audit_record&)> a, tls_context t, store d)
+      : config(std::move(c)), audit(std::move(a)), tls(std::move(t)), db(std::move(d)), random(r) {}
+
+  void log(const connection& c, const std::string& what) const {
+    if (audit) audit({c.account, c.address, what});
+  }
+
+  void watch(const connection& c, int operation) {
+    epoll_event e{};
+    e.events = EPOLLIN | (c.out.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT));
+    e.data.fd = c.fd.get();
+    epoll_ctl(epoll.get(), operation, c.fd.get(), &e);
+  }
+
+  void stop_waiting(connection& c) {
+    c.waiting.reset();
+    const auto [first, last] = waiting.equal_range(c.name);
+    for (auto it = first; it != last; ++it) {
+      if (it->second == c.fd.get()) {
+        waiting.erase(it);
+        return;
+      }
+    }
+  }
+
+  void close(int fd) {
+    const auto it = connections.find(fd);
+    if (it == connections.end()) return;
+    connection& c = *it->second;
+    if (c.waiting) stop_waiting(c);
+    if (--per_address[c.address] == 0) per_address.erase(c.address);
+    connections.erase(it);
+    counters.open = connections.size();
+  }
+
+  void accept_all() {
+    while (true) {
+      sockaddr_storage from{};
+      socklen_t length = sizeof from;
+      file_descriptor fd(
+          accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!fd) return;  // none left, or out of descriptors: the backlog waits
+      char text[INET6_ADDRSTRLEN] = "";
+      if (from.ss_family == AF_INET)
+        inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&from)->sin_addr, text, sizeof text);
+      else
+        inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&from)->sin6_addr, text, sizeof text);
+      const auto count = per_address.find(text);
+      if (connections.size() >= static_cast<std::size_t>(config.limits.max_connections) ||
+          (count != per_address.end() && count->second >= config.limits.max_connections_per_address)) {
+        ++counters.refused_connections;
+        continue;
+      }
+      const int on = 1;
+      setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      auto session = tls_connection::make(tls, fd.get(), "");
+      if (!session) {
+        ++counters.refused_connections;
+        continue;
+      }
+      const int number = fd.get();
+      auto c = std::make_unique<connection>(std::move(fd), text, std::move(*session), config.limits.handshake_s);
+      ++counters.accepted;
+      ++per_address[text];
+      watch(*c, EPOLL_CTL_ADD);
+      connections.emplace(number, std::move(c));
+      counters.open = connections.size();
+    }
+  }
+
+  void queue(connection& c, const answer& a) {
+    c.out += frame(to_text(a));
+    c.deadline = after(config.limits.frame_s);
+  }
+
+  void greet(connection& c) {
+    c.ephemeral = security::ephemeral_private_key::make([&](auto out) { random.fill(out); });
+    c.greeting.server = server_name;
+    random.fill(c.greeting.challenge);
+    c.greeting.ephemeral = dh.public_of(*c.ephemeral);
+    queue(c, c.greeting);
+  }
+
+  // False: close the connection.
+  bool proceed(connection& c) {
+    if (!c.established) {
+      const auto status = c.tls.handshake();
+      if (status == tls_status::want_read || status == tls_status::want_write) return true;
+      if (status != tls_status::done) {
+        ++counters.failed_handshakes;
+        log(c, "TLS handshake failed: " + c.tls.failure());
+        return false;
+      }
+      c.account = c.tls.peer_name();
+      if (c.account.empty()) return false;
+      c.established = true;
+      ++counters.handshakes;
+      c.tokens = 2 * config.limits.requests_per_second;
+      auto name = db.name_of(c.account);
+      if (!name) return give_up(name.error());
+      c.name = *name;
+      greet(c);
+    }
+    return read_requests(c) && write_answers(c);
+  }
+
+  bool read_requests(connection& c) {
+    std::array<char, 4096> chunk;
+    for (std::size_t handled = 0; handled < max_requests_per_turn;) {
+      if (c.out.size() > max_queued_bytes) return true;  // it must take its answers first
+      if (auto message = c.in.next()) {
+        ++handled;
+        c.mid_frame = false;
+        if (!handle(c, *message)) return false;
+        continue;
+      }
+      const auto got = c.tls.read(chunk);
+      if (got.status == tls_status::want_read || got.status == tls_status::want_write) return true;
+      if (got.status != tls_status::done) return false;
+      if (!c.mid_frame && !c.waiting) {
+        c.mid_frame = true;
+        c.deadline = after(config.limits.frame_s);
+      }
+      if (!c.in.add({chunk.data(), got.n})) {
+        ++counters.bad_requests;
+        log(c, "request too long");
+        return false;
+      }
+    }
+    again.push_back(c.fd.get());  // others first; TLS may hold more than the socket shows
+    return true;
+  }
+
+  bool write_answers(connection& c) {
+    while (!c.out.empty()) {
+      const auto sent = c.tls.write(c.out);
+      if (sent.status == tls_status::want_read || sent.status == tls_status::want_write) break;
+      if (sent.status != tls_status::done) return false;
+      c.out.erase(0, sent.n);
+      if (c.out.empty() && !c.waiting && !c.mid_frame) c.deadline = after(config.limits.idle_s);
+    }
+    watch(c, EPOLL_CTL_MOD);
+    return true;
+  }
+
+  bool give_up(const error& e) {
+    failure = e;
+    return false;
+  }
+
+  bool allowed(connection& c) {
+    const auto now = clock_type::now();
+    const double rate = config.limits.requests_per_second;
+    c.tokens = std::min(2 * rate, c.tokens + rate * std::chrono::duration<double>(now - c.tokens_at).count());
+    c.tokens_at = now;
+    if (c.tokens < 1) return false;
+    c.tokens -= 1;
+    return true;
+  }
+
+  bool handle(connection& c, const std::string& message) {
+    ++counters.requests;
+    if (c.waiting) {  // one request at a time; a new one ends the wait
+      stop_waiting(c);
+      queue(c, changes_answer{});
+    }
+    if (!allowed(c)) {
+      ++counters.rate_limited;
+      queue(c, error_answer{"too many requests; wait a little"});
+      return true;
+    }
+    const auto parsed = parse_request(message);
+    if (!parsed) {
+      ++counters.bad_requests;
+      queue(c, error_answer{parsed.error().message.substr(0, 200)});
+      return true;
+    }
+    return std::visit([&](const auto& r) { return serve(c, r); }, *parsed);
+  }
+
+  // The same answer whatever the other side has done.
+  bool finish(connection& c, const result<refusal>& r, const std::string& what) {
+    if (!r) return give_up(r.error());
+    log(c, what + ": " + std::string(describe(*r)));
+    if (*r == refusal::none)
+      queue(c, done_answer{});
+    else
+      queue(c, error_answer{std::string(describe(*r))});
+    return true;
+  }
+
+  bool serve(connection& c, const register_request& r) {
+    if (!verify_possession(dh, *c.ephemeral, c.greeting, r)) {
+      log(c, "register " + (valid_name(r.name) ? r.name : "(bad name)") + ": proof of possession failed");
+      queue(c, error_answer{"proof of possession failed"});
+      return true;
+    }
+    // An account without a certificate of its own name could register anybody's: the certificate's name is the user's
+    // name.
+    if (r.name != c.account) {
+      queue(c, error_answer{"a certificate registers its own name only"});
+      return true;
+    }
+    const auto outcome = db.register_user(c.account, r.name, r.key, r.replace);
+    if (outcome && *outcome == refusal::none) c.name = r.name;
+    return finish(c, outcome, "register " + r.name);
+  }
+
+  bool serve(connection& c, const grant_request& r) {
+    return finish(c, db.grant(c.name, r.peer), "grant " + (valid_name(r.peer) ? r.peer : "(bad name)"));
+  }
+
+  bool serve(connection& c, const withdraw_request& r) {
+    return finish(c, db.withdraw(c.name, r.peer), "withdraw " + (valid_name(r.peer) ? r.peer : "(bad name)"));
+  }
+
+  bool serve(connection& c, const list_request&) {
+    auto granted = db.granted_by(c.name);
+    if (!granted) return give_up(granted.error());
+    auto mutual = db.mutual_peers(c.name);
+    if (!mutual) return give_up(mutual.error());
+    queue(c, list_answer{std::move(*granted), std::move(*mutual)});
+    return true;
+  }
+
+  bool serve(connection& c, const changes_request& r) {
+    if (c.name.empty()) {
+      queue(c, error_answer{std::string(describe(refusal::not_registered))});
+      return true;
+    }
+    auto found = db.changes(c.name, r.since, max_changes_per_answer);
+    if (!found) return give_up(found.error());
+    if (!found->empty() || r.wait_s == 0) {
+      queue(c, changes_answer{std::move(*found)});
+      return true;
+    }
+    c.waiting = r;
+    c.deadline = after(r.wait_s);
+    waiting.emplace(c.name, c.fd.get());
+    return true;
+  }
+
+  void answer_waiting(int fd) {
+    const auto it = connections.find(fd);
+    if (it == connections.end() || !it->second->waiting) return;
+    connection& c = *it->second;
+    auto found = db.changes(c.name, c.waiting->since, max_changes_per_answer);
+    if (!found) {
+      give_up(found.error());
+      return;
+    }
+    stop_waiting(c);
+    queue(c, changes_answer{std::move(*found)});
+    if (!write_answers(c)) close(fd);
+  }
+
+  void wake_changed() {
+    for (const auto& user : db.take_changed_users()) {
+      std::vector<int> fds;
+      const auto [first, last] = waiting.equal_range(user);
+      for (auto it = first; it != last; ++it) fds.push_back(it->second);
+      for (const int fd : fds) answer_waiting(fd);
+    }
+  }
+
+  void expire() {
+    const auto now = clock_type::now();
+    std::vector<int> over;
+    for (const auto& [fd, c] : connections)
+      if (c->deadline < now) over.push_back(fd);
+    for (const int fd : over) {
+      if (connections[fd]->waiting) {
+        answer_waiting(fd);
+      } else {
+        ++counters.timed_out;
+        close(fd);
+      }
+    }
+  }
+
+  void turn(int fd) {
+    const auto it = connections.find(fd);
+    if (it != connections.end() && !proceed(*it->second)) close(fd);
+    wake_changed();
+  }
+
+  std::vector<int> again;
+};
+
+server::server(std::unique_ptr<state> s) : s_(std::move(s)) {}
+server::~server() = default;
+int server::port() const { return s_->port; }
+const server_counters& server::counters() const { return s_->counters; }
+
+void server::stop() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = write(s_->wake.get(), &one, sizeof one);
+}
+
+result<std::unique_ptr<server>> server::open(const server_config& config, security::random_port& random,
+                                             std::function<void(const audit_record&)> audit) {
+  auto tls = tls_context::server(config.identity);
+  if (!tls) return tl::unexpected<error>(tls.error());
+  auto db = store::open(config.store_path);
+  if (!db) return tl::unexpected<error>(db.error());
+  auto s = std::make_unique<state>(config, random, std::move(audit), std::move(*tls), std::move(*db));
+  s->server_name = s->tls.own_name();
+  if (!valid_name(s->server_name))
+    return fail(config.identity.certificate_path + ": its common name is no valid server name");
+
+  sockaddr_storage address{};
+  socklen_t length = sizeof(sockaddr_in);
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+  if (inet_pton(AF_INET, config.address.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(static_cast<std::uint16_t>(config.port));
+  } else if (inet_pton(AF_INET6, config.address.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(static_cast<std::uint16_t>(config.port));
+    length = sizeof(sockaddr_in6);
+  } else {
+    return fail("address '" + config.address + "': accepted is an IPv4 or IPv6 address");
+  }
+  const int on = 1;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  s->listener = file_descriptor(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  s->epoll = file_descriptor(epoll_create1(EPOLL_CLOEXEC));
+  s->wake = file_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!s->listener || !s->epoll || !s->wake ||
+      setsockopt(s->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      bind(s->listener.get(), generic, length) != 0 || listen(s->listener.get(), 512) != 0 ||
+      getsockname(s->listener.get(), generic, &length) != 0)
+    return fail("cannot listen on " + config.address + " port " + std::to_string(config.port) + ": " +
+                std::strerror(errno));
+  s->port = ntohs(address.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
+  for (const int fd : {s->listener.get(), s->wake.get()}) {
+    epoll_event e{};
+    e.events = EPOLLIN;
+    e.data.fd = fd;
+    epoll_ctl(s->epoll.get(), EPOLL_CTL_ADD, fd, &e);
+  }
+  return std::unique_ptr<server>(new server(std::move(s)));
+}
+
+result<void> server::run() {
+  std::array<epoll_event, 256> events;
+  auto next_expiry = after(0);
+  while (true) {
+    const int n =
+        epoll_wait(s_->epoll.get(), events.data(), static_cast<int>(events.size()), s_->again.empty() ? 100 : 0);
+    if (n < 0 && errno != EINTR) return fail(std::string("epoll: ") + std::strerror(errno));
+    for (int i = 0; i < n; ++i) {
+      const int fd = events[static_cast<std::size_t>(i)].data.fd;
+      if (fd == s_->wake.get()) return {};
+      if (fd == s_->listener.get())
+        s_->accept_all();
+      else
+        s_->turn(fd);
+    }
+    const auto again = std::exchange(s_->again, {});
+    for (const int fd : again) s_->turn(fd);
+    if (clock_type::now() >= next_expiry) {
+      s_->expire();
+      next_expiry = after(0.1);
+    }
+    if (s_->failure) return tl::unexpected<error>(*s_->failure);
+  }
+}
+
+}  // namespace prose::function

@@ -1,0 +1,292 @@
+// The ProSe Function as a whole: a real server on the loopback, real clients, hostile ones beside them.
+#include "apps/function/server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "apps/common/file_descriptor.h"
+#include "apps/function/client.h"
+#include "security/crypto/x25519.h"
+
+namespace prose::function {
+namespace {
+
+class seeded_random final : public security::random_port {
+public:
+  explicit seeded_random(unsigned seed) : rng_(seed) {}
+  void fill(security::bytes_span out) override {
+    for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
+  }
+
+private:
+  std::mt19937 rng_;
+};
+
+// Certificates are made once; ECDSA key generation is the slow part.
+class authority_folder {
+public:
+  authority_folder() : path(::testing::TempDir() + "prose_function_" + std::to_string(getpid())) {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directories(path);
+    EXPECT_TRUE(make_authority(path, "ca", 30));
+    for (const char* name : {"function.example", "other.example", "mary", "john", "peter"})
+      EXPECT_TRUE(issue_certificate(path, "ca", name, 30));
+  }
+  ~authority_folder() { std::filesystem::remove_all(path); }
+  tls_identity identity(const std::string& name) const {
+    return {path + "/ca.crt", path + "/" + name + ".crt", path + "/" + name + ".key"};
+  }
+  std::string path;
+};
+
+class running_server {
+public:
+  running_server(const authority_folder& f, const std::string& name, server_limits limits = {}) {
+    server_config c;
+    c.port = 0;
+    c.identity = f.identity(name);
+    c.store_path = f.path + "/" + name + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".db";
+    c.limits = limits;
+    auto s = server::open(c, random_, [this](const audit_record& r) {
+      const std::lock_guard lock(mutex_);
+      audit_ += r.account + " " + r.what + "\n";
+    });
+    EXPECT_TRUE(s) << s.error().message;
+    server_ = std::move(*s);
+    thread_ = std::thread([this] { outcome_ = server_->run(); });
+  }
+  ~running_server() {
+    server_->stop();
+    thread_.join();
+    EXPECT_TRUE(outcome_) << outcome_.error().message;
+  }
+  int port() const { return server_->port(); }
+  const server_counters& counters() const { return server_->counters(); }
+  std::string audit() {
+    const std::lock_guard lock(mutex_);
+    return audit_;
+  }
+
+private:
+  seeded_random random_{7};
+  std::unique_ptr<server> server_;
+  std::thread thread_;
+  result<void> outcome_;
+  std::mutex mutex_;
+  std::string audit_;
+};
+
+struct ue {
+  ue(const authority_folder& f, const std::string& n, unsigned seed)
+      : name(n),
+        identity(f.identity(n)),
+        random(seed),
+        key(security::static_private_key::make([&](auto out) { random.fill(out); })) {}
+  std::unique_ptr<client> connect(const running_server& s, const std::string& server_name = "function.example") const {
+    auto c = client::connect({.port = s.port(), .server_name = server_name, .identity = identity});
+    EXPECT_TRUE(c) << c.error().message;
+    return c ? std::move(*c) : nullptr;
+  }
+  public_key public_of() { return dh.public_of(key); }
+  std::string name;
+  tls_identity identity;
+  seeded_random random;
+  security::crypto::mbedtls_x25519 dh{random};
+  security::static_private_key key;
+};
+
+class function_server : public ::testing::Test {
+protected:
+  static void SetUpTestSuite() { folder_ = std::make_unique<authority_folder>(); }
+  static void TearDownTestSuite() { folder_.reset(); }
+  static std::unique_ptr<authority_folder> folder_;
+  ue mary_{*folder_, "mary", 1}, john_{*folder_, "john", 2}, peter_{*folder_, "peter", 3};
+};
+std::unique_ptr<authority_folder> function_server::folder_;
+
+TEST_F(function_server, a_mutual_grant_wakes_the_long_poll_of_the_other_side) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  auto j = john_.connect(s);
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  ASSERT_TRUE(j->register_key(john_.dh, john_.key, "john"));
+  ASSERT_TRUE(m->grant("john"));
+  EXPECT_TRUE(j->changes(0, 0)->empty());
+  result<std::vector<change>> heard;
+  const auto start = std::chrono::steady_clock::now();
+  std::thread poll([&] { heard = m->changes(0, 20); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  ASSERT_TRUE(j->grant("mary"));
+  poll.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  ASSERT_TRUE(heard);
+  ASSERT_EQ(heard->size(), 1U);
+  EXPECT_EQ(heard->front().peer, "john");
+  EXPECT_EQ(heard->front().key, john_.public_of());
+  EXPECT_EQ(m->list()->mutual.size(), 1U);
+  ASSERT_TRUE(j->withdraw("mary"));
+  EXPECT_FALSE(m->changes(1, 5)->front().permitted);
+}
+
+TEST_F(function_server, a_long_poll_without_a_change_ends_empty_after_its_time) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  const auto heard = m->changes(0, 1);
+  ASSERT_TRUE(heard) << heard.error().message;
+  EXPECT_TRUE(heard->empty());
+}
+
+TEST_F(function_server, registration_needs_the_key_and_the_name_of_the_certificate) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  // Another's name, with a good proof for it.
+  EXPECT_FALSE(m->register_key(mary_.dh, mary_.key, "peter"));
+  // Peter's public key with a proof by Mary's: her own key goes into the proof, so build the request as she would have
+  // to.
+  class lying_dh final : public security::dh_port {
+  public:
+    lying_dh(security::dh_port& real, public_key claimed) : real_(real), claimed_(claimed) {}
+    std::optional<security::dh_output> agree(const security::static_private_key& o, const public_key& p) override {
+      return real_.agree(o, p);
+    }
+    std::optional<security::dh_output> agree(const security::ephemeral_private_key& o, const public_key& p) override {
+      return real_.agree(o, p);
+    }
+    public_key public_of(const security::static_private_key&) override { return claimed_; }
+    public_key public_of(const security::ephemeral_private_key& o) override { return real_.public_of(o); }
+
+  private:
+    security::dh_port& real_;
+    public_key claimed_;
+  } lie(mary_.dh, peter_.public_of());
+  const auto refused = m->register_key(lie, mary_.key, "mary");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("proof of possession"), std::string::npos);
+  EXPECT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  EXPECT_NE(s.audit().find("mary register mary: proof of possession failed"), std::string::npos) << s.audit();
+}
+
+TEST_F(function_server, nothing_works_before_registration) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  EXPECT_FALSE(m->grant("john"));
+  EXPECT_FALSE(m->changes(0, 0));
+  EXPECT_TRUE(m->list()->granted.empty());
+}
+
+TEST_F(function_server, every_session_with_every_server_has_keys_of_its_own) {
+  running_server one(*folder_, "function.example");
+  running_server two(*folder_, "other.example");
+  std::set<std::string> fingerprints;
+  std::vector<std::unique_ptr<client>> open;
+  for (const auto* u : {&mary_, &john_, &peter_}) {
+    open.push_back(u->connect(one));
+    open.push_back(u->connect(two, "other.example"));
+  }
+  for (const auto& c : open) fingerprints.insert(c->key_fingerprint());
+  EXPECT_EQ(fingerprints.size(), open.size());
+}
+
+TEST_F(function_server, a_server_with_another_name_is_refused) {
+  running_server other(*folder_, "other.example");
+  EXPECT_FALSE(client::connect({.port = other.port(), .server_name = "function.example", .identity = mary_.identity}));
+}
+
+apps::file_descriptor plain_connection(int port) {
+  apps::file_descriptor fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  a.sin_port = htons(static_cast<std::uint16_t>(port));
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) != 0) return {};
+  return fd;
+}
+
+TEST_F(function_server, garbage_and_silence_harm_nobody_else) {
+  server_limits limits;
+  limits.handshake_s = 0.5;
+  running_server s(*folder_, "function.example", limits);
+  std::vector<apps::file_descriptor> hostile;
+  std::mt19937 rng(5);
+  for (int i = 0; i < 100; ++i) {
+    hostile.push_back(plain_connection(s.port()));
+    ASSERT_TRUE(hostile.back());
+    if (i % 2 == 0) {
+      std::string garbage(200 + rng() % 3000, '\0');
+      for (auto& c : garbage) c = static_cast<char>(rng());
+      if (i % 4 == 0) garbage.replace(0, 3, "\x16\x03\x01");  // looks like a TLS record
+      send(hostile.back().get(), garbage.data(), garbage.size(), MSG_NOSIGNAL);
+    }
+  }
+  auto m = mary_.connect(s);
+  ASSERT_TRUE(m);
+  EXPECT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(900));
+  EXPECT_TRUE(m->grant("john"));
+  // All hostile connections are closed by now; only Mary's is left.
+  EXPECT_EQ(s.counters().open.load(), 1U);
+  EXPECT_GE(s.counters().failed_handshakes.load() + s.counters().timed_out.load(), 100U);
+}
+
+TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_off) {
+  server_limits limits;
+  limits.frame_s = 0.3;
+  running_server s(*folder_, "function.example", limits);
+  const auto raw = [&](const std::string& bytes) {
+    auto fd = plain_connection(s.port());
+    auto context = tls_context::client(mary_.identity);
+    auto t = tls_connection::make(*context, fd.get(), "function.example");
+    while (t->handshake() != tls_status::done) usleep(1000);
+    t->write(bytes);
+    const auto start = std::chrono::steady_clock::now();
+    char in[2048];
+    while (true) {
+      const auto got = t->read(in);
+      if (got.status == tls_status::closed || got.status == tls_status::failed) break;
+      if (std::chrono::steady_clock::now() - start > std::chrono::seconds(5)) return false;
+      usleep(5000);
+    }
+    return true;
+  };
+  EXPECT_TRUE(raw(std::string("\0\0\1\0{\"op\"", 10)));  // never finished
+  EXPECT_TRUE(raw(std::string("\x7f\xff\xff\xff", 4)));  // 2 GiB announced
+}
+
+TEST_F(function_server, requests_beyond_the_rate_are_refused_and_then_served_again) {
+  server_limits limits;
+  limits.requests_per_second = 20;
+  running_server s(*folder_, "function.example", limits);
+  auto m = mary_.connect(s);
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  int refused = 0;
+  for (int i = 0; i < 80; ++i) refused += m->list() ? 0 : 1;
+  EXPECT_GT(refused, 10);
+  EXPECT_EQ(s.counters().rate_limited.load(), static_cast<std::uint64_t>(refused));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_TRUE(m->list());
+}
+
+TEST_F(function_server, connections_beyond_the_limit_of_an_address_are_refused) {
+  server_limits limits;
+  limits.max_connections_per_address = 5;
+  running_server s(*folder_, "function.example", limits);
+  std::vector<apps::file_descriptor> idle;
+  for (int i = 0; i < 20; ++i) idle.push_back(plain_connection(s.port()));
+  for (int i = 0; i < 100 && s.counters().refused_connections.load() < 15; ++i) usleep(10000);
+  EXPECT_EQ(s.counters().refused_connections.load(), 15U);
+  EXPECT_EQ(s.counters().open.load(), 5U);
+}
+
+}  // namespace
+}  // namespace prose::function
