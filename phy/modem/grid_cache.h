@@ -1,0 +1,43 @@
+// Demodulated grids of the current subframe, one for each carrier offset and start that was asked for: transmitters with
+// different offsets each get a grid in which their own subcarriers are orthogonal.
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "phy/scfdma/demodulator.h"
+#include "phy/types/carrier.h"
+#include "phy/types/grid.h"
+
+namespace prose::phy {
+
+class grid_cache {
+ public:
+  static constexpr double cfo_raster_hz = 50;
+  struct entry {
+    double cfo_hz = 0;
+    int shift = 0;
+    std::vector<resource_grid> antennas;
+  };
+
+  grid_cache(const carrier_config& c, int n_antennas);
+  /// Forgets all grids. amplitude: what get() multiplies the samples by.
+  void begin_subframe(float amplitude) noexcept;
+  /// The grid at the nearest raster point. Valid until n_entries other grids were asked for.
+  const entry& get(std::span<const subframe_samples> samples, double cfo_hz, int shift) noexcept;
+  int max_shift() const { return demodulator_.max_shift(); }
+
+ private:
+  static constexpr std::size_t n_entries = 6;
+  struct slot {
+    entry e;
+    long last_use = -1;  // -1: empty
+  };
+  scfdma_demodulator demodulator_;
+  std::vector<slot> slots_;
+  long clock_ = 0;
+  float amplitude_ = 1;
+};
+
+}  // namespace prose::phy

@@ -1,0 +1,42 @@
+// What the cyclic prefixes say about carrier offsets: over the whole band, and coarsely by frequency, to tell apart the offsets
+// that the few reference symbols of a transmission cannot (they repeat every 2 kHz with two of them).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "phy/dsp/batch_dft.h"
+#include "phy/scfdma/channel_estimator.h"
+#include "phy/scfdma/demodulator.h"
+#include "phy/types/carrier.h"
+
+namespace prose::phy {
+
+class prefix_profile {
+ public:
+  explicit prefix_profile(const carrier_config& c);
+
+  struct whole {
+    double cfo_hz = 0;
+    double correlation = 0;   ///< share of the energy that repeats, 0..1
+    double noise_level = 0;   ///< standard deviation of that share on noise
+  };
+  /// From the time domain, all antennas.
+  whole measure(std::span<const subframe_samples> samples) const noexcept;
+
+  /// By frequency; kept until the next call. `amplitude` multiplies the samples.
+  void analyse(std::span<const subframe_samples> samples, float amplitude) noexcept;
+  prefix_observation band(int first_subcarrier, int n_subcarriers) const noexcept;
+
+ private:
+  carrier_config carrier_;
+  int size_;    // of the small DFT
+  int length_;  // samples of each prefix that are used: its later part
+  std::vector<int> starts_;
+  batch_dft dft_;
+  aligned_vector<cf32> time_;
+  aligned_vector<cf32> frequency_;
+  std::vector<cf32> products_;
+};
+
+}  // namespace prose::phy

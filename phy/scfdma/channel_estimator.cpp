@@ -1,0 +1,559 @@
+#include "phy/scfdma/channel_estimator.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numbers>
+
+namespace prose::phy {
+namespace {
+
+constexpr double two_pi = 2 * std::numbers::pi;
+constexpr int max_segment_prb = 12;
+constexpr int max_bank_prb = 6;
+constexpr float noise_floor = 1e-5F;  // of the signal: no receiver sees 50 dB
+
+float squared(cf32 x) { return x.real() * x.real() + x.imag() * x.imag(); }
+
+cf32 phasor(double turns) {
+  turns -= std::floor(turns);
+  return cf32(std::polar(1.0F, static_cast<float>(two_pi * turns)));
+}
+
+// Cosine terms that a channel within about 3 us of the (removed) mean delay can reach: term b stands for b / (2 n 15 kHz).
+int basis_size(int n) { return std::min(n / 4, static_cast<int>(std::ceil(0.09 * n)) + 2); }
+
+// First cosine term of group g: 0, 1, 2, 4, 8; one weight a group.
+constexpr int n_groups = 5;
+constexpr std::array<int, n_groups + 1> group_first{0, 1, 2, 4, 8, 16};
+
+// Level, in multiples of the noise variance, above which the mean |residual|^2 of a subcarrier over n reference symbols is
+// interference (false alarm below 1e-6 each), and of a resource block.
+float subcarrier_threshold(int n) { return n >= 4 ? 6.5F : n == 3 ? 8.0F : 11.0F; }
+float block_threshold(int n) { return n >= 4 ? 2.2F : n == 3 ? 2.4F : 2.7F; }
+
+}  // namespace
+
+channel_estimator::channel_estimator(const carrier_config& c, int n_antennas)
+    : carrier_(c), n_antennas_(n_antennas) {
+  const auto rows = static_cast<std::size_t>(n_antennas) * max_pilots;
+  pilots_.resize(2 * rows * max_subcarriers);
+  coefficients_.resize(rows * max_segments * max_basis);
+  shrunk_.resize(coefficients_.size());
+  surfaces_.resize(rows * max_subcarriers);
+  residual_.resize(static_cast<std::size_t>(n_antennas) * max_subcarriers);
+  inverse_noise_.resize(residual_.size());
+  scratch_.resize(max_subcarriers);
+  ramp_.resize(max_subcarriers);
+  for (int prb = 1; prb <= max_segment_prb; ++prb) {
+    auto& t = cosines_[static_cast<std::size_t>(prb)];
+    const int n = prb * subcarriers_per_prb;
+    t.n_basis = basis_size(n);
+    assert(t.n_basis <= max_basis);
+    for (int b = 0; b < t.n_basis; ++b)
+      for (int k = 0; k < n; ++k)
+        t.rows.push_back(static_cast<float>(b == 0 ? std::sqrt(1.0 / n)
+                                                   : std::sqrt(2.0 / n) * std::cos(std::numbers::pi * b * (k + 0.5) / n)));
+  }
+  for (int prb = 1; prb <= max_bank_prb; ++prb) {
+    auto& t = bank_phasors_[static_cast<std::size_t>(prb)];
+    const int n = 4 * prb * subcarriers_per_prb;
+    for (int i = 0; i < n; ++i) t.push_back(phasor(static_cast<double>(i) / n));
+  }
+}
+
+std::span<cf32> channel_estimator::pilot(int antenna, int index) noexcept {
+  return {pilots_.data() + static_cast<std::ptrdiff_t>(antenna * max_pilots + index) * max_subcarriers,
+          static_cast<std::size_t>(m_)};
+}
+std::span<const cf32> channel_estimator::pilot(int antenna, int index) const noexcept {
+  return {pilots_.data() + static_cast<std::ptrdiff_t>(antenna * max_pilots + index) * max_subcarriers,
+          static_cast<std::size_t>(m_)};
+}
+cf32* channel_estimator::coefficient(int a, int i, int seg) noexcept {
+  return coefficients_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + i) * max_segments + seg) * max_basis;
+}
+std::span<const cf32> channel_estimator::surface(int antenna, int order) const noexcept {
+  return {surfaces_.data() + static_cast<std::ptrdiff_t>(antenna * max_pilots + order) * max_subcarriers,
+          static_cast<std::size_t>(m_)};
+}
+std::span<const float> channel_estimator::inverse_noise(int antenna) const noexcept {
+  return {inverse_noise_.data() + static_cast<std::ptrdiff_t>(antenna) * max_subcarriers, static_cast<std::size_t>(m_)};
+}
+
+bool channel_estimator::is_static() const {
+  return std::none_of(order_used_.begin() + 1, order_used_.end(), [](bool used) { return used; });
+}
+
+void channel_estimator::begin(int m, std::span<const double> pilot_times_s) noexcept {
+  assert(m >= subcarriers_per_prb && m <= max_subcarriers && m % subcarriers_per_prb == 0);
+  assert(pilot_times_s.size() >= 1 && pilot_times_s.size() <= max_pilots);
+  m_ = m;
+  n_pilots_ = static_cast<int>(pilot_times_s.size());
+  make_time_basis(pilot_times_s);
+  const int n_prb = m / subcarriers_per_prb;
+  n_segments_ = (n_prb + max_segment_prb - 1) / max_segment_prb;
+  int first_prb = 0;
+  for (int s = 0; s < n_segments_; ++s) {
+    const int size_prb = n_prb / n_segments_ + (s < n_prb % n_segments_ ? 1 : 0);
+    const auto& t = cosines_[static_cast<std::size_t>(size_prb)];
+    segments_[static_cast<std::size_t>(s)] = {first_prb * subcarriers_per_prb, size_prb * subcarriers_per_prb, t.n_basis,
+                                              t.rows.data()};
+    first_prb += size_prb;
+  }
+}
+
+void channel_estimator::make_time_basis(std::span<const double> times) noexcept {
+  std::copy(times.begin(), times.end(), times_.begin());
+  const auto n = times.size();
+  n_orders_ = static_cast<int>(n);
+  double centre = 0;
+  for (const double t : times) centre += t / static_cast<double>(n);
+  time_.centre = centre;
+  // Gram-Schmidt of 1, x, x^2, ... over the pilots' times in ms.
+  for (std::size_t o = 0; o < n; ++o) {
+    auto& poly = time_.coefficients[o];
+    auto& val = time_.values[o];
+    poly.fill(0);
+    poly[o] = 1;
+    for (std::size_t i = 0; i < n; ++i) val[i] = std::pow((times[i] - centre) * 1e3, static_cast<double>(o));
+    for (std::size_t p = 0; p < o; ++p) {
+      double dot = 0;
+      for (std::size_t i = 0; i < n; ++i) dot += val[i] * time_.values[p][i];
+      for (std::size_t i = 0; i < n; ++i) val[i] -= dot * time_.values[p][i];
+      for (std::size_t i = 0; i < max_pilots; ++i) poly[i] -= dot * time_.coefficients[p][i];
+    }
+    double norm = 0;
+    for (std::size_t i = 0; i < n; ++i) norm += val[i] * val[i];
+    norm = std::sqrt(norm);
+    for (std::size_t i = 0; i < n; ++i) val[i] /= norm;
+    for (auto& c : poly) c /= norm;
+  }
+}
+
+double channel_estimator::basis(int order, double t_s) const noexcept {
+  const double x = (t_s - time_.centre) * 1e3;
+  double v = 0;
+  for (int i = max_pilots - 1; i >= 0; --i)
+    v = v * x + time_.coefficients[static_cast<std::size_t>(order)][static_cast<std::size_t>(i)];
+  return v;
+}
+
+// Few subcarriers: the strongest of a bank of delays within the cyclic prefix, a quarter of the resolution apart.
+float channel_estimator::timing_by_bank() const noexcept {
+  const auto& phasors = bank_phasors_[static_cast<std::size_t>(m_ / subcarriers_per_prb)];
+  const int period = 4 * m_;
+  const double prefix = carrier_.cp == cyclic_prefix::normal ? 0.07 : 0.25;
+  const int reach = std::max(1, static_cast<int>(std::ceil(prefix * period)));
+  constexpr int max_reach = 2 * max_bank_prb * subcarriers_per_prb;
+  std::array<float, 2 * max_reach + 1> power{};
+  const auto at = [&](int i) -> float& { return power[static_cast<std::size_t>(i + reach)]; };
+  for (int i = -reach; i <= reach; ++i) {
+    for (int a = 0; a < n_antennas_; ++a)
+      for (int l = 0; l < n_pilots_; ++l) {
+        const cf32* h = pilot(a, l).data();
+        cf32 sum{};
+        int index = 0;
+        const int step = i >= 0 ? i : i + period;
+        for (int k = 0; k < m_; ++k) {
+          sum += h[k] * phasors[static_cast<std::size_t>(index)];
+          index += step;
+          if (index >= period) index -= period;
+        }
+        at(i) += squared(sum);
+      }
+  }
+  int best = 0;
+  for (int i = -reach; i <= reach; ++i)
+    if (at(i) > at(best)) best = i;
+  float offset = 0;
+  if (best > -reach && best < reach) {
+    const float left = at(best - 1);
+    const float right = at(best + 1);
+    const float curvature = left - 2 * at(best) + right;
+    if (curvature < 0) offset = std::clamp(0.5F * (left - right) / curvature, -0.5F, 0.5F);
+  }
+  return (static_cast<float>(best) + offset) / static_cast<float>(period);
+}
+
+// Many subcarriers: the slope from products of subcarriers 1, 2, 4, ... apart, each resolving the next, as far as the channel's
+// coherence bandwidth lets it.
+float channel_estimator::timing_by_lags() const noexcept {
+  double slope = 0;
+  float first = 0;
+  for (int lag = 1; lag <= m_ / 2; lag *= 2) {
+    float re = 0;
+    float im = 0;
+    for (int a = 0; a < n_antennas_; ++a)
+      for (int l = 0; l < n_pilots_; ++l) {
+        const cf32* h = pilot(a, l).data();
+        for (int k = 0; k < m_ - lag; ++k) {
+          re += h[k].real() * h[k + lag].real() + h[k].imag() * h[k + lag].imag();
+          im += h[k].imag() * h[k + lag].real() - h[k].real() * h[k + lag].imag();
+        }
+      }
+    const float magnitude = std::sqrt(re * re + im * im) / static_cast<float>(m_ - lag);
+    if (lag == 1) first = magnitude;
+    if (!(magnitude > 0.6F * first)) break;
+    const double turns = std::atan2(im, re) / two_pi;  // slope * lag, modulo 1
+    double rest = turns - slope * lag;
+    rest -= std::round(rest);
+    slope += rest / lag;
+  }
+  return static_cast<float>(slope);
+}
+
+void channel_estimator::estimate_timing() noexcept {
+  slope_ = m_ <= max_bank_prb * subcarriers_per_prb ? timing_by_bank() : timing_by_lags();
+  timing_samples_ = static_cast<float>(slope_ * carrier_.fft_size);
+  // ramp = exp(-j 2 pi slope (k - centre)): what the timing did to the channel.
+  constexpr int block = 32;
+  std::array<cf32, block> fine;
+  for (int i = 0; i < block; ++i) fine[static_cast<std::size_t>(i)] = phasor(-slope_ * i);
+  const double centre = 0.5 * (m_ - 1);
+  for (int b = 0; b < m_; b += block) {
+    const cf32 coarse = phasor(-slope_ * (b - centre));
+    for (int i = 0; i < std::min(block, m_ - b); ++i)
+      ramp_[static_cast<std::size_t>(b + i)] = coarse * fine[static_cast<std::size_t>(i)];
+  }
+  for (int a = 0; a < n_antennas_; ++a)
+    for (int l = 0; l < n_pilots_; ++l) {
+      cf32* h = pilot(a, l).data();
+      for (int k = 0; k < m_; ++k) h[k] *= std::conj(ramp_[static_cast<std::size_t>(k)]);
+    }
+}
+
+void channel_estimator::expand() noexcept {
+  for (int a = 0; a < n_antennas_; ++a)
+    for (int l = 0; l < n_pilots_; ++l)
+      for (int s = 0; s < n_segments_; ++s) {
+        const segment& seg = segments_[static_cast<std::size_t>(s)];
+        const cf32* h = pilot(a, l).data() + seg.first;
+        cf32* c = coefficient(a, l, s);
+        for (int b = 0; b < seg.n_basis; ++b) {
+          const float* d = seg.cosines + static_cast<std::ptrdiff_t>(b) * seg.size;
+          float re = 0;
+          float im = 0;
+          for (int k = 0; k < seg.size; ++k) {
+            re += h[k].real() * d[k];
+            im += h[k].imag() * d[k];
+          }
+          c[b] = {re, im};
+        }
+      }
+}
+
+void channel_estimator::analyse() noexcept {
+  estimate_timing();
+  expand();
+  energy_ = 0;
+  int n_kept = 0;
+  for (int s = 0; s < n_segments_; ++s) n_kept += segments_[static_cast<std::size_t>(s)].n_basis;
+  for (int a = 0; a < n_antennas_; ++a) {
+    float total = 0;
+    float kept = 0;
+    for (int l = 0; l < n_pilots_; ++l) {
+      for (const cf32 h : pilot(a, l)) total += squared(h);
+      for (int s = 0; s < n_segments_; ++s)
+        for (int b = 0; b < segments_[static_cast<std::size_t>(s)].n_basis; ++b) kept += squared(coefficient(a, l, s)[b]);
+    }
+    energy_ += total;
+    const auto n = static_cast<float>(n_pilots_ * m_);
+    prior_noise_[static_cast<std::size_t>(a)] =
+        std::max(std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)), noise_floor * total / n + 1e-30F);
+  }
+}
+
+std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_hz, double span_hz,
+                                                                  const prefix_observation& prefix,
+                                                                  const phase_observation& extra) noexcept {
+  // Products of the reference symbols, over the coefficients that carry signal, in units of the noise.
+  struct pair {
+    double interval = 0;
+    cf32 product{};
+  };
+  std::array<pair, 6> pairs{};
+  std::size_t n_pairs = 0;
+  for (int i = 0; i < n_pilots_; ++i)
+    for (int j = 0; j < i; ++j)
+      pairs[n_pairs++].interval = times_[static_cast<std::size_t>(i)] - times_[static_cast<std::size_t>(j)];
+  float explained = 0;
+  float noise = 0;
+  for (int a = 0; a < n_antennas_; ++a) {
+    const float var = prior_noise_[static_cast<std::size_t>(a)];
+    noise += var / static_cast<float>(n_antennas_);
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      float power = 0;
+      int count = 0;
+      for (int s = 0; s < n_segments_; ++s)
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis); ++b) {
+          for (int l = 0; l < n_pilots_; ++l) power += squared(coefficient(a, l, s)[b]);
+          count += n_pilots_;
+        }
+      if (count == 0) continue;
+      power /= static_cast<float>(count);
+      const float weight = std::max(0.0F, 1.0F - var / std::max(power, 1e-30F)) / var;
+      if (g == 0) explained += static_cast<float>(count) * std::max(0.0F, power - var);
+      if (weight <= 0) continue;
+      for (int s = 0; s < n_segments_; ++s)
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis); ++b) {
+          std::size_t p = 0;
+          for (int i = 0; i < n_pilots_; ++i)
+            for (int j = 0; j < i; ++j)
+              pairs[p++].product += weight * coefficient(a, i, s)[b] * std::conj(coefficient(a, j, s)[b]);
+        }
+    }
+  }
+  const auto score_at = [&](double f) {
+    double score = 0;
+    for (std::size_t p = 0; p < n_pairs; ++p) {
+      const double angle = two_pi * f * pairs[p].interval;
+      score += 2.0 / n_pilots_ * (pairs[p].product.real() * std::cos(angle) + pairs[p].product.imag() * std::sin(angle));
+    }
+    return score;
+  };
+  // Two noisy observations of one unknown: the log-likelihood of the angle between prefix and symbol end.
+  const double per_re = explained / static_cast<double>(n_antennas_ * n_pilots_ * m_);
+  const double prefix_weight = 2 * per_re / (noise * (2 * per_re + noise));
+  const auto prefix_at = [&](double f) {
+    const double angle = two_pi * f * prefix.interval_s;
+    const double other = two_pi * f * extra.interval_s;
+    return prefix_weight * (prefix.correlation.real() * std::cos(angle) + prefix.correlation.imag() * std::sin(angle)) +
+           extra.weighted.real() * std::cos(other) + extra.weighted.imag() * std::sin(other);
+  };
+
+  // Local maxima of the reference symbols' score on a coarse raster, refined by the phases left at each interval.
+  constexpr int max_points = 64;
+  const double step = std::max(250.0, 2 * span_hz / (max_points - 3));
+  const int n_points = static_cast<int>(std::floor(2 * span_hz / step)) + 1;
+  std::array<double, max_points + 2> raster{};
+  const double first = centre_hz - 0.5 * step * (n_points - 1);
+  for (int i = -1; i <= n_points; ++i) raster[static_cast<std::size_t>(i + 1)] = score_at(first + i * step);
+  std::size_t n_found = 0;
+  for (int i = 0; i < n_points; ++i) {
+    const double here = raster[static_cast<std::size_t>(i + 1)];
+    const bool peak = here >= raster[static_cast<std::size_t>(i)] && here > raster[static_cast<std::size_t>(i + 2)];
+    if (!peak && n_pairs > 0) continue;
+    double f = first + i * step;
+    for (int round = 0; round < 2; ++round) {
+      double weighted = 0;
+      double weights = 0;
+      for (std::size_t p = 0; p < n_pairs; ++p) {
+        const double t = pairs[p].interval;
+        const cf32 rest = pairs[p].product * phasor(-f * t);
+        weighted += std::abs(rest) * t * std::arg(rest);
+        weights += two_pi * std::abs(rest) * t * t;
+      }
+      if (weights > 0) f += std::clamp(weighted / weights, -step, step);
+    }
+    if (n_found < hypotheses_.size())
+      hypotheses_[n_found++] = {static_cast<float>(f), static_cast<float>(score_at(f) + prefix_at(f))};
+  }
+  if (n_found == 0) hypotheses_[n_found++] = {static_cast<float>(centre_hz), 0};
+  std::sort(hypotheses_.begin(), hypotheses_.begin() + static_cast<std::ptrdiff_t>(n_found),
+            [](const auto& x, const auto& y) { return x.score > y.score; });
+  return {hypotheses_.data(), std::min<std::size_t>(n_found, max_hypotheses)};
+}
+
+void channel_estimator::fit(double cfo_hz) noexcept {
+  const auto rows = static_cast<std::size_t>(n_antennas_) * max_pilots * max_subcarriers;
+  std::array<cf32, max_pilots> back;
+  for (int l = 0; l < n_pilots_; ++l) back[static_cast<std::size_t>(l)] = phasor(-cfo_hz * times_[static_cast<std::size_t>(l)]);
+  auto variances = prior_noise_;  // of this hypothesis
+  bool repaired = false;
+  for (int pass = 0;; ++pass) {
+    // Polynomials over time.
+    order_used_.fill(false);
+    float kept_dimensions = 0;
+    double explained = 0;
+    for (int o = 0; o < n_orders_; ++o) {
+      for (std::size_t g = 0; g < n_groups; ++g) {
+        float ratio_sum = 0;
+        int count = 0;
+        for (int a = 0; a < n_antennas_; ++a)
+          for (int s = 0; s < n_segments_; ++s) {
+            const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+            cf32* out = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+            for (int b = group_first[g]; b < last; ++b) {
+              cf32 e{};
+              for (int l = 0; l < n_pilots_; ++l)
+                e += static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)]) *
+                     back[static_cast<std::size_t>(l)] * coefficient(a, l, s)[b];
+              out[b] = e;
+              ratio_sum += squared(e) / variances[static_cast<std::size_t>(a)];
+              ++count;
+              if (o == 0 && b == 0) explained += squared(e);
+            }
+          }
+        if (count == 0) continue;
+        const auto n = static_cast<float>(count);
+        // The fewer coefficients, the further they must stand out to be believed.
+        const float gain = std::max(0.0F, 1.0F - (1.0F + 1.0F / std::sqrt(n)) * n / std::max(ratio_sum, 1e-20F));
+        kept_dimensions += gain * n;
+        if (gain > 0) order_used_[static_cast<std::size_t>(o)] = true;
+        for (int a = 0; a < n_antennas_; ++a)
+          for (int s = 0; s < n_segments_; ++s) {
+            const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+            cf32* out = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+            for (int b = group_first[g]; b < last; ++b) out[b] *= gain;
+          }
+      }
+    }
+    if (pass == 0) metric_ = static_cast<float>(explained / std::max(energy_, 1e-30F));
+    // Back to subcarriers (timing still removed).
+    for (int a = 0; a < n_antennas_; ++a)
+      for (int o = 0; o < n_orders_; ++o) {
+        if (!order_used_[static_cast<std::size_t>(o)]) continue;
+        cf32* q = surfaces_.data() + static_cast<std::ptrdiff_t>(a * max_pilots + o) * max_subcarriers;
+        for (int s = 0; s < n_segments_; ++s) {
+          const segment& seg = segments_[static_cast<std::size_t>(s)];
+          const cf32* e = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+          std::fill(q + seg.first, q + seg.first + seg.size, cf32{});
+          for (int b = 0; b < seg.n_basis; ++b) {
+            if (e[b] == cf32{}) continue;
+            const float* d = seg.cosines + static_cast<std::ptrdiff_t>(b) * seg.size;
+            const float re = e[b].real();
+            const float im = e[b].imag();
+            for (int k = 0; k < seg.size; ++k) q[seg.first + k] += cf32(re * d[k], im * d[k]);
+          }
+        }
+      }
+    // What it leaves unexplained, by subcarrier.
+    float signal = 0;
+    float noise_total = 0;
+    bool outliers = false;
+    const float per_antenna_dimensions = kept_dimensions / static_cast<float>(n_antennas_);
+    const auto n_re = static_cast<float>(n_pilots_ * m_);
+    const float estimation_loss = 1.0F + per_antenna_dimensions / n_re;
+    for (int a = 0; a < n_antennas_; ++a) {
+      float* residual = residual_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
+      float* inverse = inverse_noise_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
+      const bool keep_flagged = repaired;
+      if (!keep_flagged) std::fill(residual, residual + m_, 0.0F);
+      float total = 0;
+      for (int l = 0; l < n_pilots_; ++l) {
+        const cf32* h = pilot(a, l).data();
+        float* model = scratch_.data();
+        std::array<float, max_pilots> v{};
+        for (int o = 0; o < n_orders_; ++o)
+          v[static_cast<std::size_t>(o)] =
+              order_used_[static_cast<std::size_t>(o)]
+                  ? static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)])
+                  : 0.0F;
+        const cf32 rotate = back[static_cast<std::size_t>(l)];
+        const cf32* q0 = surface(a, 0).data();
+        const bool still = is_static();
+        for (int k = 0; k < m_; ++k) {
+          cf32 r = h[k] * rotate - v[0] * (order_used_[0] ? q0[k] : cf32{});
+          if (!still)
+            for (int o = 1; o < n_orders_; ++o)
+              if (v[static_cast<std::size_t>(o)] != 0) r -= v[static_cast<std::size_t>(o)] * surface(a, o)[static_cast<std::size_t>(k)];
+          model[k] = squared(r);
+        }
+        for (int k = 0; k < m_; ++k) total += model[k];
+        if (!keep_flagged)
+          for (int k = 0; k < m_; ++k) residual[k] += model[k] / static_cast<float>(n_pilots_);
+      }
+      if (order_used_[0])
+        for (const cf32 q : surface(a, 0)) signal += squared(q);
+      int n_good = m_;
+      if (repaired) n_good = std::max(1, static_cast<int>(std::count_if(inverse, inverse + m_, [](float x) { return x < 0; })));
+      const auto n_used = static_cast<float>(n_pilots_ * n_good);
+      const float variance = std::max(total / std::max(n_used - per_antenna_dimensions, 0.25F * n_used),
+                                      noise_floor * energy_ / (n_re * static_cast<float>(n_antennas_)) + 1e-30F);
+      noise_total += variance;
+      variances[static_cast<std::size_t>(a)] = variance;
+      if (!keep_flagged) {
+        // Interference: single subcarriers, then whole resource blocks.
+        const float limit = subcarrier_threshold(n_pilots_) * variance;
+        const float block_limit = block_threshold(n_pilots_) * variance;
+        const bool check_blocks = m_ > 2 * subcarriers_per_prb;
+        for (int b = 0; b < m_; b += subcarriers_per_prb) {
+          float sum = 0;
+          float peak = 0;
+          for (int k = b; k < b + subcarriers_per_prb; ++k) {
+            sum += residual[k];
+            peak = std::max(peak, residual[k]);
+          }
+          const float mean = sum / subcarriers_per_prb;
+          const bool block = check_blocks && mean > block_limit;
+          for (int k = b; k < b + subcarriers_per_prb; ++k) {
+            const bool single = residual[k] > limit;
+            inverse[k] = single ? 1.0F / residual[k] : block ? 1.0F / mean : -1.0F;  // negative: the common variance
+          }
+          outliers = outliers || block || peak > limit;
+        }
+      }
+    }
+    signal_power_ = signal / (static_cast<float>(n_pilots_ * m_) * static_cast<float>(n_antennas_));
+    noise_variance_ = noise_total / static_cast<float>(n_antennas_);
+    if (outliers && pass == 0) {
+      // Replace what was hit by the fit and fit again without it.
+      std::copy(pilots_.begin(), pilots_.begin() + static_cast<std::ptrdiff_t>(rows),
+                pilots_.begin() + static_cast<std::ptrdiff_t>(rows));
+      repair_outliers();
+      expand();
+      repaired = true;
+      continue;
+    }
+    if (repaired && pass < 2) {
+      // Once more, now that the fit is no longer drawn towards the interference.
+      repair_outliers();
+      expand();
+      continue;
+    }
+    // Finish: common variance where nothing was flagged, timing put back.
+    double snr = 0;
+    for (int a = 0; a < n_antennas_; ++a) {
+      float* inverse = inverse_noise_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
+      const float variance = variances[static_cast<std::size_t>(a)];
+      const float common = 1.0F / (variance * estimation_loss);
+      for (int k = 0; k < m_; ++k) inverse[k] = inverse[k] < 0 ? common : std::min(inverse[k], common);
+      if (order_used_[0]) {
+        float power = 0;
+        for (const cf32 q : surface(a, 0)) power += squared(q);
+        snr += power / n_re / variance;
+      }
+      for (int o = 0; o < n_orders_; ++o) {
+        if (!order_used_[static_cast<std::size_t>(o)]) continue;
+        cf32* q = surfaces_.data() + static_cast<std::ptrdiff_t>(a * max_pilots + o) * max_subcarriers;
+        for (int k = 0; k < m_; ++k) q[k] *= ramp_[static_cast<std::size_t>(k)];
+      }
+    }
+    snr_ = static_cast<float>(snr);
+    break;
+  }
+  if (repaired) {
+    std::copy(pilots_.begin() + static_cast<std::ptrdiff_t>(rows), pilots_.begin() + static_cast<std::ptrdiff_t>(2 * rows),
+              pilots_.begin());
+    expand();
+  }
+}
+
+void channel_estimator::repair_outliers() noexcept {
+  // inverse_noise_ < 0 marks good subcarriers (set in fit). The surfaces are those of the last pass; their common rotation is
+  // applied per pilot by the caller's carrier offset, which the pilots still contain, so it is measured from the good ones.
+  for (int a = 0; a < n_antennas_; ++a) {
+    const float* inverse = inverse_noise_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
+    for (int l = 0; l < n_pilots_; ++l) {
+      cf32* h = pilot(a, l).data();
+      cf32 turn{};
+      const auto model = [&](int k) {
+        cf32 v{};
+        for (int o = 0; o < n_orders_; ++o)
+          if (order_used_[static_cast<std::size_t>(o)])
+            v += static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)]) *
+                 surface(a, o)[static_cast<std::size_t>(k)];
+        return v;
+      };
+      for (int k = 0; k < m_; ++k)
+        if (inverse[k] < 0) turn += h[k] * std::conj(model(k));
+      const float size = std::abs(turn);
+      if (size > 0) turn /= size;
+      for (int k = 0; k < m_; ++k)
+        if (inverse[k] >= 0) h[k] = turn * model(k);
+    }
+  }
+}
+
+}  // namespace prose::phy
