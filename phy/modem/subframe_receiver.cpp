@@ -1,0 +1,528 @@
+#include "phy/modem/subframe_receiver.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <numbers>
+#include <string>
+
+#include "phy/channels/soft_bits.h"
+#include "phy/coding/control_code.h"
+#include "phy/dsp/fft.h"
+#include "phy/modem/grid_cache.h"
+#include "phy/modem/prefix_profile.h"
+#include "phy/modem/pscch_search.h"
+#include "phy/modem/slss_identity.h"
+#include "phy/scfdma/channel_estimator.h"
+#include "phy/scfdma/demapper.h"
+#include "phy/scfdma/dmrs.h"
+#include "phy/scfdma/dmrs_table.h"
+#include "phy/scfdma/equaliser.h"
+
+namespace prose::phy {
+namespace {
+
+constexpr double search_span_hz = 6500;  ///< carrier offsets looked for where nothing is known
+constexpr double hint_span_hz = 700;     ///< around an offset that is known from another channel of the same transmitter
+constexpr int max_decodes_per_control_channel = 3;
+constexpr float hypothesis_margin = 14;  ///< offsets less likely than the best by more than exp(-this) are not tried
+
+// A transmission is worth decoding only if its reference symbols stand out; a decoded word is believed only if the soft bits
+// agree with it. Set by the noise campaigns (tests/phy/receiver_false_alarm.cpp) with the sensitivity of PSCCH in mind.
+constexpr float pscch_metric_v2x = 0.12F;
+constexpr float pscch_metric_two_pilots = 0.24F;
+constexpr float psbch_metric = 0.09F;
+constexpr float min_agreement = 0.60F;
+/// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
+constexpr float min_transport_evidence = 8;
+
+float to_db(double x) { return static_cast<float>(10 * std::log10(std::max(x, 1e-30))); }
+
+/// One transmission as the common chain sees it.
+struct transmission {
+  int first_subcarrier = 0;  ///< not always at a block's edge: the six blocks of PSBCH lie in the middle
+  int n_prb = 0;
+  dmrs_params dmrs;
+  const symbol_map* map = nullptr;
+  int n_columns = 0;   ///< data symbols that the code fills, the punctured one included
+  int modulation_order = 2;
+  std::uint32_t scrambling = 0;
+  bool has_slss = false;
+  int n_sl_id = 0;
+  int m() const { return n_prb * subcarriers_per_prb; }
+  std::size_t n_bits() const { return static_cast<std::size_t>(m() * n_columns * modulation_order); }
+};
+
+}  // namespace
+
+struct subframe_receiver::state {
+  explicit state(const receiver_config& c)
+      : config(c),
+        samples(static_cast<std::size_t>(c.n_antennas), subframe_samples(c.carrier)),
+        grids(c.carrier, c.n_antennas),
+        prefix(c.carrier),
+        search(c.carrier),
+        identity(c.carrier),
+        estimator(c.carrier, c.n_antennas),
+        eq(c.carrier, c.n_antennas),
+        decoder(c.max_turbo_iterations),
+        plain_grid(static_cast<std::size_t>(c.n_antennas), resource_grid(c.carrier)) {
+    for (int l = 0; l < c.carrier.symbols_per_subframe(); ++l)
+      times[static_cast<std::size_t>(l)] = symbol_start_samples(c.carrier, l) / c.carrier.sample_rate_hz();
+    const auto max_bits = static_cast<std::size_t>(c.carrier.n_subcarriers()) * 12 * 6;
+    raw.resize(max_bits);
+    soft.resize(max_bits);
+    reference.resize(max_subcarriers);
+    for (std::size_t s = 0; s < 12; ++s)
+      for (std::size_t n = 0; n < 12; ++n)
+        rotations[s][n] = cf32(std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(s * n % 12) / 12.0));
+    prefix_length = (symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size;
+    base_sequence(0, 1);  // computes the table now, not in the first subframe
+  }
+
+  receiver_config config;
+  std::vector<subframe_samples> samples;
+  grid_cache grids;
+  prefix_profile prefix;
+  pscch_search search;
+  slss_identity identity;
+  channel_estimator estimator;
+  equaliser eq;
+  control_decoder control;
+  transport_decoder decoder;
+  std::vector<resource_grid> plain_grid;
+  std::array<double, max_symbols_per_subframe> times{};
+  double prefix_length = 0;
+  aligned_vector<llr> raw;
+  aligned_vector<llr> soft;
+  aligned_vector<cf32> reference;
+  std::array<std::array<cf32, 12>, 12> rotations{};
+  std::array<pscch_result, max_found> found{};
+
+  float amplitude = 0;       // samples times this have unit mean power
+  double base_cfo_hz = 0;    // of the grid that everything starts from
+  prefix_profile::whole whole;
+  bool prefix_analysed = false;
+  const grid_cache::entry* grid = nullptr;  // of the current transmission
+
+  load_report load(std::span<const std::span<const cf32>> antennas) noexcept;
+  std::array<double, channel_estimator::max_pilots> pilot_times(const transmission& t) const;
+  void fill_pilots(const transmission& t) noexcept;
+  void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
+  std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
+  signal_estimate realise(const transmission& t, float cfo_hz) noexcept;
+  signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
+  std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
+  void demap(const transmission& t) noexcept;
+  transmission pscch(int first_prb, int cyclic_shift) const;
+  transmission pssch(const pssch_config& c) const;
+  transmission psdch(const psdch_config& c) const;
+  bool fits(const transmission& t) const;
+  template <class Result>
+  void decode_control(const transmission& t, const signal_hints& hints, float needed_metric, std::optional<float> metric,
+                      Result& best) noexcept;
+  pscch_result decode_pscch_at(int first_prb, int cyclic_shift, float metric, const signal_hints& hints) noexcept;
+  transport_result decode_transport(const transmission& t, const transport_format& format, const signal_hints& hints,
+                                    soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept;
+};
+
+load_report subframe_receiver::state::load(std::span<const std::span<const cf32>> antennas) noexcept {
+  load_report report;
+  double energy = 0;
+  const auto size = static_cast<std::size_t>(config.carrier.samples_per_subframe());
+  for (std::size_t a = 0; a < samples.size(); ++a) {
+    const auto body = samples[a].body();
+    const std::size_t n = a < antennas.size() ? std::min(size, antennas[a].size()) : 0;
+    // The scale of a float is its exponent: 2^50 and above (infinities and NaNs too) cannot be a sample.
+    constexpr std::uint32_t limit = (127U + 50U) << 23;
+    float sum = 0;
+    int invalid = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const cf32 x = antennas[a][i];
+      const float re = x.real();
+      const float im = x.imag();
+      const bool bad = (std::bit_cast<std::uint32_t>(re) & 0x7FFFFFFFU) >= limit ||
+                       (std::bit_cast<std::uint32_t>(im) & 0x7FFFFFFFU) >= limit;
+      const float r = bad ? 0.0F : re;
+      const float j = bad ? 0.0F : im;
+      body[i] = {r, j};
+      invalid += bad ? 1 : 0;
+      sum += r * r + j * j;
+    }
+    std::fill(body.begin() + static_cast<std::ptrdiff_t>(n), body.end(), cf32{});
+    report.n_invalid_samples += invalid;
+    energy += static_cast<double>(sum);
+  }
+  const double power = energy / static_cast<double>(size * samples.size());
+  amplitude = power > 1e-28 ? static_cast<float>(1 / std::sqrt(power)) : 0.0F;
+  report.power_db = power > 0 ? to_db(power) : -300;
+  grids.begin_subframe(amplitude);
+  prefix_analysed = false;
+  whole = prefix.measure(samples);
+  // One strong common offset (the receiver's own) is taken out at once, for it would spill over the resource blocks.
+  const bool certain = whole.correlation > 0.25 && whole.correlation > 7 * whole.noise_level;
+  base_cfo_hz = certain && std::abs(whole.cfo_hz) > 400 ? whole.cfo_hz : 0;
+  base_cfo_hz = std::round(base_cfo_hz / grid_cache::cfo_raster_hz) * grid_cache::cfo_raster_hz;
+  return report;
+}
+
+std::array<double, channel_estimator::max_pilots> subframe_receiver::state::pilot_times(const transmission& t) const {
+  std::array<double, channel_estimator::max_pilots> v{};
+  for (int i = 0; i < t.map->n_dmrs; ++i)
+    v[static_cast<std::size_t>(i)] = times[static_cast<std::size_t>(t.map->dmrs[static_cast<std::size_t>(i)])];
+  return v;
+}
+
+void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
+  const auto m = static_cast<std::size_t>(t.m());
+  const auto first = static_cast<std::size_t>(t.first_subcarrier);
+  for (int i = 0; i < t.map->n_dmrs; ++i) {
+    // As dmrs_sequence(), from the tables.
+    int u = t.dmrs.f_ss;
+    if (t.dmrs.group_hopping) u += group_hopping_pattern(t.dmrs.n_rs_id, t.dmrs.v2x ? 4 * t.dmrs.n_ssf + i : 2 * t.dmrs.n_ssf + i);
+    const auto base = base_sequence(u % 30, t.n_prb);
+    const auto& rotation = rotations[static_cast<std::size_t>(t.dmrs.cyclic_shift % 12)];
+    const float cover = t.dmrs.odd && i % 2 == 1 ? -1.0F : 1.0F;
+    for (std::size_t b = 0; b < m; b += 12)
+      for (std::size_t k = 0; k < 12; ++k) reference[b + k] = cover * std::conj(base[b + k] * rotation[k]);
+    for (int a = 0; a < config.n_antennas; ++a) {
+      const cf32* y =
+          grid->antennas[static_cast<std::size_t>(a)].symbol(t.map->dmrs[static_cast<std::size_t>(i)]).data() + first;
+      cf32* h = estimator.pilot(a, i).data();
+      for (std::size_t k = 0; k < m; ++k) h[k] = y[k] * reference[k];
+    }
+  }
+}
+
+void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, int shift) noexcept {
+  grid = &grids.get(samples, cfo_hz, shift);
+  const auto at = pilot_times(t);
+  estimator.begin(t.m(), std::span(at).first(static_cast<std::size_t>(t.map->n_dmrs)));
+  fill_pilots(t);
+  estimator.analyse();
+}
+
+std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t, const signal_hints& hints) noexcept {
+  double centre = base_cfo_hz;
+  double span = search_span_hz;
+  int shift = 0;
+  if (hints.cfo_hz && std::isfinite(*hints.cfo_hz)) {
+    centre = std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3);
+    span = hint_span_hz;
+  }
+  if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > 0.3 * prefix_length)
+    shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -1e4F, 1e4F));
+  use_grid(t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : base_cfo_hz, shift);
+  // A path outside the prefix needs its own window.
+  const double timing = estimator.timing_samples();
+  if (timing > 0.45 * prefix_length || timing < -0.35 * prefix_length)
+    use_grid(t, grid->cfo_hz, grid->shift + static_cast<int>(std::lround(timing)));
+  if (!prefix_analysed) {
+    prefix.analyse(samples, amplitude);
+    prefix_analysed = true;
+  }
+  phase_observation extra;
+  if (t.has_slss) {
+    std::array<float, max_rx_antennas> noise{};
+    for (int a = 0; a < config.n_antennas; ++a) noise[static_cast<std::size_t>(a)] = estimator.prior_noise(a);
+    extra = identity.phases(grid->antennas, t.n_sl_id, estimator.slope(), noise);
+  }
+  return estimator.cfo_hypotheses(centre, span, prefix.band(t.first_subcarrier, t.m()), extra);
+}
+
+signal_estimate subframe_receiver::state::describe(const transmission& t, float cfo_hz) const noexcept {
+  signal_estimate s;
+  const double scale = amplitude > 0 ? 1.0 / (static_cast<double>(amplitude) * amplitude) : 0;
+  const double per_subcarrier = scale / config.carrier.fft_size;
+  s.snr_db = to_db(estimator.snr());
+  s.power_db = to_db(estimator.signal_power() * per_subcarrier * t.m());
+  s.noise_db = to_db(estimator.noise_variance() * per_subcarrier);
+  s.cfo_hz = cfo_hz;
+  s.timing_offset_samples = static_cast<float>(grid->shift) + estimator.timing_samples();
+  return s;
+}
+
+signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz) noexcept {
+  // Subcarriers leak into each other with about (pi f / 15 kHz)^2 / 3 of their power.
+  const double off = std::numbers::pi * (cfo_hz - grid->cfo_hz) / subcarrier_spacing_hz;
+  const double leak = off * off / 3;
+  estimator.fit(cfo_hz);
+  if (std::abs(cfo_hz - grid->cfo_hz) > 60 && leak * static_cast<double>(estimator.snr()) > 0.02) {
+    use_grid(t, cfo_hz, grid->shift);
+    const auto again = estimator.cfo_hypotheses(cfo_hz, 500, {});
+    if (std::abs(again.front().cfo_hz - cfo_hz) < 400) cfo_hz = again.front().cfo_hz;
+    estimator.fit(cfo_hz);
+  }
+  eq.run(estimator, grid->antennas, t.first_subcarrier,
+         std::span(t.map->data).first(static_cast<std::size_t>(t.map->n_data - 1)), times, cfo_hz);
+  demap(t);
+  return describe(t, cfo_hz);
+}
+
+void subframe_receiver::state::demap(const transmission& t) noexcept {
+  const auto per_symbol = static_cast<std::size_t>(t.m() * t.modulation_order);
+  const int n_sent = t.map->n_data - 1;  // the last symbol of a subframe is never sent
+  for (int i = 0; i < n_sent; ++i)
+    soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order, std::span(raw).subspan(static_cast<std::size_t>(i) * per_symbol, per_symbol));
+  const auto sent = static_cast<std::size_t>(n_sent) * per_symbol;
+  descramble(t.scrambling, std::span(raw).first(sent));
+  std::fill(raw.begin() + static_cast<std::ptrdiff_t>(sent), raw.begin() + static_cast<std::ptrdiff_t>(t.n_bits()), 0.0F);
+  deinterleave(std::span<const llr>(raw).first(t.n_bits()), t.n_columns, t.modulation_order, soft_bits(t));
+}
+
+transmission subframe_receiver::state::pscch(int first_prb, int cyclic_shift) const {
+  const auto& c = config.carrier;
+  transmission t;
+  t.first_subcarrier = first_prb * subcarriers_per_prb;
+  t.n_prb = search.n_prb();
+  t.dmrs = pscch_dmrs(c.tm, cyclic_shift);
+  t.map = &symbols_of(sl_channel::pscch, c.cp, c.tm);
+  t.n_columns = t.map->n_data;
+  t.scrambling = fixed_scrambling;
+  return t;
+}
+
+transmission subframe_receiver::state::pssch(const pssch_config& p) const {
+  const auto& c = config.carrier;
+  transmission t;
+  t.first_subcarrier = p.prb_start * subcarriers_per_prb;
+  t.n_prb = p.n_prb;
+  t.dmrs = pssch_dmrs(c.tm, p.n_x_id & 0xFFFFU, std::clamp(p.n_ssf, 0, 9));
+  t.map = &symbols_of(sl_channel::pssch, c.cp, c.tm);
+  t.n_columns = t.map->n_data - (p.last_symbol_rate_matched ? 1 : 0);
+  t.modulation_order = p.modulation_order;
+  t.scrambling = pssch_scrambling(p.n_x_id & 0xFFFFU, std::clamp(p.n_ssf, 0, 9));
+  return t;
+}
+
+transmission subframe_receiver::state::psdch(const psdch_config& p) const {
+  const auto& c = config.carrier;
+  transmission t;
+  t.first_subcarrier = p.prb * subcarriers_per_prb;
+  t.n_prb = 2;
+  t.dmrs = psdch_dmrs();
+  t.map = &symbols_of(sl_channel::psdch, c.cp, c.tm);
+  t.n_columns = t.map->n_data;
+  t.scrambling = fixed_scrambling;
+  return t;
+}
+
+bool subframe_receiver::state::fits(const transmission& t) const {
+  return t.n_prb >= 1 && t.n_prb <= config.carrier.n_prb && t.first_subcarrier >= 0 &&
+         t.first_subcarrier + t.m() <= config.carrier.n_subcarriers() && is_235(t.n_prb) && (t.modulation_order == 2 || t.modulation_order == 4 || t.modulation_order == 6);
+}
+
+template <class Result>
+void subframe_receiver::state::decode_control(const transmission& t, const signal_hints& hints, float needed_metric,
+                                              std::optional<float> metric, Result& best) noexcept {
+  if (!fits(t) || amplitude == 0) return;
+  std::array<cfo_hypothesis, max_decodes_per_control_channel> offsets;
+  const auto all = prepare(t, hints);
+  const std::size_t n = std::min(all.size(), offsets.size());
+  std::copy(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n), offsets.begin());
+  const double start_cfo = grid->cfo_hz;
+  const int start_shift = grid->shift;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (offsets[i].score < offsets[0].score - hypothesis_margin) break;
+    if (i > 0 && grid->cfo_hz != start_cfo) use_grid(t, start_cfo, start_shift);
+    const signal_estimate s = realise(t, offsets[i].cfo_hz);
+    const float share = metric.value_or(estimator.metric());
+    auto bits = best.bits;
+    bits.fill(0);
+    const control_decode d = control.decode(soft_bits(t), std::span(bits).first(static_cast<std::size_t>(best.n_bits)));
+    const bool detected = d.crc_ok && d.agreement >= min_agreement && share >= needed_metric;
+    if (i == 0 || detected) {
+      best.detected = detected;
+      best.crc_ok = d.crc_ok;
+      if constexpr (requires { best.crc; }) best.crc = d.crc;
+      best.agreement = d.agreement;
+      best.dmrs_metric = share;
+      best.bits = bits;
+      best.signal = s;
+    }
+    if (detected) break;
+  }
+}
+
+pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, int cyclic_shift, float metric,
+                                                       const signal_hints& hints) noexcept {
+  pscch_result r;
+  r.config = {first_prb, cyclic_shift};
+  r.dmrs_metric = metric;
+  r.n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
+  decode_control(pscch(first_prb, cyclic_shift), hints, is_v2x(config.carrier.tm) ? pscch_metric_v2x : pscch_metric_two_pilots,
+                 metric, r);
+  return r;
+}
+
+transport_result subframe_receiver::state::decode_transport(const transmission& t, const transport_format& format,
+                                                            const signal_hints& hints, soft_buffer& buffer,
+                                                            std::span<std::uint8_t> payload) noexcept {
+  transport_result r;
+  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs || payload.size() != static_cast<std::size_t>(format.tbs) ||
+      format.rv < 0 || format.rv > 3 || amplitude == 0) {
+    std::fill(payload.begin(), payload.end(), std::uint8_t{0});
+    return r;
+  }
+  const auto offsets = prepare(t, hints);
+  r.signal = realise(t, offsets.front().cfo_hz);
+  r.dmrs_metric = estimator.metric();
+  const transport_decode d = decoder.decode(format, soft_bits(t), buffer, payload);
+  r.iterations = d.iterations;
+  const auto evidence = r.dmrs_metric * static_cast<float>(t.m() * t.map->n_dmrs);
+  r.crc_ok = d.crc_ok && evidence > min_transport_evidence;
+  return r;
+}
+
+subframe_receiver::subframe_receiver(std::unique_ptr<state> s) : s_(std::move(s)) {}
+subframe_receiver::~subframe_receiver() = default;
+subframe_receiver::subframe_receiver(subframe_receiver&&) noexcept = default;
+subframe_receiver& subframe_receiver::operator=(subframe_receiver&&) noexcept = default;
+
+result<subframe_receiver> subframe_receiver::make(const receiver_config& config) {
+  const auto& c = config.carrier;
+  if (const auto checked = carrier_config::make(c.n_prb, c.cp, c.tm, c.sample_rate_hz()); !checked)
+    return tl::unexpected(checked.error());
+  if (config.n_antennas < 1 || config.n_antennas > max_rx_antennas)
+    return fail("n_antennas " + std::to_string(config.n_antennas) + " is not in 1.." + std::to_string(max_rx_antennas));
+  if (config.max_turbo_iterations < 1 || config.max_turbo_iterations > 64)
+    return fail("max_turbo_iterations " + std::to_string(config.max_turbo_iterations) + " is not in 1..64");
+  return subframe_receiver(std::make_unique<state>(config));
+}
+
+const receiver_config& subframe_receiver::config() const noexcept { return s_->config; }
+
+load_report subframe_receiver::load(std::span<const std::span<const cf32>> antennas) noexcept { return s_->load(antennas); }
+load_report subframe_receiver::load(std::span<const cf32> antenna) noexcept { return s_->load({&antenna, 1}); }
+
+std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int> first_prbs) noexcept {
+  state& s = *s_;
+  std::size_t n_found = 0;
+  if (s.amplitude == 0) return {};
+  const float needed = is_v2x(s.config.carrier.tm) ? pscch_metric_v2x : pscch_metric_two_pilots;
+  for (const int prb : first_prbs) {
+    if (prb < 0 || prb + s.search.n_prb() > s.config.carrier.n_prb) continue;
+    const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
+    const auto metrics = s.search.metrics(base.antennas, prb);
+    // Two transmitters may have chosen the same resource with different shifts; the strongest first.
+    std::array<int, 2> order{0, -1};
+    for (int i = 1; i < s.search.n_shifts(); ++i) {
+      const auto value = [&](int shift) { return metrics[static_cast<std::size_t>(shift)]; };
+      if (value(i) > value(order[0])) {
+        order = {i, order[0]};
+      } else if (order[1] < 0 || value(i) > value(order[1])) {
+        order[1] = i;
+      }
+    }
+    for (int i = 0; i < std::min(2, s.search.n_shifts()); ++i) {
+      const float metric = metrics[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+      if (metric < needed || n_found == max_found) break;
+      const auto r = s.decode_pscch_at(prb, s.search.shift_value(order[static_cast<std::size_t>(i)]), metric, {});
+      if (!r.detected) continue;
+      const bool known = i > 0 && n_found > 0 && s.found[n_found - 1].config.prb == prb && s.found[n_found - 1].crc == r.crc;
+      if (!known) s.found[n_found++] = r;
+    }
+  }
+  return {s.found.data(), n_found};
+}
+
+pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> cyclic_shift, const signal_hints& hints) noexcept {
+  state& s = *s_;
+  pscch_result none;
+  none.config.prb = first_prb;
+  if (first_prb < 0 || first_prb + s.search.n_prb() > s.config.carrier.n_prb || s.amplitude == 0) return none;
+  const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
+  const auto metrics = s.search.metrics(base.antennas, first_prb);
+  int best = 0;
+  for (int i = 0; i < s.search.n_shifts(); ++i) {
+    if (cyclic_shift && s.search.shift_value(i) == *cyclic_shift) {
+      best = i;
+      break;
+    }
+    if (metrics[static_cast<std::size_t>(i)] > metrics[static_cast<std::size_t>(best)]) best = i;
+  }
+  return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[static_cast<std::size_t>(best)], hints);
+}
+
+float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints) noexcept {
+  state& s = *s_;
+  const transmission t = s.pssch(config);
+  if (!s.fits(t) || s.amplitude == 0) return 0;
+  const auto offsets = s.prepare(t, hints);
+  s.estimator.fit(offsets.front().cfo_hz);
+  return s.estimator.metric();
+}
+
+transport_result subframe_receiver::decode_pssch(const pssch_config& config, const signal_hints& hints, soft_buffer& buffer,
+                                                 std::span<std::uint8_t> payload) noexcept {
+  return s_->decode_transport(s_->pssch(config), {config.tbs, config.modulation_order, config.rv}, hints, buffer, payload);
+}
+
+transport_result subframe_receiver::decode_psdch(const psdch_config& config, soft_buffer& buffer, std::span<std::uint8_t> payload,
+                                                 const signal_hints& hints) noexcept {
+  return s_->decode_transport(s_->psdch(config), {discovery_message_bits, 2, config.rv}, hints, buffer, payload);
+}
+
+float subframe_receiver::psdch_dmrs_metric(int first_prb) noexcept {
+  state& s = *s_;
+  const transmission t = s.psdch({first_prb, 0});
+  if (!s.fits(t) || s.amplitude == 0) return 0;
+  const auto offsets = s.prepare(t, {});
+  s.estimator.fit(offsets.front().cfo_hz);
+  return s.estimator.metric();
+}
+
+psbch_result subframe_receiver::decode_psbch(int n_sl_id, const signal_hints& hints) noexcept {
+  state& s = *s_;
+  const auto& c = s.config.carrier;
+  psbch_result best;
+  best.n_bits = mib_sl_bits(c.tm);
+  if (n_sl_id < 0 || n_sl_id >= n_slss_ids || s.amplitude == 0) return best;
+  transmission t;
+  t.n_prb = 6;
+  t.first_subcarrier = c.n_subcarriers() / 2 - 36;
+  t.dmrs = psbch_dmrs(c.tm, n_sl_id);
+  t.map = &symbols_of(sl_channel::psbch, c.cp, c.tm);
+  t.n_columns = t.map->n_data;
+  t.scrambling = static_cast<std::uint32_t>(n_sl_id);
+  t.has_slss = true;
+  t.n_sl_id = n_sl_id;
+  s.decode_control(t, hints, psbch_metric, std::nullopt, best);
+  return best;
+}
+
+slss_result subframe_receiver::detect_slss() noexcept {
+  state& s = *s_;
+  slss_result r;
+  if (s.amplitude == 0) return r;
+  const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
+  const auto m = s.identity.find(base.antennas);
+  r.detected = m.detected;
+  r.n_sl_id = m.n_sl_id;
+  r.metric = m.ssss_metric;
+  r.second_metric = m.second_metric;
+  const double scale = 1.0 / (static_cast<double>(s.amplitude) * s.amplitude * s.config.carrier.fft_size);
+  r.signal.snr_db = to_db(m.snr);
+  r.signal.power_db = to_db(m.power * scale * slss_length);
+  r.signal.noise_db = to_db(m.snr > 0 ? m.power * scale / m.snr : 0);
+  r.signal.cfo_hz = m.cfo_hz;
+  r.signal.timing_offset_samples = m.timing_samples;
+  return r;
+}
+
+subframe_receiver::prefix_estimate subframe_receiver::prefix_cfo() noexcept {
+  return {static_cast<float>(s_->whole.cfo_hz), static_cast<float>(s_->whole.correlation)};
+}
+
+const resource_grid& subframe_receiver::grid(int antenna, float cfo_hz) noexcept {
+  state& s = *s_;
+  antenna = std::clamp(antenna, 0, s.config.n_antennas - 1);
+  auto& out = s.plain_grid[static_cast<std::size_t>(antenna)];
+  const auto& g = s.grids.get(s.samples, cfo_hz, 0).antennas[static_cast<std::size_t>(antenna)];
+  const float undo = s.amplitude > 0 ? 1.0F / s.amplitude : 0.0F;
+  std::transform(g.all().begin(), g.all().end(), out.all().begin(), [undo](cf32 x) { return x * undo; });
+  return out;
+}
+
+}  // namespace prose::phy
