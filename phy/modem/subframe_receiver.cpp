@@ -7,6 +7,7 @@
 #include <numbers>
 #include <string>
 
+#include "phy/channels/pscch_extended.h"
 #include "phy/channels/soft_bits.h"
 #include "phy/coding/control_code.h"
 #include "phy/dsp/fft.h"
@@ -48,6 +49,7 @@ struct transmission {
   int n_columns = 0;   ///< data symbols that the code fills, the punctured one included
   int modulation_order = 2;
   std::uint32_t scrambling = 0;
+  bool srsran_layout_too = false;  ///< NOT 3GPP: see pscch_extended.h
   bool has_slss = false;
   int n_sl_id = 0;
   int m() const { return n_prb * subcarriers_per_prb; }
@@ -96,6 +98,7 @@ struct subframe_receiver::state {
   double prefix_length = 0;
   aligned_vector<llr> raw;
   aligned_vector<llr> soft;
+  std::array<llr, pscch_extended_srsran_bits> raw_alternative{};
   aligned_vector<cf32> reference;
   std::array<std::array<cf32, 12>, 12> rotations{};
   std::array<pscch_result, max_found> found{};
@@ -280,6 +283,7 @@ transmission subframe_receiver::state::pscch(int first_prb, int cyclic_shift) co
   t.map = &symbols_of(sl_channel::pscch, c.cp, c.tm);
   t.n_columns = t.map->n_data;
   t.scrambling = fixed_scrambling;
+  t.srsran_layout_too = c.cp == cyclic_prefix::extended;
   return t;
 }
 
@@ -330,7 +334,14 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
     const float share = metric.value_or(estimator.metric());
     auto bits = best.bits;
     bits.fill(0);
-    const control_decode d = control.decode(soft_bits(t), std::span(bits).first(static_cast<std::size_t>(best.n_bits)));
+    const auto payload = std::span(bits).first(static_cast<std::size_t>(best.n_bits));
+    control_decode d = control.decode(soft_bits(t), payload);
+    if (!(d.crc_ok && d.agreement >= min_agreement) && t.srsran_layout_too) {
+      // The same soft bits in the order of the other layout; what it leaves out is erased.
+      raw_alternative.fill(0);
+      for (std::size_t b = 0; b < pscch_extended_bits; ++b) raw_alternative[pscch_extended_srsran_source(b)] = soft[b];
+      d = control.decode(raw_alternative, payload);
+    }
     const bool detected = d.crc_ok && d.agreement >= min_agreement && share >= needed_metric;
     if (i == 0 || detected) {
       best.detected = detected;
