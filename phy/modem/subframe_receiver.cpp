@@ -10,7 +10,6 @@
 #include "phy/channels/pscch_extended.h"
 #include "phy/channels/soft_bits.h"
 #include "phy/coding/control_code.h"
-#include "phy/dsp/fft.h"
 #include "phy/modem/grid_cache.h"
 #include "phy/modem/prefix_profile.h"
 #include "phy/modem/pscch_search.h"

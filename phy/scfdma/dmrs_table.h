@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "phy/dsp/fft.h"
+#include "phy/types/carrier.h"
 #include "phy/types/cf32.h"
 
 namespace prose::phy {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "phy/dsp/fft.h"
 
 namespace prose::phy {
 namespace {
