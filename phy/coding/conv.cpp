@@ -5,6 +5,7 @@
 #include <bit>
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 
 #include "phy/coding/simd.h"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr std::array<unsigned, 3> taps{0b1101101, 0b1001111, 0b1010111};
 constexpr int n_states = 64;  // bit i of a state is c(k - 1 - i)
 constexpr int half = n_states / 2;
-constexpr int max_laps = 4;
+constexpr int unreachable = -12000;
 constexpr int steps_between_normalisations = 16;
 
 using vec = i16v<half>;
@@ -49,7 +50,9 @@ inline vec interleave_high(vec a, vec b) {
 
 // One way around the circle of n trellis steps. Ranges: two states differ by at most 6 steps of 2 * 3 * 255, and a metric
 // grows by at most 3 * 255 a step, so int16 holds 16 steps without normalisation.
-void go_around(std::span<const std::int16_t> soft, std::size_t n, vec& low, vec& high, lap_decisions& d) {
+// Returns what normalisation took off all metrics.
+std::int32_t go_around(std::span<const std::int16_t> soft, std::size_t n, vec& low, vec& high, lap_decisions& d) {
+  std::int32_t removed = 0;
   const vec s0 = vload<vec>(signs.sign[0]);
   const vec s1 = vload<vec>(signs.sign[1]);
   const vec s2 = vload<vec>(signs.sign[2]);
@@ -69,11 +72,20 @@ void go_around(std::span<const std::int16_t> soft, std::size_t n, vec& low, vec&
       const std::int16_t base = low[0];
       low = low - base;
       high = high - base;
+      removed += base;
     }
   }
-  const std::int16_t base = low[0];
-  low = low - base;
-  high = high - base;
+  return removed;
+}
+
+using state_metrics = std::array<std::int32_t, n_states>;
+state_metrics read_metrics(vec low, vec high, std::int32_t removed) {
+  alignas(64) std::array<std::int16_t, n_states> m;
+  vstore(m.data(), low);
+  vstore(m.data() + half, high);
+  state_metrics out;
+  for (std::size_t s = 0; s < n_states; ++s) out[s] = m[s] + removed;
+  return out;
 }
 
 // Follows the survivor that ends in `state`; gives the state it started from.
@@ -100,27 +112,40 @@ void conv_encode(std::span<const std::uint8_t> bits, std::span<std::uint8_t> out
   }
 }
 
+// Exactly maximum likelihood. One lap from all states gives, for every end state, a bound on the tail-biting paths through it.
+// The states are then tried in the order of their bounds, each with a lap that starts in it alone, until no bound exceeds the
+// best tail-biting path found. At working SNR that is none or a few more laps. (Going around with the metrics reached so far,
+// the usual shortcut, misses the best path often enough to cost 3 dB at 48 bits.)
 void conv_decode(std::span<const std::int16_t> soft, std::span<std::uint8_t> bits) noexcept {
   const std::size_t n = bits.size();
   assert(n >= 6 && n <= conv_max_bits && soft.size() == 3 * n);
   vec low{};
   vec high{};
   lap_decisions decisions;
-  for (int lap = 0; lap < max_laps; ++lap) {
-    go_around(soft, n, low, high, decisions);
-    unsigned best = 0;
-    std::int16_t best_metric = low[0];
-    alignas(64) std::array<std::int16_t, n_states> metric;
-    vstore(metric.data(), low);
-    vstore(metric.data() + half, high);
-    for (unsigned s = 1; s < n_states; ++s)
-      if (metric[s] > best_metric) {
-        best_metric = metric[s];
-        best = s;
-      }
-    // A survivor that ends where it began is a tail-biting path, and none is better. Otherwise go around again with the
-    // metrics reached so far as the start.
-    if (trace_back(decisions, best, bits) == best) return;
+  std::int32_t removed = go_around(soft, n, low, high, decisions);
+  state_metrics bound = read_metrics(low, high, removed);
+  constexpr std::int32_t tried = INT32_MIN;
+  std::int32_t best_metric = tried;
+  bool first = true;
+  for (int i = 0; i < n_states; ++i) {
+    const auto top = std::max_element(bound.begin(), bound.end());
+    if (*top <= best_metric) return;
+    const auto s = static_cast<unsigned>(top - bound.begin());
+    // A survivor of all that ends where it began is a tail-biting path, and none is better.
+    if (first && trace_back(decisions, s, bits) == s) return;
+    first = false;
+    alignas(64) std::array<std::int16_t, n_states> start;
+    start.fill(unreachable);
+    start[s] = 0;
+    low = vload<vec>(start.data());
+    high = vload<vec>(start.data() + half);
+    removed = go_around(soft, n, low, high, decisions);
+    const std::int32_t metric = read_metrics(low, high, removed)[s];
+    if (metric > best_metric) {
+      best_metric = metric;
+      trace_back(decisions, s, bits);
+    }
+    *top = tried;
   }
 }
 

@@ -28,12 +28,15 @@ constexpr double hint_span_hz = 700;     ///< around an offset that is known fro
 constexpr int max_decodes_per_control_channel = 3;
 constexpr float hypothesis_margin = 14;  ///< offsets less likely than the best by more than exp(-this) are not tried
 
-// A transmission is worth decoding only if its reference symbols stand out; a decoded word is believed only if the soft bits
-// agree with it. Set by the noise campaigns (tests/phy/receiver_false_alarm.cpp) with the sensitivity of PSCCH in mind.
-constexpr float pscch_metric_v2x = 0.12F;
-constexpr float pscch_metric_two_pilots = 0.24F;
-constexpr float psbch_metric = 0.09F;
-constexpr float min_agreement = 0.60F;
+// A control channel is worth decoding only if its reference symbols stand out; a decoded word is believed only if the soft bits
+// agree with it beyond what the best of all words does on noise, which depends on the code rate. Set with the noise campaign
+// (tests/phy/receiver_noise_test.cpp) and the sensitivity of each channel in mind.
+struct belief {
+  float dmrs_metric;
+  float agreement;
+};
+constexpr belief pscch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.09F, 0.48F} : belief{0.22F, 0.60F}; }
+constexpr belief psbch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.06F, 0.45F} : belief{0.07F, 0.38F}; }
 /// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
 constexpr float min_transport_evidence = 8;
 
@@ -122,7 +125,7 @@ struct subframe_receiver::state {
   transmission psdch(const psdch_config& c) const;
   bool fits(const transmission& t) const;
   template <class Result>
-  void decode_control(const transmission& t, const signal_hints& hints, float needed_metric, std::optional<float> metric,
+  void decode_control(const transmission& t, const signal_hints& hints, belief needed, std::optional<float> metric,
                       Result& best) noexcept;
   pscch_result decode_pscch_at(int first_prb, int cyclic_shift, float metric, const signal_hints& hints) noexcept;
   transport_result decode_transport(const transmission& t, const transport_format& format, const signal_hints& hints,
@@ -317,7 +320,7 @@ bool subframe_receiver::state::fits(const transmission& t) const {
 }
 
 template <class Result>
-void subframe_receiver::state::decode_control(const transmission& t, const signal_hints& hints, float needed_metric,
+void subframe_receiver::state::decode_control(const transmission& t, const signal_hints& hints, belief needed,
                                               std::optional<float> metric, Result& best) noexcept {
   if (!fits(t) || amplitude == 0) return;
   std::array<cfo_hypothesis, max_decodes_per_control_channel> offsets;
@@ -335,13 +338,13 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
     bits.fill(0);
     const auto payload = std::span(bits).first(static_cast<std::size_t>(best.n_bits));
     control_decode d = control.decode(soft_bits(t), payload);
-    if (!(d.crc_ok && d.agreement >= min_agreement) && t.srsran_layout_too) {
+    if (!(d.crc_ok && d.agreement >= needed.agreement) && t.srsran_layout_too) {
       // The same soft bits in the order of the other layout; what it leaves out is erased.
       raw_alternative.fill(0);
       for (std::size_t b = 0; b < pscch_extended_bits; ++b) raw_alternative[pscch_extended_srsran_source(b)] = soft[b];
       d = control.decode(raw_alternative, payload);
     }
-    const bool detected = d.crc_ok && d.agreement >= min_agreement && share >= needed_metric;
+    const bool detected = d.crc_ok && d.agreement >= needed.agreement && share >= needed.dmrs_metric;
     if (i == 0 || detected) {
       best.detected = detected;
       best.crc_ok = d.crc_ok;
@@ -361,8 +364,7 @@ pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, int cyclic
   r.config = {first_prb, cyclic_shift};
   r.dmrs_metric = metric;
   r.n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
-  decode_control(pscch(first_prb, cyclic_shift), hints, is_v2x(config.carrier.tm) ? pscch_metric_v2x : pscch_metric_two_pilots,
-                 metric, r);
+  decode_control(pscch(first_prb, cyclic_shift), hints, pscch_belief(config.carrier.tm), metric, r);
   return r;
 }
 
@@ -410,7 +412,7 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
   state& s = *s_;
   std::size_t n_found = 0;
   if (s.amplitude == 0) return {};
-  const float needed = is_v2x(s.config.carrier.tm) ? pscch_metric_v2x : pscch_metric_two_pilots;
+  const float needed = pscch_belief(s.config.carrier.tm).dmrs_metric;
   for (const int prb : first_prbs) {
     if (prb < 0 || prb + s.search.n_prb() > s.config.carrier.n_prb) continue;
     const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
@@ -498,7 +500,7 @@ psbch_result subframe_receiver::decode_psbch(int n_sl_id, const signal_hints& hi
   t.scrambling = static_cast<std::uint32_t>(n_sl_id);
   t.has_slss = true;
   t.n_sl_id = n_sl_id;
-  s.decode_control(t, hints, psbch_metric, std::nullopt, best);
+  s.decode_control(t, hints, psbch_belief(c.tm), std::nullopt, best);
   return best;
 }
 
