@@ -1,0 +1,245 @@
+#include "phy/modem/comm_monitor.h"
+
+#include <algorithm>
+
+namespace prose::phy {
+namespace {
+
+/// Longest sc-Period; an SCI announces nothing beyond it.
+constexpr std::int64_t longest_period_subframes = 320;
+
+float least_metric(const pssch_config& c) { return std::max(0.1F, 7.0F / static_cast<float>(c.n_prb * subcarriers_per_prb * 2)); }
+
+/// What one subframe and all four transmissions of a block carry decides whether decoding can work at all.
+bool beyond_capacity(const carrier_config& carrier, const pssch_config& c, int transmissions) {
+  const int symbols = carrier.cp == cyclic_prefix::normal ? 11 : 9;
+  return c.tbs + 24 > c.n_prb * subcarriers_per_prb * symbols * c.modulation_order * transmissions;
+}
+
+}  // namespace
+
+comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool)
+    : carrier_(carrier), pool_(std::move(pool)), payload_(max_transport_block_bits) {
+  for (int p = 0; p < carrier.n_prb; ++p) all_prbs_.push_back(p);
+}
+
+int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
+  int n_received = 0;
+  const auto received = [&](const signal_estimate& s) {
+    if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
+  };
+  for (grant& g : grants_) {
+    if (!g.used) continue;
+    if (sf.index - g.first_index >= longest_period_subframes) {
+      buffers.give_back(g.loan);
+      g.used = false;
+      continue;
+    }
+    if (sf.index <= g.first_index) continue;
+    signal_estimate s;
+    const bool got = timing_known(sf) ? receive_scheduled(sf, buffers, g, s) : receive_searched(sf, buffers, g, s);
+    if (got) received(s);
+  }
+  const auto prbs = timing_known(sf) ? pool_.pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
+  if (prbs.empty()) return n_received;
+  const auto found = sf.rx.find_pscch(prbs);
+  const auto n = std::min(found.size(), found_.size());
+  std::copy_n(found.begin(), n, found_.begin());
+  for (std::size_t i = 0; i < n; ++i) {
+    const pscch_result& r = found_[i];
+    sci_event e;
+    e.rx = sf.at(r.signal);
+    e.format = 0;
+    e.prb = r.config.prb;
+    const sci_format0 sci = unpack_sci_format0(r.payload(), carrier_.n_prb);
+    e.fields = sci;
+    ++sf.statistics.sci;
+    sf.out.add(e, r.payload());
+    received(r.signal);
+    note(sf, sci, r.signal);
+  }
+  return n_received;
+}
+
+// The second PSCCH of a period says the same again. In a new period the same words are a new grant.
+void comm_monitor::note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal) {
+  int period_start = -1;
+  if (timing_known(sf))
+    if (const auto where = pool_.locate(sf.absolute)) period_start = where->start;
+  grant* slot = nullptr;
+  for (grant& g : grants_) {
+    if (!g.used || !(g.sci == sci)) continue;
+    // Without timing: a repetition comes before any PSSCH of the grant.
+    const bool same = period_start >= 0 ? g.period_start == period_start : g.count == 0;
+    if (same) {
+      g.last_index = sf.index;
+      return;
+    }
+    slot = &g;
+    break;
+  }
+  // A UE has one grant a period: new words for the same group from an earlier period replace the old ones only by age.
+  if (slot == nullptr) {
+    slot = &grants_[0];
+    for (grant& g : grants_) {
+      if (!g.used) {
+        slot = &g;
+        break;
+      }
+      if (g.last_index < slot->last_index) slot = &g;
+    }
+  }
+  const soft_buffers::loan kept = slot->used ? slot->loan : soft_buffers::loan{};
+  *slot = grant{};
+  slot->loan = kept;
+  slot->used = true;
+  slot->sci = sci;
+  slot->first_index = slot->last_index = sf.index;
+  slot->period_start = period_start;
+  slot->signal = signal;
+}
+
+transport_result comm_monitor::combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh) {
+  soft_buffer* b = fresh ? nullptr : buffers.get(g.loan, sf.index);
+  if (b == nullptr || b->tbs() != c.tbs) {
+    buffers.give_back(g.loan);
+    g.loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
+    b = buffers.get(g.loan, sf.index);
+    g.combined = 0;
+  }
+  ++g.combined;
+  return sf.rx.decode_pssch(c, hints_of(g.signal), *b, std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+}
+
+transport_result comm_monitor::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
+                                     const signal_hints& hints) {
+  if (beyond_capacity(carrier_, c, 1)) return {};
+  auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
+  const auto r =
+      sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  buffers.give_back(loan);
+  return r;
+}
+
+void comm_monitor::report(const subframe_view& sf, const grant& g, const pssch_config& c, const transport_result& r,
+                          int transmissions, bool repetition) {
+  tb_event e;
+  e.rx = sf.at(r.signal);
+  e.prb_start = c.prb_start;
+  e.n_prb = c.n_prb;
+  e.tbs = c.tbs;
+  e.mcs = g.sci.mcs;
+  e.modulation_order = c.modulation_order;
+  e.rv = c.rv;
+  e.n_transmissions = transmissions;
+  e.n_x_id = c.n_x_id;
+  e.n_ssf = c.n_ssf;
+  e.crc_ok = r.crc_ok;
+  const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
+  if (r.crc_ok) {
+    e.repetition = recent_.seen(payload) || repetition;
+    ++sf.statistics.tb_ok;
+    sf.out.add(e, payload);
+  } else {
+    ++sf.statistics.tb_failed;
+    if (sf.report_failed_tbs) sf.out.add(e, {});
+  }
+}
+
+// Pool and timing known: the time resource pattern says which transmission this is.
+bool comm_monitor::receive_scheduled(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal) {
+  const auto where = pool_.locate(sf.absolute);
+  if (!where || where->start != g.period_start) {
+    if (where && g.period_start >= 0 && where->start != g.period_start) {
+      buffers.give_back(g.loan);
+      g.used = false;
+    }
+    return false;
+  }
+  const auto occasion = pool_.pssch_at(g.sci, sf.absolute);
+  if (!occasion) return false;
+  const pssch_config& c = occasion->config;
+  if (beyond_capacity(carrier_, c, 4)) return false;
+  g.last_index = sf.index;
+  const bool fresh = occasion->block != g.block;
+  if (fresh) g.decoded = false;
+  g.block = occasion->block;
+  if (g.decoded) return false;  // the other transmissions of this block say nothing new
+  // Nothing there (out of range, or not sent): noise added to the buffer would do harm.
+  if (sf.rx.pssch_dmrs_metric(c, hints_of(g.signal)) < 0.5F * least_metric(c) && !fresh) return false;
+  transport_result r = combine(sf, buffers, g, c, fresh);
+  int transmissions = g.combined;
+  if (!r.crc_ok && transmissions > 1) {
+    r = alone(sf, buffers, c, {});
+    transmissions = 1;
+  }
+  g.decoded = r.crc_ok;
+  if (r.crc_ok) signal = r.signal;
+  report(sf, g, c, r, transmissions, false);
+  return r.crc_ok;
+}
+
+// Nothing known but the SCI: any later subframe may hold a transmission, with any n_ssf. Its DMRS tell; which of the four it is
+// follows from counting, and where that fails from trying.
+bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal) {
+  struct choice {
+    pssch_config config;
+    float metric = 0;
+  };
+  std::array<choice, 10> choices;
+  std::size_t n = 0;
+  const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
+  for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
+    const auto c = pool_.pssch(g.sci, n_ssf);
+    if (!c || beyond_capacity(carrier_, *c, 4)) continue;
+    const float m = sf.rx.pssch_dmrs_metric(*c, hints_of(g.signal));
+    if (m >= least_metric(*c)) choices[n++] = {*c, m};
+  }
+  if (n == 0) return false;
+  std::sort(choices.begin(), choices.begin() + static_cast<std::ptrdiff_t>(n),
+            [](const choice& a, const choice& b) { return a.metric > b.metric; });
+  const float best = choices[0].metric;
+  const int turn = g.count % 4;
+  for (std::size_t i = 0; i < std::min<std::size_t>(n, 3); ++i) {
+    if (choices[i].metric < 0.6F * best) break;
+    pssch_config c = choices[i].config;
+    transport_result r;
+    int transmissions = 1;
+    // As the count has it: the next transmission of the block in the buffer, or the first of a new one.
+    if (i == 0) {
+      const bool fresh = turn == 0;
+      if (fresh) g.decoded = false;
+      c.rv = rv_order[static_cast<std::size_t>(turn)];
+      if (!g.decoded) {
+        r = combine(sf, buffers, g, c, fresh);
+        transmissions = g.combined;
+        ++g.count;
+        if (r.crc_ok) g.decoded = true;
+      } else {
+        ++g.count;
+        r = alone(sf, buffers, c, hints);
+      }
+    }
+    // Out of step: try every redundancy version by itself.
+    for (int t = 0; t < 4 && !r.crc_ok; ++t) {
+      c.rv = rv_order[static_cast<std::size_t>(t)];
+      r = alone(sf, buffers, c, hints);
+      transmissions = 1;
+      if (r.crc_ok) {
+        const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
+        (void)payload;
+        g.count = g.count / 4 * 4 + t + 1;
+        g.decoded = true;
+      }
+    }
+    if (r.crc_ok) {
+      signal = r.signal;
+      g.last_index = sf.index;
+      report(sf, g, c, r, transmissions, false);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace prose::phy

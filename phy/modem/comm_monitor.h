@@ -1,0 +1,57 @@
+// PSCCH and PSSCH of TM1/TM2 in the subframes of a stream: an SCI format 0 announces the PSSCH of later subframes, four
+// transmissions a transport block.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "phy/modem/event_sink.h"
+#include "phy/modem/recent_blocks.h"
+#include "phy/modem/soft_buffers.h"
+#include "phy/types/comm_pool.h"
+
+namespace prose::phy {
+
+class comm_monitor {
+ public:
+  comm_monitor(const carrier_config& carrier, comm_pool pool);
+
+  /// Returns how many SCIs and announced PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
+  int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+
+ private:
+  struct grant {
+    bool used = false;
+    sci_format0 sci;
+    std::int64_t first_index = 0;   ///< subframe of the SCI seen first
+    std::int64_t last_index = 0;    ///< last sign of life
+    int period_start = -1;          ///< absolute, where the pool's timing is known
+    int count = 0;                  ///< transmissions seen, where their numbers are not known
+    int block = -1;                 ///< transport block of the period that the buffer holds
+    int combined = 0;               ///< transmissions in the buffer
+    bool decoded = false;
+    soft_buffers::loan loan;
+    signal_estimate signal;
+  };
+
+  bool timing_known(const subframe_view& sf) const { return pool_.config().known && sf.absolute >= 0; }
+  void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal);
+  bool receive_scheduled(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
+  bool receive_searched(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
+  transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);
+  transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c, const signal_hints& hints);
+  void report(const subframe_view& sf, const grant& g, const pssch_config& c, const transport_result& r, int transmissions,
+              bool repetition);
+
+  carrier_config carrier_;
+  comm_pool pool_;
+  std::vector<int> all_prbs_;
+  std::array<grant, 32> grants_{};
+  std::array<pscch_result, subframe_receiver::max_found> found_;
+  std::vector<std::uint8_t> payload_;
+  recent_blocks recent_;
+};
+
+}  // namespace prose::phy

@@ -1,0 +1,66 @@
+// A fixed number of soft buffers, lent to the transport blocks that are being combined; the one unused longest is taken back when
+// all are out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "phy/coding/transport_code.h"
+
+namespace prose::phy {
+
+class soft_buffers {
+ public:
+  /// A loan. It lapses when its buffer is needed elsewhere.
+  struct loan {
+    int slot = -1;
+    std::uint64_t generation = 0;
+  };
+
+  soft_buffers(int count, int max_tbs) {
+    slots_.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) slots_.push_back({soft_buffer(max_tbs), 0, 0, false});
+  }
+
+  loan borrow(int tbs, std::int64_t now, std::uint64_t& evicted) {
+    std::size_t pick = 0;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (!slots_[i].used) {
+        pick = i;
+        break;
+      }
+      if (slots_[i].last_use < slots_[pick].last_use) pick = i;
+    }
+    slot& s = slots_[pick];
+    if (s.used) ++evicted;
+    s.used = true;
+    s.last_use = now;
+    s.buffer.reset(tbs);
+    return {static_cast<int>(pick), ++s.generation};
+  }
+  /// Null when the loan has lapsed.
+  soft_buffer* get(const loan& l, std::int64_t now) {
+    if (l.slot < 0) return nullptr;
+    slot& s = slots_[static_cast<std::size_t>(l.slot)];
+    if (!s.used || s.generation != l.generation) return nullptr;
+    s.last_use = now;
+    return &s.buffer;
+  }
+  void give_back(loan& l) {
+    if (l.slot >= 0 && slots_[static_cast<std::size_t>(l.slot)].generation == l.generation)
+      slots_[static_cast<std::size_t>(l.slot)].used = false;
+    l = {};
+  }
+
+ private:
+  struct slot {
+    soft_buffer buffer;
+    std::uint64_t generation;
+    std::int64_t last_use;
+    bool used;
+  };
+  std::vector<slot> slots_;
+};
+
+}  // namespace prose::phy
