@@ -1,0 +1,121 @@
+#include "phy/modem/discovery_monitor.h"
+
+#include <algorithm>
+
+#include "phy/types/comm_pool.h"
+
+namespace prose::phy {
+namespace {
+
+/// Share of the DMRS energy below which a resource is taken for empty: its 48 RE of DMRS show 1/48 in noise, and reach 0.2 about once
+/// in 10^4 resources.
+constexpr float least_metric = 0.2F;
+constexpr std::size_t n_resources_kept = 128;
+
+}  // namespace
+
+discovery_monitor::discovery_monitor(const carrier_config& carrier, std::optional<discovery_pool> pool)
+    : carrier_(carrier), pool_(std::move(pool)) {
+  if (pool_ && pool_->n_transmissions() > 1) resources_.resize(n_resources_kept);
+}
+
+int discovery_monitor::examine(const subframe_view& sf, signal_estimate& strongest) {
+  int n = 0;
+  const auto received = [&](const signal_estimate& s) {
+    if (n++ == 0 || s.power_db > strongest.power_db) strongest = s;
+  };
+  signal_estimate s;
+  if (pool_ && sf.absolute >= 0) {
+    const int count = pool_->n_candidates(sf.absolute);
+    for (int i = 0; i < count; ++i)
+      if (receive_known(sf, pool_->candidate_at(sf.absolute, i), s)) received(s);
+    return n;
+  }
+  for (int prb = 0; prb + 2 <= carrier_.n_prb; ++prb) {
+    if (!receive_anywhere(sf, prb, s)) continue;
+    received(s);
+    ++prb;  // the next pair cannot begin inside this one
+  }
+  return n;
+}
+
+discovery_monitor::resource& discovery_monitor::resource_of(const subframe_view& sf, int n, int transmission) {
+  resource* oldest = &resources_[0];
+  resource* same = nullptr;
+  for (resource& r : resources_) {
+    if (r.used && r.n == n) same = &r;
+    if (!r.used) {
+      if (oldest->used) oldest = &r;
+    } else if (oldest->used && r.index < oldest->index) {
+      oldest = &r;
+    }
+  }
+  // Transmissions of one period follow within it; the first one starts anew.
+  const std::int64_t period = pool_->config().disc_period_subframes;
+  if (same != nullptr && transmission > 0 && sf.index - same->index < period) {
+    same->index = sf.index;
+    return *same;
+  }
+  resource& r = same != nullptr ? *same : *oldest;
+  if (r.used && same == nullptr) ++sf.statistics.soft_buffers_evicted;
+  r.used = true;
+  r.n = n;
+  r.index = sf.index;
+  r.combined = 0;
+  r.decoded = false;
+  r.by_order.reset(discovery_message_bits);
+  r.all_first.reset(discovery_message_bits);
+  return r;
+}
+
+bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s) {
+  if (sf.rx.psdch_dmrs_metric(c.config.prb) < least_metric) return false;
+  psdch_config config = c.config;
+  if (pool_->n_transmissions() == 1) {
+    scratch_.reset(discovery_message_bits);
+    config.rv = 0;
+    const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
+    if (r.crc_ok) report(sf, config, s = r.signal, 1);
+    return r.crc_ok;
+  }
+  resource& res = resource_of(sf, c.n, c.transmission);
+  ++res.combined;
+  if (res.decoded) return false;
+  config.rv = rv_order[static_cast<std::size_t>(c.transmission % 4)];
+  auto r = sf.rx.decode_psdch(config, res.by_order, payload_);
+  if (!r.crc_ok) {
+    config.rv = 0;
+    r = sf.rx.decode_psdch(config, res.all_first, payload_);
+  }
+  if (!r.crc_ok) return false;
+  res.decoded = true;
+  report(sf, config, s = r.signal, res.combined);
+  return true;
+}
+
+bool discovery_monitor::receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s) {
+  if (sf.rx.psdch_dmrs_metric(prb) < least_metric) return false;
+  for (const int rv : rv_order) {
+    const psdch_config config{prb, rv};
+    scratch_.reset(discovery_message_bits);
+    const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
+    if (!r.crc_ok) continue;
+    report(sf, config, s = r.signal, 1);
+    return true;
+  }
+  return false;
+}
+
+void discovery_monitor::report(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions) {
+  discovery_event e;
+  e.rx = sf.at(s);
+  e.prb = c.prb;
+  e.rv = c.rv;
+  e.n_transmissions = transmissions;
+  e.crc_ok = true;
+  e.repetition = recent_.seen(payload_);
+  ++sf.statistics.discovery;
+  sf.out.add(e, payload_);
+}
+
+}  // namespace prose::phy

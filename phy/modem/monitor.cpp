@@ -1,0 +1,436 @@
+#include "phy/modem/monitor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "phy/modem/comm_monitor.h"
+#include "phy/modem/discovery_monitor.h"
+#include "phy/modem/event_sink.h"
+#include "phy/modem/soft_buffers.h"
+#include "phy/modem/stream_window.h"
+#include "phy/modem/subframe_receiver.h"
+#include "phy/modem/v2x_monitor.h"
+#include "phy/sync/prefix_search.h"
+#include "phy/sync/slss_search.h"
+#include "phy/types/pool.h"
+
+namespace prose::phy {
+namespace {
+
+constexpr int max_tracks = 4;
+constexpr int n_soft_buffers = 16;
+/// Subframes without anything decoded after which a transmitter's timing is forgotten: 20 ppm move it by 60 Ts in 100 ms.
+constexpr int track_memory_subframes = 400;
+/// A track that SLSS gave is searched for again after this long (slss-Period is 160 subframes at most).
+constexpr int slss_memory_subframes = 500;
+/// Fruitless attempts in a row after which the blind search only tries the best candidates: a carrier full of signals that say
+/// nothing must not cost many times real time for ever.
+constexpr int patience = 4000;
+constexpr int hurried_candidates = 2;
+
+int largest_tbs(const carrier_config& c) {
+  int largest = 0;
+  for (int mcs = 0; mcs < 32; ++mcs)
+    for (int format = 0; format < 2; ++format)
+      if (const auto t = pssch_transport(c.tm, mcs, c.n_prb, format)) largest = std::max(largest, t->tbs);
+  return largest;
+}
+
+prb_range to_prb_range(const prb_range_info& r) { return {r.prb_num, r.prb_start, r.prb_end}; }
+
+result<comm_pool> make_comm_pool(const carrier_config& c, const sl_comm_pool_info& info) {
+  comm_pool_config p;
+  p.n_prb = c.n_prb;
+  p.tm = c.tm;
+  p.known = info.known;
+  p.hopping = {info.hopping_parameter, info.n_subbands, info.rb_offset};
+  if (info.known) {
+    p.sc_period_subframes = info.sc_period_subframes;
+    p.pscch = to_prb_range(info.pscch);
+    p.offset_indicator = info.offset_indicator;
+    p.subframe_bitmap = info.subframe_bitmap;
+    if (info.data)
+      p.data = {to_prb_range(info.data->prb), info.data->offset_indicator, info.data->subframe_bitmap};
+  }
+  return comm_pool::make(p);
+}
+
+result<v2x_pool> make_v2x_pool(const carrier_config& c, const v2x_pool_info& info) {
+  v2x_pool_config p;
+  p.n_prb = c.n_prb;
+  p.size_subchannel = info.size_subchannel;
+  p.n_subchannels = info.n_subchannels;
+  p.start_prb = info.start_prb;
+  p.adjacent = info.adjacent;
+  p.start_prb_pscch = info.start_prb_pscch;
+  p.subframe_bitmap = info.subframe_bitmap;
+  p.offset_indicator = info.offset_indicator;
+  p.slss_period = info.slss_period;
+  p.slss_offset = info.slss_offset;
+  return v2x_pool::make(p);
+}
+
+result<discovery_pool> make_discovery_pool(const carrier_config& c, const discovery_pool_info& info) {
+  discovery_pool_config p;
+  p.n_prb = c.n_prb;
+  p.disc_period_subframes = info.disc_period_subframes;
+  p.num_retx = info.num_retx;
+  p.num_repetition = info.num_repetition;
+  p.prb = to_prb_range(info.prb);
+  p.offset_indicator = info.offset_indicator;
+  p.subframe_bitmap = info.subframe_bitmap;
+  return discovery_pool::make(p);
+}
+
+/// Subframe timing of one transmitter, or of several that agree.
+struct track {
+  bool used = false;
+  double next_start = 0;          ///< tick
+  std::int64_t next_index = 0;    ///< its subframe index
+  std::int64_t last_decoded = 0;  ///< subframe indices
+  std::int64_t last_slss = 0;
+  int n_decoded = 0;
+};
+
+struct outcome {
+  int decoded = 0;
+  bool slss = false;
+  signal_estimate strongest;
+};
+
+}  // namespace
+
+struct monitor::impl {
+  monitor_config config;
+  int sps;
+  int prefix_samples;
+  subframe_receiver rx;
+  soft_buffers buffers;
+  std::optional<v2x_monitor> v2x;
+  std::optional<comm_monitor> comm;
+  std::optional<discovery_monitor> discovery;
+  std::optional<slss_search> slss;
+  std::optional<prefix_search> prefix;
+  std::size_t search_window = 0;
+  stream_window stream;
+  event_sink sink;
+  monitor_statistics statistics;
+  bool started = false;
+
+  // aligned
+  std::int64_t next_stored = 0;   // index among the stored subframes
+  std::int64_t index = 0;         // unwrapped absolute number where known
+  int last_absolute = -1;
+
+  // slss, blind
+  std::array<track, max_tracks> tracks{};
+  std::int64_t epoch = 0;         // tick of subframe index 0
+  std::int64_t search_at = 0;     // starts before this tick are done
+  std::optional<int> absolute_of_index_0;
+  int fruitless = 0;
+
+  impl(const monitor_config& c, subframe_receiver&& r)
+      : config(c), sps(c.carrier.samples_per_subframe()),
+        prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size),
+        rx(std::move(r)), buffers(n_soft_buffers, largest_tbs(c.carrier)),
+        stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {}
+
+  void step(bool end);
+  void step_aligned(bool end);
+  void step_search(bool end);
+  int try_candidate(double start);
+  bool follow(track& t);
+  outcome examine(std::int64_t start, std::int64_t subframe_index, int absolute);
+  bool near_track(double start, bool whole_symbols) const;
+  std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
+  int absolute_of(std::int64_t i) const {
+    if (!absolute_of_index_0) return -1;
+    return static_cast<int>(((i + *absolute_of_index_0) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
+  }
+};
+
+// --- one subframe ------------------------------------------------------------------------------------------------------------
+
+outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, int absolute) {
+  outcome o;
+  std::array<std::span<const cf32>, max_rx_antennas> antennas;
+  for (int a = 0; a < config.n_antennas; ++a)
+    antennas[static_cast<std::size_t>(a)] = stream.at(a, start, static_cast<std::size_t>(sps));
+  const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
+  ++statistics.subframes;
+  if (loaded.power_db < -250) return o;
+  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs};
+  const auto add = [&](int n, const signal_estimate& s) {
+    if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
+    o.decoded += n;
+  };
+  const slss_result id = rx.detect_slss();
+  if (id.detected) {
+    const psbch_result mib = rx.decode_psbch(id.n_sl_id, hints_of(id.signal));
+    if (mib.detected) {
+      mib_sl_event e;
+      e.rx = sf.at(mib.signal);
+      e.n_sl_id = id.n_sl_id;
+      const auto fields = unpack_mib_sl(mib.payload());
+      if (fields) e.mib = *fields;
+      ++statistics.mib;
+      sink.add(e, mib.payload());
+      o.slss = true;
+      add(1, mib.signal);
+      if (fields && config.sync != sync_mode::aligned) {
+        const int absolute_now = fields->direct_frame_number * 10 + fields->direct_subframe_number;
+        absolute_of_index_0 = static_cast<int>((absolute_now - subframe_index) % n_absolute_subframes);
+      }
+    }
+  }
+  signal_estimate s;
+  if (v2x) add(v2x->examine(sf, buffers, s), s);
+  if (comm) add(comm->examine(sf, buffers, s), s);
+  if (discovery) add(discovery->examine(sf, s), s);
+  return o;
+}
+
+// --- aligned -----------------------------------------------------------------------------------------------------------------
+
+void monitor::impl::step_aligned(bool end) {
+  const aligned_timing& t = config.timing;
+  while (true) {
+    const std::int64_t start = t.first_subframe_sample + next_stored * sps;
+    if (start < stream.first_tick()) {  // before the stream, or lost in a gap
+      const std::int64_t missing = stream.first_tick() - start;
+      next_stored += (missing + sps - 1) / sps;
+      continue;
+    }
+    const bool whole = start + sps <= stream.end_tick();
+    if (!whole && !(end && start < stream.end_tick())) {
+      stream.drop_before(std::min(start, stream.end_tick()));
+      return;
+    }
+    int absolute = -1;
+    const auto n = static_cast<std::int64_t>(t.absolute_subframes.size());
+    if (n > 0) {
+      const std::int64_t number = next_stored < n ? t.absolute_subframes[static_cast<std::size_t>(next_stored)]
+                                                  : t.absolute_subframes.back() + next_stored - n + 1;
+      absolute = static_cast<int>((number % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
+      index += last_absolute < 0 ? 0 : (absolute - last_absolute + n_absolute_subframes) % n_absolute_subframes;
+      last_absolute = absolute;
+    } else {
+      index = next_stored;
+    }
+    examine(start, index, absolute);
+    ++next_stored;
+  }
+}
+
+// --- searching and tracking ----------------------------------------------------------------------------------------------------
+
+/// Within half a prefix of a track's subframes or, with whole_symbols, of any of its symbols.
+bool monitor::impl::near_track(double start, bool whole_symbols) const {
+  for (const track& t : tracks) {
+    if (!t.used) continue;
+    double d = std::fmod(start - t.next_start, sps);
+    if (d < 0) d += sps;
+    if (std::min(d, sps - d) <= 0.5 * prefix_samples) return true;
+    if (!whole_symbols) continue;
+    for (int l = 0; l < config.carrier.symbols_per_subframe(); ++l) {
+      const double boundary = l == 0 ? 0.0 : symbol_start_samples(config.carrier, l - 1) + config.carrier.fft_size;
+      if (std::abs(d - boundary) <= prefix_samples) return true;
+    }
+  }
+  return false;
+}
+
+bool monitor::impl::follow(track& t) {
+  const auto start = static_cast<std::int64_t>(std::llround(t.next_start));
+  const std::int64_t i = t.next_index++;
+  t.next_start += sps;
+  if (start < stream.first_tick()) return false;
+  const outcome o = examine(start, i, absolute_of(i));
+  if (o.slss) t.last_slss = i;
+  if (o.decoded > 0) {
+    t.last_decoded = i;
+    ++t.n_decoded;
+    const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
+    // Several transmitters share a track; small differences are theirs, not the clock's.
+    if (std::abs(error) > prefix_samples / 16.0) t.next_start += error * (t.n_decoded < 4 ? 0.5 : 0.2);
+    return true;
+  }
+  const bool stale = i - t.last_decoded > track_memory_subframes;
+  const bool slss_lost = config.sync == sync_mode::slss && i - t.last_slss > slss_memory_subframes;
+  if (stale || slss_lost) t.used = false;
+  return false;
+}
+
+int monitor::impl::try_candidate(double start) {
+  const auto at = static_cast<std::int64_t>(std::llround(start));
+  if (at < stream.first_tick()) return 0;
+  if (!started) epoch = at;
+  const std::int64_t i = index_of(start);
+  const outcome o = examine(at, i, absolute_of(i));
+  if (o.decoded == 0) {
+    ++fruitless;
+    return 0;
+  }
+  fruitless = 0;
+  started = true;
+  track* slot = &tracks[0];
+  for (track& t : tracks) {
+    if (!t.used) {
+      slot = &t;
+      break;
+    }
+    if (t.last_decoded < slot->last_decoded) slot = &t;
+  }
+  const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
+  *slot = track{true, start + sps + error, i + 1, i, i, 1};
+  return o.decoded;
+}
+
+// One subframe's length of possible starts at a time: those of known tracks first, then what a search offers beside them.
+void monitor::impl::step_search(bool end) {
+  while (search_at + static_cast<std::int64_t>(search_window) <= stream.end_tick() || (end && search_at < stream.end_tick())) {
+    int decoded = 0;
+    bool tracking = false;
+    for (track& t : tracks) {
+      while (t.used && t.next_start < static_cast<double>(search_at + sps)) {
+        tracking = true;
+        decoded += follow(t) ? 1 : 0;
+      }
+    }
+    std::array<std::span<const cf32>, max_rx_antennas> windows;
+    for (int a = 0; a < config.n_antennas; ++a)
+      windows[static_cast<std::size_t>(a)] = stream.at(a, search_at, search_window);
+    const auto antennas = std::span<const std::span<const cf32>>(windows).first(static_cast<std::size_t>(config.n_antennas));
+    if (slss && !(tracking && (decoded > 0 || config.sync == sync_mode::slss))) {
+      for (const slss_candidate& c : slss->search(antennas)) {
+        const double start = static_cast<double>(search_at) + c.start_samples;
+        if (near_track(start, decoded > 0)) continue;
+        decoded += try_candidate(start);
+      }
+    }
+    if (prefix) {
+      int tried = 0;
+      for (const prefix_candidate& c : prefix->search(antennas)) {
+        const double start = static_cast<double>(search_at) + c.start_samples;
+        if (near_track(start, decoded > 0)) continue;
+        if (fruitless > patience && tried >= hurried_candidates) break;
+        ++tried;
+        decoded += try_candidate(start);
+      }
+    }
+    search_at += sps;
+    double oldest = static_cast<double>(search_at);
+    for (const track& t : tracks)
+      if (t.used) oldest = std::min(oldest, t.next_start);
+    stream.drop_before(std::min(static_cast<std::int64_t>(oldest) - 1, stream.end_tick()));
+  }
+}
+
+void monitor::impl::step(bool end) {
+  if (config.sync == sync_mode::aligned) {
+    step_aligned(end);
+  } else {
+    step_search(end);
+  }
+}
+
+// --- the object ----------------------------------------------------------------------------------------------------------------
+
+monitor::monitor(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
+monitor::monitor(monitor&&) noexcept = default;
+monitor& monitor::operator=(monitor&&) noexcept = default;
+monitor::~monitor() = default;
+
+result<monitor> monitor::make(const monitor_config& config) {
+  const carrier_config& carrier = config.carrier;
+  if (config.n_antennas < 1 || config.n_antennas > max_rx_antennas) return fail("n_antennas: 1 to 4 are accepted");
+  auto rx = subframe_receiver::make({.carrier = carrier, .n_antennas = config.n_antennas});
+  if (!rx) return tl::unexpected(rx.error());
+  for (const int s : config.timing.absolute_subframes)
+    if (s < 0 || s >= n_absolute_subframes) return fail("absolute_subframes: 0 to 10239 are accepted");
+  auto p = std::make_unique<impl>(config, std::move(*rx));
+  const bool wide = is_v2x(carrier.tm);
+  if (const auto* info = std::get_if<v2x_pool_info>(&config.pool)) {
+    if (!wide) return fail("pool: a v2x pool needs transmission mode 3 or 4");
+    auto pool = make_v2x_pool(carrier, *info);
+    if (!pool) return fail("pool: " + pool.error().message);
+    p->v2x.emplace(carrier, std::move(*pool));
+  } else if (const auto* comm = std::get_if<sl_comm_pool_info>(&config.pool)) {
+    if (wide) return fail("pool: an sl_comm pool needs transmission mode 1 or 2");
+    auto pool = make_comm_pool(carrier, *comm);
+    if (!pool) return fail("pool: " + pool.error().message);
+    p->comm.emplace(carrier, std::move(*pool));
+  } else if (const auto* discovery = std::get_if<discovery_pool_info>(&config.pool)) {
+    if (wide) return fail("pool: a psdch pool needs transmission mode 1 or 2");
+    auto pool = make_discovery_pool(carrier, *discovery);
+    if (!pool) return fail("pool: " + pool.error().message);
+    p->discovery.emplace(carrier, std::move(*pool));
+  } else if (wide) {
+    p->v2x.emplace(carrier, std::nullopt);
+  } else {
+    auto pool = make_comm_pool(carrier, {});
+    if (!pool) return fail("pool: " + pool.error().message);
+    p->comm.emplace(carrier, std::move(*pool));
+    p->discovery.emplace(carrier, std::nullopt);
+  }
+  if (config.sync != sync_mode::aligned) {
+    auto search = slss_search::make({.carrier = carrier, .n_antennas = config.n_antennas, .max_cfo_hz = config.max_cfo_hz});
+    if (!search) return tl::unexpected(search.error());
+    p->search_window = search->window_samples();
+    p->slss.emplace(std::move(*search));
+  }
+  if (config.sync == sync_mode::blind) {
+    auto search = prefix_search::make({.carrier = carrier, .n_antennas = config.n_antennas});
+    if (!search) return tl::unexpected(search.error());
+    p->search_window = std::max(p->search_window, search->window_samples());
+    p->prefix.emplace(std::move(*search));
+  }
+  return monitor(std::move(p));
+}
+
+std::span<const monitor_event> monitor::process(std::span<const cf32> samples, std::int64_t first_tick) {
+  const std::array<std::span<const cf32>, 1> one{samples};
+  return process(one, first_tick);
+}
+
+std::span<const monitor_event> monitor::process(std::span<const std::span<const cf32>> samples, std::int64_t first_tick) {
+  impl& m = *impl_;
+  m.sink.clear();
+  if (samples.size() < static_cast<std::size_t>(m.config.n_antennas) || samples[0].empty()) return {};
+  if (m.stream.empty()) {
+    m.stream.restart(first_tick);
+    m.search_at = first_tick;
+  } else if (first_tick != m.stream.end_tick()) {
+    ++m.statistics.gaps;
+    m.stream.pad();
+    m.step(true);
+    m.stream.restart(first_tick);
+    m.search_at = first_tick;
+    for (track& t : m.tracks)
+      if (t.used && t.next_start < static_cast<double>(first_tick)) {
+        const double missed = std::ceil((static_cast<double>(first_tick) - t.next_start) / m.sps);
+        t.next_start += missed * m.sps;
+        t.next_index += static_cast<std::int64_t>(missed);
+      }
+  }
+  m.statistics.samples += samples[0].size();
+  std::size_t done = 0;
+  while (done < samples[0].size()) {
+    done += m.stream.append(samples, done, m.statistics.non_finite_samples);
+    m.step(false);
+  }
+  return m.sink.events();
+}
+
+std::span<const monitor_event> monitor::finish() {
+  impl& m = *impl_;
+  m.sink.clear();
+  if (m.stream.empty()) return {};
+  m.stream.pad();
+  m.step(true);
+  return m.sink.events();
+}
+
+const monitor_statistics& monitor::statistics() const { return impl_->statistics; }
+
+}  // namespace prose::phy
