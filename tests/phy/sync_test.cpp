@@ -3,9 +3,6 @@
 
 #include <algorithm>
 #include <complex>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <numbers>
 #include <random>
 #include <string>
@@ -14,53 +11,11 @@
 #include "phy/sync/prefix_search.h"
 #include "phy/sync/slss_search.h"
 #include "phy/sync/slss_sequences.h"
+#include "tests/phy/shared_recording.h"
 
 using namespace prose::phy;
-namespace fs = std::filesystem;
 
 namespace {
-
-struct recording {
-  std::string name;
-  carrier_config carrier;
-  nlohmann::json expected;
-  std::vector<cf32> samples;
-};
-
-std::vector<recording> recordings(const std::string& channel) {
-  std::vector<recording> out;
-  for (const char* folder : {"recorded", "generated_a", "generated_b"}) {
-    const fs::path dir = fs::path(PROSE_SHARED_IQ) / folder;
-    if (!fs::exists(dir)) continue;
-    for (const auto& entry : fs::directory_iterator(dir)) {
-      const std::string file = entry.path().string();
-      const std::string suffix = ".expected.json";
-      if (!file.ends_with(suffix)) continue;
-      recording r;
-      std::ifstream(file) >> r.expected;
-      bool wanted = channel.empty();
-      for (const auto& f : r.expected["frames"]) wanted = wanted || f["channel"] == channel;
-      if (!wanted) continue;
-      const auto& c = r.expected["carrier"];
-      const auto carrier =
-          carrier_config::make(c["n_prb"], c["cp"] == "extended" ? cyclic_prefix::extended : cyclic_prefix::normal,
-                               static_cast<transmission_mode>(c["transmission_mode"].get<int>()), c["sample_rate_hz"]);
-      if (!carrier) {
-        ADD_FAILURE() << file << ": " << carrier.error().message;
-        continue;
-      }
-      r.carrier = *carrier;
-      r.name = entry.path().filename().string();
-      std::ifstream data(file.substr(0, file.size() - suffix.size()) + ".sigmf-data", std::ios::binary);
-      const std::string bytes((std::istreambuf_iterator<char>(data)), std::istreambuf_iterator<char>());
-      r.samples.resize(bytes.size() / sizeof(cf32));
-      std::copy_n(bytes.data(), r.samples.size() * sizeof(cf32), reinterpret_cast<char*>(r.samples.data()));
-      out.push_back(std::move(r));
-    }
-  }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  return out;
-}
 
 std::vector<cf32> noise(std::mt19937& rng, std::size_t n, double power) {
   std::normal_distribution<float> g(0.0F, static_cast<float>(std::sqrt(power / 2)));
@@ -90,14 +45,14 @@ TEST(slss_sequences, distinct_identities) {
 }
 
 TEST(slss_search, recordings_with_delay_and_carrier_offset) {
-  const auto all = recordings("PSBCH");
+  const auto all = shared_recordings({"recorded", "generated_a", "generated_b"}, "PSBCH");
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   std::mt19937 rng(1);
   for (const auto& r : all) {
     const auto sps = static_cast<std::size_t>(r.carrier.samples_per_subframe());
     for (const auto& f : r.expected["frames"]) {
       if (f["channel"] != "PSBCH") continue;
-      const auto first = r.expected["first_subframe_sample"].get<std::size_t>() + f["index"].get<std::size_t>() * sps;
+      const auto first = static_cast<std::size_t>(r.first_sample()) + f["index"].get<std::size_t>() * sps;
       std::vector<cf32> sf(r.samples.begin() + static_cast<std::ptrdiff_t>(first),
                            r.samples.begin() + static_cast<std::ptrdiff_t>(first + sps));
       double power = 0;
@@ -130,7 +85,7 @@ TEST(slss_search, noise_has_no_identity) {
 }
 
 TEST(prefix_search, recordings_with_delay_and_carrier_offset) {
-  const auto all = recordings("");
+  const auto all = shared_recordings({"recorded", "generated_a", "generated_b"});
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   std::mt19937 rng(3);
   for (const auto& r : all) {
@@ -139,7 +94,7 @@ TEST(prefix_search, recordings_with_delay_and_carrier_offset) {
     for (const auto& f : r.expected["frames"]) {
       if (f["index"] == last) continue;
       last = f["index"];
-      const auto first = r.expected["first_subframe_sample"].get<std::size_t>() + f["index"].get<std::size_t>() * sps;
+      const auto first = static_cast<std::size_t>(r.first_sample()) + f["index"].get<std::size_t>() * sps;
       std::vector<cf32> sf(r.samples.begin() + static_cast<std::ptrdiff_t>(first),
                            r.samples.begin() + static_cast<std::ptrdiff_t>(std::min(first + sps, r.samples.size())));
       double power = 0;
