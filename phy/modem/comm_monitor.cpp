@@ -220,14 +220,13 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
         r = alone(sf, buffers, c, hints);
       }
     }
-    // Out of step: try every redundancy version by itself.
-    for (int t = 0; t < 4 && !r.crc_ok; ++t) {
+    // Out of step: try every redundancy version by itself. Within a block that is decoded already only the first of another one is
+    // of interest.
+    for (int t = 0; t < (g.decoded ? 1 : 4) && !r.crc_ok; ++t) {
       c.rv = rv_order[static_cast<std::size_t>(t)];
       r = alone(sf, buffers, c, hints);
       transmissions = 1;
       if (r.crc_ok) {
-        const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
-        (void)payload;
         g.count = g.count / 4 * 4 + t + 1;
         g.decoded = true;
       }

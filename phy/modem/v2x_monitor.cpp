@@ -28,7 +28,9 @@ v2x_monitor::v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> 
 }
 
 int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
-  const std::span<const int> prbs = pool_ ? pool_->pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
+  const std::span<const int> prbs = !pool_              ? std::span<const int>(all_prbs_)
+                                    : sf.absolute < 0 ? pool_->pscch_prbs()
+                                                      : pool_->pscch_candidates(sf.absolute);
   if (prbs.empty()) return 0;
   const auto found = sf.rx.find_pscch(prbs);
   const auto n = std::min(found.size(), found_.size());

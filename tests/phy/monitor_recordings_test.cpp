@@ -2,8 +2,8 @@
 // again after a random delay, carrier offset, gain and noise, with the timing and the sub-channel layout withheld.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
 #include <random>
 #include <set>
@@ -118,6 +118,16 @@ bool consecutive(const shared_recording& r) {
   return true;
 }
 
+/// More seeds and other noise by hand: MONITOR_SEEDS=20 MONITOR_SNR_DB=15.
+int n_seeds() {
+  const char* text = std::getenv("MONITOR_SEEDS");
+  return text == nullptr ? 2 : std::max(1, std::atoi(text));
+}
+double snr_db() {
+  const char* text = std::getenv("MONITOR_SNR_DB");
+  return text == nullptr ? 30.0 : std::atof(text);
+}
+
 const std::vector<std::string> all_folders{"recorded", "generated_a", "generated_b"};
 
 struct total {
@@ -146,8 +156,9 @@ TEST(monitor_recordings, blind_after_delay_offset_gain_and_noise) {
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   total t;
   std::mt19937_64 rng(20240101);
-  for (const auto& r : all)
-    if (consecutive(r)) t.add(r.name, judge(r, perturbed(r, rng, 30.0), config_of(r, sync_mode::blind)));
+  for (int seed = 0; seed < n_seeds(); ++seed)
+    for (const auto& r : all)
+      if (consecutive(r)) t.add(r.name, judge(r, perturbed(r, rng, snr_db()), config_of(r, sync_mode::blind)));
   std::printf("%d of %d frames\n", t.sum.found, t.sum.expected);
   EXPECT_GE(t.sum.found, static_cast<int>(std::ceil(0.95 * t.sum.expected)));
   EXPECT_EQ(t.sum.invented, 0);
@@ -158,12 +169,13 @@ TEST(monitor_recordings, blind_without_the_sub_channel_layout) {
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   total t;
   std::mt19937_64 rng(20240102);
-  for (const auto& r : all) {
-    if (!consecutive(r) || !is_v2x(r.carrier.tm)) continue;
-    auto config = config_of(r, sync_mode::blind);
-    config.pool = {};
-    t.add(r.name, judge(r, perturbed(r, rng, 30.0), config));
-  }
+  for (int seed = 0; seed < n_seeds(); ++seed)
+    for (const auto& r : all) {
+      if (!consecutive(r) || !is_v2x(r.carrier.tm)) continue;
+      auto config = config_of(r, sync_mode::blind);
+      config.pool = {};
+      t.add(r.name, judge(r, perturbed(r, rng, snr_db()), config));
+    }
   std::printf("%d of %d frames\n", t.sum.found, t.sum.expected);
   EXPECT_GE(t.sum.found, static_cast<int>(std::ceil(0.90 * t.sum.expected)));
   EXPECT_EQ(t.sum.invented, 0);
