@@ -192,8 +192,9 @@ TEST(monitor_recordings, slss_search_finds_the_broadcasts) {
     std::set<frame> got;
     collect(m->process(x, 0), false, r, got);
     collect(m->finish(), false, r, got);
-    for (const auto& f : r.expected["frames"])
-      if (f["channel"] == "PSBCH")
-        EXPECT_TRUE(got.contains({"PSBCH", -1, f["hex"].get<std::string>(), f["n_sl_id"].get<int>()})) << r.name;
+    for (const auto& f : r.expected["frames"]) {
+      if (f["channel"] != "PSBCH") continue;
+      EXPECT_TRUE(got.contains({"PSBCH", -1, f["hex"].get<std::string>(), f["n_sl_id"].get<int>()})) << r.name;
+    }
   }
 }
