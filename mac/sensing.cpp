@@ -1,0 +1,148 @@
+#include "mac/sensing.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace prose::mac {
+
+namespace {
+constexpr std::size_t max_remembered_sci = 4096;
+
+/// Calls mark(y) for each y of [first, last] with y + j * own == at for some j in [0, c_resel).
+template <class Mark>
+void for_each_meeting(std::int64_t first, std::int64_t last, int own, int c_resel, std::int64_t at, Mark&& mark) {
+  if (at < first) return;
+  if (own <= 0) {
+    if (at <= last) mark(at);
+    return;
+  }
+  const std::int64_t j_first = at <= last ? 0 : (at - last + own - 1) / own;
+  for (std::int64_t j = j_first; j < c_resel && at - j * own >= first; ++j) mark(at - j * own);
+}
+/// Q of steps 5 and 6: a period below P_step recurs within the selection window.
+int repetitions(int period, std::int64_t n, std::int64_t z) {
+  return period < sensing_p_step && n - z <= period ? (sensing_p_step + period - 1) / period : 1;
+}
+}  // namespace
+
+sensing_history::sensing_history(const sensing_config& config) : config_(config), ring_(sensing_window) {}
+
+void sensing_history::clear() {
+  std::fill(ring_.begin(), ring_.end(), record{});
+  sci_.clear();
+  unmonitored_.clear();
+}
+
+const sensing_history::record* sensing_history::at(std::int64_t y) const {
+  if (y < 0) return nullptr;
+  const record& r = ring_[static_cast<std::size_t>(y % sensing_window)];
+  return r.y == y ? &r : nullptr;
+}
+
+void sensing_history::subframe(std::int64_t y, bool monitored, std::span<const double> rssi_dbm) {
+  if (y < 0) return;
+  record& r = ring_[static_cast<std::size_t>(y % sensing_window)];
+  r.y = y;
+  r.monitored = monitored;
+  r.measured = monitored && !rssi_dbm.empty();
+  if (r.measured)
+    for (std::size_t m = 0; m < rssi_dbm.size() && m < max_subchannels; ++m)
+      r.rssi_mw[m] = static_cast<float>(std::pow(10.0, rssi_dbm[m] / 10));
+  if (!monitored) unmonitored_.push_back(y);
+  std::erase_if(unmonitored_, [&](std::int64_t z) { return z < y - sensing_window || z > y; });
+  while (!sci_.empty() && sci_.front().y < y - sensing_window) sci_.pop_front();
+}
+
+void sensing_history::heard(const sensed_sci& sci) {
+  if (sci.n_subchannels < 1 || sci.first_subchannel < 0 || sci.first_subchannel + sci.n_subchannels > config_.n_subchannels ||
+      sci.priority < 1 || sci.priority > 8 || sci.period_subframes < 0)
+    return;
+  if (sci_.size() >= max_remembered_sci) sci_.pop_front();
+  sci_.push_back(sci);
+}
+
+// Step 8. Without any measurement a resource counts as silent.
+double sensing_history::mean_rssi(const candidate_resource& r, const selection_request& q) const {
+  const int stride = q.period_subframes >= sensing_p_step || q.period_subframes == 0 ? sensing_p_step : q.period_subframes;
+  double sum = 0;
+  int n = 0;
+  for (std::int64_t y = r.y - stride; y >= q.n - sensing_window; y -= stride) {
+    const record* rec = at(y);
+    if (rec == nullptr || !rec->measured) continue;
+    for (int m = 0; m < q.n_subchannels; ++m) sum += rec->rssi_mw[static_cast<std::size_t>(r.first_subchannel + m)];
+    n += q.n_subchannels;
+  }
+  return n == 0 ? 0.0 : sum / n;
+}
+
+selection_outcome sensing_history::candidates(const selection_request& q, std::vector<candidate_resource>& out) const {
+  selection_outcome o;
+  const int per_subframe = config_.n_subchannels - q.n_subchannels + 1;
+  out.clear();
+  if (per_subframe <= 0 || q.priority < 1 || q.priority > 8) return o;
+  o.n_total = per_subframe * (config_.t2 - config_.t1 + 1);
+  const double enough = config_.remaining_fraction * o.n_total;
+  const std::int64_t first = q.n + config_.t1, last = q.n + config_.t2;
+  const auto n_y = static_cast<std::size_t>(last - first + 1);
+  const auto columns = static_cast<std::size_t>(per_subframe);
+  std::vector<char> unmonitored(n_y, 0), reserved;
+
+  // Step 5: what a UE may have announced in a subframe that was not heard, with any period.
+  static constexpr int allowed[] = {20, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000};
+  for (const auto z : unmonitored_) {
+    if (z < q.n - sensing_window || z >= q.n) continue;
+    for (const int period : allowed)
+      for (int i = 1; i <= repetitions(period, q.n, z); ++i)
+        for_each_meeting(first, last, q.period_subframes, q.c_resel, z + std::int64_t{i} * period,
+                         [&](std::int64_t y) { unmonitored[static_cast<std::size_t>(y - first)] = 1; });
+  }
+  // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little left
+  // the step is waived (as TS 38.214 8.1.4 does for its successor).
+  const auto open = static_cast<double>(std::count(unmonitored.begin(), unmonitored.end(), 0)) * per_subframe;
+  if (open < enough) std::fill(unmonitored.begin(), unmonitored.end(), 0);
+
+  // Steps 4, 6 and 7.
+  for (;; ++o.threshold_raises) {
+    reserved.assign(n_y * columns, 0);
+    bool any = false;
+    for (const auto& s : sci_) {
+      if (s.y < q.n - sensing_window) continue;
+      const auto th = config_.threshold_dbm[static_cast<std::size_t>((q.priority - 1) * 8 + (s.priority - 1))];
+      if (s.rsrp_dbm <= th + 3.0 * o.threshold_raises) continue;
+      const int x_first = std::max(0, s.first_subchannel - q.n_subchannels + 1);
+      const int x_last = std::min(per_subframe - 1, s.first_subchannel + s.n_subchannels - 1);
+      const auto mark = [&](std::int64_t y) {
+        any = true;
+        for (int x = x_first; x <= x_last; ++x)
+          reserved[static_cast<std::size_t>(y - first) * columns + static_cast<std::size_t>(x)] = 1;
+      };
+      // The second transmission that an SCI announces is noted as heard where it will be, so s.y may lie ahead.
+      if (s.y >= q.n) for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y, mark);
+      if (s.period_subframes == 0) continue;
+      for (int i = 1; i <= repetitions(s.period_subframes, q.n, s.y); ++i)
+        for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y + std::int64_t{i} * s.period_subframes, mark);
+    }
+    out.clear();
+    for (std::size_t i = 0; i < n_y; ++i)
+      for (std::size_t x = 0; x < columns && unmonitored[i] == 0; ++x)
+        if (reserved[i * columns + x] == 0) out.push_back({first + static_cast<std::int64_t>(i), static_cast<int>(x)});
+    if (static_cast<double>(out.size()) >= enough || !any) break;
+  }
+  o.n_after_exclusion = static_cast<int>(out.size());
+  // Step 9: the quietest until a fifth of all. 
+  const auto keep = static_cast<std::size_t>(std::ceil(enough));
+  if (out.size() > keep) {
+    std::vector<std::pair<double, candidate_resource>> ranked;
+    ranked.reserve(out.size());
+    for (const auto& r : out) ranked.emplace_back(mean_rssi(r, q), r);
+    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    // Everything as quiet as the last one kept stays in: without measurements that is all, not the earliest fifth.
+    const double limit = ranked[keep - 1].first;
+    out.clear();
+    for (const auto& [e, r] : ranked)
+      if (e <= limit) out.push_back(r);
+  }
+  return o;
+}
+
+}  // namespace prose::mac

@@ -1,0 +1,237 @@
+#include "mac/sync_reference.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace prose::mac {
+
+namespace {
+constexpr int first_oon_id = 168;
+std::int64_t modulo(std::int64_t v, std::int64_t m) { return ((v % m) + m) % m; }
+}  // namespace
+
+const char* name_of(sync_role r) {
+  switch (r) {
+    case sync_role::searching: return "searching";
+    case sync_role::reference: return "reference";
+    case sync_role::follower: return "follower";
+    case sync_role::holdover: return "holdover";
+    case sync_role::gnss: return "gnss";
+  }
+  return "?";
+}
+
+sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context)
+    : config_(config), n_prb_(n_prb), random_(random), random_context_(random_context) {
+  if (config_.mode == time_mode::gnss) role_ = sync_role::gnss;
+  tx_offset_ = config_.offset_1;
+  draw_id();
+}
+
+// TS 36.331 5.10.7.3: without a reference, SLSSID is drawn uniformly from the out-of-coverage set.
+void sync_reference::draw_id() {
+  n_sl_id_ = first_oon_id + static_cast<int>(random_(random_context_) % 168U);
+  mute_seed_ = random_(random_context_);
+}
+
+// NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both had followed
+// one that left) would otherwise always transmit together and never hear each other.
+bool sync_reference::mutes(std::int64_t period_index) const {
+  const std::uint32_t h = (static_cast<std::uint32_t>(period_index) ^ mute_seed_) * 2654435761U;
+  return h >> 29 == 0;
+}
+
+std::optional<int> sync_reference::reference_id() const {
+  return role_ == sync_role::follower ? std::optional<int>(current_.n_sl_id) : std::nullopt;
+}
+
+int sync_reference::dfn_subframe(std::int64_t local) const {
+  return static_cast<int>(modulo(local + dfn_offset_, dfn_subframes));
+}
+
+bool sync_reference::is_slss_subframe(std::int64_t local) const {
+  if (role_ == sync_role::searching || role_ == sync_role::gnss) return false;
+  const int at = dfn_subframe(local) % config_.period_subframes;
+  return at == config_.offset_1 || at == config_.offset_2;
+}
+
+std::optional<slss_transmission> sync_reference::transmission(std::int64_t local) const {
+  if (!config_.transmit_slss || (role_ != sync_role::reference && role_ != sync_role::follower)) return std::nullopt;
+  // 5.10.7.2: a follower transmits only where its reference is weak.
+  if (role_ == sync_role::follower && current_.s_rsrp_dbm >= config_.tx_threshold_dbm) return std::nullopt;
+  const int dfn = dfn_subframe(local);
+  if (dfn % config_.period_subframes != tx_offset_) return std::nullopt;
+  if (role_ == sync_role::reference && mutes(local / config_.period_subframes)) return std::nullopt;
+  slss_transmission t;
+  t.n_sl_id = n_sl_id_;
+  t.mib.n_prb = n_prb_;
+  t.mib.direct_frame_number = static_cast<std::uint16_t>(dfn / 10);
+  t.mib.direct_subframe_number = static_cast<std::uint8_t>(dfn % 10);
+  return t;
+}
+
+std::int64_t sync_reference::next_deadline() const {
+  if (role_ == sync_role::searching || role_ == sync_role::holdover) return search_ends_.value_or(0);
+  if (role_ == sync_role::follower)
+    return current_.last_heard + std::int64_t{config_.loss_periods} * config_.period_subframes + 1;
+  return INT64_MAX;
+}
+
+// 5.10.8.2: in coverage first, then an in-coverage identity out of coverage, then the rest.
+int sync_reference::priority_group(const candidate& c) {
+  if (c.in_coverage) return 0;
+  return c.n_sl_id < first_oon_id ? 1 : 2;
+}
+
+bool sync_reference::suitable(const candidate& c) const {
+  return c.used && c.s_rsrp_dbm >= config_.min_s_rsrp_dbm + config_.min_hysteresis_db;
+}
+
+sync_reference::candidate& sync_reference::slot_for(const slss_heard& h, std::int64_t dfn_offset) {
+  candidate* oldest = &heard_[0];
+  for (auto& c : heard_) {
+    if (c.used && c.n_sl_id == h.n_sl_id && c.dfn_offset == dfn_offset &&
+        c.slss_offset == static_cast<int>(modulo(h.dfn_subframe, config_.period_subframes)))
+      return c;
+    if (!c.used) {
+      if (oldest->used) oldest = &c;
+    } else if (oldest->used && c.last_heard < oldest->last_heard) {
+      oldest = &c;
+    }
+  }
+  *oldest = candidate{};
+  return *oldest;
+}
+
+void sync_reference::become_reference(sync_actions& out) {
+  // The timing that was kept so far goes on: what others hear does not jump when a reference leaves.
+  const bool had_timing = role_ == sync_role::holdover;
+  role_ = sync_role::reference;
+  draw_id();
+  tx_offset_ = config_.offset_1;
+  if (!had_timing) {
+    dfn_offset_ = static_cast<std::int64_t>(random_(random_context_) % static_cast<std::uint32_t>(dfn_subframes));
+    out.timing_changed = true;
+  }
+  out.role_changed = true;
+}
+
+void sync_reference::follow(const candidate& c, sync_actions& out) {
+  const bool jump = role_ == sync_role::searching || c.dfn_offset != dfn_offset_ ||
+                    std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+  role_ = sync_role::follower;
+  dfn_offset_ = c.dfn_offset;
+  out.shift_samples = c.timing_offset_samples;
+  out.timing_changed = out.timing_changed || jump;
+  out.role_changed = true;
+  current_ = c;
+  // 5.10.7.3: the reference's identity; +168 where an out-of-coverage UE already relays an in-coverage one.
+  n_sl_id_ = !c.in_coverage && c.n_sl_id < first_oon_id ? c.n_sl_id + first_oon_id : c.n_sl_id;
+  // The other offset, so that the reference stays audible while we transmit.
+  tx_offset_ = c.slss_offset == config_.offset_1 ? config_.offset_2 : config_.offset_1;
+  for (auto& h : heard_) h.timing_offset_samples -= out.shift_samples;
+  current_.timing_offset_samples = 0;
+}
+
+sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> heard) {
+  sync_actions out;
+  if (role_ == sync_role::gnss) return out;
+  const std::int64_t period = config_.period_subframes;
+  if (!search_ends_) {
+    const auto spread = static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes);
+    search_ends_ = now + config_.search_periods * period + static_cast<std::int64_t>(random_(random_context_) % spread);
+  }
+  for (const auto& h : heard) {
+    if (h.n_sl_id < 0 || h.n_sl_id >= 336 || h.dfn_subframe < 0 || h.dfn_subframe >= dfn_subframes) continue;
+    const auto dfn_offset = modulo(h.dfn_subframe - h.local_subframe, dfn_subframes);
+    candidate& c = slot_for(h, dfn_offset);
+    const bool fresh = !c.used;
+    c.used = true;
+    c.n_sl_id = h.n_sl_id;
+    c.in_coverage = h.in_coverage;
+    c.dfn_offset = dfn_offset;
+    c.last_heard = h.local_subframe;
+    c.timing_offset_samples = h.timing_offset_samples;
+    c.slss_offset = static_cast<int>(modulo(h.dfn_subframe, period));
+    // Layer-3 filtering with a = 1/2 (TS 36.331 5.5.3.2, filterCoefficient fc4).
+    c.s_rsrp_dbm = fresh ? h.s_rsrp_dbm : 0.5 * c.s_rsrp_dbm + 0.5 * h.s_rsrp_dbm;
+    ++c.n_heard;
+    if (role_ == sync_role::follower && c.n_sl_id == current_.n_sl_id && c.dfn_offset == current_.dfn_offset &&
+        c.slss_offset == current_.slss_offset) {
+      current_.last_heard = c.last_heard;
+      current_.s_rsrp_dbm = c.s_rsrp_dbm;
+      const double step = config_.tracking_gain * h.timing_offset_samples;
+      out.shift_samples += step;
+      for (auto& o : heard_) o.timing_offset_samples -= step;
+    }
+    // Two references drew the same identity: the timing tells them apart.
+    if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_ &&
+        (c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples)) {
+      draw_id();
+      out.role_changed = true;
+    }
+  }
+  for (auto& c : heard_)
+    if (c.used && now - c.last_heard > config_.loss_periods * period) c.used = false;
+
+  if (role_ == sync_role::follower && (now - current_.last_heard > config_.loss_periods * period ||
+                                       current_.s_rsrp_dbm < config_.min_s_rsrp_dbm)) {
+    // Whoever followed the same reference misses it now too: who waits least becomes the next one.
+    role_ = sync_role::holdover;
+    out.role_changed = true;
+    search_ends_ = now + static_cast<std::int64_t>(
+                             random_(random_context_) % static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes));
+  }
+  candidate* best = nullptr;
+  for (auto& c : heard_) {
+    if (!suitable(c)) continue;
+    if (best == nullptr || priority_group(c) < priority_group(*best) ||
+        (priority_group(c) == priority_group(*best) && c.s_rsrp_dbm > best->s_rsrp_dbm))
+      best = &c;
+  }
+  switch (role_) {
+    case sync_role::searching:
+    case sync_role::holdover:
+      // A whole search first, so that the strongest is known; it ends early once something was heard for three periods.
+      if (best != nullptr && (best->n_heard >= 3 || now >= *search_ends_)) {
+        follow(*best, out);
+      } else if (now >= *search_ends_) {
+        become_reference(out);
+      }
+      break;
+    case sync_role::reference: {
+      // NOT 3GPP: of two references that hear each other the one with the smaller identity stays, or both would adopt the
+      // other's timing at once. An identity in coverage always wins.
+      candidate* smallest = nullptr;
+      for (auto& c : heard_)
+        if (suitable(c) && c.n_heard >= 2 && (priority_group(c) < 2 || c.n_sl_id < n_sl_id_))
+          if (smallest == nullptr || priority_group(c) < priority_group(*smallest) ||
+              (priority_group(c) == priority_group(*smallest) && c.n_sl_id < smallest->n_sl_id))
+            smallest = &c;
+      if (smallest != nullptr) follow(*smallest, out);
+      break;
+    }
+    case sync_role::follower: {
+      const candidate* other = nullptr;
+      for (const auto& c : heard_) {
+        if (!suitable(c) || c.n_heard < 3 || (c.n_sl_id == current_.n_sl_id && c.dfn_offset == current_.dfn_offset)) continue;
+        bool better = priority_group(c) < priority_group(current_);
+        if (priority_group(c) == priority_group(current_)) {
+          const bool new_timing =
+              c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+          better = config_.merge_by_identity && new_timing ? c.n_sl_id < current_.n_sl_id
+                                                           : c.s_rsrp_dbm >= current_.s_rsrp_dbm + config_.diff_hysteresis_db;
+        }
+        if (better && (other == nullptr || priority_group(c) < priority_group(*other) ||
+                       (priority_group(c) == priority_group(*other) && c.s_rsrp_dbm > other->s_rsrp_dbm)))
+          other = &c;
+      }
+      if (other != nullptr) follow(candidate(*other), out);
+      break;
+    }
+    case sync_role::gnss: break;
+  }
+  return out;
+}
+
+}  // namespace prose::mac

@@ -1,0 +1,242 @@
+// Synchronisation references among UEs in simulated time: each UE has its own clock (offset and drift in samples), hears the
+// others' SLSS with a given S-RSRP, and cannot hear while it transmits.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <deque>
+#include <memory>
+#include <random>
+
+#include "mac/sync_reference.h"
+
+using namespace prose::mac;
+
+namespace {
+constexpr double samples_per_subframe = 15360;
+
+struct node {
+  std::mt19937 rng;
+  std::unique_ptr<sync_reference> sync;
+  double origin = 0;     // true time (samples) of local subframe 0
+  double drift = 0;      // samples a subframe
+  std::int64_t local = 0;
+  bool on = true;
+  int timing_changes = 0;
+  double start_of(std::int64_t n) const { return origin + static_cast<double>(n) * (samples_per_subframe + drift); }
+};
+
+struct world {
+  std::deque<node> nodes;
+  double s_rsrp_dbm = -80;
+  std::vector<std::vector<double>> loss_db;  // extra, per pair
+  double now = 0;
+
+  explicit world(int n, unsigned seed, const sync_config& config = {}) {
+    for (int i = 0; i < n; ++i) {
+      nodes.emplace_back();
+      node& x = nodes.back();
+      x.rng.seed(seed * 100 + static_cast<unsigned>(i));
+      x.origin = static_cast<double>(x.rng() % 1000000);
+      x.sync = std::make_unique<sync_reference>(
+          config, 25, [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); }, &x.rng);
+    }
+    loss_db.assign(static_cast<std::size_t>(n), std::vector<double>(static_cast<std::size_t>(n), 0.0));
+  }
+  void run(double subframes) {
+    for (const double end = now + subframes * samples_per_subframe; now < end; now += samples_per_subframe) {
+      struct sent {
+        std::size_t who;
+        double start;
+        slss_transmission t;
+      };
+      std::vector<sent> air;
+      for (std::size_t i = 0; i < nodes.size(); ++i) {
+        node& x = nodes[i];
+        while (x.start_of(x.local) < now) ++x.local;
+        if (x.on)
+          if (const auto t = x.sync->transmission(x.local)) air.push_back({i, x.start_of(x.local), *t});
+      }
+      for (std::size_t i = 0; i < nodes.size(); ++i) {
+        node& x = nodes[i];
+        if (!x.on) continue;
+        std::vector<slss_heard> heard;
+        const double own = x.start_of(x.local);
+        bool deaf = false;
+        for (const auto& s : air) deaf |= s.who == i;
+        for (const auto& s : air) {
+          if (deaf || s.who == i) continue;
+          double off = s.start - own;
+          std::int64_t local = x.local;
+          while (off > samples_per_subframe / 2) off -= samples_per_subframe, ++local;
+          while (off < -samples_per_subframe / 2) off += samples_per_subframe, --local;
+          heard.push_back({s.t.n_sl_id, s.t.mib.in_coverage,
+                           s.t.mib.direct_frame_number * 10 + s.t.mib.direct_subframe_number, local,
+                           s_rsrp_dbm - loss_db[s.who][i], off});
+        }
+        const auto a = x.sync->step(x.local, heard);
+        x.origin += a.shift_samples;
+        x.timing_changes += a.timing_changed;
+      }
+    }
+  }
+  /// Largest difference of subframe starts, and whether everybody agrees on the DFN.
+  double spread(bool& same_dfn) const {
+    double low = 1e18, high = -1e18;
+    int dfn = -1;
+    same_dfn = true;
+    for (const auto& x : nodes) {
+      if (!x.on) continue;
+      // the subframe of each node nearest to `now`
+      const auto n = static_cast<std::int64_t>(std::llround((now - x.origin) / (samples_per_subframe + x.drift)));
+      low = std::min(low, x.start_of(n));
+      high = std::max(high, x.start_of(n));
+      if (!x.sync->has_timing()) return 1e9;
+      const int d = x.sync->dfn_subframe(n);
+      if (dfn >= 0 && d != dfn) same_dfn = false;
+      dfn = d;
+    }
+    return high - low;
+  }
+  int count(sync_role r) const {
+    int n = 0;
+    for (const auto& x : nodes) n += x.on && x.sync->role() == r;
+    return n;
+  }
+};
+}  // namespace
+
+TEST(sync_reference, alone_becomes_the_reference_after_a_search) {
+  world w(1, 1);
+  w.run(6 * 40 - 5);
+  EXPECT_EQ(w.count(sync_role::searching), 1);
+  w.run(7 * 40);
+  EXPECT_EQ(w.count(sync_role::reference), 1);
+  EXPECT_GE(w.nodes[0].sync->n_sl_id(), 168);
+  EXPECT_LT(w.nodes[0].sync->n_sl_id(), 336);
+}
+TEST(sync_reference, three_ues_agree_whatever_the_order_of_events) {
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    world w(3, seed);
+    w.run(4000);
+    bool same = false;
+    EXPECT_LT(w.spread(same), 8.0) << "seed " << seed;
+    EXPECT_TRUE(same) << "seed " << seed;
+    EXPECT_EQ(w.count(sync_role::reference), 1) << "seed " << seed;
+    EXPECT_EQ(w.count(sync_role::follower), 2) << "seed " << seed;
+  }
+}
+TEST(sync_reference, followers_track_half_a_ppm_of_drift) {
+  world w(3, 7);
+  w.nodes[0].drift = 0.5e-6 * samples_per_subframe;
+  w.nodes[1].drift = -0.5e-6 * samples_per_subframe;
+  w.run(4000);
+  double worst = 0;
+  for (int i = 0; i < 20; ++i) {
+    w.run(1000);
+    bool same = false;
+    worst = std::max(worst, w.spread(same));
+    EXPECT_TRUE(same);
+  }
+  EXPECT_LT(worst, 8.0);  // of 15360 samples a subframe; the normal prefix has 72
+}
+TEST(sync_reference, another_reference_is_chosen_when_it_leaves_and_timing_does_not_jump) {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    world w(3, 1000 + seed);
+    w.run(4000);
+    for (auto& x : w.nodes)
+      if (x.sync->role() == sync_role::reference) x.on = false;
+    for (auto& x : w.nodes) x.timing_changes = 0;
+    w.run(300);
+    EXPECT_EQ(w.count(sync_role::reference), 0) << "too early, seed " << seed;
+    w.run(2500);
+    bool same = false;
+    EXPECT_LT(w.spread(same), 8.0) << "seed " << seed;
+    EXPECT_TRUE(same);
+    EXPECT_EQ(w.count(sync_role::reference), 1) << "seed " << seed;
+    for (auto& x : w.nodes) EXPECT_EQ(x.timing_changes, 0) << "seed " << seed;
+  }
+}
+TEST(sync_reference, two_islands_that_meet_end_with_one_reference) {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    world w(4, 2000 + seed);
+    for (int i = 0; i < 2; ++i)
+      for (int j = 2; j < 4; ++j) w.loss_db[i][j] = w.loss_db[j][i] = 200;
+    w.run(3000);
+    EXPECT_EQ(w.count(sync_role::reference), 2);
+    for (auto& row : w.loss_db) std::fill(row.begin(), row.end(), 0.0);
+    w.run(5000);
+    bool same = false;
+    EXPECT_LT(w.spread(same), 8.0) << "seed " << seed;
+    EXPECT_TRUE(same) << "seed " << seed;
+    EXPECT_EQ(w.count(sync_role::reference), 1) << "seed " << seed;
+  }
+}
+
+namespace {
+std::uint32_t seven(void*) { return 7; }
+slss_heard heard_at(std::int64_t n, int id, int dfn, double dbm, bool in_coverage = false) {
+  return {id, in_coverage, dfn % 10240, n, dbm, 0.0};
+}
+}  // namespace
+
+TEST(sync_reference, minimum_requirement_and_hysteresis) {
+  sync_config c;
+  c.merge_by_identity = false;
+  sync_reference s(c, 25, seven, nullptr);
+  // Just below min + hysteresis: never followed.
+  for (std::int64_t n = 0; n < 2000; n += 40) s.step(n, std::vector{heard_at(n, 170, static_cast<int>(n) + 17, -112.5)});
+  EXPECT_EQ(s.role(), sync_role::reference);
+
+  sync_reference f(c, 25, seven, nullptr);
+  std::int64_t n = 0;
+  for (; n < 400; n += 40) f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100)});
+  ASSERT_EQ(f.reference_id(), 300);
+  for (; n < 2000; n += 40)  // 2 dB more is less than syncRefDiffHyst
+    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100), heard_at(n + 1, 301, static_cast<int>(n) + 500, -98)});
+  EXPECT_EQ(f.reference_id(), 300);
+  for (; n < 4000; n += 40)
+    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100), heard_at(n + 1, 301, static_cast<int>(n) + 500, -96)});
+  EXPECT_EQ(f.reference_id(), 301);
+  for (; n < 6000; n += 40)  // in coverage wins however weak
+    f.step(n, std::vector{heard_at(n, 301, static_cast<int>(n) + 499, -96), heard_at(n + 1, 20, static_cast<int>(n) + 900, -110, true)});
+  EXPECT_EQ(f.reference_id(), 20);
+  EXPECT_EQ(f.n_sl_id(), 20);
+}
+TEST(sync_reference, an_in_coverage_identity_is_relayed_out_of_coverage) {
+  sync_reference f(sync_config{}, 25, seven, nullptr);
+  for (std::int64_t n = 0; n < 400; n += 40) f.step(n, std::vector{heard_at(n, 20, static_cast<int>(n), -90, false)});
+  EXPECT_EQ(f.reference_id(), 20);
+  EXPECT_EQ(f.n_sl_id(), 188);
+}
+TEST(sync_reference, one_slss_a_period_with_the_right_mib_and_only_weak_references_are_relayed) {
+  sync_config c;
+  sync_reference s(c, 50, seven, nullptr);
+  for (std::int64_t n = 0; n < 600; n += 40) s.step(n, {});
+  ASSERT_EQ(s.role(), sync_role::reference);
+  int sent = 0;
+  for (std::int64_t n = 600; n < 600 + 10240; ++n)
+    if (const auto t = s.transmission(n)) {
+      ++sent;
+      EXPECT_EQ(t->mib.direct_frame_number * 10 + t->mib.direct_subframe_number, s.dfn_subframe(n));
+      EXPECT_EQ(t->mib.n_prb, 50);
+      EXPECT_TRUE(s.is_slss_subframe(n));
+    }
+  // One in eight is left out, to listen.
+  EXPECT_GT(sent, 256 * 3 / 4);
+  EXPECT_LT(sent, 256);
+  c.tx_threshold_dbm = -90;
+  for (const double dbm : {-95.0, -85.0}) {
+    sync_reference f(c, 50, seven, nullptr);
+    for (std::int64_t n = 0; n < 400; n += 40) f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 37, dbm)});
+    ASSERT_EQ(f.role(), sync_role::follower);
+    int relayed = 0;
+    for (std::int64_t n = 400; n < 800; ++n) relayed += f.transmission(n).has_value();
+    EXPECT_EQ(relayed, dbm < -90 ? 10 : 0);
+  }
+}
+TEST(sync_reference, garbage_is_ignored) {
+  sync_reference f(sync_config{}, 25, seven, nullptr);
+  for (std::int64_t n = 0; n < 200; n += 40)
+    f.step(n, std::vector{heard_at(n, 336, 5, -50), heard_at(n, -1, 5, -50), slss_heard{200, false, 10240, n, -50, 0}});
+  EXPECT_EQ(f.role(), sync_role::searching);
+}
