@@ -80,11 +80,15 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
   const int per_subframe = config_.n_subchannels - q.n_subchannels + 1;
   out.clear();
   if (per_subframe <= 0 || q.priority < 1 || q.priority > 8) return o;
-  o.n_total = per_subframe * (config_.t2 - config_.t1 + 1);
-  const double enough = config_.remaining_fraction * o.n_total;
-  const std::int64_t first = q.n + config_.t1, last = q.n + config_.t2;
+  if (q.t2 < q.t1) return o;
+  const std::int64_t first = q.n + q.t1, last = q.n + q.t2;
   const auto n_y = static_cast<std::size_t>(last - first + 1);
   const auto columns = static_cast<std::size_t>(per_subframe);
+  const auto usable = [&](std::size_t i) { return q.usable.empty() || q.usable[i] != 0; };
+  std::size_t n_usable = 0;
+  for (std::size_t i = 0; i < n_y; ++i) n_usable += usable(i);
+  o.n_total = per_subframe * static_cast<int>(n_usable);
+  const double enough = config_.remaining_fraction * o.n_total;
   std::vector<char> unmonitored(n_y, 0), reserved;
 
   // Step 5: what a UE may have announced in a subframe that was not heard, with any period.
@@ -98,7 +102,8 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
   }
   // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little left
   // the step is waived (as TS 38.214 8.1.4 does for its successor).
-  const auto open = static_cast<double>(std::count(unmonitored.begin(), unmonitored.end(), 0)) * per_subframe;
+  double open = 0;
+  for (std::size_t i = 0; i < n_y; ++i) open += usable(i) && unmonitored[i] == 0 ? per_subframe : 0;
   if (open < enough) std::fill(unmonitored.begin(), unmonitored.end(), 0);
 
   // Steps 4, 6 and 7.
@@ -124,7 +129,7 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
     }
     out.clear();
     for (std::size_t i = 0; i < n_y; ++i)
-      for (std::size_t x = 0; x < columns && unmonitored[i] == 0; ++x)
+      for (std::size_t x = 0; x < columns && usable(i) && unmonitored[i] == 0; ++x)
         if (reserved[i * columns + x] == 0) out.push_back({first + static_cast<std::int64_t>(i), static_cast<int>(x)});
     if (static_cast<double>(out.size()) >= enough || !any) break;
   }

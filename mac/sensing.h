@@ -26,8 +26,6 @@ struct sensed_sci {
 
 struct sensing_config {
   int n_subchannels = 3;
-  int t1 = 4;                                   ///< <= 4: processing time, in subframes of the pool
-  int t2 = 100;                                 ///< 20..100
   /// thresPSSCH-RSRP-List, entry (a-1)*8 + (b-1): own priority a, received priority b. dBm.
   std::array<double, 64> threshold_dbm = [] {
     std::array<double, 64> a{};
@@ -49,6 +47,10 @@ struct selection_request {
   int priority = 1;             ///< prio_TX, PPPP 1..8
   int period_subframes = 0;     ///< P'_rsvp_TX; 0: no reservation
   int c_resel = 1;              ///< 10 * counter with a reservation, else 1
+  int t1 = 4;                   ///< <= 4: processing time, in subframes of the pool
+  int t2 = 100;                 ///< 20..100
+  /// One entry for each of n + t1 .. n + t2, zero where the bitmap leaves the subframe out of the pool. Empty: all are in it.
+  std::span<const std::uint8_t> usable{};
 };
 
 struct selection_outcome {

@@ -25,10 +25,9 @@ struct bench {
 bool has(const std::vector<candidate_resource>& v, std::int64_t y, int x) {
   return std::find(v.begin(), v.end(), candidate_resource{y, x}) != v.end();
 }
-sensing_config three_subchannels(int t2 = 100) {
+sensing_config three_subchannels() {
   sensing_config c;
   c.n_subchannels = 3;
-  c.t2 = t2;
   return c;
 }
 }  // namespace
@@ -105,12 +104,12 @@ TEST(sensing, an_unmonitored_subframe_excludes_all_its_periods) {
   }
 }
 TEST(sensing, too_few_left_raises_the_threshold_by_3_db) {
-  bench b(three_subchannels(103));
+  bench b(three_subchannels());
   b.listen(0, 1000);
   for (int y = 900; y < 1000; ++y)
     b.history.heard({.y = y, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 100, .rsrp_dbm = y % 2 ? -105.5 : -60});
   selection_outcome o;
-  const auto c = b.ask({.n = 1000, .period_subframes = 100, .c_resel = 1}, &o);
+  const auto c = b.ask({.n = 1000, .period_subframes = 100, .c_resel = 1, .t2 = 103}, &o);
   EXPECT_EQ(o.threshold_raises, 2);  // -110 -> -104
   EXPECT_FALSE(c.empty());
   for (const auto& r : c) EXPECT_TRUE((r.y % 2 == 1) || r.y > 1099) << r.y;
@@ -148,4 +147,16 @@ TEST(sensing, a_flood_of_reservations_keeps_memory_and_still_answers) {
   b.history.heard({.y = 999, .first_subchannel = -1});
   b.history.heard({.y = 999, .first_subchannel = 2, .n_subchannels = 2});
   b.history.heard({.y = 999, .priority = 9});
+}
+
+TEST(sensing, subframes_outside_the_pool_are_no_candidates) {
+  bench b(three_subchannels());
+  b.listen(0, 1000);
+  std::vector<std::uint8_t> usable(97, 0);
+  usable[10] = usable[20] = 1;
+  selection_outcome o;
+  const auto c = b.ask({.n = 1000, .usable = usable}, &o);
+  EXPECT_EQ(o.n_total, 6);
+  EXPECT_EQ(c.size(), 6U);
+  EXPECT_TRUE(has(c, 1014, 0) && has(c, 1024, 2));
 }

@@ -1,0 +1,61 @@
+// security_port on security::ue_security.
+#pragma once
+
+#include "mac/security_port.h"
+#include "security/ue_security.h"
+
+namespace prose::mac {
+
+class security_adapter final : public security_port {
+ public:
+  explicit security_adapter(security::ue_security& s) : s_(s) {}
+
+  bool advance(slot_t t, time_ms now) override {
+    const auto r = s_.discovery().advance(t, now);
+    // The caller keeps the mark on disk (mark_to_store); without a disk, as in tests, it counts as stored at once.
+    if (store_marks_at_once)
+      if (const auto mark = s_.discovery().clock().mark_to_store()) s_.discovery().clock().mark_stored(*mark);
+    return r == security::slot_clock::step_result::advanced || r == security::slot_clock::step_result::unchanged;
+  }
+  std::span<const security::discovery_pdu> announcements(time_ms now) override { return s_.discovery().announcements(now); }
+  std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override {
+    return s_.discovery().queries(wanted, now);
+  }
+  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu,
+                                                     time_ms now) override {
+    return s_.discovery().receive(pdu, now);
+  }
+  bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) override {
+    return s_.links().connect(heard, now, out).has_value();
+  }
+  result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst,
+                                                                 std::span<const std::uint8_t> octets, time_ms now,
+                                                                 std::span<std::uint8_t> buffer,
+                                                                 security::actions& out) override {
+    return s_.links().receive(lcid, src, dst, octets, now, buffer, out);
+  }
+  result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid, security::sdu_type type,
+                                                           std::span<const std::uint8_t> data, time_ms now,
+                                                           std::span<std::uint8_t> out) override {
+    return s_.links().seal(link, lcid, type, data, now, out);
+  }
+  void tick(time_ms now, security::actions& out) override { s_.links().tick(now, out); }
+  bool rekey(security::link_id link, time_ms now, security::actions& out) override {
+    return s_.links().rekey(link, now, out).has_value();
+  }
+  bool release(security::link_id link, time_ms now, security::actions& out) override {
+    return s_.links().release(link, now, out).has_value();
+  }
+  std::optional<security::link_id> link_with(peer_id peer) const override { return s_.links().link_with(peer); }
+  std::optional<security::link_info> info(security::link_id link, time_ms now) const override {
+    return s_.links().info(link, now);
+  }
+  void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const override { s_.append_own_l2_ids(now, out); }
+
+  bool store_marks_at_once = false;
+
+ private:
+  security::ue_security& s_;
+};
+
+}  // namespace prose::mac

@@ -1,0 +1,52 @@
+// What the MAC and the UE need from the security sublayer, and nothing more. One implementation wraps security::ue_security
+// (security_adapter.h); tests may put another in its place.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "security/link_engine.h"
+#include "security/types.h"
+
+namespace prose::mac {
+
+using security::l2_id;
+using security::peer_id;
+using security::slot_t;
+using security::time_ms;
+
+class security_port {
+ public:
+  virtual ~security_port() = default;
+
+  /// Moves to UTC slot t; false where the slot clock refuses (back, or a leap that nobody confirmed).
+  virtual bool advance(slot_t t, time_ms now) = 0;
+
+  // --- discovery ---
+  /// All entries of this slot, in the order to send them. A call counts as transmission.
+  virtual std::span<const security::discovery_pdu> announcements(time_ms now) = 0;
+  virtual std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) = 0;
+  virtual std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu,
+                                                             time_ms now) = 0;
+
+  // --- links ---
+  virtual bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) = 0;
+  virtual result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst,
+                                                                         std::span<const std::uint8_t> octets, time_ms now,
+                                                                         std::span<std::uint8_t> buffer,
+                                                                         security::actions& out) = 0;
+  virtual result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid,
+                                                                   security::sdu_type type, std::span<const std::uint8_t> data,
+                                                                   time_ms now, std::span<std::uint8_t> out) = 0;
+  virtual void tick(time_ms now, security::actions& out) = 0;
+  virtual bool rekey(security::link_id link, time_ms now, security::actions& out) = 0;
+  virtual bool release(security::link_id link, time_ms now, security::actions& out) = 0;
+  virtual std::optional<security::link_id> link_with(peer_id peer) const = 0;
+  virtual std::optional<security::link_info> info(security::link_id link, time_ms now) const = 0;
+  /// Every layer-2 ID on which something may arrive now.
+  virtual void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const = 0;
+};
+
+}  // namespace prose::mac
