@@ -1,0 +1,81 @@
+// TM2: autonomous selection in SC periods (TS 36.321 5.14.1.1, TS 36.213 14.1.1.3, 14.2.1.2). Per period and destination one
+// grant: a PSCCH resource, a time pattern, PRBs; each transport block is sent four times.
+#pragma once
+
+#include <array>
+#include <map>
+#include <vector>
+
+#include "mac/random.h"
+#include "mac/transmission.h"
+#include "mac/tx_flows.h"
+#include "phy/types/pool.h"
+
+namespace prose::mac {
+
+struct tm2_config {
+  int mcs = 9;
+  int max_prb = 20;               ///< largest PSSCH allocation; also limited by the pool
+  int max_grants_per_period = 2;  ///< destinations served in one SC period (Rel-13: several grants)
+  int max_pattern_weight = 4;     ///< sum of k_TRP over the grants of a period: of 8 subframes, the rest is for listening
+};
+
+struct scheduler_counters {
+  std::uint64_t grants = 0, blocks = 0, pscch = 0, pssch = 0, unused = 0, selections = 0, reselections = 0, raised_thresholds = 0;
+};
+
+class tm2_scheduler {
+ public:
+  tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, scheduling_random& random);
+
+  /// Decides one subframe: at the start of a period it chooses the grants of the whole period. is_taken(local subframe): an own
+  /// SLSS goes out there.
+  template <class IsTaken>
+  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
+    const auto at = pool_.locate(absolute);
+    if (!at) return;
+    if (at->offset == 0 || local - at->offset != period_start_) {
+      // After a jump of the timing the rest of a period is not used.
+      grants_.clear();
+      period_start_ = local - at->offset;
+      if (at->offset == 0 && flows.any_waiting()) {
+        taken_.assign(static_cast<std::size_t>(pool_.config().sc_period_subframes), 0);
+        for (std::size_t i = 0; i < taken_.size(); ++i) taken_[i] = is_taken(local + static_cast<std::int64_t>(i)) ? 1 : 0;
+        choose(flows, now);
+      }
+    }
+    fill(at->offset, absolute, flows, now, out);
+  }
+  bool has_grants() const { return !grants_.empty(); }
+  std::int64_t period_start() const { return period_start_; }
+  void reset() { grants_.clear(), period_start_ = INT64_MIN; }
+  /// Octets that one period can carry for one destination.
+  std::size_t period_capacity() const;
+  const scheduler_counters& counters() const { return counters_; }
+
+ private:
+  struct grant {
+    l2_id src = 0, dst = 0;
+    phy::sci_format0 sci;
+    std::array<phy::comm_pool::pscch_place, 2> pscch;
+    int tbs_octets = 0;
+    std::vector<int> subframes;  ///< offsets of its PSSCH transmissions
+    transport_block block;       ///< of the transport block under way; empty: nothing was left to send
+  };
+  void choose(tx_flows& flows, time_ms now);
+  bool choose_one(const tx_flow& f, std::size_t backlog, int weight_left, int& weight);
+  void fill(int offset, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
+  int octets_of(int n_prb) const;
+
+  tm2_config config_;
+  const phy::comm_pool& pool_;
+  scheduling_random& random_;
+  std::vector<int> allocations_;   ///< usable 2^a 3^b 5^c numbers of PRBs, ascending
+  std::vector<grant> grants_;
+  std::vector<char> taken_;        ///< by an own transmission of this period, by offset
+  std::int64_t period_start_ = INT64_MIN;
+  int pool_prbs_ = 0;
+  scheduler_counters counters_;
+};
+
+}  // namespace prose::mac

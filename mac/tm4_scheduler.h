@@ -1,0 +1,94 @@
+// TM4: resources selected by the UE from what it sensed, reserved and kept (TS 36.321 5.14.1.1, TS 36.213 14.1.1.4B, 14.1.1.6).
+#pragma once
+
+#include <array>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "mac/random.h"
+#include "mac/sensing.h"
+#include "mac/tm2_scheduler.h"
+#include "mac/transmission.h"
+#include "mac/tx_flows.h"
+#include "phy/types/pool.h"
+
+namespace prose::mac {
+
+struct tm4_config {
+  int mcs = 9;
+  int priority = 4;                 ///< PPPP 1 (highest) .. 8
+  int max_subchannels = 3;          ///< of one transmission
+  /// Reservation period, ms: 20, 50, 100, 200 .. 1000; 0: every block is selected on its own ("single MAC PDU" of 5.14.1.1).
+  int reservation_period_ms = 0;
+  bool retransmit = true;           ///< two transmissions a block (else one)
+  double prob_resource_keep = 0.4;  ///< probResourceKeep: 0, 0.2 .. 0.8
+  int reselect_after = 4;           ///< sl-ReselectAfter: unused opportunities in a row, 1..9
+  int max_processes = 2;            ///< sidelink processes that transmit (Rel-14: two)
+  int t2 = 20;                      ///< selection window of single blocks; reservations use 100
+  std::array<double, 64> threshold_dbm = sensing_config{}.threshold_dbm;
+};
+
+class tm4_scheduler {
+ public:
+  tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, scheduling_random& random);
+
+  /// What was heard, by absolute subframe of its reception.
+  void heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm);
+  /// One subframe is over; transmitted: we could not listen.
+  void subframe_over(std::int64_t local, int absolute, bool transmitted, std::span<const double> subchannel_rssi_dbm);
+  /// Decides subframe `local`. is_taken as in tm2_scheduler.
+  template <class IsTaken>
+  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
+    const std::int64_t y = pool_index(local, absolute);
+    if (y < 0) return;
+    if (flows.any_waiting()) select(local, y, flows, now, is_taken);
+    fill(y, absolute, flows, now, out);
+  }
+  bool busy() const { return !processes_.empty(); }
+  void reset();
+  std::size_t block_capacity() const;
+  const scheduler_counters& counters() const { return counters_; }
+  const sensing_history& history() const { return history_; }
+  std::size_t n_processes() const { return processes_.size(); }
+
+ private:
+  struct process {
+    std::int64_t next = 0;            ///< pool index of the next initial transmission
+    int first = 0, count = 1;         ///< sub-channels
+    int gap = 0;                      ///< retransmission at next + gap; 0: none
+    int other_first = 0;
+    int period = 0;                   ///< subframes of the pool; 0: this once
+    int counter = 1;                  ///< SL_RESOURCE_RESELECTION_COUNTER
+    int missed = 0;
+    transport_block block;
+    std::int64_t block_at = -1;       ///< initial transmission of `block`
+  };
+  /// k of t_k^SL continued over DFN cycles; -1 where the subframe is not in the pool.
+  std::int64_t pool_index(std::int64_t local, int absolute);
+  template <class IsTaken>
+  void select(std::int64_t local, std::int64_t y, tx_flows& flows, time_ms now, IsTaken&& is_taken) {
+    if (static_cast<int>(processes_.size()) >= config_.max_processes) return;
+    select_free(local, y, flows, now);
+    (void)is_taken;
+  }
+  void select_free(std::int64_t local, std::int64_t y, tx_flows& flows, time_ms now);
+  bool own_use(std::int64_t y) const;
+  void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
+  void emit(const process& p, bool second, int absolute, subframe_transmission& out);
+  int octets_of(int first, int count) const;
+  int draw_counter(int period);
+
+  tm4_config config_;
+  const phy::v2x_pool& pool_;
+  scheduling_random& random_;
+  sensing_history history_;
+  std::deque<process> processes_;
+  std::vector<candidate_resource> candidates_;
+  std::int64_t last_y_ = -1;
+  std::int64_t cycle_ = 0;
+  int last_k_ = -1;
+  scheduler_counters counters_;
+};
+
+}  // namespace prose::mac
