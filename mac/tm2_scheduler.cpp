@@ -65,10 +65,13 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   g.src = f.src;
   g.dst = f.dst;
   g.tbs_octets = octets;
-  // The lightest pattern that carries all; of equal ones the first drawn that meets nothing else of ours.
+  // The heaviest pattern that the limit admits: with k_TRP = 4 two UEs that transmit in the same eight subframes are deaf to
+  // each other in all four transmissions of a block with 1 of 70, with k_TRP = 2 (two turns of the pattern) with 1 of 28, and a
+  // pair of unequal patterns fares worse still. Blocks that are not needed are not sent.
   int best = -1, best_blocks = 0;
-  for (const auto& w : fdd_patterns) {
-    if (w.weight > weight_left) break;
+  for (auto at = std::rbegin(fdd_patterns); at != std::rend(fdd_patterns); ++at) {
+    const auto& w = *at;
+    if (w.weight > weight_left) continue;
     for (int i = 0; i < draws; ++i) {
       const int trp = w.first + random_.below(w.count);
       const int blocks = pool_.n_pssch_transmissions(trp) / 4;
@@ -82,7 +85,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
       best_blocks = blocks;
       weight = w.weight;
     }
-    if (best_blocks >= blocks_wanted) break;
+    if (best >= 0) break;
   }
   if (best < 0) return false;
   // TS 36.213 14.2.1.2: n uniform; here among those that meet no other own transmission.
@@ -94,7 +97,10 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
     placed = taken_[static_cast<std::size_t>(g.pscch[0].subframe)] == 0 && taken_[static_cast<std::size_t>(g.pscch[1].subframe)] == 0;
   }
   if (!placed) return false;
-  const int start = random_.below(pool_prbs_ - n_prb + 1);
+  // Uniform over places side by side: blocks of equal size then meet wholly or not at all.
+  const int places = pool_prbs_ / n_prb;
+  const int spare = pool_prbs_ - places * n_prb;
+  const int start = random_.below(places) * n_prb + (places == 1 ? random_.below(spare + 1) : 0);
   g.sci.resource_block_assignment = static_cast<std::uint16_t>(phy::riv_encode(pool_.config().n_prb, start, n_prb));
   g.sci.time_resource_pattern = static_cast<std::uint8_t>(best);
   g.sci.mcs = static_cast<std::uint8_t>(config_.mcs);

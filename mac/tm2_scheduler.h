@@ -14,9 +14,9 @@
 namespace prose::mac {
 
 struct tm2_config {
-  int mcs = 9;
-  int max_prb = 20;               ///< largest PSSCH allocation; also limited by the pool
-  int max_grants_per_period = 2;  ///< destinations served in one SC period (Rel-13: several grants)
+  int mcs = 14;
+  int max_prb = 12;               ///< largest PSSCH allocation; also limited by the pool. Half a band leaves room for others
+  int max_grants_per_period = 1;  ///< destinations served in one SC period (Rel-13: several grants); they take turns
   int max_pattern_weight = 4;     ///< sum of k_TRP over the grants of a period: of 8 subframes, the rest is for listening
 };
 

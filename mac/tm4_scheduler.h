@@ -16,11 +16,11 @@
 namespace prose::mac {
 
 struct tm4_config {
-  int mcs = 9;
+  int mcs = 14;
   int priority = 4;                 ///< PPPP 1 (highest) .. 8
   int max_subchannels = 3;          ///< of one transmission
   /// Reservation period, ms: 20, 50, 100, 200 .. 1000; 0: every block is selected on its own ("single MAC PDU" of 5.14.1.1).
-  int reservation_period_ms = 0;
+  int reservation_period_ms = 20;
   bool retransmit = true;           ///< two transmissions a block (else one)
   double prob_resource_keep = 0.4;  ///< probResourceKeep: 0, 0.2 .. 0.8
   int reselect_after = 4;           ///< sl-ReselectAfter: unused opportunities in a row, 1..9
@@ -37,14 +37,9 @@ class tm4_scheduler {
   void heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm);
   /// One subframe is over; transmitted: we could not listen.
   void subframe_over(std::int64_t local, int absolute, bool transmitted, std::span<const double> subchannel_rssi_dbm);
-  /// Decides subframe `local`. is_taken as in tm2_scheduler.
-  template <class IsTaken>
-  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
-    const std::int64_t y = pool_index(local, absolute);
-    if (y < 0) return;
-    if (flows.any_waiting()) select(local, y, flows, now, is_taken);
-    fill(y, absolute, flows, now, out);
-  }
+  /// Decides subframe `local`: selects resources when something waits and a process is free. Own SLSS subframes are not in
+  /// t_k^SL, so they need no look.
+  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   bool busy() const { return !processes_.empty(); }
   void reset();
   std::size_t block_capacity() const;
@@ -61,22 +56,17 @@ class tm4_scheduler {
     int period = 0;                   ///< subframes of the pool; 0: this once
     int counter = 1;                  ///< SL_RESOURCE_RESELECTION_COUNTER
     int missed = 0;
+    bool last = false;                ///< the period ends with this block: no reservation is announced
     transport_block block;
+    l2_id src = 0, dst = 0;           ///< of the block
     std::int64_t block_at = -1;       ///< initial transmission of `block`
   };
-  /// k of t_k^SL continued over DFN cycles; -1 where the subframe is not in the pool.
-  std::int64_t pool_index(std::int64_t local, int absolute);
-  template <class IsTaken>
-  void select(std::int64_t local, std::int64_t y, tx_flows& flows, time_ms now, IsTaken&& is_taken) {
-    if (static_cast<int>(processes_.size()) >= config_.max_processes) return;
-    select_free(local, y, flows, now);
-    (void)is_taken;
-  }
-  void select_free(std::int64_t local, std::int64_t y, tx_flows& flows, time_ms now);
+  void select(std::int64_t y, tx_flows& flows, time_ms now);
+  std::int64_t index_of(std::int64_t local, int absolute) const;
   bool own_use(std::int64_t y) const;
   void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   void emit(const process& p, bool second, int absolute, subframe_transmission& out);
-  int octets_of(int first, int count) const;
+  int octets_of(int count) const;
   int draw_counter(int period);
 
   tm4_config config_;
@@ -85,9 +75,7 @@ class tm4_scheduler {
   sensing_history history_;
   std::deque<process> processes_;
   std::vector<candidate_resource> candidates_;
-  std::int64_t last_y_ = -1;
-  std::int64_t cycle_ = 0;
-  int last_k_ = -1;
+  std::vector<std::uint8_t> usable_;
   scheduler_counters counters_;
 };
 

@@ -39,16 +39,16 @@ tx_flow& tx_flows::flow_for(peer_id peer, l2_id src, l2_id dst, time_ms now) {
 }
 
 void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now) {
-  std::vector<std::uint8_t> sdu;
-  if (m.lcid != lcid_pc5s_protected) sdu.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
-  sdu.insert(sdu.end(), m.octets.begin(), m.octets.end());
+  std::vector<std::uint8_t> octets;
+  if (m.lcid != lcid_pc5s_protected) octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
+  octets.insert(octets.end(), m.octets.begin(), m.octets.end());
   tx_flow& f = flow_for(m.peer, m.src, m.dst, now);
   auto& rlc = f.channels.try_emplace(m.lcid, 8 * 1024).first->second;
   if (!f.has_signalling()) f.signalling_since = now;
   f.last_used = now;
   // A retransmission that finds its predecessor still waiting adds nothing.
   if (m.lcid != lcid_pc5s_protected && !rlc.empty()) return;
-  if (!rlc.enqueue(std::move(sdu))) ++counters_.sdus_refused;
+  if (!rlc.enqueue(std::move(octets))) ++counters_.sdus_refused;
 }
 
 bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data) {

@@ -1,0 +1,68 @@
+// PSDCH: which discovery message goes out on which resource of a discovery period (type 1 selection by the UE: TS 36.321
+// 5.15.1.1, TS 36.213 14.3.1).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "mac/random.h"
+#include "mac/security_port.h"
+#include "mac/transmission.h"
+#include "phy/types/pool.h"
+
+namespace prose::mac {
+
+struct discovery_tx_config {
+  bool announce = true;             ///< model A
+  int per_period = 6;               ///< announcements in one discovery period; the entries of a slot take turns
+  double tx_probability = 1.0;      ///< txProbability 0.25, 0.5, 0.75, 1
+};
+
+class discovery_scheduler {
+ public:
+  discovery_scheduler(const discovery_tx_config& config, const phy::discovery_pool& pool, scheduling_random& random)
+      : config_(config), pool_(pool), random_(random) {}
+
+  /// Queries and responses of model B: sent once, in the next period.
+  void enqueue(const security::discovery_pdu& pdu);
+  /// Decides subframe `local`; at the start of a period the messages of the period take their resources.
+  template <class IsTaken>
+  void decide(std::int64_t local, int absolute, security_port& security, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
+    const auto at = pool_.locate(absolute);
+    if (!at) return;
+    if (at->offset == 0) {
+      choose(security, now);
+      for (auto p = planned_.begin(); p != planned_.end();) p = is_taken(local + p->first) ? planned_.erase(p) : std::next(p);
+      period_start_ = local;
+    }
+    if (local - at->offset != period_start_) planned_.clear();  // the timing jumped
+    const auto p = planned_.find(at->offset);
+    if (p == planned_.end()) return;
+    out.psdch = p->second;
+    planned_.erase(p);
+    ++sent_;
+  }
+  void reset() { planned_.clear(), period_start_ = INT64_MIN; }
+  bool planned() const { return !planned_.empty(); }
+  bool waiting() const { return !queued_.empty(); }
+  bool announcing() const { return config_.announce; }
+  std::uint64_t sent() const { return sent_; }
+  static constexpr std::size_t max_queued = 64;
+
+ private:
+  void choose(security_port& security, time_ms now);
+  discovery_tx_config config_;
+  const phy::discovery_pool& pool_;
+  scheduling_random& random_;
+  std::deque<security::discovery_pdu> queued_;
+  std::map<int, psdch_transmission> planned_;  ///< by offset in the period
+  std::int64_t period_start_ = INT64_MIN;
+  std::size_t turn_ = 0;
+  std::uint64_t sent_ = 0;
+};
+
+}  // namespace prose::mac

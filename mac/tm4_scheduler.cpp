@@ -1,0 +1,237 @@
+#include "mac/tm4_scheduler.h"
+
+#include <algorithm>
+
+namespace prose::mac {
+
+namespace {
+constexpr int largest_gap = 15;
+constexpr int reservation_t2 = 100;
+
+// TS 36.213 table 14.2.1-2.
+int reservation_code(int period_ms) {
+  switch (period_ms) {
+    case 0: return 0;
+    case 50: return 11;
+    case 20: return 12;
+    default: return period_ms / 100;
+  }
+}
+int reservation_period(int code) {
+  if (code >= 1 && code <= 10) return code * sensing_p_step;
+  return code == 11 ? 50 : code == 12 ? 20 : 0;
+}
+sensing_config sensing_of(const tm4_config& c, const phy::v2x_pool& pool) {
+  sensing_config s;
+  s.n_subchannels = pool.config().n_subchannels;
+  s.threshold_dbm = c.threshold_dbm;
+  return s;
+}
+}  // namespace
+
+tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, scheduling_random& random)
+    : config_(config), pool_(pool), random_(random), history_(sensing_of(config, pool)) {
+  config_.max_subchannels = std::min(config_.max_subchannels, pool_.config().n_subchannels);
+}
+
+void tm4_scheduler::reset() {
+  processes_.clear();
+  history_.clear();
+}
+
+int tm4_scheduler::octets_of(int count) const {
+  const auto prbs = pool_.pssch_prbs(0, count);
+  if (!prbs) return 0;
+  const auto t = phy::pssch_transport(phy::transmission_mode::tm4, config_.mcs, prbs->length);
+  return t ? t->tbs / 8 : 0;
+}
+
+std::size_t tm4_scheduler::block_capacity() const { return static_cast<std::size_t>(octets_of(config_.max_subchannels)); }
+
+// k of t_k^SL, continued over the cycles of the DFN.
+std::int64_t tm4_scheduler::index_of(std::int64_t local, int absolute) const {
+  const int k = pool_.index_of(absolute);
+  if (k < 0) return -1;
+  std::int64_t cycle = (local - absolute) / dfn_subframes;
+  if ((local - absolute) % dfn_subframes < 0) --cycle;
+  return (cycle + 1) * pool_.set_size() + k;
+}
+
+// SL_RESOURCE_RESELECTION_COUNTER (TS 36.321 5.14.1.1).
+int tm4_scheduler::draw_counter(int period) {
+  if (period == 20) return 25 + random_.below(51);
+  if (period == 50) return 10 + random_.below(21);
+  return 5 + random_.below(11);
+}
+
+void tm4_scheduler::heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm) {
+  const std::int64_t y = index_of(local, absolute);
+  const auto a = pool_.allocation_of(sci, pscch_prb);
+  if (y < 0 || !a) return;
+  sensed_sci s{y, a->first_subchannel, a->n_subchannels, sci.priority + 1, reservation_period(sci.resource_reservation), rsrp_dbm};
+  history_.heard(s);
+  if (a->has_other && a->other_distance > 0) {
+    s.y += a->other_distance;
+    s.first_subchannel = a->other_first_subchannel;
+    history_.heard(s);
+  }
+}
+
+void tm4_scheduler::subframe_over(std::int64_t local, int absolute, bool transmitted, std::span<const double> rssi) {
+  if (const std::int64_t y = index_of(local, absolute); y >= 0) history_.subframe(y, !transmitted, rssi);
+}
+
+bool tm4_scheduler::own_use(std::int64_t y) const {
+  for (const auto& p : processes_) {
+    if (p.block && p.gap != 0 && p.block_at + p.gap == y) return true;
+    if (y == p.next || (p.gap != 0 && y == p.next + p.gap)) return true;
+    if (p.period != 0 && y > p.next && ((y - p.next) % p.period == 0 || (p.gap != 0 && (y - p.next - p.gap) % p.period == 0))) return true;
+  }
+  return false;
+}
+
+void tm4_scheduler::decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out) {
+  const std::int64_t y = index_of(local, absolute);
+  if (y < 0) return;
+  if (static_cast<int>(processes_.size()) < config_.max_processes && flows.any_waiting()) {
+    // A process that has not sent yet will carry what waits; another one only for more than that.
+    flows.prepare(2 * block_capacity(), now);
+    std::size_t waiting = 0, coming = 0;
+    const auto w = flows.waiting();
+    for (const auto* f : w) waiting += flows.backlog(*f);
+    for (const auto& p : processes_)
+      if (p.next > y && p.next - y <= reservation_t2) coming += static_cast<std::size_t>(octets_of(p.count));
+    if (waiting > coming || w.size() > processes_.size()) select(y, flows, now);
+  }
+  fill(y, absolute, flows, now, out);
+}
+
+void tm4_scheduler::select(std::int64_t y, tx_flows& flows, time_ms now) {
+  (void)now;
+  std::size_t backlog = 0;
+  for (const auto* f : flows.waiting()) backlog = std::max(backlog, flows.backlog(*f));
+  if (backlog == 0) return;
+  process p;
+  p.count = config_.max_subchannels;
+  for (int c = 1; c <= config_.max_subchannels; ++c)
+    if (static_cast<std::size_t>(octets_of(c)) >= backlog + 24) {
+      p.count = c;
+      break;
+    }
+  p.period = config_.reservation_period_ms;
+  p.counter = p.period != 0 ? draw_counter(p.period) : 1;
+  selection_request q;
+  q.n = y;
+  q.n_subchannels = p.count;
+  q.priority = config_.priority;
+  q.period_subframes = p.period;
+  q.c_resel = p.period != 0 ? 10 * p.counter : 1;
+  // The decision runs ahead of the air by the modem's lead, which stands for T1.
+  q.t1 = 1;
+  q.t2 = p.period != 0 ? std::clamp(p.period, 20, reservation_t2) : config_.t2;
+  usable_.assign(static_cast<std::size_t>(q.t2 - q.t1 + 1), 0);
+  for (int i = 0; i < static_cast<int>(usable_.size()); ++i) {
+    const std::int64_t at = y + q.t1 + i;
+    usable_[static_cast<std::size_t>(i)] =
+        pool_.contains(pool_.subframe_of(static_cast<int>(at % pool_.set_size()))) && !own_use(at) ? 1 : 0;
+  }
+  q.usable = usable_;
+  const auto outcome = history_.candidates(q, candidates_);
+  ++counters_.selections;
+  counters_.raised_thresholds += static_cast<std::uint64_t>(outcome.threshold_raises);
+  if (candidates_.empty()) return;
+  const auto first = candidates_[static_cast<std::size_t>(random_.below(static_cast<int>(candidates_.size())))];
+  p.next = first.y;
+  p.first = p.other_first = first.first_subchannel;
+  if (config_.retransmit) {
+    // 36.213 14.1.1.7: within 15 subframes of the pool, and not a multiple of the period away.
+    // Short gaps keep the blocks of several processes from interleaving.
+    const int gap = p.period != 0 ? std::clamp(p.period / (2 * config_.max_processes), 2, largest_gap) : largest_gap;
+    std::erase_if(candidates_, [&](const candidate_resource& c) {
+      const auto d = c.y - first.y;
+      return d == 0 || d > gap || d < -gap || (p.period != 0 && d % p.period == 0);
+    });
+    if (!candidates_.empty()) {
+      const auto second = candidates_[static_cast<std::size_t>(random_.below(static_cast<int>(candidates_.size())))];
+      const bool later = second.y > first.y;
+      p.next = later ? first.y : second.y;
+      p.first = later ? first.first_subchannel : second.first_subchannel;
+      p.other_first = later ? second.first_subchannel : first.first_subchannel;
+      p.gap = static_cast<int>(later ? second.y - first.y : first.y - second.y);
+    }
+  }
+  processes_.push_back(p);
+  ++counters_.grants;
+}
+
+void tm4_scheduler::emit(const process& p, bool second, int absolute, subframe_transmission& out) {
+  phy::sci_format1 sci;
+  sci.priority = static_cast<std::uint8_t>(config_.priority - 1);
+  sci.resource_reservation = static_cast<std::uint8_t>(reservation_code(p.last ? 0 : p.period));
+  sci.time_gap = static_cast<std::uint8_t>(p.gap);
+  sci.mcs = static_cast<std::uint8_t>(config_.mcs);
+  sci.retransmission_index = second ? 1 : 0;
+  const int own = second ? p.other_first : p.first;
+  sci.frequency_location = pool_.frequency_location(p.gap == 0 ? own : second ? p.first : p.other_first, p.count);
+  const int prb = pool_.pscch_prbs()[static_cast<std::size_t>(own)];
+  auto config = pool_.pssch(sci, prb, 0, pool_.n_ssf(absolute));
+  if (!config) return;
+  config->rv = second ? 2 : 0;
+  static constexpr int shifts[] = {0, 3, 6, 9};  // TS 36.211 9.8: drawn for each transmission
+  out.pscch = pscch_transmission{{prb, shifts[random_.below(4)]}, sci};
+  out.pssch = pssch_transmission{*config, p.block};
+  ++counters_.pscch;
+  ++counters_.pssch;
+}
+
+void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out) {
+  for (auto& p : processes_) {
+    if (p.block && p.gap != 0 && y == p.block_at + p.gap) {
+      if (!out.pssch && pool_.contains(absolute)) emit(p, true, absolute, out);
+      p.block.reset();
+      p.last = false;
+      continue;
+    }
+    // What was planned for subframes that a stall has skipped is caught up with the next opportunity.
+    while (p.next < y && p.period != 0) p.next += p.period;
+    if (p.next != y) continue;
+    p.block.reset();
+    auto waiting = flows.waiting();
+    // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a lost
+    // first transmission would let a later block overtake.
+    std::erase_if(waiting, [&](const tx_flow* f) {
+      return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
+        return &o != &p && o.block && o.gap != 0 && o.block_at + o.gap >= y && o.src == f->src && o.dst == f->dst;
+      });
+    });
+    auto octets = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(octets_of(p.count)));
+    if (!out.pssch && pool_.contains(absolute) && !waiting.empty() &&
+        flows.build(*waiting.front(), sl_sch_version::v2x, *octets, now)) {
+      p.block = std::move(octets);
+      p.src = waiting.front()->src;
+      p.dst = waiting.front()->dst;
+      p.block_at = y;
+      p.missed = 0;
+      ++counters_.blocks;
+    } else {
+      ++p.missed;
+      ++counters_.unused;
+    }
+    bool keep = p.period != 0 && p.missed < config_.reselect_after;
+    if (keep && --p.counter == 0) {
+      keep = random_.chance(config_.prob_resource_keep);
+      if (keep) p.counter = draw_counter(p.period);
+      else ++counters_.reselections;
+    }
+    p.last = !keep;
+    if (p.block) emit(p, false, absolute, out);
+    if (keep) p.next = y + p.period;
+    else p.next = INT64_MAX / 2;
+  }
+  std::erase_if(processes_, [&](const process& p) {
+    const bool over = p.next < y || p.next == INT64_MAX / 2;
+    return over && (!p.block || p.gap == 0 || p.block_at + p.gap <= y);
+  });
+}
+
+}  // namespace prose::mac

@@ -1,0 +1,344 @@
+#include "mac/ue.h"
+
+#include <algorithm>
+
+namespace prose::mac {
+
+namespace {
+constexpr std::int64_t tick_subframes = 100;  // the security sublayer wants 100 ms at most
+constexpr std::size_t max_wanted_queries = 16;
+std::uint32_t draw(void* r) { return static_cast<std::uint32_t>(static_cast<scheduling_random*>(r)->next() >> 32); }
+
+template <class... F>
+struct overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+overloaded(F...) -> overloaded<F...>;
+}  // namespace
+
+result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& security) {
+  auto discovery = phy::discovery_pool::make(config.discovery);
+  if (!discovery) return fail("discovery pool: " + discovery.error().message);
+  std::optional<phy::comm_pool> comm;
+  std::optional<phy::v2x_pool> v2x;
+  if (phy::is_v2x(config.tm)) {
+    auto p = phy::v2x_pool::make(config.v2x);
+    if (!p) return fail("v2x pool: " + p.error().message);
+    if (!p->knows_subframes()) return fail("v2x pool: subframe_bitmap is missing");
+    v2x = std::move(*p);
+  } else {
+    auto p = phy::comm_pool::make(config.comm);
+    if (!p) return fail("communication pool: " + p.error().message);
+    comm = std::move(*p);
+  }
+  if (config.lead_subframes < 1 || config.lead_subframes > 100) return fail("lead_subframes: accepted 1 to 100");
+  const int mcs = comm ? config.tm2.mcs : config.tm4.mcs;
+  if (mcs < 0 || mcs > 28) return fail("mcs: accepted 0 to 28");
+  return std::unique_ptr<ue>(new ue(config, security, std::move(*discovery), std::move(comm), std::move(v2x)));
+}
+
+ue::ue(const ue_config& config, security_port& security, phy::discovery_pool d, std::optional<phy::comm_pool> c,
+       std::optional<phy::v2x_pool> v)
+    : config_(config), security_(security), random_(config.seed), sync_(config.sync, config.n_prb, draw, &random_),
+      discovery_pool_(std::move(d)), comm_pool_(std::move(c)), v2x_pool_(std::move(v)), flows_(config.limits, security),
+      rx_(security), discovery_(config.discovery_tx, discovery_pool_, random_) {
+  if (comm_pool_) tm2_.emplace(config_.tm2, *comm_pool_, random_);
+  if (v2x_pool_) tm4_.emplace(config_.tm4, *v2x_pool_, random_);
+  sent_at_.fill(INT64_MIN);
+}
+
+void ue::timing_changed() {
+  // Subframe numbers jumped: what was chosen by the old ones would collide with everybody.
+  if (tm2_) tm2_->reset();
+  if (tm4_) tm4_->reset();
+  discovery_.reset();
+}
+
+void ue::step(const step_input& in, step_output& out) {
+  out.transmissions.clear();
+  out.events.clear();
+  out.shift_samples = 0;
+  if (last_subframe_ != INT64_MIN && in.subframe < last_subframe_) {
+    ++counters_.late;
+    return;
+  }
+  now_ = std::max(now_, in.now_ms);
+
+  if (in.utc_slot && in.utc_slot != slot_) {
+    const bool ok = security_.advance(*in.utc_slot, now_);
+    if (!ok && !clock_refused_) out.events.push_back(ev_clock_refused{*in.utc_slot});
+    clock_refused_ = !ok;
+    slot_ = in.utc_slot;
+    rx_.invalidate_destinations();
+  }
+
+  std::array<slss_heard, 16> heard;
+  std::size_t n_heard = 0;
+  for (const auto& f : in.frames)
+    if (const auto* s = std::get_if<rx_slss>(&f.content); s != nullptr && n_heard < heard.size()) heard[n_heard++] = s->heard;
+  const auto sync = sync_.step(in.subframe, {heard.data(), n_heard});
+  out.shift_samples = sync.shift_samples;
+  if (sync.timing_changed) timing_changed();
+  if (sync.role_changed) out.events.push_back(ev_sync{sync_.role(), sync_.n_sl_id(), sync.timing_changed});
+
+  if (tm4_ && sync_.has_timing()) {
+    // Subframes that a simulation skipped hold nothing of ours, or it would have stepped.
+    const std::int64_t from = std::max(last_subframe_ + 1, in.subframe - 8);
+    for (std::int64_t n = from; n <= in.subframe; ++n)
+      tm4_->subframe_over(n, sync_.dfn_subframe(n), sent_in(n),
+                          n == in.subframe ? in.subchannel_rssi_dbm : std::span<const double>{});
+  }
+  for (const auto& f : in.frames) receive(f, out);
+
+  if (in.subframe >= next_tick_) {
+    next_tick_ = in.subframe + tick_subframes;
+    security_.tick(now_, actions_);
+    rx_.invalidate_destinations();
+    flows_.expire(now_);
+    rx_.expire(now_);
+  }
+  if (!queries_.empty() && slot_) {
+    for (const auto& q : security_.queries(queries_, now_)) discovery_.enqueue(q);
+    queries_.clear();
+  }
+  flush_actions(out);
+
+  if (sync_.has_timing()) {
+    const std::int64_t to = in.subframe + config_.lead_subframes;
+    for (std::int64_t n = std::max(last_decided_ + 1, in.subframe + 1); n <= to; ++n) decide(n, out);
+    last_decided_ = std::max(last_decided_, to);
+  }
+  last_subframe_ = in.subframe;
+}
+
+void ue::decide(std::int64_t subframe, step_output& out) {
+  subframe_transmission t;
+  t.subframe = subframe;
+  t.absolute_subframe = sync_.dfn_subframe(subframe);
+  const auto slss_at = [&](std::int64_t n) { return sync_.transmission(n).has_value(); };
+  t.slss = sync_.transmission(subframe);
+  if (tm2_) tm2_->decide(subframe, t.absolute_subframe, flows_, now_, slss_at, t);
+  else tm4_->decide(subframe, t.absolute_subframe, flows_, now_, t);
+  discovery_.decide(subframe, t.absolute_subframe, security_, now_, slss_at, t);
+  if (t.empty()) return;
+  // SLSS first (TS 36.211 9.1: nothing else in that subframe), then communication, then discovery (TS 36.213 14).
+  if (t.slss && (t.pscch || t.pssch || t.psdch)) {
+    t.pscch.reset(), t.pssch.reset(), t.psdch.reset();
+    ++counters_.dropped_for_priority;
+  }
+  if ((t.pscch || t.pssch) && t.psdch) {
+    t.psdch.reset();
+    ++counters_.dropped_for_priority;
+  }
+  ++counters_.subframes_sent;
+  counters_.slss_sent += t.slss.has_value();
+  counters_.discovery_sent += t.psdch.has_value();
+  if (t.pscch || t.pssch)
+    for (auto& [peer, s] : setups_) ++s.frames;
+  sent_at_[static_cast<std::size_t>(static_cast<std::uint64_t>(subframe) % sent_at_.size())] = subframe;
+  out.transmissions.push_back(std::move(t));
+}
+
+void ue::receive(const received_frame& f, step_output& out) {
+  std::visit(overloaded{
+                 [](const rx_slss&) {},
+                 [&](const rx_sci1& s) {
+                   if (tm4_ && sync_.has_timing())
+                     tm4_->heard_sci(f.subframe, sync_.dfn_subframe(f.subframe), s.sci, s.prb, s.rsrp_dbm);
+                 },
+                 [&](const rx_block& b) {
+                   rx_.receive(b.octets, b.group_destination_id, now_, actions_, [&](const data_received& d) {
+                     out.events.push_back(ev_data{d.peer, d.type, {d.data.begin(), d.data.end()}});
+                   });
+                   flush_actions(out);
+                 },
+                 [&](const rx_discovery& d) { hear_discovery(d, out); },
+             },
+             f.content);
+}
+
+void ue::hear_discovery(const rx_discovery& d, step_output& out) {
+  ++counters_.discovery_heard;
+  const auto e = security_.discovery(d.message, now_);
+  if (!e) return;
+  ++counters_.discovery_matched;
+  if (const auto* q = std::get_if<security::query_heard>(&*e)) {
+    discovery_.enqueue(q->response);
+    rx_.invalidate_destinations();
+    return;
+  }
+  const auto& h = std::get<security::peer_heard>(*e);
+  out.events.push_back(ev_peer_discovered{h.peer, h.t, h.kind == security::discovery_type::response});
+  try_connect(h, out);
+}
+
+void ue::try_connect(const security::peer_heard& h, step_output& out) {
+  if (!config_.auto_connect && !wanted_.contains(h.peer)) return;
+  if (security_.link_with(h.peer)) return;
+  if (const auto at = connect_not_before_.find(h.peer); at != connect_not_before_.end() && now_ < at->second) return;
+  // Many UEs hear an announcement at once; those of them that answer spread over a second.
+  if (security_.connect(h, now_, actions_)) {
+    setups_[h.peer] = {now_, 0, 0};
+    rx_.invalidate_destinations();
+  }
+  flush_actions(out);
+}
+
+void ue::flush_actions(step_output& out) {
+  if (actions_.empty()) return;
+  security::actions now_done;
+  now_done.swap(actions_);
+  apply(now_done, out);
+}
+
+void ue::apply(security::actions& actions, step_output& out) {
+  for (auto& a : actions) {
+    std::visit(overloaded{
+                   [&](security::send_message& m) {
+                     if (m.lcid != lcid_pc5s_protected) {
+                       auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0}).first->second;
+                       s.octets += m.octets.size() + security::pdcp_header_octets;
+                     }
+                     flows_.enqueue_signalling(m, now_);
+                   },
+                   [&](security::link_established& e) {
+                     const auto info = security_.info(e.link, now_);
+                     const auto s = setups_[e.peer];
+                     setups_.erase(e.peer);
+                     wanted_.erase(e.peer);
+                     connect_not_before_.erase(e.peer);
+                     if (info) out.events.push_back(ev_link_established{e.peer, *info, s.frames, s.octets, now_ - s.since});
+                   },
+                   [&](security::epoch_entered& e) { out.events.push_back(ev_epoch{e.peer, e.link, e.epoch}); },
+                   [&](security::rekeyed& e) {
+                     if (const auto info = security_.info(e.link, now_)) out.events.push_back(ev_rekeyed{e.peer, *info});
+                   },
+                   [&](security::link_lost& e) {
+                     out.events.push_back(ev_link_lost{e.peer, e.reason});
+                     if (e.reason != security::lost_reason::replaced) {
+                       flows_.drop_peer(e.peer);
+                       connect_not_before_[e.peer] =
+                           now_ + config_.connect_backoff_ms + random_.below(static_cast<int>(config_.connect_backoff_ms) + 1);
+                     }
+                   },
+                   [&](security::attempt_failed& e) {
+                     setups_.erase(e.peer);
+                     connect_not_before_[e.peer] =
+                         now_ + config_.connect_backoff_ms + random_.below(static_cast<int>(config_.connect_backoff_ms) + 1);
+                     out.events.push_back(ev_attempt_failed{e.peer});
+                   },
+               },
+               a);
+  }
+  actions.clear();
+  rx_.invalidate_destinations();
+}
+
+std::int64_t ue::next_wakeup(std::int64_t now) const {
+  std::int64_t next = std::min(next_tick_, sync_.next_deadline());
+  if (!queries_.empty()) next = now + 1;
+  if (sync_.has_timing()) {
+    // From here on times are those of the transmission; the decision is `lead` earlier.
+    std::int64_t tx = INT64_MAX;
+    const std::int64_t from = std::max(last_decided_, now + config_.lead_subframes) + 1;
+    const int dfn = sync_.dfn_subframe(from);
+    const auto to_next = [&](const phy::pool_period::position& p, int length) { return p.offset == 0 ? 0 : length - p.offset; };
+    if (discovery_.planned()) tx = from;
+    if (discovery_.announcing() || discovery_.waiting()) {
+      const auto at = discovery_pool_.locate(dfn);
+      tx = std::min(tx, at ? from + to_next(*at, discovery_pool_.config().disc_period_subframes) : from);
+    }
+    const bool waiting = flows_.any_waiting();
+    if (tm2_ && (tm2_->has_grants() || waiting)) {
+      const auto at = comm_pool_->locate(dfn);
+      tx = tm2_->has_grants() || !at ? from : std::min(tx, from + to_next(*at, comm_pool_->config().sc_period_subframes));
+    }
+    if (tm4_ && (tm4_->busy() || waiting)) tx = from;
+    if (tx > from && (sync_.role() == sync_role::reference || sync_.role() == sync_role::follower))
+      for (std::int64_t n = from; n < from + config_.sync.period_subframes && n < tx; ++n)
+        if (sync_.transmission(n)) tx = n;
+    if (tx != INT64_MAX) next = std::min(next, tx - config_.lead_subframes);
+  }
+  return std::max(next, now + 1);
+}
+
+bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid) {
+  return flows_.enqueue_data(peer, lcid, type, data);
+}
+
+void ue::query(std::span<const peer_id> peers) {
+  for (const auto p : peers)
+    if (queries_.size() < max_wanted_queries && std::find(queries_.begin(), queries_.end(), p) == queries_.end()) queries_.push_back(p);
+}
+
+bool ue::rekey(peer_id peer) {
+  const auto link = security_.link_with(peer);
+  return link && security_.rekey(*link, now_, actions_);
+}
+
+bool ue::release(peer_id peer) {
+  const auto link = security_.link_with(peer);
+  return link && security_.release(*link, now_, actions_);
+}
+
+void ue::forget(peer_id peer) {
+  flows_.drop_peer(peer);
+  setups_.erase(peer);
+  connect_not_before_.erase(peer);
+  wanted_.erase(peer);
+}
+
+ue_counters ue::counters() const {
+  ue_counters c = counters_;
+  c.rx = rx_.counters();
+  c.tx = flows_.counters();
+  c.scheduler = tm2_ ? tm2_->counters() : tm4_->counters();
+  return c;
+}
+
+std::size_t ue::held_items() const {
+  return flows_.n_flows() + flows_.queued_plaintext_octets() + rx_.n_entities() + setups_.size() + connect_not_before_.size() +
+         wanted_.size() + queries_.size() + actions_.size() + (tm4_ ? tm4_->n_processes() : 0);
+}
+
+// --- default pools ------------------------------------------------------------------------------------------------------------
+
+ue_config default_ue_config(phy::transmission_mode tm, int n_prb) {
+  ue_config c;
+  c.n_prb = n_prb;
+  c.tm = tm;
+  const int edge = 10;                       // PRBs at the upper edge that TM4 leaves to discovery
+  // TM2, SC period of 40 subframes: PSCCH in 0..7, PSSCH in 8..36 (17 and 37 are SLSS), discovery in 38 and 39.
+  c.comm.n_prb = n_prb;
+  c.comm.tm = phy::transmission_mode::tm2;
+  c.comm.sc_period_subframes = 40;
+  c.comm.pscch = {(n_prb + 1) / 2, 0, n_prb - 1};
+  c.comm.subframe_bitmap = "1111111100000000000000000000000000000000";
+  c.comm.data = phy::comm_pool_config::data_resources{{(n_prb + 1) / 2, 0, n_prb - 1}, 8, "1111111110111111111111111111100011111111"};
+  c.sync.period_subframes = 40;
+  c.sync.offset_1 = 37;
+  c.sync.offset_2 = 17;
+
+  c.v2x.n_prb = n_prb;
+  c.v2x.size_subchannel = 5;
+  c.v2x.n_subchannels = n_prb == 25 ? 3 : 8;
+  c.v2x.adjacent = true;
+  c.v2x.subframe_bitmap = "11111111111111111111";
+  // NOT 3GPP: discovery beside V2X on one carrier, and SLSS every 40 ms as in Rel-12; t_k^SL leaves out both offsets.
+  c.v2x.slss_period = 20;
+  c.v2x.slss_offset = 17;
+
+  c.discovery.n_prb = n_prb;
+  c.discovery.disc_period_subframes = 320;
+  c.discovery.num_retx = 0;
+  c.discovery.num_repetition = 8;
+  c.discovery.subframe_bitmap = "0000000000000000000000000000000000000011";
+  c.discovery.prb = phy::is_v2x(tm) ? phy::prb_range{edge, n_prb - edge, n_prb - 1} : phy::prb_range{12, 0, n_prb - 1};
+  c.discovery_tx.per_period = 6;
+  c.tm4.max_subchannels = c.v2x.n_subchannels == 3 ? 3 : 4;
+  c.tm2.max_prb = n_prb == 25 ? 12 : 25;
+  return c;
+}
+
+}  // namespace prose::mac
