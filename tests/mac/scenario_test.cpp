@@ -80,11 +80,6 @@ TEST_P(three_ues, discover_link_and_talk) {
   }
   EXPECT_TRUE(s.mary.received[2].empty() && s.peter.received[0].empty());
   EXPECT_TRUE(s.mary.lost.empty() && s.peter.lost.empty() && s.john.lost.empty());
-  for (auto* n : {&s.mary, &s.john}) {
-    const auto c = n->mac().counters();
-    printf("  %s: grants %llu blocks %llu unused %llu selections %llu resel %llu raised %llu; sealed %llu refused %llu; rx tb %llu other %llu rlc gaps %llu lost %llu sec dropped %llu sdus %llu\n", n->name().c_str(), (unsigned long long)c.scheduler.grants, (unsigned long long)c.scheduler.blocks, (unsigned long long)c.scheduler.unused, (unsigned long long)c.scheduler.selections, (unsigned long long)c.scheduler.reselections, (unsigned long long)c.scheduler.raised_thresholds, (unsigned long long)c.tx.sdus_sealed, (unsigned long long)c.tx.sdus_refused, (unsigned long long)c.rx.transport_blocks, (unsigned long long)c.rx.other_destination, (unsigned long long)c.rx.rlc.gaps, (unsigned long long)c.rx.rlc.sdus_lost, (unsigned long long)c.rx.security_dropped, (unsigned long long)c.rx.data_sdus);
-  }
-  printf("  collisions %llu half duplex %llu deliveries %llu\n", (unsigned long long)s.air.collisions, (unsigned long long)s.air.half_duplex, (unsigned long long)s.air.deliveries);
   printf("  links after %lld subframes; mary %llu subframes sent\n", static_cast<long long>(t_links),
          static_cast<unsigned long long>(s.mary.mac().counters().subframes_sent));
 }

@@ -1,0 +1,473 @@
+// What must hold without any radio: discovery by permission only, set-up under loss, simultaneous requests, restarts, clocks that
+// jump, rekeying in traffic, memory over a long time. Simulated time; seeds are fixed and printed on failure.
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/mac/sim_air.h"
+
+using namespace prose;
+using namespace prose::mac;
+using namespace prose::mac::test;
+
+namespace {
+bool linked(const sim_node& a_, const sim_node& b_) {
+  auto& a = const_cast<sim_node&>(a_);
+  auto& b = const_cast<sim_node&>(b_);
+  const auto x = a.sec().links().link_with(a.id_of(b)), y = b.sec().links().link_with(b.id_of(a));
+  if (!x || !y) return false;
+  return a.sec().links().info(*x, 0)->key_fingerprint == b.sec().links().info(*y, 0)->key_fingerprint;
+}
+ue_config tm2() { return default_ue_config(phy::transmission_mode::tm2, 25); }
+std::vector<std::uint8_t> numbered(int i, std::size_t n = 200) {
+  std::vector<std::uint8_t> d(n, static_cast<std::uint8_t>(i * 31));
+  d[0] = static_cast<std::uint8_t>(i >> 8), d[1] = static_cast<std::uint8_t>(i);
+  return d;
+}
+int number_of(const std::vector<std::uint8_t>& d) { return d[0] << 8 | d[1]; }
+}  // namespace
+
+TEST(simulation, fifty_ues_discover_exactly_the_permitted_pairs) {
+  air_config a;
+  a.seed = 50;
+  sim_air air(a);
+  auto c = default_ue_config(phy::transmission_mode::tm2, 50);
+  c.auto_connect = false;
+  c.discovery.prb = {25, 0, 49};
+  c.sync.mode = time_mode::gnss;
+  constexpr int n = 50;
+  for (int i = 0; i < n; ++i) air.add("ue" + std::to_string(i), c);
+  std::mt19937 rng(2026);
+  std::vector<std::set<int>> permitted(n);
+  int pairs = 0;
+  for (int i = 0; i < n; ++i)
+    for (int j = i + 1; j < n; ++j)
+      if (rng() % 8 == 0) {
+        air.permit(air.nodes()[static_cast<std::size_t>(i)], air.nodes()[static_cast<std::size_t>(j)]);
+        permitted[static_cast<std::size_t>(i)].insert(j);
+        permitted[static_cast<std::size_t>(j)].insert(i);
+        ++pairs;
+      }
+  const auto complete = [&] {
+    for (int i = 0; i < n; ++i)
+      if (air.nodes()[static_cast<std::size_t>(i)].discovered != permitted[static_cast<std::size_t>(i)]) return false;
+    return true;
+  };
+  EXPECT_TRUE(air.run_until(complete, 300'000));
+  const auto t = air.now;
+  air.run(60'000);  // and nobody else afterwards
+  EXPECT_TRUE(complete());
+  std::uint64_t heard = 0, matched = 0;
+  for (auto& x : air.nodes()) heard += x.mac().counters().discovery_heard, matched += x.mac().counters().discovery_matched;
+  printf("  %d permitted pairs of %d, all discovered after %.1f s; %llu messages heard, %llu recognised\n", pairs, n * (n - 1) / 2,
+         static_cast<double>(t) / 1000, static_cast<unsigned long long>(heard), static_cast<unsigned long long>(matched));
+}
+
+TEST(simulation, links_come_up_under_half_of_the_subframes_lost) {
+  std::int64_t worst = 0;
+  double sum = 0;
+  constexpr int runs = 40;
+  for (unsigned seed = 1; seed <= runs; ++seed) {
+    air_config a;
+    a.loss = 0.5;
+    a.seed = seed;
+    sim_air air(a);
+    const auto c = seed % 2 ? tm2() : default_ue_config(phy::transmission_mode::tm4, 25);
+    auto& x = air.add("a", c);
+    auto& y = air.add("b", c);
+    air.permit(x, y);
+    EXPECT_TRUE(air.run_until([&] { return linked(x, y); }, 60'000)) << "seed " << seed;
+    worst = std::max(worst, air.now);
+    sum += static_cast<double>(air.now);
+    // The link is usable, not only present at both ends.
+    for (int i = 0; i < 20; ++i) {
+      x.mac().send(x.id_of(y), security::sdu_type::ip, numbered(i));
+      air.run(100);
+    }
+    EXPECT_GT(y.received[0].size(), 3U) << "seed " << seed;
+  }
+  printf("  from cold start with synchronisation: mean %.1f s, worst %.1f s\n", sum / runs / 1000, static_cast<double>(worst) / 1000);
+}
+
+TEST(simulation, simultaneous_requests_end_in_one_link) {
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    air_config a;
+    a.seed = seed;
+    a.loss = seed % 3 == 0 ? 0.3 : 0;
+    sim_air air(a);
+    auto c = tm2();
+    c.sync.mode = time_mode::gnss;
+    auto& x = air.add("a", c);
+    auto& y = air.add("b", c);
+    air.permit(x, y);
+    // Both hear each other in the first discovery periods and both ask: auto_connect is on at both ends.
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000)) << "seed " << seed;
+    air.run(20'000);
+    ASSERT_TRUE(linked(x, y)) << "seed " << seed;
+    EXPECT_EQ(x.sec().links().links(0).size(), 1U);
+    EXPECT_EQ(y.sec().links().links(0).size(), 1U);
+    EXPECT_LE(x.established[1], 2);
+    const auto ix = x.sec().links().links(0)[0], iy = y.sec().links().links(0)[0];
+    EXPECT_NE(ix.own_role, iy.own_role) << "seed " << seed;
+    EXPECT_EQ(ix.own_l2, iy.peer_l2);
+    EXPECT_EQ(ix.peer_l2, iy.own_l2);
+  }
+}
+
+TEST(simulation, a_ue_killed_and_restarted_gets_its_links_back) {
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    air_config a;
+    a.seed = seed;
+    sim_air air(a);
+    auto& x = air.add("a", tm2());
+    auto& y = air.add("b", tm2());
+    auto& z = air.add("c", tm2());
+    air.permit(x, y);
+    air.permit(y, z);
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y) && linked(y, z); }, 30'000));
+    y.kill();
+    air.run(500 + 7000 * static_cast<std::int64_t>(seed % 4));
+    y.restart();
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y) && linked(y, z); }, 120'000)) << "seed " << seed;
+    const auto before = y.received_sdus[0];
+    for (int i = 0; i < 10; ++i) {
+      x.mac().send(x.id_of(y), security::sdu_type::ip, numbered(i));
+      air.run(100);
+    }
+    EXPECT_GE(y.received_sdus[0] - before, 9U) << "seed " << seed;
+  }
+}
+
+TEST(simulation, silence_loses_a_link_and_the_peer_is_found_again) {
+  sim_air air({});
+  auto& x = air.add("a", tm2());
+  auto& y = air.add("b", tm2());
+  air.permit(x, y);
+  ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
+  air.hears = [](int, int) { return false; };
+  air.run(45'000);
+  EXPECT_EQ(x.lost[1], 1);
+  EXPECT_EQ(y.lost[0], 1);
+  air.hears = nullptr;
+  EXPECT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
+}
+
+TEST(simulation, clocks_that_jump_neither_break_links_nor_stop_discovery_for_good) {
+  for (const std::int64_t jump_ms : {5'000, -5'000, 40'000, -40'000, 3'600'000, -3'600'000}) {
+    sim_air air({});
+    auto& x = air.add("a", tm2());
+    auto& y = air.add("b", tm2());
+    air.permit(x, y);
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000)) << jump_ms;
+    y.clock_offset_ms = jump_ms;
+    air.run(3'000);
+    EXPECT_TRUE(linked(x, y)) << "jump " << jump_ms;
+    const auto before = y.received_sdus[0];
+    for (int i = 0; i < 10; ++i) {
+      x.mac().send(x.id_of(y), security::sdu_type::ip, numbered(i));
+      air.run(100);
+    }
+    EXPECT_GE(y.received_sdus[0] - before, 9U) << "jump " << jump_ms;
+    y.clock_offset_ms = 0;
+    air.run(std::abs(jump_ms) > 60'000 ? 5'000 : std::abs(jump_ms) + 5'000);
+    // Both restart with clocks that agree again: they find each other, from slots that were not used before.
+    x.restart();
+    y.restart();
+    EXPECT_TRUE(air.run_until([&] { return linked(x, y); }, 90'000)) << "jump " << jump_ms;
+  }
+}
+
+TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier) {
+  // No loss and turns in the traffic, so that only rekeying and epochs could lose anything.
+  for (const auto tm : {phy::transmission_mode::tm2, phy::transmission_mode::tm4}) {
+    air_config a;
+    a.collisions = false;
+    sim_air air(a);
+    auto c = default_ue_config(tm, 25);
+    c.discovery_tx.announce = true;
+    security::ue_config s;
+    s.links.epochs.min_ms = 3'000;
+    s.links.epochs.max_ms = 6'000;
+    auto& x = air.add("a", c, s);
+    auto& y = air.add("b", c, s);
+    air.permit(x, y);
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
+    std::set<std::uint32_t> l2;
+    std::set<std::uint16_t> ids;
+    std::vector<int> got;
+    int sent = 0;
+    for (int i = 0; i < 600; ++i) {
+      ASSERT_TRUE(x.mac().send(x.id_of(y), security::sdu_type::ip, numbered(i)));
+      ++sent;
+      if (i == 200) {
+        EXPECT_TRUE(x.mac().rekey(x.id_of(y)));
+      }
+      air.run(97);
+      const auto info = x.sec().links().links(0).at(0);
+      l2.insert(info.own_l2), l2.insert(info.peer_l2);
+      ids.insert(info.kd_sess_id);
+    }
+    air.run(3'000);
+    for (const auto& d : y.received[0]) got.push_back(number_of(d));
+    EXPECT_EQ(x.rekeys[1] + y.rekeys[0], 2);
+    EXPECT_GE(x.epochs[1], 8);
+    EXPECT_GE(l2.size(), 16U);
+    EXPECT_GE(ids.size(), 8U);
+    EXPECT_TRUE(x.lost.empty() && y.lost.empty());
+    std::vector<int> all(static_cast<std::size_t>(sent));
+    for (int i = 0; i < sent; ++i) all[static_cast<std::size_t>(i)] = i;
+    // Half-duplex may cost a block; the identifiers' change must not.
+    std::vector<int> missing;
+    std::set_difference(all.begin(), all.end(), got.begin(), got.end(), std::back_inserter(missing));
+    EXPECT_LE(missing.size(), 3U) << "tm" << static_cast<int>(tm);
+    EXPECT_TRUE(std::is_sorted(got.begin(), got.end()));
+    printf("  tm%d: %zu of %d arrived in order, %zu layer-2 IDs, %d epochs, 1 rekeying\n", static_cast<int>(tm), got.size(), sent,
+           l2.size(), x.epochs[1]);
+  }
+}
+
+TEST(simulation, model_b_answers_only_the_permitted) {
+  sim_air air({});
+  auto c = tm2();
+  c.discovery_tx.announce = false;
+  c.auto_connect = true;
+  security::ue_config s;
+  s.discovery.announce = false;
+  s.discovery.answer_queries = true;
+  auto& x = air.add("a", c, s);
+  auto& y = air.add("b", c, s);
+  auto& z = air.add("c", c, s);
+  air.permit(x, y);
+  x.permit(z);  // one-sided: z has not permitted x
+  air.run(5'000);
+  int answers = 0;
+  air.on_air = [&](int node, const subframe_transmission& t) { answers += node != 0 && t.psdch.has_value(); };
+  EXPECT_EQ(x.mac().counters().discovery_sent, 0U);
+  for (int i = 0; i < 12; ++i) {
+    const std::vector<peer_id> both{x.id_of(y), x.id_of(z)};
+    x.mac().query(both);
+    air.run(1'500);
+  }
+  EXPECT_TRUE(linked(x, y));
+  EXPECT_EQ(x.discovered, (std::set<int>{1}));
+  EXPECT_TRUE(z.discovered.empty());
+  EXPECT_GT(answers, 0);
+  EXPECT_EQ(z.mac().counters().discovery_sent, 0U);
+}
+
+TEST(simulation, a_withdrawn_permission_releases_the_link_and_silences_discovery) {
+  sim_air air({});
+  auto& x = air.add("a", tm2());
+  auto& y = air.add("b", tm2());
+  air.permit(x, y);
+  ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
+  security::actions actions;
+  step_output out;
+  const auto id = x.id_of(y);
+  ASSERT_TRUE(x.sec().remove_peer(id, air.now, actions));
+  x.mac().apply(actions, out);
+  x.mac().forget(id);
+  air.run(5'000);
+  EXPECT_EQ(y.lost[0], 1);  // it was told
+  y.discovered.clear();
+  air.run(60'000);
+  EXPECT_TRUE(y.discovered.empty());
+  EXPECT_EQ(y.established[0], 1);
+}
+
+// TS 36.523-1 19.1.9 and 19.1.10: their purposes, with this project's cryptography in place of TS 33.303's.
+namespace {
+struct pair_of_ues {
+  sim_air air{{}};
+  sim_node *initiator, *target;
+  std::vector<std::pair<int, int>> order;  // (node, LCID) of blocks in the order of the air
+  int requests = 0;
+  explicit pair_of_ues(security::ue_config s = {}) {
+    auto c = tm2();
+    c.auto_connect = true;
+    initiator = &air.add("initiator", c, s);
+    auto passive = c;
+    passive.auto_connect = false;
+    target = &air.add("target", passive, s);
+    air.permit(*initiator, *target);
+    air.on_air = [this](int node, const subframe_transmission& t) {
+      if (!t.pssch || t.pssch->config.rv != 0) return;
+      sl_sch_pdu p;
+      if (parse(*t.pssch->block, p) != sl_sch_status::ok) return;
+      for (const auto& sdu : p.all()) requests += node == 0 && sdu.lcid == lcid_pc5s_unprotected;
+      for (const auto& sdu : p.all())
+        if (order.empty() || order.back() != std::pair<int, int>{node, sdu.lcid}) order.emplace_back(node, sdu.lcid);
+    };
+  }
+};
+}  // namespace
+
+TEST(conformance_19_1_9, one_to_one_set_up_as_initiator_and_target) {
+  pair_of_ues p;
+  ASSERT_TRUE(p.air.run_until([&] { return linked(*p.initiator, *p.target); }, 30'000));
+  p.air.run(2'000);
+  // Request on LCID 28, Command and Complete on 29, Accept protected on 30.
+  ASSERT_GE(p.order.size(), 4U);
+  std::vector<std::pair<int, int>> expected{{0, 28}, {1, 29}, {0, 29}, {1, 30}};
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), p.order.begin()));
+  EXPECT_EQ(p.initiator->sec().links().links(0)[0].own_role, security::role::initiator);
+  EXPECT_EQ(p.target->sec().links().links(0)[0].own_role, security::role::responder);
+  ASSERT_EQ(p.initiator->established[1], 1);
+  for (const auto& e : p.initiator->events)
+    if (const auto* l = std::get_if<ev_link_established>(&e))
+      printf("  set-up: %lld ms, %llu subframes sent by the initiator, %llu octets of messages\n", static_cast<long long>(l->duration_ms),
+             static_cast<unsigned long long>(l->frames), static_cast<unsigned long long>(l->octets));
+}
+TEST(conformance_19_1_9, a_request_without_an_answer_is_repeated_and_given_up) {
+  pair_of_ues p;
+  // The target hears nothing; what it announces is heard.
+  p.air.hears = [](int from, int) { return from == 1; };
+  p.air.run(60'000);
+  EXPECT_GE(p.initiator->failed[1], 2);
+  // Every 400 ms for the 8 s of an attempt.
+  EXPECT_GE(p.requests, p.initiator->failed[1] * 15);
+  EXPECT_EQ(p.initiator->established[1], 0);
+}
+TEST(conformance_19_1_10, keepalive_is_sent_answered_and_its_absence_releases) {
+  security::ue_config s;
+  s.links.keepalive_after_ms = 2'000;
+  s.links.lost_after_ms = 8'000;
+  pair_of_ues p(s);
+  ASSERT_TRUE(p.air.run_until([&] { return linked(*p.initiator, *p.target); }, 30'000));
+  p.air.run(1'000);
+  p.order.clear();
+  p.air.run(30'000);
+  EXPECT_TRUE(linked(*p.initiator, *p.target));  // far longer than lost_after_ms without data
+  const auto sent_by = [&](int n) { return std::count(p.order.begin(), p.order.end(), std::pair<int, int>{n, 30}); };
+  EXPECT_GE(sent_by(0), 5);
+  EXPECT_GE(sent_by(1), 5);
+  p.target->kill();
+  p.air.run(12'000);
+  ASSERT_EQ(p.initiator->lost[1], 1);
+  bool silence = false;
+  for (const auto& e : p.initiator->events)
+    if (const auto* l = std::get_if<ev_link_lost>(&e)) silence = l->reason == security::lost_reason::silence;
+  EXPECT_TRUE(silence);
+}
+TEST(conformance_19_1_10, release_by_either_side_ends_the_link_at_both) {
+  for (const bool by_initiator : {true, false}) {
+    pair_of_ues p;
+    ASSERT_TRUE(p.air.run_until([&] { return linked(*p.initiator, *p.target); }, 30'000));
+    p.air.run(1'000);
+    auto* a = by_initiator ? p.initiator : p.target;
+    auto* b = by_initiator ? p.target : p.initiator;
+    a->clock_offset_ms = 0;
+    p.air.hears = nullptr;
+    ASSERT_TRUE(a->mac().release(a->id_of(*b)));
+    EXPECT_FALSE(a->sec().links().link_with(a->id_of(*b)).has_value());
+    p.air.run_until([&] { return b->lost[a->index()] == 1; }, 3'000);
+    EXPECT_EQ(b->lost[a->index()], 1);
+    security::lost_reason at_b{};
+    for (const auto& e : b->events)
+      if (const auto* l = std::get_if<ev_link_lost>(&e)) at_b = l->reason;
+    EXPECT_EQ(at_b, security::lost_reason::released_by_peer);
+  }
+}
+
+TEST(simulation, what_nobody_should_send_changes_nothing) {
+  sim_air air({});
+  auto& x = air.add("a", tm2());
+  auto& y = air.add("b", tm2());
+  air.permit(x, y);
+  ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
+  air.run(2'000);
+  std::mt19937_64 rng(5);
+  const auto info = x.sec().links().links(0)[0];
+  step_output out;
+  std::vector<std::vector<std::uint8_t>> real;
+  air.on_air = [&](int, const subframe_transmission& t) {
+    if (t.pssch && real.size() < 50) real.push_back(*t.pssch->block);
+  };
+  for (int i = 0; i < 30; ++i) {
+    y.mac().send(y.id_of(x), security::sdu_type::ip, numbered(i));
+    air.run(60);
+  }
+  ASSERT_GT(real.size(), 20U);
+  const auto data_before = x.mac().counters().rx.data_sdus;
+  std::vector<std::uint8_t> blocks;
+  for (int i = 0; i < 200'000; ++i) {
+    std::vector<std::uint8_t> b;
+    if (i % 2 == 0) {  // a real block with one to three bits flipped
+      b = real[rng() % real.size()];
+      for (std::uint64_t k = 0; k <= rng() % 3; ++k) b[rng() % b.size()] ^= static_cast<std::uint8_t>(1U << rng() % 8);
+    } else {  // right addresses, garbage inside
+      b.resize(8 + rng() % 200);
+      for (auto& o : b) o = static_cast<std::uint8_t>(rng());
+      b[0] = 0x20;
+      b[4] = static_cast<std::uint8_t>(info.own_l2 >> 16), b[5] = static_cast<std::uint8_t>(info.own_l2 >> 8);
+    }
+    std::array<std::uint8_t, 29> d{};
+    for (auto& o : d) o = static_cast<std::uint8_t>(rng());
+    const received_frame frames[] = {{air.now, rx_block{b, static_cast<std::uint8_t>(info.own_l2)}}, {air.now, rx_discovery{d}}};
+    x.mac().step({air.now, air.now, std::nullopt, frames, {}}, out);
+    for (const auto& e : out.events) ASSERT_TRUE(std::holds_alternative<ev_data>(e) == false) << "forged data accepted";
+    ASSERT_LE(x.mac().held_items(), 1000U);
+  }
+  const auto c = x.mac().counters();
+  EXPECT_EQ(c.rx.data_sdus, data_before);
+  EXPECT_GT(c.rx.malformed_sl_sch, 1000U);
+  EXPECT_GT(c.rx.security_dropped, 1000U);
+  EXPECT_TRUE(linked(x, y));
+  air.run(5'000);
+  EXPECT_TRUE(linked(x, y));
+}
+
+namespace {
+void long_run(std::int64_t hours) {
+  sim_air air({});
+  auto c = tm2();
+  security::ue_config s;
+  auto& mary = air.add("mary", c, s);
+  auto& john = air.add("john", c, s);
+  auto& peter = air.add("peter", c, s);
+  air.permit(mary, john);
+  air.permit(john, peter);
+  for (auto* n : {&mary, &john, &peter}) n->keep_data = false;
+  ASSERT_TRUE(air.run_until([&] { return linked(mary, john) && linked(john, peter); }, 30'000));
+  const auto held = [&] {
+    std::size_t n = 0;
+    for (auto* x : {&mary, &john, &peter})
+      n += x->mac().held_items() + x->sec().discovery().monitor_table_size() + x->sec().discovery().rendezvous_table_size();
+    return n;
+  };
+  std::size_t first_heap = 0, worst_heap = 0, first_held = 0, worst_held = 0;
+  std::uint64_t sent = 0;
+  for (std::int64_t minute = 0; minute < hours * 60; ++minute) {
+    mary.mac().send(mary.id_of(john), security::sdu_type::ip, numbered(static_cast<int>(minute)));
+    peter.mac().send(peter.id_of(john), security::sdu_type::ip, numbered(static_cast<int>(minute)));
+    sent += 2;
+    air.run(60'000);
+    if (minute % 10 != 9) continue;
+    const auto heap = static_cast<std::size_t>(mallinfo2().uordblks);
+    if (minute < std::max<std::int64_t>(30, hours * 60 / 10)) {
+      first_heap = std::max(first_heap, heap);
+      first_held = std::max(first_held, held());
+    }
+    worst_heap = std::max(worst_heap, heap);
+    worst_held = std::max(worst_held, held());
+  }
+  EXPECT_LE(worst_heap, first_heap + 64 * 1024);
+  EXPECT_LE(worst_held, first_held + first_held / 4 + 50);
+  EXPECT_TRUE(linked(mary, john) && linked(john, peter));
+  EXPECT_TRUE(mary.lost.empty() && peter.lost.empty());
+  EXPECT_EQ(mary.discovered, (std::set<int>{1}));
+  EXPECT_EQ(peter.discovered, (std::set<int>{1}));
+  EXPECT_GE(mary.rekeys[1], hours);
+  const auto got = john.received_sdus[0] + john.received_sdus[2];
+  EXPECT_GE(got, sent * 97 / 100);
+  printf("  %lld h: heap %zu octets early, %zu at most; tables %zu, %zu; %llu of %llu SDUs; %d rekeyings, %d epochs on Mary's link\n",
+         static_cast<long long>(hours), first_heap, worst_heap, first_held, worst_held, static_cast<unsigned long long>(got),
+         static_cast<unsigned long long>(sent), mary.rekeys[1], mary.epochs[1]);
+}
+}  // namespace
+
+TEST(long_time, an_hour_without_growth) { long_run(1); }
+// Runs in a ctest of its own, labelled slow.
+TEST(long_time_slow, a_day_without_growth) { long_run(24); }
