@@ -157,7 +157,7 @@ bool comm_monitor::receive_scheduled(const subframe_view& sf, soft_buffers& buff
     return false;
   }
   const auto occasion = pool_.pssch_at(g.sci, sf.absolute);
-  if (!occasion) return false;
+  if (!occasion || sf.trial) return false;
   const pssch_config& c = occasion->config;
   if (beyond_capacity(carrier_, c, 4)) return false;
   g.last_index = sf.index;
@@ -206,7 +206,7 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
     transport_result r;
     int transmissions = 1;
     // As the count has it: the next transmission of the block in the buffer, or the first of a new one.
-    if (i == 0) {
+    if (i == 0 && !sf.trial) {
       const bool fresh = turn == 0;
       if (fresh) g.decoded = false;
       c.rv = rv_order[static_cast<std::size_t>(turn)];
@@ -238,7 +238,10 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
       return true;
     }
   }
-  return false;
+  // Not decoded, but clearly there: it may need the others of its block.
+  if (sf.trial || best < 0.5F) return false;
+  signal = g.signal;
+  return true;
 }
 
 }  // namespace prose::phy

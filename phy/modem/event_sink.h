@@ -53,6 +53,7 @@ struct subframe_view {
   std::int64_t index = 0;   ///< subframes since the start of the stream, for spans of time
   int absolute = -1;        ///< 0..10239, -1 where it is not known
   bool report_failed_tbs = false;
+  bool trial = false;       ///< its start is a guess: what only looks like a transmission must leave no trace
 
   reception at(const signal_estimate& s) const {
     return {sample, absolute, s.snr_db, s.power_db, s.cfo_hz, s.timing_offset_samples};

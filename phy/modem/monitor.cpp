@@ -140,7 +140,7 @@ struct monitor::impl {
   void step_search(bool end);
   int try_candidate(double start);
   bool follow(track& t);
-  outcome examine(std::int64_t start, std::int64_t subframe_index, int absolute);
+  outcome examine(std::int64_t start, std::int64_t subframe_index, int absolute, bool trial = false);
   bool near_track(double start, bool whole_symbols) const;
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
   int absolute_of(std::int64_t i) const {
@@ -151,7 +151,7 @@ struct monitor::impl {
 
 // --- one subframe ------------------------------------------------------------------------------------------------------------
 
-outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, int absolute) {
+outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, int absolute, bool trial) {
   outcome o;
   std::array<std::span<const cf32>, max_rx_antennas> antennas;
   for (int a = 0; a < config.n_antennas; ++a)
@@ -159,7 +159,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
-  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs};
+  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs, trial};
   const auto add = [&](int n, const signal_estimate& s) {
     if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
     o.decoded += n;
@@ -266,7 +266,7 @@ int monitor::impl::try_candidate(double start) {
   if (at < stream.first_tick()) return 0;
   if (!started) epoch = at;
   const std::int64_t i = index_of(start);
-  const outcome o = examine(at, i, absolute_of(i));
+  const outcome o = examine(at, i, absolute_of(i), true);
   if (o.decoded == 0) {
     ++fruitless;
     return 0;
@@ -283,6 +283,10 @@ int monitor::impl::try_candidate(double start) {
   }
   const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
   *slot = track{true, start + sps + error, i + 1, i, i, 1};
+  // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the stream.
+  const double before = start + error - sps;
+  if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
+    examine(std::max(stream.first_tick(), static_cast<std::int64_t>(std::llround(before))), i - 1, absolute_of(i - 1));
   return o.decoded;
 }
 
@@ -319,10 +323,7 @@ void monitor::impl::step_search(bool end) {
       }
     }
     search_at += sps;
-    double oldest = static_cast<double>(search_at);
-    for (const track& t : tracks)
-      if (t.used) oldest = std::min(oldest, t.next_start);
-    stream.drop_before(std::min(static_cast<std::int64_t>(oldest) - 1, stream.end_tick()));
+    stream.drop_before(std::min(search_at - sps - 2 * prefix_samples, stream.end_tick()));  // one subframe more, to look back
   }
 }
 

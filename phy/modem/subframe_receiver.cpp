@@ -40,6 +40,22 @@ constexpr belief psbch_belief(transmission_mode tm) { return is_v2x(tm) ? belief
 /// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
 constexpr float min_transport_evidence = 8;
 
+/// The block of zeros has a CRC of zeros, and a decoder that was told too little (a redundancy version at a high rate by itself) falls
+/// back on it. Its code word is all zeros as well, so the soft bits must lean that way, beyond what chance does.
+bool agrees_with_zero(std::span<const llr> soft) {
+  double sum = 0;
+  double magnitude = 0;
+  for (const llr v : soft) {
+    sum += v;
+    magnitude += std::abs(v);
+  }
+  const double chance = 8 / std::sqrt(static_cast<double>(soft.size()));
+  return sum > std::min(0.3, chance) * magnitude;
+}
+bool all_zero(std::span<const std::uint8_t> bits) {
+  return std::all_of(bits.begin(), bits.end(), [](std::uint8_t b) { return b == 0; });
+}
+
 float to_db(double x) { return static_cast<float>(10 * std::log10(std::max(x, 1e-30))); }
 
 /// One transmission as the common chain sees it.
@@ -380,7 +396,9 @@ transport_result subframe_receiver::state::decode_transport(const transmission& 
   const auto offsets = prepare(t, hints);
   r.signal = realise(t, offsets.front().cfo_hz);
   r.dmrs_metric = estimator.metric();
-  const transport_decode d = decoder.decode(format, soft_bits(t), buffer, payload);
+  const auto soft = soft_bits(t);
+  transport_decode d = decoder.decode(format, soft, buffer, payload);
+  if (d.crc_ok && all_zero(payload)) d.crc_ok = agrees_with_zero(soft);
   r.iterations = d.iterations;
   const auto evidence = r.dmrs_metric * static_cast<float>(t.m() * t.map->n_dmrs);
   r.crc_ok = d.crc_ok && evidence > min_transport_evidence;
