@@ -35,7 +35,7 @@ struct belief {
   float dmrs_metric;
   float agreement;
 };
-constexpr belief pscch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.09F, 0.48F} : belief{0.22F, 0.60F}; }
+constexpr belief pscch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.105F, 0.48F} : belief{0.22F, 0.63F}; }
 constexpr belief psbch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.06F, 0.45F} : belief{0.07F, 0.38F}; }
 /// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
 constexpr float min_transport_evidence = 8;
@@ -132,7 +132,7 @@ struct subframe_receiver::state {
   void fill_pilots(const transmission& t) noexcept;
   void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
   std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
-  signal_estimate realise(const transmission& t, float cfo_hz) noexcept;
+  signal_estimate realise(const transmission& t, float cfo_hz, float tolerated_leak = 0.02F) noexcept;
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
   void demap(const transmission& t) noexcept;
@@ -157,19 +157,28 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
     const std::size_t n = a < antennas.size() ? std::min(size, antennas[a].size()) : 0;
     // The scale of a float is its exponent: 2^50 and above (infinities and NaNs too) cannot be a sample.
     constexpr std::uint32_t limit = (127U + 50U) << 23;
+    // An array of complex numbers is one of their parts (std::complex guarantees it), and vectorises as that.
+    const auto* in = reinterpret_cast<const float*>(a < antennas.size() ? antennas[a].data() : nullptr);
+    auto* out = reinterpret_cast<float*>(body.data());
     float sum = 0;
     int invalid = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const cf32 x = antennas[a][i];
-      const float re = x.real();
-      const float im = x.imag();
-      const bool bad = (std::bit_cast<std::uint32_t>(re) & 0x7FFFFFFFU) >= limit ||
-                       (std::bit_cast<std::uint32_t>(im) & 0x7FFFFFFFU) >= limit;
-      const float r = bad ? 0.0F : re;
-      const float j = bad ? 0.0F : im;
-      body[i] = {r, j};
+    for (std::size_t i = 0; i < 2 * n; ++i) {
+      const bool bad = (std::bit_cast<std::uint32_t>(in[i]) & 0x7FFFFFFFU) >= limit;
+      const float x = bad ? 0.0F : in[i];
+      out[i] = x;
       invalid += bad ? 1 : 0;
-      sum += r * r + j * j;
+      sum += x * x;
+    }
+    if (invalid > 0) {  // a sample is invalid as a whole
+      invalid = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const bool bad = (std::bit_cast<std::uint32_t>(in[2 * i]) & 0x7FFFFFFFU) >= limit ||
+                         (std::bit_cast<std::uint32_t>(in[2 * i + 1]) & 0x7FFFFFFFU) >= limit;
+        invalid += bad ? 1 : 0;
+        if (bad) body[i] = {};
+      }
+      sum = 0;
+      for (std::size_t i = 0; i < 2 * n; ++i) sum += out[i] * out[i];
     }
     std::fill(body.begin() + static_cast<std::ptrdiff_t>(n), body.end(), cf32{});
     report.n_invalid_samples += invalid;
@@ -264,12 +273,12 @@ signal_estimate subframe_receiver::state::describe(const transmission& t, float 
   return s;
 }
 
-signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz) noexcept {
+signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz, float tolerated_leak) noexcept {
   // Subcarriers leak into each other with about (pi f / 15 kHz)^2 / 3 of their power.
   const double off = std::numbers::pi * (cfo_hz - grid->cfo_hz) / subcarrier_spacing_hz;
   const double leak = off * off / 3;
   estimator.fit(cfo_hz);
-  if (std::abs(cfo_hz - grid->cfo_hz) > 60 && leak * static_cast<double>(estimator.snr()) > 0.02) {
+  if (std::abs(cfo_hz - grid->cfo_hz) > 60 && leak * static_cast<double>(estimator.snr()) > static_cast<double>(tolerated_leak)) {
     use_grid(t, cfo_hz, grid->shift);
     const auto again = estimator.cfo_hypotheses(cfo_hz, 500, {});
     if (std::abs(again.front().cfo_hz - cfo_hz) < 400) cfo_hz = again.front().cfo_hz;
@@ -348,7 +357,8 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   for (std::size_t i = 0; i < n; ++i) {
     if (offsets[i].score < offsets[0].score - hypothesis_margin) break;
     if (i > 0 && grid->cfo_hz != start_cfo) use_grid(t, start_cfo, start_shift);
-    const signal_estimate s = realise(t, offsets[i].cfo_hz);
+    // Where the first guess is wrong the signal is weak, and leakage between subcarriers matters less than time.
+    const signal_estimate s = realise(t, offsets[i].cfo_hz, i == 0 ? 0.02F : 0.5F);
     const float share = metric.value_or(estimator.metric());
     auto bits = best.bits;
     bits.fill(0);

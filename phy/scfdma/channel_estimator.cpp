@@ -328,7 +328,14 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
   const int n_points = static_cast<int>(std::floor(2 * span_hz / step)) + 1;
   std::array<double, max_points + 2> raster{};
   const double first = centre_hz - 0.5 * step * (n_points - 1);
-  for (int i = -1; i <= n_points; ++i) raster[static_cast<std::size_t>(i + 1)] = score_at(first + i * step);
+  for (std::size_t p = 0; p < n_pairs; ++p) {
+    cf32 turned = 2.0F / static_cast<float>(n_pilots_) * pairs[p].product * phasor(-(first - step) * pairs[p].interval);
+    const cf32 advance = phasor(-step * pairs[p].interval);
+    for (int i = -1; i <= n_points; ++i) {
+      raster[static_cast<std::size_t>(i + 1)] += static_cast<double>(turned.real());
+      turned *= advance;
+    }
+  }
   std::size_t n_found = 0;
   for (int i = 0; i < n_points; ++i) {
     const double here = raster[static_cast<std::size_t>(i + 1)];
