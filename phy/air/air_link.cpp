@@ -189,6 +189,7 @@ result<int> air_link::join(std::string_view node_name) {
   n.rx_limit = no_limit;
   n.rx_mixed = no_limit;
   n.rx_excluded = 0;
+  n.rx_linger_ns = 0;
   n.tx_commit = no_limit;
   n.tx_excluded = 0;
   n.segment_count = 0;
@@ -221,6 +222,7 @@ void retire_node(air_memory& m, node_slot& n) {
   }
   n.rx_limit = no_limit;
   n.rx_mixed = no_limit;
+  n.rx_linger_ns = 0;
   n.tx_commit = no_limit;
   n.free_after = end + m.settings.keep_ticks + 2 * ticks_per_ms;
   n.state = node_state::leaving;

@@ -7,6 +7,7 @@ namespace prose::phy::air {
 namespace {
 
 constexpr std::int64_t look_ns = 100'000'000;
+constexpr std::int64_t linger_ns = 100'000'000;
 constexpr std::int64_t step_samples = 16384;  // a receiver frees transmitters' rings in such steps
 
 std::int64_t round_div(std::int64_t a, std::int64_t b) { return (a + b / 2) / b; }
@@ -185,6 +186,7 @@ air_status receiver::start(std::optional<std::int64_t> start_tick, std::int64_t 
   position_ = first;
   ticks_per_sample_ = ticks_per_sample;
   streaming_ = true;
+  node_.rx_linger_ns = 0;
   node_.rx_excluded = 0;
   node_.rx_mixed.store(next_tick());
   node_.rx_limit.store(next_tick() + lead_ticks_);
@@ -192,12 +194,32 @@ air_status receiver::start(std::optional<std::int64_t> start_tick, std::int64_t 
 }
 
 void receiver::stop() {
+  end_linger();
   if (!streaming_) return;
   streaming_ = false;
   node_.rx_limit.store(no_limit);
   node_.rx_mixed.store(no_limit);
   advance(memory_);
   wake_ring_waiters(memory_);
+}
+
+void receiver::stop_and_linger() {
+  if (!streaming_) return;
+  streaming_ = false;
+  node_.rx_mixed.store(no_limit);
+  if (node_.rx_excluded.load() == 0) {
+    node_.rx_linger_ns.store(wall_ns() + linger_ns);
+    node_.rx_limit.store(next_tick() + lead_ticks_);
+  }
+  wake_ring_waiters(memory_);
+}
+
+void receiver::end_linger() {
+  if (node_.rx_linger_ns.load() == 0) return;
+  const air_lock lock(memory_);
+  if (node_.rx_linger_ns.exchange(0) == 0) return;
+  node_.rx_limit.store(no_limit);
+  memory_.dirty.store(1);
 }
 
 // After the watchdog gave this receiver up: it goes on at the present.

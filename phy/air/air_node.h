@@ -86,6 +86,10 @@ class receiver {
 
   air_status start(std::optional<std::int64_t> start_tick, std::int64_t ticks_per_sample);
   void stop();
+  /// Stops, but holds the clock at what was read plus the lead for a moment: a counted capture is followed by a thought and perhaps
+  /// an answer, which must not be late. end_linger() (any thread) or 100 ms of wall time let it go.
+  void stop_and_linger();
+  void end_linger();
   bool streaming() const { return streaming_; }
   std::int64_t next_tick() const { return position_ * ticks_per_sample_; }
   /// Fills out; fewer samples only at a timeout. lost: the watchdog had given this receiver up and it has rejoined at next_tick().

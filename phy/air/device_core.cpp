@@ -157,6 +157,7 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     }
     const std::int64_t now = memory().now.load();
     std::int64_t target = limit.tick_end();
+    bool ack_is_near = false;
     {
       const std::lock_guard guard(mutex_);
       if (!events_.empty()) {
@@ -174,10 +175,14 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
           acks_.pop_front();
           return true;
         }
-        target = std::min(target, acks_.front());
+        // Programs time this wait from before they opened the stream, which takes hardware some 10 ms and this device none: an
+        // acknowledgement that is that near is waited for.
+        ack_is_near = timeout_s > 0.0 && acks_.front() <= limit.tick_end() + 20 * ticks_per_ms;
+        target = ack_is_near ? acks_.front() : std::min(target, acks_.front());
       }
     }
-    if (limit.over(now) || !hub_.alive()) return false;
+    if (!hub_.alive() || (limit.over(now) && !ack_is_near)) return false;
+    receiver_.end_linger();
     // New events ring no bell: look every few milliseconds.
     wait_for_air_time(memory(), memory().nodes[static_cast<std::size_t>(link_.slot())].waits[wait_other], std::max(target, now + 1),
                       std::min(limit.wall_slice(), wall_ns() + 5'000'000));

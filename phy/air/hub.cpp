@@ -45,6 +45,14 @@ std::vector<hub_event> hub::step() {
       }
     }
   }
+  for (node_slot& n : m.nodes) {
+    std::int64_t until = n.rx_linger_ns.load();
+    if (until == 0 || wall_ns() < until) continue;
+    const air_lock lock(m);
+    if (!n.rx_linger_ns.compare_exchange_strong(until, 0)) continue;
+    n.rx_limit = no_limit;
+    m.dirty = 1;
+  }
   watch_stalls(events);
   return events;
 }

@@ -125,6 +125,7 @@ struct alignas(64) node_slot {
   alignas(64) std::atomic<std::int64_t> rx_limit{no_limit};  ///< the clock must not pass it; no_limit while not streaming
   std::atomic<std::int64_t> rx_mixed{no_limit};              ///< all before it has been mixed
   std::atomic<std::uint32_t> rx_excluded{0};                 ///< the watchdog gave it up; it lost samples
+  std::atomic<std::int64_t> rx_linger_ns{0};                 ///< a finished stream still holds the clock until this wall time; 0: no
 
   // Transmitter.
   alignas(64) std::atomic<std::int64_t> tx_commit{no_limit};  ///< the open burst is written up to here; no_limit: none is open

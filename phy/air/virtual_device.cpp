@@ -77,7 +77,10 @@ void virtual_device::build_tree() {
   tree->create<bool>(mb / "auto_tick_rate").set(false);
 
   tree->create<uhd::time_spec_t>(mb / "time/now")
-      .set_publisher([core] { return core->time_now(); })
+      .set_publisher([core] {
+        core->receiver_.end_linger();  // who asks for the time may be waiting for it to pass
+        return core->time_now();
+      })
       .add_coerced_subscriber([core](const uhd::time_spec_t& t) { core->set_time_now(t); });
   tree->create<uhd::time_spec_t>(mb / "time/pps")
       .set_publisher([core] { return core->time_last_pps(); })

@@ -43,7 +43,7 @@ class rx_stream : public uhd::rx_streamer {
   }
   ~rx_stream() override {
     const std::lock_guard lock(core_->rx_mutex_);
-    if (mode_ != mode::idle) core_->receiver_.stop();
+    core_->receiver_.stop();
   }
   std::size_t get_num_channels() const override { return 1; }
   std::size_t get_max_num_samps() const override { return spp_; }
@@ -146,6 +146,7 @@ class rx_stream : public uhd::rx_streamer {
         return false;
       }
       if (mode_ != mode::idle) return true;
+      core_->receiver_.end_linger();
       if (!core_->hub_.alive()) throw_gone(*core_);
       if (limit.over(core_->memory().now.load())) {
         report(md, uhd::rx_metadata_t::ERROR_CODE_TIMEOUT, 0);
@@ -216,7 +217,7 @@ class rx_stream : public uhd::rx_streamer {
         return;  // the chain goes on with the next call
       }
     }
-    core_->receiver_.stop();
+    core_->receiver_.stop_and_linger();
     mode_ = mode::idle;
     if (more) error_ = uhd::rx_metadata_t::ERROR_CODE_BROKEN_CHAIN;
     else md.end_of_burst = true;
