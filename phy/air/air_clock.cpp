@@ -57,12 +57,12 @@ struct wake_list {
 void move_now(air_memory& m, wake_list& wake) {
   std::int64_t limit = no_limit;
   bool receiving = false;
+  const std::int64_t now = m.now.load(std::memory_order_relaxed);
   for_each_active(m, [&](node_slot& n) {
     const std::int64_t rx = n.rx_limit.load();
-    receiving = receiving || rx != no_limit;
+    receiving = receiving || (rx != no_limit && n.rx_mixed.load() <= now);  // not one that waits for its start
     limit = std::min({limit, rx, n.tx_commit.load()});
   });
-  const std::int64_t now = m.now.load(std::memory_order_relaxed);
   const std::int64_t wall = wall_ns();
   // Nothing ties an air without receivers to its transmitters' thinking, so that even speed "max" is paced then.
   if (m.settings.speed > 0.0 || !receiving) {

@@ -11,19 +11,7 @@ namespace {
 constexpr double tick_rate = static_cast<double>(ticks_per_second);
 constexpr std::int64_t default_ticks_per_sample = ticks_per_second / 1'000'000;
 
-std::int64_t ticks_of(const uhd::time_spec_t& t) {
-  return static_cast<std::int64_t>(t.get_full_secs()) * ticks_per_second + std::llround(t.get_frac_secs() * tick_rate);
-}
-
-uhd::time_spec_t time_of(std::int64_t ticks) {
-  std::int64_t s = ticks / ticks_per_second;
-  std::int64_t rest = ticks % ticks_per_second;
-  if (rest < 0) {
-    rest += ticks_per_second;
-    --s;
-  }
-  return uhd::time_spec_t(s, static_cast<double>(rest) / tick_rate);
-}
+std::int64_t frac_ticks(const uhd::time_spec_t& t) { return std::llround(t.get_frac_secs() * tick_rate); }
 
 }  // namespace
 
@@ -38,15 +26,37 @@ device_core::device_core(air_link link, const device_args& args)
 
 device_core::~device_core() = default;
 
-std::int64_t device_core::to_air(const uhd::time_spec_t& t) const { return ticks_of(t) - offset_.load(); }
-uhd::time_spec_t device_core::to_device(std::int64_t air_tick) const { return time_of(air_tick + offset_.load()); }
+device_core::time_offset device_core::offset() const {
+  const std::lock_guard guard(offset_mutex_);
+  return offset_;
+}
+
+void device_core::set_offset(time_offset o) {
+  const std::lock_guard guard(offset_mutex_);
+  offset_ = o;
+}
+
+std::int64_t device_core::to_air(const uhd::time_spec_t& t) const {
+  const time_offset o = offset();
+  // Beyond what ticks can hold it is past or future all the same.
+  constexpr std::int64_t most_seconds = 30'000'000;
+  const std::int64_t s = std::clamp<std::int64_t>(static_cast<std::int64_t>(t.get_full_secs()) - o.seconds, -most_seconds, most_seconds);
+  return s * ticks_per_second + frac_ticks(t) - o.ticks;
+}
+
+uhd::time_spec_t device_core::to_device(std::int64_t air_tick) const {
+  const time_offset o = offset();
+  const std::int64_t ticks = air_tick + o.ticks;
+  const std::int64_t s = ticks >= 0 ? ticks / ticks_per_second : -((-ticks + ticks_per_second - 1) / ticks_per_second);
+  return uhd::time_spec_t(o.seconds + s, static_cast<double>(ticks - s * ticks_per_second) / tick_rate);
+}
 
 uhd::time_spec_t device_core::time_now() {
   advance(memory());
   const std::int64_t now = memory().now.load();
   const std::lock_guard guard(mutex_);
   if (pending_pps_ && now >= pending_pps_->first) {
-    offset_ = pending_pps_->second;
+    set_offset(pending_pps_->second);
     pending_pps_.reset();
   }
   return to_device(now);
@@ -62,18 +72,18 @@ uhd::time_spec_t device_core::time_last_pps() {
 // sample grids of all devices aligned at every LTE rate.
 void device_core::set_time_now(const uhd::time_spec_t& t) {
   advance(memory());
-  const std::int64_t move = ticks_of(t) - memory().now.load();
+  const std::int64_t move = frac_ticks(t) - memory().now.load();
   const std::int64_t whole = move >= 0 ? (move + ticks_per_ms - 1) / ticks_per_ms : -(-move / ticks_per_ms);
   const std::lock_guard guard(mutex_);
   pending_pps_.reset();
-  offset_ = whole * ticks_per_ms;
+  set_offset({static_cast<std::int64_t>(t.get_full_secs()), whole * ticks_per_ms});
 }
 
 void device_core::set_time_next_pps(const uhd::time_spec_t& t) {
   advance(memory());
   const std::int64_t edge = (memory().now.load() / ticks_per_second + 1) * ticks_per_second;
   const std::lock_guard guard(mutex_);
-  pending_pps_ = {edge, ticks_of(t) - edge};
+  pending_pps_ = {edge, time_offset{static_cast<std::int64_t>(t.get_full_secs()), frac_ticks(t) - edge}};
 }
 
 double device_core::set_rate(direction d, double rate_hz) {

@@ -33,7 +33,6 @@ class device_core {
   enum tuned { rf, dsp, gain };
 
   air_memory& memory() { return link_.memory(); }
-  std::int64_t offset() const { return offset_.load(); }
   std::int64_t to_air(const uhd::time_spec_t& t) const;
   uhd::time_spec_t to_device(std::int64_t air_tick) const;
   uhd::time_spec_t time_now();
@@ -71,10 +70,18 @@ class device_core {
     double value;
   };
   static void apply(tuning& t, tuned what, double value);
-  std::atomic<std::int64_t> offset_{0};  ///< device time = air time + offset
+  // Device time = air time + offset. Seconds apart: UTC in ticks does not fit 64 bits.
+  struct time_offset {
+    std::int64_t seconds = 0;
+    std::int64_t ticks = 0;
+  };
+  time_offset offset() const;
+  void set_offset(time_offset o);
+  mutable std::mutex offset_mutex_;
+  time_offset offset_;
   std::atomic<std::int64_t> ticks_per_sample_[2];
   std::mutex mutex_;
-  std::optional<std::pair<std::int64_t, std::int64_t>> pending_pps_;  ///< air tick of the edge, offset from then on
+  std::optional<std::pair<std::int64_t, time_offset>> pending_pps_;  ///< air tick of the edge, offset from then on
   tuning tuning_[2];
   uhd::time_spec_t command_time_{0.0};
   std::vector<timed_command> commands_;

@@ -1,0 +1,222 @@
+#include "phy/radio/radio_setup.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <thread>
+#include <uhd/exception.hpp>
+#include <uhd/utils/log.hpp>
+
+namespace prose::phy {
+namespace {
+
+constexpr double rate_tolerance_hz = 1.0;    // a modem at another rate drifts out of its subframes
+constexpr double tune_tolerance_hz = 100.0;  // synthesiser steps of fractional-N front ends
+constexpr double gain_tolerance_db = 0.51;
+constexpr std::chrono::milliseconds poll_interval{20};
+
+// Inside this file a refusal travels as an exception, as UHD's own do; open_device turns both into a result.
+struct refusal {
+  std::string message;
+};
+
+std::string join(const std::vector<std::string>& v) {
+  std::string s;
+  for (const std::string& e : v) s += (s.empty() ? "" : ", ") + e;
+  return s;
+}
+
+std::string number(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", v);
+  return text;
+}
+
+void expect_option(const std::string& what, const std::string& wanted, const std::vector<std::string>& options) {
+  if (std::find(options.begin(), options.end(), wanted) == options.end())
+    throw refusal{what + " '" + wanted + "': this device accepts " + join(options)};
+}
+
+void set_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (!c.clock_source.empty()) {
+    expect_option("clock_source", c.clock_source, u.get_clock_sources(0));
+    u.set_clock_source(c.clock_source);
+  }
+  if (!c.time_source.empty()) {
+    expect_option("time_source", c.time_source, u.get_time_sources(0));
+    // A PPS that is not derived from the reference slides against the samples.
+    if (c.time_source != "internal" && !c.clock_source.empty() && c.clock_source != c.time_source)
+      throw refusal{"time_source '" + c.time_source + "' with clock_source '" + c.clock_source + "': accepted is the same source for both"};
+    u.set_time_source(c.time_source);
+  }
+  if (c.master_clock_hz > 0.0) {
+    const double got = u.get_master_clock_rate();
+    if (std::abs(got - c.master_clock_hz) > rate_tolerance_hz)
+      throw refusal{"master_clock_hz " + number(c.master_clock_hz) + ": the device runs at " + number(got) + " Hz"};
+  }
+}
+
+double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  const double wanted = c.device_rate_hz > 0.0 ? c.device_rate_hz : c.sample_rate_hz;
+  u.set_rx_rate(wanted);
+  u.set_tx_rate(wanted);
+  for (const double got : {u.get_rx_rate(), u.get_tx_rate()})
+    if (std::abs(got - wanted) > rate_tolerance_hz)
+      throw refusal{std::string(c.device_rate_hz > 0.0 ? "device_rate_hz " : "sample_rate_hz ") + number(wanted) +
+                    ": the device gives " + number(got) + " Hz; choose another master clock, or a device_rate_hz to resample from"};
+  return wanted;
+}
+
+void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (!c.subdev.empty()) {
+    u.set_rx_subdev_spec(c.subdev);
+    u.set_tx_subdev_spec(c.subdev);
+  }
+  const auto channels = static_cast<std::size_t>(c.n_rx_antennas);
+  if (u.get_rx_num_channels() < channels)
+    throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " + std::to_string(u.get_rx_num_channels())};
+  for (std::size_t ch = 0; ch < channels; ++ch) {
+    if (!c.rx_antenna.empty()) {
+      expect_option("rx_antenna", c.rx_antenna, u.get_rx_antennas(ch));
+      u.set_rx_antenna(c.rx_antenna, ch);
+    }
+    u.set_rx_freq(uhd::tune_request_t(c.center_freq_hz), ch);
+    u.set_rx_gain(c.rx_gain_db, ch);
+    if (c.bandwidth_hz > 0.0) u.set_rx_bandwidth(c.bandwidth_hz, ch);
+    if (std::abs(u.get_rx_freq(ch) - c.center_freq_hz) > tune_tolerance_hz)
+      throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the receiver tunes to " + number(u.get_rx_freq(ch)) + " Hz"};
+    if (std::abs(u.get_rx_gain(ch) - c.rx_gain_db) > gain_tolerance_db)
+      throw refusal{"rx_gain_db " + number(c.rx_gain_db) + ": accepted is " + number(u.get_rx_gain_range(ch).start()) + " to " +
+                    number(u.get_rx_gain_range(ch).stop())};
+  }
+  if (!c.tx_antenna.empty()) {
+    expect_option("tx_antenna", c.tx_antenna, u.get_tx_antennas());
+    u.set_tx_antenna(c.tx_antenna);
+  }
+  u.set_tx_freq(uhd::tune_request_t(c.center_freq_hz));
+  u.set_tx_gain(c.tx_gain_db);
+  if (c.bandwidth_hz > 0.0) u.set_tx_bandwidth(c.bandwidth_hz);
+  if (std::abs(u.get_tx_freq() - c.center_freq_hz) > tune_tolerance_hz)
+    throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the transmitter tunes to " + number(u.get_tx_freq()) + " Hz"};
+  if (std::abs(u.get_tx_gain() - c.tx_gain_db) > gain_tolerance_db)
+    throw refusal{"tx_gain_db " + number(c.tx_gain_db) + ": accepted is " + number(u.get_tx_gain_range().start()) + " to " +
+                  number(u.get_tx_gain_range().stop())};
+}
+
+template <class F>
+void wait_lock(const std::string& what, double timeout_s, F&& locked) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
+  while (!locked()) {
+    if (std::chrono::steady_clock::now() >= end) throw refusal{what + " is not locked after " + number(timeout_s) + " s"};
+    std::this_thread::sleep_for(poll_interval);
+  }
+}
+
+bool has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+
+void wait_for_locks(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::string>& notes) {
+  if (has(u.get_rx_sensor_names(), "lo_locked"))
+    wait_lock("the receiver's synthesiser", c.lock_timeout_s, [&] { return u.get_rx_sensor("lo_locked").to_bool(); });
+  if (has(u.get_tx_sensor_names(), "lo_locked"))
+    wait_lock("the transmitter's synthesiser", c.lock_timeout_s, [&] { return u.get_tx_sensor("lo_locked").to_bool(); });
+  const auto sensors = u.get_mboard_sensor_names();
+  if (!c.clock_source.empty() && c.clock_source != "internal") {
+    if (has(sensors, "ref_locked"))
+      wait_lock("the " + c.clock_source + " reference", c.lock_timeout_s, [&] { return u.get_mboard_sensor("ref_locked").to_bool(); });
+    else notes.push_back("the device does not tell whether its reference is locked");
+  }
+  if (c.time_source == "gpsdo") {
+    if (!has(sensors, "gps_locked") || !has(sensors, "gps_time")) throw refusal{"time_source gpsdo: the device has no GPSDO"};
+    wait_lock("the GPSDO", c.lock_timeout_s, [&] { return u.get_mboard_sensor("gps_locked").to_bool(); });
+  }
+}
+
+// Device time. GPSDO: GPS seconds, so that all radios agree. External PPS: the host's UTC second. Internal: zero, every session.
+void set_time(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (c.time_source.empty()) return;
+  if (c.time_source == "internal") {
+    u.set_time_now(uhd::time_spec_t(0.0));
+    return;
+  }
+  const auto second = [&]() -> std::int64_t {
+    if (c.time_source == "gpsdo") return u.get_mboard_sensor("gps_time").to_int();
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  };
+  const auto last_pps = [&] { return u.get_time_last_pps().get_full_secs(); };
+  const auto agrees = [&] { return last_pps() == second() && u.get_time_last_pps().get_frac_secs() == 0.0; };
+  if (c.time_source == "gpsdo" && agrees()) return;  // it kept time since an earlier session
+  const auto wait_edge = [&] {
+    const auto before = u.get_time_last_pps();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(c.lock_timeout_s);
+    while (u.get_time_last_pps() == before) {
+      if (std::chrono::steady_clock::now() >= end) throw refusal{"time_source " + c.time_source + ": no PPS for " + number(c.lock_timeout_s) + " s"};
+      std::this_thread::sleep_for(poll_interval);
+    }
+  };
+  wait_edge();  // then nearly a second is left to set the next edge
+  const std::int64_t next = second() + 1;
+  u.set_time_next_pps(uhd::time_spec_t(next, 0.0));
+  wait_edge();
+  if (std::abs(last_pps() - next) > 1) throw refusal{"time_source " + c.time_source + ": the device did not take the time at the PPS"};
+}
+
+void check_config(const radio_config& c) {
+  if (!(c.sample_rate_hz > 0.0)) throw refusal{"sample_rate_hz " + number(c.sample_rate_hz) + ": accepted is a positive number"};
+  if (!(c.center_freq_hz > 0.0)) throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": accepted is a positive number"};
+  if (!(c.device_rate_hz >= 0.0)) throw refusal{"device_rate_hz " + number(c.device_rate_hz) + ": accepted is a positive number, or 0"};
+  if (!(c.turnaround_s >= 0.0 && c.turnaround_s <= 0.1)) throw refusal{"turnaround_s " + number(c.turnaround_s) + ": accepted is 0 to 0.1"};
+  if (c.n_rx_antennas < 1 || c.n_rx_antennas > 4) throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
+}
+
+opened_device open_or_throw(const radio_config& c) {
+  check_config(c);
+  if (std::getenv("UHD_LOG_CONSOLE_LEVEL") == nullptr) uhd::log::set_console_level(uhd::log::error);
+  uhd::device_addr_t args(c.device_args);
+  if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate")) args["master_clock_rate"] = number(c.master_clock_hz);
+  opened_device d;
+  try {
+    d.usrp = uhd::usrp::multi_usrp::make(args);
+  } catch (const uhd::lookup_error&) {
+    std::string hint = "check power, cable and 'uhd_find_devices'";
+    if (args.get("type", "") == "virtual") hint = "set UHD_MODULE_PATH to the folder uhd_modules of the build";
+    throw refusal{"no device for '" + c.device_args + "': " + hint};
+  }
+  uhd::usrp::multi_usrp& u = *d.usrp;
+  set_clock(u, c);
+  d.rate_hz = set_rates(u, c);
+  set_front_end(u, c);
+  wait_for_locks(u, c, d.notes);
+  set_time(u, c);
+  d.description = u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
+  if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
+    d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
+  return d;
+}
+
+}  // namespace
+
+std::string one_line(const char* text) {
+  std::string s;
+  for (const char* p = text; *p != 0; ++p) {
+    const char ch = *p == '\n' || *p == '\r' || *p == '\t' ? ' ' : *p;
+    if (ch != ' ' || (!s.empty() && s.back() != ' ')) s += ch;
+  }
+  while (!s.empty() && s.back() == ' ') s.pop_back();
+  for (const char* kind : {"RuntimeError: ", "ValueError: ", "LookupError: KeyError: ", "LookupError: IndexError: ", "LookupError: "})
+    if (s.rfind(kind, 0) == 0) s.erase(0, std::char_traits<char>::length(kind));
+  return s;
+}
+
+result<opened_device> open_device(const radio_config& config) {
+  const std::string who = "device '" + config.device_args + "': ";
+  try {
+    return open_or_throw(config);
+  } catch (const refusal& r) {
+    return fail(who + r.message);
+  } catch (const std::exception& e) {
+    return fail(who + one_line(e.what()));
+  }
+}
+
+}  // namespace prose::phy
