@@ -1,0 +1,221 @@
+#include "apps/keys/key_file.h"
+
+#include <fcntl.h>
+#include <mbedtls/base64.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <sstream>
+
+namespace prose::keys {
+namespace {
+
+constexpr std::size_t largest_file = 1U << 20;
+
+class descriptor {
+ public:
+  explicit descriptor(int fd) : fd_(fd) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string errno_text() { return std::strerror(errno); }
+
+/// The whole file, opened once: what is checked is what is read.
+result<std::string> read_file(const std::string& path, bool secret_file) {
+  const descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) return fail(path + ": " + errno_text());
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(path + ": " + errno_text());
+  if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file");
+  if (secret_file && (st.st_mode & 077) != 0) {
+    char mode[8];
+    std::snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(st.st_mode & 07777));
+    return fail(path + ": mode " + mode + " lets others read a secret; accepted: 0600");
+  }
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const auto n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(path + ": " + errno_text());
+    if (n == 0) break;
+    text.append(buffer, static_cast<std::size_t>(n));
+    if (text.size() > largest_file) return fail(path + ": larger than 1 MiB");
+  }
+  security::wipe({reinterpret_cast<std::uint8_t*>(buffer), sizeof buffer});
+  return text;
+}
+
+result<void> write_all(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const auto n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return fail(path + ": " + errno_text());
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (::fsync(fd) != 0) return fail(path + ": " + errno_text());
+  return {};
+}
+
+result<void> replace_file(const std::string& path, const std::string& text, mode_t mode) {
+  const std::string temporary = path + ".new";
+  {
+    const descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (fd.get() < 0) return fail(temporary + ": " + errno_text());
+    if (auto ok = write_all(fd.get(), text, temporary); !ok) return ok;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(path + ": " + errno_text());
+  const auto slash = path.rfind('/');
+  const descriptor folder(::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY));
+  if (folder.get() >= 0) (void)::fsync(folder.get());
+  return {};
+}
+
+template <class Key>
+result<Key> read_secret(const std::string& path, const std::string& what) {
+  auto text = read_file(path, true);
+  if (!text) return tl::unexpected(text.error());
+  if (!text->empty() && text->back() == '\n') text->pop_back();
+  auto octets = key_from_base64(*text, path + ": " + what);
+  security::wipe({reinterpret_cast<std::uint8_t*>(text->data()), text->size()});
+  if (!octets) return tl::unexpected(octets.error());
+  const bool zero = std::all_of(octets->begin(), octets->end(), [](auto b) { return b == 0; });
+  Key key(*octets);
+  security::wipe(*octets);
+  if (zero) return fail(path + ": " + what + " is all zero; accepted: one that prose-keys gen made");
+  return key;
+}
+
+}  // namespace
+
+std::string to_base64(security::bytes_view octets) {
+  std::string out(4 * ((octets.size() + 2) / 3) + 1, '\0');
+  std::size_t n = 0;
+  (void)mbedtls_base64_encode(reinterpret_cast<unsigned char*>(out.data()), out.size(), &n, octets.data(), octets.size());
+  out.resize(n);
+  return out;
+}
+
+result<std::array<std::uint8_t, 32>> key_from_base64(const std::string& text, const std::string& what) {
+  const auto bad = [&] { return fail(what + " is not 32 octets in base64; accepted: one line of 44 characters"); };
+  if (text.size() != 44) return bad();
+  std::array<std::uint8_t, 33> raw{};
+  std::size_t n = 0;
+  const int rc = mbedtls_base64_decode(raw.data(), raw.size(), &n, reinterpret_cast<const unsigned char*>(text.data()),
+                                       text.size());
+  std::array<std::uint8_t, 32> out{};
+  std::copy_n(raw.begin(), 32, out.begin());
+  security::wipe(raw);
+  if (rc != 0 || n != 32 || to_base64(out) != text) {
+    security::wipe(out);
+    return bad();
+  }
+  return out;
+}
+
+result<security::static_private_key> read_private_key(const std::string& path) {
+  return read_secret<security::static_private_key>(path, "the private key");
+}
+
+result<security::pre_shared_key> read_psk(const std::string& path) {
+  return read_secret<security::pre_shared_key>(path, "the pre-shared key");
+}
+
+result<void> write_secret(const std::string& path, security::bytes_view octets) {
+  const descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (fd.get() < 0) return fail(path + ": " + errno_text());
+  std::string text = to_base64(octets) + '\n';
+  auto ok = ::fchmod(fd.get(), 0600) == 0 ? write_all(fd.get(), text, path) : fail(path + ": " + errno_text());
+  security::wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return ok;
+}
+
+result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
+                                              security::random_port& random) {
+  const auto octets = key_from_base64(base64, "the public key");
+  if (!octets) return tl::unexpected(octets.error());
+  const security::public_key key{*octets};
+  const auto probe = security::static_private_key::make([&](auto k) { random.fill(k); });
+  if (!dh.agree(probe, key)) return fail("the public key is all-zero or of low order");
+  return key;
+}
+
+bool valid_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+}
+
+result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
+                                                  security::random_port& random) {
+  std::vector<permission> out;
+  std::istringstream lines(text);
+  std::string line;
+  for (int n = 1; std::getline(lines, line); ++n) {
+    const auto refuse = [&](const std::string& why) {
+      return fail(path + ":" + std::to_string(n) + ": " + why + "; accepted: NAME PUBLIC-KEY [psk=FILE]");
+    };
+    std::istringstream words(line);
+    std::string name, key, extra, more;
+    words >> name >> key >> extra >> more;
+    if (name.empty() || name[0] == '#') continue;
+    if (!valid_name(name)) return refuse("a name has 1 to 64 of a-z A-Z 0-9 . _ -");
+    const auto checked = check_public_key(key, dh, random);
+    if (!checked) return refuse(checked.error().message);
+    permission p{name, *checked, {}};
+    if (!extra.empty()) {
+      if (extra.rfind("psk=", 0) != 0 || extra.size() == 4 || !more.empty()) return refuse("unknown words after the key");
+      p.psk_path = extra.substr(4);
+    }
+    for (const auto& q : out) {
+      if (q.name == p.name) return refuse("the name '" + p.name + "' occurs twice");
+      if (q.key == p.key) return refuse("'" + q.name + "' and '" + p.name + "' have the same public key");
+    }
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+result<std::vector<permission>> read_permissions(const std::string& path, security::dh_port& dh,
+                                                 security::random_port& random) {
+  const auto text = read_file(path, false);
+  if (!text) return tl::unexpected(text.error());
+  return parse_permissions(*text, path, dh, random);
+}
+
+result<void> write_permissions(const std::string& path, const std::vector<permission>& all) {
+  std::string text = "# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n";
+  for (const auto& p : all)
+    text += p.name + ' ' + to_base64(p.key.octets) + (p.psk_path.empty() ? "" : " psk=" + p.psk_path) + '\n';
+  return replace_file(path, text, 0600);
+}
+
+result<std::optional<security::slot_t>> read_mark(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return std::optional<security::slot_t>{};
+  auto text = read_file(path, false);
+  if (!text) return tl::unexpected(text.error());
+  while (!text->empty() && text->back() == '\n') text->pop_back();
+  security::slot_t v = 0;
+  const auto r = std::from_chars(text->data(), text->data() + text->size(), v);
+  if (r.ec != std::errc{} || r.ptr != text->data() + text->size())
+    return fail(path + ":1: not a slot number; accepted: one unsigned 32-bit number");
+  return std::optional<security::slot_t>{v};
+}
+
+result<void> write_mark(const std::string& path, security::slot_t mark) {
+  return replace_file(path, std::to_string(mark) + '\n', 0600);
+}
+
+}  // namespace prose::keys

@@ -1,0 +1,49 @@
+// Key files (one line of base64, mode 0600) and permission files (who may discover us and be discovered by us).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "security/identity.h"
+
+namespace prose::keys {
+
+std::string to_base64(security::bytes_view octets);
+/// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the error.
+result<std::array<std::uint8_t, 32>> key_from_base64(const std::string& text, const std::string& what);
+
+/// Refused: not a regular file, readable by others (mode not 0600 or 0400), not one line of base64, all-zero.
+result<security::static_private_key> read_private_key(const std::string& path);
+result<security::pre_shared_key> read_psk(const std::string& path);
+/// Creates the file with mode 0600; refused if it exists.
+result<void> write_secret(const std::string& path, security::bytes_view octets);
+
+/// Refused: all-zero and low-order keys.
+result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
+                                              security::random_port& random);
+
+/// One line of a permission file: NAME PUBLIC-KEY [psk=FILE]. Permission is mutual: a link comes about only if each side has
+/// such a line for the other.
+struct permission {
+  std::string name;
+  security::public_key key;
+  std::string psk_path;  // empty: none
+};
+/// Errors are "FILE:LINE: what; accepted: ...". Duplicate names and keys are refused. Empty lines and # comments are skipped.
+result<std::vector<permission>> read_permissions(const std::string& path, security::dh_port& dh,
+                                                 security::random_port& random);
+result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
+                                                  security::random_port& random);
+/// Replaces the file in one step (write, sync, rename).
+result<void> write_permissions(const std::string& path, const std::vector<permission>& all);
+
+/// 1 to 64 of a-z A-Z 0-9 . _ -
+bool valid_name(const std::string& name);
+
+/// The slot mark on disk (see security/slot_clock.h). Empty when the file does not exist.
+result<std::optional<security::slot_t>> read_mark(const std::string& path);
+result<void> write_mark(const std::string& path, security::slot_t mark);
+
+}  // namespace prose::keys

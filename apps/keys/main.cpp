@@ -1,0 +1,173 @@
+// prose-keys: makes and shows keys and permission files. One line of base64 a key, as users of wireguard-tools know them.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "apps/common/cli.h"
+#include "apps/common/config.h"
+#include "apps/keys/key_file.h"
+#include "apps/keys/system_random.h"
+#include "common/hex.h"
+#include "security/crypto/x25519.h"
+
+namespace {
+using namespace prose;
+using namespace prose::apps;
+using namespace prose::keys;
+constexpr const char* program = "prose-keys";
+
+struct options {
+  common_options common;
+  std::string key, permits, file, name, public_key, psk, peer;
+  bool psk_only = false, remove = false;
+};
+
+struct tools {
+  system_random random;
+  security::crypto::mbedtls_x25519 dh{random};
+  security::ports ports{random, dh};
+};
+
+result<void> read_config(const std::string& path, options& o) {
+  auto file = config_section::load(path);
+  if (!file) return tl::unexpected(file.error());
+  file->read("key", o.key);
+  file->read("permits", o.permits);
+  return file->check();
+}
+
+int print_line(const std::string& text) {
+  if (std::printf("%s\n", text.c_str()) < 0 || std::fflush(stdout) != 0)
+    return report(program, "standard output does not take the result", exit_failure);
+  return exit_ok;
+}
+
+int generate(const options& o, tools& t) {
+  const auto emit = [&](security::bytes_view octets) {
+    if (o.file.empty()) return print_line(to_base64(octets));
+    const auto ok = write_secret(o.file, octets);
+    return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
+  };
+  if (o.psk_only) {
+    const auto psk = security::pre_shared_key::make([&](auto out) { t.random.fill(out); });
+    return emit(psk.expose());
+  }
+  return emit(security::key_pair::generate(t.ports).private_key.expose());
+}
+
+result<security::static_private_key> own_key(const options& o) {
+  const std::string& path = o.file.empty() ? o.key : o.file;
+  if (!path.empty()) return read_private_key(path);
+  if (::isatty(STDIN_FILENO) != 0) return fail("no key; accepted: FILE, --key FILE, or a key on standard input");
+  std::string line;
+  std::getline(std::cin, line);
+  const auto octets = key_from_base64(line, "the private key on standard input");
+  if (!octets) return tl::unexpected(octets.error());
+  if (std::all_of(octets->begin(), octets->end(), [](auto b) { return b == 0; }))
+    return fail("the private key on standard input is all zero");
+  return security::static_private_key(*octets);
+}
+
+int show_public(const options& o, tools& t) {
+  auto key = own_key(o);
+  if (!key) return usage_error(program, key.error());
+  return print_line(to_base64(t.dh.public_of(*key).octets));
+}
+
+int permit(const options& o, tools& t) {
+  if (o.permits.empty()) return report(program, "no permission file; accepted: --permits FILE or permits: in --config", exit_usage);
+  std::vector<permission> all;
+  if (::access(o.permits.c_str(), F_OK) == 0) {
+    auto present = read_permissions(o.permits, t.dh, t.random);
+    if (!present) return usage_error(program, present.error());
+    all = std::move(*present);
+  }
+  const auto before = all.size();
+  if (o.remove) {
+    std::erase_if(all, [&](const auto& p) { return p.name == o.name; });
+    if (all.size() == before) return report(program, o.permits + ": no peer is named '" + o.name + "'", exit_usage);
+  } else {
+    if (!valid_name(o.name)) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ -", exit_usage);
+    auto key = check_public_key(o.public_key, t.dh, t.random);
+    if (!key) return usage_error(program, key.error());
+    if (!o.psk.empty())
+      if (auto psk = read_psk(o.psk); !psk) return usage_error(program, psk.error());
+    if (!o.key.empty()) {
+      auto own = read_private_key(o.key);
+      if (!own) return usage_error(program, own.error());
+      if (t.dh.public_of(*own) == *key) return report(program, "that is your own public key", exit_usage);
+    }
+    for (const auto& p : all) {
+      if (p.name == o.name && p.key != *key)
+        return report(program, o.permits + ": '" + o.name + "' has another key; if it changed for a good reason, --remove it first", exit_usage);
+      if (p.name != o.name && p.key == *key)
+        return report(program, o.permits + ": '" + p.name + "' has the same public key", exit_usage);
+    }
+    std::erase_if(all, [&](const auto& p) { return p.name == o.name; });
+    all.push_back({o.name, *key, o.psk});
+  }
+  const auto ok = write_permissions(o.permits, all);
+  return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
+}
+
+int fingerprint(const options& o, tools& t) {
+  auto own = own_key(o);
+  if (!own) return usage_error(program, own.error());
+  security::public_key other;
+  if (o.peer.size() == 44) {
+    auto key = check_public_key(o.peer, t.dh, t.random);
+    if (!key) return usage_error(program, key.error());
+    other = *key;
+  } else {
+    if (o.permits.empty())
+      return report(program, "'" + o.peer + "' is no public key and there is no permission file to look it up; accepted: --permits FILE", exit_usage);
+    auto all = read_permissions(o.permits, t.dh, t.random);
+    if (!all) return usage_error(program, all.error());
+    const auto at = std::find_if(all->begin(), all->end(), [&](const auto& p) { return p.name == o.peer; });
+    if (at == all->end()) return report(program, o.permits + ": no peer is named '" + o.peer + "'", exit_usage);
+    other = at->key;
+  }
+  const auto digest = security::pair_fingerprint(t.dh.public_of(*own), other);
+  std::string text;
+  for (std::size_t i = 0; i < digest.size(); i += 4)  // eight groups of eight digits, to be read out
+    text += (i == 0 ? "" : " ") + to_hex(security::bytes_view(digest).subspan(i, 4));
+  return print_line(text);
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  if (const auto path = find_config_path(argc, argv); !path.empty())
+    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+
+  CLI::App app{"Makes keys and permission files.", program};
+  add_common_options(app, o.common);
+  app.require_subcommand(1);
+  auto* gen = app.add_subcommand("gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
+  gen->add_option("file", o.file, "created; must not exist")->type_name("FILE");
+  gen->add_flag("--psk", o.psk_only, "a key to share with one peer in person; never send it over a network");
+  auto* pub = app.add_subcommand("pub", "the public key of a private key (FILE, --key, or standard input)");
+  pub->add_option("file", o.file)->type_name("FILE");
+  pub->add_option("--key", o.key, "own private key")->type_name("FILE");
+  auto* per = app.add_subcommand("permit", "permits a peer: it may discover us and we it, once it permits us too");
+  per->add_option("name", o.name, "what we call the peer")->required();
+  auto* key_option = per->add_option("public-key", o.public_key, "44 characters of base64");
+  per->add_option("--permits", o.permits, "permission file, created if need be")->type_name("FILE");
+  per->add_option("--psk", o.psk, "pre-shared key of the pair (prose-keys gen --psk FILE)")->type_name("FILE");
+  per->add_option("--key", o.key, "own private key, to notice one's own public key")->type_name("FILE");
+  per->add_flag("--remove", o.remove, "withdraws the permission");
+  auto* fin = app.add_subcommand("fingerprint", "what both users read to each other to know that nobody swapped keys");
+  fin->add_option("peer", o.peer, "a name of the permission file, or a public key")->required();
+  fin->add_option("--key", o.key, "own private key")->type_name("FILE");
+  fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
+  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+
+  tools t;
+  if (gen->parsed()) return generate(o, t);
+  if (pub->parsed()) return show_public(o, t);
+  if (fin->parsed()) return fingerprint(o, t);
+  if (!o.remove && key_option->count() == 0) return report(program, "permit needs a public key (or --remove); see --help", exit_usage);
+  return permit(o, t);
+}
