@@ -1,0 +1,275 @@
+"""The link handshake, rekeying, ratchet and discovery as Horn clauses over a Dolev-Yao attacker, unbounded sessions.
+
+A scenario is a set of options (see statements.py). model(options, commutative) gives TPTP CNF in which `goal` clauses refute
+the theory exactly when the bad event can be derived: a prover that saturates has shown that it cannot be.
+
+Terms                                   code
+  dh(x, y)                              X25519 of private x and public pub(y)
+  kdf1(psk, e, es, ss), kdf2(k, f, ee, se)   chaining keys after each Noise message (noise.cpp)
+  ext(transcript, k)                    KD_0 = HKDF-Extract(handshake hash, k1 || k2)       (link_handshake.cpp, root_of)
+  kdd(psk, ss, announcer, monitor)      Kd                                                  (identity.cpp, derive_direction)
+  prf(key, label), prf2(key, label, x)  HKDF-Expand and HMAC/CMAC under a purpose's own key (keys.h)
+  aead(key, ad, plain)                  ChaCha20-Poly1305 or AES-256-GCM
+
+SPASS gets dh(x,y) = dh(y,x). E gets no equation: every term is written dh(initiator's or ephemeral key, other key) and the
+attacker may build either orientation, which is enough because honest roles only ever compute the written one."""
+
+CONSTRUCTORS = {'tup': 2, 'pub': 1, 'kdf1': 4, 'kdf2': 4, 'ext': 2, 'kdd': 4, 'prf': 2, 'prf2': 3, 'aead': 3, 'old': 1}
+LABELS = ['junk', 'empty', 'l_dcr', 'l_complete', 'l_i2r', 'l_r2i', 'l_rekey', 'l_ratchet', 'l_record', 'l_ann', 'l_query',
+          'l_resp', 'offer_a', 'offer_b', 'now']
+
+UNUSED_IN_SETUP = ('l_ratchet', 'l_record', 'l_ann', 'l_query', 'l_resp')  # a smaller theory saturates sooner
+
+
+def tup(*parts):
+    return parts[0] if len(parts) == 1 else f'tup({parts[0]},{tup(*parts[1:])})'
+
+
+class theory:
+    def __init__(self, options, commutative):
+        self.options, self.commutative, self.clauses = options, commutative, []
+        self.phases = 2 if 'later_leak' in options else 1  # phase 1: after all sessions, nothing honest happens any more
+
+    def has(self, option):
+        return option in self.options
+
+    def rule(self, premises, conclusion=None):
+        literals = [f'~{p}' for p in premises] + ([conclusion] if conclusion else [])
+        self.clauses.append(f"cnf(c{len(self.clauses)},axiom,({' | '.join(literals)})).")
+
+    def known(self, term, phase=0):
+        return f'att{phase}({term})'
+
+    def tell(self, term, *premises):
+        """An honest party sends `term` once the attacker has supplied the premises."""
+        self.rule([self.known(p) for p in premises], self.known(term))
+
+    def bad(self, *premises):
+        self.rule(list(premises))
+
+    def attacker(self):
+        for p in range(self.phases):
+            k = lambda t: self.known(t, p)
+            for c in LABELS:
+                if c not in UNUSED_IN_SETUP or not self.has('setup'):
+                    self.rule([], k(c))
+            for f, n in CONSTRUCTORS.items():
+                if f == 'old' and not any('old' in x or 'slot' in x for x in self.options):
+                    continue
+                xs = [f'X{i}' for i in range(n)]
+                self.rule([k(x) for x in xs], k(f"{f}({','.join(xs)})"))
+            self.rule([k('aead(K,D,M)'), k('K')], k('M'))
+            self.rule([k('tup(X,Y)')], k('X'))
+            self.rule([k('tup(X,Y)')], k('Y'))
+            self.rule([k('pub(X)'), k('Y')], k('dh(X,Y)'))
+            if not self.commutative:
+                self.rule([k('pub(X)'), k('Y')], k('dh(Y,X)'))
+        if self.commutative:
+            self.clauses.append('cnf(comm,axiom,( dh(X,Y) = dh(Y,X) )).')
+        if self.phases == 2:
+            self.rule([self.known('X', 0)], self.known('X', 1))
+
+    def text(self):
+        return '\n'.join(self.clauses) + '\n'
+
+
+class session:
+    """One side of the handshake between initiator key i and responder key r. slot, ctx (seq and layer-2 IDs) and offer come
+    from the attacker, as far as the scenario lets it choose them."""
+
+    def __init__(self, t, i, r, psk, tag, binding=None):
+        self.t, self.i, self.r, self.psk, self.tag, self.binding = t, i, r, psk, tag, binding
+        self.ss = 'kall' if t.has('one_key_for_all') else f'dh({",".join(sorted((i, r)))})'
+        self.kd = f'kdd({psk},{self.ss},pub({r}),pub({i}))'
+
+    def prologue(self, slot, ctx):
+        head = tup(slot, ctx, f'pub({self.i})', f'pub({self.r})')
+        return head if self.binding is None or self.t.has('no_binding') else tup(self.binding, head)
+
+    def k1(self, e_public, es):
+        if self.t.has('one_key_for_all'):
+            es = 'kall'
+        if self.t.has('no_ephemerals'):
+            es = 'empty'
+        return f'kdf1({self.psk},{e_public},{es},{self.ss})'
+
+    def k2(self, k1, f_public, ee, se):
+        if self.t.has('one_key_for_all'):
+            ee, se = 'kall', 'empty'
+        if self.t.has('no_ephemerals'):
+            ee, se = 'empty', 'empty'
+        if self.t.has('no_se'):
+            se = 'empty'
+        return f'kdf2({k1},{f_public},{ee},{se})'
+
+    def hashed(self, *parts):
+        return 'empty' if self.t.has('no_transcript') else tup(*parts)
+
+    def first(self, slot, ctx, e_public, k1, offer):
+        sealed = 'empty' if self.t.has('offer_in_clear') else offer
+        return f'aead({k1},{self.hashed(self.prologue(slot, ctx), e_public)},{sealed})'
+
+    def token(self, slot, ctx, e_public, c1):
+        covered = tup(slot, ctx) if self.t.has('short_token') else tup(slot, ctx, e_public, c1)
+        return f'prf2({self.kd},l_dcr,{covered})'
+
+    def initiator(self, secret, request_lost=False):
+        t = self.t
+        slot = 'old(S)' if t.has('only_old_requests') and self.tag == 'jp' else 'S'
+        offer = 'offer_a' if t.has('offers_a_only') and self.tag == 'jp' else 'O'
+        e = f'e_{self.tag}({slot},C,{offer})'
+        e_public = f'pub({e})'
+        k1 = self.k1(e_public, f'dh({e},{self.r})')
+        c1 = self.first(slot, 'C', e_public, k1, offer)
+        given = [slot, 'C', offer]
+        t.tell(e_public, *given)
+        t.tell(c1, *given)
+        if self.binding is None:
+            t.tell(self.token(slot, 'C', e_public, c1), *given)
+        if t.has('ephemerals_leak'):
+            t.tell(e, *given)
+        f_public = 'pub(F)'
+        k2 = self.k2(k1, f_public, f'dh({e},F)', f'dh({self.i},F)')
+        start = [self.prologue(slot, 'C'), e_public, c1, f_public]
+        c2 = f'aead({k2},{self.hashed(*start)},P)'
+        root = f'ext({self.hashed(*start, c2)},{k2})'
+        answered = given + [f_public, c2]
+        if t.has('query_initiator_accepts') and self.tag == 'jp':
+            t.bad(*map(t.known, answered))
+        t.tell(f'aead(prf({root},l_complete),empty,empty)', *answered)
+        t.tell(f'aead(prf({root},l_i2r),empty,{secret})', *answered)
+
+    def responder(self, secret):
+        t = self.t
+        f = f'f_{self.tag}(S,P,C,X,O)'
+        f_public, e_public = f'pub({f})', 'pub(X)'
+        k1 = self.k1(e_public, f'dh(X,{self.r})')
+        c1 = self.first('S', 'C', e_public, k1, 'O')
+        token = self.token('S', 'C', e_public, c1)
+        asked = ['S', 'P', 'C', e_public, c1]
+        if self.binding is None:
+            asked.append(token)
+            if t.has('query_multiplications') and self.tag == 'jp':
+                # The token is checked first: a request whose sealed part is rubbish but whose token is right costs a DH.
+                rubbish = self.token('S', 'C', e_public, 'junk')
+                t.bad(*map(t.known, ['S', 'C', e_public, 'junk', rubbish]))
+        if t.has('offer_in_clear'):
+            asked.append('O')
+        k2 = self.k2(k1, f_public, f'dh(X,{f})', f'dh({self.i},{f})')
+        start = [self.prologue('S', 'C'), e_public, c1, f_public]
+        c2 = f'aead({k2},{self.hashed(*start)},P)'
+        root = f'ext({self.hashed(*start, c2)},{k2})'
+        t.tell(f_public, *asked)
+        t.tell(c2, *asked)
+        if t.has('ephemerals_leak'):
+            t.tell(f, *asked)
+        here = self.tag == 'jp'
+        if t.has('query_request_accepted') and here:
+            t.bad(*map(t.known, asked))
+        if t.has('query_answers_now') and here:
+            slot = 'old(S)' if t.has('slot_not_checked') else 'now'
+            t.bad(*(t.known(x).replace('(S,', f'({slot},').replace('att0(S)', f'att0({slot})') for x in asked))
+        completed = asked + [f'aead(prf({root},l_complete),empty,empty)']
+        if t.has('query_responder_accepts') and here:
+            offer = (lambda x: replace_variable(x, 'O', 'offer_b')) if t.has('offers_a_only') else (lambda x: x)
+            t.bad(*(t.known(offer(x)) for x in completed))
+        t.tell(f'aead(prf({root},l_r2i),empty,{secret})', *completed)
+
+
+def replace_variable(term, name, value):
+    import re
+    return re.sub(rf'\b{name}\b', value, term)
+
+
+def handshakes(t):
+    o = t.has
+    if o('one_key_for_all'):
+        t.rule([], t.known('kall'))
+    # Mary is the attacker's: her key, and the zero PSK of her pairs.
+    for term in ('skM', 'zero', 'pub(skJ)', 'pub(skP)'):
+        t.rule([], t.known(term))
+    leaks = {'psk_known': 'pskJP', 'john_leaks': 'skJ', 'peter_leaks': 'skP'}
+    for option, term in leaks.items():
+        if o(option) or (option == 'psk_known' and not o('psk_secret')):
+            t.rule([], t.known(term))
+    if o('later_leak'):
+        for term in ('skJ', 'skP', 'pskJP'):
+            t.rule([], t.known(term, 1))
+    john_as_peter_knows_him = 'Z' if o('server_names_johns_key') else 'skJ'
+    binding = 'prf(kd0,l_rekey)' if o('rekeying') else None
+    if o('kd_leaks'):
+        t.rule([], t.known('kd0'))
+    if not o('john_never_asks'):
+        session(t, 'skJ', 'skP', 'pskJP', 'jp', binding).initiator('secret_i')
+    if not o('peter_never_answers'):
+        if o('server_names_johns_key'):
+            # A lying server gave Peter a public key of its own for John, and Peter did not pin or compare it.
+            t.rule([], t.known('skZ'))
+            session(t, 'skZ', 'skP', 'pskJP', 'jp', binding).responder('secret_r')
+        else:
+            session(t, 'skJ', 'skP', 'pskJP', 'jp', binding).responder('secret_r')
+    if o('both_directions'):
+        session(t, 'skP', 'skJ', 'pskJP', 'pj').initiator('secret_i2')
+        session(t, 'skP', 'skJ', 'pskJP', 'pj').responder('secret_r2')
+    # John's links with Mary, and with a server that the attacker runs (its key skS is known, as Mary's is).
+    others = [('skM', 'jm')] + ([('skS', 'js')] if o('server_compromised') else [])
+    if o('server_compromised'):
+        t.rule([], t.known('skS'))
+    for key, tag in others:
+        session(t, 'skJ', key, 'zero', tag).initiator('zero')
+        session(t, key, 'skJ', 'zero', tag + 'r').responder('zero')
+    if o('peter_knows_mary') or o('server_compromised'):
+        key = 'skS' if o('server_compromised') else 'skM'
+        session(t, 'skP', key, 'zero', 'px').initiator('zero')
+        session(t, key, 'skP', 'zero', 'pxr').responder('zero')
+    last = t.phases - 1
+    if o('query_secrecy'):
+        for s in ('secret_i', 'secret_r') + (('secret_i2', 'secret_r2') if o('both_directions') else ()):
+            t.bad(t.known(s, last))
+
+
+def ratchet(t):
+    """Epoch 0 and 1 of one link; a thief comes during epoch 1 (or 0)."""
+    next_root = 'kd0' if t.has('no_ratchet') else 'prf(kd0,l_ratchet)'
+    t.tell('aead(prf(kd0,l_record),empty,secret_0)')
+    t.tell(f'aead(prf({next_root},l_record),empty,secret_1)')
+    t.tell('kd0' if t.has('stolen_in_epoch_0') else next_root)
+    t.bad(t.known('secret_1' if t.has('stolen_in_epoch_0') else 'secret_0'))
+
+
+def discovery(t):
+    """Peter announces to John (model A), John asks and Peter responds (model B). Mary is known to John; in the group-key
+    variant every permitted monitor of Peter's shares one key, and Mary is one of them."""
+    o = t.has
+    for term in ('skM', 'zero', 'pub(skJ)', 'pub(skP)', 'pskJP'):
+        t.rule([], t.known(term))
+    if o('john_leaks'):
+        t.rule([], t.known('skJ'))
+    kd = 'kgroup' if o('group_key') else 'kdd(pskJP,dh(skJ,skP),pub(skP),pub(skJ))'
+    if o('group_key'):
+        t.rule([], t.known('kgroup'))
+    slot = (lambda s: 'empty') if o('no_slot') else (lambda s: s)
+    query = lambda s: f'prf2({kd},l_query,{slot(s)})'
+    response = lambda s: f"prf2({kd},{'l_query' if o('one_label') else 'l_resp'},{slot(s)})"
+    announcement = lambda s: f'prf2({kd},l_ann,{slot(s)})'
+    jm = 'kdd(zero,dh(skJ,skM),pub(skM),pub(skJ))'
+    for label in ('l_ann', 'l_query', 'l_resp'):  # John's exchanges with Mary
+        t.tell(f'prf2({jm},{label},S)', 'S')
+    if not o('john_never_asks'):
+        t.tell(query('old(S)' if o('only_old_queries') else 'S'), *(['S']))
+    if not o('peter_silent'):
+        t.tell(announcement('old(S)' if o('only_old_announcements') else 'S'), 'S')
+        t.tell(response('S'), 'S', query('S'))  # only for a query that verifies
+    if o('query_peter_responds'):
+        t.bad(t.known(query('now')))
+    if o('query_john_hears_response'):
+        t.bad(t.known(response('now')))
+    if o('query_john_hears_announcement'):
+        t.bad(t.known(announcement('now')))
+
+
+def model(options, commutative):
+    t = theory(set(options), commutative)
+    t.attacker()
+    {'ratchet': ratchet, 'discovery': discovery}.get(options[0], handshakes)(t)
+    return t.text()
