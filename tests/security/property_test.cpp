@@ -1,1 +1,303 @@
+// Property tests: whatever the air does, both sides agree on keys of their own or have none.
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "security/link.h"
+#include "tests/security/security_world.h"
+
+namespace prose::security::test {
+namespace {
+
+using bytes = std::vector<std::uint8_t>;
+
+/// What the attacker and time do, as numbers so that rapidcheck can shrink them.
+struct event {
+  int kind;
+  std::uint32_t a, b;
+};
+void showValue(const event& e, std::ostream& os) { os << e.kind << ':' << e.a << ',' << e.b; }
+
+}  // namespace
+}  // namespace prose::security::test
+
+namespace rc {
+template <>
+struct Arbitrary<prose::security::test::event> {
+  static Gen<prose::security::test::event> arbitrary() {
+    return gen::construct<prose::security::test::event>(gen::inRange(0, 14), gen::arbitrary<std::uint32_t>(),
+                                                        gen::arbitrary<std::uint32_t>());
+  }
+};
+}  // namespace rc
+
+namespace prose::security::test {
+namespace {
+
+/// N UEs that all permit each other; every frame lies in a pool from which events deliver, repeat, change or drop it.
+class chaos {
+ public:
+  chaos(std::size_t n, std::uint64_t seed) {
+    config_.links.epochs.records = 8;
+    for (std::size_t i = 0; i < n; ++i) ues_.push_back(std::make_unique<ue>("ue" + std::to_string(i), seed + i, config_));
+    for (auto& u : ues_)
+      for (auto& v : ues_)
+        if (u != v) u->knows(*v);
+    slots();
+  }
+
+  void apply(const event& e) {
+    const std::size_t n = ues_.size();
+    const std::size_t i = e.a % n;
+    const std::size_t j = (i + 1 + e.b % (n - 1)) % n;
+    switch (e.kind) {
+      case 0:
+      case 1: discover(i, j); break;
+      case 2:
+      case 3:
+      case 4: deliver(e.a, false); break;                     // in any order, and lost where never picked
+      case 5: deliver(e.a, true); break;                      // and kept: duplication, replay
+      case 6: corrupt(e.a, e.b); break;
+      case 7: reflect(e.a); break;
+      case 8: pass(100 + e.a % 900); break;
+      case 9: pass(e.a % 40'000); break;
+      case 10: say(i, j, e.b); break;
+      case 11:
+        if (const auto l = ues_[i]->security->links().link_with(ues_[i]->id_of(*ues_[j])))
+          (void)ues_[i]->security->links().rekey(*l, now_, ues_[i]->pending);
+        break;
+      case 12: reboot(i); break;
+      default:
+        for (int k = 0; k < 12 && !pool_.empty(); ++k) deliver(0, false);  // a quiet spell, so that set-ups complete
+    }
+    collect();
+    check();
+  }
+
+  /// Both sides of a pair that are live hold the same session, or do not hear each other; no key serves two pairs.
+  void check() {
+    std::map<bytes, std::set<std::pair<std::string, std::string>>> owners;
+    for (auto& u : ues_)
+      for (const auto& [peer, state] : u->security->links().state()) {
+        if (!state.live) continue;
+        const auto names = std::minmax(u->name, u->security->peers().find(peer)->name);
+        state.live->current.chain.for_each_epoch([&](const epoch& e) {
+          for (const auto* p : {&e.tx.protection(), &e.rx.protection()})
+            owners[bytes(p->key.expose().begin(), p->key.expose().end())].insert({names.first, names.second});
+        });
+      }
+    for (const auto& [key, pairs] : owners) RC_ASSERT(pairs.size() == 1U);
+    for (auto& u : ues_) {
+      for (const auto& d : u->inbox) {
+        const auto it = sent_.find(d.data);
+        RC_ASSERT(it != sent_.end());  // nothing forged
+        RC_ASSERT(it->second.to == u->name);  // nothing misdelivered
+        RC_ASSERT(it->second.from == u->security->peers().find(d.peer)->name);
+        RC_ASSERT(++it->second.delivered == 1);  // nothing twice
+      }
+      u->inbox.clear();
+    }
+    for (const auto& [key, n] : used_nonces_) RC_ASSERT(n == 1);
+  }
+
+  std::size_t links_made() const { return made_; }
+  bool same_fingerprints() {
+    // With the air quiet for long enough, who has a link has it with somebody who has the same one.
+    for (int k = 0; k < 400; ++k) {
+      while (!pool_.empty()) deliver(0, false);
+      pass(200);
+      collect();
+    }
+    while (!pool_.empty()) deliver(0, false);
+    for (auto& u : ues_)
+      for (const auto& mine : u->security->links().links(now_)) {
+        ue& other = *ues_[index_of(u->security->peers().find(mine.peer)->name)];
+        const auto l = other.security->links().link_with(other.id_of(*u));
+        if (!l) return false;
+        if (other.security->links().info(*l, now_)->key_fingerprint != mine.key_fingerprint) return false;
+      }
+    return true;
+  }
+
+ private:
+  struct message {
+    std::string from, to;
+    int delivered = 0;
+  };
+  slot_t slot() const { return 1000 + static_cast<slot_t>(now_ / 1000); }
+  void slots() {
+    for (auto& u : ues_) {
+      // A device that slept longer than the clock may leap asks its operator.
+      u->security->discovery().advance(slot(), now_, true);
+      if (const auto m = u->security->discovery().clock().mark_to_store()) u->security->discovery().clock().mark_stored(*m);
+    }
+  }
+  std::size_t index_of(const std::string& name) const { return static_cast<std::size_t>(std::stoi(name.substr(2))); }
+  void discover(std::size_t i, std::size_t j) {
+    const auto list = ues_[j]->security->discovery().announcements(now_);
+    for (const auto& d : list)
+      if (const auto e = ues_[i]->security->discovery().receive(d, now_))
+        if (const auto* h = std::get_if<peer_heard>(&*e))
+          (void)ues_[i]->security->links().connect(*h, now_, ues_[i]->pending);
+  }
+  void collect() {
+    for (std::size_t i = 0; i < ues_.size(); ++i) {
+      for (auto& a : ues_[i]->pending) {
+        if (const auto* m = std::get_if<send_message>(&a)) {
+          note_nonce(*ues_[i], m->lcid, m->src, m->dst, m->octets);
+          pool_.push_back({i, m->lcid, m->src, m->dst, m->octets});
+        }
+        if (std::holds_alternative<link_established>(a)) ++made_;
+      }
+      ues_[i]->pending.clear();
+    }
+    while (pool_.size() > 200) pool_.pop_front();
+  }
+  /// Layer-2 IDs and KD-sess ID name the key of a record, LCID and SN the nonce (by chance they repeat with odds of 2^-50 a run).
+  void note_nonce(const ue& u, std::uint8_t lcid, l2_id src, l2_id dst, const bytes& pdu) {
+    if (!channel_index(lcid)) return;
+    bytes key(pdu.begin() + 1, pdu.begin() + 5);
+    key.push_back(lcid);
+    key.insert(key.end(), u.name.begin(), u.name.end());
+    for (const l2_id id : {src, dst})
+      for (int shift = 0; shift < 24; shift += 8) key.push_back(static_cast<std::uint8_t>(id >> shift));
+    ++used_nonces_[key];
+  }
+  void hand_over(const frame& f) {
+    for (std::size_t i = 0; i < ues_.size(); ++i)
+      if (i != f.from && ues_[i]->owns(f.dst, now_)) ues_[i]->hear(f, now_);
+    collect();
+  }
+  void deliver(std::uint32_t which, bool keep) {
+    if (pool_.empty()) return;
+    const std::size_t k = which % pool_.size();
+    const frame f = pool_[k];
+    if (!keep) pool_.erase(pool_.begin() + static_cast<std::ptrdiff_t>(k));
+    hand_over(f);
+  }
+  void corrupt(std::uint32_t which, std::uint32_t how) {
+    if (pool_.empty()) return;
+    frame f = pool_[which % pool_.size()];
+    if (f.octets.empty()) return;
+    const std::size_t bit = how % (f.octets.size() * 8);
+    f.octets[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    hand_over(f);
+  }
+  void reflect(std::uint32_t which) {
+    if (pool_.empty()) return;
+    frame f = pool_[which % pool_.size()];
+    std::swap(f.src, f.dst);
+    const std::size_t from = f.from;
+    for (std::size_t i = 0; i < ues_.size(); ++i) RC_ASSERT(!(i == from && ues_[i]->hear(f, now_)));
+  }
+  void pass(std::uint32_t ms) {
+    const time_ms end = now_ + ms;
+    while (now_ < end) {
+      now_ = std::min<time_ms>(end, now_ + 500);
+      slots();
+      for (auto& u : ues_) u->security->links().tick(now_, u->pending);
+      collect();
+    }
+  }
+  void say(std::size_t i, std::size_t j, std::uint32_t) {
+    const auto l = ues_[i]->security->links().link_with(ues_[i]->id_of(*ues_[j]));
+    if (!l) return;
+    const std::string text = "message " + std::to_string(++said_);
+    const bytes data(text.begin(), text.end());
+    frame f{i, 1, 0, 0, bytes(data.size() + record_overhead_octets)};
+    const auto s = ues_[i]->security->links().seal(*l, 1, sdu_type::ip, data, now_, f.octets);
+    if (!s) return;
+    f.src = s->src;
+    f.dst = s->dst;
+    sent_[data] = {ues_[i]->name, ues_[j]->name};
+    note_nonce(*ues_[i], 1, f.src, f.dst, f.octets);
+    pool_.push_back(f);
+  }
+  void reboot(std::size_t i) {
+    const auto mark = ues_[i]->security->discovery().clock().now().value_or(0) + slot_clock::mark_ahead_slots;
+    auto again = std::make_unique<ue>(ues_[i]->name, 7000 + ++reboots_, ues_[i]->security->peers().own_private(), config_, mark);
+    for (auto& v : ues_)
+      if (v != ues_[i]) again->knows(*v);
+    ues_[i] = std::move(again);
+    slots();
+  }
+
+  ue_config config_;
+  std::vector<std::unique_ptr<ue>> ues_;
+  std::deque<frame> pool_;
+  std::map<bytes, message> sent_;
+  std::map<bytes, int> used_nonces_;
+  time_ms now_ = 0;
+  std::size_t made_ = 0;
+  int said_ = 0;
+  std::uint64_t reboots_ = 0;
+};
+
+std::size_t total_links = 0;
+
+RC_GTEST_PROP(chaos_property, both_sides_agree_on_distinct_keys_or_have_none, (const std::vector<event>& extra)) {
+  const std::size_t n = *rc::gen::inRange<std::size_t>(2, 4);
+  chaos c(n, *rc::gen::inRange<std::uint64_t>(0, 1'000'000));
+  const auto more = *rc::gen::container<std::vector<event>>(120, rc::gen::arbitrary<event>());
+  for (const auto& e : extra) c.apply(e);
+  for (const auto& e : more) c.apply(e);
+  RC_ASSERT(c.same_fingerprints());
+  total_links += c.links_made();
+}
+
+TEST(chaos_property, was_not_vacuous) { EXPECT_GT(total_links, 50U) << "set-ups succeeded amid the chaos"; }
+
+RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that, (const bytes& data, std::uint8_t channel, bool gcm)) {
+  const std::uint8_t lcid = static_cast<std::uint8_t>(1 + channel % 10);
+  const suite s = gcm ? suite::aes_256_gcm : suite::chacha20_poly1305;
+  const std::array<std::uint8_t, 32> k{1};
+  const std::array<std::uint8_t, 12> iv{2};
+  record_sealer tx(record_protection(s, record_key(k), record_iv(iv), 0x1234));
+  record_opener rx(record_protection(s, record_key(k), record_iv(iv), 0x1234));
+  bytes pdu(data.size() + record_overhead_octets), out(data.size());
+  RC_ASSERT(tx.seal(lcid, sdu_type::non_ip, data, pdu).has_value());
+  const std::size_t bit = *rc::gen::inRange<std::size_t>(0, pdu.size() * 8);
+  bytes bad = pdu;
+  bad[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+  const auto bad_header = read_pdcp_header(bad);
+  if (bad_header) RC_ASSERT(!rx.open(lcid, *bad_header, bad, out).has_value());
+  const auto h = read_pdcp_header(pdu);
+  RC_ASSERT(h.has_value());
+  RC_ASSERT(h->kd_sess_id == 0x1234);
+  const auto other = static_cast<std::uint8_t>(lcid % 10 + 1);
+  RC_ASSERT(!rx.open(other, *h, pdu, out).has_value());
+  RC_ASSERT(rx.open(lcid, *h, pdu, out).has_value());
+  RC_ASSERT(out == data);
+  RC_ASSERT(rx.open(lcid, *h, pdu, out).error() == drop_reason::replayed);
+}
+
+RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice_nor_repeat_one, (const std::vector<std::uint16_t>& jumps)) {
+  ue a("alice", 1), b("bob", 2);
+  a.knows(b);
+  b.knows(a);
+  std::set<bytes> announced;
+  std::set<slot_t> heard;
+  slot_t ta = 100'000;
+  slot_t last_announced = 0;
+  for (const auto j : jumps) {
+    // John's clock is set back, forward and far; the engine decides what it takes.
+    ta = static_cast<slot_t>(static_cast<std::int64_t>(ta) + (j % 100) - 30);
+    a.set_slot(ta, 0);
+    b.set_slot(100'000 + static_cast<slot_t>(heard.size()), 0);
+    const auto list = a.security->discovery().announcements(0);
+    const slot_t t = *a.security->discovery().clock().now();
+    RC_ASSERT(t >= last_announced);
+    if (t != last_announced)
+      for (const auto& d : list) RC_ASSERT(announced.insert(bytes(d.begin(), d.end())).second);
+    last_announced = t;
+    for (int twice = 0; twice < 2; ++twice)
+      for (const auto& d : list)
+        if (const auto e = b.security->discovery().receive(d, 0)) RC_ASSERT(heard.insert(std::get<peer_heard>(*e).t).second);
+  }
+}
+
+}  // namespace
+}  // namespace prose::security::test
