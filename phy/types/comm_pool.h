@@ -24,17 +24,17 @@ struct comm_pool_config {
   bool known = true;
   int tdd_config = 0;             ///< 0 FDD, 1..7 sa0..sa6
   int sc_period_subframes = 40;   ///< sc-Period
-  prb_range pscch;
+  prb_range pscch{};
   int offset_indicator = 0;
-  std::string subframe_bitmap;    ///< of PSCCH
+  std::string subframe_bitmap{}; ///< of PSCCH
   /// TM2 has a PSSCH pool of its own. Without it PSSCH follows TM1: every uplink subframe after the last one of PSCCH.
   struct data_resources {
-    prb_range prb;
+    prb_range prb{};
     int offset_indicator = 0;     ///< relative to the start of the period
-    std::string subframe_bitmap;
+    std::string subframe_bitmap{};
   };
-  std::optional<data_resources> data;
-  hopping_config hopping;
+  std::optional<data_resources> data{};
+  hopping_config hopping{};
 };
 
 /// RV of transmission 0..3 of a transport block (TS 36.321 5.14.1.3.1).

@@ -20,9 +20,9 @@ struct discovery_pool_config {
   int disc_period_subframes = 320; ///< discPeriod, rf32 is 320
   int num_retx = 0;                ///< numRetx 0..3
   int num_repetition = 1;          ///< numRepetition 1..50
-  prb_range prb;
+  prb_range prb{};
   int offset_indicator = 0;
-  std::string subframe_bitmap;
+  std::string subframe_bitmap{};
 };
 
 class discovery_pool {

@@ -22,7 +22,7 @@ struct v2x_pool_config {
   int start_prb = 0;              ///< startRB-Subchannel
   bool adjacent = true;           ///< adjacencyPSCCH-PSSCH
   int start_prb_pscch = 0;        ///< startRB-PSCCH-Pool, only where not adjacent
-  std::string subframe_bitmap;    ///< sl-Subframe; empty: which subframes belong to the pool is not known
+  std::string subframe_bitmap{}; ///< sl-Subframe; empty: which subframes belong to the pool is not known
   int tdd_config = 0;             ///< 0 FDD, 1..7 sa0..sa6
   int slss_period = 0;            ///< subframes; 0: none is taken out for SLSS
   int slss_offset = 0;
