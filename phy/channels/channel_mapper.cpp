@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "phy/channels/modulation.h"
+#include "phy/scfdma/dmrs_table.h"
 
 namespace prose::phy {
 namespace {
@@ -30,7 +31,9 @@ subcarrier_set subcarriers_of_prbs(int first_prb, int n_prb) {
 }
 
 channel_mapper::channel_mapper(const carrier_config& c)
-    : carrier_(c), precoder_(fft_direction::forward, c.n_prb), symbol_(static_cast<std::size_t>(c.n_subcarriers())) {}
+    : carrier_(c), precoder_(fft_direction::forward, c.n_prb), symbol_(static_cast<std::size_t>(c.n_subcarriers())) {
+  base_sequence(0, 1);  // the table of DMRS base sequences is made here, not in the first subframe
+}
 
 int channel_mapper::n_columns(const mapping& m) const {
   return symbols_of(m.channel, carrier_.cp, carrier_.tm).n_data - (m.last_symbol_rate_matched ? 1 : 0);

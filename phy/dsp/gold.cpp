@@ -34,7 +34,12 @@ gold_sequence::gold_sequence(std::uint32_t c_init) : x1_(x1_start), x2_(0) {
 
 void gold_bits(std::uint32_t c_init, std::span<std::uint8_t> out) {
   gold_sequence g(c_init);
-  for (auto& b : out) b = g.next();
+  std::size_t i = 0;
+  for (; i + gold_sequence::word_bits <= out.size(); i += gold_sequence::word_bits) {
+    const std::uint32_t w = g.next_word();
+    for (std::size_t b = 0; b < gold_sequence::word_bits; ++b) out[i + b] = (w >> b) & 1U;
+  }
+  for (; i < out.size(); ++i) out[i] = g.next();
 }
 
 }  // namespace prose::phy

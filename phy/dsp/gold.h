@@ -16,7 +16,20 @@ class gold_sequence {
     step();
     return c;
   }
+  /// The next word_bits elements, the first as bit 0. The registers' taps reach back 28 places at least, so that many steps are
+  /// one operation on words.
+  static constexpr std::size_t word_bits = 28;
+  std::uint32_t next_word() {
+    constexpr std::uint32_t mask = (1U << word_bits) - 1U;
+    const std::uint32_t c = (x1_ ^ x2_) & mask;
+    const std::uint32_t f1 = (x1_ ^ (x1_ >> 3)) & mask;
+    const std::uint32_t f2 = (x2_ ^ (x2_ >> 1) ^ (x2_ >> 2) ^ (x2_ >> 3)) & mask;
+    x1_ = (x1_ >> word_bits) | (f1 << 3);
+    x2_ = (x2_ >> word_bits) | (f2 << 3);
+    return c;
+  }
   void skip(std::size_t n) {
+    for (; n >= word_bits; n -= word_bits) next_word();
     for (std::size_t i = 0; i < n; ++i) step();
   }
 

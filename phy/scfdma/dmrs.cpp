@@ -1,10 +1,12 @@
 #include "phy/scfdma/dmrs.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <numbers>
 
 #include "phy/dsp/gold.h"
+#include "phy/scfdma/dmrs_table.h"
 
 namespace prose::phy {
 namespace {
@@ -178,7 +180,13 @@ void dmrs_sequence(const dmrs_params& p, int index, std::span<cf32> out) {
     const int n_s = p.v2x ? 4 * p.n_ssf + index : 2 * p.n_ssf + index;
     u += group_hopping_pattern(p.n_rs_id, n_s);
   }
-  dmrs_base_sequence(u % 30, out);
+  const auto n_prb = static_cast<int>(out.size()) / subcarriers_per_prb;
+  if (is_235(n_prb) && n_prb <= bandwidths_prb.back()) {
+    const auto base = base_sequence(u % 30, n_prb);
+    std::copy(base.begin(), base.end(), out.begin());
+  } else {
+    dmrs_base_sequence(u % 30, out);
+  }
   const float cover = p.odd && index % 2 == 1 ? -1.0F : 1.0F;
   std::array<cf32, 12> rotation;
   for (int n = 0; n < 12; ++n)

@@ -8,7 +8,7 @@
 #include "phy/modem/transmitter.h"
 #include "phy/scfdma/dmrs.h"
 #include "phy/scfdma/modulator.h"
-#include "phy/types/gold.h"
+#include "phy/dsp/gold.h"
 #include "phy/types/pool.h"
 
 namespace {
