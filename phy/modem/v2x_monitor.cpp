@@ -35,15 +35,22 @@ int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_
   const auto found = sf.rx.find_pscch(prbs);
   const auto n = std::min(found.size(), found_.size());
   std::copy_n(found.begin(), n, found_.begin());
+  bool learnt = false;
   for (std::size_t i = 0; i < n; ++i) {
     if (i == 0 || found_[i].signal.power_db > strongest.power_db) strongest = found_[i].signal;
     ++sf.statistics.sci;
-    receive(sf, buffers, found_[i]);
+    decoded_[i] = receive(sf, buffers, found_[i]);
+    learnt = learnt || decoded_[i];
+  }
+  // What one transmission showed of the layout may be what another one lacked.
+  for (std::size_t i = 0; learnt && !pool_ && i < n; ++i) {
+    int unused = 0;
+    if (!decoded_[i]) search_layout(sf, buffers, found_[i], unused);
   }
   return static_cast<int>(n);
 }
 
-void v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci) {
+bool v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci) {
   sci_event e;
   e.rx = sf.at(sci.signal);
   e.format = 1;
@@ -53,8 +60,7 @@ void v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
     e.n_subchannels = pool_->config().n_subchannels;
     e.fields = unpack_sci_format1(sci.payload(), e.n_subchannels);
     sf.out.add(e, sci.payload());
-    receive_known(sf, buffers, sci, *pool_);
-    return;
+    return receive_known(sf, buffers, sci, *pool_);
   }
   // The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the block's.
   int n_subchannels = 0;
@@ -63,7 +69,7 @@ void v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
   e.n_subchannels = n_subchannels;
   e.fields = unpack_sci_format1(sci.payload(), n_subchannels == 0 ? 1 : n_subchannels);
   sf.out.add(e, sci.payload());
-  search_layout(sf, buffers, sci, n_subchannels);
+  return search_layout(sf, buffers, sci, n_subchannels);
 }
 
 int v2x_monitor::expected_n_ssf(const subframe_view& sf) const {
@@ -255,23 +261,27 @@ void v2x_monitor::add_adjacent(const pscch_result& sci) {
   }
 }
 
-// Not adjacent: PSSCH may begin anywhere. The power of the subframe's PRBs narrows it down to where something begins.
-void v2x_monitor::add_apart(const subframe_view& sf, const pscch_result& sci) {
-  std::array<double, 100> power{};
-  const resource_grid& g = sf.rx.grid(0, sci.signal.cfo_hz);
+// Power of each PRB of the subframe in the symbols that every channel uses.
+void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
+  const resource_grid& g = sf.rx.grid(0, cfo_hz);
   double total = 0;
   double least = 1e300;
   for (int p = 0; p < carrier_.n_prb; ++p) {
     double sum = 0;
-    for (const int l : {2, 3, 5, 6, 8, 9})
+    for (const int l : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
       for (int k = 0; k < subcarriers_per_prb; ++k)
         sum += std::norm(g.symbol(l)[static_cast<std::size_t>(p * subcarriers_per_prb + k)]);
-    power[static_cast<std::size_t>(p)] = sum;
+    power_[static_cast<std::size_t>(p)] = sum;
     total += sum;
     least = std::min(least, sum);
   }
-  const double floor = std::max(2.0 * least, 1e-3 * total / carrier_.n_prb);
-  const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power[static_cast<std::size_t>(p)] : 0.0; };
+  power_floor_ = std::max(2.0 * least, 1e-3 * total / carrier_.n_prb);
+}
+
+// Not adjacent: PSSCH may begin anywhere. Confirmed layouts come first; else the power of the PRBs narrows it down: it begins where
+// power rises and ends where it falls (`edges` 2), or, beside another transmission, one of the two (1).
+void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
+  const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power_[static_cast<std::size_t>(p)] : 0.0; };
   for (const int n : subchannel_counts) {
     const sci_format1 f = unpack_sci_format1(sci.payload(), n);
     const auto riv = riv_decode(n, f.frequency_location);
@@ -283,11 +293,15 @@ void v2x_monitor::add_apart(const subframe_view& sf, const pscch_result& sci) {
         const int start_pscch = sci.config.prb - 2 * m;
         if (start_pscch < 0 || start_pscch + 2 * n > carrier_.n_prb) continue;
         for (int a = m * size; a - m * size + n * size <= carrier_.n_prb; ++a) {
-          // A rise at the first PRB, power throughout, and a fall behind the last one.
-          const bool edges = at(a) > floor && at(a) > 2.0 * at(a - 1) && at(a + length - 1) > floor && at(a + length - 1) > 2.0 * at(a + length);
-          if (!edges) continue;
           hypothesis h;
           h.from = {n, size, false, a - m * size, start_pscch};
+          if (edges == 0) {
+            if (weight(h.from) == 0) continue;
+          } else {
+            if (at(a) <= power_floor_ || at(a + length - 1) <= power_floor_) continue;
+            const int seen = (at(a) > 2.0 * at(a - 1) ? 1 : 0) + (at(a + length - 1) > 2.0 * at(a + length) ? 1 : 0);
+            if (seen != edges) continue;
+          }
           h.sci = f;
           h.length = riv->length;
           h.pssch.prb_start = a;
@@ -300,12 +314,14 @@ void v2x_monitor::add_apart(const subframe_view& sf, const pscch_result& sci) {
 }
 
 bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels) {
-  for (const bool adjacent : {true, false}) {
+  // Adjacent; apart by what is confirmed; apart by both edges of the power; by one.
+  for (int stage = 0; stage < 4; ++stage) {
     hypotheses_.clear();
-    if (adjacent) {
+    if (stage == 0) {
       add_adjacent(sci);
     } else {
-      add_apart(sf, sci);
+      if (stage == 2) measure_power(sf, sci.signal.cfo_hz);
+      add_apart(sci, stage - 1);
     }
     // DMRS depend on the allocation alone: measure each once.
     std::sort(hypotheses_.begin(), hypotheses_.end(), [](const hypothesis& a, const hypothesis& b) {
@@ -359,7 +375,7 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
           confirm(other.from);
       return true;
     }
-    return false;  // the allocation is there, but not (yet) decodable
+    if (best > 0.5F) return false;  // the allocation is there, but not (yet) decodable
   }
   return false;
 }

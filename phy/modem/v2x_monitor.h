@@ -53,14 +53,15 @@ class v2x_monitor {
     soft_buffers::loan loan;
   };
 
-  void receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci);
+  bool receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci);
   bool decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const hypothesis& h, int own_subchannel,
               int other_subchannel);
   /// PSSCH by a known layout, n_ssf where known. True when decoded.
   bool receive_known(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool);
   bool search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels);
   void add_adjacent(const pscch_result& sci);
-  void add_apart(const subframe_view& sf, const pscch_result& sci);
+  void add_apart(const pscch_result& sci, int edges);
+  void measure_power(const subframe_view& sf, float cfo_hz);
   void add(const hypothesis& h);
   void measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h);
   void confirm(const layout& l);
@@ -79,6 +80,9 @@ class v2x_monitor {
   };
   std::array<confirmed, 16> confirmed_{};
   std::array<pscch_result, subframe_receiver::max_found> found_;
+  std::array<bool, subframe_receiver::max_found> decoded_{};
+  std::array<double, 100> power_{};
+  double power_floor_ = 0;
   std::vector<std::uint8_t> payload_;
   recent_blocks recent_;
   std::int64_t n_ssf_index_ = -1;  ///< subframe whose n_ssf was seen last

@@ -202,23 +202,43 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   const auto& d = psss[static_cast<std::size_t>(root)];
   double begin = start;
   std::array<std::array<symbol, 2>, max_antennas> h;  // channel seen by each PSSS symbol
-  // Carrier offset from the phase between the two symbols, timing from the phase slope over frequency; the second pass works with
-  // both corrected.
+  // Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; the second pass
+  // works with both corrected.
   for (int pass = 0; pass < 2; ++pass) {
     cf32 between{};
-    cf32 slope{};
     for (int a = 0; a < n_antennas; ++a) {
       auto& ha = h[static_cast<std::size_t>(a)];
       for (std::size_t l = 0; l < 2; ++l) {
         to_subcarriers(low[static_cast<std::size_t>(a)], psss_exact[l], begin, cfo, ha[l]);
         for (std::size_t k = 0; k < slss_length; ++k) ha[l][k] *= std::conj(d[k]);
-        for (std::size_t k = 0; k + 1 < slss_length; ++k) slope += ha[l][k + 1] * std::conj(ha[l][k]);
       }
       for (std::size_t k = 0; k < slss_length; ++k) between += ha[1][k] * std::conj(ha[0][k]);
     }
     if (pass == 1) break;
     cfo += std::arg(between) / two_pi * rate_hz() / (psss_exact[1] - psss_exact[0]);
-    begin -= std::arg(slope) / two_pi * n;
+    const cf32 turn = unit(-static_cast<double>(std::arg(between)));
+    double best_delay = 0;
+    float best_fit = -1;
+    for (int i = -24; i <= 24; ++i) {
+      const double delay = 0.125 * i;
+      const cf32 step = unit(two_pi * delay / n);
+      float fit = 0;
+      for (int a = 0; a < n_antennas; ++a) {
+        const auto& ha = h[static_cast<std::size_t>(a)];
+        cf32 ramp{1, 0};
+        cf32 sum{};
+        for (std::size_t k = 0; k < slss_length; ++k) {
+          sum += (ha[0][k] + ha[1][k] * turn) * ramp;
+          ramp *= step;
+        }
+        fit += std::norm(sum);
+      }
+      if (fit > best_fit) {
+        best_fit = fit;
+        best_delay = delay;
+      }
+    }
+    begin += best_delay;
   }
   // Channel for SSSS: mean of the two symbols, smoothed over frequency.
   constexpr int reach_subcarriers = 6;
@@ -255,7 +275,6 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
     for (std::size_t l = 0; l < 2; ++l)
       for (std::size_t k = 0; k < slss_length; ++k) folded[k] += y[static_cast<std::size_t>(a)][l][k];
   float best = -1;
-  cf32 best_sum{};
   int best_id = 0;
   for (int id = root * 168; id < root * 168 + 168; ++id) {
     const float* s = ssss.data() + static_cast<std::size_t>(id) * slss_length;
@@ -268,15 +287,36 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
     const float v = re * re + im * im;
     if (v > best) {
       best = v;
-      best_sum = {re, im};
       best_id = id;
     }
   }
   out.ssss_metric = static_cast<float>(best / (energy_ssss * 2.0 * channel_energy));
   if (out.ssss_metric < config.ssss_threshold) return false;
-  // The ten symbols between PSSS and SSSS sharpen the carrier offset.
-  const double lever_samples = 0.5 * (ssss_exact[0] + ssss_exact[1]) - 0.5 * (psss_exact[0] + psss_exact[1]);
-  out.cfo_hz = static_cast<float>(cfo + std::arg(best_sum) / two_pi * rate_hz() / lever_samples);
+  // The ten symbols between PSSS and SSSS sharpen the carrier offset, but repeat every 1.4 kHz, which is about what PSSS alone leaves
+  // open in noise. So all four symbols, their sequences and the channel removed, are added in phase for every offset near the first.
+  const float* best_signs = ssss.data() + static_cast<std::size_t>(best_id) * slss_length;
+  std::array<std::complex<double>, 4> arrived{};
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto ai = static_cast<std::size_t>(a);
+    for (std::size_t l = 0; l < 2; ++l)
+      for (std::size_t k = 0; k < slss_length; ++k) {
+        arrived[l] += std::complex<double>(h[ai][l][k] * std::conj(channel[ai][k]));
+        arrived[2 + l] += std::complex<double>(y[ai][l][k] * best_signs[k]);
+      }
+  }
+  const std::array<double, 4> when{psss_exact[0], psss_exact[1], ssss_exact[0], ssss_exact[1]};
+  double best_offset = 0;
+  double best_power = -1;
+  for (int i = -120; i <= 120; ++i) {
+    const double f = 12.5 * i;
+    std::complex<double> sum{};
+    for (std::size_t l = 0; l < 4; ++l) sum += arrived[l] * std::polar(1.0, -two_pi * f * (when[l] - when[0]) / rate_hz());
+    if (std::norm(sum) > best_power) {
+      best_power = std::norm(sum);
+      best_offset = f;
+    }
+  }
+  out.cfo_hz = static_cast<float>(cfo + best_offset);
   out.n_sl_id = best_id;
   out.start_samples = begin * factor;
   return true;
