@@ -42,9 +42,11 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
   }
   const auto prbs = timing_known(sf) ? pool_.pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
   if (prbs.empty()) return n_received;
+  sf.statistics.pscch_candidates += prbs.size();
   const auto found = sf.rx.find_pscch(prbs);
-  const auto n = std::min(found.size(), found_.size());
-  std::copy_n(found.begin(), n, found_.begin());
+  std::size_t n = 0;
+  for (const pscch_result& r : found)
+    if (n < found_.size() && sf.credible(r.signal)) found_[n++] = r;
   for (std::size_t i = 0; i < n; ++i) {
     const pscch_result& r = found_[i];
     sci_event e;
@@ -108,16 +110,19 @@ transport_result comm_monitor::combine(const subframe_view& sf, soft_buffers& bu
     g.combined = 0;
   }
   ++g.combined;
-  return sf.rx.decode_pssch(c, hints_of(g.signal), *b, std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  auto r = sf.rx.decode_pssch(c, hints_of(g.signal), *b, std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  r.crc_ok = r.crc_ok && sf.credible(r.signal);
+  return r;
 }
 
 transport_result comm_monitor::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
                                      const signal_hints& hints) {
   if (beyond_capacity(carrier_, c, 1)) return {};
   auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
-  const auto r =
+  auto r =
       sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
   buffers.give_back(loan);
+  r.crc_ok = r.crc_ok && sf.credible(r.signal);
   return r;
 }
 

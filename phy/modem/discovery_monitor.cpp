@@ -75,8 +75,9 @@ bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_p
     scratch_.reset(discovery_message_bits);
     config.rv = 0;
     const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
-    if (r.crc_ok) report(sf, config, s = r.signal, 1);
-    return r.crc_ok;
+    if (!r.crc_ok || !sf.credible(r.signal)) return false;
+    report(sf, config, s = r.signal, 1);
+    return true;
   }
   resource& res = resource_of(sf, c.n, c.transmission);
   ++res.combined;
@@ -87,7 +88,7 @@ bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_p
     config.rv = 0;
     r = sf.rx.decode_psdch(config, res.all_first, payload_);
   }
-  if (!r.crc_ok) return false;
+  if (!r.crc_ok || !sf.credible(r.signal)) return false;
   res.decoded = true;
   report(sf, config, s = r.signal, res.combined);
   return true;
@@ -99,7 +100,7 @@ bool discovery_monitor::receive_anywhere(const subframe_view& sf, int prb, signa
     const psdch_config config{prb, rv};
     scratch_.reset(discovery_message_bits);
     const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
-    if (!r.crc_ok) continue;
+    if (!r.crc_ok || !sf.credible(r.signal)) continue;
     report(sf, config, s = r.signal, 1);
     return true;
   }

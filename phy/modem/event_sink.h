@@ -55,6 +55,10 @@ struct subframe_view {
   bool report_failed_tbs = false;
   bool trial = false;       ///< its start is a guess: what only looks like a transmission must leave no trace
 
+  float power_db = 0;       ///< of all its samples
+  /// Far below the strongest signal of the subframe there is only the rounding of the arithmetic, which may look like anything.
+  bool credible(const signal_estimate& s) const { return s.power_db > power_db - 100.0F; }
+
   reception at(const signal_estimate& s) const {
     return {sample, absolute, s.snr_db, s.power_db, s.cfo_hz, s.timing_offset_samples};
   }

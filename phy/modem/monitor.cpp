@@ -159,7 +159,8 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
-  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs, trial};
+  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs, trial,
+                   loaded.power_db};
   const auto add = [&](int n, const signal_estimate& s) {
     if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
     o.decoded += n;
@@ -167,7 +168,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const slss_result id = rx.detect_slss();
   if (id.detected) {
     const psbch_result mib = rx.decode_psbch(id.n_sl_id, hints_of(id.signal));
-    if (mib.detected) {
+    if (mib.detected && sf.credible(mib.signal)) {
       mib_sl_event e;
       e.rx = sf.at(mib.signal);
       e.n_sl_id = id.n_sl_id;

@@ -166,7 +166,7 @@ struct monitor_statistics {
   std::uint64_t non_finite_samples = 0;   ///< NaN, Inf or absurdly large; replaced by zero
   std::uint64_t subframes = 0;            ///< examined
   std::uint64_t gaps = 0;                 ///< jumps of the tick
-  std::uint64_t pscch_candidates = 0;     ///< decoded after the DMRS check
+  std::uint64_t pscch_candidates = 0;     ///< places searched for a PSCCH
   std::uint64_t sci = 0;
   std::uint64_t tb_ok = 0;
   std::uint64_t tb_failed = 0;

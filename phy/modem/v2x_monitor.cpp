@@ -32,9 +32,11 @@ int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_
                                     : sf.absolute < 0 ? pool_->pscch_prbs()
                                                       : pool_->pscch_candidates(sf.absolute);
   if (prbs.empty()) return 0;
+  sf.statistics.pscch_candidates += prbs.size();
   const auto found = sf.rx.find_pscch(prbs);
-  const auto n = std::min(found.size(), found_.size());
-  std::copy_n(found.begin(), n, found_.begin());
+  std::size_t n = 0;
+  for (const pscch_result& r : found)
+    if (n < found_.size() && sf.credible(r.signal)) found_[n++] = r;
   bool learnt = false;
   for (std::size_t i = 0; i < n; ++i) {
     if (i == 0 || found_[i].signal.power_db > strongest.power_db) strongest = found_[i].signal;
