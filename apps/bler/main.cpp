@@ -26,7 +26,7 @@ struct options {
   int tm = 4, prb = 25, n_prb = 10, format = 0, antennas = 1, transmissions = 1, iterations = 8, threads = 0;
   std::vector<int> mcs{4};
   double cfo_hz = 0, delay_samples = 0, rate_share = 1;
-  std::int64_t trials = 2000, errors = 200, false_candidates = 0, false_subframes = 0;
+  std::int64_t trials = 2000, errors = 200, false_candidates = 0, false_subframes = 0, max_false_sci = -1;
   std::uint64_t seed = 1;
   bool known_offsets = false, table = false;
 };
@@ -201,7 +201,10 @@ int run_false_alarms(const options& o) {
   line("false MIB-SL", r->false_mib, r->psbch_tries);
   line("false blocks", r->false_tb, r->pssch_tries);
   line("false discovery", r->false_discovery, r->psdch_tries);
-  return exit_ok;
+  if (stop_requested()) return report(program, "stopped", exit_failure);
+  if (o.max_false_sci < 0) return exit_ok;
+  const bool ok = r->false_sci <= o.max_false_sci && r->false_mib == 0 && r->false_tb == 0 && r->false_discovery == 0;
+  return ok ? exit_ok : report(program, "more false alarms than allowed", exit_failure);
 }
 
 result<void> read_config(const std::string& path, options& o) {
@@ -247,6 +250,7 @@ int main(int argc, char** argv) {
   app.add_flag("--table", o.table, "the 10 % and 1 % points of all rows beside the peer and the bound; exit 1 when one misses what is asked");
   app.add_option("--false-alarms", o.false_candidates, "search so many PSCCH candidates in noise");
   app.add_option("--noise-subframes", o.false_subframes, "and so many noise subframes for everything else");
+  app.add_option("--max-false-sci", o.max_false_sci, "exit 1 with more false SCIs, or any false MIB-SL, block or discovery message");
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
   if (o.false_candidates < 0 || o.false_subframes < 0) return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
   if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

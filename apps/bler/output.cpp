@@ -25,7 +25,7 @@ result<void> write_csv(const std::string& path, std::span<const bler_curve> curv
 }
 
 result<void> plot_curves(const std::string& path, std::span<const bler_curve> curves, const std::string& title) {
-  auto opened = gnuplot::png(path, 1000, 700);
+  auto opened = gnuplot::png(path, 1100, 700);
   if (!opened) return tl::unexpected(opened.error());
   auto& g = *opened;
   double lowest = 1;
@@ -36,12 +36,14 @@ result<void> plot_curves(const std::string& path, std::span<const bler_curve> cu
   std::snprintf(range, sizeof range, "set yrange [%g:1]", std::max(lowest / 3, 1e-7));
   g.command("set title " + gnuplot::quoted(title));
   g.command("set logscale y; set format y '10^{%T}'; set termoption enhanced; set grid xtics ytics mytics lc rgb '#cccccc'");
-  g.command(std::string(range) + "; set xlabel 'E_s/N_0, dB'; set ylabel 'BLER'; set key left bottom; set offsets 0.3,0.3,0,0");
+  g.command(std::string(range) + "; set xlabel 'E_s/N_0, dB'; set ylabel 'BLER'; set key outside right top; set offsets 0.3,0.3,0,0");
   std::string plot = "plot ";
   int colour = 0;
   for (const auto& c : curves) {
-    plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") + std::to_string(colour + 1) +
-            " pt 7 ps 0.6 notitle, '-' using 1:2 with lines lw 1.5 lc " + std::to_string(colour + 1) + " title " +
+    // Eight colours, then the same ones dashed.
+    const std::string line = " lc " + std::to_string(colour % 8 + 1) + " dt " + std::to_string(colour / 8 + 1);
+    plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") + std::to_string(colour % 8 + 1) +
+            " pt 7 ps 0.6 notitle, '-' using 1:2 with lines lw 1.5" + line + " title " +
             gnuplot::quoted(c.name) + " noenhanced";
     ++colour;
   }

@@ -119,6 +119,142 @@ class prose_iq(base):
         self.assertEqual(run('plot', self.recording([0.0] * 2), self.path('q.png')).returncode, 0)
 
 
+class prose_bler(base):
+    def test_a_small_curve(self):
+        args = ['--prb', 6, '--n-prb', 4, '--snr', '-6:6:12', '--trials', 100, '--csv', self.path('c.csv'), '--plot', self.path('c.png')]
+        r = run(*args, '--threads', 1)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        one = open(self.path('c.csv')).read()
+        rows = [l.rsplit(',', 6) for l in one.splitlines()[2:]]
+        self.assertEqual([float(x[1]) for x in rows], [-6, 0, 6, 12])
+        bler = [float(x[4]) for x in rows]
+        self.assertEqual((bler[0], bler[-1]), (1.0, 0.0))
+        for x in rows:
+            self.assertTrue(float(x[5]) <= float(x[4]) <= float(x[6]))
+        self.assertEqual(open(self.path('c.png'), 'rb').read(8), b'\x89PNG\r\n\x1a\n')
+        self.assertEqual(run(*args, '--threads', 2).returncode, 0)
+        self.assertEqual(open(self.path('c.csv')).read(), one)
+
+    def test_mistakes(self):
+        for args, word in ((('--snr', '1:0:2'), '--snr'), (('--snr', 'nan'), '--snr'), (('--channel', 'pdsch'), '--channel'), (('--prb', 7), '--prb'),
+                           (('--n-prb', 7), '7'), (('--n-prb', 50), '--n-prb'), (('--mcs', 30), '--mcs'), (('--cp', 'extended'), '--cp'),
+                           (('--fading', 'epa6'), '--fading'), (('--snr', 30, '--trials', 1, '--csv', '/no/such/folder/x'), '/no/such')):
+            r = run(*args, '--tm', 4)
+            self.one_line(r, 1 if word == '/no/such' else 2, word)
+
+    def test_noise_gives_nothing(self):
+        r = run('--false-alarms', 1000, '--noise-subframes', 5, '--max-false-sci', 0)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertRegex(r.stdout, r'false SCI +0 in 1\d\d\d')
+
+
+class prose_sniffer(base):
+    def sniff(self, meta, *args, scene=None):
+        if scene is not None:
+            json.dump(scene, open(self.path('s.json'), 'w'))
+            args += ('--scene', self.path('s.json'))
+        return run('--iq', meta, '--events', '-', *args)
+
+    def events(self, r):
+        return [json.loads(l) for l in r.stdout.splitlines()]
+
+    def test_bad_input_is_one_line_and_exit_2(self):
+        noise = [((i * 7919) % 2001 - 1000) / 1000 for i in range(2 * 4000)]
+        carrier = {"n_prb": 6, "cp": "normal", "transmission_mode": 4, "sample_rate_hz": 1920000.0}
+        self.one_line(run(), 2, '--iq')
+        self.one_line(self.sniff(self.path('none.sigmf-meta')), 2, 'none.sigmf-meta')
+        self.one_line(self.sniff(self.recording([])), 2, 'x.sigmf-data')
+        self.one_line(self.sniff(self.recording(noise, **{"core:datatype": "ru8"})), 2, 'x.sigmf-meta', 'core:datatype')
+        self.one_line(self.sniff(self.recording(noise, **{"core:sample_rate": 1e6})), 2, 'x.sigmf-meta', 'core:sample_rate')
+        self.one_line(self.sniff(self.recording(noise, **{"core:sample_rate": -1})), 2, 'core:sample_rate')
+        self.one_line(self.sniff(self.recording(noise, captures=[{"core:sample_start": 99999}])), 2, 'core:sample_start')
+        meta = self.recording(noise)
+        for change, word in (({"carrier": {**carrier, "sample_rate_hz": 3.84e6}}, 'carrier.sample_rate_hz'), ({"carrier": {**carrier, "n_prb": 7}}, 'carrier.n_prb'),
+                             ({"carrier": carrier, "first_subframe_sample": 4000}, 'first_subframe_sample'), ({"carrier": carrier, "absolute_subframes": [1, 2, 3, 4]}, 'absolute_subframes'),
+                             ({"carrier": carrier, "pool": {"kind": "v2x", "size": 5, "count": 2}}, 'pool.count'), ({"carrier": carrier, "samples_per_subframe": 15360}, 'samples_per_subframe')):
+            self.one_line(self.sniff(meta, scene=change), 2, 's.json', word)
+        open(self.path('s.json'), 'w').write('{"carrier":')
+        self.one_line(self.sniff(meta, '--scene', self.path('s.json')), 2, 's.json:1')
+        self.one_line(self.sniff(meta, '--sync', 'psychic'), 2, '--sync')
+        self.one_line(self.sniff(meta, '--carrier', 'prb=6,tm=9'), 2, '--carrier')
+        self.one_line(self.sniff(meta, '--pool', 'kind=v2x'), 2, '--pool')
+        self.one_line(run('--iq', meta, '--events', '/no/such/folder/e'), 2, '--events')
+
+    def test_hostile_samples_are_no_mistake_and_give_nothing(self):
+        nan, inf = float('nan'), float('inf')
+        for samples, zeroed in (([0.0] * 8000, 0), ([nan, inf] * 4000, 4000), ([1e38, -1e38] * 4000, 4000), ([1e-40] * 8000, 0), ([1.0] * 8000, 0)):
+            for sync in ('aligned', 'slss', 'blind'):
+                r = self.sniff(self.recording(samples), '--sync', sync)
+                self.assertEqual(r.returncode, 0, r.stderr)
+                e = self.events(r)
+                self.assertEqual([x['event'] for x in e], ['statistics'])
+                self.assertEqual(e[0]['non_finite_samples'], zeroed, (samples[:2], sync))
+                self.assertIn('t', e[0])
+
+    def test_a_full_disk_is_a_run_time_failure(self):
+        if os.path.exists('/dev/full'):
+            self.one_line_at_end(run('--iq', self.recording([0.0] * 8000), '--events', '/dev/full'), 1, '--events')
+
+    def one_line_at_end(self, r, code, word):
+        self.assertEqual(r.returncode, code, r.stderr)
+        self.assertIn(word, r.stderr.strip().splitlines()[-1])
+
+    def score(self, *args):
+        shared = sys.argv[3] if len(sys.argv) > 3 else ''
+        if not os.path.exists(os.path.join(shared, 'score')):
+            self.skipTest('no recordings at ' + shared)
+        folders = [os.path.join(shared, f) for f in ('recorded', 'generated_a', 'generated_b')]
+        r = subprocess.run([sys.executable, os.path.join(shared, 'score'), os.path.join(BIN, PROGRAM), *folders, *args], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stdout)
+
+    def test_recordings_of_others_aligned(self):
+        self.score()
+
+    def recorded(self, name):
+        shared = sys.argv[3] if len(sys.argv) > 3 else ''
+        path = os.path.join(shared, name)
+        if not os.path.exists(path + '.sigmf-meta'):
+            self.skipTest('no recordings at ' + shared)
+        scene = json.load(open(path + '.expected.json'))
+        frames = scene.pop('frames')
+        samples = array.array('f', open(path + '.sigmf-data', 'rb').read())
+        return samples, scene, frames, json.load(open(path + '.sigmf-meta'))['global']['core:sample_rate']
+
+    def test_a_real_recording_survives_datatype_cut_and_nan(self):
+        samples, scene, frames, rate = self.recorded('recorded/uxm_s15p36e6_50prb_0prb_offset_mcs12')
+        want = {f['hex'] for f in frames if f['channel'] == 'PSSCH'}
+        found = lambda r: {e['hex'] for e in self.events(r) if e['event'] == 'tb' and e['crc_ok']}
+        meta = self.recording(samples, **{"core:sample_rate": rate})
+        self.assertEqual(found(self.sniff(meta, '--sync', 'aligned', scene=scene)), want)
+        # sixteen bits
+        r = run('convert', meta, self.path('y.sigmf-meta'), '--out-type', 'ci16', program='prose-iq')
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(found(self.sniff(self.path('y.sigmf-meta'), '--sync', 'aligned', scene=scene)), want)
+        # the guard symbol of the last subframe and half a sample are missing
+        cut = samples[:-2 * 900]
+        with open(self.path('x.sigmf-data'), 'wb') as f:
+            cut.tofile(f)
+            f.write(b'abc')
+        self.assertEqual(found(self.sniff(meta, '--sync', 'aligned', scene=scene)), want)
+        # ten NaNs in the middle of a symbol
+        for i in range(10):
+            samples[2 * (5000 + i)] = float('nan')
+        r = self.sniff(self.recording(samples, **{"core:sample_rate": rate}), '--sync', 'aligned', scene=scene)
+        self.assertEqual(found(r), want)
+        self.assertEqual(self.events(r)[-1]['non_finite_samples'], 10)
+        self.assertIn('not finite', r.stderr)
+
+    def test_ctrl_c_ends_cleanly(self):
+        meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
+        p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--events', self.path('e'), '--sync', 'blind'], stderr=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        p.send_signal(signal.SIGINT)
+        err = p.communicate(timeout=60)[1]
+        self.assertEqual(p.returncode, 0, err)
+        for l in open(self.path('e')):
+            json.loads(l)
+
+
 MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': []}[PROGRAM]
 if __name__ == '__main__':
     loader, suite = unittest.TestLoader(), unittest.TestSuite()
