@@ -21,7 +21,8 @@ interval wilson(std::int64_t errors, std::int64_t trials) {
   const auto n = static_cast<double>(trials);
   const double p = static_cast<double>(errors) / n, centre = p + z * z / (2 * n);
   const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
-  return {std::max(0.0, (centre - half) / scale), std::min(1.0, (centre + half) / scale)};
+  // Exactly 0 and 1 at the ends, where rounding would leave crumbs.
+  return {errors == 0 ? 0 : std::max(0.0, (centre - half) / scale), errors == trials ? 1 : std::min(1.0, (centre + half) / scale)};
 }
 
 void run_parallel(int n_threads, std::int64_t count, const std::function<void(int, std::int64_t)>& item) {

@@ -78,14 +78,15 @@ int main(int argc, char** argv) {
   if (!s) return usage_error(program, s.error());
   auto reader = phy::sigmf_reader::open(o.iq);
   if (!reader) return usage_error(program, reader.error());
-  if ((*reader)->partial_bytes() > 0)
-    spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", (*reader)->data_path(), (*reader)->partial_bytes());
+  const auto partial_bytes = (*reader)->partial_bytes();
   std::string assumed;
   auto capture = file_capture::make(std::move(*reader), *s, {sync_of(o.sync), o.report_failed, &stop_requested}, assumed);
   if (!capture) return usage_error(program, capture.error());
-  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
   auto events = event_writer::open(o.events);
   if (!events) return usage_error(program, events.error());
+  // Remarks only now: a mistake is one line.
+  if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", o.iq, partial_bytes);
+  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
 
   const auto done = capture->run(*events);
   if (!done) return run_error(program, done.error());

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <numbers>
@@ -124,7 +125,9 @@ bool fill(std::span<cf32> out, simulation_rng& rng, transmitter& tx, const carri
     case 2:  // any bit pattern is a sample
       for (auto& v : out) {
         const std::uint64_t bits = rng.next();
-        std::memcpy(&v, &bits, sizeof v);
+        float parts[2];
+        std::memcpy(parts, &bits, sizeof parts);
+        v = {parts[0], parts[1]};
       }
       return false;
     case 3: std::fill(out.begin(), out.end(), cf32{amplitude, -amplitude}); return false;
