@@ -67,6 +67,7 @@ struct transmission {
   int n_columns = 0;   ///< data symbols that the code fills, the punctured one included
   int modulation_order = 2;
   std::uint32_t scrambling = 0;
+  std::optional<double> start_cfo_hz;  ///< of the grid to begin with, where it is not the common one
   bool srsran_layout_too = false;  ///< NOT 3GPP: see pscch_extended.h
   bool has_slss = false;
   int n_sl_id = 0;
@@ -123,6 +124,7 @@ struct subframe_receiver::state {
 
   float amplitude = 0;       // samples times this have unit mean power
   double base_cfo_hz = 0;    // of the grid that everything starts from
+  double start_cfo_hz = 0;   // of the grid in which the current PSCCH candidate was found
   prefix_profile::whole whole;
   bool prefix_analysed = false;
   const grid_cache::entry* grid = nullptr;  // of the current transmission
@@ -136,9 +138,12 @@ struct subframe_receiver::state {
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
   void demap(const transmission& t) noexcept;
+  std::array<float, pscch_search::max_shifts> pscch_metrics(int first_prb) noexcept;
   transmission pscch(int first_prb, int cyclic_shift) const;
   transmission pssch(const pssch_config& c) const;
   transmission psdch(const psdch_config& c) const;
+  /// Callers pass on what a peer sent: any number may come.
+  int first_subcarrier_of(int prb) const { return std::clamp(prb, -1, config.carrier.n_prb) * subcarriers_per_prb; }
   bool fits(const transmission& t) const;
   template <class Result>
   void decode_control(const transmission& t, const signal_hints& hints, belief needed, std::optional<float> metric,
@@ -234,7 +239,8 @@ void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, in
 }
 
 std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t, const signal_hints& hints) noexcept {
-  double centre = base_cfo_hz;
+  // What is found beside the grid of the common offset is looked for beside it.
+  double centre = t.start_cfo_hz.value_or(base_cfo_hz);
   double span = search_span_hz;
   int shift = 0;
   if (hints.cfo_hz && std::isfinite(*hints.cfo_hz)) {
@@ -243,7 +249,7 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   }
   if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > 0.3 * prefix_length)
     shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -1e4F, 1e4F));
-  use_grid(t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : base_cfo_hz, shift);
+  use_grid(t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : t.start_cfo_hz.value_or(base_cfo_hz), shift);
   // A path outside the prefix needs its own window.
   const double timing = estimator.timing_samples();
   if (timing > 0.45 * prefix_length || timing < -0.35 * prefix_length)
@@ -304,7 +310,7 @@ void subframe_receiver::state::demap(const transmission& t) noexcept {
 transmission subframe_receiver::state::pscch(int first_prb, int cyclic_shift) const {
   const auto& c = config.carrier;
   transmission t;
-  t.first_subcarrier = first_prb * subcarriers_per_prb;
+  t.first_subcarrier = first_subcarrier_of(first_prb);
   t.n_prb = search.n_prb();
   t.dmrs = pscch_dmrs(c.tm, cyclic_shift);
   t.map = &symbols_of(sl_channel::pscch, c.cp, c.tm);
@@ -317,7 +323,7 @@ transmission subframe_receiver::state::pscch(int first_prb, int cyclic_shift) co
 transmission subframe_receiver::state::pssch(const pssch_config& p) const {
   const auto& c = config.carrier;
   transmission t;
-  t.first_subcarrier = p.prb_start * subcarriers_per_prb;
+  t.first_subcarrier = first_subcarrier_of(p.prb_start);
   t.n_prb = p.n_prb;
   t.dmrs = pssch_dmrs(c.tm, p.n_x_id & 0xFFFFU, std::clamp(p.n_ssf, 0, 9));
   t.map = &symbols_of(sl_channel::pssch, c.cp, c.tm);
@@ -330,7 +336,7 @@ transmission subframe_receiver::state::pssch(const pssch_config& p) const {
 transmission subframe_receiver::state::psdch(const psdch_config& p) const {
   const auto& c = config.carrier;
   transmission t;
-  t.first_subcarrier = p.prb * subcarriers_per_prb;
+  t.first_subcarrier = first_subcarrier_of(p.prb);
   t.n_prb = 2;
   t.dmrs = psdch_dmrs();
   t.map = &symbols_of(sl_channel::psdch, c.cp, c.tm);
@@ -384,13 +390,28 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   }
 }
 
+std::array<float, pscch_search::max_shifts> subframe_receiver::state::pscch_metrics(int first_prb) noexcept {
+  start_cfo_hz = base_cfo_hz;
+  auto best = search.metrics(grids.get(samples, base_cfo_hz, 0).antennas, first_prb);
+  if (base_cfo_hz == 0) return best;
+  // What the strongest transmitter's offset is need not be this one's.
+  const auto plain = search.metrics(grids.get(samples, 0, 0).antennas, first_prb);
+  if (*std::max_element(plain.begin(), plain.end()) > *std::max_element(best.begin(), best.end())) {
+    best = plain;
+    start_cfo_hz = 0;
+  }
+  return best;
+}
+
 pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, int cyclic_shift, float metric,
                                                        const signal_hints& hints) noexcept {
   pscch_result r;
   r.config = {first_prb, cyclic_shift};
   r.dmrs_metric = metric;
   r.n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
-  decode_control(pscch(first_prb, cyclic_shift), hints, pscch_belief(config.carrier.tm), metric, r);
+  auto t = pscch(first_prb, cyclic_shift);
+  t.start_cfo_hz = start_cfo_hz;
+  decode_control(t, hints, pscch_belief(config.carrier.tm), metric, r);
   return r;
 }
 
@@ -406,9 +427,9 @@ transport_result subframe_receiver::state::decode_transport(const transmission& 
   const auto offsets = prepare(t, hints);
   r.signal = realise(t, offsets.front().cfo_hz);
   r.dmrs_metric = estimator.metric();
-  const auto soft = soft_bits(t);
-  transport_decode d = decoder.decode(format, soft, buffer, payload);
-  if (d.crc_ok && all_zero(payload)) d.crc_ok = agrees_with_zero(soft);
+  const auto received = soft_bits(t);
+  transport_decode d = decoder.decode(format, received, buffer, payload);
+  if (d.crc_ok && all_zero(payload)) d.crc_ok = agrees_with_zero(received);
   r.iterations = d.iterations;
   const auto evidence = r.dmrs_metric * static_cast<float>(t.m() * t.map->n_dmrs);
   r.crc_ok = d.crc_ok && evidence > min_transport_evidence;
@@ -442,9 +463,8 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
   if (s.amplitude == 0) return {};
   const float needed = pscch_belief(s.config.carrier.tm).dmrs_metric;
   for (const int prb : first_prbs) {
-    if (prb < 0 || prb + s.search.n_prb() > s.config.carrier.n_prb) continue;
-    const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
-    const auto metrics = s.search.metrics(base.antennas, prb);
+    if (prb < 0 || prb > s.config.carrier.n_prb - s.search.n_prb()) continue;
+    const auto metrics = s.pscch_metrics(prb);
     // Two transmitters may have chosen the same resource with different shifts; the strongest first.
     std::array<int, 2> order{0, -1};
     for (int i = 1; i < s.search.n_shifts(); ++i) {
@@ -471,9 +491,8 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
   state& s = *s_;
   pscch_result none;
   none.config.prb = first_prb;
-  if (first_prb < 0 || first_prb + s.search.n_prb() > s.config.carrier.n_prb || s.amplitude == 0) return none;
-  const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
-  const auto metrics = s.search.metrics(base.antennas, first_prb);
+  if (first_prb < 0 || first_prb > s.config.carrier.n_prb - s.search.n_prb() || s.amplitude == 0) return none;
+  const auto metrics = s.pscch_metrics(first_prb);
   int best = 0;
   for (int i = 0; i < s.search.n_shifts(); ++i) {
     if (cyclic_shift && s.search.shift_value(i) == *cyclic_shift) {

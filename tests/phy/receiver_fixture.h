@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -100,6 +102,42 @@ class random_source {
 inline void rotate(std::span<cf32> x, double cfo_hz, double rate_hz, double phase = 0) {
   for (std::size_t i = 0; i < x.size(); ++i)
     x[i] *= cf32(std::polar(1.0, phase + 2 * std::numbers::pi * cfo_hz / rate_hz * static_cast<double>(i)));
+}
+
+/// A tapped delay line of TS 36.104 annex B.2 with Rayleigh taps (Jakes Doppler, 16 sinusoids each), unit mean power gain.
+struct fading_profile {
+  std::vector<double> delay_ns;
+  std::vector<double> power_db;
+  double doppler_hz;
+};
+inline fading_profile epa5() { return {{0, 30, 70, 90, 110, 190, 410}, {0, -1, -2, -3, -8, -17.2, -20.8}, 5}; }
+inline fading_profile eva(double doppler_hz) {
+  return {{0, 30, 150, 310, 370, 710, 1090, 1730, 2510}, {0, -1.5, -1.4, -3.6, -0.6, -9.1, -7, -12, -16.9}, doppler_hz};
+}
+inline std::vector<cf32> fade(std::span<const cf32> x, const fading_profile& p, double rate_hz, random_source& rng) {
+  std::vector<cf32> y(x.size());
+  double total = 0;
+  for (const double db : p.power_db) total += std::pow(10, db / 10);
+  for (std::size_t t = 0; t < p.delay_ns.size(); ++t) {
+    const auto delay = static_cast<std::size_t>(std::lround(p.delay_ns[t] * 1e-9 * rate_hz));
+    const double amplitude = std::sqrt(std::pow(10, p.power_db[t] / 10) / total);
+    constexpr int n_waves = 16;
+    std::array<cf32, n_waves> wave;
+    std::array<cf32, n_waves> step;
+    for (std::size_t w = 0; w < n_waves; ++w) {
+      wave[w] = rng.gauss(static_cast<float>(1.0 / n_waves));
+      step[w] = cf32(std::polar(1.0, 2 * std::numbers::pi * p.doppler_hz * std::cos(rng.uniform(0, 2 * std::numbers::pi)) / rate_hz));
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      cf32 g{};
+      for (std::size_t w = 0; w < n_waves; ++w) {
+        g += wave[w];
+        wave[w] *= step[w];
+      }
+      if (i + delay < y.size()) y[i + delay] += static_cast<float>(amplitude) * g * x[i];
+    }
+  }
+  return y;
 }
 
 /// Noise variance a sample that gives Es/N0 on resource elements of unit power: with the unitary DFT both scales are the same.
