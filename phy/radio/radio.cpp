@@ -42,6 +42,7 @@ struct radio::impl {
 
   // Reception; one thread.
   bool started = false;
+  uhd::time_spec_t start_time{0.0};
   bool priority_asked = false;
   bool gap = false;
   std::int64_t expected = -1;  // device tick that comes next, -1 after a gap
@@ -122,6 +123,7 @@ result<std::int64_t> radio::impl::begin(std::optional<std::int64_t> at_tick) {
   expected = -1;
   gap = false;
   bridged_used = bridged_have = 0;
+  start_time = cmd.time_spec;
   rx->issue_stream_cmd(cmd);
   started = true;
   return user_tick(cmd.time_spec);
@@ -142,7 +144,8 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
       gap = true;
       if (got == 0) return 0;
     } else if (md.error_code == md_t::ERROR_CODE_TIMEOUT) {
-      waited += recv_slice_s;
+      // Before a timed start silence is right.
+      if (expected >= 0 || start_time < usrp->get_time_now()) waited += recv_slice_s;
       const std::lock_guard lock(mutex);
       ++counters.timeouts;
       if (waited >= config.receive_timeout_s) return fail("device '" + config.device_args + "': no samples for " + std::to_string(waited) + " s");

@@ -1,0 +1,168 @@
+"""Airs whose users stall, die and disagree. usage: air_process_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
+import os, signal, subprocess, time
+
+from air_harness import BIN, Air, main, peer, result, run, wait_line
+
+SCENE = """
+seed: 7
+default: {gain_db: -6, cfo_hz: 130}
+nodes: {"*": {noise_dbfs: -50}}
+pairs:
+  - {from: mary, to: john, delay_us: 3.3}
+  - {from: peter, to: john, fading: epa, doppler_hz: 70}
+"""
+
+
+def three(air, *more):
+    common = ["--rate", 1.92e6, "--start", 1.5, "--every-ms", 7, *more]
+    return [peer(air.device(n), *common, "--phase-ms", i, "--seed", i + 1, "--chunk", 500 + 700 * i) for i, n in enumerate(("mary", "john", "peter"))]
+
+
+def never_late_despite_stalls_and_runs_repeat():
+    """TX at least `lead` ahead is never late with random stalls of 0-20 ms in each process; two runs are sample for sample the same."""
+    runs = []
+    for _ in range(2):
+        with Air(SCENE, "max") as air:
+            runs.append([result(p) for p in three(air, "--seconds", 0.6, "--stall-ms", 20)])
+    for a, b in zip(*runs):
+        assert a["bursts"] > 50 and a["lates"] == 0 and a["overflows"] == 0 and a["underflows"] == 0 and a["gaps"] == 0, a
+        assert a["energy"] > 0 and a["hash"] == b["hash"], (a, b)
+    with Air(SCENE.replace("seed: 7", "seed: 8"), "max") as air:
+        other = [result(p) for p in three(air, "--seconds", 0.6)]
+    assert all(a["hash"] != b["hash"] for a, b in zip(runs[0], other)), "another seed, the same noise"
+
+
+def chunks_do_not_change_samples():
+    hashes = set()
+    for chunk in (333, 8192):
+        with Air(SCENE, "max") as air:
+            r = [peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 0.2, "--every-ms", 5, "--chunk", 500),
+                 peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 0.2, "--chunk", chunk)]
+            hashes.add(result(r[1])["hash"])
+            result(r[0])
+    assert len(hashes) == 1
+
+
+def goes_on(p, within=2.0):
+    t = time.monotonic()
+    for _ in range(3):
+        wait_line(p, "progress")
+    assert time.monotonic() - t < within + 0.5, "stood still"
+
+
+def killed_users():
+    """SIGKILL of a receiver, then of a transmitter in the middle of its bursts: the third one goes on within 2 s."""
+    with Air(SCENE) as air:
+        mary, john, peter = three(air, "--seconds", 30, "--burst", 10000)
+        for p in (mary, john, peter):
+            wait_line(p, "progress")
+        mary.kill()
+        goes_on(john)
+        goes_on(peter)
+        peter.kill()
+        goes_on(john)
+        # The name is free again at once.
+        back = peer(air.device("mary"), "--rate", 1.92e6, "--start", 6, "--seconds", 0.2)
+        result(back)
+        john.kill()
+
+
+def killed_in_mid_burst():
+    """The fault plan kills the process inside send(), half of the burst written."""
+    with Air("faults: [{node: mary, kind: kill, after_s: 0.05}]") as air:
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 20, "--every-ms", 5, "--burst", 5000)
+        john = peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 1.5)
+        r = result(john)
+        assert mary.wait(5) == -signal.SIGKILL
+        assert r["energy"] > 0 and r["gaps"] == 0, r
+        mary.communicate()
+
+
+def stopped_receiver():
+    """A stopped process is left behind by the watchdog, and hears of its overflow when it goes on."""
+    with Air("stall_ms: 400") as air:
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 3)
+        john = peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 3)
+        wait_line(mary, "progress")
+        wait_line(john, "progress")
+        mary.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        goes_on(john)
+        mary.send_signal(signal.SIGCONT)
+        assert result(mary)["overflows"] >= 1
+        assert result(john)["overflows"] == 0
+
+
+def killed_hub():
+    """Every user ends with a clear error within 2 s; the name can be used again."""
+    for how in (signal.SIGKILL, signal.SIGINT):
+        air = Air(SCENE)
+        users = three(air, "--seconds", 30)
+        for p in users:
+            wait_line(p, "progress")
+        air.p.send_signal(how)
+        t = time.monotonic()
+        for p in users:
+            out, err = p.communicate(timeout=10)
+            assert p.returncode == 1 and "has ended" in err and err.count("\n") == 1, (p.returncode, err)
+        assert time.monotonic() - t < 2.0
+        air.p.wait(5)
+        again = subprocess.Popen([BIN + "/prose-air", "--air", air.name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
+        assert "ready" in again.stdout.readline()
+        again.terminate()
+        assert again.wait(5) == 0
+    # By the fault plan.
+    air = Air("faults: [{kind: kill_hub, after_s: 0.3}]")
+    assert air.p.wait(5) == -signal.SIGKILL
+
+
+def late_joiner_and_late_hub():
+    with Air() as air:
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 2.5, "--every-ms", 5)
+        wait_line(mary, "progress")
+        assert result(peer(air.device("john"), "--rate", 1.92e6, "--start", 2.5, "--seconds", 0.3))["energy"] > 0
+        result(mary)
+    # A device that is started first waits for the hub.
+    name = f"late{os.getpid()}"
+    early = peer(f"type=virtual,name=mary,air={name}", "--rate", 1.92e6, "--start", 1, "--seconds", 0.1)
+    time.sleep(0.7)
+    hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
+    result(early)
+    hub.terminate()
+    hub.wait(5)
+
+
+def one_name_one_device():
+    with Air() as air:
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 2)
+        wait_line(mary, "ready")
+        second = peer(air.device("mary"), "--rate", 1.92e6)
+        _, err = second.communicate(timeout=20)
+        assert second.returncode == 1 and "already on air" in err, err
+        mary.kill()
+        out = run([BIN + "/prose-air", "--air", air.name], expect=2)
+        assert "already running" in out, out
+
+
+def wrong_configurations():
+    import tempfile
+    for text, complaint in (("speed: [", "malformed YAML"), ("sped: 1", "unknown key 'sped'"), ("speed: fast", "accepted are max or a number"),
+                            ("\n\npairs: [{from: a}]", ":3: "), ("pairs: [{from: a, to: b, gain_db: loud}]", "gain_db"),
+                            ("nodes: {a: {noise_dbfs: .nan}}", "noise_dbfs"), ("faults: [{node: a, kind: fire}]", "accepted are overflow"),
+                            ("default: {fading: etu}", "accepted are none, epa, eva"), ("- 1", "accepted is a map"), ("air: ../x", "air '../x'"),
+                            ("default: {delay_us: 1e9}", "0 to 1000")):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(text)
+            f.flush()
+            out = run([BIN + "/prose-air", "--config", f.name], expect=2, timeout=10)
+            assert complaint in out and out.count("\n") == 1 and f.name in out, out
+    for args, complaint in ((["--config", "/nowhere.yaml"], "cannot be read"), (["--speed", "-1"], "speed"), (["--air", "a/b"], "--air a/b"), (["--bogus"], "bogus"),
+                            (["--log-level", "loud"], "--log-level loud")):
+        out = run([BIN + "/prose-air", *args], expect=2, timeout=10)
+        assert complaint in out and out.count("\n") == 1, out
+    assert run([BIN + "/prose-air", "--version"]).startswith("prose-air ")
+    run([BIN + "/prose-air", "--help"])
+
+
+main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver, killed_hub,
+      late_joiner_and_late_hub, one_name_one_device, wrong_configurations])

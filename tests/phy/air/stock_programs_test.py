@@ -1,0 +1,127 @@
+"""UHD's own programs, unmodified, on type=virtual. usage: stock_programs_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
+import array, cmath, os, re, subprocess, sys, tempfile, time
+
+from air_harness import ENV, EXAMPLES, Air, main, run
+
+TMP = tempfile.mkdtemp()
+
+
+def example(name, *args, timeout=60):
+    return run([f"{EXAMPLES}/{name}", *map(str, args)], timeout)
+
+
+def floats(path):
+    a = array.array("f")
+    with open(path, "rb") as f:
+        a.frombytes(f.read())
+    return [complex(a[i], a[i + 1]) for i in range(0, len(a), 2)]
+
+
+def tone_power(x, freq, rate):
+    """Share of the power that is at freq (which UHD's wave table of 8192 entries must give exactly)."""
+    s = sum(v * cmath.exp(-2j * cmath.pi * freq * i / rate) for i, v in enumerate(x))
+    total = sum(abs(v) ** 2 for v in x)
+    return abs(s) ** 2 / len(x) / total if total else 0.0
+
+
+def discovery():
+    # A user with real radios sees no change: no air needed, none mentioned.
+    assert "virtual" not in run(["uhd_find_devices"], expect=None)
+    with Air() as air:
+        out = run(["uhd_find_devices", "--args", air.device("mary")])
+        assert "name: mary" in out and "type: virtual" in out, out
+        for _ in range(2):
+            tree = run(["uhd_usrp_probe", "--args", air.device("mary"), "--tree"])
+            for node in ("/mboards/0/time/now", "/mboards/0/rx_dsps/0/rate/value", "/mboards/0/dboards/A/tx_frontends/0/freq/value"):
+                assert node in tree, node
+        assert "Emulated air" in run(["uhd_usrp_probe", "--args", air.device("mary")])
+
+
+def receive_to_file():
+    with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
+        path = TMP + "/rx"
+        example("rx_samples_to_file", "--args", air.device("mary"), "--rate", 1.92e6, "--freq", 2.4e9, "--nsamps", 100000, "--type", "float", "--file", path)
+        x = floats(path)
+        power = sum(abs(v) ** 2 for v in x) / len(x)
+        assert len(x) == 100000 and abs(power / 0.01 - 1) < 0.05, power
+
+
+def waveform_is_heard():
+    with Air() as air:
+        path = TMP + "/wave"
+        tx = subprocess.Popen([EXAMPLES + "/tx_waveforms", "--args", air.device("mary"), "--rate", "1.92e6", "--freq", "2.4e9", "--wave-type", "SINE",
+                               "--wave-freq", "93750", "--nsamps", "6000000"], env=ENV, stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        example("rx_samples_to_file", "--args", air.device("john"), "--rate", 1.92e6, "--freq", 2.4e9, "--nsamps", 200000, "--type", "float", "--file", path)
+        tx.wait(30)
+        x = floats(path)[-20000:]
+        assert tone_power(x, 93750, 1.92e6) > 0.99
+
+
+def bursts():
+    with Air() as air:
+        out = example("tx_bursts", "--args", air.device("mary"), "--secs", 0.3, "--freq", 2.4e9)
+        assert "ACK... success" in out, out
+
+
+def timed_reception():
+    with Air() as air:
+        out = example("rx_timed_samples", "--args", air.device("mary"), "--secs", 0.3)
+        assert re.search(r"0 full secs, 0\.30\d* frac secs", out) and "Done!" in out, out
+
+
+def loopback():
+    # The program transmits from device time 0.5 s on.
+    with Air() as air:
+        path = TMP + "/loop"
+        example("txrx_loopback_to_file", "--tx-args", air.device("mary"), "--rx-args", air.device("john"), "--tx-rate", 2e6, "--rx-rate", 2e6, "--tx-freq",
+                2.4e9, "--rx-freq", 2.4e9, "--nsamps", 100000, "--settling", 0.7, "--type", "float", "--wave-type", "SINE", "--wave-freq", 97656.25, "--file", path)
+        x = floats(path)
+        assert len(x) == 100000 and tone_power(x[-10000:], 97656.25, 2e6) > 0.99
+
+
+def messages():
+    with Air("stall_ms: 300") as air:
+        out = example("test_messages", "--args", air.device("mary"), "--ntests", 20, "--test-chain")
+        counts = re.findall(r"-> +(\d+) successes, +(\d+) failures", out)
+        assert len(counts) >= 4 and sum(int(s) for s, _ in counts) == 20, out
+
+
+def latency():
+    with Air() as air:
+        out = example("latency_test", "--args", air.device("mary"), "--nruns", 200)
+        assert "ACKs received:    200/200" in out and "Late packets:     0" in out, out
+
+
+def rates():
+    with Air() as air:
+        out = example("benchmark_rate", "--args", air.device("mary"), "--rx_rate", 5e6, "--tx_rate", 5e6, "--duration", 3)
+        for zero in ("dropped samples", "overruns detected", "underruns detected", "late commands", "sequence errors \\(Tx\\)", "sequence errors \\(Rx\\)",
+                     "timeouts \\(Tx\\)", "timeouts \\(Rx\\)"):
+            assert re.search(zero + r": +0\n", out), out
+        assert int(re.search(r"received samples: +(\d+)", out)[1]) > 14e6, out
+
+
+def python_interface():
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import uhd"], env=ENV, capture_output=True).returncode != 0:
+        print("     python3-uhd is not installed: skipped")
+        return
+    with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
+        code = (f"import uhd, numpy as np\nu = uhd.usrp.MultiUSRP('{air.device('mary')}')\n"
+                "x = u.recv_num_samps(50000, 2.4e9, 1.92e6, [0], 10)\nprint(x.shape, round(float(np.mean(np.abs(x)**2)), 3))")
+        assert "(1, 50000) 0.01" in run([python, "-c", code])
+
+
+def wrong_arguments():
+    with Air() as air:
+        for args, text in ((air.device("mary") + ",colour=blue", "unknown device argument 'colour'"), ("type=virtual,hub_timeout=0.1,air=nobody", "is not running"),
+                           (air.device("a b"), "accepted are 1 to 31 letters")):
+            out = run([EXAMPLES + "/rx_samples_to_file", "--args", args, "--nsamps", "100"], expect=None)
+            assert text in out, out
+
+
+if not EXAMPLES:
+    print("UHD's examples are not installed: skipped")
+    sys.exit(77)
+main([discovery, receive_to_file, waveform_is_heard, bursts, timed_reception, loopback, messages, latency, rates, python_interface, wrong_arguments])
