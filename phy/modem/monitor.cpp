@@ -315,7 +315,11 @@ void monitor::impl::step_search(bool end) {
     }
     if (prefix) {
       int tried = 0;
+      float best_score = 0;
       for (const prefix_candidate& c : prefix->search(antennas)) {
+        best_score = std::max(best_score, c.score);
+        // Beside something that decodes, what repeats far less is its own side lobes.
+        if (decoded > 0 && c.score < 0.05F * best_score) break;
         const double start = static_cast<double>(search_at) + c.start_samples;
         if (near_track(start, decoded > 0)) continue;
         if (fruitless > patience && tried >= hurried_candidates) break;

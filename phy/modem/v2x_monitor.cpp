@@ -83,17 +83,28 @@ int v2x_monitor::expected_n_ssf(const subframe_view& sf) const {
 
 void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h) {
   const signal_hints hints = hints_of(sci.signal);
+  // The likely values first; a metric that no wrong sequence reaches ends the search.
   const int expected = expected_n_ssf(sf);
+  const float decisive = h.pssch.n_prb < 3 ? 0.6F : 0.35F;
+  const bool known = expected >= 0 && pool_ && pool_->knows_subframes() && sf.absolute >= 0;
+  std::array<int, 12> order;
+  std::size_t n_order = 0;
+  if (expected >= 0) order[n_order++] = expected;
+  if (n_ssf_index_ >= 0) order[n_order++] = n_ssf_seen_;
+  for (int n = 0; n < 10; ++n) order[n_order++] = n;
   int best = 0;
   float best_metric = -1;
-  for (int n = 0; n < 10; ++n) {
-    h.pssch.n_ssf = expected >= 0 ? (expected + n) % 10 : n;
+  unsigned done = 0;
+  for (std::size_t i = 0; i < n_order; ++i) {
+    if ((done >> order[i]) & 1U) continue;
+    done |= 1U << order[i];
+    h.pssch.n_ssf = order[i];
     const float m = sf.rx.pssch_dmrs_metric(h.pssch, hints);
     if (m > best_metric) {
       best_metric = m;
-      best = h.pssch.n_ssf;
+      best = order[i];
     }
-    if (n == 0 && expected >= 0 && pool_ && pool_->knows_subframes() && m > least_metric(h.pssch) * 2) break;
+    if (m > decisive || (known && i == 0 && m > 2.0F * least_metric(h.pssch))) break;
   }
   h.pssch.n_ssf = best;
   h.metric = best_metric;
