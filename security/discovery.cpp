@@ -54,7 +54,7 @@ void discovery_engine::move_window(const peer& p, discovery_type type, window& h
       const auto slot = static_cast<slot_t>(t);
       if (!outside(have, slot) || !clock_.after_boot_mark(slot) || (last && slot <= *last)) continue;
       const auto pdu = make_discovery(type, keys, slot);
-      expected_.insert_or_assign(key_of(pdu), expectation{p.id, slot, pdu});
+      expected_.insert_or_assign(key_of(pdu), expectation{p.id, slot, pdu, rendezvous_l2_id(keys, slot)});
     }
   }
   have = want;
@@ -168,7 +168,7 @@ std::optional<discovery_event> discovery_engine::receive(std::span<const std::ui
   }
   if (type != discovery_type::query) {
     last = found.t;
-    return peer_heard{found.peer, found.t, rendezvous_l2_id(p->theirs, found.t), type};
+    return peer_heard{found.peer, found.t, found.rendezvous, type};
   }
   if (!clock_.may_emit()) {
     last_drop_ = drop_reason::stale;

@@ -93,6 +93,7 @@ class discovery_engine {
     peer_id peer;
     slot_t t;
     discovery_pdu pdu;
+    l2_id rendezvous;  // computed ahead too, so that a reception costs no hash at all
   };
   struct window {  // [from, to] of slots that are in the table
     slot_t from = 1;

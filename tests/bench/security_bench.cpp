@@ -95,10 +95,10 @@ void bm_seal(benchmark::State& state) {
         benchmark::DoNotOptimize(out.data());
       }
     });
-    state.SetIterationTime(t / block);
+    state.SetIterationTime(t);
   }
   state.counters["ratio"] = theirs.best / ours.best;
-  state.counters["ns"] = ours.best / block * 1e9;
+  state.counters["ns_each"] = ours.best / block * 1e9;
 }
 
 void bm_open(benchmark::State& state) {
@@ -136,16 +136,16 @@ void bm_open(benchmark::State& state) {
         good = raw.open(nonces[i].data(), pdus[i].data(), pdus[i].data() + 5, n, out.data()) && good;
     });
     if (!good) state.SkipWithError("a record did not open");
-    state.SetIterationTime(t / block);
+    state.SetIterationTime(t);
   }
   state.counters["ratio"] = theirs.best / ours.best;
-  state.counters["ns"] = ours.best / block * 1e9;
+  state.counters["ns_each"] = ours.best / block * 1e9;
 }
 
 void record_sizes(benchmark::internal::Benchmark* b) {
   for (const int s : {1, 2})
     for (const int n : {40, 300, 1500}) b->Args({s, n});
-  b->ArgNames({"suite", "octets"})->UseManualTime();
+  b->ArgNames({"suite", "octets"})->UseManualTime()->Iterations(1000);  // of 64 records each
 }
 BENCHMARK(bm_seal)->Name("security/seal")->Apply(record_sizes);
 BENCHMARK(bm_open)->Name("security/open")->Apply(record_sizes);
@@ -264,7 +264,8 @@ void bm_monitor_peer(benchmark::State& state) {
     const double s = std::chrono::duration<double>(clock::now() - start).count();
     state.ResumeTiming();
     if (found != 1000) state.SkipWithError("a peer was not recognised");
-    state.SetIterationTime(s / 1000);
+    state.SetIterationTime(s);
+    state.counters["us_each"] = s * 1e3;
   }
 }
 BENCHMARK(bm_monitor_peer)->Name("security/monitor_1000_peers_peer")->UseManualTime()->Iterations(10);

@@ -242,5 +242,48 @@ TEST_F(presence, forged_commands_cost_the_initiator_a_hash_and_no_scalar_multipl
   EXPECT_TRUE(john.hear({1, answer.lcid, answer.src, answer.dst, answer.octets}, world.now));
 }
 
+TEST_F(presence, at_most_three_different_requests_a_slot_are_considered_even_of_the_peer_itself) {
+  std::vector<peer_heard> heard = world.discover(john);
+  std::erase_if(heard, [&](const auto& h) { return h.peer != john.id_of(peter); });
+  ASSERT_EQ(heard.size(), 1U);
+  cost();
+  for (int i = 0; i < 6; ++i) {
+    john.security->links().remove_peer(john.id_of(peter), world.now, john.pending);
+    john.pending.clear();
+    ASSERT_TRUE(john.security->links().connect(heard[0], world.now, john.pending));
+    const auto m = std::get<send_message>(john.pending.back());
+    peter.hear({0, m.lcid, m.src, m.dst, m.octets}, world.now);
+    const auto [octets, multiplications] = cost();
+    EXPECT_EQ(octets, i < 3 ? 57U : 0U);
+    EXPECT_EQ(multiplications, i < 3 ? 4U : 0U);
+  }
+}
+
+TEST_F(presence, a_peer_that_chooses_what_was_not_offered_gets_no_link) {
+  ue_config gcm_only;
+  gcm_only.links.suites = {suite::aes_256_gcm};
+  ue picky("picky", 27, gcm_only);
+  picky.knows(peter);
+  peter.knows(picky);
+  world.ues = {&picky, &peter};
+  world.set_slots();
+  const auto heard = world.discover(picky);
+  ASSERT_EQ(heard.size(), 1U);
+  ASSERT_TRUE(picky.security->links().connect(heard[0], world.now, picky.pending));
+  const auto m = std::get<send_message>(picky.pending.back());
+  // Peter as he would be if he ignored the offer.
+  const peer& p = *peter.security->peers().find(std::string_view("picky"));
+  const handshake_context c{message_type::direct_communication_request,
+                            static_cast<std::uint16_t>(m.octets[1] << 8 | m.octets[2]), m.src, m.dst, heard[0].t, nullptr};
+  auto opened = detail::open_request(peter.security->peers(), p, c, m.octets);
+  ASSERT_TRUE(opened);
+  const auto bad = detail::answer_request(*opened, p, c, suite::chacha20_poly1305, 1);
+  ASSERT_TRUE(bad);
+  const auto r = picky.hear({1, lcid_pc5s_security_mode, m.dst, m.src, bad->answer}, world.now);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error(), drop_reason::bad_handshake);
+  EXPECT_FALSE(picky.security->links().link_with(picky.id_of(peter)));
+}
+
 }  // namespace
 }  // namespace prose::security::test
