@@ -586,3 +586,30 @@ TEST(monitor_memory, nothing_is_allocated_after_the_first_events) {
     EXPECT_GT(n_events, 0U);
   }
 }
+
+// The first antenna hears nothing but noise.
+TEST(monitor_antennas, the_second_one_is_enough) {
+  rng_t rng(13);
+  tally sum;
+  for (int i = 0; i < 8; ++i) {
+    const auto s = random_v2x(rng, true, 20);
+    auto deaf = noise(rng, s.samples.size());
+    for (cf32& v : deaf) v *= 0.1F;
+    monitor_config config;
+    config.carrier = s.carrier;
+    config.n_antennas = 2;
+    config.sync = sync_mode::blind;
+    config.pool = s.layout;
+    auto m = monitor::make(config);
+    ASSERT_TRUE(m);
+    const std::span<const cf32> both[] = {deaf, s.samples};
+    heard h;
+    h.take(m->process(both, 0));
+    h.take(m->finish());
+    sum.count(s.sci, h.sci);
+    sum.count(s.tb, h.tb);
+  }
+  std::printf("%d of %d, %d invented\n", sum.found, sum.expected, sum.invented);
+  EXPECT_GE(sum.share(), 0.9);
+  EXPECT_EQ(sum.invented, 0);
+}
