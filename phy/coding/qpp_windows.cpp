@@ -7,7 +7,7 @@ namespace prose::phy {
 namespace {
 
 int choose_windows(int k) {
-  constexpr int shortest = 32;  // shorter windows need more training than they save
+  constexpr int shortest = 64;  // shorter windows lose more at their edges than the further lanes gain
   if (k % 32 == 0 && k / 32 >= shortest) return 32;
   if (k % 16 == 0 && k / 16 >= shortest) return 16;
   return 8;  // every K is a multiple of 8

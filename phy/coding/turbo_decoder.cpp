@@ -37,6 +37,8 @@ constexpr int extrinsic_limit = 1023;
 constexpr int steps_between_normalisations = 8;
 constexpr std::int16_t impossible = -4600;
 constexpr int training_rows = 32;
+// Windows shorter than this are trained in every iteration: edges handed on once an iteration would spread too slowly.
+constexpr int short_rows = 64;
 
 template <int W>
 using states = std::array<i16v<W>, 8>;
@@ -175,8 +177,7 @@ void set_known_end(states<W>& b, const std::array<std::int16_t, 8>& tail) {
   for (std::size_t s = 0; s < 8; ++s) b[s][W - 1] = tail[s];
 }
 
-// Trains the edges of the first iteration on the neighbouring windows: from unknown states through training_rows rows, which
-// are several windows where windows are short.
+// Trains the edges on the neighbouring windows, through training_rows rows, which are several windows where windows are short.
 template <int W>
 void train_edges(window_edges<W>& e, const std::int16_t* x, const std::int16_t* p, int rows,
                  const std::array<std::int16_t, 8>& tail) {
@@ -295,7 +296,7 @@ turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const st
       const V s = vload<V>(sys + k * W);
       vstore(x1 + k * W, first ? s : s + vload<V>(ws.a_priori.v + k * W));
     }
-    if (first) train_edges<W>(edges1, x1, par1, m, tail1);
+    if (first || m < short_rows) train_edges<W>(edges1, x1, par1, m, tail1);
     constituent<W>(edges1, x1, par1, m, tail1, ws.alpha.v, [&](int k, V x, V e) {
       vstore(ws.exchanged.v + k * W, vload<V>(sys + k * W) + scaled_extrinsic(e));
       vstore(ws.decision.v + k * W, x + e);
@@ -306,7 +307,7 @@ turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const st
     std::int16_t* const x2 = ws.interleaved.v;
     for (int k = 0; k < m; ++k)
       vstore(x2 + k * W, permute_lanes<W>(vload<V>(ws.exchanged.v + q.row[k] * W), q.take + k * W));
-    if (first) train_edges<W>(edges2, x2, par2, m, tail2);
+    if (first || m < short_rows) train_edges<W>(edges2, x2, par2, m, tail2);
     constituent<W>(edges2, x2, par2, m, tail2, ws.alpha.v, [&](int k, V x, V e) {
       const int to = q.row[k] * W;
       vstore(ws.a_priori.v + to, permute_lanes<W>(scaled_extrinsic(e), q.give + k * W));

@@ -268,4 +268,46 @@ std::vector<bits> log_map_decode(const std::vector<std::vector<double>>& llr, in
   return decisions;
 }
 
+bits ml_conv_decode(const std::vector<std::vector<double>>& llr) {
+  const int generators[3] = {0133, 0171, 0165};
+  const std::size_t n = llr[0].size();
+  constexpr double never = -std::numeric_limits<double>::infinity();
+  bits best;
+  double best_metric = never;
+  for (unsigned start = 0; start < 64; ++start) {
+    // Bit 5 of a state is the newest bit.
+    std::array<double, 64> metric;
+    metric.fill(never);
+    metric[start] = 0;
+    std::vector<std::array<std::uint8_t, 64>> from(n);
+    for (std::size_t k = 0; k < n; ++k) {
+      std::array<double, 64> after;
+      after.fill(never);
+      for (unsigned s = 0; s < 64; ++s) {
+        if (metric[s] == never) continue;
+        for (unsigned u = 0; u < 2; ++u) {
+          const unsigned window = (u << 6) | s;
+          double m = metric[s];
+          for (std::size_t i = 0; i < 3; ++i)
+            m += __builtin_parity(window & static_cast<unsigned>(generators[i])) != 0 ? -llr[i][k] : llr[i][k];
+          if (m > after[window >> 1]) {
+            after[window >> 1] = m;
+            from[k][window >> 1] = static_cast<std::uint8_t>(s);
+          }
+        }
+      }
+      metric = after;
+    }
+    if (metric[start] <= best_metric) continue;
+    best_metric = metric[start];
+    best.assign(n, 0);
+    unsigned s = start;
+    for (std::size_t k = n; k-- > 0;) {
+      best[k] = static_cast<std::uint8_t>(s >> 5);
+      s = from[k][s];
+    }
+  }
+  return best;
+}
+
 }  // namespace prose::phy::reference

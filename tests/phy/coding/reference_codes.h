@@ -25,4 +25,8 @@ bits encode_control(const bits& payload, int e);
 /// iteration.
 std::vector<bits> log_map_decode(const std::vector<std::vector<double>>& llr, int f1, int f2, int iterations);
 
+/// Exact maximum-likelihood decoding of the tail-biting code: one Viterbi search for each of the 64 start states. llr: d(0), d(1),
+/// d(2) of n bits each.
+bits ml_conv_decode(const std::vector<std::vector<double>>& llr);
+
 }  // namespace prose::phy::reference
