@@ -118,7 +118,7 @@ TEST(control_bler, close_to_maximum_likelihood) {
     }
     std::printf("%zu bits: %d of %d, maximum likelihood %d\n", n, failed, blocks, failed_ml);
     EXPECT_GT(failed_ml, blocks / 50);
-    EXPECT_LE(failed, failed_ml + failed_ml / 4);
+    EXPECT_LE(failed, failed_ml + failed_ml / 10);
   }
 }
 
