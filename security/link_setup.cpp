@@ -83,7 +83,6 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
 }
 
 drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out) {
-  if (octets[3] != protocol_version) return drop_reason::malformed;
   discovery_.find_rendezvous(dst, now, candidates_);
   if (candidates_.empty()) return drop_reason::not_addressed;
   for (rendezvous_slot* slot : candidates_) {

@@ -574,5 +574,64 @@ TEST(kd_sess_id, halves_avoid_those_in_use) {
   EXPECT_EQ(ids.size(), 24U);
 }
 
+TEST_F(links, records_with_other_layer_2_ids_are_dropped) {
+  const auto l = world.link_up(john, peter);
+  ASSERT_TRUE(l);
+  frame f;
+  f.lcid = 1;
+  f.octets.resize(1 + record_overhead_octets);
+  const std::vector<std::uint8_t> data{1};
+  const auto s = john.security->links().seal(l->first, 1, sdu_type::ip, data, world.now, f.octets);
+  ASSERT_TRUE(s);
+  for (int bit = 0; bit < 24; ++bit) {
+    f.src = s->src ^ (1U << bit);
+    f.dst = s->dst;
+    EXPECT_FALSE(taken(peter, f, world.now));
+    f.src = s->src;
+    f.dst = s->dst ^ (1U << bit);
+    EXPECT_FALSE(taken(peter, f, world.now));
+  }
+  f.dst = s->dst;
+  EXPECT_TRUE(taken(peter, f, world.now));
+}
+
+TEST_F(links, a_rekeying_that_is_not_bound_to_the_link_is_ignored) {
+  const auto l = world.link_up(john, peter);
+  ASSERT_TRUE(l);
+  const peer& p = *john.security->peers().find(std::string_view("peter"));
+  // Whoever holds the static keys but not the link's own secret; the record around it is lent by the test.
+  for (const bool bound : {false, true}) {
+    link& live = *john.security->links().state().at(p.id).live;
+    handshake_context c;
+    c.request_type = message_type::rekeying_request;
+    c.seq = 77;
+    c.binding = bound ? &live.current.binding : nullptr;
+    const initiator_handshake hs(john.security->peers(), p, c, offer{all_suites, 1, 0, 9});
+    frame f{0, 30, 0, 0, std::vector<std::uint8_t>(hs.request().size() + record_overhead_octets)};
+    const auto s = live.current.chain.seal(30, sdu_type::pc5s, hs.request(), world.now, f.octets);
+    ASSERT_TRUE(s);
+    f.src = s->src;
+    f.dst = s->dst;
+    ASSERT_TRUE(taken(peter, f, world.now));
+    EXPECT_EQ(peter.pending.size(), bound ? 1U : 0U);
+    peter.pending.clear();
+  }
+}
+
+TEST(epoch_chain, is_not_left_before_the_peer_was_heard_in_it) {
+  seeded_random r(91);
+  epoch_config config;
+  config.records = 4;
+  epoch_chain chain(link_root_key(std::array<std::uint8_t, 32>{5}), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0);
+  std::vector<std::uint8_t> out(64);
+  const std::vector<std::uint8_t> data{1};
+  for (int i = 0; i < 65536; ++i) {
+    const auto s = chain.seal(1, sdu_type::ip, data, i, out);
+    ASSERT_TRUE(s);
+    ASSERT_FALSE(s->moved);
+  }
+  EXPECT_EQ(chain.seal(1, sdu_type::ip, data, 0, out).error(), drop_reason::exhausted);
+}
+
 }  // namespace
 }  // namespace prose::security::test

@@ -285,5 +285,25 @@ TEST_F(presence, a_peer_that_chooses_what_was_not_offered_gets_no_link) {
   EXPECT_FALSE(picky.security->links().link_with(picky.id_of(peter)));
 }
 
+TEST_F(presence, a_slot_expires_eight_seconds_after_its_last_transmission_even_if_no_tick_comes) {
+  const frame live = held_request();
+  cost();
+  peter.hear(live, world.now + 8001);
+  expect_silence();
+  peter.hear(live, world.now + 8000);
+  EXPECT_EQ(cost().first, 57U);
+}
+
+TEST_F(presence, another_protocol_version_is_met_with_silence_even_from_the_peer_itself) {
+  frame f = held_request();
+  f.octets[3] = protocol_version + 1;
+  const peer& p = *john.security->peers().find(std::string_view("peter"));
+  const auto token = request_token(p.theirs, world.slot(), f.src, f.dst, bytes_view(f.octets).first(57));
+  std::copy(token.begin(), token.end(), f.octets.begin() + 57);
+  cost();
+  peter.hear(f, world.now);
+  expect_silence();
+}
+
 }  // namespace
 }  // namespace prose::security::test
