@@ -164,6 +164,11 @@ class ue {
   /// Actions of the security sublayer that the program caused itself (removal of a peer).
   void apply(security::actions& actions, step_output& out);
 
+  /// Whether a group destination ID of SCI format 0 may be for this UE: others need not be decoded.
+  bool addressed(std::uint8_t group_destination_id) { return rx_.addressed_lsb(group_destination_id, now_); }
+  /// An own transmission was decided for this subframe (within the last 2048).
+  bool transmits_in(std::int64_t subframe) const { return sent_in(subframe); }
+
   const sync_reference& sync() const { return sync_; }
   ue_counters counters() const;
   bool has_queued_data() const { return flows_.queued_plaintext_octets() != 0; }

@@ -1,0 +1,34 @@
+// prose-ue: one UE on a radio, real or emulated.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/common/cli.h"
+#include "apps/ue/program.h"
+
+int main(int argc, char** argv) {
+  using namespace prose::apps;
+  constexpr const char* program = "prose-ue";
+  common_options common;
+  program_config c;
+  if (const auto path = find_config_path(argc, argv); !path.empty()) {
+    auto loaded = load_program_config(path);
+    if (!loaded) return usage_error(program, loaded.error());
+    c = std::move(*loaded);
+  }
+  CLI::App app{"A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on them.", program};
+  add_common_options(app, common);
+  app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")->type_name("ARGS");
+  app.add_option("--data", c.data, "where application data comes from and goes to")->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
+  app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")->check(CLI::NonNegativeNumber);
+  app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
+  app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")->type_name("FILE");
+  app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")->check(CLI::Range(0, 65535));
+  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
+  if (common.config_path.empty()) return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
+
+  auto ue = ue_program::make(c);
+  if (!ue) return usage_error(program, ue.error());
+  if (const auto done = (*ue)->run(); !done) return run_error(program, done.error());
+  return exit_ok;
+}

@@ -1,0 +1,166 @@
+#include "apps/ue/program_config.h"
+
+#include <filesystem>
+
+#include "apps/common/config.h"
+
+namespace prose::apps {
+
+namespace {
+std::string beside(const std::string& config_path, const std::string& file) {
+  if (file.empty() || std::filesystem::path(file).is_absolute()) return file;
+  return (std::filesystem::path(config_path).parent_path() / file).string();
+}
+
+void read_ms(config_section& s, std::string_view key, security::time_ms& ms, double min_s, double max_s) {
+  double seconds = static_cast<double>(ms) / 1000;
+  s.read(key, seconds, min_s, max_s);
+  ms = static_cast<security::time_ms>(seconds * 1000);
+}
+
+void read_radio(config_section s, program_config& c) {
+  s.read("clock_source", c.radio.clock_source);
+  s.read("time_source", c.radio.time_source);
+  s.read("subdev", c.radio.subdev);
+  s.read("rx_antenna", c.radio.rx_antenna);
+  s.read("tx_antenna", c.radio.tx_antenna);
+  s.read("master_clock_hz", c.radio.master_clock_hz, 0.0, 1e9);
+  s.read("sample_rate_hz", c.radio.sample_rate_hz, 1e6, 61.44e6);
+  s.read("device_rate_hz", c.radio.device_rate_hz, 0.0, 200e6);
+  s.read("center_freq_hz", c.radio.center_freq_hz, 1e6, 6e9);
+  s.read("rx_gain_db", c.radio.rx_gain_db, 0.0, 120.0);
+  s.read("tx_gain_db", c.radio.tx_gain_db, 0.0, 120.0);
+  s.read("bandwidth_hz", c.radio.bandwidth_hz, 0.0, 200e6);
+  s.read("rx_antennas", c.radio.n_rx_antennas, 1, 4);
+  s.read("turnaround_s", c.radio.turnaround_s, 0.0, 0.01);
+  s.read("realtime_priority", c.radio.realtime_priority);
+  double power = c.tx_power_db, rsrp = c.rsrp_offset_db;
+  s.read("tx_power_db", power, -60.0, 0.0);
+  s.read("rsrp_offset_db", rsrp, -150.0, 50.0);
+  c.tx_power_db = static_cast<float>(power);
+  c.rsrp_offset_db = static_cast<float>(rsrp);
+}
+
+void read_sidelink(config_section s, program_config& c) {
+  auto& tm2 = c.ue.tm2;
+  auto& tm4 = c.ue.tm4;
+  int mcs = phy::is_v2x(c.ue.tm) ? tm4.mcs : tm2.mcs;
+  s.read("mcs", mcs, 0, 20);
+  tm2.mcs = tm4.mcs = mcs;
+  s.read("lead_subframes", c.ue.lead_subframes, 2, 40);
+  s.read("max_prb", tm2.max_prb, 1, 100);
+  s.read("max_grants_per_period", tm2.max_grants_per_period, 1, 8);
+  s.read("max_subchannels", tm4.max_subchannels, 1, 20);
+  s.read("max_processes", tm4.max_processes, 1, 8);
+  s.read("priority", tm4.priority, 1, 8);
+  std::string period = std::to_string(tm4.reservation_period_ms);
+  s.read_choice("reservation_period_ms", period, {"0", "20", "50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "1000"});
+  tm4.reservation_period_ms = std::stoi(period);
+  s.read("retransmit", tm4.retransmit);
+  s.read("prob_resource_keep", tm4.prob_resource_keep, 0.0, 0.8);
+  s.read("reselect_after", tm4.reselect_after, 1, 9);
+}
+
+void read_discovery(config_section s, program_config& c) {
+  std::string model = "a";
+  s.read_choice("model", model, {"a", "b", "both", "off"});
+  auto& d = c.security.discovery;
+  d.announce = d.monitor = model == "a" || model == "both";
+  d.answer_queries = model == "b" || model == "both";
+  c.ue.discovery_tx.announce = d.announce;
+  int entries = static_cast<int>(d.entries);
+  s.read("entries", entries, 1, 256);
+  d.entries = static_cast<std::uint32_t>(entries);
+  s.read("per_period", c.ue.discovery_tx.per_period, 1, 64);
+  s.read("period_subframes", c.ue.discovery.disc_period_subframes, 40, 10240);
+  s.read("query", c.query);
+}
+
+void read_link(config_section s, program_config& c) {
+  auto& l = c.security.links;
+  read_ms(s, "keepalive_s", l.keepalive_after_ms, 0.5, 3600);
+  read_ms(s, "lost_s", l.lost_after_ms, 1, 7200);
+  read_ms(s, "rekey_s", l.rekey_after_ms, 1, 1800);
+  read_ms(s, "epoch_min_s", l.epochs.min_ms, 1, 3600);
+  read_ms(s, "epoch_max_s", l.epochs.max_ms, 1, 3600);
+  if (l.epochs.max_ms < l.epochs.min_ms) s.reject("epoch_max_s", "is below epoch_min_s");
+  s.read("auto_connect", c.ue.auto_connect);
+}
+
+void read_time(config_section s, program_config& c) {
+  std::string source = "gnss";
+  s.read_choice("source", source, {"gnss", "slss"});
+  c.ue.sync.mode = source == "gnss" ? mac::time_mode::gnss : mac::time_mode::slss;
+  std::string utc = "configured";
+  s.read_choice("utc", utc, {"configured", "system"});
+  c.epoch_from_system = utc == "system";
+  s.read("epoch_s", c.epoch_s, 0.0, 4.2e9);
+}
+
+void read_address(config_section& s, std::string_view key, ip_address& out) {
+  std::string text;
+  s.read(key, text);
+  if (text.empty()) return;
+  const auto a = parse_ip_address(text);
+  if (a) out = *a;
+  else s.reject(key, "'" + text + "' is no IP address; accepted: e.g. 10.64.0.1 or fd00::1");
+}
+
+void read_data(config_section s, program_config& c) {
+  s.read_choice("kind", c.data, {"tun", "udp", "stdin", "none"});
+  s.read("interface", c.tun.interface);
+  read_address(s, "ipv4", c.tun.ipv4);
+  read_address(s, "ipv6", c.tun.ipv6);
+  int queue = static_cast<int>(c.max_queued_octets);
+  s.read("queue_octets", queue, 2000, 10'000'000);
+  c.max_queued_octets = static_cast<std::size_t>(queue);
+  for (auto& p : s.list("peers")) {
+    data_peer d;
+    p.require("name");
+    p.read("name", d.name);
+    p.read("udp_listen", d.udp_listen);
+    p.read("udp_forward", d.udp_forward);
+    read_address(p, "ipv4", d.ipv4);
+    read_address(p, "ipv6", d.ipv6);
+    c.data_peers.push_back(std::move(d));
+  }
+}
+}  // namespace
+
+result<program_config> load_program_config(const std::string& path) {
+  auto loaded = config_section::load(path);
+  if (!loaded) return tl::unexpected(loaded.error());
+  auto& file = *loaded;
+  program_config c;
+  file.read("name", c.name);
+  auto identity = file.section("identity");
+  identity.read("private_key", c.private_key);
+  identity.read("permissions", c.permissions);
+  identity.read("mark", c.mark);
+  c.private_key = beside(path, c.private_key);
+  c.permissions = beside(path, c.permissions);
+  c.mark = beside(path, c.mark);
+  file.read("device", c.radio.device_args);
+
+  auto carrier = file.section("carrier");
+  std::string prb = "25", tm = "2";
+  carrier.read_choice("prb", prb, {"25", "50"});
+  carrier.read_choice("tm", tm, {"2", "4"});
+  c.ue = mac::default_ue_config(tm == "2" ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4, std::stoi(prb));
+  c.radio.sample_rate_hz = phy::standard_fft_size(c.ue.n_prb) * phy::subcarrier_spacing_hz;
+  read_radio(file.section("radio"), c);
+  read_sidelink(file.section("sidelink"), c);
+  read_discovery(file.section("discovery"), c);
+  read_link(file.section("link"), c);
+  read_time(file.section("time"), c);
+  read_data(file.section("data"), c);
+  file.read("events", c.events);
+  file.read("allow_keylog", c.allow_keylog);
+  file.read("keylog", c.keylog);
+  file.read("metrics_port", c.metrics_port, -1, 65535);
+  file.read("duration_s", c.duration_s, 0.0, 1e9);
+  if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
+  return c;
+}
+
+}  // namespace prose::apps

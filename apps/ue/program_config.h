@@ -1,0 +1,47 @@
+// configs/*.yaml of prose-ue: what a UE is told, with defaults that work on the emulated air.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/ue/data_port.h"
+#include "common/result.h"
+#include "mac/ue.h"
+#include "phy/radio/radio.h"
+#include "security/ue_security.h"
+
+namespace prose::apps {
+
+struct program_config {
+  std::string name = "ue";
+  // identity
+  std::string private_key;             ///< file of prose-keys gen
+  std::string permissions;             ///< file of prose-keys permit
+  std::string mark;                    ///< file of the slot mark; empty: kept in memory only
+  // radio
+  phy::radio_config radio;
+  float tx_power_db = -12.0F;          ///< mean of a burst, relative to full scale
+  float rsrp_offset_db = -30.0F;       ///< dBm of a resource element at full scale
+  mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
+  security::ue_config security;
+  double epoch_s = 1.7e9;              ///< UTC at device time 0
+  bool epoch_from_system = false;      ///< take UTC from the host's clock at the start instead
+  std::vector<std::string> query;      ///< model B: peers to ask for until they are linked
+  // data
+  std::string data = "none";           ///< tun, udp, stdin, none
+  tun_config tun;
+  std::vector<data_peer> data_peers;   ///< settings of single peers, by name
+  std::size_t max_queued_octets = 64 * 1024;
+  // what it says
+  std::string events;
+  std::string keylog;
+  bool allow_keylog = false;
+  int metrics_port = -1;               ///< -1: none
+  double duration_s = 0;               ///< of device time; 0: until stopped
+};
+
+/// Errors are one line: file, line, key, what is wrong, what is accepted. Paths in the file are relative to it.
+result<program_config> load_program_config(const std::string& path);
+
+}  // namespace prose::apps
