@@ -236,7 +236,7 @@ class chaos {
   std::uint64_t reboots_ = 0;
 };
 
-std::size_t total_links = 0;
+std::size_t total_links = 0, cases = 0;
 
 RC_GTEST_PROP(chaos_property, both_sides_agree_on_distinct_keys_or_have_none, (const std::vector<event>& extra)) {
   const std::size_t n = *rc::gen::inRange<std::size_t>(2, 4);
@@ -246,9 +246,10 @@ RC_GTEST_PROP(chaos_property, both_sides_agree_on_distinct_keys_or_have_none, (c
   for (const auto& e : more) c.apply(e);
   RC_ASSERT(c.same_fingerprints());
   total_links += c.links_made();
+  ++cases;
 }
 
-TEST(chaos_property, was_not_vacuous) { EXPECT_GT(total_links, 50U) << "set-ups succeeded amid the chaos"; }
+TEST(chaos_property, was_not_vacuous) { EXPECT_GT(total_links, cases) << "set-ups succeeded amid the chaos"; }
 
 RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that, (const bytes& data, std::uint8_t channel, bool gcm)) {
   const std::uint8_t lcid = static_cast<std::uint8_t>(1 + channel % 10);
