@@ -192,7 +192,7 @@ void try_handshakes(const candidates& c, const evidence& e, findings& out) {
           st.mix_key_and_hash(key32{});
           st.mix_hash(q.subspan(4, 32));
           if (f.lcid == 28) {
-            // Her DH results in the places of es and ss: only the pairs among what she holds before derivations.
+            // Each key as the final one; pairs of her values in the places of es and ss are not mixed.
             try_keys(st.handshake_hash(), q.subspan(36, 21));
           } else if (o.size() == command_octets) {
             st.mix_hash(q.subspan(36, 21));
