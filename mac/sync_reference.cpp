@@ -164,11 +164,16 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       out.shift_samples += step;
       for (auto& o : heard_) o.timing_offset_samples -= step;
     }
-    // Two references drew the same identity: the timing tells them apart.
-    if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_ &&
-        (c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples)) {
-      draw_id();
-      out.role_changed = true;
+    // Two references drew the same identity: the timing tells them apart. One odd reception (multipath) is no proof.
+    if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_) {
+      const bool other =
+          c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+      conflicts_ = other ? conflicts_ + 1 : 0;
+      if (conflicts_ >= 3) {
+        conflicts_ = 0;
+        draw_id();
+        out.role_changed = true;
+      }
     }
   }
   for (auto& c : heard_)

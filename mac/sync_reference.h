@@ -115,6 +115,7 @@ class sync_reference {
   std::int64_t dfn_offset_ = 0;
   int tx_offset_ = 0;
   std::uint32_t mute_seed_ = 0;
+  int conflicts_ = 0;               // own identity heard with another timing, in a row
   std::optional<std::int64_t> search_ends_;
   std::array<candidate, 16> heard_{};
   candidate current_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -390,7 +391,12 @@ std::vector<mac::received_frame> ue_program::state::search_slss(std::int64_t n) 
   std::vector<std::vector<phy::cf32>> copy, copy2;
   const auto spans = window(first, search->window_samples(), copy);
   const auto candidates = search->search(spans);
-  for (const auto& c : candidates) {
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto& c = candidates[i];
+    // An echo of an identity that was found better placed.
+    if (std::any_of(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(i),
+                    [&](const auto& better) { return better.n_sl_id == c.n_sl_id; }))
+      continue;
     const auto start = static_cast<std::int64_t>(std::llround(c.start_samples));
     const auto at = window(first + start, static_cast<std::size_t>(spsf), copy2);
     for (auto f : modem->receive({n - 1, -1, true, false}, at, [](std::uint8_t) { return false; })) {

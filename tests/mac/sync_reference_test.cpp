@@ -240,3 +240,28 @@ TEST(sync_reference, garbage_is_ignored) {
     f.step(n, std::vector{heard_at(n, 336, 5, -50), heard_at(n, -1, 5, -50), slss_heard{200, false, 10240, n, -50, 0}});
   EXPECT_EQ(f.role(), sync_role::searching);
 }
+TEST(sync_reference, the_own_identity_with_another_timing_is_drawn_anew_but_not_for_one_echo) {
+  std::uint32_t state = 1;
+  sync_reference s(
+      sync_config{}, 25, [](void* x) { return *static_cast<std::uint32_t*>(x) += 7; }, &state);
+  std::int64_t n = 0;
+  for (; n < 800; n += 40) s.step(n, {});
+  ASSERT_EQ(s.role(), sync_role::reference);
+  const int id = s.n_sl_id();
+  const auto with = [&](double offset) {
+    auto h = heard_at(n, id, s.dfn_subframe(n), -80);
+    h.timing_offset_samples = offset;
+    n += 40;
+    s.step(n, std::vector{h});
+  };
+  for (int i = 0; i < 5; ++i) {
+    with(300);
+    with(300);
+    with(2);
+    ASSERT_EQ(s.n_sl_id(), id);
+  }
+  with(300);
+  with(300);
+  with(300);
+  EXPECT_NE(s.n_sl_id(), id);
+}
