@@ -57,7 +57,12 @@ struct subframe_view {
 
   float power_db = 0;       ///< of all its samples
   /// Far below the strongest signal of the subframe there is only the rounding of the arithmetic, which may look like anything.
-  bool credible(const signal_estimate& s) const { return s.power_db > power_db - 100.0F; }
+  bool credible(const signal_estimate& s) const {
+    return s.power_db > power_db - 100.0F && (!trial || s.snr_db > least_trial_snr_db);
+  }
+  /// A guessed start cuts transmissions in the wrong place, and what is left of a strong one can pass for a weak one by chance: a
+  /// CRC of 16 bits lets one in 65 536 through. The searches that guess need more than this themselves.
+  static constexpr float least_trial_snr_db = 0.0F;
 
   reception at(const signal_estimate& s) const {
     return {sample, absolute, s.snr_db, s.power_db, s.cfo_hz, s.timing_offset_samples};
