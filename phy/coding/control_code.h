@@ -25,7 +25,7 @@ struct control_decode {
   float agreement = 0;
 };
 
-/// Maximum-likelihood (wrap-around Viterbi) decoder of the same code. One object a thread; decode() does not allocate.
+/// Viterbi decoder of the same code, maximum likelihood but for rare words (conv.h). One object a thread; decode() does not allocate.
 class control_decoder {
  public:
   control_decoder();
