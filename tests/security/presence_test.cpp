@@ -203,7 +203,7 @@ TEST_F(presence, a_million_forged_requests_take_no_memory_and_an_honest_set_up_s
       r.fill(bytes_span(f.octets).subspan(1, 8));
       f.octets[3] = protocol_version;
       f.src = static_cast<l2_id>(i) & 0xffffff;
-      f.dst = i % 4 == 0 ? static_cast<l2_id>(i * 7919) & 0xffffff : live.dst;
+      f.dst = i % 4 == 0 ? static_cast<l2_id>(i) * 7919U & 0xffffff : live.dst;
       (void)peter.security->links().receive(f.lcid, f.src, f.dst, f.octets, world.now, buffer, peter.pending);
     }
   };
