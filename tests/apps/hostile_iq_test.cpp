@@ -165,7 +165,7 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
   const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   simulation_rng rng(seed);
   double samples = 0, air_s = 0, warm_mb = 0, most_mb = 0;
-  std::uint64_t runs = 0, refused = 0, events = 0, invented = 0, tbs_of_noise = 0;
+  std::uint64_t runs = 0, refused = 0, events = 0, invented = 0, sci_of_noise = 0, candidates = 0;
   while (elapsed() < static_cast<double>(seconds)) {
     const auto config = random_config(rng);
     auto m = monitor::make(config);
@@ -180,16 +180,15 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
     std::vector<cf32> subframe(static_cast<std::size_t>(config.carrier.samples_per_subframe()));
     const bool only_noise = rng.below(3) == 0;  // then nothing may be decoded at all
     std::int64_t tick = rng.below(3) == 0 ? static_cast<std::int64_t>(rng.next() >> 20) : 0;
-    std::uint64_t found = 0;
     const auto take = [&](std::span<const monitor_event> list) {
       events += list.size();
       for (const auto& e : list) {
         if (const auto* tb = std::get_if<tb_event>(&e)) {
           ASSERT_TRUE(!tb->crc_ok || static_cast<int>(tb->bits.size()) == tb->tbs);
           if (!tb->crc_ok) continue;
-          if (only_noise) ++tbs_of_noise;
         }
-        ++found;
+        const bool sci = std::holds_alternative<sci_event>(e);
+        if (only_noise) ++(sci ? sci_of_noise : invented);
       }
     };
     for (int block = 0; block < 40 && elapsed() < static_cast<double>(seconds) + 5; ++block) {
@@ -213,7 +212,7 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
       if (!only_noise && rng.below(200) == 0) tick += std::int64_t{1} << 45;
     }
     take(m->finish());
-    if (only_noise) invented += found;
+    if (only_noise) candidates += m->statistics().pscch_candidates;
     const double now_mb = resident_mb();
     // After a fifth of the time every size of monitor has been seen.
     if (elapsed() < static_cast<double>(seconds) / 5) warm_mb = std::max(warm_mb, now_mb);
@@ -224,8 +223,10 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
               static_cast<unsigned long long>(events), warm_mb, most_mb);
   EXPECT_GT(runs, 0U);
   EXPECT_GT(events, 0U) << "the hostile transmissions did not even reach the decoders";
-  EXPECT_EQ(tbs_of_noise, 0U);
-  EXPECT_EQ(invented, 0U) << "from noise alone";
+  EXPECT_EQ(invented, 0U) << "blocks, MIBs or discovery messages from noise alone";
+  // A CRC of 16 bits cannot be perfect; the receiver is held to 10 false SCIs in 10^7 candidates (the campaigns noise_tm*).
+  EXPECT_LE(static_cast<double>(sci_of_noise), 1 + static_cast<double>(candidates) * 1e-6)
+      << sci_of_noise << " SCIs from " << candidates << " candidates of noise";
   EXPECT_LT(most_mb, warm_mb + 40) << "memory grows";
 }
 
