@@ -45,8 +45,7 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, cons
   return std::nullopt;
 }
 
-std::string find_config_path(int argc, char** argv) {
-  const std::string_view name = "--config";
+std::string find_option(int argc, char** argv, std::string_view name) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view a = argv[i];
     if (a == "--") break;
@@ -56,6 +55,8 @@ std::string find_config_path(int argc, char** argv) {
   }
   return {};
 }
+
+std::string find_config_path(int argc, char** argv) { return find_option(argc, argv, "--config"); }
 
 int report(std::string_view program, std::string_view message, exit_code code) {
   std::string line = std::string(program) + ": " + std::string(message);

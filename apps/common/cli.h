@@ -31,6 +31,8 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, cons
 /// The FILE of --config FILE or --config=FILE, before the command line is parsed: programs load the file first, so that
 /// what the command line says wins.
 std::string find_config_path(int argc, char** argv);
+/// The same for another option that names a file, e.g. "--radio".
+std::string find_option(int argc, char** argv, std::string_view name);
 
 /// "PROGRAM: message" on stderr as one line, control characters replaced; gives the code back.
 int report(std::string_view program, std::string_view message, exit_code code);
