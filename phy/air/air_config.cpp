@@ -69,6 +69,10 @@ pair_rule parse_path(const YAML::Node& n) {
     r.fields |= field_doppler;
     r.params.doppler_hz = number(n["doppler_hz"], "doppler_hz", 0, 5000);
   }
+  if (n["burst_loss"]) {
+    r.fields |= field_burst_loss;
+    r.params.burst_loss = number(n["burst_loss"], "burst_loss", 0, 1);
+  }
   if (n["blocked"]) {
     bool b = false;
     if (!YAML::convert<bool>::decode(n["blocked"], b)) reject(n["blocked"], "blocked: accepted are true and false");
@@ -96,7 +100,7 @@ void add_pair(air_settings& s, const YAML::Node& at, pair_rule r, const std::str
 void parse_pairs(const YAML::Node& list, air_settings& s) {
   if (!list.IsSequence()) reject(list, "pairs: accepted is a list");
   for (const auto& n : list) {
-    check_keys(n, "pairs", {"from", "to", "between", "gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "blocked"});
+    check_keys(n, "pairs", {"from", "to", "between", "gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
     const pair_rule r = parse_path(n);
     if (n["between"]) {
       const auto& b = n["between"];
@@ -174,7 +178,7 @@ air_config parse(const YAML::Node& root) {
   if (root["stall_ms"]) s.stall_ns = std::llround(number(root["stall_ms"], "stall_ms", 100, 3600e3) * 1e6);
   if (root["adc_bits"]) s.adc_bits = static_cast<std::uint32_t>(number(root["adc_bits"], "adc_bits", 0, 16));
   if (root["default"]) {
-    check_keys(root["default"], "default", {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "blocked"});
+    check_keys(root["default"], "default", {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
     add_pair(s, root["default"], parse_path(root["default"]), "*", "*");
   }
   if (root["nodes"]) parse_nodes(root["nodes"], s);

@@ -43,6 +43,7 @@ path_params resolve_path(const air_settings& s, std::string_view from, std::stri
     if (r.fields & field_drift) p.drift_ppm = r.params.drift_ppm;
     if (r.fields & field_doppler) p.doppler_hz = r.params.doppler_hz;
     if (r.fields & field_fading) p.fading = r.params.fading;
+    if (r.fields & field_burst_loss) p.burst_loss = r.params.burst_loss;
     if (r.fields & field_blocked) p.blocked = r.params.blocked;
   }
   return p;
@@ -75,6 +76,13 @@ struct receiver_mixer::path {
   std::unique_ptr<interpolator> filter;
   std::int64_t filter_ticks_per_sample = 0;
   double filter_offset_hz = 0.0;
+
+  std::uint64_t loss_key = 0;
+  /// Whether the burst that starts at this tick of the transmitter is lost: always the same answer for one seed and pair.
+  bool loses(std::int64_t tick) const {
+    return params.burst_loss > 0.0 &&
+           static_cast<double>(mix64(loss_key ^ static_cast<std::uint64_t>(tick)) >> 11) * 0x1p-53 < params.burst_loss;
+  }
 
   double drift_ppm() const { return params.drift_ppm + clock_ppm; }
 
@@ -145,6 +153,7 @@ void receiver_mixer::refresh(const rx_tuning& tuning) {
     p->params = resolve_path(settings, to_string_view(n.name), me);
     p->clock_ppm = slot == slot_ ? 0.0 : resolve_node(settings, to_string_view(n.name)).clock_ppm - resolve_node(settings, me).clock_ppm;
     p->gain = static_cast<float>(from_db(p->params.gain_db));
+    p->loss_key = mix64(settings.seed + 1) ^ (hash_name(to_string_view(n.name)) * 5) ^ hash_name(me);
     p->delay_ticks = std::llround(p->params.delay_s * tick_rate);
     const double sample_s = static_cast<double>(ticks_per_sample_) / tick_rate;
     if (p->params.fading != fading_profile::none) {
@@ -222,6 +231,7 @@ bool receiver_mixer::add_path(path& p, std::int64_t block_first, std::int64_t fr
     }
     if (first * tx_ticks - span > to * ticks_per_sample_) break;
     if (length == 0 || (first + length) * tx_ticks + span < start_tick) continue;
+    if (p.loses(first * tx_ticks)) continue;
     const double offset = s.freq_hz - tuning_.freq_hz;
     if (std::abs(offset) >= (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2) continue;
     const double rotation = p.params.cfo_hz + p.clock_ppm * 1e-6 * s.freq_hz + offset;

@@ -21,7 +21,7 @@ inline constexpr std::int64_t ticks_per_ms = ticks_per_second / 1000;
 inline constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 
 inline constexpr std::uint32_t layout_magic = 0x50524F41;  // "PROA"
-inline constexpr std::uint32_t layout_version = 1;
+inline constexpr std::uint32_t layout_version = 2;
 inline constexpr int max_nodes = 32;
 inline constexpr int max_pair_rules = 256;
 inline constexpr int max_node_rules = 64;
@@ -46,11 +46,13 @@ struct path_params {
   double drift_ppm = 0.0;     ///< sampling clock of the transmitter relative to the receiver
   double doppler_hz = 0.0;    ///< maximum Doppler shift of the fading taps
   fading_profile fading = fading_profile::none;
+  double burst_loss = 0.0;    ///< probability that a burst is not heard at all, drawn for each burst
   std::uint32_t blocked = 0;  ///< nothing at all is heard
 };
 
 enum path_field : std::uint32_t {
-  field_gain = 1, field_delay = 2, field_cfo = 4, field_drift = 8, field_doppler = 16, field_fading = 32, field_blocked = 64
+  field_gain = 1, field_delay = 2, field_cfo = 4, field_drift = 8, field_doppler = 16, field_fading = 32, field_blocked = 64,
+  field_burst_loss = 128
 };
 
 /// Applies to every pair it names ("*" names all); later rules override the fields they set.

@@ -186,6 +186,19 @@ TEST(path, fading_and_drift_depend_on_no_cut) {
   }
 }
 
+TEST(path, burst_loss_takes_whole_bursts_at_its_rate) {
+  pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, burst_loss: 0.2}]");
+  int heard = 0;
+  constexpr int n = 300;
+  for (int i = 0; i < n; ++i) {
+    const auto y = p.pass(std::vector<cf32>(64, cf32{0.5F, 0}), 100, 256, 256);
+    const auto on = std::count_if(y.begin(), y.end(), [](cf32 v) { return std::abs(v) > 0.4F; });
+    EXPECT_TRUE(on == 0 || on == 64) << on;
+    heard += on == 64;
+  }
+  EXPECT_NEAR(heard, 240, 28);  // four standard deviations
+}
+
 TEST(config, fields_override_in_order) {
   const auto c = parse_air_config("default: {gain_db: -10, cfo_hz: 5}\npairs: [{from: a, to: \"*\", gain_db: -3}, {between: [a, b], cfo_hz: 7}]", "t");
   ASSERT_TRUE(c) << c.error().message;
