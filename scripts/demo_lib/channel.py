@@ -1,0 +1,51 @@
+"""Channels of the emulated air, calibrated against what prose-ue sends."""
+import math
+
+CHOICES = ('clean', 'cfo', 'drift', 'eva', 'loss')
+GAIN_DB = -20.0        # every path
+TX_POWER_DB = -12.0    # mean of a burst, configs/*.yaml
+EVA_SNR_DB = 15.0
+WIDEST_PRB = {('2', '25'): 12, ('2', '50'): 25, ('4', '25'): 15, ('4', '50'): 20}  # of one transmission, default_ue_config()
+FFT = {'25': 512, '50': 1024}
+QUIET_NOISE_DBFS = -60.0
+
+
+def noise_for(snr_db, tm, prb):
+    """Receiver noise (dB full scale, whole sampling bandwidth) that leaves the widest transmission snr_db on each subcarrier on
+    average; narrower ones have more, as a burst's power does not depend on its width."""
+    per_subcarrier = TX_POWER_DB + GAIN_DB - 10 * math.log10(12 * WIDEST_PRB[tm, prb])
+    return per_subcarrier - snr_db + 10 * math.log10(FFT[prb])
+
+
+def parse(text):
+    wanted = [c for c in text.split(',') if c]
+    unknown = [c for c in wanted if c not in CHOICES]
+    if unknown or not wanted:
+        raise ValueError('--channel %s: accepted are %s, several with commas' % (text, ', '.join(CHOICES)))
+    return set(wanted)
+
+
+def air_yaml(wanted, tm, prb):
+    default = ['gain_db: %g' % GAIN_DB]
+    noise = QUIET_NOISE_DBFS
+    if 'eva' in wanted:
+        default += ['fading: eva', 'doppler_hz: 70']
+        noise = noise_for(EVA_SNR_DB, tm, prb)
+    if 'loss' in wanted:
+        default.append('burst_loss: 0.2')
+    mary, peter = [], []
+    if 'cfo' in wanted:
+        mary.append('cfo_hz: 2000'), peter.append('cfo_hz: -2000')
+    if 'drift' in wanted:
+        mary.append('drift_ppm: 0.5'), peter.append('drift_ppm: -0.5')
+    lines = ['stall_ms: 20000', 'default: {%s}' % ', '.join(default), 'nodes: {"*": {noise_dbfs: %.2f}}' % noise]
+    if mary:
+        lines += ['pairs:'] + ['  - {between: [%s, %s], %s}' % (who, other, ', '.join(fields))
+                               for who, fields in (('mary', mary), ('peter', peter)) for other in ('john', 'peter' if who == 'mary' else 'sniffer')]
+    return '\n'.join(lines) + '\n'
+
+
+def describe(wanted, tm, prb):
+    words = {'clean': 'clean', 'cfo': 'CFO +-2 kHz', 'drift': '0.5 ppm drift', 'loss': '20 %% of subframes lost',
+             'eva': 'EVA70 at %g dB (noise %.1f dBFS)' % (EVA_SNR_DB, noise_for(EVA_SNR_DB, tm, prb))}
+    return ', '.join(words[c].replace('%%', '%') for c in CHOICES if c in wanted)

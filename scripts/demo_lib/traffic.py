@@ -1,0 +1,92 @@
+"""Traffic over the UDP sockets of prose-ue, so no privileges are needed."""
+import hashlib, os, time
+
+CHUNK = 1000
+FILE_OCTETS = 60_000
+
+
+def drain(s):
+    try:
+        while True:
+            yield s.recv(2000)
+    except BlockingIOError:
+        pass
+
+
+def ends(w, a, b):
+    tx, rx = w.sockets[a, b], w.sockets[b, a]
+    tx.setblocking(False), rx.setblocking(False)
+    return tx, rx, ('127.0.0.1', w.ports[a, b]), ('127.0.0.1', w.ports[b, a])
+
+
+def ping(w, a, b, n=10, patience=2.0):
+    """Round trips of a small datagram, ms; lost ones are left out."""
+    tx, rx, to_b, to_a = ends(w, a, b)
+    times = []
+    for i in range(n):
+        begin = time.time()
+        tx.sendto(b'P%04d' % i, to_b)
+        done = False
+        while not done and time.time() < begin + patience:
+            for m in drain(rx):
+                if m[:1] == b'P':
+                    rx.sendto(m, to_a)
+            for m in drain(tx):
+                if m == b'P%04d' % i:
+                    times.append((time.time() - begin) * 1000)
+                    done = True
+            time.sleep(0.002)
+    return times
+
+
+class file_copy:
+    """A file from a to b: numbered datagrams, acknowledged one by one, since the sidelink has no ARQ. step() moves it on."""
+
+    def __init__(self, w, a, b, octets=FILE_OCTETS, window=6, gap=0.0):
+        self.tx, self.rx, self.to_b, self.to_a = ends(w, a, b)
+        self.data = os.urandom(octets)
+        self.n = (octets + CHUNK - 1) // CHUNK
+        self.got, self.acked, self.sent_at, self.repeats = {}, set(), {}, 0
+        self.window, self.gap, self.last_new = window, gap, 0.0
+        self.begin = self.end = time.time()
+
+    def done(self):
+        return len(self.acked) == self.n
+
+    def step(self):
+        now = time.time()
+        for i in [i for i in range(self.n) if i not in self.acked][:self.window]:
+            new = i not in self.sent_at
+            if new and now - self.last_new < self.gap:
+                continue
+            if now - self.sent_at.get(i, 0) > 1.5:
+                self.repeats += not new
+                self.sent_at[i] = now
+                if new:
+                    self.last_new = now
+                self.tx.sendto(b'D' + i.to_bytes(4, 'big') + self.data[i * CHUNK:(i + 1) * CHUNK], self.to_b)
+        for m in drain(self.rx):
+            if m[:1] == b'D':
+                self.got[int.from_bytes(m[1:5], 'big')] = m[5:]
+                self.rx.sendto(b'A' + m[1:5], self.to_a)
+        for m in drain(self.tx):
+            if m[:1] == b'A':
+                self.acked.add(int.from_bytes(m[1:5], 'big'))
+        if not self.done():
+            self.end = time.time()
+
+    def intact(self):
+        whole = b''.join(self.got.get(i, b'') for i in range(self.n))
+        return hashlib.sha256(whole).digest() == hashlib.sha256(self.data).digest()
+
+    def describe(self):
+        return '%d of %d datagrams acknowledged, SHA-256 %s, %d repeated, %.1f s' % (
+            len(self.acked), self.n, 'equal' if self.intact() else 'different', self.repeats, self.end - self.begin)
+
+
+def run(transfers, seconds):
+    end = time.time() + seconds
+    while time.time() < end and not all(t.done() for t in transfers):
+        for t in transfers:
+            t.step()
+        time.sleep(0.01)

@@ -1,0 +1,122 @@
+"""What the three UEs themselves show: discovery, links, keys, data, rekeying, identifiers."""
+import statistics, time
+
+from . import traffic
+from .world import ENDS, LINKS, NAMES
+
+SC_PERIOD_MS = 40  # default_ue_config()
+
+
+class ue_part:
+    def add_arguments(self, parser):
+        parser.add_argument('--patience', type=float, default=1.0, metavar='N', help='multiply every time limit by N')
+
+    def prepare(self, w):
+        self.limit = w.options.patience * (2 if w.channel & {'loss', 'eva'} else 1)
+
+    def check(self, w):
+        up = w.wait(lambda: all(w.events(a, 'link_established', b) for a, b in ENDS), 120 * self.limit)
+        w.wait(lambda: all(w.events(a, 'peer_discovered', b) for a, b in ENDS), 60 * self.limit)
+        seen = {n: sorted({e['peer'] for e in w.events(n, 'peer_discovered')}) for n in NAMES}
+        w.claim('Mary and John discovered each other', 'john' in seen['mary'] and 'mary' in seen['john'], seen)
+        w.claim('John and Peter discovered each other', 'peter' in seen['john'] and 'john' in seen['peter'], seen)
+        w.claim('both links are up', up, {n: [(e['peer'], e['kd_sess_id']) for e in w.events(n, 'link_established')] for n in NAMES})
+        if not up:
+            return
+        self.data(w)
+        self.rekey_in_traffic(w)
+        self.keys(w)
+        self.identifiers(w)
+
+    def data(self, w):
+        for a, b in LINKS:
+            times = traffic.ping(w, a, b)
+            w.metrics['ping_%s_%s_ms' % (a, b)] = [round(t, 1) for t in times]
+            w.claim('a ping crosses the link %s-%s' % (a, b), len(times) >= 5,
+                    '%d of 10, %.0f ms median' % (len(times), statistics.median(times) if times else -1))
+            t = traffic.file_copy(w, a, b)
+            traffic.run([t], 120 * self.limit)
+            w.metrics['file_%s_%s' % (a, b)] = {'seconds': t.end - t.begin, 'repeats': t.repeats}
+            w.claim('a file of %d octets arrived intact from %s to %s' % (traffic.FILE_OCTETS, a, b), t.done() and t.intact(), t.describe())
+
+    def rekey_in_traffic(self, w):
+        """A slow file on both links while they are rekeyed and change their epochs."""
+        before = {e: (len(w.events(e[0], 'rekeyed', e[1])), len(w.events(e[0], 'epoch', e[1]))) for e in ENDS}
+        transfers = [traffic.file_copy(w, a, b, octets=1_000_000, window=3, gap=0.25) for a, b in LINKS]
+        end = time.time() + 150 * self.limit
+        changed = lambda: all(len(w.events(a, 'rekeyed', b)) > before[a, b][0] and len(w.events(a, 'epoch', b)) > before[a, b][1] for a, b in ENDS)
+        next_look, over = 0.0, False
+        while time.time() < end:
+            for t in transfers:
+                t.step()
+            if over and all(t.done() for t in transfers):
+                break
+            if not over and time.time() > next_look:
+                next_look = time.time() + 1
+                if changed() and all(len(t.sent_at) >= 40 for t in transfers):
+                    over = True
+                    for t in transfers:  # the file ends with what has been sent by then
+                        t.n = max(t.sent_at, default=0) + 1
+                        t.data = t.data[:t.n * traffic.CHUNK]
+            time.sleep(0.01)
+        # What a wrong or missing key would look like: records refused on live links.
+        reasons = {n: {e['reason']: e.get('count', 1) for e in w.events(n, 'rejected')} for n in NAMES}
+        lost = [(n, e['peer'], e['reason']) for n in NAMES for e in w.events(n, 'link_lost')]
+        n_rekeys = {'%s-%s' % e: len(w.events(e[0], 'rekeyed', e[1])) - before[e][0] for e in ENDS}
+        n_epochs = {'%s-%s' % e: len(w.events(e[0], 'epoch', e[1])) - before[e][1] for e in ENDS}
+        w.metrics['rekeying'] = {'rekeys': n_rekeys, 'epochs': n_epochs, 'datagrams': [t.n for t in transfers], 'repeats': [t.repeats for t in transfers]}
+        w.claim('a rekey in mid-traffic lost nothing: both files intact across new keys and epochs, no link lost',
+                over and all(t.done() and t.intact() for t in transfers) and not lost,
+                'rekeys %s, epochs %s; %s; links lost: %s; rejected: %s' % (n_rekeys, n_epochs, '; '.join(t.describe() for t in transfers), lost or 'none', reasons))
+
+    def keys(self, w):
+        prints = {(a, b): [e['key_fingerprint'] for e in w.events(a) if e['event'] in ('link_established', 'rekeyed') and e['peer'] == b]
+                  for a, b in ENDS}
+        every = [f for a, b in LINKS for f in dict.fromkeys(prints[a, b])]
+        w.claim('both ends of a link agree on every fingerprint of its key agreements, and none occurs on two links or twice on one',
+                len(set(every)) == len(every) >= 2 and all(prints[a, b] == prints[b, a] for a, b in LINKS),
+                {'%s-%s' % k: v for k, v in prints.items()})
+        # The record keys of each epoch, one a direction, from the key logs.
+        log = {n: w.logged_keys(n) for n in NAMES}
+        john_mary = [e for e in log['mary'] if e in log['john']]
+        john_peter = [e for e in log['peter'] if e in log['john']]
+        same = all(log['mary'][e] == log['john'][e] for e in john_mary) and all(log['peter'][e] == log['john'][e] for e in john_peter)
+        epochs = [dict(list(log['mary'][x].items()) + list(log['peter'][y].items())) for x, y in zip(john_mary, john_peter)]
+        four = all(len(set(e.values())) == 4 for e in epochs)
+        all_keys = [f for e in epochs for f in e.values()]
+        # Only the newest epoch may be known to one end alone.
+        complete = len(john_mary) >= max(len(log['mary']) - 1, 2) and len(john_peter) >= max(len(log['peter']) - 1, 2)
+        foreign = set(log['mary']) & set(log['peter'])
+        w.metrics['record_key_fingerprints'] = [sorted(e.values()) for e in epochs]
+        w.claim('four distinct record-key fingerprints in every epoch (two links, two directions), equal at both ends, none used in two epochs',
+                four and same and complete and not foreign and len(epochs) >= 2 and len(set(all_keys)) == len(all_keys),
+                '%d epochs compared: %s' % (len(epochs), '; '.join(' '.join(e.values()) for e in epochs[:3]) + (' ...' if len(epochs) > 3 else '')))
+
+    def identifiers(self, w):
+        ids = {e: {x['own_l2_id'] for x in w.events(e[0], peer=e[1]) if 'own_l2_id' in x} for e in ENDS}
+        w.claim('layer-2 IDs rotated, and no UE used one towards two peers',
+                all(len(v) >= 2 for v in ids.values()) and not ids['john', 'mary'] & ids['john', 'peter'],
+                {'%s to %s' % k: sorted(v) for k, v in ids.items()})
+
+    def finish(self, w):
+        seen = {n: sorted({e['peer'] for e in w.events(n) if 'peer' in e}) for n in NAMES}
+        w.claim('Mary never saw Peter and Peter never saw Mary',
+                'peter' not in seen['mary'] and 'mary' not in seen['peter'] and seen['mary'] and seen['peter'], seen)
+        self.timing(w)
+
+    def timing(self, w):
+        """From cold start, in subframes and SC periods. Not a claim: reported."""
+        for a, b in ENDS:
+            at = lambda kind: next((e['t'] for e in w.events(a, kind, b)), None)
+            begin = next((e['t'] for e in w.events(a, 'started')), None)
+            link = next(iter(w.events(a, 'link_established', b)), {})
+            line = {}
+            for what, t in (('discovery', at('peer_discovered')), ('link', at('link_established')), ('first_protected_byte', at('first_protected'))):
+                if t is not None and begin is not None:
+                    line[what + '_subframes'] = round((t - begin) * 1000)
+                    line[what + '_sc_periods'] = round((t - begin) * 1000 / SC_PERIOD_MS, 1)
+            for k in ('frames', 'octets', 'octets_on_air', 'duration_ms'):
+                if k in link:
+                    line['setup_' + k] = link[k]
+            w.metrics['%s_to_%s' % (a, b)] = line
+            print('     %s towards %s: %s' % (a, b, ', '.join('%s %s' % (k.replace('_', ' '), v) for k, v in line.items())), flush=True)

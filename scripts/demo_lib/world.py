@@ -1,0 +1,181 @@
+"""Programs, configurations, events and claims of one demonstration."""
+import hashlib, json, os, re, signal, socket, subprocess, sys, time
+
+from . import channel
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NAMES = ('mary', 'john', 'peter')
+LINKS = (('mary', 'john'), ('john', 'peter'))
+ENDS = tuple(e for a, b in LINKS for e in ((a, b), (b, a)))
+
+
+def parse_devices(text):
+    """mary=ARGS,john=ARGS: ARGS hold commas themselves, so a new device begins where NAME= names one of ours."""
+    out = {}
+    for m in re.finditer(r'(mary|john|peter|sniffer)=(.*?)(?=,(?:mary|john|peter|sniffer)=|$)', text or ''):
+        out[m.group(1)] = m.group(2)
+    return out
+
+
+def fingerprint(hex_key):
+    return hashlib.sha256(bytes.fromhex(hex_key)).hexdigest()[:16]
+
+
+class world:
+    def __init__(self, options, directory, build):
+        self.options, self.dir = options, directory
+        self.bin = os.path.join(build, 'bin')
+        os.makedirs(self.path('keys'), exist_ok=True)
+        self.processes, self.claims, self.ports, self.sockets = {}, [], {}, {}
+        self.devices = parse_devices(options.devices)
+        self.env = dict(os.environ, UHD_MODULE_PATH=os.path.join(build, 'uhd_modules'))
+        self.air = 'demo%d' % os.getpid()
+        self.channel = channel.parse(options.channel)
+        self.metrics = {}
+        self.config_edits = {}   # 'name' or '*': list of (pattern, replacement) that parts add in prepare()
+        self.permit = self.permit_by_files
+        self.started = 0.0
+
+    # --- files and claims ---
+    def path(self, *p):
+        return os.path.join(self.dir, *p)
+
+    def program(self, name):
+        return os.path.join(self.bin, name)
+
+    def claim(self, text, held, evidence):
+        self.claims.append({'claim': text, 'held': bool(held), 'evidence': str(evidence)})
+        print('%-4s %s\n       %s' % ('ok' if held else 'FAIL', text, evidence), flush=True)
+
+    # --- set-up ---
+    def keys(self, *a):
+        return subprocess.run([self.program('prose-keys'), *a], check=True, capture_output=True, text=True).stdout.strip()
+
+    def permit_by_files(self, public):
+        for a, b in LINKS:
+            self.keys('permit', '--permits', self.path('keys', a + '.permit'), b, public[b])
+            self.keys('permit', '--permits', self.path('keys', b + '.permit'), a, public[a])
+
+    def make_keys(self):
+        public = {}
+        for n in NAMES:
+            self.keys('gen', self.path('keys', n + '.key'))
+            public[n] = self.keys('pub', self.path('keys', n + '.key'))
+        self.permit(public)
+
+    def free_port(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(('127.0.0.1', 0))
+            return s.getsockname()[1]
+
+    def configure(self):
+        edits = [(r'(?m)^  prb: .*$', '  prb: %s' % self.options.prb), (r'(?m)^  tm: .*$', '  tm: %s' % self.options.tm),
+                 (r'(?m)^  epoch_min_s: .*$', '  epoch_min_s: 10'), (r'(?m)^  epoch_max_s: .*$', '  epoch_max_s: 20'),
+                 (r'(?m)^  rekey_s: .*$', '  rekey_s: 15'), (r'(?m)^allow_keylog: .*$', 'allow_keylog: true')]
+        if 'drift' in self.channel:  # nobody can follow device time on clocks that run apart
+            edits.append((r'(?m)^  source: gnss', '  source: slss'))
+        for n in NAMES:
+            text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
+            for pattern, with_ in edits + self.config_edits.get('*', []) + self.config_edits.get(n, []):
+                text, count = re.subn(pattern, with_, text)
+                if count == 0:
+                    raise RuntimeError('configs/%s.yaml: nothing matches %s' % (n, pattern))
+            block = ['data:', '  kind: udp', '  peers:']
+            for a, p in ENDS:
+                if a != n:
+                    continue
+                # Ours stays open from here on: a port given back could become the source port of some other socket.
+                self.sockets[n, p] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self.sockets[n, p].bind(('127.0.0.1', 0))
+                listen, forward = self.free_port(), self.sockets[n, p].getsockname()[1]
+                self.ports[n, p] = listen
+                block += ['    - {name: %s, udp_listen: "127.0.0.1:%d", udp_forward: "127.0.0.1:%d"}' % (p, listen, forward)]
+            text = re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', '\n'.join(block) + '\n\n', text)
+            with open(self.path(n + '.yaml'), 'w') as f:
+                f.write(text)
+
+    # --- programs ---
+    def device(self, name):
+        return self.devices.get(name, 'type=virtual,name=%s,air=%s' % (name, self.air))
+
+    def spawn(self, name, command):
+        log = open(self.path(name + '.log'), 'w')
+        self.processes[name] = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+
+    def start(self):
+        if not set(NAMES) <= set(self.devices):
+            with open(self.path('air.yaml'), 'w') as f:
+                f.write(channel.air_yaml(self.channel, self.options.tm, self.options.prb))
+            self.spawn('air', [self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.air, '--speed', self.options.speed])
+            if not self.wait(lambda: 'ready' in open(self.path('air.log')).read(), 30):
+                raise RuntimeError('prose-air does not start: ' + open(self.path('air.log')).read())
+        self.started = time.time()
+        for n in NAMES:
+            self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n),
+                           '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog')])
+
+    def stop(self):
+        """Exit codes by name. The air goes last."""
+        codes = {}
+        for n, p in self.processes.items():
+            if n != 'air' and p.poll() is None:
+                p.send_signal(signal.SIGINT)
+        for n, p in sorted(self.processes.items(), key=lambda x: x[0] == 'air'):
+            if n == 'air' and p.poll() is None:
+                p.send_signal(signal.SIGINT)
+            try:
+                codes[n] = p.wait(60)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                codes[n] = 'killed'
+        return codes
+
+    # --- events ---
+    def events(self, n, kind=None, peer=None):
+        out = []
+        try:
+            for line in open(self.path(n + '.jsonl')):
+                try:
+                    e = json.loads(line)
+                except ValueError:
+                    continue  # a line that is being written
+                if (kind is None or e['event'] == kind) and (peer is None or e.get('peer') == peer):
+                    out.append(e)
+        except OSError:
+            pass
+        return out
+
+    def wait(self, what, seconds):
+        end = time.time() + seconds
+        while time.time() < end:
+            if what():
+                return True
+            for n, p in self.processes.items():
+                if p.poll() is not None:
+                    print('demo: %s ended with %s: %s' % (n, p.returncode, open(self.path(n + '.log')).read()[-300:]), file=sys.stderr)
+                    return False
+            time.sleep(0.2)
+        return what()
+
+    def logged_keys(self, n):
+        """Of a UE's key log: {frozenset of the two layer-2 IDs of an epoch: {source: fingerprint of its record key}}, in order."""
+        epochs = {}
+        try:
+            for line in open(self.path(n + '.keylog')):
+                f = line.split()
+                if len(f) == 7 and f[0] == 'PROSE_RECORD_KEY':
+                    epochs.setdefault(frozenset(f[3:5]), {})[f[3]] = fingerprint(f[5])
+        except OSError:
+            pass
+        return epochs
+
+    def cpu_seconds(self):
+        """Processor time of each program so far."""
+        out = {}
+        for n, p in self.processes.items():
+            try:
+                f = open('/proc/%d/stat' % p.pid).read().rsplit(')', 1)[1].split()
+                out[n] = (int(f[11]) + int(f[12])) / os.sysconf('SC_CLK_TCK')
+            except (OSError, IndexError):
+                pass
+        return out
