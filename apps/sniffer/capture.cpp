@@ -1,6 +1,9 @@
 #include "apps/sniffer/capture.h"
 
-#include "apps/sniffer/event_json.h"
+#include <algorithm>
+
+#include "apps/sniffer/frame_of_event.h"
+#include "phy/io/sample_format.h"
 
 namespace prose::apps {
 namespace {
@@ -19,83 +22,147 @@ void add(phy::monitor_statistics& sum, const phy::monitor_statistics& s) {
   sum.discovery += s.discovery;
   sum.soft_buffers_evicted += s.soft_buffers_evicted;
 }
+
+phy::sync_mode mode_of(listen_sync s) {
+  switch (s) {
+    case listen_sync::slss: return phy::sync_mode::slss;
+    case listen_sync::blind: return phy::sync_mode::blind;
+    case listen_sync::aligned:
+    case listen_sync::gnss: break;
+  }
+  return phy::sync_mode::aligned;
+}
 }  // namespace
 
-result<file_capture> file_capture::make(std::unique_ptr<phy::sigmf_reader> reader, const scene& s, capture_options options,
-                                        std::string& assumed) {
-  const sample_facts facts{reader->meta_path(), "global.core:sample_rate", reader->sample_rate_hz(), reader->n_samples()};
+result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s, capture_options options, std::string& assumed) {
+  const auto& reader = file->reader();
+  const sample_facts facts{reader.meta_path(), "global.core:sample_rate", reader.sample_rate_hz(), reader.n_samples()};
+  if (reader.n_antennas() > max_antennas)
+    return fail(reader.meta_path() + ": global.core:num_channels " + std::to_string(reader.n_antennas()) +
+                " is too many; accepted: 1 to " + std::to_string(max_antennas) + " antennas");
+  auto c = make_common(*file, facts, s, std::move(options), assumed);
+  if (!c) return c;
+  if (c->options_.sync == listen_sync::aligned) {
+    c->config_.timing.absolute_subframes = s.absolute_subframes;
+    c->stored_ = !s.absolute_subframes.empty();
+    const std::int64_t first = s.first_subframe_sample.value_or(0);
+    c->first_subframe_ = c->stored_ ? first : reader.tick_of(first);
+    c->config_.timing.first_subframe_sample = c->first_subframe_;
+  }
+  c->file_ = std::move(file);
+  if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
+  return c;
+}
+
+result<capture> capture::make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
+                              std::string& assumed) {
+  const sample_facts facts{name, "sample_rate_hz", radio.sample_rate_hz(), std::nullopt};
+  auto c = make_common(radio, facts, s, std::move(options), assumed);
+  if (!c) return c;
+  if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
+  return c;
+}
+
+result<capture> capture::make_common(phy::sample_source& source, const sample_facts& facts, const scene& s, capture_options options,
+                                     std::string& assumed) {
   const auto carrier = carrier_of(s, facts, assumed);
   if (!carrier) return tl::unexpected(carrier.error());
-  if (reader->n_antennas() > max_antennas)
-    return fail(reader->meta_path() + ": global.core:num_channels " + std::to_string(reader->n_antennas()) +
-                " is too many; accepted: 1 to " + std::to_string(max_antennas) + " antennas");
-  phy::monitor_config config;
-  config.carrier = *carrier;
-  config.n_antennas = reader->n_antennas();
-  config.sync = options.sync;
-  config.timing.absolute_subframes = s.absolute_subframes;
-  config.pool = s.pool;
-  config.report_failed_tbs = options.report_failed_tbs;
-  // Numbered subframes are stored one after the other, whatever their distance on the air; else device time rules.
-  const std::int64_t first = s.first_subframe_sample.value_or(0);
-  config.timing.first_subframe_sample = s.absolute_subframes.empty() ? reader->tick_of(first) : first;
-  auto m = phy::monitor::make(config);
-  if (!m) return fail((s.file.empty() ? reader->meta_path() : s.file) + ": " + m.error().message);
-  return file_capture(std::move(reader), std::move(config), std::move(*m), std::move(options));
+  capture c;
+  c.source_ = &source;
+  c.options_ = std::move(options);
+  c.config_.carrier = *carrier;
+  c.config_.n_antennas = source.n_antennas();
+  c.config_.sync = mode_of(c.options_.sync);
+  c.config_.report_failed_tbs = c.options_.report_failed_tbs;
+  if (!s.pools.empty()) c.config_.pool = s.pools.front();
+  if (c.options_.sync == listen_sync::gnss) c.config_.timing.absolute_subframes = {0};
+  return c;
 }
 
-std::int64_t file_capture::tick_for_monitor(std::int64_t sample) const {
-  const bool stored = config_.sync == phy::sync_mode::aligned && !config_.timing.absolute_subframes.empty();
-  return stored ? sample : reader_->tick_of(sample);
+result<void> capture::make_monitor() {
+  auto m = phy::monitor::make(config_);
+  if (!m) return tl::unexpected(m.error());
+  monitor_.clear();
+  monitor_.push_back(std::move(*m));
+  return {};
 }
 
-bool file_capture::emit(std::span<const phy::monitor_event> found, event_writer& events, const event_observer& observe) {
-  const bool stored = config_.sync == phy::sync_mode::aligned && !config_.timing.absolute_subframes.empty();
+// What was learnt of the timing no longer holds, and there is no tick to show by how much.
+result<void> capture::restart() {
+  add(sum_, monitor_[0].statistics());
+  return make_monitor();
+}
+
+bool capture::emit(std::span<const phy::monitor_event> found, event_writer& events) {
   for (const auto& e : found) {
     const std::int64_t tick = tick_of(e);
-    const std::int64_t sample = stored ? tick : reader_->sample_of(tick);
-    const stream_position at{sample, static_cast<double>(reader_->tick_of(sample)) / reader_->sample_rate_hz()};
-    if (observe) observe(e, at);
+    const std::int64_t sample = stored_ ? tick : place_.sample_of(tick);
+    const stream_position at{sample, static_cast<double>(place_.tick_of(sample)) / config_.carrier.sample_rate_hz()};
+    const captured_frame frame = frame_of(e, at, n_frames_++);
     if (!events.write(to_event(e, at))) return false;
+    for (const auto& o : observers_)
+      if (o.frame && !o.frame(e, frame)) return false;
   }
   return true;
 }
 
-result<capture_result> file_capture::run(event_writer& events, const event_observer& observe) {
-  const auto n_antennas = static_cast<std::size_t>(reader_->n_antennas());
+result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
+  observers_ = std::move(observers);
+  const auto n_antennas = static_cast<std::size_t>(source_->n_antennas());
   const auto block = static_cast<std::size_t>(config_.carrier.samples_per_subframe());
   std::vector<std::vector<phy::cf32>> samples(n_antennas, std::vector<phy::cf32>(block));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_antennas);
-  capture_result done;
-  std::int64_t next_tick = 0;
-  bool written = true;
-  while (written && !options_.stop()) {
-    const std::int64_t at = reader_->position();
-    const auto status = reader_->read(out);
+  const auto wanted = static_cast<std::int64_t>(options_.duration_s * config_.carrier.sample_rate_hz());
+  std::vector<std::uint8_t> packed;
+  bool going = true;
+  while (going && !options_.stop()) {
+    const bool round = file_ && file_->at_round_start();
+    const auto status = source_->read(out);
     if (!status) return tl::unexpected(status.error());
-    if (status->n_samples > 0) {
-      const std::int64_t tick = tick_for_monitor(at);
-      // A gap of unknown length: what was learnt of the timing no longer holds, and there is no tick to show it.
-      if (status->gap_before && at > 0 && tick == next_tick && config_.sync != phy::sync_mode::aligned) {
-        written = emit(monitor_.finish(), events, observe);
-        add(done.statistics, monitor_.statistics());
-        done.statistics.gaps += 1;
-        auto fresh = phy::monitor::make(config_);
-        if (!fresh) return tl::unexpected(fresh.error());
-        monitor_ = std::move(*fresh);
+    auto n = status->n_samples;
+    if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
+    if (n > 0) {
+      const bool first = place_.n_samples() == 0;
+      const bool jump = status->first_tick != place_.next_tick();
+      if (round) {
+        going = emit(monitor_[0].finish(), events);
+        config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : file_->shift_ticks());
+        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+      } else if (file_ && status->gap_before && !first && !jump && config_.sync != phy::sync_mode::aligned) {
+        going = emit(monitor_[0].finish(), events);
+        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+        sum_.gaps += 1;
       }
-      for (std::size_t a = 0; a < n_antennas; ++a) in[a] = out[a].first(status->n_samples);
-      written = written && emit(monitor_.process(in, tick), events, observe);
-      next_tick = tick + static_cast<std::int64_t>(status->n_samples);
+      if (jump && !first && !round) {
+        event gap("gap", static_cast<double>(status->first_tick) / config_.carrier.sample_rate_hz());
+        gap.add("sample", place_.n_samples()).add("samples_lost", status->first_tick - place_.next_tick());
+        going = going && events.write(gap);
+      }
+      for (std::size_t a = 0; a < n_antennas; ++a) in[a] = out[a].first(n);
+      if (options_.as_ci16) {
+        packed.resize(n * n_antennas * phy::bytes_per_sample(phy::sigmf_datatype::ci16_le));
+        phy::pack_samples(in, 0, n, phy::sigmf_datatype::ci16_le, packed.data());
+        phy::unpack_samples(packed.data(), phy::sigmf_datatype::ci16_le, out, 0, n);
+      }
+      for (const auto& o : observers_) going = going && (!o.samples || o.samples(in, status->first_tick, status->gap_before && !first));
+      const std::int64_t at = place_.n_samples();
+      place_.add(status->first_tick, static_cast<std::int64_t>(n));
+      going = going && emit(monitor_[0].process(in, stored_ ? at : status->first_tick), events);
+      for (const auto& o : observers_)
+        if (o.progress) o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
     }
-    if (status->end) break;
+    if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
   }
-  written = written && emit(monitor_.finish(), events, observe);
-  add(done.statistics, monitor_.statistics());
-  done.t_end_s = static_cast<double>(reader_->tick_of(reader_->position())) / reader_->sample_rate_hz();
-  written = written && events.write(to_event(done.statistics, done.t_end_s));
-  if (!written) return fail("--events: cannot be written");
+  going = going && emit(monitor_[0].finish(), events);
+  capture_result done;
+  done.statistics = sum_;
+  add(done.statistics, monitor_[0].statistics());
+  done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
+  done.n_samples = place_.n_samples();
+  done.n_frames = n_frames_;
+  if (going) events.write(to_event(done.statistics, done.t_end_s));
+  if (!events.ok()) return fail("--events: cannot be written");
   return done;
 }
 

@@ -1,50 +1,89 @@
-// From a source of samples through the monitor to events.
+// From a source of samples, file or radio, through the monitor to events and captured frames.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "apps/capture/captured_frame.h"
 #include "apps/common/events.h"
 #include "apps/sniffer/event_json.h"
+#include "apps/sniffer/file_source.h"
 #include "apps/sniffer/scene.h"
-#include "phy/io/sigmf_reader.h"
+#include "apps/sniffer/stream_place.h"
 #include "phy/modem/monitor.h"
 
 namespace prose::apps {
 
+enum class listen_sync : std::uint8_t {
+  slss,     ///< search SLSS, then track
+  aligned,  ///< the scene's timing
+  blind,
+  gnss,     ///< device time gives the subframes: subframe n of the air begins at tick n * samples_per_subframe
+};
+
 struct capture_options {
-  phy::sync_mode sync = phy::sync_mode::slss;
+  listen_sync sync = listen_sync::slss;
   bool report_failed_tbs = false;
+  double duration_s = 0;  ///< of samples; 0: until the source ends
+  bool as_ci16 = false;   ///< round the samples to ci16_le before anything else, as a recording of that type keeps them
   std::function<bool()> stop = [] { return false; };
 };
 
-/// Called with each decoded event, before it is written: what later analyses hang on.
-using event_observer = std::function<void(const phy::monitor_event&, const stream_position&)>;
+/// What a capture is used for, beside its events. Each is called in the order of the stream, from one thread; false ends the capture with
+/// the error that the observer keeps.
+struct capture_observer {
+  /// Called with each decoded event. The frame is a copy of it; bits of the event are valid only during the call.
+  std::function<bool(const phy::monitor_event&, const captured_frame&)> frame = {};
+  /// Called with each block of samples before it is decoded; `sample` counts from the start of the stream.
+  std::function<bool(std::span<const std::span<const phy::cf32>>, std::int64_t first_tick, bool gap_before)> samples = {};
+  /// Called after each block: samples so far, and seconds of device time.
+  std::function<void(std::int64_t, double)> progress = {};
+};
 
 struct capture_result {
   phy::monitor_statistics statistics;
   double t_end_s = 0;
+  std::int64_t n_samples = 0;
+  std::uint64_t n_frames = 0;
 };
 
-/// Reads the whole recording. An error of the monitor's configuration is a usage error, which is why preparing is a step of its own.
-class file_capture {
+/// An error of make() is a usage error (the scene, the pools), which is why preparing is a step of its own.
+class capture {
  public:
-  static result<file_capture> make(std::unique_ptr<phy::sigmf_reader> reader, const scene& s, capture_options options,
-                                   std::string& assumed);
-  result<capture_result> run(event_writer& events, const event_observer& observe = {});
+  /// A recording.
+  static result<capture> make(std::unique_ptr<file_source> file, const scene& s, capture_options options, std::string& assumed);
+  /// A radio, which must outlive the capture. Its timing is device time, whatever the scene says.
+  static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
+                              std::string& assumed);
+  result<capture_result> run(event_writer& events, std::vector<capture_observer> observers = {});
+  /// Takes the radio's samples from here instead, the same samples by another way.
+  void read_through(phy::sample_source& source) { source_ = &source; }
+  const phy::carrier_config& carrier() const { return config_.carrier; }
+  int n_antennas() const { return config_.n_antennas; }
 
  private:
-  file_capture(std::unique_ptr<phy::sigmf_reader> reader, phy::monitor_config config, phy::monitor m, capture_options options)
-      : reader_(std::move(reader)), config_(std::move(config)), monitor_(std::move(m)), options_(std::move(options)) {}
-  bool emit(std::span<const phy::monitor_event> found, event_writer& events, const event_observer& observe);
-  std::int64_t tick_for_monitor(std::int64_t sample) const;
+  capture() = default;
+  static result<capture> make_common(phy::sample_source& source, const sample_facts& facts, const scene& s, capture_options options,
+                                     std::string& assumed);
+  result<void> make_monitor();
+  result<void> restart();
+  bool emit(std::span<const phy::monitor_event> found, event_writer& events);
+  std::uint64_t gaps_ = 0;
 
-  std::unique_ptr<phy::sigmf_reader> reader_;
-  phy::monitor_config config_;
-  phy::monitor monitor_;
+  std::unique_ptr<file_source> file_;
+  phy::sample_source* source_ = nullptr;
   capture_options options_;
+  phy::monitor_config config_;
+  std::vector<phy::monitor> monitor_;  ///< one
+  phy::monitor_statistics sum_;        ///< of monitors that were replaced
+  std::int64_t first_subframe_ = 0;    ///< of the first round: tick, or sample where the subframes are stored one by one
+  bool stored_ = false;                ///< numbered subframes stored one after the other, whatever their distance on the air
+  stream_place place_;
+  std::uint64_t n_frames_ = 0;
+  std::vector<capture_observer> observers_;
 };
 
 }  // namespace prose::apps

@@ -1,98 +1,72 @@
-// prose-sniffer: decodes what a recording holds of an LTE sidelink carrier and tells it as JSON Lines.
-#include <spdlog/spdlog.h>
-
+// prose-sniffer: decodes what a radio or a recording hears of an LTE sidelink carrier, and says whether it stays opaque.
 #include <CLI/CLI.hpp>
 
 #include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/events.h"
-#include "apps/common/stop.h"
-#include "apps/sniffer/capture.h"
-#include "apps/sniffer/scene.h"
+#include "apps/common/radio_profile.h"
+#include "apps/sniffer/program.h"
+#include "apps/sniffer/settings.h"
 
 namespace {
 using namespace prose;
 using namespace prose::apps;
 constexpr const char* program = "prose-sniffer";
-const std::vector<std::string> sync_words{"slss", "aligned", "blind"};
 
-struct options {
-  common_options common;
-  std::string iq, scene_path, carrier, pool, sync = "slss", events;
-  bool report_failed = false;
-};
-
-/// The file gives defaults, the command line wins.
-result<void> read_config(const std::string& path, options& o) {
-  auto file = config_section::load(path);
-  if (!file) return tl::unexpected(file.error());
-  file->read("iq", o.iq);
-  file->read("scene", o.scene_path);
-  file->read("carrier", o.carrier);
-  file->read("pool", o.pool);
-  file->read_choice("sync", o.sync, sync_words);
-  file->read("events", o.events);
-  file->read("report_failed", o.report_failed);
-  return file->check();
+void add_input(CLI::App& app, sniffer_settings& s, std::string& profile) {
+  app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")->type_name("FILE.sigmf-meta");
+  app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")->type_name("ARGS");
+  app.add_option("--radio", profile, "a radio profile, configs/radio_*.yaml")->type_name("FILE.yaml");
+  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")->check(CLI::Range(1e6, 6e9))->capture_default_str();
+  app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")->check(CLI::Range(1.4e6, 61.44e6));
+  app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB")->check(CLI::Range(0.0, 120.0))->capture_default_str();
+  app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")->check(CLI::Range(0.0, 1e9));
+  app.add_option("--loop", s.loop, "read the recording so many times")->check(CLI::Range(1, 1'000'000));
 }
 
-phy::sync_mode sync_of(const std::string& word) {
-  return word == "slss" ? phy::sync_mode::slss : word == "aligned" ? phy::sync_mode::aligned : phy::sync_mode::blind;
+void add_knowledge(CLI::App& app, sniffer_settings& s) {
+  app.add_option("--scene", s.scene_path, "what is known of the carrier: carrier, pool and timing")->type_name("FILE.json");
+  app.add_option("--carrier", s.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
+  app.add_option("--pool", s.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
+  app.add_option("--sync", s.sync,
+                 "how subframes are found: slss (search, then track; default for recordings), aligned (the scene's timing), blind, gnss "
+                 "(device time; default for radios)")
+      ->check(CLI::IsMember(sync_words));
 }
 
-result<scene> scene_of(const options& o) {
-  scene s;
-  if (!o.scene_path.empty()) {
-    auto loaded = load_scene(o.scene_path);
-    if (!loaded) return loaded;
-    s = std::move(*loaded);
-  }
-  if (!o.carrier.empty())
-    if (auto ok = apply_carrier_text(o.carrier, "--carrier", s); !ok) return tl::unexpected(ok.error());
-  if (!o.pool.empty())
-    if (auto ok = apply_pool_text(o.pool, "--pool", s); !ok) return tl::unexpected(ok.error());
-  return s;
+void add_output(CLI::App& app, sniffer_settings& s) {
+  app.add_option("--events", s.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
+  app.add_option("--record", s.record, "keep the samples")->type_name("FILE.sigmf-meta");
+  app.add_option("--record-type", s.record_type, "cf32, or ci16 (half the size; what is decoded is then what was kept)")
+      ->check(CLI::IsMember(std::vector<std::string>{"cf32", "ci16"}))
+      ->capture_default_str();
+  app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }
 }  // namespace
 
 int main(int argc, char** argv) {
-  options o;
+  sniffer_settings s;
+  common_options common;
+  std::string profile = find_option(argc, argv, "--radio");
+  if (!profile.empty())
+    if (auto ok = load_radio_profile(profile, s.radio); !ok) return usage_error(program, ok.error());
   if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+    if (auto ok = load_settings(path, s); !ok) return usage_error(program, ok.error());
+  const bool configured = !s.device.empty() || !s.iq.empty();
 
   CLI::App app{"Decodes an LTE sidelink carrier: MIB-SL, SCI, transport blocks, discovery messages.", program};
-  add_common_options(app, o.common);
-  app.add_option("--iq", o.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")->type_name("FILE.sigmf-meta");
-  app.add_option("--scene", o.scene_path, "what is known of it: carrier, pool and timing")->type_name("FILE.json");
-  app.add_option("--carrier", o.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
-  app.add_option("--pool", o.pool, "e.g. kind=v2x,size=10,count=5,start_prb=0; wins over the scene");
-  app.add_option("--sync", o.sync, "how subframes are found: slss (search, then track), aligned (the scene's timing), blind")
-      ->check(CLI::IsMember(sync_words))
-      ->capture_default_str();
-  app.add_option("--events", o.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
-  app.add_flag("--report-failed", o.report_failed, "also tell of transport blocks whose CRC failed");
-  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+  add_common_options(app, common);
+  add_input(app, s, profile);
+  add_knowledge(app, s);
+  add_output(app, s);
+  const std::string device = s.device, iq = s.iq;
+  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
 
-  if (o.iq.empty()) return report(program, "nothing to listen to; accepted: --iq FILE.sigmf-meta", exit_usage);
-  const auto s = scene_of(o);
-  if (!s) return usage_error(program, s.error());
-  auto reader = phy::sigmf_reader::open(o.iq);
-  if (!reader) return usage_error(program, reader.error());
-  const auto partial_bytes = (*reader)->partial_bytes();
-  std::string assumed;
-  auto capture = file_capture::make(std::move(*reader), *s, {sync_of(o.sync), o.report_failed, &stop_requested}, assumed);
-  if (!capture) return usage_error(program, capture.error());
-  auto events = event_writer::open(o.events);
-  if (!events) return usage_error(program, events.error());
-  // Remarks only now: a mistake is one line.
-  if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", o.iq, partial_bytes);
-  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
-
-  const auto done = capture->run(*events);
-  if (!done) return run_error(program, done.error());
-  const auto& n = done->statistics;
-  if (n.non_finite_samples > 0) spdlog::warn("{}: {} samples were not finite and count as zero", o.iq, n.non_finite_samples);
-  spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
-               n.discovery);
-  return exit_ok;
+  // The command line's source wins over the configuration's.
+  const bool given_iq = app.count("--iq") > 0, given_device = app.count("--device") > 0;
+  if (given_iq && given_device) return report(program, "--iq and --device: accepted is one of them", exit_usage);
+  if (given_iq) s.device.clear();
+  if (given_device) s.iq.clear();
+  if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;
+  if (s.device.empty() && s.iq.empty())
+    return report(program, std::string("nothing to listen to") + (configured ? "" : "; accepted: --iq FILE.sigmf-meta or --device ARGS"), exit_usage);
+  return run_sniffer(program, s);
 }

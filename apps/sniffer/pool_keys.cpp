@@ -194,7 +194,6 @@ bool key_reader::period(const json& object, const char* key, int& subframes) {
 }
 
 result<phy::monitor_pool> parse_pool(const json& pool, const std::string& where) {
-  if (pool.is_null()) return phy::monitor_pool{};
   if (!pool.is_object()) return fail(where + " must be an object or null");
   key_reader r(where + ".");
   std::string kind;

@@ -37,7 +37,7 @@ class key_reader {
   std::string prefix_, error_;
 };
 
-/// kind v2x, sl_comm or psdch with their keys; null: not known. `where` names the pool in errors ("s.json: pool").
+/// kind v2x, sl_comm or psdch with their keys. `where` names the pool in errors ("s.json: pool").
 result<phy::monitor_pool> parse_pool(const nlohmann::json& pool, const std::string& where);
 
 /// Does the pool fit the carrier? `where` as above, with the dot ("s.json: pool.").

@@ -15,6 +15,7 @@ using phy::transmission_mode;
 
 constexpr std::size_t max_scene_bytes = 16U << 20U;
 constexpr int frames_period = 10240;
+constexpr std::size_t max_pools = 8;
 
 void read_carrier(const json& c, key_reader& r, scene& s) {
   std::optional<std::int64_t> v;
@@ -105,9 +106,16 @@ result<scene> parse_scene(std::string_view text, const std::string& file) {
     }
   }
   if (given("pool")) {
-    auto pool = parse_pool(root["pool"], file + ": pool");
-    if (!pool) return tl::unexpected(pool.error());
-    s.pool = std::move(*pool);
+    const json& given_pool = root["pool"];
+    const bool several = given_pool.is_array();
+    if (several && given_pool.size() > max_pools) return fail(file + ": pool: at most " + std::to_string(max_pools) + " are accepted");
+    for (std::size_t i = 0; i < (several ? given_pool.size() : 1); ++i) {
+      std::string which = file + ": pool";
+      if (several) which.append("[").append(std::to_string(i)).append("]");
+      auto pool = parse_pool(several ? given_pool[i] : given_pool, which);
+      if (!pool) return tl::unexpected(pool.error());
+      s.pools.push_back(std::move(*pool));
+    }
   }
   return s;
 }
@@ -133,9 +141,20 @@ result<void> apply_carrier_text(std::string_view text, const std::string& what, 
 result<void> apply_pool_text(std::string_view text, const std::string& what, scene& s) {
   auto object = object_from_text(text, what);
   if (!object) return tl::unexpected(object.error());
+  json data = json::object();
+  for (auto it = object->begin(); it != object->end();) {
+    if (it.key().rfind("data.", 0) != 0) {
+      ++it;
+      continue;
+    }
+    data[it.key().substr(5)] = it.value();
+    it = object->erase(it);
+  }
+  if (!data.empty()) (*object)["data"] = std::move(data);
+  if (s.pools.size() == max_pools) return fail(what + ": at most " + std::to_string(max_pools) + " pools are accepted");
   auto pool = parse_pool(*object, what);
   if (!pool) return tl::unexpected(pool.error());
-  s.pool = std::move(*pool);
+  s.pools.push_back(std::move(*pool));
   return {};
 }
 
@@ -182,7 +201,11 @@ result<phy::carrier_config> carrier_of(const scene& s, const sample_facts& f, st
       return fail(where + ": absolute_subframes has " + std::to_string(s.absolute_subframes.size()) + " entries, but " + f.name +
                   " holds " + std::to_string(stored) + " subframes");
   }
-  if (auto ok = check_pool(s.pool, *c, where + ": pool."); !ok) return tl::unexpected(ok.error());
+  for (std::size_t i = 0; i < s.pools.size(); ++i) {
+    std::string which = where + ": pool";
+    if (s.pools.size() > 1) which.append("[").append(std::to_string(i)).append("]");
+    if (auto ok = check_pool(s.pools[i], *c, which.append(".")); !ok) return tl::unexpected(ok.error());
+  }
   return *c;
 }
 

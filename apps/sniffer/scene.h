@@ -1,5 +1,5 @@
 // What is known of a recording or a carrier beforehand: bandwidth, resource pool, timing. A scene is a JSON object with the keys
-// carrier, pool, first_subframe_sample, samples_per_subframe, absolute_subframes; the same carrier and pool keys are
+// carrier, pool (one, or a list of them), first_subframe_sample, samples_per_subframe, absolute_subframes; the same carrier and pool keys are
 // accepted as text (--carrier, --pool). Absent keys and null mean "not known"; other keys are left alone.
 #pragma once
 
@@ -23,7 +23,7 @@ struct scene {
   std::optional<std::int64_t> first_subframe_sample;
   std::optional<std::int64_t> samples_per_subframe;
   std::vector<int> absolute_subframes;  ///< empty: not known
-  phy::monitor_pool pool;
+  std::vector<phy::monitor_pool> pools;  ///< empty: not known
   std::string file;  ///< for errors
 };
 
@@ -33,7 +33,7 @@ result<scene> load_scene(const std::string& path);
 
 /// "prb=50,tm=4,cp=normal" over what the scene holds; `what` names the text in errors ("--carrier").
 result<void> apply_carrier_text(std::string_view text, const std::string& what, scene& s);
-/// "kind=v2x,size=10,count=5,start_prb=0": the keys of the scene's pool.
+/// "kind=v2x,size=10,count=5,start_prb=0": the keys of the scene's pool, those of data with "data." before them. Adds a pool.
 result<void> apply_pool_text(std::string_view text, const std::string& what, scene& s);
 
 /// The samples that the scene is about.

@@ -1,0 +1,105 @@
+#include "apps/sniffer/program.h"
+
+#include <spdlog/spdlog.h>
+
+#include "apps/common/cli.h"
+#include "apps/common/stop.h"
+#include "apps/sniffer/capture.h"
+#include "apps/sniffer/queued_source.h"
+#include "apps/sniffer/recorder.h"
+#include "phy/radio/radio.h"
+
+namespace prose::apps {
+namespace {
+
+/// A radio and the thread that reads it.
+struct live_input {
+  std::unique_ptr<phy::radio> radio;
+  std::unique_ptr<queued_source> queue;
+};
+
+result<live_input> open_live(const sniffer_settings& s, const scene& known) {
+  auto config = s.radio;
+  config.device_args = s.device;
+  config.sample_rate_hz = rate_for(s, known);
+  config.blank_own_bursts = false;  // it never sends
+  live_input in;
+  auto radio = phy::radio::open(config);
+  if (!radio) return tl::unexpected(radio.error());
+  in.radio = std::move(*radio);
+  spdlog::info("{}", in.radio->description());
+  for (const auto& n : in.radio->notes()) spdlog::info("{}", n);
+  return in;
+}
+
+void tell_losses(const live_input& in) {
+  const auto c = in.radio->counters();
+  const auto q = in.queue->statistics();
+  if (c.overflows + c.sequence_errors > 0)
+    spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors, c.samples_lost);
+  if (q.full > 0) spdlog::warn("processing fell behind: the queue of samples was full {} times", q.full);
+}
+
+}  // namespace
+
+int run_sniffer(const char* program, const sniffer_settings& s) {
+  const auto known = scene_of(s);
+  if (!known) return usage_error(program, known.error());
+  capture_options options{sync_of(s), s.report_failed, s.duration_s, !s.record.empty() && s.record_type == "ci16", &stop_requested};
+  std::string assumed;
+  live_input live;
+  std::int64_t partial_bytes = 0;
+  result<capture> made = fail("");
+  if (!s.iq.empty()) {
+    auto reader = phy::sigmf_reader::open(s.iq);
+    if (!reader) return usage_error(program, reader.error());
+    partial_bytes = (*reader)->partial_bytes();
+    made = capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
+  } else {
+    if (options.sync == listen_sync::aligned)
+      return report(program, "--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind", exit_usage);
+    auto opened = open_live(s, *known);
+    if (!opened) return run_error(program, opened.error());
+    live = std::move(*opened);
+    made = capture::make(*live.radio, s.device, *known, std::move(options), assumed);
+  }
+  if (!made) return usage_error(program, made.error());
+  capture& run = *made;
+
+  auto events = event_writer::open(s.events);
+  if (!events) return usage_error(program, events.error());
+  std::vector<capture_observer> observers;
+  std::unique_ptr<recorder> record;
+  if (!s.record.empty()) {
+    auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
+    if (!opened) return usage_error(program, opened.error());
+    record = std::move(*opened);
+    observers.push_back({.samples = [&record](auto samples, std::int64_t tick, bool gap) { return record->add(samples, tick, gap); }});
+  }
+  // Remarks only now: a mistake is one line.
+  if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
+  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
+
+  if (live.radio) {
+    const auto block = static_cast<std::size_t>(run.carrier().samples_per_subframe());
+    live.queue = std::make_unique<queued_source>(*live.radio, block, static_cast<std::size_t>(s.queue_s * 1000));
+    run.read_through(*live.queue);
+  }
+  const auto done = run.run(*events, std::move(observers));
+  if (live.radio) {
+    live.queue->stop();
+    tell_losses(live);
+    live.queue.reset();
+    live.radio->stop();
+  }
+  if (record)
+    if (auto ok = record->finish(); !ok) return run_error(program, ok.error());
+  if (!done) return run_error(program, done.error());
+  const auto& n = done->statistics;
+  if (n.non_finite_samples > 0) spdlog::warn("{} samples were not finite and count as zero", n.non_finite_samples);
+  spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
+               n.discovery);
+  return exit_ok;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,11 @@
+// The sniffer's run: opens the source and the outputs, runs the capture, tells how it ended.
+#pragma once
+
+#include "apps/sniffer/settings.h"
+
+namespace prose::apps {
+
+/// Gives the exit status; every mistake was told as one line.
+int run_sniffer(const char* program, const sniffer_settings& s);
+
+}  // namespace prose::apps

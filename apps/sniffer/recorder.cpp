@@ -1,0 +1,51 @@
+#include "apps/sniffer/recorder.h"
+
+#include <ctime>
+
+namespace prose::apps {
+namespace {
+std::string now_iso8601() {
+  const std::time_t t = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&t, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+}  // namespace
+
+result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, double rate_hz, int n_antennas) {
+  auto r = std::make_unique<recorder>();
+  phy::sigmf_writer_config c;
+  c.path = s.record;
+  c.datatype = s.record_type == "ci16" ? phy::sigmf_datatype::ci16_le : phy::sigmf_datatype::cf32_le;
+  c.sample_rate_hz = rate_hz;
+  c.n_channels = n_antennas;
+  if (!s.device.empty()) {
+    c.frequency_hz = s.radio.center_freq_hz;
+    c.hw = s.device;
+    c.start_datetime = now_iso8601();
+  }
+  c.recorder = "prose-sniffer";
+  c.on_bytes = [digest = &r->digest_](std::span<const std::uint8_t> b) { digest->add(b); };
+  auto w = phy::sigmf_writer::make(std::move(c));
+  if (!w) return fail("--record " + w.error().message);
+  r->writer_ = std::move(*w);
+  r->path_ = s.record;
+  return r;
+}
+
+bool recorder::add(std::span<const std::span<const phy::cf32>> samples, std::int64_t first_tick, bool gap_before) {
+  const auto stop = writer_->write(samples, first_tick, gap_before);
+  if (!stop) trouble_ = stop.error().message;
+  else if (*stop != phy::write_stop::none) trouble_ = path_ + ": disk full";
+  return trouble_.empty();
+}
+
+result<void> recorder::finish() {
+  const auto finished = writer_->finish(digest_.finish());
+  if (!trouble_.empty()) return fail("--record " + trouble_);
+  return finished;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,93 @@
+"""An emulated air with Mary, John and Peter on it and a sniffer beside them, as processes. For the tests beside this file."""
+import json, os, re, signal, subprocess, sys, tempfile, time
+
+
+class air_scene:
+    """with air_scene(BIN, MODULES, ROOT) as a: a.start_ues(); a.sniff(...); ..."""
+    NAMES = ('mary', 'john', 'peter')
+    LINKS = (('mary', 'john'), ('john', 'peter'))
+
+    def __init__(self, bin_dir, modules, root, tm=2, prb=25, speed='max', noise_dbfs=-60, gain_db=-20):
+        self.bin, self.root, self.tm, self.prb = bin_dir, root, tm, prb
+        self.env = dict(os.environ, UHD_MODULE_PATH=modules, UHD_LOG_CONSOLE_LEVEL='error')
+        self.folder = tempfile.TemporaryDirectory(prefix='prose-sniffer-test-')
+        self.name = 'sniff%d' % os.getpid()
+        self.speed, self.noise_dbfs, self.gain_db = speed, noise_dbfs, gain_db
+        self.running = []
+
+    def path(self, *p):
+        return os.path.join(self.folder.name, *p)
+
+    def program(self, name):
+        return os.path.join(self.bin, name)
+
+    def __enter__(self):
+        open(self.path('air.yaml'), 'w').write('default: {gain_db: %g, delay_us: 0.5}\nnodes: {"*": {noise_dbfs: %g}}\n' % (self.gain_db, self.noise_dbfs))
+        self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--log-level', 'warn'],
+                                    stdout=subprocess.PIPE, stderr=open(self.path('air.log'), 'w'), text=True, env=self.env)
+        line = self.air.stdout.readline().strip()
+        assert line == "prose-air: ready, air '%s'" % self.name, line
+        return self
+
+    def __exit__(self, *_):
+        for p in self.running + [self.air]:
+            if p.poll() is None:
+                p.send_signal(signal.SIGINT)
+        for p in self.running + [self.air]:
+            try:
+                p.wait(30)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+        self.folder.cleanup()
+
+    def device(self, name):
+        return 'type=virtual,name=%s,air=%s' % (name, self.name)
+
+    def keys(self):
+        run = lambda *a: subprocess.run([self.program('prose-keys'), *a], check=True, capture_output=True, text=True).stdout.strip()
+        os.makedirs(self.path('keys'), exist_ok=True)
+        public = {}
+        for n in self.NAMES:
+            run('gen', self.path('keys', n + '.key'))
+            public[n] = run('pub', self.path('keys', n + '.key'))
+        for a, b in self.LINKS:
+            run('permit', '--permits', self.path('keys', a + '.permit'), b, public[b])
+            run('permit', '--permits', self.path('keys', b + '.permit'), a, public[a])
+
+    def start_ues(self, duration, names=NAMES, options=lambda name: []):
+        self.keys()
+        for n in names:
+            text = open(os.path.join(self.root, 'configs', n + '.yaml')).read()
+            text = re.sub(r'(?m)^  prb: .*$', '  prb: %s' % self.prb, text)
+            text = re.sub(r'(?m)^  tm: .*$', '  tm: %s' % self.tm, text)
+            text = re.sub(r'(?m)^  epoch_min_s: .*$', '  epoch_min_s: 4', text)
+            text = re.sub(r'(?m)^  epoch_max_s: .*$', '  epoch_max_s: 8', text)
+            text = re.sub(r'(?m)^allow_keylog: .*$', 'allow_keylog: true', text)
+            open(self.path(n + '.yaml'), 'w').write(text)
+        out = []
+        for n in names:
+            out.append(self.start('prose-ue', n, '--config', self.path(n + '.yaml'), '--device', self.device(n), '--duration', duration,
+                                  '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), *options(n)))
+        return out
+
+    def start(self, program, log, *args):
+        p = subprocess.Popen([self.program(program), *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=open(self.path(log + '.out'), 'w'),
+                             stderr=open(self.path(log + '.log'), 'w'))
+        self.running.append(p)
+        return p
+
+    def end(self, p, log, timeout=300, expect=0):
+        """Waits for a program; its standard error."""
+        code = p.wait(timeout)
+        err = open(self.path(log + '.log')).read()
+        assert code == expect, '%s: exit %d: %s' % (log, code, err[-500:])
+        return err
+
+    def run(self, program, *args, expect=0, timeout=300):
+        r = subprocess.run([self.program(program), *map(str, args)], env=self.env, capture_output=True, text=True, timeout=timeout)
+        assert r.returncode == expect, '%s: exit %d: %s' % (program, r.returncode, r.stderr[-500:])
+        return r
+
+    def lines(self, name):
+        return open(self.path(name)).read().splitlines()
