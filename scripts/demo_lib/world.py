@@ -68,12 +68,23 @@ class world:
             s.bind(('127.0.0.1', 0))
             return s.getsockname()[1]
 
+    def real_radios(self):
+        return any('type=virtual' not in self.device(n) for n in NAMES)
+
+    def timing(self):
+        """gnss: device time is common (the emulated air; PPS). Clocks that run apart, and radios without PPS, follow SLSS."""
+        if self.options.time:
+            return self.options.time
+        return 'slss' if 'drift' in self.channel or self.real_radios() else 'gnss'
+
     def configure(self):
         edits = [(r'(?m)^  prb: .*$', '  prb: %s' % self.options.prb), (r'(?m)^  tm: .*$', '  tm: %s' % self.options.tm),
                  (r'(?m)^  epoch_min_s: .*$', '  epoch_min_s: 10'), (r'(?m)^  epoch_max_s: .*$', '  epoch_max_s: 20'),
                  (r'(?m)^  rekey_s: .*$', '  rekey_s: 15'), (r'(?m)^allow_keylog: .*$', 'allow_keylog: true')]
-        if 'drift' in self.channel:  # nobody can follow device time on clocks that run apart
+        if self.timing() == 'slss':
             edits.append((r'(?m)^  source: gnss', '  source: slss'))
+        if self.real_radios():  # each device's time starts with its session
+            edits.append((r'(?m)^  utc: configured', '  utc: system'))
         for n in NAMES:
             text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
             for pattern, with_ in edits + self.config_edits.get('*', []) + self.config_edits.get(n, []):
