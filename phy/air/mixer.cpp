@@ -86,12 +86,13 @@ struct receiver_mixer::path {
 
   double drift_ppm() const { return params.drift_ppm + clock_ppm; }
 
-  // NOT 3GPP: a clock that is off for ever would leave the ring; the delay goes to and fro within drift_span_s instead.
+  // NOT 3GPP: a clock that is off for ever would leave the ring; the delay goes to and fro within drift_span_s instead. What one
+  // of two devices hears later and later the other hears earlier and earlier, or no follower could align with its reference.
   std::int64_t delay_at(std::int64_t tick) const {
     if (drift_ppm() == 0.0) return delay_ticks;
     const double moved = drift_ppm() * 1e-6 * static_cast<double>(tick) / tick_rate / drift_span_s;
     const double saw = std::abs(moved - 2.0 * std::floor(moved / 2.0 + 0.5));
-    return delay_ticks + std::llround(saw * drift_span_s * tick_rate);
+    return delay_ticks + std::llround((drift_ppm() < 0.0 ? -saw : saw) * drift_span_s * tick_rate);
   }
 
   const interpolator& filter_for(std::int64_t tx_ticks, std::int64_t rx_ticks, double offset_hz) {
@@ -184,7 +185,8 @@ std::int64_t receiver_mixer::lookahead_ticks(const rx_tuning& tuning) {
     if (tx_ticks == 0 || p->params.blocked || p->on_grid(tx_ticks, ticks_per_sample_, offset)) continue;
     if (std::abs(offset) >= (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2) continue;
     const std::int64_t half = p->filter_for(tx_ticks, ticks_per_sample_, offset).n_taps() / 2;
-    most = std::max(most, half * tx_ticks - p->delay_ticks);
+    const auto early = static_cast<std::int64_t>(p->drift_ppm() < 0.0 ? drift_span_s * tick_rate : 0.0);
+    most = std::max(most, half * tx_ticks - p->delay_ticks + early);
   }
   return most + (most > 0 ? ticks_per_sample_ : 0);
 }

@@ -186,6 +186,18 @@ TEST(path, fading_and_drift_depend_on_no_cut) {
   }
 }
 
+TEST(path, drift_is_later_one_way_and_earlier_the_other) {
+  std::array<double, 2> centre{};
+  for (int i = 0; i < 2; ++i) {
+    pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, drift_ppm: " + std::string(i == 0 ? "100" : "-100") + "}]");
+    centre[static_cast<std::size_t>(i)] = centre_of(p.pass(smooth_pulse(), 500, 2000, 256));
+  }
+  // At least 20 ms of air time: 2 us.
+  EXPECT_GT(centre[0], 703.0);
+  EXPECT_LT(centre[1], 697.0);
+  EXPECT_NEAR(centre[0] + centre[1], 1400, 1.0);
+}
+
 TEST(path, burst_loss_takes_whole_bursts_at_its_rate) {
   pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, burst_loss: 0.2}]");
   int heard = 0;
