@@ -201,17 +201,25 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
     // first transmission would let a later block overtake.
     std::erase_if(waiting, [&](const tx_flow* f) {
       return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
-        return &o != &p && o.block && o.gap != 0 && o.block_at + o.gap >= y && o.src == f->src && o.dst == f->dst;
+        const bool pending = o.again > 0 || (o.block && o.gap != 0 && o.block_at + o.gap >= y);
+        return &o != &p && pending && o.src == f->src && o.dst == f->dst;
       });
     });
     auto octets = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(octets_of(p.count)));
-    if (!out.pssch && pool_.contains(absolute) && !waiting.empty() &&
+    if (p.again > 0 && !out.pssch && pool_.contains(absolute)) {
+      p.block = p.kept;
+      p.block_at = y;
+      p.missed = 0;
+      if (--p.again == 0) p.kept.reset();
+    } else if (!out.pssch && pool_.contains(absolute) && !waiting.empty() &&
         flows.build(*waiting.front(), sl_sch_version::v2x, *octets, now)) {
       p.block = std::move(octets);
       p.src = waiting.front()->src;
       p.dst = waiting.front()->dst;
       p.block_at = y;
       p.missed = 0;
+      p.again = config_.repeat - 1;
+      p.kept = p.again > 0 ? p.block : nullptr;
       ++counters_.blocks;
     } else {
       ++p.missed;
@@ -224,6 +232,7 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       else ++counters_.reselections;
     }
     p.last = !keep;
+    if (!keep) p.again = 0, p.kept.reset();
     if (p.block) emit(p, false, absolute, out);
     if (keep) p.next = y + p.period;
     else p.next = INT64_MAX / 2;

@@ -22,6 +22,9 @@ struct tm4_config {
   /// Reservation period, ms: 20, 50, 100, 200 .. 1000; 0: every block is selected on its own ("single MAC PDU" of 5.14.1.1).
   int reservation_period_ms = 20;
   bool retransmit = true;           ///< two transmissions a block (else one)
+  /// How often a block is sent anew with its own pair of transmissions at the process' next opportunities. NOT 3GPP: TS 36.321 knows two
+  /// transmissions a block at most; the receiver sees the same block twice and drops the second. For bad channels, at 1/repeat of the rate.
+  int repeat = 1;
   double prob_resource_keep = 0.4;  ///< probResourceKeep: 0, 0.2 .. 0.8
   int reselect_after = 4;           ///< sl-ReselectAfter: unused opportunities in a row, 1..9
   int max_processes = 2;            ///< sidelink processes that transmit (Rel-14: two)
@@ -60,6 +63,8 @@ class tm4_scheduler {
     transport_block block;
     l2_id src = 0, dst = 0;           ///< of the block
     std::int64_t block_at = -1;       ///< initial transmission of `block`
+    int again = 0;                    ///< repetitions of `kept` still to come
+    transport_block kept;
   };
   void select(std::int64_t y, tx_flows& flows, time_ms now);
   std::int64_t index_of(std::int64_t local, int absolute) const;

@@ -135,7 +135,10 @@ void ue::decide(std::int64_t subframe, step_output& out) {
   counters_.slss_sent += t.slss.has_value();
   counters_.discovery_sent += t.psdch.has_value();
   if (t.pscch || t.pssch)
-    for (auto& [peer, s] : setups_) ++s.frames;
+    for (auto& [peer, s] : setups_) {
+      ++s.frames;
+      if (t.pssch) s.air_octets += static_cast<std::uint64_t>(t.pssch->config.tbs / 8);
+    }
   sent_at_[static_cast<std::size_t>(static_cast<std::uint64_t>(subframe) % sent_at_.size())] = subframe;
   out.transmissions.push_back(std::move(t));
 }
@@ -197,7 +200,7 @@ void ue::apply(security::actions& actions, step_output& out) {
     std::visit(overloaded{
                    [&](security::send_message& m) {
                      if (m.lcid != lcid_pc5s_protected) {
-                       auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0}).first->second;
+                       auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0, 0}).first->second;
                        s.octets += m.octets.size() + security::pdcp_header_octets;
                      }
                      flows_.enqueue_signalling(m, now_);
@@ -208,7 +211,7 @@ void ue::apply(security::actions& actions, step_output& out) {
                      setups_.erase(e.peer);
                      wanted_.erase(e.peer);
                      connect_not_before_.erase(e.peer);
-                     if (info) out.events.push_back(ev_link_established{e.peer, *info, s.frames, s.octets, now_ - s.since});
+                     if (info) out.events.push_back(ev_link_established{e.peer, *info, s.frames, s.octets, s.air_octets, now_ - s.since});
                    },
                    [&](security::epoch_entered& e) { out.events.push_back(ev_epoch{e.peer, e.link, e.epoch}); },
                    [&](security::rekeyed& e) {

@@ -91,6 +91,7 @@ struct ev_link_established {
   security::link_info info;
   std::uint64_t frames;    ///< subframes that this UE sent for the set-up
   std::uint64_t octets;    ///< of PC5-S messages in them, PDCP headers included
+  std::uint64_t air_octets;  ///< of the transport blocks sent in those subframes, every transmission counted
   time_ms duration_ms;     ///< since the request, or its arrival
 };
 struct ev_data {
@@ -192,7 +193,7 @@ class ue {
 
   struct setup {
     time_ms since = 0;
-    std::uint64_t frames = 0, octets = 0;
+    std::uint64_t frames = 0, octets = 0, air_octets = 0;
   };
 
   ue_config config_;

@@ -16,9 +16,13 @@ int main(int argc, char** argv) {
     if (!loaded) return usage_error(program, loaded.error());
     c = std::move(*loaded);
   }
+  if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty())
+    if (auto ok = apply_radio_profile(c, profile); !ok) return usage_error(program, ok.error());
   CLI::App app{"A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on them.", program};
   add_common_options(app, common);
   app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")->type_name("ARGS");
+  app.add_option("--radio", c.radio_profile, "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
+      ->type_name("FILE.yaml");
   app.add_option("--data", c.data, "where application data comes from and goes to")->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
   app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")->check(CLI::NonNegativeNumber);
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");

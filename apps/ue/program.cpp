@@ -266,7 +266,7 @@ void ue_program::state::tell(const mac::ue_event& e) {
   } else if (const auto* l = std::get_if<mac::ev_link_established>(&e)) {
     auto ev = peer_event("link_established", l->peer);
     add_link(ev, l->info);
-    ev.add("frames", l->frames).add("airtime_ms", l->frames).add("octets", l->octets).add("duration_ms", static_cast<std::int64_t>(l->duration_ms));
+    ev.add("frames", l->frames).add("airtime_ms", l->frames).add("octets", l->octets).add("octets_on_air", l->air_octets).add("duration_ms", static_cast<std::int64_t>(l->duration_ms));
     events.write(ev);
     spdlog::info("link with {}: {}, fingerprint {}", name_of(l->peer), security::name_of(l->info.suite_used), to_hex(l->info.key_fingerprint));
     log_keys(l->info.link);

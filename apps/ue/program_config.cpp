@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/common/config.h"
+#include "apps/common/radio_profile.h"
 
 namespace prose::apps {
 
@@ -19,21 +20,7 @@ void read_ms(config_section& s, std::string_view key, security::time_ms& ms, dou
 }
 
 void read_radio(config_section s, program_config& c) {
-  s.read("clock_source", c.radio.clock_source);
-  s.read("time_source", c.radio.time_source);
-  s.read("subdev", c.radio.subdev);
-  s.read("rx_antenna", c.radio.rx_antenna);
-  s.read("tx_antenna", c.radio.tx_antenna);
-  s.read("master_clock_hz", c.radio.master_clock_hz, 0.0, 1e9);
-  s.read("sample_rate_hz", c.radio.sample_rate_hz, 1e6, 61.44e6);
-  s.read("device_rate_hz", c.radio.device_rate_hz, 0.0, 200e6);
-  s.read("center_freq_hz", c.radio.center_freq_hz, 1e6, 6e9);
-  s.read("rx_gain_db", c.radio.rx_gain_db, 0.0, 120.0);
-  s.read("tx_gain_db", c.radio.tx_gain_db, 0.0, 120.0);
-  s.read("bandwidth_hz", c.radio.bandwidth_hz, 0.0, 200e6);
-  s.read("rx_antennas", c.radio.n_rx_antennas, 1, 4);
-  s.read("turnaround_s", c.radio.turnaround_s, 0.0, 0.01);
-  s.read("realtime_priority", c.radio.realtime_priority);
+  read_radio_keys(s, c.radio);
   double power = c.tx_power_db, rsrp = c.rsrp_offset_db;
   s.read("tx_power_db", power, -60.0, 0.0);
   s.read("rsrp_offset_db", rsrp, -150.0, 50.0);
@@ -57,6 +44,7 @@ void read_sidelink(config_section s, program_config& c) {
   s.read_choice("reservation_period_ms", period, {"0", "20", "50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "1000"});
   tm4.reservation_period_ms = std::stoi(period);
   s.read("retransmit", tm4.retransmit);
+  s.read("repeat", tm4.repeat, 1, 4);
   s.read("prob_resource_keep", tm4.prob_resource_keep, 0.0, 0.8);
   s.read("reselect_after", tm4.reselect_after, 1, 9);
 }
@@ -127,6 +115,14 @@ void read_data(config_section s, program_config& c) {
 }
 }  // namespace
 
+result<void> apply_radio_profile(program_config& c, const std::string& file) {
+  if (!file.empty())
+    if (auto ok = load_radio_profile(file, c.radio); !ok) return ok;
+  // The carrier says at which rate this UE works, whatever else the profile serves.
+  c.radio.sample_rate_hz = phy::standard_fft_size(c.ue.n_prb) * phy::subcarrier_spacing_hz;
+  return {};
+}
+
 result<program_config> load_program_config(const std::string& path) {
   auto loaded = config_section::load(path);
   if (!loaded) return tl::unexpected(loaded.error());
@@ -140,14 +136,15 @@ result<program_config> load_program_config(const std::string& path) {
   c.private_key = beside(path, c.private_key);
   c.permissions = beside(path, c.permissions);
   c.mark = beside(path, c.mark);
-  file.read("device", c.radio.device_args);
-
   auto carrier = file.section("carrier");
   std::string prb = "25", tm = "2";
   carrier.read_choice("prb", prb, {"25", "50"});
   carrier.read_choice("tm", tm, {"2", "4"});
   c.ue = mac::default_ue_config(tm == "2" ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4, std::stoi(prb));
-  c.radio.sample_rate_hz = phy::standard_fft_size(c.ue.n_prb) * phy::subcarrier_spacing_hz;
+  file.read("radio_profile", c.radio_profile);
+  c.radio_profile = beside(path, c.radio_profile);
+  if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
+  file.read("device", c.radio.device_args);
   read_radio(file.section("radio"), c);
   read_sidelink(file.section("sidelink"), c);
   read_discovery(file.section("discovery"), c);

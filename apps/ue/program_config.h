@@ -21,6 +21,7 @@ struct program_config {
   std::string mark;                    ///< file of the slot mark; empty: kept in memory only
   // radio
   phy::radio_config radio;
+  std::string radio_profile;           ///< configs/radio_*.yaml; the keys of `radio` and the command line override it
   float tx_power_db = -12.0F;          ///< mean of a burst, relative to full scale
   float rsrp_offset_db = -30.0F;       ///< dBm of a resource element at full scale
   mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
@@ -43,5 +44,8 @@ struct program_config {
 
 /// Errors are one line: file, line, key, what is wrong, what is accepted. Paths in the file are relative to it.
 result<program_config> load_program_config(const std::string& path);
+
+/// A radio profile (none: empty name) under a configuration: everything but the sample rate, which the carrier decides.
+result<void> apply_radio_profile(program_config& c, const std::string& file);
 
 }  // namespace prose::apps

@@ -33,15 +33,15 @@ def air_yaml(wanted, tm, prb):
         noise = noise_for(EVA_SNR_DB, tm, prb)
     if 'loss' in wanted:
         default.append('burst_loss: 0.2')
-    mary, peter = [], []
+    mary, peter, far = [], [], []   # mary or peter towards john, mary towards peter: consistent clocks
     if 'cfo' in wanted:
-        mary.append('cfo_hz: 2000'), peter.append('cfo_hz: -2000')
+        mary.append('cfo_hz: 2000'), peter.append('cfo_hz: -2000'), far.append('cfo_hz: 4000')
     if 'drift' in wanted:
-        mary.append('drift_ppm: 0.5'), peter.append('drift_ppm: -0.5')
+        mary.append('drift_ppm: 0.5'), peter.append('drift_ppm: -0.5'), far.append('drift_ppm: 1.0')
     lines = ['stall_ms: 20000', 'default: {%s}' % ', '.join(default), 'nodes: {"*": {noise_dbfs: %.2f}}' % noise]
     if mary:
-        lines += ['pairs:'] + ['  - {between: [%s, %s], %s}' % (who, other, ', '.join(fields))
-                               for who, fields in (('mary', mary), ('peter', peter)) for other in ('john', 'peter' if who == 'mary' else 'sniffer')]
+        lines += ['pairs:'] + ['  - {between: [%s], %s}' % (who, ', '.join(fields)) for who, fields in
+                               (('mary, john', mary), ('peter, john', peter), ('mary, peter', far), ('mary, sniffer', mary), ('peter, sniffer', peter))]
     return '\n'.join(lines) + '\n'
 
 

@@ -85,6 +85,8 @@ class world:
             edits.append((r'(?m)^  source: gnss', '  source: slss'))
         if self.real_radios():  # each device's time starts with its session
             edits.append((r'(?m)^  utc: configured', '  utc: system'))
+        if 'loss' in self.channel and self.options.tm == '4':
+            edits.append((r'(?m)^  mcs: .*$', '  mcs: 14\n  repeat: 2'))
         for n in NAMES:
             text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
             for pattern, with_ in edits + self.config_edits.get('*', []) + self.config_edits.get(n, []):

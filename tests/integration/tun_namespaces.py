@@ -1,0 +1,132 @@
+"""prose-ue --data tun between two network namespaces: ping over IPv6 and IPv4; with --iperf also iperf3, TCP and UDP.
+usage: tun_namespaces.py BUILD [--tm 2|4] [--prb 25|50] [--iperf]. Exit 77: skipped (no right to make namespaces)."""
+import argparse, json, os, re, shutil, signal, subprocess, sys, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+p = argparse.ArgumentParser()
+p.add_argument('build')
+p.add_argument('--tm', default='2')
+p.add_argument('--prb', default='25')
+p.add_argument('--iperf', action='store_true')
+o = p.parse_args()
+BIN = os.path.join(o.build, 'bin')
+tag = '%d' % (os.getpid() % 100000)
+NS = {'mary': 'pm' + tag, 'john': 'pj' + tag}
+ADDRESS = {'mary': ('10.64.0.1', 'fd50:726f:5365::1'), 'john': ('10.64.0.2', 'fd50:726f:5365::2')}
+ENV = dict(os.environ, UHD_MODULE_PATH=os.path.join(o.build, 'uhd_modules'), UHD_LOG_CONSOLE_LEVEL='error')
+
+
+def sh(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, **more)
+
+
+def skip(why):
+    print('skipped: ' + why)
+    sys.exit(77)
+
+
+for tool in ('ip', 'ping'):
+    if not shutil.which(tool):
+        skip(tool + ' is not installed')
+if not os.path.exists('/dev/net/tun'):
+    skip('there is no /dev/net/tun')
+d = tempfile.mkdtemp(prefix='prose-tun-')
+running = []
+
+
+def spawn(name, *command):
+    log = open(os.path.join(d, name + '.log'), 'w')
+    running.append(subprocess.Popen(command, env=ENV, stdout=log, stderr=log))
+
+
+def configure():
+    keys = lambda *a: sh(os.path.join(BIN, 'prose-keys'), *a, check=True).stdout.strip()
+    os.makedirs(d + '/keys')
+    public = {}
+    for n in NS:
+        keys('gen', d + '/keys/%s.key' % n)
+        public[n] = keys('pub', d + '/keys/%s.key' % n)
+    for n, other in (('mary', 'john'), ('john', 'mary')):
+        keys('permit', '--permits', d + '/keys/%s.permit' % n, other, public[other])
+        text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
+        text = re.sub(r'(?m)^  prb: .*$', '  prb: ' + o.prb, re.sub(r'(?m)^  tm: .*$', '  tm: ' + o.tm, text))
+        data = 'data:\n  kind: tun\n  interface: prose0\n  ipv4: %s\n  ipv6: "%s"\n  peers: [{name: %s, ipv4: %s, ipv6: "%s"}]\n\n' % (
+            *ADDRESS[n], other, *ADDRESS[other])
+        open(d + '/%s.yaml' % n, 'w').write(re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', data, text))
+
+
+def linked():
+    return all('link_established' in open(d + '/%s.jsonl' % n).read() for n in NS if os.path.exists(d + '/%s.jsonl' % n)) and \
+        all(os.path.exists(d + '/%s.jsonl' % n) for n in NS)
+
+
+def inside(n, *command, **more):
+    return sh('ip', 'netns', 'exec', NS[n], *command, **more)
+
+
+def iperf():
+    server = subprocess.Popen(['ip', 'netns', 'exec', NS['john'], 'iperf3', '-s', '-1', '-J'], stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    r = json.loads(inside('mary', 'iperf3', '-c', ADDRESS['john'][0], '-t', '20', '-J', timeout=120).stdout)
+    server.wait(30)
+    tcp = r['end']['sum_received']['bits_per_second'] / 1e3
+    udp = {}
+    for rate in ('100k', '1M'):
+        server = subprocess.Popen(['ip', 'netns', 'exec', NS['john'], 'iperf3', '-s', '-1', '-J'], stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        inside('mary', 'iperf3', '-c', ADDRESS['john'][0], '-u', '-b', rate, '-l', '1000', '-t', '15', '-J', timeout=120)
+        out = json.loads(server.communicate(timeout=60)[0])
+        received = [s['sum'] for s in out['intervals'] if 'sum' in s]
+        seconds = sum(s['seconds'] for s in received)
+        udp[rate] = (sum(s['bytes'] for s in received) * 8e-3 / seconds, sum(s['lost_packets'] for s in received), sum(s['packets'] for s in received))
+    print('TM%s %s PRB: TCP %.0f kbit/s; UDP %s' % (o.tm, o.prb, tcp, ', '.join(
+        'offered %s: %.0f kbit/s received, %d of %d lost' % (k, *v) for k, v in udp.items())))
+
+
+code = 1
+try:
+    for n in NS.values():
+        r = sh('ip', 'netns', 'add', n)
+        if r.returncode != 0:
+            skip('no network namespaces: ' + r.stderr.strip())
+    configure()
+    air = 'tun' + tag
+    open(d + '/air.yaml', 'w').write('stall_ms: 20000\ndefault: {gain_db: -20}\nnodes: {"*": {noise_dbfs: -60}}\n')
+    spawn('air', BIN + '/prose-air', '--config', d + '/air.yaml', '--air', air, '--speed', '1')
+    end = time.time() + 60
+    while 'ready' not in open(d + '/air.log').read() and time.time() < end:
+        time.sleep(0.1)
+    for n in NS:
+        spawn(n, 'ip', 'netns', 'exec', NS[n], BIN + '/prose-ue', '--config', d + '/%s.yaml' % n, '--device',
+              'type=virtual,name=%s,air=%s' % (n, air), '--events', d + '/%s.jsonl' % n)
+    end = time.time() + 240
+    while not linked() and time.time() < end:
+        for q in running:
+            assert q.poll() is None, [open(f'{d}/{x}.log').read()[-400:] for x in NS]
+        time.sleep(0.3)
+    assert linked(), 'no link'
+    for n, other in (('mary', 'john'), ('john', 'mary')):
+        for version, address in zip(('4', '6'), ADDRESS[other]):
+            r = inside(n, 'ping', '-' + version, '-c', '20', '-i', '0.3', '-s', '200', '-W', '10', address, timeout=200)
+            m = re.search(r'(\d+) received', r.stdout)
+            received = int(m.group(1)) if m else 0
+            print('%s pings %s over IPv%s: %d of 20; %s' % (n, other, version, received, r.stdout.strip().splitlines()[-1] if m else r.stderr))
+            # There is no ARQ, and two UEs that send in one SC period may miss each other.
+            assert received >= 16, r.stdout
+    r = inside('mary', 'ping', '-4', '-c', '2', '-W', '2', '10.64.0.99', timeout=60)
+    assert r.returncode != 0, 'an address of nobody answers'
+    if o.iperf:
+        iperf()
+    code = 0
+finally:
+    for q in reversed(running):
+        if q.poll() is None:
+            q.send_signal(signal.SIGINT)
+            try:
+                q.wait(30)
+            except subprocess.TimeoutExpired:
+                q.kill()
+    for n in NS.values():
+        sh('ip', 'netns', 'del', n)
+    shutil.rmtree(d, ignore_errors=True)
+sys.exit(code)
