@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/result.h"
+#include "phy/radio/radio.h"
 #include "phy/types/sample_source.h"
 
 namespace prose::apps {
@@ -37,7 +38,7 @@ struct plot_options {
 int run_plot(const plot_options& o);
 
 struct record_limits {
-  double duration_s = 0;        ///< 0: none
+  double duration_s = 0;        ///< 0: none; of the source's time, gaps included
   std::uint64_t max_bytes = 0;  ///< 0: none
 };
 struct record_target {
@@ -51,6 +52,28 @@ struct record_report {
   std::string why;  ///< what ended it: "duration", "size limit", "disk full", "stopped", "end of the source"
   bool failed = false;
 };
+struct record_options {
+  phy::radio_config radio;
+  std::string out, type = "cf32", description;
+  record_limits limits;
+  double start_s = -1;  ///< device time of the first sample; negative: at once
+};
+int run_record(const record_options& o);
+
+struct replay_options {
+  phy::radio_config radio;
+  bool profile_given = false;      ///< the profile's sample rate is what the device gives
+  double rate_hz = 0;              ///< 0: the profile's, or the recording's
+  double frequency_hz = 0;         ///< 0: the recording's, or the profile's
+  std::string in;
+  int channel = 0;
+  double scale = 1;
+  double start_s = -1;             ///< device time of the first sample; negative: soon
+  bool loop = false;
+  std::int64_t times = 1;
+};
+int run_replay(const replay_options& o);
+
 /// Reads a source into a SigMF recording until a limit, the end or Ctrl-C. What was recorded is complete in every case.
 result<record_report> record(phy::sample_source& source, const record_target& target, const record_limits& limits);
 

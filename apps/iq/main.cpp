@@ -1,22 +1,80 @@
-// prose-iq: recordings of a carrier (SigMF): info, plot, convert.
+// prose-iq: recordings of a carrier (SigMF): record, replay, info, plot, convert.
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "apps/common/cli.h"
-#include "apps/common/config.h"
+#include "apps/common/radio_profile.h"
 #include "apps/iq/commands.h"
 
 using namespace prose::apps;
+
+namespace {
+
+/// --config and --radio give defaults, the command line wins.
+prose::result<void> read_files(int argc, char** argv, prose::phy::radio_config& radio, bool& profile_given) {
+  if (const auto path = find_config_path(argc, argv); !path.empty()) {
+    auto file = config_section::load(path);
+    if (!file) return tl::unexpected(file.error());
+    file->read("device", radio.device_args);
+    auto keys = file->section("radio");
+    profile_given = keys.line() > 0;
+    read_radio_keys(keys, radio);
+    if (auto ok = file->check(); !ok) return ok;
+  }
+  if (const auto path = find_option(argc, argv, "--radio"); !path.empty()) {
+    profile_given = true;
+    return load_radio_profile(path, radio);
+  }
+  return {};
+}
+
+void add_radio_options(CLI::App& app, prose::phy::radio_config& radio, std::string& profile) {
+  app.add_option("--device", radio.device_args, "UHD device arguments, e.g. type=virtual,name=iq or type=b200")->type_name("ARGS")->capture_default_str();
+  app.add_option("--radio", profile, "the radio's settings (configs/radio_*.yaml); other options win over it")->type_name("FILE.yaml");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   common_options common;
   info_options info;
   convert_options convert;
   plot_options plot;
+  record_options rec;
+  replay_options replay;
+  std::string profile;
+  if (auto ok = read_files(argc, argv, rec.radio, replay.profile_given); !ok) return usage_error(iq_program, ok.error());
+  replay.radio = rec.radio;
 
-  CLI::App app{"Recordings of samples (SigMF): look at them, draw them, convert them.", iq_program};
+  CLI::App app{"Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them.", iq_program};
   add_common_options(app, common);
   app.require_subcommand(1);
   app.fallthrough();
+
+  auto* r = app.add_subcommand("record", "from a radio into a recording, until a limit or Ctrl-C; a new capture segment after every gap");
+  r->add_option("output", rec.out, "SigMF recording, made or overwritten")->required();
+  add_radio_options(*r, rec.radio, profile);
+  r->add_option("--rate", rec.radio.sample_rate_hz, "sample rate, samples a second")->check(CLI::PositiveNumber)->capture_default_str();
+  r->add_option("--freq", rec.radio.center_freq_hz, "centre frequency, Hz")->check(CLI::PositiveNumber)->capture_default_str();
+  r->add_option("--gain", rec.radio.rx_gain_db, "receive gain, dB")->check(CLI::NonNegativeNumber)->capture_default_str();
+  r->add_option("--channels", rec.radio.n_rx_antennas, "receive antennas, interleaved in the recording")->check(CLI::Range(1, 4))->capture_default_str();
+  r->add_option("--duration", rec.limits.duration_s, "seconds; 0: until Ctrl-C")->check(CLI::NonNegativeNumber);
+  r->add_option("--max-size", rec.limits.max_bytes, "of the data file, e.g. 500MB or 2GiB; 0: no limit")->transform(CLI::AsSizeValue(true));
+  r->add_option("--type", rec.type, "datatype: cf32 or ci16")->check(CLI::IsMember({"cf32", "ci16"}))->capture_default_str();
+  r->add_option("--start", rec.start_s, "device time of the first sample, seconds")->check(CLI::NonNegativeNumber);
+  r->add_option("--description", rec.description, "core:description");
+
+  auto* t = app.add_subcommand("replay", "a recording out of a radio, at exact times; gaps between capture segments keep their length");
+  t->add_option("input", replay.in, "SigMF recording")->required();
+  add_radio_options(*t, replay.radio, profile);
+  t->add_option("--rate", replay.rate_hz, "the device's sample rate, resampled to; default: that of --radio, or the recording's")->check(CLI::PositiveNumber);
+  t->add_option("--freq", replay.frequency_hz, "centre frequency, Hz; default: the recording's, or that of --radio")->check(CLI::PositiveNumber);
+  t->add_option("--gain", replay.radio.tx_gain_db, "transmit gain, dB")->check(CLI::NonNegativeNumber)->capture_default_str();
+  t->add_option("--scale", replay.scale, "factor on the samples")->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  t->add_option("--channel", replay.channel, "which channel of the recording")->check(CLI::Range(0, 63))->capture_default_str();
+  t->add_option("--start", replay.start_s, "device time of the first sample, seconds; default: soon")->check(CLI::NonNegativeNumber);
+  auto* loop = t->add_flag("--loop", replay.loop, "again and again, until Ctrl-C");
+  t->add_option("--times", replay.times, "how many times")->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()))->excludes(loop)->capture_default_str();
 
   auto* i = app.add_subcommand("info", "what a recording holds");
   i->add_option("input", info.in, "SigMF recording")->required();
@@ -42,12 +100,8 @@ int main(int argc, char** argv) {
   p->add_option("--height", plot.height, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();
 
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
-  if (!common.config_path.empty()) {
-    // Nothing of this program is configured by a file so far; a file that says something is a mistake worth a word.
-    const auto file = config_section::load(common.config_path);
-    if (!file) return usage_error(iq_program, file.error());
-    if (auto ok = file->check(); !ok) return usage_error(iq_program, ok.error());
-  }
+  if (*r) return run_record(rec);
+  if (*t) return run_replay(replay);
   if (*i) return run_info(info);
   if (*c) return run_convert(convert);
   return run_plot(plot);

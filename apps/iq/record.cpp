@@ -47,6 +47,7 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_channels);
   const auto wanted = static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz());
+  std::int64_t begin = -1;  // tick of the first sample
   progress_bar progress("recording");
   record_report report;
   error trouble;
@@ -62,8 +63,9 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
       break;
     }
     std::size_t n = status->n_samples;
-    if (wanted > 0 && writer.n_samples() + static_cast<std::int64_t>(n) >= wanted) {
-      n = static_cast<std::size_t>(wanted - writer.n_samples());
+    if (wanted > 0 && begin < 0) begin = status->first_tick;
+    if (wanted > 0 && status->first_tick + static_cast<std::int64_t>(n) >= begin + wanted) {
+      n = static_cast<std::size_t>(std::max<std::int64_t>(begin + wanted - status->first_tick, 0));
       report.why = "duration";
     }
     for (std::size_t c = 0; c < n_channels; ++c) in[c] = out[c].first(n);
@@ -80,8 +82,9 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
       report.why = "end of the source";
     }
     const double seconds = static_cast<double>(writer.n_samples()) / source.sample_rate_hz();
-    char note[64];
-    std::snprintf(note, sizeof note, "%.1f s, %zu segments", seconds, writer.n_segments());
+    char note[96];
+    std::snprintf(note, sizeof note, "%.1f s, %.1f MB, %zu segments", seconds,
+                  static_cast<double>(writer.n_samples()) * static_cast<double>(phy::bytes_per_sample(*type) * n_channels) / 1e6, writer.n_segments());
     progress.update(limits.duration_s > 0 ? seconds / limits.duration_s : -1, note);
   }
   const auto finished = writer.finish(digest.finish());

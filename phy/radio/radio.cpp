@@ -355,8 +355,11 @@ result<read_status> radio::read(std::span<const std::span<cf32>> out) {
 
 result<read_status> radio::read(std::span<cf32> out) { return read(std::span<const std::span<cf32>>(&out, 1)); }
 
-result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst) {
+result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece) {
   impl& i = *impl_;
+  const bool starts = piece == burst_piece::whole || piece == burst_piece::first;
+  const bool ends = piece == burst_piece::whole || piece == burst_piece::last;
+  if (i.tx_bridge && piece != burst_piece::whole) return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
   try {
     i.drain_async();
     if (burst.empty()) return transmit_status::sent;
@@ -367,22 +370,22 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
       i.tx_bridge->run_burst(burst, i.tx_samples);
       burst = i.tx_samples;
     }
-    if (at < i.read_up_to.load(std::memory_order_relaxed)) {
+    if (starts && at < i.read_up_to.load(std::memory_order_relaxed)) {
       i.add_event(radio_event_kind::late, start_tick);
       return transmit_status::late;
     }
     uhd::tx_metadata_t md;
-    md.start_of_burst = true;
-    md.end_of_burst = true;
-    md.has_time_spec = true;
-    md.time_spec = to_time(at, i.device_rate_hz);
+    md.start_of_burst = starts;
+    md.end_of_burst = ends;
+    md.has_time_spec = starts;
+    if (starts) md.time_spec = to_time(at, i.device_rate_hz);
     const double rate = i.config.sample_rate_hz;
-    {
+    if (piece == burst_piece::whole) {
       const std::lock_guard lock(i.mutex);
       const auto length = static_cast<std::int64_t>(std::ceil(static_cast<double>(burst.size()) * rate / i.device_rate_hz));
       if (i.config.blank_own_bursts) i.own_bursts.emplace_back(start_tick, start_tick + length + std::llround(i.config.turnaround_s * rate));
     }
-    const double patience_s = i.config.receive_timeout_s + static_cast<double>(burst.size()) / i.device_rate_hz;
+    const double patience_s = i.config.transmit_timeout_s + static_cast<double>(burst.size()) / i.device_rate_hz;
     for (std::size_t sent = 0; sent < burst.size();) {
       const std::size_t n = i.tx->send(burst.data() + sent, burst.size() - sent, md, patience_s);
       if (n == 0) return fail("device '" + i.config.device_args + "': its transmit buffers stay full");
@@ -391,7 +394,7 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
       md.has_time_spec = false;
     }
     const std::lock_guard lock(i.mutex);
-    ++i.counters.bursts_sent;
+    if (ends) ++i.counters.bursts_sent;
     return transmit_status::sent;
   } catch (const std::exception& e) {
     return fail("device '" + i.config.device_args + "': " + one_line(e.what()));

@@ -35,6 +35,7 @@ struct radio_config {
   bool realtime_priority = false;   ///< ask for it; without the right to it the radio carries on and says so in notes()
   double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
+  double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
 };
 
 enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done };
@@ -57,6 +58,9 @@ struct radio_counters {
 };
 
 enum class transmit_status : std::uint8_t { sent, late };
+
+/// A burst longer than memory goes out in pieces that follow each other without a gap.
+enum class burst_piece : std::uint8_t { whole, first, middle, last };
 
 /// One radio. read() belongs to one thread and transmit() to one thread (which may be the same); the other members may be called
 /// from any thread. A tick is one sample period: tick n is device time n / sample_rate_hz; ticks are 64-bit integers throughout.
@@ -81,7 +85,10 @@ class radio : public sample_source {
 
   /// Queues one burst that starts at `start_tick` exactly. A burst whose time has passed is dropped and counted, never sent late.
   /// Blocks only while the device's buffers are full.
-  result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst);
+  /// Pieces: `first` starts the burst at its start_tick, the others carry on (their start_tick is not looked at), `last` ends it. A
+  /// device that reports `late` or `underflow` drops what follows until the next burst. Not with device_rate_hz set: its resampler
+  /// works on whole bursts.
+  result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece = burst_piece::whole);
 
   /// Device time now. Costs a round trip to real hardware.
   std::int64_t now_tick() const;

@@ -1,0 +1,41 @@
+// prose-iq record: from a radio into a recording.
+#include <spdlog/spdlog.h>
+
+#include "apps/common/cli.h"
+#include "apps/iq/background_source.h"
+#include "apps/iq/commands.h"
+
+namespace prose::apps {
+
+int run_record(const record_options& o) {
+  auto config = o.radio;
+  config.blank_own_bursts = false;
+  auto opened = phy::radio::open(config);
+  if (!opened) return usage_error(iq_program, opened.error());
+  phy::radio& radio = **opened;
+  if (o.start_s >= 0)
+    if (const auto s = radio.start(static_cast<std::int64_t>(o.start_s * radio.sample_rate_hz())); !s) return run_error(iq_program, s.error());
+  result<record_report> done = fail("");
+  {
+    background_source ahead(radio);
+    done = record(ahead, {o.out, o.type, o.description, radio.description(), config.center_freq_hz}, o.limits);
+  }
+  radio.stop();
+  // Before the first block is read nothing but the output can be wrong.
+  if (!done) return usage_error(iq_program, done.error());
+  const auto c = radio.counters();
+  for (const auto& n : radio.notes()) spdlog::info("{}", n);
+  if (c.overflows + c.sequence_errors > 0)
+    spdlog::warn("{} overflows, {} losses on the way: {} samples are missing, each gap begins a new segment", c.overflows, c.sequence_errors, c.samples_lost);
+  if (done->n_clipped > 0) spdlog::warn("{} samples were clipped", done->n_clipped);
+  const double seconds = static_cast<double>(done->n_samples) / radio.sample_rate_hz();
+  if (done->failed) {
+    char text[128];
+    std::snprintf(text, sizeof text, " after %lld samples (%.3f s), which are kept", static_cast<long long>(done->n_samples), seconds);
+    return report(iq_program, o.out + ": " + done->why + text, exit_failure);
+  }
+  spdlog::info("{} samples ({:.3f} s) in {} segments; ended by: {}", done->n_samples, seconds, done->n_segments, done->why);
+  return exit_ok;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,211 @@
+// prose-iq replay: a recording out of a radio, at exact times.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "apps/common/cli.h"
+#include "apps/common/progress.h"
+#include "apps/common/stop.h"
+#include "apps/iq/commands.h"
+#include "apps/iq/recording_feed.h"
+
+namespace prose::apps {
+namespace {
+
+constexpr double start_ahead_s = 0.2;       // for the first samples to reach the device; doubled when that was too late
+constexpr int most_starts = 6;
+constexpr double resume_ahead_s = 0.2;      // the same after an underflow
+constexpr double longest_silence_s = 1.0;   // shorter gaps are sent as silence within the burst, longer ones end it
+constexpr double acknowledge_s = 3.0;       // wall time for the end of the last burst to be acknowledged
+
+/// Lays pieces with gaps between them out as bursts of a radio, and takes care of what the device complains of.
+class player {
+ public:
+  player(phy::radio& radio, double rate_hz) : radio_(radio), rate_hz_(rate_hz), silence_(16384) {}
+
+  enum class outcome : std::uint8_t { ok, start_was_late };
+
+  /// Samples at a device tick; ticks only go up.
+  result<outcome> play(std::int64_t tick, std::span<const phy::cf32> samples) {
+    if (tick < resume_at_) {  // after an underflow: time goes on without these
+      const auto n = std::min<std::int64_t>(resume_at_ - tick, static_cast<std::int64_t>(samples.size()));
+      skipped_ += n;
+      samples = samples.subspan(static_cast<std::size_t>(n));
+      tick += n;
+      if (samples.empty()) return outcome::ok;
+    }
+    if (open_ && tick - position_ > static_cast<std::int64_t>(longest_silence_s * rate_hz_))
+      if (const auto s = end_burst(); !s || *s != outcome::ok) return s;
+    while (open_ && position_ < tick) {
+      const auto n = std::min<std::int64_t>(tick - position_, static_cast<std::int64_t>(silence_.size()));
+      if (const auto s = send(position_, std::span<const phy::cf32>(silence_).first(static_cast<std::size_t>(n))); !s || *s != outcome::ok) return s;
+    }
+    return send(tick, samples);
+  }
+
+  result<outcome> end_burst() {
+    if (!open_) return outcome::ok;
+    open_ = false;
+    const phy::cf32 last{};
+    if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t) return tl::unexpected(t.error());
+    return complaints();
+  }
+
+  /// Until the device has played everything.
+  void wait_for_end() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(acknowledge_s);
+    while (radio_.counters().bursts_done < radio_.counters().bursts_sent && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
+  /// Starts afresh, for a start that came too late.
+  void restart() {
+    open_ = false;
+    played_ = false;
+    resume_at_ = 0;
+  }
+  std::uint64_t interruptions() const { return interruptions_; }
+  std::int64_t skipped() const { return skipped_; }
+
+ private:
+  result<outcome> send(std::int64_t tick, std::span<const phy::cf32> samples) {
+    const auto piece = open_ ? phy::burst_piece::middle : phy::burst_piece::first;
+    const auto t = radio_.transmit(tick, samples, piece);
+    if (!t) return tl::unexpected(t.error());
+    if (*t == phy::transmit_status::late) return late();
+    open_ = true;
+    position_ = tick + static_cast<std::int64_t>(samples.size());
+    return complaints();
+  }
+
+  result<outcome> complaints() {
+    while (const auto e = radio_.poll_event()) {
+      if (e->kind == phy::radio_event_kind::late) return late();
+      if (e->kind == phy::radio_event_kind::burst_done) played_ = true;
+      if (e->kind == phy::radio_event_kind::underflow || e->kind == phy::radio_event_kind::sequence_error)
+        if (const auto r = interrupted(); !r) return r;
+    }
+    return outcome::ok;
+  }
+
+  result<outcome> late() {
+    if (!played_ && interruptions_ == 0) return outcome::start_was_late;
+    return interrupted();
+  }
+
+  // The device drops the rest of a torn burst. Time is kept: what falls into the interruption is left out.
+  result<outcome> interrupted() {
+    ++interruptions_;
+    if (open_) {
+      open_ = false;
+      const phy::cf32 last{};
+      if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t) return tl::unexpected(t.error());
+    }
+    resume_at_ = radio_.now_tick() + static_cast<std::int64_t>(resume_ahead_s * rate_hz_);
+    return outcome::ok;
+  }
+
+  phy::radio& radio_;
+  double rate_hz_;
+  std::vector<phy::cf32> silence_;
+  bool open_ = false, played_ = false;
+  std::int64_t position_ = 0, resume_at_ = 0, skipped_ = 0;
+  std::uint64_t interruptions_ = 0;
+};
+
+struct summary {
+  std::int64_t rounds = 0;
+  bool stopped = false;
+};
+
+result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, const replay_options& o, double rate_hz) {
+  progress_bar progress("transmitting");
+  double ahead_s = start_ahead_s;
+  for (int starts = 1;; ++starts, ahead_s *= 2) {
+    const std::int64_t base =
+        o.start_s >= 0 ? static_cast<std::int64_t>(o.start_s * rate_hz) : radio.now_tick() + static_cast<std::int64_t>(ahead_s * rate_hz);
+    summary s;
+    bool late = false;
+    while (!late && !s.stopped && (o.loop || s.rounds < o.times)) {
+      if (auto ok = feed.rewind(); !ok) return tl::unexpected(ok.error());
+      const std::int64_t round_base = base + s.rounds * feed.length();
+      for (;;) {
+        if (stop_requested()) {
+          s.stopped = true;
+          break;
+        }
+        const auto piece = feed.next();
+        if (!piece) return tl::unexpected(piece.error());
+        if (!*piece) break;
+        const auto played = out.play(round_base + (*piece)->tick, (*piece)->samples);
+        if (!played) return tl::unexpected(played.error());
+        if (*played == player::outcome::start_was_late) {
+          late = true;
+          break;
+        }
+        const auto done_ticks = (*piece)->tick + static_cast<std::int64_t>((*piece)->samples.size());
+        const double done = static_cast<double>(done_ticks) / static_cast<double>(feed.length());
+        char note[64];
+        std::snprintf(note, sizeof note, "round %lld, %.1f s", static_cast<long long>(s.rounds + 1), static_cast<double>(done_ticks) / rate_hz);
+        progress.update(o.loop ? done : (static_cast<double>(s.rounds) + done) / static_cast<double>(o.times), note);
+      }
+      if (!late && !s.stopped) ++s.rounds;
+    }
+    if (!late) {
+      const auto ended = out.end_burst();
+      if (!ended) return tl::unexpected(ended.error());
+      late = *ended == player::outcome::start_was_late;
+    }
+    if (!late) {
+      // A stopped one is not waited for: what is on its way goes out while the device closes, or not.
+      if (!s.stopped) out.wait_for_end();
+      return s;
+    }
+    if (o.start_s >= 0) return fail("--start: that device time has passed, now it is " + std::to_string(static_cast<double>(radio.now_tick()) / rate_hz) + " s");
+    if (starts == most_starts) return fail("the start of the transmission comes too late each time: the air runs faster than it can be fed");
+    out.restart();
+  }
+}
+
+}  // namespace
+
+int run_replay(const replay_options& o) {
+  auto opened = phy::sigmf_reader::open(o.in);
+  if (!opened) return usage_error(iq_program, opened.error());
+  auto& reader = **opened;
+  if (o.channel >= reader.n_antennas())
+    return report(iq_program, "--channel " + std::to_string(o.channel) + ": " + o.in + " has channels 0 to " + std::to_string(reader.n_antennas() - 1), exit_usage);
+  auto config = o.radio;
+  double rate_hz = o.rate_hz;
+  if (rate_hz <= 0 && o.profile_given) rate_hz = config.device_rate_hz > 0 ? config.device_rate_hz : config.sample_rate_hz;
+  if (rate_hz <= 0) rate_hz = reader.sample_rate_hz();
+  config.sample_rate_hz = rate_hz;
+  config.device_rate_hz = 0;  // the recording is resampled here, as a stream
+  config.blank_own_bursts = false;
+  config.transmit_timeout_s = 10;
+  const auto recorded_hz = reader.meta().captures.front().frequency_hz;
+  if (o.frequency_hz > 0) config.center_freq_hz = o.frequency_hz;
+  else if (recorded_hz && *recorded_hz > 0) config.center_freq_hz = *recorded_hz;
+  auto feed = recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale);
+  if (!feed) return usage_error(iq_program, feed.error());
+  auto radio = phy::radio::open(config);
+  if (!radio) return usage_error(iq_program, radio.error());
+
+  player out(**radio, rate_hz);
+  const auto done = play_all(**radio, *feed, out, o, rate_hz);
+  if (!done) return run_error(iq_program, done.error());
+  for (const auto& n : (*radio)->notes()) spdlog::info("{}", n);
+  if (feed->n_non_finite() > 0) spdlog::warn("{} samples were not finite and went out as zero", feed->n_non_finite());
+  if (feed->n_clipped() > 0) spdlog::warn("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
+  spdlog::info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds, done->rounds == 1 ? "" : "s",
+               done->stopped ? ", then stopped" : "");
+  if (out.interruptions() > 0)
+    return report(iq_program, std::to_string(out.interruptions()) + " interruptions (underflow or late): " + std::to_string(out.skipped()) +
+                                  " samples were left out, the rest kept its time", exit_failure);
+  return exit_ok;
+}
+
+}  // namespace prose::apps

@@ -1,0 +1,201 @@
+"""prose-iq record and replay over the emulated air. usage: iq_radio_test.py BIN SOURCE_DIR UHD_MODULES [TEST...]"""
+import array, json, os, random, resource, signal, subprocess, sys, tempfile, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "phy", "air"))
+from air_harness import BIN, ENV, Air, main
+
+FOLDER = tempfile.TemporaryDirectory()
+RATE = 1.92e6
+
+
+def path(name):
+    return os.path.join(FOLDER.name, name)
+
+
+def start(*args, **kw):
+    return subprocess.Popen([BIN + "/prose-iq", *map(str, args)], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+
+
+def ended(p, code=0, timeout=60):
+    out, err = p.communicate(timeout=timeout)
+    assert p.returncode == code, (p.returncode, err)
+    return err
+
+
+def one_line(p, *words, code=2):
+    err = ended(p, code)
+    assert err.count("\n") == 1 and all(w in err for w in words), err
+
+
+def meta(name):
+    return json.load(open(path(name + ".sigmf-meta")))
+
+
+def samples(name):
+    a = array.array("f", open(path(name + ".sigmf-data"), "rb").read())
+    return [complex(a[i], a[i + 1]) for i in range(0, len(a), 2)]
+
+
+def source(name, n, captures=None, rate=RATE):
+    g = random.Random(5)
+    a = array.array("f", (g.uniform(-0.5, 0.5) for _ in range(2 * n)))
+    a.tofile(open(path(name + ".sigmf-data"), "wb"))
+    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": rate, "core:version": "1.0.0"},
+               "captures": captures or [{"core:sample_start": 0, "core:frequency": 2.4e9}], "annotations": []}, open(path(name + ".sigmf-meta"), "w"))
+    return [complex(a[i], a[i + 1]) for i in range(0, len(a), 2)]
+
+
+def worst(a, b):
+    assert len(a) == len(b) and a
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
+def recorder(air, out, *more, **kw):
+    return start("record", path(out), "--device", air.device("rec"), "--rate", RATE, "--freq", 2.4e9, *more, **kw)
+
+
+def sender(air, name, *more):
+    return start("replay", path(name), "--device", air.device("play"), *more)
+
+
+def begun(name):
+    """Waits until something was recorded."""
+    for _ in range(600):
+        if os.path.exists(path(name + ".sigmf-data")) and os.path.getsize(path(name + ".sigmf-data")) > 0:
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing is recorded")
+
+
+def what_is_replayed_is_recorded_gaps_included():
+    x = source("gaps", 60000, [{"core:sample_start": 0, "core:global_index": 100, "core:frequency": 2.4e9},
+                               {"core:sample_start": 20000, "core:global_index": 50100, "core:frequency": 2.4e9}])
+    with Air() as air:
+        rec = recorder(air, "a")
+        begun("a")
+        err = ended(sender(air, "gaps", "--times", 2))
+        assert "2 rounds" in err, err
+        rec.send_signal(signal.SIGINT)
+        assert "ended by: stopped" in ended(rec)
+    y = samples("a")
+    first = next(i for i, v in enumerate(y) if abs(v) > 0.01)
+    for at in (first, first + 90000):
+        assert worst(y[at:at + 20000], x[:20000]) < 1e-3 and worst(y[at + 50000:at + 90000], x[20000:]) < 1e-3
+        assert max(abs(v) for v in y[at + 20000:at + 50000]) == 0.0
+    m = meta("a")
+    assert len(m["captures"]) == 1 and m["captures"][0]["core:frequency"] == 2.4e9 and m["global"]["core:sha512"]
+    assert subprocess.run([BIN + "/prose-iq", "info", "--verify", path("a.sigmf-meta")], capture_output=True).returncode == 0
+
+
+def exact_start():
+    x = source("short", 3000)
+    with Air() as air:
+        rec = recorder(air, "s", "--start", 6, "--duration", 0.01)
+        ended(sender(air, "short", "--start", 6.001))
+        ended(rec)
+        one_line(sender(air, "short", "--start", 1), "--start", "has passed", code=1)
+    y = samples("s")
+    assert len(y) == 19200 and meta("s")["captures"][0]["core:global_index"] == 6 * RATE
+    assert worst(y[1920:4920], x) < 1e-3 and abs(y[1919]) == 0.0 and abs(y[4920]) == 0.0
+
+
+def another_rate_is_resampled():
+    # A tone of 3.84 Msps leaves at 1.92 Msps: amplitude and frequency stay.
+    import cmath
+    n = 38400
+    x = [0.5 * cmath.exp(2j * cmath.pi * 100e3 * i / 3.84e6) for i in range(n)]
+    source("tone", 1, rate=3.84e6)
+    array.array("f", [v for z in x for v in (z.real, z.imag)]).tofile(open(path("tone.sigmf-data"), "wb"))
+    with Air() as air:
+        rec = recorder(air, "t", "--start", 6, "--duration", 0.02)
+        ended(sender(air, "tone", "--rate", RATE, "--start", 6.002))
+        ended(rec)
+    y = samples("t")[3840:3840 + n // 2]
+    assert worst(y[100:-100], [x[2 * i] for i in range(n // 2)][100:-100]) < 5e-3
+    assert all(abs(v) < 1e-2 for v in samples("t")[3840 + n // 2 + 50:])
+
+
+def overflow_begins_a_segment():
+    with Air("nodes: {rec: {noise_dbfs: -30}}\nfaults: [{node: rec, kind: overflow, after_s: 0.1, length_ms: 3}]") as air:
+        err = ended(recorder(air, "o", "--duration", 0.3))
+        assert "1 overflows" in err and "in 2 segments" in err, err
+    c = meta("o")["captures"]
+    assert len(c) == 2 and c[1]["core:global_index"] - c[0]["core:global_index"] - c[1]["core:sample_start"] == 5760, c
+    assert len(samples("o")) == 0.3 * RATE - 5760
+
+
+def limits_and_a_full_disk():
+    with Air("nodes: {rec: {noise_dbfs: -30}}") as air:
+        err = ended(recorder(air, "l", "--max-size", "100kB", "--type", "ci16"))
+        assert "ended by: size limit" in err and os.path.getsize(path("l.sigmf-data")) == 100000, err
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100003, resource.RLIM_INFINITY))
+        err = ended(recorder(air, "f", preexec_fn=limit), 1)
+        assert "disk full" in err and "are kept" in err, err
+    r = subprocess.run([BIN + "/prose-iq", "info", "--json", path("f.sigmf-meta")], capture_output=True, text=True)
+    assert json.loads(r.stdout)["samples"] == 100003 // 8
+
+
+def ctrl_c_ends_a_loop():
+    source("loop", 5000)
+    with Air() as air:
+        p = sender(air, "loop", "--loop")
+        time.sleep(2)
+        assert p.poll() is None, p.communicate()
+        p.send_signal(signal.SIGINT)
+        assert "then stopped" in ended(p, timeout=10)
+
+
+def a_dying_air_keeps_the_recording():
+    air = Air("nodes: {rec: {noise_dbfs: -30}}")
+    rec = recorder(air, "d")
+    begun("d")
+    air.p.send_signal(signal.SIGINT)
+    err = ended(rec, 1, timeout=10)
+    air.p.wait(5)
+    assert "has ended" in err and "are kept" in err and len(samples("d")) > 0, err
+
+
+def an_interrupted_replay_keeps_time():
+    x = source("u", 960000)
+    with Air("faults: [{node: play, kind: underflow, after_s: 0.1}]") as air:
+        rec = recorder(air, "v", "--start", 6, "--duration", 0.6)
+        err = ended(sender(air, "u", "--start", 6.01), 1)
+        assert "1 interruptions" in err, err
+        ended(rec)
+    y = samples("v")[19200:19200 + 960000]
+    assert worst(y[:100000], x[:100000]) < 1e-3 and worst(y[900000:], x[900000:]) < 1e-3
+    assert any(v == 0 for v in y[150000:700000])
+
+
+def mistakes():
+    source("ok", 100)
+    with Air() as air:
+        ok = air.device("rec")
+        out = path("never")
+        bad = path("bad.yaml")
+        one_line(start("record", out, "--device", ok + ",colour=blue"), "unknown device argument 'colour'")
+        one_line(start("record", out, "--device", "type=virtual,hub_timeout=0.1,air=nobody_there"), "is not running")
+        one_line(start("record", out, "--device", "type=nonsense"), "no device")
+        one_line(start("record", out, "--device", ok, "--rate", 1e12), "sample_rate_hz")
+        one_line(start("record", out, "--device", ok, "--rate", -1), "--rate")
+        one_line(start("record", out, "--device", ok, "--gain", 99), "rx_gain_db 99", "0 to 40")
+        one_line(start("record", out, "--device", ok, "--type", "cu8"), "--type")
+        one_line(start("record", "/no/such/folder/x", "--device", ok), "/no/such/folder")
+        one_line(start("replay", path("ok"), "--device", ok + ",colour=blue"), "unknown device argument 'colour'")
+        one_line(start("replay", path("nothing"), "--device", ok), "nothing.sigmf-meta")
+        one_line(start("replay", path("ok"), "--device", ok, "--channel", 3), "--channel 3")
+        one_line(start("replay", path("ok"), "--device", ok, "--rate", 1234567), "cannot resample")
+        for text, words in (("rx_gain_db: [", ("bad.yaml:", "YAML")), ("\nsample_rate_hz: fast", ("bad.yaml:2", "sample_rate_hz")),
+                            ("clock_source: sundial", ("bad.yaml:1", "accepted: internal, external, gpsdo"))):
+            open(bad, "w").write(text)
+            one_line(start("record", out, "--radio", bad), *words)
+        one_line(start("record", out, "--radio", "/nowhere.yaml"), "/nowhere.yaml")
+        assert not os.path.exists(out + ".sigmf-meta")
+        # The profile gives what the command line does not say.
+        open(bad, "w").write(f"device_args: \"{ok}\"\nsample_rate_hz: 1.92e6\ncenter_freq_hz: 2.5e9\n")
+        ended(start("record", path("p"), "--radio", bad, "--duration", 0.01, "--freq", 2.45e9))
+        assert meta("p")["captures"][0]["core:frequency"] == 2.45e9 and len(samples("p")) == 19200
+
+
+main([what_is_replayed_is_recorded_gaps_included, exact_start, another_rate_is_resampled, overflow_begins_a_segment, limits_and_a_full_disk,
+      ctrl_c_ends_a_loop, a_dying_air_keeps_the_recording, an_interrupted_replay_keeps_time, mistakes])
