@@ -130,6 +130,13 @@ void config_section::read(std::string_view key, double& value, double min, doubl
 }
 
 void config_section::read(std::string_view key, std::vector<std::string>& value) {
+  if (has(key))
+    for (const auto& item : node_->yaml)
+      if (item.first.IsScalar() && item.first.Scalar() == key && item.second.IsScalar()) {
+        node_->asked.insert(std::string(key));
+        value = {item.second.Scalar()};
+        return;
+      }
   const auto n = find(key, "a list of texts", YAML::NodeType::Sequence);
   if (!n) return;
   std::vector<std::string> out;

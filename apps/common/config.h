@@ -32,6 +32,7 @@ class config_section {
   void read(std::string_view key, int& value, int min, int max);
   void read(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max);
   void read(std::string_view key, double& value, double min, double max);
+  /// A list; one text alone is a list of one.
   void read(std::string_view key, std::vector<std::string>& value);
   /// One of a few words.
   void read_choice(std::string_view key, std::string& value, const std::vector<std::string>& accepted);

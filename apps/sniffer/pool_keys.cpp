@@ -10,7 +10,7 @@ constexpr int max_prb = 110;
 constexpr int frames_period = 10240;
 constexpr std::size_t max_bitmap_bits = 320;
 
-void read_prb_range(const json& p, key_reader& r, phy::prb_range_info& out) {
+void read_prb_range(const json& p, key_reader& r, phy::prb_range& out) {
   for (const char* key : {"prb_num", "prb_start", "prb_end"}) r.required(p, key);
   r.whole(p, "prb_num", 1, max_prb, out.prb_num);
   r.whole(p, "prb_start", 0, max_prb - 1, out.prb_start);
@@ -19,7 +19,7 @@ void read_prb_range(const json& p, key_reader& r, phy::prb_range_info& out) {
 }
 
 phy::monitor_pool read_v2x(const json& p, key_reader& r) {
-  phy::v2x_pool_info v;
+  phy::v2x_pool_config v;
   r.required(p, "size");
   r.required(p, "count");
   r.whole(p, "size", 1, max_prb, v.size_subchannel);
@@ -35,7 +35,7 @@ phy::monitor_pool read_v2x(const json& p, key_reader& r) {
 }
 
 phy::monitor_pool read_sl_comm(const json& p, key_reader& r) {
-  phy::sl_comm_pool_info c;
+  phy::comm_pool_config c;
   std::string mode = "unknown";
   r.choice(p, "mode", {"tm1", "tm2", "unknown"}, mode);
   c.known = mode != "unknown";
@@ -46,15 +46,15 @@ phy::monitor_pool read_sl_comm(const json& p, key_reader& r) {
   read_prb_range(p, r, c.pscch);
   r.whole(p, "offset_indicator", 0, frames_period - 1, c.offset_indicator);
   r.bitmap(p, "subframe_bitmap", c.subframe_bitmap);
-  r.whole(p, "hopping_parameter", 0, 504, c.hopping_parameter);
-  r.whole(p, "num_subbands", 1, 4, c.n_subbands);
-  r.whole(p, "rb_offset", 0, max_prb, c.rb_offset);
+  r.whole(p, "hopping_parameter", 0, 504, c.hopping.hopping_parameter);
+  r.whole(p, "num_subbands", 1, 4, c.hopping.n_subbands);
+  r.whole(p, "rb_offset", 0, max_prb, c.hopping.rb_offset);
   if (const auto d = p.find("data"); d != p.end() && !d->is_null()) {
     if (!d->is_object()) {
       r.wrong("data", "must be an object");
       return c;
     }
-    phy::sl_comm_pool_info::data_resources data;
+    phy::comm_pool_config::data_resources data;
     read_prb_range(*d, r, data.prb);
     r.whole(*d, "offset_indicator", 0, frames_period - 1, data.offset_indicator);
     r.required(*d, "subframe_bitmap");
@@ -65,7 +65,7 @@ phy::monitor_pool read_sl_comm(const json& p, key_reader& r) {
 }
 
 phy::monitor_pool read_psdch(const json& p, key_reader& r) {
-  phy::discovery_pool_info d;
+  phy::discovery_pool_config d;
   r.required(p, "disc_period");
   r.required(p, "subframe_bitmap");
   r.period(p, "disc_period", d.disc_period_subframes);
@@ -77,7 +77,7 @@ phy::monitor_pool read_psdch(const json& p, key_reader& r) {
   return d;
 }
 
-result<void> check_range(const phy::prb_range_info& p, int n_prb, const std::string& where) {
+result<void> check_range(const phy::prb_range& p, int n_prb, const std::string& where) {
   if (p.prb_end >= n_prb || p.prb_start + p.prb_num > n_prb || p.prb_end + 1 < p.prb_num)
     return fail(where + (p.prb_end >= n_prb ? "prb_end " + std::to_string(p.prb_end) : "prb_num " + std::to_string(p.prb_num)) +
                 " leaves the carrier of " + std::to_string(n_prb) + " PRB");
@@ -208,7 +208,7 @@ result<phy::monitor_pool> parse_pool(const json& pool, const std::string& where)
 }
 
 result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config& c, const std::string& where) {
-  if (const auto* v = std::get_if<phy::v2x_pool_info>(&pool)) {
+  if (const auto* v = std::get_if<phy::v2x_pool_config>(&pool)) {
     if (!phy::is_v2x(c.tm)) return fail(where + "kind v2x contradicts carrier.transmission_mode; accepted there: 3, 4");
     if (v->start_prb + v->size_subchannel * v->n_subchannels > c.n_prb)
       return fail(where + "count " + std::to_string(v->n_subchannels) + " with size and start_prb leaves the carrier of " +
@@ -216,7 +216,7 @@ result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config
     if (!v->adjacent && v->start_prb_pscch + 2 * v->n_subchannels > c.n_prb)
       return fail(where + "start_prb_pscch_pool with count leaves the carrier of " + std::to_string(c.n_prb) + " PRB");
   }
-  if (const auto* s = std::get_if<phy::sl_comm_pool_info>(&pool)) {
+  if (const auto* s = std::get_if<phy::comm_pool_config>(&pool)) {
     if (phy::is_v2x(c.tm)) return fail(where + "kind sl_comm contradicts carrier.transmission_mode; accepted there: 1, 2");
     if (s->known) {
       if (auto ok = check_range(s->pscch, c.n_prb, where); !ok) return ok;
@@ -224,8 +224,7 @@ result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config
         if (auto ok = check_range(s->data->prb, c.n_prb, where + "data."); !ok) return ok;
     }
   }
-  if (const auto* d = std::get_if<phy::discovery_pool_info>(&pool)) {
-    if (phy::is_v2x(c.tm)) return fail(where + "kind psdch contradicts carrier.transmission_mode; accepted there: 1, 2");
+  if (const auto* d = std::get_if<phy::discovery_pool_config>(&pool)) {
     if (auto ok = check_range(d->prb, c.n_prb, where); !ok) return ok;
   }
   return {};

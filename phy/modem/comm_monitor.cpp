@@ -55,8 +55,7 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
     e.prb = r.config.prb;
     const sci_format0 sci = unpack_sci_format0(r.payload(), carrier_.n_prb);
     e.fields = sci;
-    ++sf.statistics.sci;
-    sf.out.add(e, r.payload());
+    if (sf.out.add(e, r.payload())) ++sf.statistics.sci;
     received(r.signal);
     note(sf, sci, r.signal);
   }
@@ -143,8 +142,7 @@ void comm_monitor::report(const subframe_view& sf, const grant& g, const pssch_c
   const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload) || repetition;
-    ++sf.statistics.tb_ok;
-    sf.out.add(e, payload);
+    if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;
     if (sf.report_failed_tbs) sf.out.add(e, {});

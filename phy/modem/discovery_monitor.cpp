@@ -115,8 +115,7 @@ void discovery_monitor::report(const subframe_view& sf, const psdch_config& c, c
   e.n_transmissions = transmissions;
   e.crc_ok = true;
   e.repetition = recent_.seen(payload_);
-  ++sf.statistics.discovery;
-  sf.out.add(e, payload_);
+  if (sf.out.add(e, payload_)) ++sf.statistics.discovery;
 }
 
 }  // namespace prose::phy

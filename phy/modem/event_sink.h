@@ -1,8 +1,13 @@
-// Events of one call and the bits they point to. Both keep their storage from call to call.
+// Events in the order of their subframes, those that may still be preceded held back, and the bits they point to. All keep their
+// storage from call to call.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <span>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "phy/modem/monitor.h"
@@ -13,34 +18,79 @@ namespace prose::phy {
 class event_sink {
  public:
   event_sink() {
+    entries_.reserve(256);
     events_.reserve(256);
-    offsets_.reserve(256);
     bits_.reserve(std::size_t{1} << 18);
   }
-  void clear() {
+  /// Forgets the events that were released; those that wait stay.
+  void forget_released() {
+    if (n_released_ == 0) return;
+    // Bits lie in the order of arrival, events in that of their samples: what stays is moved down one by one.
     events_.clear();
-    offsets_.clear();
-    bits_.clear();
+    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(n_released_));
+    n_released_ = 0;
+    if (entries_.empty()) {
+      bits_.clear();
+      return;
+    }
+    std::size_t from = bits_.size();
+    for (const entry& e : entries_) from = std::min(from, e.offset);
+    bits_.erase(bits_.begin(), bits_.begin() + static_cast<std::ptrdiff_t>(from));
+    for (entry& e : entries_) e.offset -= from;
   }
+  /// False where the same was told of the same subframe before (by another pool).
   template <class E>
-  void add(E event, std::span<const std::uint8_t> bits) {
-    offsets_.push_back(bits_.size());
+  bool add(E event, std::span<const std::uint8_t> bits) {
+    for (std::size_t i = n_released_; i < entries_.size(); ++i) {
+      const E* other = std::get_if<E>(&entries_[i].event);
+      if (other != nullptr && other->rx.sample == event.rx.sample && same_place(*other, event) && entries_[i].n_bits == bits.size() &&
+          std::equal(bits.begin(), bits.end(), bits_.begin() + static_cast<std::ptrdiff_t>(entries_[i].offset)))
+        return false;
+    }
     event.bits = {static_cast<const std::uint8_t*>(nullptr), 0};
+    // Behind all that began no later.
+    const std::int64_t sample = event.rx.sample;
+    auto at = entries_.end();
+    while (at != entries_.begin() + static_cast<std::ptrdiff_t>(n_released_) && sample_of(std::prev(at)->event) > sample) --at;
+    entries_.insert(at, {monitor_event(std::move(event)), bits_.size(), bits.size()});
     bits_.insert(bits_.end(), bits.begin(), bits.end());
-    events_.emplace_back(std::move(event));
+    return true;
   }
-  /// Valid until the next clear() or add().
-  std::span<const monitor_event> events() {
-    for (std::size_t i = 0; i < events_.size(); ++i) {
-      const std::size_t end = i + 1 < offsets_.size() ? offsets_[i + 1] : bits_.size();
-      std::visit([&](auto& e) { e.bits = {bits_.data() + offsets_[i], end - offsets_[i]}; }, events_[i]);
+  /// Nothing that begins before `tick` comes any more.
+  void release_before(std::int64_t tick) {
+    while (n_released_ < entries_.size() && sample_of(entries_[n_released_].event) < tick) ++n_released_;
+  }
+  void release_all() { n_released_ = entries_.size(); }
+  /// Those released since forget_released(). Valid until the next call of anything here.
+  std::span<const monitor_event> released() {
+    events_.clear();
+    for (std::size_t i = 0; i < n_released_; ++i) {
+      const entry& e = entries_[i];
+      events_.push_back(e.event);
+      std::visit([&](auto& v) { v.bits = {bits_.data() + e.offset, e.n_bits}; }, events_.back());
     }
     return events_;
   }
 
  private:
+  struct entry {
+    monitor_event event;
+    std::size_t offset = 0;
+    std::size_t n_bits = 0;
+  };
+  static std::int64_t sample_of(const monitor_event& e) {
+    return std::visit([](const auto& v) { return v.rx.sample; }, e);
+  }
+  static bool same_place(const mib_sl_event& a, const mib_sl_event& b) { return a.n_sl_id == b.n_sl_id; }
+  static bool same_place(const sci_event& a, const sci_event& b) { return a.prb == b.prb && a.cyclic_shift == b.cyclic_shift; }
+  static bool same_place(const tb_event& a, const tb_event& b) {
+    return a.prb_start == b.prb_start && a.n_prb == b.n_prb && a.rv == b.rv && a.n_x_id == b.n_x_id && a.crc_ok == b.crc_ok;
+  }
+  static bool same_place(const discovery_event& a, const discovery_event& b) { return a.prb == b.prb; }
+
+  std::vector<entry> entries_;  ///< by sample; the first n_released_ are given out
+  std::size_t n_released_ = 0;
   std::vector<monitor_event> events_;
-  std::vector<std::size_t> offsets_;
   std::vector<std::uint8_t> bits_;
 };
 

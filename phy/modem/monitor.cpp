@@ -36,52 +36,6 @@ int largest_tbs(const carrier_config& c) {
   return largest;
 }
 
-prb_range to_prb_range(const prb_range_info& r) { return {r.prb_num, r.prb_start, r.prb_end}; }
-
-result<comm_pool> make_comm_pool(const carrier_config& c, const sl_comm_pool_info& info) {
-  comm_pool_config p;
-  p.n_prb = c.n_prb;
-  p.tm = c.tm;
-  p.known = info.known;
-  p.hopping = {info.hopping_parameter, info.n_subbands, info.rb_offset};
-  if (info.known) {
-    p.sc_period_subframes = info.sc_period_subframes;
-    p.pscch = to_prb_range(info.pscch);
-    p.offset_indicator = info.offset_indicator;
-    p.subframe_bitmap = info.subframe_bitmap;
-    if (info.data)
-      p.data = {to_prb_range(info.data->prb), info.data->offset_indicator, info.data->subframe_bitmap};
-  }
-  return comm_pool::make(p);
-}
-
-result<v2x_pool> make_v2x_pool(const carrier_config& c, const v2x_pool_info& info) {
-  v2x_pool_config p;
-  p.n_prb = c.n_prb;
-  p.size_subchannel = info.size_subchannel;
-  p.n_subchannels = info.n_subchannels;
-  p.start_prb = info.start_prb;
-  p.adjacent = info.adjacent;
-  p.start_prb_pscch = info.start_prb_pscch;
-  p.subframe_bitmap = info.subframe_bitmap;
-  p.offset_indicator = info.offset_indicator;
-  p.slss_period = info.slss_period;
-  p.slss_offset = info.slss_offset;
-  return v2x_pool::make(p);
-}
-
-result<discovery_pool> make_discovery_pool(const carrier_config& c, const discovery_pool_info& info) {
-  discovery_pool_config p;
-  p.n_prb = c.n_prb;
-  p.disc_period_subframes = info.disc_period_subframes;
-  p.num_retx = info.num_retx;
-  p.num_repetition = info.num_repetition;
-  p.prb = to_prb_range(info.prb);
-  p.offset_indicator = info.offset_indicator;
-  p.subframe_bitmap = info.subframe_bitmap;
-  return discovery_pool::make(p);
-}
-
 /// Subframe timing of one transmitter, or of several that agree.
 struct track {
   bool used = false;
@@ -106,9 +60,9 @@ struct monitor::impl {
   int prefix_samples;
   subframe_receiver rx;
   soft_buffers buffers;
-  std::optional<v2x_monitor> v2x;
-  std::optional<comm_monitor> comm;
-  std::optional<discovery_monitor> discovery;
+  std::vector<v2x_monitor> v2x;
+  std::vector<comm_monitor> comm;
+  std::vector<discovery_monitor> discovery;
   std::optional<slss_search> slss;
   std::optional<prefix_search> prefix;
   std::size_t search_window = 0;
@@ -174,8 +128,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
       e.n_sl_id = id.n_sl_id;
       const auto fields = unpack_mib_sl(mib.payload());
       if (fields) e.mib = *fields;
-      ++statistics.mib;
-      sink.add(e, mib.payload());
+      if (sink.add(e, mib.payload())) ++statistics.mib;
       o.slss = true;
       add(1, mib.signal);
       if (fields && config.sync != sync_mode::aligned) {
@@ -185,9 +138,9 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
     }
   }
   signal_estimate s;
-  if (v2x) add(v2x->examine(sf, buffers, s), s);
-  if (comm) add(comm->examine(sf, buffers, s), s);
-  if (discovery) add(discovery->examine(sf, s), s);
+  for (auto& pool : v2x) add(pool.examine(sf, buffers, s), s);
+  for (auto& pool : comm) add(pool.examine(sf, buffers, s), s);
+  for (auto& pool : discovery) add(pool.examine(sf, s), s);
   return o;
 }
 
@@ -355,29 +308,38 @@ result<monitor> monitor::make(const monitor_config& config) {
   for (const int s : config.timing.absolute_subframes)
     if (s < 0 || s >= n_absolute_subframes) return fail("absolute_subframes: 0 to 10239 are accepted");
   auto p = std::make_unique<impl>(config, std::move(*rx));
+  if (config.pools.size() > max_monitor_pools) return fail("pools: at most " + std::to_string(max_monitor_pools) + " are accepted");
   const bool wide = is_v2x(carrier.tm);
-  if (const auto* info = std::get_if<v2x_pool_info>(&config.pool)) {
-    if (!wide) return fail("pool: a v2x pool needs transmission mode 3 or 4");
-    auto pool = make_v2x_pool(carrier, *info);
+  for (const monitor_pool& known : config.pools) {
+    if (const auto* v2x = std::get_if<v2x_pool_config>(&known)) {
+      if (!wide) return fail("pool: a v2x pool needs transmission mode 3 or 4");
+      v2x_pool_config c = *v2x;
+      c.n_prb = carrier.n_prb;
+      auto pool = v2x_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      p->v2x.emplace_back(carrier, std::move(*pool));
+    } else if (const auto* comm = std::get_if<comm_pool_config>(&known)) {
+      if (wide) return fail("pool: an sl_comm pool needs transmission mode 1 or 2");
+      comm_pool_config c = *comm;
+      c.n_prb = carrier.n_prb;
+      c.tm = carrier.tm;
+      auto pool = comm_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      p->comm.emplace_back(carrier, std::move(*pool));
+    } else if (const auto* discovery = std::get_if<discovery_pool_config>(&known)) {
+      discovery_pool_config c = *discovery;
+      c.n_prb = carrier.n_prb;
+      auto pool = discovery_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      p->discovery.emplace_back(carrier, std::move(*pool));
+    }
+  }
+  if (config.pools.empty() && wide) p->v2x.emplace_back(carrier, std::nullopt);
+  if (config.pools.empty() && !wide) {
+    auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
     if (!pool) return fail("pool: " + pool.error().message);
-    p->v2x.emplace(carrier, std::move(*pool));
-  } else if (const auto* comm = std::get_if<sl_comm_pool_info>(&config.pool)) {
-    if (wide) return fail("pool: an sl_comm pool needs transmission mode 1 or 2");
-    auto pool = make_comm_pool(carrier, *comm);
-    if (!pool) return fail("pool: " + pool.error().message);
-    p->comm.emplace(carrier, std::move(*pool));
-  } else if (const auto* discovery = std::get_if<discovery_pool_info>(&config.pool)) {
-    if (wide) return fail("pool: a psdch pool needs transmission mode 1 or 2");
-    auto pool = make_discovery_pool(carrier, *discovery);
-    if (!pool) return fail("pool: " + pool.error().message);
-    p->discovery.emplace(carrier, std::move(*pool));
-  } else if (wide) {
-    p->v2x.emplace(carrier, std::nullopt);
-  } else {
-    auto pool = make_comm_pool(carrier, {});
-    if (!pool) return fail("pool: " + pool.error().message);
-    p->comm.emplace(carrier, std::move(*pool));
-    p->discovery.emplace(carrier, std::nullopt);
+    p->comm.emplace_back(carrier, std::move(*pool));
+    p->discovery.emplace_back(carrier, std::nullopt);
   }
   if (config.sync != sync_mode::aligned) {
     auto search = slss_search::make({.carrier = carrier, .n_antennas = config.n_antennas, .max_cfo_hz = config.max_cfo_hz});
@@ -401,7 +363,7 @@ std::span<const monitor_event> monitor::process(std::span<const cf32> samples, s
 
 std::span<const monitor_event> monitor::process(std::span<const std::span<const cf32>> samples, std::int64_t first_tick) {
   impl& m = *impl_;
-  m.sink.clear();
+  m.sink.forget_released();
   if (samples.size() < static_cast<std::size_t>(m.config.n_antennas) || samples[0].empty()) return {};
   if (m.stream.empty()) {
     m.stream.restart(first_tick);
@@ -410,6 +372,7 @@ std::span<const monitor_event> monitor::process(std::span<const std::span<const 
     ++m.statistics.gaps;
     m.stream.pad();
     m.step(true);
+    m.sink.release_all();
     m.stream.restart(first_tick);
     m.search_at = first_tick;
     for (track& t : m.tracks)
@@ -425,16 +388,18 @@ std::span<const monitor_event> monitor::process(std::span<const std::span<const 
     done += m.stream.append(samples, done, m.statistics.non_finite_samples);
     m.step(false);
   }
-  return m.sink.events();
+  m.sink.release_before(m.stream.first_tick());  // no later subframe begins before that
+  return m.sink.released();
 }
 
 std::span<const monitor_event> monitor::finish() {
   impl& m = *impl_;
-  m.sink.clear();
+  m.sink.forget_released();
   if (m.stream.empty()) return {};
   m.stream.pad();
   m.step(true);
-  return m.sink.events();
+  m.sink.release_all();
+  return m.sink.released();
 }
 
 const monitor_statistics& monitor::statistics() const { return impl_->statistics; }

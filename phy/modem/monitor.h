@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "phy/types/cf32.h"
 #include "phy/types/channels.h"
 #include "phy/types/mib_sl.h"
+#include "phy/types/pool.h"
 #include "phy/types/sci.h"
 
 namespace prose::phy {
@@ -35,68 +35,22 @@ struct aligned_timing {
   std::vector<int> absolute_subframes;
 };
 
-// --- what is known of the resource pool (TS 36.331 names; bitmaps as text of 0 and 1, first subframe first) -----------------
+/// A resource pool. Its n_prb and tm are the carrier's, whatever it says. comm_pool_config with `known` false: PSCCH on any PRB of any
+/// subframe. A v2x_pool_config without its subframes: n_ssf is hypothesised.
+using monitor_pool = std::variant<v2x_pool_config, comm_pool_config, discovery_pool_config>;
 
-/// TM3/TM4 sub-channel layout, and where known the subframes of the pool.
-struct v2x_pool_info {
-  int size_subchannel = 0;            ///< PRB
-  int n_subchannels = 0;
-  int start_prb = 0;
-  bool adjacent = true;               ///< adjacencyPSCCH-PSSCH
-  int start_prb_pscch = 0;            ///< only where not adjacent
-  std::string subframe_bitmap;        ///< sl-Subframe-r14; empty: not known
-  int offset_indicator = 0;
-  int slss_period = 0;                ///< subframes; 0: no SLSS subframes are taken out
-  int slss_offset = 0;
-};
-
-/// A set of PRBs: prb_start.. and ..prb_end, prb_num each.
-struct prb_range_info {
-  int prb_num = 0;
-  int prb_start = 0;
-  int prb_end = 0;
-};
-
-/// TM1/TM2 communication. `known` false: PSCCH on any PRB of any subframe, RIVs relative to the carrier.
-struct sl_comm_pool_info {
-  bool known = false;
-  int sc_period_subframes = 40;
-  prb_range_info pscch;
-  int offset_indicator = 0;
-  std::string subframe_bitmap;
-  /// TM2 only: data resources. Without it PSSCH follows the rules of TM1.
-  struct data_resources {
-    prb_range_info prb;
-    int offset_indicator = 0;
-    std::string subframe_bitmap;
-  };
-  std::optional<data_resources> data;
-  /// Frequency hopping (TS 36.213 14.1.1.2): N_sb, rb-Offset and c_init.
-  int hopping_parameter = 504;
-  int n_subbands = 1;
-  int rb_offset = 0;
-};
-
-/// Discovery (TS 36.213 14.3).
-struct discovery_pool_info {
-  int disc_period_subframes = 320;
-  int num_retx = 0;
-  int num_repetition = 1;
-  prb_range_info prb;
-  int offset_indicator = 0;
-  std::string subframe_bitmap;
-};
-
-/// monostate: nothing known. TM3/4: the sub-channel layout is found from the signal; TM1/2: as an unknown sl_comm pool, and
-/// PSDCH on any PRB pair.
-using monitor_pool = std::variant<std::monostate, v2x_pool_info, sl_comm_pool_info, discovery_pool_info>;
+/// SL-CommRxPoolList and SL-DiscRxPoolList hold 16 each (TS 36.331 6.3.8).
+inline constexpr std::size_t max_monitor_pools = 32;
 
 struct monitor_config {
   carrier_config carrier;
   int n_antennas = 1;              ///< 1..4
   sync_mode sync = sync_mode::slss;
   aligned_timing timing;           ///< sync_mode::aligned only
-  monitor_pool pool;
+  /// Each is searched in every subframe that belongs to it, at the most max_monitor_pools. Communication and discovery may share
+  /// a carrier. Empty, nothing is known: in TM3/4 the sub-channel layout is found from the signal; in TM1/2 PSCCH is looked for
+  /// on any PRB, and PSDCH on any PRB pair.
+  std::vector<monitor_pool> pools;
   double max_cfo_hz = 6000.0;      ///< largest frequency offset of a transmitter, below half a subcarrier
   bool report_failed_tbs = false;  ///< also give tb events whose CRC failed (crc_ok = false)
 };
@@ -176,6 +130,9 @@ struct monitor_statistics {
 };
 
 /// Allocates in make(); afterwards only the event buffers grow, up to the largest number of events of one call.
+///
+/// Events come in the order of their subframes' first samples, whatever the lengths of the calls: one that a transmitter with an
+/// earlier start might still precede is held back, for two subframes at the most. A transmission that lies in several pools is told of once.
 class monitor {
  public:
   static result<monitor> make(const monitor_config& config);

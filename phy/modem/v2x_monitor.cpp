@@ -40,7 +40,6 @@ int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_
   bool learnt = false;
   for (std::size_t i = 0; i < n; ++i) {
     if (i == 0 || found_[i].signal.power_db > strongest.power_db) strongest = found_[i].signal;
-    ++sf.statistics.sci;
     decoded_[i] = receive(sf, buffers, found_[i]);
     learnt = learnt || decoded_[i];
   }
@@ -61,7 +60,7 @@ bool v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
   if (pool_) {
     e.n_subchannels = pool_->config().n_subchannels;
     e.fields = unpack_sci_format1(sci.payload(), e.n_subchannels);
-    sf.out.add(e, sci.payload());
+    if (sf.out.add(e, sci.payload())) ++sf.statistics.sci;
     return receive_known(sf, buffers, sci, *pool_);
   }
   // The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the block's.
@@ -70,7 +69,7 @@ bool v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
     if (c.count > 0 && n_subchannels == 0) n_subchannels = c.l.n_subchannels;
   e.n_subchannels = n_subchannels;
   e.fields = unpack_sci_format1(sci.payload(), n_subchannels == 0 ? 1 : n_subchannels);
-  sf.out.add(e, sci.payload());
+  if (sf.out.add(e, sci.payload())) ++sf.statistics.sci;
   return search_layout(sf, buffers, sci, n_subchannels);
 }
 
@@ -212,8 +211,7 @@ bool v2x_monitor::decode(const subframe_view& sf, soft_buffers& buffers, const p
   e.crc_ok = r.crc_ok;
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload);
-    ++sf.statistics.tb_ok;
-    sf.out.add(e, payload);
+    if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;
     if (sf.report_failed_tbs && pool_) sf.out.add(e, {});

@@ -55,29 +55,29 @@ monitor_config random_config(simulation_rng& rng) {
   const int pool = rng.below(4);
   if (pool == 0) return c;
   if (is_v2x(c.carrier.tm)) {
-    v2x_pool_info p;
+    v2x_pool_config p;
     p.size_subchannel = any_of(rng, {4, 5, 6, 10, 20});
     p.n_subchannels = std::max(1, n_prb / p.size_subchannel);
     if (p.size_subchannel > n_prb) p.size_subchannel = n_prb;
     p.adjacent = rng.below(3) != 0 || 2 * p.n_subchannels > n_prb;
     if (rng.below(2) == 0) p.subframe_bitmap = random_bitmap(rng);
-    c.pool = p;
+    c.pools.emplace_back(p);
   } else if (pool == 1) {
-    sl_comm_pool_info p;
+    comm_pool_config p;
     p.known = rng.below(2) == 0;
     p.sc_period_subframes = any_of(rng, {40, 60, 80, 320});
     p.pscch = {std::max(1, n_prb / 3), 0, n_prb - 1};
     p.subframe_bitmap = random_bitmap(rng);
     p.offset_indicator = rng.below(320);
     if (rng.below(2) == 0) p.data = {p.pscch, rng.below(40), random_bitmap(rng)};
-    c.pool = p;
+    c.pools.emplace_back(p);
   } else {
-    discovery_pool_info p;
+    discovery_pool_config p;
     p.num_retx = rng.below(4);
     p.num_repetition = 1 + rng.below(5);
     p.prb = {std::max(2, n_prb / 3), 0, n_prb - 1};
     p.subframe_bitmap = random_bitmap(rng);
-    c.pool = p;
+    c.pools.emplace_back(p);
   }
   return c;
 }

@@ -45,7 +45,7 @@ TEST(scene, reads_carrier_pool_and_timing) {
   EXPECT_EQ(c->tm, phy::transmission_mode::tm4);
   EXPECT_EQ(s->first_subframe_sample, 20);
   EXPECT_EQ(s->absolute_subframes, (std::vector<int>{3, 7}));
-  const auto& p = std::get<phy::v2x_pool_info>(s->pools.at(0));
+  const auto& p = std::get<phy::v2x_pool_config>(s->pools.at(0));
   EXPECT_EQ(p.size_subchannel, 5);
   EXPECT_EQ(p.n_subchannels, 10);
   EXPECT_TRUE(p.adjacent);
@@ -72,18 +72,18 @@ TEST(scene, communication_and_discovery_pools) {
     "prb_num":12,"prb_start":0,"prb_end":24,"offset_indicator":40,"subframe_bitmap":"0111",
     "data":{"prb_num":5,"prb_start":1,"prb_end":20,"offset_indicator":8,"subframe_bitmap":"11"}}})", "s.json");
   ASSERT_TRUE(s) << s.error().message;
-  const auto& c = std::get<phy::sl_comm_pool_info>(s->pools.at(0));
+  const auto& c = std::get<phy::comm_pool_config>(s->pools.at(0));
   EXPECT_TRUE(c.known);
   EXPECT_EQ(c.sc_period_subframes, 40);
   ASSERT_TRUE(c.data);
   EXPECT_EQ(c.data->offset_indicator, 8);
   s = parse_scene(R"({"pool":{"kind":"sl_comm","mode":"unknown"}})", "s.json");
   ASSERT_TRUE(s);
-  EXPECT_FALSE(std::get<phy::sl_comm_pool_info>(s->pools.at(0)).known);
+  EXPECT_FALSE(std::get<phy::comm_pool_config>(s->pools.at(0)).known);
   s = parse_scene(R"({"pool":{"kind":"psdch","disc_period":"rf32","num_retx":3,"num_repetition":5,"prb_num":3,"prb_start":0,
     "prb_end":5,"offset_indicator":13,"subframe_bitmap":"0111"}})", "s.json");
   ASSERT_TRUE(s);
-  EXPECT_EQ(std::get<phy::discovery_pool_info>(s->pools.at(0)).disc_period_subframes, 320);
+  EXPECT_EQ(std::get<phy::discovery_pool_config>(s->pools.at(0)).disc_period_subframes, 320);
 }
 
 TEST(scene, every_contradiction_names_the_file_and_the_key) {
@@ -143,7 +143,7 @@ TEST(scene, command_line_text) {
   EXPECT_EQ(s.n_prb, 25);
   EXPECT_EQ(s.cp, phy::cyclic_prefix::extended);
   ASSERT_TRUE(apply_pool_text("kind=v2x,size=5,count=3,adjacent_pscch_pssch=false,start_prb_pscch_pool=2,sl_Subframe_r14=11110000", "--pool", s));
-  const auto& p = std::get<phy::v2x_pool_info>(s.pools.at(0));
+  const auto& p = std::get<phy::v2x_pool_config>(s.pools.at(0));
   EXPECT_FALSE(p.adjacent);
   EXPECT_EQ(p.subframe_bitmap, "11110000");
   EXPECT_THAT(apply_carrier_text("prb=fifty", "--carrier", s).error().message, HasSubstr("--carrier: n_prb"));

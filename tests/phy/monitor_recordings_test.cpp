@@ -84,7 +84,7 @@ monitor_config config_of(const shared_recording& r, sync_mode sync) {
   monitor_config c;
   c.carrier = r.carrier;
   c.sync = sync;
-  c.pool = pool_from(r.expected["pool"]);
+  if (!r.expected["pool"].is_null()) c.pools = {pool_from(r.expected["pool"])};
   if (sync == sync_mode::aligned) {
     c.timing.first_subframe_sample = r.first_sample();
     if (!r.expected["absolute_subframes"].is_null())
@@ -173,7 +173,7 @@ TEST(monitor_recordings, blind_without_the_sub_channel_layout) {
     for (const auto& r : all) {
       if (!consecutive(r) || !is_v2x(r.carrier.tm)) continue;
       auto config = config_of(r, sync_mode::blind);
-      config.pool = {};
+      config.pools.clear();
       t.add(r.name, judge(r, perturbed(r, rng, snr_db()), config));
     }
   std::printf("%d of %d frames\n", t.sum.found, t.sum.expected);

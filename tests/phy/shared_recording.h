@@ -61,16 +61,15 @@ inline std::vector<shared_recording> shared_recordings(const std::vector<std::st
   return out;
 }
 
-inline prb_range_info prb_range_from(const nlohmann::json& p) {
+inline prb_range prb_range_from(const nlohmann::json& p) {
   return {p.at("prb_num").get<int>(), p.at("prb_start").get<int>(), p.at("prb_end").get<int>()};
 }
 
 /// The "pool" of an expected.json.
 inline monitor_pool pool_from(const nlohmann::json& p) {
-  if (p.is_null()) return {};
   const std::string kind = p.at("kind");
   if (kind == "v2x") {
-    v2x_pool_info v;
+    v2x_pool_config v;
     v.size_subchannel = p.at("size");
     v.n_subchannels = p.at("count");
     v.start_prb = p.at("start_prb");
@@ -86,7 +85,7 @@ inline monitor_pool pool_from(const nlohmann::json& p) {
     return std::stoi(text.substr(2)) * (text.starts_with("rf") ? 10 : 1);
   };
   if (kind == "sl_comm") {
-    sl_comm_pool_info c;
+    comm_pool_config c;
     c.known = p.at("mode") != "unknown";
     if (!c.known) return c;
     c.sc_period_subframes = subframes(p.at("sc_period"));
@@ -95,7 +94,7 @@ inline monitor_pool pool_from(const nlohmann::json& p) {
     c.subframe_bitmap = p.at("subframe_bitmap");
     return c;
   }
-  discovery_pool_info d;
+  discovery_pool_config d;
   d.disc_period_subframes = subframes(p.at("disc_period"));
   d.num_retx = p.at("num_retx");
   d.num_repetition = p.at("num_repetition");

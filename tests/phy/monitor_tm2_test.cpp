@@ -1,0 +1,112 @@
+// The monitor on TM2 and discovery of our own, nothing known but the carrier; and on several pools that share a carrier.
+#include <optional>
+
+#include "tests/phy/monitor_fixture.h"
+
+using namespace prose::phy;
+
+// TM2 without a known pool: two PSCCHs, then one or two blocks of four transmissions.
+TEST(monitor_comm, blind_unknown_pool) {
+  rng_t rng(6);
+  tally sum;
+  for (int i = 0; i < rounds(40); ++i) {
+    const auto c = random_carrier(rng, false);
+    comm_pool_config unknown;
+    unknown.n_prb = c.n_prb;
+    unknown.known = false;
+    const auto pool = comm_pool::make(unknown);
+    ASSERT_TRUE(pool);
+    const int sps = c.samples_per_subframe();
+    const int n_blocks = pick(rng, 1, 2);
+    const int first = pick(rng, 0, 40000);
+    air a(c, static_cast<std::size_t>(first + (2 + 4 * n_blocks) * sps + 4000), noise_for(c, 20), rng);
+    const double cfo = real(rng, -3000, 3000);
+    sci_format0 sci;
+    std::optional<pssch_config> grant;
+    while (!grant) {
+      const int length = pick(rng, 1, c.n_prb);
+      sci.resource_block_assignment = static_cast<std::uint16_t>(riv_encode(c.n_prb, pick(rng, 0, c.n_prb - length), length));
+      sci.time_resource_pattern = 106;
+      sci.mcs = static_cast<std::uint8_t>(pick(rng, 0, 20));
+      sci.group_destination_id = static_cast<std::uint8_t>(pick(rng, 0, 255));
+      grant = pool->pssch(sci, 0);
+    }
+    bits_t bits(static_cast<std::size_t>(sci_format0_bits(c.n_prb)));
+    pack(sci, c.n_prb, bits);
+    std::set<bits_t> sci_sent{bits};
+    std::set<bits_t> tb_sent;
+    for (int k = 0; k < 2; ++k) {
+      const transmission list[] = {{pscch_transmission{{pick(rng, 0, c.n_prb - 1), 0}, bits}, 0.0F}};
+      a.add(list, first + k * sps, cfo);
+    }
+    const int j0 = pick(rng, 0, 9);
+    for (int b = 0; b < n_blocks; ++b) {
+      const auto payload = random_bits(rng, grant->tbs);
+      tb_sent.insert(payload);
+      for (int t = 0; t < 4; ++t) {
+        auto g = pool->pssch(sci, (j0 + 4 * b + t) % 10);
+        g->rv = rv_order[static_cast<std::size_t>(t)];
+        const transmission list[] = {{pssch_transmission{*g, payload}, 0.0F}};
+        a.add(list, first + (2 + 4 * b + t) * sps, cfo);
+      }
+    }
+    monitor_config config;
+    config.carrier = c;
+    config.sync = sync_mode::blind;
+    config.pools = {comm_pool_config{.known = false}};
+    const auto h = listen(config, a.samples);
+    tally t;
+    t.count(sci_sent, h.sci);
+    t.count(tb_sent, h.tb);
+    if (verbose() && (t.found < t.expected || t.invented > 0))
+      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d mcs %d prb %d+%d n_id %d tbs %d delay %d cfo %.0f\n", i, t.found,
+                  t.expected, t.invented, c.n_prb, c.fft_size, c.cp == cyclic_prefix::extended, sci.mcs, grant->prb_start,
+                  grant->n_prb, sci.group_destination_id, grant->tbs, first, cfo);
+    sum.expected += t.expected;
+    sum.found += t.found;
+    sum.invented += t.invented;
+  }
+  std::printf("%d of %d, %d invented\n", sum.found, sum.expected, sum.invented);
+  EXPECT_GE(sum.share(), 0.95);
+  EXPECT_EQ(sum.invented, 0);
+}
+
+// Discovery messages anywhere, nothing known but the carrier.
+TEST(monitor_discovery, blind_anywhere) {
+  rng_t rng(7);
+  tally sum;
+  for (int i = 0; i < rounds(30); ++i) {
+    const auto c = random_carrier(rng, false);
+    const int sps = c.samples_per_subframe();
+    const int n = pick(rng, 1, 4);
+    const int first = pick(rng, 0, 40000);
+    air a(c, static_cast<std::size_t>(first + n * sps + 4000), noise_for(c, 15), rng);
+    std::set<bits_t> sent;
+    for (int k = 0; k < n; ++k) {
+      const int half = c.n_prb / 2;
+      for (const int prb : {pick(rng, 0, half - 2), half + pick(rng, 0, c.n_prb - half - 2)}) {
+        const auto payload = random_bits(rng, discovery_message_bits);
+        sent.insert(payload);
+        const transmission list[] = {{psdch_transmission{{prb, 0}, payload}, 0.0F}};
+        a.add(list, first + k * sps, real(rng, -2000, 2000));
+      }
+    }
+    monitor_config config;
+    config.carrier = c;
+    config.sync = sync_mode::blind;
+    const auto h = listen(config, a.samples);
+    tally t;
+    t.count(sent, h.discovery);
+    t.invented += static_cast<int>(h.sci.size() + h.tb.size() + h.mib.size());
+    if (verbose() && (t.found < t.expected || t.invented > 0))
+      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d\n", i, t.found, t.expected, t.invented, c.n_prb, c.fft_size,
+                  c.cp == cyclic_prefix::extended);
+    sum.expected += t.expected;
+    sum.found += t.found;
+    sum.invented += t.invented;
+  }
+  std::printf("%d of %d, %d invented\n", sum.found, sum.expected, sum.invented);
+  EXPECT_GE(sum.share(), 0.95);
+  EXPECT_EQ(sum.invented, 0);
+}
+
