@@ -4,6 +4,7 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/x509_crt.h>
@@ -78,7 +79,7 @@ result<void> write_new_file(const std::string& path, const char* text, mode_t mo
 
 // issuer empty: self-signed.
 result<void> make_certificate(const std::string& folder, const std::string& name, const std::string& issuer,
-                              int valid_days) {
+                              std::optional<certificate_use> use, int valid_days, std::optional<std::int64_t> at_s) {
   if (!valid_name(name)) return fail("certificate name '" + name + "': accepted are 1 to 64 of a-z A-Z 0-9 . _ -");
   if (valid_days < 1 || valid_days > 36500) return fail("validity: accepted are 1 to 36500 days");
   random_source random;
@@ -117,7 +118,7 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   }
 
   auto* w = &out.writer;
-  const std::time_t now = std::time(nullptr);
+  const std::time_t now = at_s ? static_cast<std::time_t>(*at_s) : std::time(nullptr);
   const std::string subject = "CN=" + name;
   std::array<unsigned char, 16> serial{};
   mbedtls_ctr_drbg_random(&random.random, serial.data(), serial.size());
@@ -138,6 +139,16 @@ result<void> make_certificate(const std::string& folder, const std::string& name
       (code = mbedtls_x509write_crt_set_subject_key_identifier(w)) != 0 ||
       (code = mbedtls_x509write_crt_set_authority_key_identifier(w)) != 0)
     return failed("certificate of " + name, code);
+  if (use) {
+    // ExtKeyUsageSyntax: a SEQUENCE of one OID, id-kp-serverAuth or id-kp-clientAuth.
+    const bool server = *use == certificate_use::server;
+    const unsigned char usage[] = {0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06,
+                                   0x01, 0x05, 0x05, 0x07, 0x03, static_cast<unsigned char>(server ? 1 : 2)};
+    if ((code = mbedtls_x509write_crt_set_extension(w, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                                                    MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, usage,
+                                                    sizeof usage)) != 0)
+      return failed("certificate of " + name, code);
+  }
 
   std::array<unsigned char, 4096> pem{};
   if ((code = mbedtls_x509write_crt_pem(w, pem.data(), pem.size(), mbedtls_ctr_drbg_random, &random.random)) != 0)
@@ -154,13 +165,14 @@ result<void> make_certificate(const std::string& folder, const std::string& name
 
 }  // namespace
 
-result<void> make_authority(const std::string& folder, const std::string& name, int valid_days) {
-  return make_certificate(folder, name, "", valid_days);
+result<void> make_authority(const std::string& folder, const std::string& name, int valid_days,
+                            std::optional<std::int64_t> at_s) {
+  return make_certificate(folder, name, "", std::nullopt, valid_days, at_s);
 }
 
 result<void> issue_certificate(const std::string& folder, const std::string& authority, const std::string& name,
-                               int valid_days) {
-  return make_certificate(folder, name, authority, valid_days);
+                               certificate_use use, int valid_days, std::optional<std::int64_t> at_s) {
+  return make_certificate(folder, name, authority, use, valid_days, at_s);
 }
 
 }  // namespace prose::function

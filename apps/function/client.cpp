@@ -1,6 +1,5 @@
 #include "apps/function/client.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -9,11 +8,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <deque>
+#include <utility>
 
 #include "apps/common/file_descriptor.h"
+#include "apps/function/address.h"
 #include "apps/function/possession.h"
 #include "common/hex.h"
 
@@ -21,27 +24,19 @@ namespace prose::function {
 namespace {
 
 using clock_type = std::chrono::steady_clock;
+// What the server may send faster than the program takes it; older data goes first.
+constexpr std::size_t max_data_held = 256;
 
 result<apps::file_descriptor> start_connecting(const std::string& address, int port) {
-  sockaddr_storage to{};
-  socklen_t length = sizeof(sockaddr_in);
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&to);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&to);
-  if (inet_pton(AF_INET, address.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(static_cast<std::uint16_t>(port));
-  } else if (inet_pton(AF_INET6, address.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(static_cast<std::uint16_t>(port));
-    length = sizeof(sockaddr_in6);
-  } else {
-    return fail("server address '" + address + "': accepted is an IPv4 or IPv6 address");
-  }
-  apps::file_descriptor fd(socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd || (connect(fd.get(), reinterpret_cast<sockaddr*>(&to), length) != 0 && errno != EINPROGRESS))
+  const auto to = parse_address(address, port);
+  if (!to) return fail("server address '" + address + "': accepted is an IPv4 or IPv6 address");
+  apps::file_descriptor fd(socket(to->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd || (connect(fd.get(), to->generic(), to->length) != 0 && errno != EINPROGRESS))
     return fail("server " + address + ": " + std::strerror(errno));
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const unsigned unanswered_ms = 10'000;  // a network that went away is noticed although we keep sending
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
   return fd;
 }
 
@@ -49,79 +44,146 @@ result<apps::file_descriptor> start_connecting(const std::string& address, int p
 
 struct client::state {
   state(client_config c, tls_context t, apps::file_descriptor f)
-      : config(std::move(c)), context(std::move(t)), fd(std::move(f)), wake(eventfd(0, EFD_CLOEXEC)) {}
+      : config(std::move(c)), context(std::move(t)), fd(std::move(f)), wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   client_config config;
   tls_context context;
   apps::file_descriptor fd;
   apps::file_descriptor wake;
+  std::atomic<bool> interrupted{false};
   std::unique_ptr<tls_connection> tls;
   frame_reader in{max_answer_bytes};
   hello greeting;
+  // Answers that are due, in order: of data nobody waits for, of an unfinished long poll, of the call.
+  enum class due : std::uint8_t { data, poll, call };
+  std::deque<due> expected;
+  std::optional<std::vector<change>> polled;  // the poll's answer, arrived during another call
+  std::deque<std::vector<std::uint8_t>> data;
+  std::uint64_t data_refused = 0;
+  bool refused = false;
 
   tl::unexpected<error> failed(const std::string& what) const {
     return fail("server " + config.server_name + ": " + what);
   }
 
-  result<void> wait_until(short events, clock_type::time_point deadline) {
+  // False: nudged.
+  result<bool> wait_until(short events, clock_type::time_point deadline) {
     while (true) {
+      if (interrupted) return failed("interrupted");
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_type::now()).count();
       if (left <= 0) return failed("no answer in time");
       pollfd fds[2] = {{fd.get(), events, 0}, {wake.get(), POLLIN, 0}};
       const int n = poll(fds, 2, static_cast<int>(left));
       if (n < 0 && errno != EINTR) return failed(std::strerror(errno));
-      if (fds[1].revents != 0) return failed("interrupted");
-      if (n > 0 && fds[0].revents != 0) return {};
+      if (interrupted) return failed("interrupted");
+      if (fds[1].revents != 0) {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = read(wake.get(), &count, sizeof count);
+        return false;
+      }
+      if (n > 0 && fds[0].revents != 0) return true;
     }
   }
 
+  // A call that is not wait() goes on when nudged; it is short.
   result<void> wait_for(tls_status status, clock_type::time_point deadline) {
-    if (status == tls_status::want_read) return wait_until(POLLIN, deadline);
-    if (status == tls_status::want_write) return wait_until(POLLOUT, deadline);
-    return failed(status == tls_status::closed ? "the server closed the connection" : tls->failure());
+    if (status != tls_status::want_read && status != tls_status::want_write)
+      return failed(status == tls_status::closed ? "the server closed the connection" : tls->failure());
+    if (auto ok = wait_until(status == tls_status::want_read ? POLLIN : POLLOUT, deadline); !ok)
+      return tl::unexpected<error>(ok.error());
+    return {};
   }
 
   clock_type::time_point after(double seconds) const {
     return clock_type::now() + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(seconds));
   }
 
-  result<answer> receive(clock_type::time_point deadline) {
+  // The next message that is here already; no value: none is.
+  result<std::optional<answer>> take() {
     std::array<char, 4096> chunk;
     while (true) {
       if (auto message = in.next()) {
         auto a = parse_answer(*message);
         if (!a) return failed("an answer that is none: " + a.error().message);
-        return a;
+        return std::optional<answer>(std::move(*a));
       }
       const auto got = tls->read(chunk);
-      if (got.status == tls_status::done) {
-        if (!in.add({chunk.data(), got.n})) return failed("an answer that is too long");
-      } else if (auto ok = wait_for(got.status, deadline); !ok) {
-        return tl::unexpected<error>(ok.error());
-      }
+      if (got.status == tls_status::want_read || got.status == tls_status::want_write) return std::optional<answer>();
+      if (got.status != tls_status::done)
+        return failed(got.status == tls_status::closed ? "the server closed the connection" : tls->failure());
+      if (!in.add({chunk.data(), got.n})) return failed("an answer that is too long");
     }
   }
 
-  result<answer> call(const request& r, double extra_s = 0) {
-    const auto deadline = after(config.timeout_s + extra_s);
+  // Files what answers something else than the call. The call's answer comes back.
+  result<std::optional<answer>> sort(answer&& a) {
+    if (auto* d = std::get_if<data_answer>(&a)) {
+      if (data.size() >= max_data_held) data.pop_front();
+      data.push_back(std::move(d->octets));
+      return std::optional<answer>();
+    }
+    if (expected.empty()) return failed("an answer that nobody asked for");
+    const auto kind = expected.front();
+    expected.pop_front();
+    if (kind == due::call) return std::optional<answer>(std::move(a));
+    const auto* refusal = std::get_if<error_answer>(&a);
+    if (kind == due::data) {
+      data_refused += refusal != nullptr ? 1 : 0;
+      return std::optional<answer>();
+    }
+    if (refusal != nullptr) return failed(refusal->reason);
+    auto* c = std::get_if<changes_answer>(&a);
+    if (c == nullptr) return failed("an answer to something else");
+    polled = std::move(c->changes);
+    return std::optional<answer>();
+  }
+
+  result<void> send(const request& r, due kind, clock_type::time_point deadline) {
     const std::string out = frame(to_text(r));
     for (std::size_t sent = 0; sent < out.size();) {
       const auto n = tls->write(std::span(out).subspan(sent));
       if (n.status == tls_status::done) {
         sent += n.n;
       } else if (auto ok = wait_for(n.status, deadline); !ok) {
-        return tl::unexpected<error>(ok.error());
+        return ok;
       }
     }
-    return receive(deadline);
+    expected.push_back(kind);
+    return {};
+  }
+
+  result<answer> receive(clock_type::time_point deadline) {
+    while (true) {
+      auto got = take();
+      if (!got) return tl::unexpected<error>(got.error());
+      if (*got) {
+        auto mine = sort(std::move(**got));
+        if (!mine) return tl::unexpected<error>(mine.error());
+        if (*mine) return std::move(**mine);
+        continue;
+      }
+      if (auto ok = wait_for(tls_status::want_read, deadline); !ok) return tl::unexpected<error>(ok.error());
+    }
   }
 
   template <class Expected>
   result<Expected> call_for(const request& r, double extra_s = 0) {
-    auto a = call(r, extra_s);
+    refused = false;
+    const auto deadline = after(config.timeout_s + extra_s);
+    if (auto ok = send(r, due::call, deadline); !ok) return tl::unexpected<error>(ok.error());
+    auto a = receive(deadline);
     if (!a) return tl::unexpected<error>(a.error());
-    if (auto* refused = std::get_if<error_answer>(&*a)) return failed(refused->reason);
-    if (auto* expected = std::get_if<Expected>(&*a)) return std::move(*expected);
+    if (auto* refusal = std::get_if<error_answer>(&*a)) {
+      refused = true;
+      return failed(refusal->reason);
+    }
+    if (auto* wanted = std::get_if<Expected>(&*a)) return std::move(*wanted);
     return failed("an answer to something else");
+  }
+
+  bool poll_open() const {
+    for (const auto d : expected)
+      if (d == due::poll) return true;
+    return false;
   }
 };
 
@@ -133,11 +195,12 @@ client::~client() {
 result<std::unique_ptr<client>> client::connect(const client_config& config) {
   auto context = tls_context::client(config.identity);
   if (!context) return tl::unexpected<error>(context.error());
+  if (config.observe_secret) context->observe_secrets(config.observe_secret);
   auto fd = start_connecting(config.address, config.port);
   if (!fd) return tl::unexpected<error>(fd.error());
   auto s = std::make_unique<state>(config, std::move(*context), std::move(*fd));
   const auto deadline = s->after(config.timeout_s);
-  if (auto ok = s->wait_until(POLLOUT, deadline); !ok) return tl::unexpected<error>(ok.error());
+  if (auto ok = s->wait_for(tls_status::want_write, deadline); !ok) return tl::unexpected<error>(ok.error());
   int problem = 0;
   socklen_t length = sizeof problem;
   if (getsockopt(s->fd.get(), SOL_SOCKET, SO_ERROR, &problem, &length) != 0 || problem != 0)
@@ -148,6 +211,7 @@ result<std::unique_ptr<client>> client::connect(const client_config& config) {
   for (auto status = s->tls->handshake(); status != tls_status::done; status = s->tls->handshake()) {
     if (auto ok = s->wait_for(status, deadline); !ok) return tl::unexpected<error>(ok.error());
   }
+  s->expected.push_back(state::due::call);  // the greeting
   auto first = s->receive(deadline);
   if (!first) return tl::unexpected<error>(first.error());
   const auto* greeting = std::get_if<hello>(&*first);
@@ -187,12 +251,55 @@ result<std::vector<change>> client::changes(std::int64_t since, int wait_s) {
   return std::move(a->changes);
 }
 
-void client::interrupt() noexcept {
+bool client::refused() const { return s_->refused; }
+
+result<std::optional<std::vector<change>>> client::wait(std::int64_t since, int wait_s) {
+  using none = std::optional<std::vector<change>>;
+  const auto deadline = s_->after(s_->config.timeout_s + wait_s);
+  if (!s_->polled && !s_->poll_open()) {
+    if (auto ok = s_->send(changes_request{since, wait_s}, state::due::poll, deadline); !ok)
+      return tl::unexpected<error>(ok.error());
+  }
+  while (!s_->polled && s_->data.empty()) {
+    auto got = s_->take();
+    if (!got) return tl::unexpected<error>(got.error());
+    if (*got) {
+      auto sorted = s_->sort(std::move(**got));
+      if (!sorted) return tl::unexpected<error>(sorted.error());
+      continue;
+    }
+    const auto more = s_->wait_until(POLLIN, deadline);
+    if (!more) return tl::unexpected<error>(more.error());
+    if (!*more) return none();
+  }
+  return std::exchange(s_->polled, std::nullopt);
+}
+
+result<void> client::send_data(std::span<const std::uint8_t> octets) {
+  return s_->send(data_request{{octets.begin(), octets.end()}}, state::due::data, s_->after(s_->config.timeout_s));
+}
+
+std::optional<std::vector<std::uint8_t>> client::take_data() {
+  if (s_->data.empty()) return std::nullopt;
+  auto out = std::move(s_->data.front());
+  s_->data.pop_front();
+  return out;
+}
+
+std::uint64_t client::data_refused() const { return s_->data_refused; }
+
+void client::nudge() noexcept {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto n = write(s_->wake.get(), &one, sizeof one);
 }
 
+void client::interrupt() noexcept {
+  s_->interrupted = true;
+  nudge();
+}
+
 std::string client::key_fingerprint() const { return to_hex(std::span(s_->tls->session_fingerprint()).first(8)); }
+std::string client::suite() const { return s_->tls->suite(); }
 const std::string& client::server_name() const { return s_->config.server_name; }
 
 }  // namespace prose::function

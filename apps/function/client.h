@@ -1,7 +1,9 @@
-// A UE's connection to a ProSe Function: calls that block with a time limit, and long polls.
+// A UE's connection to a ProSe Function: calls that block with a time limit, long polls, and application data.
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "apps/function/message.h"
@@ -17,10 +19,12 @@ struct client_config {
   int port = 7999;
   std::string server_name;  ///< must be in the server's certificate
   tls_identity identity;
-  double timeout_s = 5;  ///< of each step; a long poll has its wait on top
+  double timeout_s = 5;                     ///< of each step; a long poll has its wait on top
+  tls_secret_observer observe_secret = {};  ///< for a key log that the user asked for
 };
 
-/// One thread. Every error ends the connection; connect anew.
+/// One thread, but for nudge() and interrupt(). Every error ends the connection, except that the server refused a
+/// request (refused()); connect anew.
 class client {
 public:
   static result<std::unique_ptr<client>> connect(const client_config& config);
@@ -33,11 +37,27 @@ public:
   result<list_answer> list();
   /// Changes after `since`; waits up to wait_s for one.
   result<std::vector<change>> changes(std::int64_t since, int wait_s);
-  /// Ends a call that waits in another thread: it fails at once.
+  /// Whether the last error was the server's refusal; the connection lives on then.
+  bool refused() const;
+
+  /// As changes(), but comes back empty-handed (no value) also when data arrived or when nudged; the poll goes on at
+  /// the server and the next call takes it up again.
+  result<std::optional<std::vector<change>>> wait(std::int64_t since, int wait_s);
+  /// Does not wait for the server's answer.
+  result<void> send_data(std::span<const std::uint8_t> octets);
+  /// What the server sent, oldest first.
+  std::optional<std::vector<std::uint8_t>> take_data();
+  /// Data that the server did not take: its limit of packets per second.
+  std::uint64_t data_refused() const;
+
+  /// From any thread: a wait() ends.
+  void nudge() noexcept;
+  /// From any thread: every call fails at once from now on.
   void interrupt() noexcept;
 
   /// Differs for every session and every server (tls_connection::session_fingerprint).
   std::string key_fingerprint() const;
+  std::string suite() const;
   const std::string& server_name() const;
 
 private:

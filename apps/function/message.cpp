@@ -2,22 +2,24 @@
 
 #include <mbedtls/base64.h>
 
+#include <algorithm>
 #include <cassert>
 #include <nlohmann/json.hpp>
+#include <span>
 
 namespace prose::function {
 namespace {
 
 using nlohmann::json;
 
-template <std::size_t N>
-std::string base64(const std::array<std::uint8_t, N>& octets) {
-  std::array<unsigned char, 4 * ((N + 2) / 3) + 1> text{};
+std::string base64(std::span<const std::uint8_t> octets) {
+  std::string text(4 * ((octets.size() + 2) / 3) + 1, '\0');
   std::size_t size = 0;
-  [[maybe_unused]] const int code =
-      mbedtls_base64_encode(text.data(), text.size(), &size, octets.data(), octets.size());
+  [[maybe_unused]] const int code = mbedtls_base64_encode(reinterpret_cast<unsigned char*>(text.data()), text.size(),
+                                                          &size, octets.data(), octets.size());
   assert(code == 0);
-  return {reinterpret_cast<const char*>(text.data()), size};
+  text.resize(size);
+  return text;
 }
 
 // Reads one JSON object strictly: every key must be asked for exactly once, by the right type.
@@ -78,6 +80,17 @@ public:
     std::copy_n(decoded.begin(), N, out.begin());
     return out;
   }
+  std::vector<std::uint8_t> packet(const char* key) {
+    const std::string encoded = text(key, 4 * ((max_data_octets + 2) / 3));
+    std::vector<std::uint8_t> out(3 * (encoded.size() / 4) + 3);
+    std::size_t size = 0;
+    const auto* in = reinterpret_cast<const unsigned char*>(encoded.data());
+    if (error_.empty() && (mbedtls_base64_decode(out.data(), out.size(), &size, in, encoded.size()) != 0 || size == 0 ||
+                           size > max_data_octets))
+      complain(key, "1 to " + std::to_string(max_data_octets) + " octets in base64");
+    out.resize(std::min(size, out.size()));
+    return out;
+  }
   std::vector<json> list(const char* key) {
     const json v = take(key);
     if (!v.is_array()) {
@@ -121,12 +134,11 @@ struct overloaded : F... {
 template <class... F>
 overloaded(F...) -> overloaded<F...>;
 
-std::string padded(const json& j) {
+std::string padded(const json& j, std::size_t granularity_bytes) {
   std::string text = j.dump();
   constexpr std::string_view opening = ",\"pad\":\"";
   const std::size_t least = text.size() + opening.size() + 1;
-  const std::size_t target =
-      (least + answer_granularity_bytes - 1) / answer_granularity_bytes * answer_granularity_bytes;
+  const std::size_t target = (least + granularity_bytes - 1) / granularity_bytes * granularity_bytes;
   text.pop_back();
   text.append(opening).append(target - least, '.').append("\"}");
   return text;
@@ -154,32 +166,36 @@ result<request> parse_request(std::string_view text) {
     r.wait_s = static_cast<int>(in.integer("wait_s", 0, max_wait_s));
     return finished<changes_request, request>(in, r);
   }
-  in.complain("op", "register, grant, withdraw, list or changes");
+  if (op == "data") return finished<data_request, request>(in, {in.packet("octets")});
+  in.complain("op", "register, grant, withdraw, list, changes or data");
   return finished<list_request, request>(in, {});
 }
 
 std::string to_text(const request& r) {
-  return std::visit(overloaded{[](const register_request& v) {
-                                 return json{{"op", "register"},
-                                             {"name", v.name},
-                                             {"key", base64(v.key.octets)},
-                                             {"proof", base64(v.proof)},
-                                             {"replace", v.replace}};
-                               },
-                               [](const grant_request& v) {
-                                 return json{{"op", "grant"}, {"peer", v.peer}};
-                               },
-                               [](const withdraw_request& v) {
-                                 return json{{"op", "withdraw"}, {"peer", v.peer}};
-                               },
-                               [](const list_request&) {
-                                 return json{{"op", "list"}};
-                               },
-                               [](const changes_request& v) {
-                                 return json{{"op", "changes"}, {"since", v.since}, {"wait_s", v.wait_s}};
-                               }},
-                    r)
-      .dump();
+  return padded(std::visit(overloaded{[](const register_request& v) {
+                                        return json{{"op", "register"},
+                                                    {"name", v.name},
+                                                    {"key", base64(v.key.octets)},
+                                                    {"proof", base64(v.proof)},
+                                                    {"replace", v.replace}};
+                                      },
+                                      [](const grant_request& v) {
+                                        return json{{"op", "grant"}, {"peer", v.peer}};
+                                      },
+                                      [](const withdraw_request& v) {
+                                        return json{{"op", "withdraw"}, {"peer", v.peer}};
+                                      },
+                                      [](const list_request&) {
+                                        return json{{"op", "list"}};
+                                      },
+                                      [](const changes_request& v) {
+                                        return json{{"op", "changes"}, {"since", v.since}, {"wait_s", v.wait_s}};
+                                      },
+                                      [](const data_request& v) {
+                                        return json{{"op", "data"}, {"octets", base64(v.octets)}};
+                                      }},
+                           r),
+                request_granularity_bytes);
 }
 
 result<answer> parse_answer(std::string_view text) {
@@ -224,7 +240,8 @@ result<answer> parse_answer(std::string_view text) {
     }
     return finished<changes_answer, answer>(in, std::move(a));
   }
-  in.complain("answer", "hello, done, error, list or changes");
+  if (kind == "data") return finished<data_answer, answer>(in, {in.packet("octets")});
+  in.complain("answer", "hello, done, error, list, changes or data");
   return finished<done_answer, answer>(in, {});
 }
 
@@ -256,8 +273,12 @@ std::string to_text(const answer& a) {
                                                 {"permitted", v.permitted},
                                                 {"key", base64(v.key.octets)}});
                               return json{{"answer", "changes"}, {"changes", std::move(list)}};
+                            },
+                            [](const data_answer& d) {
+                              return json{{"answer", "data"}, {"octets", base64(d.octets)}};
                             }},
-                 a));
+                 a),
+      answer_granularity_bytes);
 }
 
 std::string_view describe(refusal r) {

@@ -19,6 +19,7 @@ inline constexpr std::size_t max_request_bytes = 16 * 1024;
 inline constexpr std::size_t max_answer_bytes = 512 * 1024;  // a list of max_grants_per_user peers fits
 inline constexpr int max_changes_per_answer = 64;
 inline constexpr int max_wait_s = 60;
+inline constexpr std::size_t max_data_octets = 1500;  // one packet
 
 using proof_octets = std::array<std::uint8_t, 32>;
 
@@ -36,15 +37,21 @@ struct withdraw_request {
   std::string peer;
 };
 struct list_request {};
-/// Answered at once when there is a change after `since`, else when one comes or after wait_s.
+/// Answered at once when there is a change after `since`, else when one comes, after wait_s, or with the next request.
 struct changes_request {
   std::int64_t since = 0;
   int wait_s = 0;
 };
-using request = std::variant<register_request, grant_request, withdraw_request, list_request, changes_request>;
+/// Application data for the server.
+struct data_request {
+  std::vector<std::uint8_t> octets;
+};
+using request =
+    std::variant<register_request, grant_request, withdraw_request, list_request, changes_request, data_request>;
 
 /// Strict: an unknown operation or key, a missing or ill-typed value, a value out of range is an error of one line.
 result<request> parse_request(std::string_view text);
+/// Padded like an answer: the length of a request does not tell whom it names.
 std::string to_text(const request& r);
 
 /// First message of a connection, from the server.
@@ -64,13 +71,19 @@ struct list_answer {
 struct changes_answer {
   std::vector<change> changes;
 };
-using answer = std::variant<hello, done_answer, error_answer, list_answer, changes_answer>;
+/// Application data of the server. It answers nothing and may come at any time; every request has one other answer, and
+/// the answers come in the order of the requests.
+struct data_answer {
+  std::vector<std::uint8_t> octets;
+};
+using answer = std::variant<hello, done_answer, error_answer, list_answer, changes_answer, data_answer>;
 
 result<answer> parse_answer(std::string_view text);
 /// Padded with a key "pad" to a multiple of answer_granularity_bytes: an answer's length tells little of its content,
 /// and nothing of whether a grant was returned.
 std::string to_text(const answer& a);
 inline constexpr std::size_t answer_granularity_bytes = 512;
+inline constexpr std::size_t request_granularity_bytes = 256;
 
 /// One line for a user.
 std::string_view describe(refusal r);

@@ -1,6 +1,5 @@
 #include "apps/function/server.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -8,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -19,6 +20,8 @@
 #include <vector>
 
 #include "apps/common/file_descriptor.h"
+#include "apps/function/address.h"
+#include "apps/function/application_port.h"
 #include "apps/function/message.h"
 #include "apps/function/possession.h"
 #include "security/crypto/x25519.h"
@@ -38,6 +41,24 @@ time_point after(double seconds) {
 constexpr std::size_t max_queued_bytes = 2 * max_answer_bytes;
 constexpr std::size_t max_requests_per_turn = 8;
 
+constexpr int handshake_steps_per_turn = 4;
+constexpr int max_datagrams_per_turn = 64;
+
+/// So many a second, twice as many at once.
+struct token_bucket {
+  double tokens = -1;  // fills at the first use
+  time_point at = clock_type::now();
+  bool take(double rate) {
+    const auto now = clock_type::now();
+    tokens =
+        tokens < 0 ? 2 * rate : std::min(2 * rate, tokens + rate * std::chrono::duration<double>(now - at).count());
+    at = now;
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
+  }
+};
+
 struct connection {
   connection(file_descriptor f, std::string a, tls_connection t, double handshake_s)
       : fd(std::move(f)), address(std::move(a)), tls(std::move(t)), deadline(after(handshake_s)) {}
@@ -54,8 +75,7 @@ struct connection {
   std::string out;
   std::optional<changes_request> waiting;
   time_point deadline;  // of what it is doing now; then it is closed (a long poll: answered)
-  double tokens = 0;
-  time_point tokens_at = clock_type::now();
+  token_bucket requests, packets;
 };
 
 }  // namespace
@@ -71,7 +91,13 @@ struct server::state {
   security::crypto::mbedtls_x25519 dh{random};
   std::unordered_map<int, std::unique_ptr<connection>> connections;
   std::map<std::string, int> per_address;
-  std::unordered_multimap<std::string, int> waiting;  // user name -> connection
+  std::unordered_multimap<std::string, int> waiting;            // user name -> connection
+  std::unordered_map<std::string, std::deque<int>> by_account;  // oldest first
+  std::unordered_map<std::string, int> data_to;  // user name -> the connection that polled last takes the user's data
+  std::map<std::string, std::deque<int>> handshakes;  // by address, those that can go on
+  std::string last_shaken;
+  std::optional<time_point> accept_again;
+  application_port application;
   server_counters counters;
   std::string server_name;
   std::optional<error> failure;
@@ -92,6 +118,7 @@ struct server::state {
 
   void stop_waiting(connection& c) {
     c.waiting.reset();
+    --counters.waiting;
     const auto [first, last] = waiting.equal_range(c.name);
     for (auto it = first; it != last; ++it) {
       if (it->second == c.fd.get()) {
@@ -106,6 +133,11 @@ struct server::state {
     if (it == connections.end()) return;
     connection& c = *it->second;
     if (c.waiting) stop_waiting(c);
+    if (const auto d = data_to.find(c.name); d != data_to.end() && d->second == fd) data_to.erase(d);
+    if (const auto own = by_account.find(c.account); own != by_account.end()) {
+      std::erase(own->second, fd);
+      if (own->second.empty()) by_account.erase(own);
+    }
     if (--per_address[c.address] == 0) per_address.erase(c.address);
     connections.erase(it);
     counters.open = connections.size();
@@ -113,16 +145,14 @@ struct server::state {
 
   void accept_all() {
     while (true) {
-      sockaddr_storage from{};
-      socklen_t length = sizeof from;
-      file_descriptor fd(
-          accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (!fd) return;  // none left, or out of descriptors: the backlog waits
-      char text[INET6_ADDRSTRLEN] = "";
-      if (from.ss_family == AF_INET)
-        inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&from)->sin_addr, text, sizeof text);
-      else
-        inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&from)->sin6_addr, text, sizeof text);
+      socket_address from;
+      from.length = sizeof from.storage;
+      file_descriptor fd(accept4(listener.get(), from.generic(), &from.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!fd) {
+        if (errno == EMFILE || errno == ENFILE) pause_accepting();
+        return;
+      }
+      const std::string text = from.text();
       const auto count = per_address.find(text);
       if (connections.size() >= static_cast<std::size_t>(config.limits.max_connections) ||
           (count != per_address.end() && count->second >= config.limits.max_connections_per_address)) {
@@ -144,6 +174,52 @@ struct server::state {
       connections.emplace(number, std::move(c));
       counters.open = connections.size();
     }
+  }
+
+  // Out of descriptors: the backlog waits, rather than that we spin on it.
+  void pause_accepting() {
+    epoll_ctl(epoll.get(), EPOLL_CTL_DEL, listener.get(), nullptr);
+    accept_again = after(0.5);
+  }
+
+  void resume_accepting() {
+    if (!accept_again || clock_type::now() < *accept_again) return;
+    accept_again.reset();
+    epoll_event e{};
+    e.events = EPOLLIN;
+    e.data.fd = listener.get();
+    epoll_ctl(epoll.get(), EPOLL_CTL_ADD, listener.get(), &e);
+  }
+
+  // Handshakes cost milliseconds, requests microseconds: whoever is connected goes first, and a turn has a few
+  // handshake steps only, one address after another, so that a flood from one address delays the others little.
+  void queue_handshake(const connection& c) {
+    auto& line = handshakes[c.address];
+    if (std::find(line.begin(), line.end(), c.fd.get()) == line.end()) line.push_back(c.fd.get());
+  }
+
+  void shake_hands() {
+    for (int steps = 0; steps < handshake_steps_per_turn && !handshakes.empty(); ++steps) {
+      auto at = handshakes.upper_bound(last_shaken);
+      if (at == handshakes.end()) at = handshakes.begin();
+      last_shaken = at->first;
+      const int fd = at->second.front();
+      at->second.pop_front();
+      if (at->second.empty()) handshakes.erase(at);
+      const auto it = connections.find(fd);
+      if (it == connections.end() || it->second->established) continue;
+      if (!proceed(*it->second)) close(fd);
+    }
+  }
+
+  // A user's devices and tools may be connected at once, but not without end.
+  void limit_user(connection& c) {
+    auto& own = by_account[c.account];
+    own.push_back(c.fd.get());
+    if (own.size() <= static_cast<std::size_t>(config.limits.max_connections_per_user)) return;
+    const int oldest = own.front();
+    log(*connections.at(oldest), "too many connections; the oldest is closed");
+    close(oldest);
   }
 
   void queue(connection& c, const answer& a) {
@@ -170,10 +246,15 @@ struct server::state {
         return false;
       }
       c.account = c.tls.peer_name();
-      if (c.account.empty()) return false;
+      if (!valid_name(c.account)) return false;
+      if (config.denied.contains(c.account)) {
+        log(c, "denied");
+        c.account.clear();
+        return false;
+      }
       c.established = true;
       ++counters.handshakes;
-      c.tokens = 2 * config.limits.requests_per_second;
+      limit_user(c);
       auto name = db.name_of(c.account);
       if (!name) return give_up(name.error());
       c.name = *name;
@@ -226,28 +307,20 @@ struct server::state {
     return false;
   }
 
-  bool allowed(connection& c) {
-    const auto now = clock_type::now();
-    const double rate = config.limits.requests_per_second;
-    c.tokens = std::min(2 * rate, c.tokens + rate * std::chrono::duration<double>(now - c.tokens_at).count());
-    c.tokens_at = now;
-    if (c.tokens < 1) return false;
-    c.tokens -= 1;
-    return true;
-  }
-
   bool handle(connection& c, const std::string& message) {
     ++counters.requests;
     if (c.waiting) {  // one request at a time; a new one ends the wait
       stop_waiting(c);
       queue(c, changes_answer{});
     }
-    if (!allowed(c)) {
+    const auto parsed = parse_request(message);
+    const bool is_data = parsed && std::holds_alternative<data_request>(*parsed);
+    if (!(is_data ? c.packets.take(config.limits.packets_per_second)
+                  : c.requests.take(config.limits.requests_per_second))) {
       ++counters.rate_limited;
       queue(c, error_answer{"too many requests; wait a little"});
       return true;
     }
-    const auto parsed = parse_request(message);
     if (!parsed) {
       ++counters.bad_requests;
       queue(c, error_answer{parsed.error().message.substr(0, 200)});
@@ -306,6 +379,7 @@ struct server::state {
       queue(c, error_answer{std::string(describe(refusal::not_registered))});
       return true;
     }
+    data_to[c.name] = c.fd.get();
     auto found = db.changes(c.name, r.since, max_changes_per_answer);
     if (!found) return give_up(found.error());
     if (!found->empty() || r.wait_s == 0) {
@@ -315,7 +389,48 @@ struct server::state {
     c.waiting = r;
     c.deadline = after(r.wait_s);
     waiting.emplace(c.name, c.fd.get());
+    ++counters.waiting;
     return true;
+  }
+
+  bool serve(connection& c, const data_request& r) {
+    if (c.name.empty()) {
+      queue(c, error_answer{std::string(describe(refusal::not_registered))});
+      return true;
+    }
+    ++counters.data_in;
+    if (!application.deliver(c.name, r.octets)) ++counters.data_dropped;
+    queue(c, done_answer{});
+    if (config.application.echo) send_data(c, r.octets);
+    return true;
+  }
+
+  void send_data(connection& c, std::vector<std::uint8_t> octets) {
+    if (c.out.size() > max_queued_bytes) {
+      ++counters.data_dropped;
+      return;
+    }
+    ++counters.data_out;
+    const auto deadline = c.deadline;
+    const bool idle = c.out.empty();
+    queue(c, data_answer{std::move(octets)});
+    // Data does not keep a long poll or a slow reader alive: their time goes on.
+    if (c.waiting || !idle) c.deadline = deadline;
+  }
+
+  void take_datagrams() {
+    for (int i = 0; i < max_datagrams_per_turn; ++i) {
+      auto d = application.poll();
+      if (!d) return;
+      const auto to = data_to.find(d->name);
+      if (to == data_to.end()) {
+        ++counters.data_dropped;
+        continue;
+      }
+      connection& c = *connections.at(to->second);
+      send_data(c, std::move(d->octets));
+      if (!write_answers(c)) close(c.fd.get());
+    }
   }
 
   void answer_waiting(int fd) {
@@ -358,7 +473,11 @@ struct server::state {
 
   void turn(int fd) {
     const auto it = connections.find(fd);
-    if (it != connections.end() && !proceed(*it->second)) close(fd);
+    if (it == connections.end()) return;
+    if (!it->second->established)
+      queue_handshake(*it->second);
+    else if (!proceed(*it->second))
+      close(fd);
     wake_changed();
   }
 
@@ -382,37 +501,34 @@ result<std::unique_ptr<server>> server::open(const server_config& config, securi
   auto db = store::open(config.store_path);
   if (!db) return tl::unexpected<error>(db.error());
   auto s = std::make_unique<state>(config, random, std::move(audit), std::move(*tls), std::move(*db));
-  s->server_name = s->tls.own_name();
+  if (config.observe_secret) s->tls.observe_secrets(config.observe_secret);
+  const std::string certified = s->tls.own_name();
+  s->server_name = config.name.empty() ? certified : config.name;
+  if (s->server_name.empty()) return fail("a server without a certificate needs a name");
   if (!valid_name(s->server_name))
-    return fail(config.identity.certificate_path + ": its common name is no valid server name");
+    return fail("server name '" + s->server_name + "': accepted are 1 to 64 of a-z A-Z 0-9 . _ -");
+  if (!certified.empty() && certified != s->server_name)
+    return fail(config.identity.certificate_path + ": its common name is '" + certified + "', not '" + s->server_name +
+                "'");
 
-  sockaddr_storage address{};
-  socklen_t length = sizeof(sockaddr_in);
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
-  if (inet_pton(AF_INET, config.address.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(static_cast<std::uint16_t>(config.port));
-  } else if (inet_pton(AF_INET6, config.address.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(static_cast<std::uint16_t>(config.port));
-    length = sizeof(sockaddr_in6);
-  } else {
-    return fail("address '" + config.address + "': accepted is an IPv4 or IPv6 address");
-  }
+  auto address = parse_address(config.address, config.port);
+  if (!address) return fail("address '" + config.address + "': accepted is an IPv4 or IPv6 address");
   const int on = 1;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  s->listener = file_descriptor(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  s->listener = file_descriptor(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   s->epoll = file_descriptor(epoll_create1(EPOLL_CLOEXEC));
   s->wake = file_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!s->listener || !s->epoll || !s->wake ||
       setsockopt(s->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      bind(s->listener.get(), generic, length) != 0 || listen(s->listener.get(), 512) != 0 ||
-      getsockname(s->listener.get(), generic, &length) != 0)
+      bind(s->listener.get(), address->generic(), address->length) != 0 || listen(s->listener.get(), 512) != 0 ||
+      getsockname(s->listener.get(), address->generic(), &address->length) != 0)
     return fail("cannot listen on " + config.address + " port " + std::to_string(config.port) + ": " +
                 std::strerror(errno));
-  s->port = ntohs(address.ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
-  for (const int fd : {s->listener.get(), s->wake.get()}) {
+  s->port = address->port();
+  auto application = application_port::open(config.application);
+  if (!application) return tl::unexpected<error>(application.error());
+  s->application = std::move(*application);
+  for (const int fd : {s->listener.get(), s->wake.get(), s->application.listening()}) {
+    if (fd < 0) continue;
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.fd = fd;
@@ -425,19 +541,23 @@ result<void> server::run() {
   std::array<epoll_event, 256> events;
   auto next_expiry = after(0);
   while (true) {
-    const int n =
-        epoll_wait(s_->epoll.get(), events.data(), static_cast<int>(events.size()), s_->again.empty() ? 100 : 0);
+    const bool busy = !s_->again.empty() || !s_->handshakes.empty();
+    const int n = epoll_wait(s_->epoll.get(), events.data(), static_cast<int>(events.size()), busy ? 0 : 100);
     if (n < 0 && errno != EINTR) return fail(std::string("epoll: ") + std::strerror(errno));
     for (int i = 0; i < n; ++i) {
       const int fd = events[static_cast<std::size_t>(i)].data.fd;
       if (fd == s_->wake.get()) return {};
       if (fd == s_->listener.get())
         s_->accept_all();
+      else if (fd == s_->application.listening())
+        s_->take_datagrams();
       else
         s_->turn(fd);
     }
     const auto again = std::exchange(s_->again, {});
     for (const int fd : again) s_->turn(fd);
+    s_->shake_hands();
+    s_->resume_accepting();
     if (clock_type::now() >= next_expiry) {
       s_->expire();
       next_expiry = after(0.1);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "apps/function/store.h"
@@ -17,18 +18,31 @@ namespace prose::function {
 struct server_limits {
   int max_connections = 4096;
   int max_connections_per_address = 1024;
-  double requests_per_second = 20;  ///< sustained, for each connection; twice as many at once
-  double handshake_s = 5;           ///< from the TCP connection to the end of the TLS handshake
+  int max_connections_per_user = 8;  ///< one more ends the oldest
+  double requests_per_second = 20;   ///< sustained, for each connection; twice as many at once
+  double packets_per_second = 200;   ///< application data, likewise
+  double handshake_s = 5;            ///< from the TCP connection to the end of the TLS handshake
   double frame_s = 10;  ///< from the first octet of a request to its last, and for the client to take an answer
   double idle_s = 180;  ///< without a request, a long poll not counted
 };
 
+/// Application data: each packet of a UE goes to `forward` as a datagram "NAME OCTETS"; a datagram "NAME OCTETS" that
+/// comes to `listen` goes to that user, if connected. Or every packet goes back to its sender.
+struct application_config {
+  std::string listen, forward;  ///< ADDRESS:PORT; empty: nothing
+  bool echo = false;
+};
+
 struct server_config {
   std::string address = "127.0.0.1";
-  int port = 7999;  ///< 0: any free one
+  int port = 7999;   ///< 0: any free one
+  std::string name;  ///< empty: the certificate's common name
   tls_identity identity;
   std::string store_path = "function.db";
   server_limits limits;
+  application_config application;
+  std::set<std::string> denied;             ///< users whose certificates are refused though they have not expired
+  tls_secret_observer observe_secret = {};  ///< for tests
 };
 
 /// What happened, for an audit log: never a key, a proof or the content of an answer.
@@ -40,7 +54,7 @@ struct audit_record {
 
 struct server_counters {
   std::atomic<std::uint64_t> accepted{0}, refused_connections{0}, handshakes{0}, failed_handshakes{0}, requests{0},
-      bad_requests{0}, rate_limited{0}, timed_out{0}, open{0};
+      bad_requests{0}, rate_limited{0}, timed_out{0}, open{0}, waiting{0}, data_in{0}, data_out{0}, data_dropped{0};
 };
 
 class server {

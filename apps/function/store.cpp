@@ -106,6 +106,11 @@ struct store::state {
                 " SELECT ?1, coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM change WHERE name = ?1");
     s.bind(name).bind(peer).bind(std::int64_t{permitted}).bind(key);
     if (s.step() != SQLITE_DONE) return failed();
+    // Only the last change of each peer matters; so what a user can make the store grow by is bounded.
+    statement old(db,
+                  "DELETE FROM change WHERE name = ?1 AND peer = ?2"
+                  " AND version < (SELECT max(version) FROM change WHERE name = ?1)");
+    if (old.bind(name).bind(peer).step() != SQLITE_DONE) return failed();
     changed_pending.insert(name);
     return {};
   }

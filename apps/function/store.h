@@ -25,7 +25,7 @@ enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, not_r
 
 /// A mutual permission that began, ended, or whose key was replaced, as one of the two sides sees it.
 struct change {
-  std::int64_t version = 0;  ///< counts this user's changes from 1, without gaps
+  std::int64_t version = 0;  ///< counts this user's changes from 1
   std::string peer;
   bool permitted = false;
   public_key key{};  ///< the peer's, when permitted
@@ -56,7 +56,8 @@ public:
   result<refusal> withdraw(const std::string& name, const std::string& peer);
   result<std::vector<std::string>> granted_by(const std::string& name) const;
   result<std::vector<mutual_peer>> mutual_peers(const std::string& name) const;
-  /// At most `limit` changes after version `since`, oldest first.
+  /// At most `limit` changes after version `since`, oldest first; of each peer only the last one is kept, so that all
+  /// of them together, from 0 on, say how things stand.
   result<std::vector<change>> changes(const std::string& name, std::int64_t since, int limit) const;
   /// Users with changes recorded since the last call of this function, for waking those who wait.
   std::vector<std::string> take_changed_users();

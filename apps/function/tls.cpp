@@ -12,8 +12,13 @@
 #include <mbedtls/x509_crt.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+
+#include "apps/function/store.h"
+#include "apps/keys/key_file.h"
 
 namespace prose::function {
 namespace {
@@ -31,6 +36,12 @@ constexpr int suites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
                           MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
                           MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
                           0};
+constexpr int psk_suites[] = {MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0};
+constexpr int all_suites[] = {
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,     MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0};
 
 int send_socket(void* context, const unsigned char* data, std::size_t size) {
   const auto n = send(*static_cast<int*>(context), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -70,9 +81,38 @@ struct tls_context::state {
   mbedtls_x509_crt own;
   mbedtls_pk_context key;
   mbedtls_ssl_config config;
-  // mbedTLS 2.28 gives a session's secret to a callback of the shared configuration, in the middle of that connection's
-  // handshake step; the step notes which connection it is (one thread a context).
+  // mbedTLS 2.28 gives a session's secret and a client's PSK identity to callbacks of the shared configuration, in the
+  // middle of that connection's handshake step; the step notes which connection it is (one thread a context).
   std::array<std::uint8_t, 32>* exporting = nullptr;
+  std::string* psk_identity = nullptr;
+  tls_secret_observer observer;
+  std::string psk_folder;
+
+  void observe(const unsigned char* master, const unsigned char* client_random, const unsigned char* server_random) {
+    if (!observer) return;
+    tls_secret secret;
+    std::copy_n(master, secret.master.size(), secret.master.begin());
+    std::copy_n(client_random, secret.client_random.size(), secret.client_random.begin());
+    std::copy_n(server_random, secret.server_random.size(), secret.server_random.begin());
+    observer(secret);
+    security::wipe(secret.master);
+  }
+
+  /// Server: the key of an identity.
+  static int find_psk(void* self, mbedtls_ssl_context* ssl, const unsigned char* identity, std::size_t size) {
+    auto* s = static_cast<state*>(self);
+    const std::string name(reinterpret_cast<const char*>(identity), std::min(size, max_name_bytes + 1));
+    if (valid_name(name)) {
+      if (const auto psk = keys::read_psk(s->psk_folder + "/" + name + ".psk"); psk) {
+        if (s->psk_identity != nullptr) *s->psk_identity = name;
+        return mbedtls_ssl_set_hs_psk(ssl, psk->expose().data(), psk->expose().size());
+      }
+    }
+    // A stranger fails at the end of the handshake, as somebody with a wrong key does: no name can be probed for.
+    std::array<unsigned char, 32> unknown{};
+    mbedtls_ctr_drbg_random(&s->random, unknown.data(), unknown.size());
+    return mbedtls_ssl_set_hs_psk(ssl, unknown.data(), unknown.size());
+  }
 
   state() {
     mbedtls_entropy_init(&entropy);
@@ -92,12 +132,16 @@ struct tls_context::state {
   }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
+  result<void> load_certificate(const tls_identity& identity);
+  result<void> load_psk(const tls_identity& identity, bool is_server);
 
 #if MBEDTLS_VERSION_MAJOR < 3
   static int export_keys(void* self, const unsigned char* master, const unsigned char*, std::size_t, std::size_t,
-                         std::size_t) {
+                         std::size_t, const unsigned char* client_random, const unsigned char* server_random,
+                         mbedtls_tls_prf_types) {
     auto* s = static_cast<state*>(self);
     if (s->exporting != nullptr) fingerprint_secret(*s->exporting, master, 48);
+    s->observe(master, client_random, server_random);
     return 0;
   }
 #endif
@@ -107,40 +151,77 @@ tls_context::tls_context(std::unique_ptr<state> s) : s_(std::move(s)) {}
 tls_context::tls_context(tls_context&&) noexcept = default;
 tls_context& tls_context::operator=(tls_context&&) noexcept = default;
 tls_context::~tls_context() = default;
-std::string tls_context::own_name() const { return common_name(&s_->own); }
+std::string tls_context::own_name() const { return s_->own.raw.p == nullptr ? "" : common_name(&s_->own); }
+void tls_context::observe_secrets(tls_secret_observer observer) { s_->observer = std::move(observer); }
 
 result<tls_context> tls_context::server(const tls_identity& identity) { return load(identity, true); }
 result<tls_context> tls_context::client(const tls_identity& identity) { return load(identity, false); }
+
+result<void> tls_context::state::load_certificate(const tls_identity& identity) {
+  if (const int c = mbedtls_x509_crt_parse_file(&authority, identity.ca_path.c_str()); c != 0)
+    return fail(identity.ca_path + ": not a CA certificate: " + describe_code(c));
+  if (const int c = mbedtls_x509_crt_parse_file(&own, identity.certificate_path.c_str()); c != 0)
+    return fail(identity.certificate_path + ": not a certificate: " + describe_code(c));
+#if MBEDTLS_VERSION_MAJOR >= 3
+  const int key_code =
+      mbedtls_pk_parse_keyfile(&key, identity.key_path.c_str(), nullptr, mbedtls_ctr_drbg_random, &random);
+  const int pair_code =
+      key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key, mbedtls_ctr_drbg_random, &random);
+#else
+  const int key_code = mbedtls_pk_parse_keyfile(&key, identity.key_path.c_str(), nullptr);
+  const int pair_code = key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key);
+#endif
+  if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
+  if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
+  mbedtls_ssl_conf_ca_chain(&config, &authority, nullptr);
+  if (const int c = mbedtls_ssl_conf_own_cert(&config, &own, &key); c != 0)
+    return fail(identity.certificate_path + ": " + describe_code(c));
+  return {};
+}
+
+result<void> tls_context::state::load_psk(const tls_identity& identity, bool is_server) {
+  if (is_server) {
+    psk_folder = identity.psk_folder;
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(psk_folder, ignored))
+      return fail(psk_folder + ": not a folder; accepted: one of files NAME.psk");
+    mbedtls_ssl_conf_psk_cb(&config, find_psk, this);
+    return {};
+  }
+  if (!valid_name(identity.psk_identity)) return fail("TLS: a pre-shared key needs the user's name");
+  const auto psk = keys::read_psk(identity.psk_path);
+  if (!psk) return tl::unexpected<error>(psk.error());
+  if (const int c = mbedtls_ssl_conf_psk(&config, psk->expose().data(), psk->expose().size(),
+                                         reinterpret_cast<const unsigned char*>(identity.psk_identity.data()),
+                                         identity.psk_identity.size());
+      c != 0)
+    return fail(identity.psk_path + ": " + describe_code(c));
+  return {};
+}
 
 result<tls_context> tls_context::load(const tls_identity& identity, bool is_server) {
   auto s = std::make_unique<state>();
   if (const int c = mbedtls_ctr_drbg_seed(&s->random, mbedtls_entropy_func, &s->entropy, nullptr, 0); c != 0)
     return fail("TLS: no entropy: " + describe_code(c));
-  if (const int c = mbedtls_x509_crt_parse_file(&s->authority, identity.ca_path.c_str()); c != 0)
-    return fail(identity.ca_path + ": not a CA certificate: " + describe_code(c));
-  if (const int c = mbedtls_x509_crt_parse_file(&s->own, identity.certificate_path.c_str()); c != 0)
-    return fail(identity.certificate_path + ": not a certificate: " + describe_code(c));
-#if MBEDTLS_VERSION_MAJOR >= 3
-  const int key_code =
-      mbedtls_pk_parse_keyfile(&s->key, identity.key_path.c_str(), nullptr, mbedtls_ctr_drbg_random, &s->random);
-  const int pair_code =
-      key_code != 0 ? key_code : mbedtls_pk_check_pair(&s->own.pk, &s->key, mbedtls_ctr_drbg_random, &s->random);
-#else
-  const int key_code = mbedtls_pk_parse_keyfile(&s->key, identity.key_path.c_str(), nullptr);
-  const int pair_code = key_code != 0 ? key_code : mbedtls_pk_check_pair(&s->own.pk, &s->key);
-#endif
-  if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
-  if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
-
   auto* config = &s->config;
   mbedtls_ssl_config_defaults(config, is_server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
                               MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+  const bool with_psk = is_server ? !identity.psk_folder.empty() : !identity.psk_path.empty();
+  const bool with_certificate =
+      !identity.ca_path.empty() || !identity.certificate_path.empty() || !identity.key_path.empty();
+  if (!with_psk && !with_certificate) return fail("TLS: neither a certificate nor a pre-shared key is given");
+  if (!is_server && with_psk && with_certificate)
+    return fail("TLS: accepted are ca, certificate and key, or a pre-shared key, not both");
+  if (with_certificate) {
+    if (auto ok = s->load_certificate(identity); !ok) return tl::unexpected<error>(ok.error());
+  }
+  if (with_psk) {
+    if (auto ok = s->load_psk(identity, is_server); !ok) return tl::unexpected<error>(ok.error());
+  }
+  mbedtls_ssl_conf_ciphersuites(config, !with_psk ? suites : with_certificate ? all_suites : psk_suites);
+
   mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &s->random);
   mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_ca_chain(config, &s->authority, nullptr);
-  if (const int c = mbedtls_ssl_conf_own_cert(config, &s->own, &s->key); c != 0)
-    return fail(identity.certificate_path + ": " + describe_code(c));
-  mbedtls_ssl_conf_ciphersuites(config, suites);
   mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
   mbedtls_ssl_conf_max_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
@@ -151,12 +232,7 @@ result<tls_context> tls_context::load(const tls_identity& identity, bool is_serv
   mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #endif
 #if MBEDTLS_VERSION_MAJOR < 3
-  mbedtls_ssl_conf_export_keys_ext_cb(
-      config,
-      [](void* self, const unsigned char* master, const unsigned char* block, std::size_t mac, std::size_t key,
-         std::size_t iv, const unsigned char*, const unsigned char*,
-         mbedtls_tls_prf_types) { return state::export_keys(self, master, block, mac, key, iv); },
-      s.get());
+  mbedtls_ssl_conf_export_keys_ext_cb(config, state::export_keys, s.get());
 #endif
   return tls_context(std::move(s));
 }
@@ -167,6 +243,7 @@ struct tls_connection::state {
   int socket = -1;
   int last_code = 0;
   std::array<std::uint8_t, 32> fingerprint{};
+  std::string psk_identity;
 
   state() { mbedtls_ssl_init(&ssl); }
   ~state() { mbedtls_ssl_free(&ssl); }
@@ -183,8 +260,11 @@ struct tls_connection::state {
   }
 #if MBEDTLS_VERSION_MAJOR >= 3
   static void export_keys(void* self, mbedtls_ssl_key_export_type, const unsigned char* secret, std::size_t size,
-                          const unsigned char*, const unsigned char*, mbedtls_tls_prf_types) {
-    fingerprint_secret(static_cast<state*>(self)->fingerprint, secret, size);
+                          const unsigned char* client_random, const unsigned char* server_random,
+                          mbedtls_tls_prf_types) {
+    auto* s = static_cast<state*>(self);
+    fingerprint_secret(s->fingerprint, secret, size);
+    if (size == 48) s->context->observe(secret, client_random, server_random);
   }
 #endif
 };
@@ -212,8 +292,10 @@ result<tls_connection> tls_connection::make(const tls_context& context, int sock
 
 tls_status tls_connection::handshake() {
   s_->context->exporting = &s_->fingerprint;
+  s_->context->psk_identity = &s_->psk_identity;
   const int code = mbedtls_ssl_handshake(&s_->ssl);
   s_->context->exporting = nullptr;
+  s_->context->psk_identity = nullptr;
   return s_->status_of(code);
 }
 
@@ -244,7 +326,15 @@ std::string tls_connection::failure() const {
   return describe_code(s_->last_code);
 }
 
-std::string tls_connection::peer_name() const { return common_name(mbedtls_ssl_get_peer_cert(&s_->ssl)); }
+std::string tls_connection::suite() const {
+  const char* name = mbedtls_ssl_get_ciphersuite(&s_->ssl);
+  return name == nullptr ? "" : name;
+}
+
+std::string tls_connection::peer_name() const {
+  if (!s_->psk_identity.empty()) return s_->psk_identity;
+  return common_name(mbedtls_ssl_get_peer_cert(&s_->ssl));
+}
 
 const std::array<std::uint8_t, 32>& tls_connection::session_fingerprint() const { return s_->fingerprint; }
 

@@ -40,7 +40,9 @@ public:
     std::filesystem::create_directories(path);
     EXPECT_TRUE(make_authority(path, "ca", 30));
     for (const char* name : {"function.example", "other.example", "mary", "john", "peter"})
-      EXPECT_TRUE(issue_certificate(path, "ca", name, 30));
+      EXPECT_TRUE(issue_certificate(
+          path, "ca", name,
+          std::string(name).find(".example") != std::string::npos ? certificate_use::server : certificate_use::ue, 30));
   }
   ~authority_folder() { std::filesystem::remove_all(path); }
   tls_identity identity(const std::string& name) const {

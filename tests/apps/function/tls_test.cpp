@@ -7,9 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <set>
+
+#include "apps/keys/key_file.h"
 
 namespace prose::function {
 namespace {
@@ -33,8 +36,8 @@ protected:
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     ASSERT_TRUE(make_authority(folder_, "ca", 30));
-    ASSERT_TRUE(issue_certificate(folder_, "ca", "function.example", 30));
-    ASSERT_TRUE(issue_certificate(folder_, "ca", "mary", 30));
+    ASSERT_TRUE(issue_certificate(folder_, "ca", "function.example", certificate_use::server, 30));
+    ASSERT_TRUE(issue_certificate(folder_, "ca", "mary", certificate_use::ue, 30));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   tls_identity identity(const std::string& name, const std::string& authority = "ca") const {
@@ -90,7 +93,8 @@ TEST_F(tls, certificates_of_the_authority_open_a_session_with_its_own_secret) {
 
 TEST_F(tls, foreign_certificates_are_refused_on_both_sides) {
   ASSERT_TRUE(make_authority(folder_, "other-ca", 30));
-  ASSERT_TRUE(issue_certificate(folder_, "other-ca", "eve", 30));
+  ASSERT_TRUE(issue_certificate(folder_, "other-ca", "eve", certificate_use::ue, 30));
+  ASSERT_TRUE(issue_certificate(folder_, "other-ca", "eve.example", certificate_use::server, 30));
   auto server_context = tls_context::server(identity("function.example"));
   // Eve trusts the right CA, so that only her own certificate is wrong.
   auto eve_context = tls_context::client(identity("eve"));
@@ -101,21 +105,107 @@ TEST_F(tls, foreign_certificates_are_refused_on_both_sides) {
     EXPECT_EQ(shake(*client, *server).server, tls_status::failed);
   }
   // A server of another CA.
-  auto lying_context = tls_context::server(identity("eve"));
+  auto lying_context = tls_context::server(identity("eve.example"));
   auto mary_context = tls_context::client(identity("mary"));
   ends e;
-  auto client = tls_connection::make(*mary_context, e.fd[0], "function.example");
+  auto client = tls_connection::make(*mary_context, e.fd[0], "eve.example");
   auto server = tls_connection::make(*lying_context, e.fd[1], "");
   EXPECT_EQ(shake(*client, *server).client, tls_status::failed);
 }
 
 TEST_F(tls, a_server_must_have_the_name_that_was_asked_for) {
-  auto server_context = tls_context::server(identity("mary"));  // of the right CA, but not the server
+  ASSERT_TRUE(issue_certificate(folder_, "ca", "other.example", certificate_use::server, 30));
+  auto server_context = tls_context::server(identity("other.example"));  // of the right CA, but not the server
   auto client_context = tls_context::client(identity("mary"));
   ends e;
   auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
   auto server = tls_connection::make(*server_context, e.fd[1], "");
   EXPECT_EQ(shake(*client, *server).client, tls_status::failed);
+}
+
+TEST_F(tls, a_ue_cannot_serve_and_a_server_is_no_ue) {
+  auto client_context = tls_context::client(identity("mary"));
+  {
+    auto server_context = tls_context::server(identity("mary"));
+    ends e;
+    auto client = tls_connection::make(*client_context, e.fd[0], "mary");  // the very name of its certificate
+    auto server = tls_connection::make(*server_context, e.fd[1], "");
+    EXPECT_NE(shake(*client, *server).client, tls_status::done);
+  }
+  auto server_context = tls_context::server(identity("function.example"));
+  auto posing_context = tls_context::client(identity("function.example"));
+  ends e;
+  auto client = tls_connection::make(*posing_context, e.fd[0], "function.example");
+  auto server = tls_connection::make(*server_context, e.fd[1], "");
+  EXPECT_EQ(shake(*client, *server).server, tls_status::failed);
+}
+
+TEST_F(tls, expired_and_future_certificates_are_refused) {
+  constexpr std::int64_t day = 86400;
+  const std::int64_t now = std::time(nullptr);
+  ASSERT_TRUE(issue_certificate(folder_, "ca", "late", certificate_use::ue, 5, now - 10 * day));
+  ASSERT_TRUE(issue_certificate(folder_, "ca", "early", certificate_use::ue, 5, now + 3 * day));
+  ASSERT_TRUE(issue_certificate(folder_, "ca", "late.example", certificate_use::server, 5, now - 10 * day));
+  auto server_context = tls_context::server(identity("function.example"));
+  for (const char* name : {"late", "early"}) {
+    auto client_context = tls_context::client(identity(name));
+    ends e;
+    auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
+    auto server = tls_connection::make(*server_context, e.fd[1], "");
+    EXPECT_EQ(shake(*client, *server).server, tls_status::failed) << name;
+  }
+  auto late_context = tls_context::server(identity("late.example"));
+  auto client_context = tls_context::client(identity("mary"));
+  ends e;
+  auto client = tls_connection::make(*client_context, e.fd[0], "late.example");
+  auto server = tls_connection::make(*late_context, e.fd[1], "");
+  EXPECT_EQ(shake(*client, *server).client, tls_status::failed);
+}
+
+TEST_F(tls, pre_shared_keys_open_sessions_with_forward_secrecy_and_only_for_who_holds_them) {
+  const auto write_psk = [&](const std::string& name, std::uint8_t octet) {
+    std::array<std::uint8_t, 32> psk;
+    psk.fill(octet);
+    std::filesystem::create_directories(folder_ + "/psk");
+    ASSERT_TRUE(keys::write_secret(folder_ + name, psk));
+  };
+  write_psk("/psk/mary.psk", 1);
+  write_psk("/wrong.psk", 2);
+  tls_identity server_identity;
+  server_identity.psk_folder = folder_ + "/psk";
+  auto server_context = tls_context::server(server_identity);
+  ASSERT_TRUE(server_context) << server_context.error().message;
+  const auto attempt = [&](const std::string& file, const std::string& name) {
+    tls_identity i;
+    i.psk_path = folder_ + file;
+    i.psk_identity = name;
+    auto client_context = tls_context::client(i);
+    EXPECT_TRUE(client_context);
+    ends e;
+    auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
+    auto server = tls_connection::make(*server_context, e.fd[1], "");
+    const auto o = shake(*client, *server);
+    if (o.server != tls_status::done || o.client != tls_status::done) return std::string();
+    EXPECT_EQ(client->suite(), "TLS-ECDHE-PSK-WITH-CHACHA20-POLY1305-SHA256");
+    EXPECT_EQ(client->session_fingerprint(), server->session_fingerprint());
+    return server->peer_name();
+  };
+  EXPECT_EQ(attempt("/psk/mary.psk", "mary"), "mary");
+  EXPECT_EQ(attempt("/wrong.psk", "mary"), "");
+  EXPECT_EQ(attempt("/psk/mary.psk", "john"), "");
+  // A server with both kinds of credentials serves both.
+  auto both = identity("function.example");
+  both.psk_folder = folder_ + "/psk";
+  server_context = tls_context::server(both);
+  EXPECT_EQ(attempt("/psk/mary.psk", "mary"), "mary");
+  auto client_context = tls_context::client(identity("mary"));
+  ends e;
+  auto client = tls_connection::make(*client_context, e.fd[0], "function.example");
+  auto server = tls_connection::make(*server_context, e.fd[1], "");
+  EXPECT_EQ(shake(*client, *server).server, tls_status::done);
+  std::filesystem::remove(folder_ + "/psk/mary.psk");  // shut out at once
+  ASSERT_TRUE(std::filesystem::exists(folder_ + "/wrong.psk"));
+  EXPECT_EQ(attempt("/wrong.psk", "mary"), "");
 }
 
 TEST_F(tls, files_that_do_not_fit_are_errors_that_name_the_file) {
@@ -130,9 +220,9 @@ TEST_F(tls, files_that_do_not_fit_are_errors_that_name_the_file) {
 }
 
 TEST_F(tls, the_authority_overwrites_nothing_and_keeps_keys_private) {
-  EXPECT_FALSE(issue_certificate(folder_, "ca", "mary", 30));
-  EXPECT_FALSE(issue_certificate(folder_, "ca", "../x", 30));
-  EXPECT_FALSE(issue_certificate(folder_, "absent", "john", 30));
+  EXPECT_FALSE(issue_certificate(folder_, "ca", "mary", certificate_use::ue, 30));
+  EXPECT_FALSE(issue_certificate(folder_, "ca", "../x", certificate_use::ue, 30));
+  EXPECT_FALSE(issue_certificate(folder_, "absent", "john", certificate_use::ue, 30));
   struct stat info {};
   ASSERT_EQ(stat((folder_ + "/mary.key").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
