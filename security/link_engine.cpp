@@ -119,7 +119,9 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
   } else if (now >= due && now >= l.rekey_backoff_until) {
     begin_rekey(l, now, out);
   }
-  if (now - l.last_sent >= config_.keepalive_after_ms && now >= l.next_keepalive) send_keepalive(l, now, out);
+  // One unanswered is repeated (TS 24.334 10.4.5.2): else three lost records or answers in a row would end a link.
+  const bool unanswered = now - l.last_heard >= config_.keepalive_after_ms + config_.keepalive_after_ms / 4;
+  if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive) send_keepalive(l, now, out);
 }
 
 result<void, drop_reason> link_engine::release(link_id id, time_ms now, actions& out) {

@@ -79,7 +79,10 @@ void sim_node::take(const step_output& out) {
   for (const auto& e : out.events) {
     if (const auto* d = std::get_if<ev_peer_discovered>(&e)) discovered.insert(by_peer_.at(d->peer));
     if (const auto* l = std::get_if<ev_link_established>(&e)) ++established[by_peer_.at(l->peer)];
-    if (const auto* l = std::get_if<ev_link_lost>(&e)) ++lost[by_peer_.at(l->peer)];
+    if (const auto* l = std::get_if<ev_link_lost>(&e)) {
+      ++lost[by_peer_.at(l->peer)];
+      lost_because += std::string(security::name_of(l->reason)) + " at " + std::to_string(air_.now / 1000) + " s; ";
+    }
     if (const auto* l = std::get_if<ev_rekeyed>(&e)) ++rekeys[by_peer_.at(l->peer)];
     if (const auto* l = std::get_if<ev_epoch>(&e)) ++epochs[by_peer_.at(l->peer)];
     if (const auto* l = std::get_if<ev_attempt_failed>(&e)) ++failed[by_peer_.at(l->peer)];

@@ -58,6 +58,7 @@ class sim_node {
   std::set<int> discovered;                  ///< indices of nodes
   std::map<int, std::vector<std::vector<std::uint8_t>>> received;
   std::map<int, int> established, lost, rekeys, epochs, failed;
+  std::string lost_because;
   bool keep_data = true;
   std::map<int, std::uint64_t> received_octets, received_sdus;
   int index() const { return index_; }
