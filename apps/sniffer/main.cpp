@@ -38,6 +38,9 @@ void add_output(CLI::App& app, sniffer_settings& s) {
   app.add_option("--record-type", s.record_type, "cf32, or ci16 (half the size; what is decoded is then what was kept)")
       ->check(CLI::IsMember(std::vector<std::string>{"cf32", "ci16"}))
       ->capture_default_str();
+  app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark")->type_name("FILE.pcap");
+  app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
+  app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include "apps/capture/pcap_sink.h"
 #include "apps/common/cli.h"
 #include "apps/common/stop.h"
 #include "apps/sniffer/capture.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
+#include "apps/sniffer/summary.h"
 #include "phy/radio/radio.h"
 
 namespace prose::apps {
@@ -37,7 +39,7 @@ void tell_losses(const live_input& in) {
   const auto q = in.queue->statistics();
   if (c.overflows + c.sequence_errors > 0)
     spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors, c.samples_lost);
-  if (q.full > 0) spdlog::warn("processing fell behind: the queue of samples was full {} times", q.full);
+  if (q.full > 0) spdlog::info("processing fell behind the device {} times: the queue of samples was full", q.full);
 }
 
 }  // namespace
@@ -48,12 +50,13 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   capture_options options{sync_of(s), s.report_failed, s.duration_s, !s.record.empty() && s.record_type == "ci16", &stop_requested};
   std::string assumed;
   live_input live;
-  std::int64_t partial_bytes = 0;
+  std::int64_t partial_bytes = 0, total_samples = 0;
   result<capture> made = fail("");
   if (!s.iq.empty()) {
     auto reader = phy::sigmf_reader::open(s.iq);
     if (!reader) return usage_error(program, reader.error());
     partial_bytes = (*reader)->partial_bytes();
+    total_samples = (*reader)->n_samples() * s.loop;
     made = capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
   } else {
     if (options.sync == listen_sync::aligned)
@@ -74,8 +77,32 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
     auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
     if (!opened) return usage_error(program, opened.error());
     record = std::move(*opened);
-    observers.push_back({.samples = [&record](auto samples, std::int64_t tick, bool gap) { return record->add(samples, tick, gap); }});
+    observers.push_back({.frame = {}, .samples = [&record](auto samples, std::int64_t tick, bool gap) { return record->add(samples, tick, gap); }});
   }
+  std::optional<pcap_sink> pcap;
+  error pcap_error;
+  if (!s.pcap.empty()) {
+    auto opened = pcap_sink::open(s.pcap, s.keylog);
+    if (!opened) return usage_error(program, opened.error());
+    pcap.emplace(std::move(*opened));
+    observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
+      const auto ok = pcap->add(f);
+      if (!ok) pcap_error = ok.error();
+      return ok.has_value();
+    }});
+  } else if (!s.keylog.empty()) {
+    return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
+  }
+  // The summary redraws a terminal; anything else gets a line now and then.
+  summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
+  observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
+                         seen.add(f);
+                         return true;
+                       },
+                       {},
+                       [&](std::int64_t n, double) {
+                         seen.tick(n, live.radio ? live.radio->counters().samples_lost : 0);
+                       }});
   // Remarks only now: a mistake is one line.
   if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
   if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
@@ -94,11 +121,14 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   }
   if (record)
     if (auto ok = record->finish(); !ok) return run_error(program, ok.error());
+  seen.finish();
+  if (!pcap_error.message.empty()) return run_error(program, pcap_error);
   if (!done) return run_error(program, done.error());
   const auto& n = done->statistics;
   if (n.non_finite_samples > 0) spdlog::warn("{} samples were not finite and count as zero", n.non_finite_samples);
   spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
                n.discovery);
+  if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
   return exit_ok;
 }
 

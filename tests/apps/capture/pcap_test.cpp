@@ -7,8 +7,11 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "apps/capture/pcap_sink.h"
 #include "apps/capture/pcap_writer.h"
 #include "common/hex.h"
+#include "mac/sl_sch.h"
+#include "security/record.h"
 
 namespace prose::apps {
 namespace {
@@ -94,6 +97,77 @@ TEST_F(pcap, ip_packets_go_through_wiresharks_own_stack) {
   EXPECT_EQ(fields(path, "ip.src ip.dst udp.srcport udp.dstport data.data _ws.malformed"),
             "10.64.0.1\t10.64.0.2\t4660\t22136\t70696e67\t\n");
   std::remove(path.c_str());
+}
+
+const std::string key_line = "PROSE_RECORD_KEY AES-256-GCM 1234 0a0b0c 0d0e0f " + std::string(64, '7') + " " + std::string(24, '5');
+
+/// A frame whose MAC PDU carries one record of LCID 3, whole in one RLC PDU, sealed with the key of key_line.
+captured_frame sealed_frame(const std::string& packet_hex, std::uint32_t dst_lsb) {
+  const auto key = security::parse_key_log_line(key_line);
+  security::record_sealer sealer(security::record_protection(
+      key->suite_used, security::record_key(key->key.expose()), security::record_iv(key->iv.expose()), key->kd_sess_id));
+  const auto packet = from_hex(packet_hex).value();
+  std::vector<std::uint8_t> rlc(1 + packet.size() + security::record_overhead_octets);
+  rlc[0] = 0;  // FI 00, E 0, SN 0
+  EXPECT_TRUE(sealer.seal(3, security::sdu_type::ip, packet, std::span(rlc).subspan(1)));
+  captured_frame f;
+  f.octets.resize(200);
+  mac::sl_sch_builder b({mac::sl_sch_version::unicast, 0x0a0b0c, 0x0d0e00}, f.octets);
+  const auto room = b.add(3, rlc.size());
+  std::copy(rlc.begin(), rlc.end(), room.begin());
+  b.finish();
+  f.kind = frame_kind::sl_sch;
+  f.n_x_id = dst_lsb;
+  f.time_s = 2.25;
+  f.absolute_subframe = 3417;
+  f.n_bits = 1600;
+  return f;
+}
+constexpr const char* udp_packet = "450000200001000040117ccb0a4000010a40000212345678000c000070696e67";
+
+TEST_F(pcap, a_key_log_brings_the_packets_inside_and_another_key_does_not) {
+  for (const bool right : {true, false}) {
+    const std::string path = temporary("sink.pcap"), log = temporary("keylog");
+    std::string text = "# a remark\n\n" + key_line + "\n";
+    if (!right) text.replace(text.rfind("77"), 2, "78");
+    std::ofstream(log) << text;
+    {
+      auto sink = pcap_sink::open(path, log);
+      ASSERT_TRUE(sink) << sink.error().message;
+      auto f = sealed_frame(udp_packet, 0x0f);
+      ASSERT_TRUE(sink->add(f));
+      f.repetition = true;
+      ASSERT_TRUE(sink->add(f));  // left out
+      EXPECT_EQ(sink->n_opened(), right ? 1U : 0U);
+    }
+    const auto text_of = fields(path, "mac-lte.sfn mac-lte.subframe mac-lte.slsch.src-l2-id ip.src ip.dst data.data _ws.malformed");
+    EXPECT_EQ(text_of, std::string("341\t7\t0x0a0b0c\t\t\t\t\n") + (right ? "\t\t\t10.64.0.1\t10.64.0.2\t70696e67\t\n" : ""));
+    std::remove(path.c_str());
+    std::remove(log.c_str());
+  }
+}
+
+TEST(link_opener, a_key_log_that_grows_is_read_again) {
+  const std::string log = temporary("growing");
+  std::ofstream(log) << "";
+  auto o = link_opener::open(log);
+  ASSERT_TRUE(o);
+  int n = 0;
+  const auto count = [&n](const link_opener::opened& x) { n += x.sdu_type == 0 && x.src == 0x0a0b0c && x.dst == 0x0d0e0f && x.lcid == 3; };
+  o->add(sealed_frame(udp_packet, 0x0f), count);
+  EXPECT_EQ(n, 0);
+  std::ofstream(log, std::ios::app) << key_line << "\n";
+  o->add(sealed_frame(udp_packet, 0x0f), count);
+  EXPECT_EQ(n, 1);
+  EXPECT_EQ(o->n_closed(), 1U);
+  std::remove(log.c_str());
+}
+
+TEST(link_opener, a_bad_key_log_is_one_line_with_its_number) {
+  const auto k = parse_key_log(key_line + "\nPROSE_RECORD_KEY NULL 1 2 3 4 5\n", "x.keylog");
+  ASSERT_FALSE(k);
+  EXPECT_EQ(k.error().message.rfind("x.keylog:2: ", 0), 0U) << k.error().message;
+  EXPECT_FALSE(link_opener::open("/nonexistent/key.log"));
 }
 
 TEST_F(pcap, a_path_that_cannot_be_written_is_an_error) {

@@ -1,0 +1,47 @@
+// Who is on the air: a table that a terminal redraws, and a line now and then for a pipe. Written to standard error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "apps/capture/captured_frame.h"
+#include "apps/sniffer/settings.h"
+
+namespace prose::apps {
+
+class summary {
+ public:
+  /// n_samples: of a recording, for its progress; nothing for a radio.
+  summary(const sniffer_settings& s, const phy::carrier_config& carrier, std::optional<std::int64_t> n_samples);
+  void add(const captured_frame& f);
+  /// Called after each block; draws at most a few times a second.
+  void tick(std::int64_t samples, std::uint64_t samples_lost);
+  /// The last state, once more.
+  void finish();
+  /// The table as text, for tests.
+  std::string text() const;
+
+ private:
+  struct transmitter {
+    std::uint64_t frames = 0, octets = 0;
+    double first_s = 0, last_s = 0;
+    double power_db = 0, snr_db = 0, cfo_hz = 0, timing_samples = 0;  ///< running means over the last few frames
+  };
+  void draw();
+  double seconds() const { return static_cast<double>(samples_) / rate_hz_; }
+
+  static constexpr std::size_t max_transmitters = 1000;  ///< IDs rotate: the one unheard longest is forgotten
+  bool terminal_;
+  double rate_hz_;
+  std::optional<std::int64_t> n_samples_;
+  std::map<std::string, transmitter> heard_;
+  std::uint64_t mib_ = 0, sci_ = 0, blocks_ = 0, failed_ = 0, repeated_ = 0, discovery_ = 0, forgotten_ = 0, lost_ = 0;
+  std::int64_t samples_ = 0;
+  int drawn_lines_ = 0;
+  std::chrono::steady_clock::time_point started_, next_;
+};
+
+}  // namespace prose::apps
