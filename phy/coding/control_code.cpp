@@ -61,7 +61,12 @@ control_decode control_decoder::decode(std::span<const llr> coded, std::span<std
   circular_add(coded, 0, std::span(combined).first(3 * d));
   float total = 0;
   float inputs = 0;
-  for (const float x : coded) inputs += std::abs(safe_llr(x));
+  double squares = 0;
+  for (const float x : coded) {
+    const float v = std::abs(safe_llr(x));
+    inputs += v;
+    squares += static_cast<double>(v) * v;
+  }
   std::size_t received = 0;
   for (std::size_t i = 0; i < 3 * d; ++i) {
     total += std::abs(combined[i]);
@@ -87,6 +92,7 @@ control_decode control_decoder::decode(std::span<const llr> coded, std::span<std
   float agreed = 0;
   for (std::size_t i = 0; i < 3 * d; ++i) agreed += word[buffer.order[i]] != 0 ? -combined[i] : combined[i];
   result.agreement = agreed / inputs;
+  result.effective_bits = squares > 0 ? static_cast<float>(static_cast<double>(inputs) * inputs / squares) : 0.0F;
   return result;
 }
 

@@ -23,6 +23,9 @@ struct control_decode {
   /// Correlation of the soft bits with the re-encoded word, sum(llr * sign) / sum(|llr|): 1 for a perfect match, well below on
   /// noise, 0 when every input is an erasure. The signal check beside the CRC.
   float agreement = 0;
+  /// How many soft bits carry it: sum(|llr|)^2 / sum(llr^2). All of them where they are equally strong, 2 / pi of them where they
+  /// are Gaussian, few where few outweigh the rest. Chance agreement falls with its root.
+  float effective_bits = 0;
 };
 
 /// Viterbi decoder of the same code, maximum likelihood but for rare words (conv.h). One object a thread; decode() does not allocate.

@@ -33,10 +33,24 @@ constexpr float hypothesis_margin = 14;  ///< offsets less likely than the best 
 // (tests/phy/receiver_noise_test.cpp) and the sensitivity of each channel in mind.
 struct belief {
   float dmrs_metric;
-  float agreement;
+  float agreement;   ///< with as many soft bits as noise makes of a whole subframe of normal prefix
+  float noise_bits;  ///< that number: control_decode::effective_bits of noise
+  /// Fewer bits agree better by chance. An extended prefix leaves out a symbol or two; uneven noise (lost samples, steps of the power,
+  /// impulses) may leave as few as a single symbol that counts.
+  float needed_agreement(float effective_bits) const {
+    return effective_bits > 0 ? agreement * std::sqrt(std::max(1.0F, noise_bits / effective_bits)) : 2.0F;
+  }
 };
-constexpr belief pscch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.105F, 0.48F} : belief{0.22F, 0.63F}; }
-constexpr belief psbch_belief(transmission_mode tm) { return is_v2x(tm) ? belief{0.06F, 0.45F} : belief{0.07F, 0.38F}; }
+/// 2 / pi of the bits, less its scatter.
+float noise_bits(sl_channel channel, transmission_mode tm, int n_prb) {
+  return 0.6F * static_cast<float>(2 * n_prb * subcarriers_per_prb * (symbols_of(channel, cyclic_prefix::normal, tm).n_data - 1));
+}
+belief pscch_belief(transmission_mode tm) {
+  return is_v2x(tm) ? belief{0.105F, 0.48F, noise_bits(sl_channel::pscch, tm, 2)} : belief{0.22F, 0.63F, noise_bits(sl_channel::pscch, tm, 1)};
+}
+belief psbch_belief(transmission_mode tm) {
+  return is_v2x(tm) ? belief{0.06F, 0.45F, noise_bits(sl_channel::psbch, tm, 6)} : belief{0.07F, 0.38F, noise_bits(sl_channel::psbch, tm, 6)};
+}
 /// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
 constexpr float min_transport_evidence = 8;
 
@@ -370,13 +384,14 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
     bits.fill(0);
     const auto payload = std::span(bits).first(static_cast<std::size_t>(best.n_bits));
     control_decode d = control.decode(soft_bits(t), payload);
-    if (!(d.crc_ok && d.agreement >= needed.agreement) && t.srsran_layout_too) {
+    const auto believed = [&needed](const control_decode& r) { return r.crc_ok && r.agreement >= needed.needed_agreement(r.effective_bits); };
+    if (!believed(d) && t.srsran_layout_too) {
       // The same soft bits in the order of the other layout; what it leaves out is erased.
       raw_alternative.fill(0);
       for (std::size_t b = 0; b < pscch_extended_bits; ++b) raw_alternative[pscch_extended_srsran_source(b)] = soft[b];
       d = control.decode(raw_alternative, payload);
     }
-    const bool detected = d.crc_ok && d.agreement >= needed.agreement && share >= needed.dmrs_metric;
+    const bool detected = believed(d) && share >= needed.dmrs_metric;
     if (i == 0 || detected) {
       best.detected = detected;
       best.crc_ok = d.crc_ok;
