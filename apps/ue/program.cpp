@@ -88,7 +88,7 @@ struct ue_program::state {
     if (keylog_fd >= 0) ::close(keylog_fd);
   }
 
-  double device_time() const { return (origin + static_cast<double>(subframe) * spsf) / rate; }
+  double device_time() const { return rate <= 0 ? 0.0 : (origin + static_cast<double>(subframe) * spsf) / rate; }
   std::string name_of(security::peer_id p) const {
     const auto n = names.find(p);
     return n == names.end() ? "?" : n->second;

@@ -21,18 +21,21 @@ if (options.tm, options.prb) == ('2', '25'):
     w.spawn('sniffer', [w.program('prose-sniffer'), '--config', os.path.join(demo_world.ROOT, 'configs', 'sniffer.yaml'), '--device', w.device('sniffer'),
                         '--events', w.path('sniffer.jsonl')])
 last = lambda n: max((e['t'] for e in w.events(n)), default=0.0)
-assert w.wait(lambda: all(w.events(a, 'link_established', b) for a, b in demo_world.ENDS), 120), 'no links'
-cpu, wall, air = w.cpu_seconds(), time.time(), last('john')
-end = wall + seconds
-while time.time() < end:  # datagrams both ways, and events to read the air's time from
-    for a, b in demo_world.ENDS:
-        w.sockets[a, b].sendto(b'x' * 500, ('127.0.0.1', w.ports[a, b]))
-    time.sleep(0.05)
-used = {n: c - cpu[n] for n, c in w.cpu_seconds().items() if n in cpu}
-wall = time.time() - wall
-air = last('john') - air
-links_lost = sum(len(w.events(n, 'link_lost')) for n in demo_world.NAMES)
-radio = {n: [(e['overflows'], e['underflows'], e['lates']) for e in w.events(n, 'radio')] for n in demo_world.NAMES}
-print('exit codes', w.stop())
+try:
+    assert w.wait(lambda: all(w.events(a, 'link_established', b) for a, b in demo_world.ENDS), 120), 'no links'
+    cpu, wall, air = w.cpu_seconds(), time.time(), last('john')
+    end = wall + seconds
+    while time.time() < end:  # datagrams both ways, and events to read the air's time from
+        for a, b in demo_world.ENDS:
+            w.sockets[a, b].sendto(b'x' * 500, ('127.0.0.1', w.ports[a, b]))
+        time.sleep(0.05)
+    used = {n: c - cpu[n] for n, c in w.cpu_seconds().items() if n in cpu}
+    wall = time.time() - wall
+    air = last('john') - air
+    links_lost = sum(len(w.events(n, 'link_lost')) for n in demo_world.NAMES)
+    radio = {n: [(e['overflows'], e['underflows'], e['lates']) for e in w.events(n, 'radio')] for n in demo_world.NAMES}
+finally:
+    codes = w.stop()
+print('exit codes', codes)
 print('TM%s %s PRB: %.2f x real time (%.1f s of air in %.1f s); processor seconds per air second: %s; sum %.2f; links lost %d; radio %s' % (
     options.tm, options.prb, air / wall, air, wall, {n: round(u / air, 2) for n, u in used.items()}, sum(used.values()) / air, links_lost, radio))
