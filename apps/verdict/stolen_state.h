@@ -22,7 +22,7 @@ struct stolen_file {
 /// A file's kind is told from its content: one line of base64 (a private or pre-shared key), a permission file, a key log, or lines
 /// `NAME HEX` of memory (names may hold spaces). Errors are one line: path, line, what is wrong, what is accepted.
 result<stolen_file> parse_stolen_state(std::string_view text, const std::string& path);
-/// Reads the file, and the psk= files that a permission file names. Group-readable files are taken too: a thief does not mind.
+/// Reads the file (psk= files that a permission file names are to be given themselves). Group-readable files are taken too: a thief does not mind.
 result<stolen_file> load_stolen_state(const std::string& path);
 
 }  // namespace prose::apps

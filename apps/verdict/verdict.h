@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,6 +68,7 @@ struct verdict {
   std::vector<statistic> statistics;
   std::vector<opened_link> opened_links;
   std::vector<residual> residuals;
+  std::uint64_t radios_by_cfo = 0;        ///< how many radios the carrier frequency offsets suggest
   std::uint64_t frames = 0, sl_sch_frames = 0, discovery_frames = 0, malformed_frames = 0;
   std::uint64_t records = 0, record_octets = 0, links = 0, requests = 0, commands = 0, completes = 0;
   std::uint64_t keys_tried = 0, trials = 0;
