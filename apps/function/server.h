@@ -21,7 +21,7 @@ struct server_limits {
   int max_connections_per_user = 8;  ///< one more ends the oldest
   double requests_per_second = 20;   ///< sustained, for each connection; twice as many at once
   double packets_per_second = 200;   ///< application data, likewise
-  double handshake_s = 5;            ///< from the TCP connection to the end of the TLS handshake
+  double handshake_s = 10;           ///< from the TCP connection to the end of the TLS handshake
   double frame_s = 10;  ///< from the first octet of a request to its last, and for the client to take an answer
   double idle_s = 180;  ///< without a request, a long poll not counted
 };

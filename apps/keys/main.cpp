@@ -8,6 +8,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
 #include "apps/keys/key_file.h"
+#include "apps/keys/server_commands.h"
 #include "apps/keys/system_random.h"
 #include "common/hex.h"
 #include "security/crypto/x25519.h"
@@ -22,6 +23,7 @@ struct options {
   common_options common;
   std::string key, permits, file, name, public_key, psk, peer;
   bool psk_only = false, remove = false;
+  server_options server;
 };
 
 struct tools {
@@ -35,6 +37,7 @@ result<void> read_config(const std::string& path, options& o) {
   if (!file) return tl::unexpected(file.error());
   file->read("key", o.key);
   file->read("permits", o.permits);
+  read_server_options(*file, path, o.server);
   return file->check();
 }
 
@@ -142,7 +145,7 @@ int main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
 
-  CLI::App app{"Makes keys and permission files.", program};
+  CLI::App app{"Makes keys, permission files and certificates; grants and withdraws permissions at a server.", program};
   add_common_options(app, o.common);
   app.require_subcommand(1);
   auto* gen = app.add_subcommand("gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
@@ -162,7 +165,9 @@ int main(int argc, char** argv) {
   fin->add_option("peer", o.peer, "a name of the permission file, or a public key")->required();
   fin->add_option("--key", o.key, "own private key")->type_name("FILE");
   fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
+  server_commands commands(app, o.server, o.key);
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+  if (const auto code = commands.run(program)) return *code;
 
   tools t;
   if (gen->parsed()) return generate(o, t);

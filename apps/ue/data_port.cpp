@@ -151,6 +151,12 @@ public:
     if (n != static_cast<ssize_t>(packet.size())) ++counters_.write_failed;
   }
 
+  // Sockets are opened at the start, for the peers that data.peers names.
+  bool add(data_peer) override {
+    peers_.emplace_back();
+    return true;
+  }
+
 private:
   std::vector<peer_sockets> peers_;
   std::size_t next_ = 0;
@@ -178,6 +184,11 @@ public:
     for (const auto b : packet) line.push_back(b == '\t' || (b >= 0x20 && b != 0x7f) ? static_cast<char>(b) : '?');
     line.push_back('\n');
     if (write(out_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++counters_.write_failed;
+  }
+
+  bool add(data_peer peer) override {
+    peers_.push_back(std::move(peer));
+    return true;
   }
 
   bool ended() const override { return eof_ && pending_.find('\n') == std::string::npos; }

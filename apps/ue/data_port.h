@@ -61,6 +61,8 @@ public:
   virtual std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) = 0;
   /// A packet that a peer sent.
   virtual void deliver(std::size_t peer, std::span<const std::uint8_t> packet) = 0;
+  /// One more peer at the end of the list, permitted while we run. False: its packets cannot pass.
+  virtual bool add(data_peer) { return false; }
   /// No more packets will come (end of standard input).
   virtual bool ended() const { return false; }
   const data_port_counters& counters() const { return counters_; }

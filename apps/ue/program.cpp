@@ -53,10 +53,13 @@ struct ue_program::state {
   std::unique_ptr<phy::radio> radio;
   std::optional<phy::slss_search> search;
   std::unique_ptr<data_port> data;
+  std::unique_ptr<pc3> servers;
   std::unique_ptr<metrics_server> metrics;
   event_writer events;
 
-  std::vector<security::peer_id> peers;            // by index of the data port
+  std::vector<security::peer_id> peers;            // by index of the data port; 0: not permitted now, or a server
+  std::vector<std::string> slot_names;             // likewise
+  std::map<std::size_t, std::size_t> server_slots; // index of the data port -> server
   std::map<security::peer_id, std::string> names;
   std::map<security::peer_id, std::size_t> index;
   std::set<security::peer_id> present;
@@ -123,6 +126,7 @@ struct ue_program::state {
   result<void> open_data();
   void tell(const mac::ue_event& e);
   void poll_data();
+  void follow_servers();
   void each_second();
   void process(std::int64_t n);
   std::vector<mac::received_frame> search_slss(std::int64_t n);
@@ -160,8 +164,23 @@ result<void> ue_program::state::open_keys() {
       if (!id) return fail(config.permissions + ": " + p.name + ": " + id.error().message);
       index[*id] = peers.size();
       peers.push_back(*id);
+      slot_names.push_back(p.name);
       names[*id] = p.name;
     }
+  }
+  if (!config.pc3.servers.empty()) {
+    // Peers whose permission may come later have their place already.
+    for (const auto& d : config.data_peers)
+      if (sec->peers().find(d.name) == nullptr) {
+        peers.push_back(0);
+        slot_names.push_back(d.name);
+      }
+    for (std::size_t i = 0; i < config.pc3.servers.size(); ++i) {
+      server_slots[peers.size()] = i;
+      peers.push_back(0);
+      slot_names.push_back("server:" + config.pc3.servers[i].client.server_name);
+    }
+    return {};
   }
   for (const auto& d : config.data_peers)
     if (sec->peers().find(d.name) == nullptr) return fail("data.peers: '" + d.name + "' is not among the permitted peers");
@@ -172,14 +191,19 @@ result<void> ue_program::state::open_keys() {
 
 result<void> ue_program::state::open_data() {
   std::vector<data_peer> list;
-  for (const auto p : peers) {
+  for (std::size_t i = 0; i < peers.size(); ++i) {
     data_peer d;
-    d.name = names[p];
+    d.name = slot_names[i];
     for (const auto& c : config.data_peers)
       if (c.name == d.name) d = c;
-    const auto hash = address_hash(sec->peers().find(p)->key);
-    if (d.ipv4.length == 0) d.ipv4 = default_ipv4(hash);
-    if (d.ipv6.length == 0) d.ipv6 = default_ipv6(hash);
+    if (const auto s = server_slots.find(i); s != server_slots.end()) {
+      d.udp_listen = config.pc3.servers[s->second].udp_listen;
+      d.udp_forward = config.pc3.servers[s->second].udp_forward;
+    } else if (peers[i] != 0) {
+      const auto hash = address_hash(sec->peers().find(peers[i])->key);
+      if (d.ipv4.length == 0) d.ipv4 = default_ipv4(hash);
+      if (d.ipv6.length == 0) d.ipv6 = default_ipv6(hash);
+    }
     list.push_back(std::move(d));
   }
   result<std::unique_ptr<data_port>> opened = open_none();
@@ -247,6 +271,13 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   auto radio = phy::radio::open(c.radio);
   if (!radio) return tl::unexpected(radio.error());
   s->radio = std::move(*radio);
+  if (!c.pc3.servers.empty()) {
+    permission_book::key_map fixed;
+    for (const auto& p : s->sec->peers().all()) fixed[p->name] = p->key;
+    auto servers = pc3::start(c.pc3, s->sec->peers().own_public(), fixed);
+    if (!servers) return tl::unexpected(servers.error());
+    s->servers = std::move(*servers);
+  }
   spdlog::info("{}", s->radio->description());
   for (const auto& n : s->radio->notes()) spdlog::info("{}", n);
   return std::unique_ptr<ue_program>(new ue_program(std::move(s)));
@@ -302,7 +333,13 @@ void ue_program::state::poll_data() {
   while (u->queued_octets() + max_data_packet_bytes < config.max_queued_octets) {
     const auto got = data->poll(packet);
     if (!got) return;
+    if (const auto server = server_slots.find(got->peer); server != server_slots.end()) {
+      if (servers->send(server->second, std::span(packet).first(got->size)))
+        events.write(make_event("data_tx").add("peer", slot_names[got->peer]).add("bytes", static_cast<std::int64_t>(got->size)));
+      continue;
+    }
     const auto peer = peers[got->peer];
+    if (peer == 0) continue;  // not permitted now
     const auto type = config.data == "tun" ? security::sdu_type::ip : security::sdu_type::non_ip;
     if (!u->send(peer, type, std::span(packet).first(got->size))) continue;
     auto& t = counts[peer];
@@ -312,7 +349,72 @@ void ue_program::state::poll_data() {
   }
 }
 
+/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication.
+void ue_program::state::follow_servers() {
+  while (const auto e = servers->poll()) {
+    const std::string server = "server:" + config.pc3.servers[e->server].client.server_name;
+    switch (e->what) {
+      case pc3_event::kind::permitted: {
+        const auto id = sec->add_peer(e->peer, e->key);
+        if (!id) {
+          events.write(make_event("rejected").add("peer", e->peer).add("reason", id.error().message));
+          return;
+        }
+        names[*id] = e->peer;
+        const auto slot = static_cast<std::size_t>(std::find(slot_names.begin(), slot_names.end(), e->peer) - slot_names.begin());
+        if (slot == slot_names.size()) {
+          data_peer d;
+          d.name = e->peer;
+          const auto hash = address_hash(e->key);
+          d.ipv4 = default_ipv4(hash);
+          d.ipv6 = default_ipv6(hash);
+          (void)data->add(std::move(d));
+          slot_names.push_back(e->peer);
+          peers.push_back(0);
+        }
+        peers[slot] = *id;
+        index[*id] = slot;
+        spdlog::info("{} is permitted", e->peer);
+        events.write(peer_event("peer_permitted", *id));
+        return;
+      }
+      case pc3_event::kind::withdrawn: {
+        const auto* p = sec->peers().find(e->peer);
+        if (p == nullptr) break;
+        const auto id = p->id;
+        security::actions caused;
+        u->forget(id);
+        (void)sec->remove_peer(id, static_cast<security::time_ms>(std::llround(device_time() * 1000)), caused);
+        u->apply(caused, out);
+        std::replace(peers.begin(), peers.end(), id, security::peer_id{0});
+        present.erase(id);
+        spdlog::info("{} is no longer permitted", e->peer);
+        events.write(peer_event("peer_withdrawn", id));
+        return;
+      }
+      case pc3_event::kind::session:
+        spdlog::info("session with {}, fingerprint {}", server, e->text);
+        events.write(make_event("server_session").add("server", server.substr(7)).add("key_fingerprint", e->text));
+        break;
+      case pc3_event::kind::session_lost:
+        spdlog::warn("{}", e->text);
+        events.write(make_event("server_lost").add("server", server.substr(7)).add("reason", e->text));
+        break;
+      case pc3_event::kind::refused:
+        spdlog::warn("{} says that {} has a key that is refused: {}", server, e->peer, e->text);
+        events.write(make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
+        break;
+      case pc3_event::kind::data:
+        for (const auto& [slot, n] : server_slots)
+          if (n == e->server) data->deliver(slot, e->octets);
+        events.write(make_event("data_rx").add("peer", server).add("bytes", static_cast<std::int64_t>(e->octets.size())));
+        break;
+    }
+  }
+}
+
 void ue_program::state::each_second() {
+  if (servers) servers->each_second();
   const auto r = radio->counters();
   if (r.overflows != reported.overflows || r.underflows != reported.underflows || r.lates != reported.lates) {
     events.write(make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
@@ -446,6 +548,7 @@ void ue_program::state::process(std::int64_t n) {
       if (const auto ok = keys::write_mark(config.mark, *mark); ok) sec->discovery().clock().mark_stored(*mark);
       else spdlog::warn("{}: {}; discovery stays silent", config.mark, ok.error().message);
     }
+  if (servers) follow_servers();
   for (const auto& e : out.events) tell(e);
   pending_shift += out.shift_samples;
 }
@@ -488,7 +591,8 @@ result<void> ue_program::run() {
   while (s.subframe < end) {
     if (!leaving && (stop_requested() || s.subframe >= end - goodbye_subframes)) {
       leaving = true;
-      for (const auto p : s.peers) s.u->release(p);
+      for (const auto p : s.peers)
+        if (p != 0) s.u->release(p);
       end = std::min(end, s.subframe + goodbye_subframes);
     }
     const auto status = s.radio->read(block_spans);

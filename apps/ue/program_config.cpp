@@ -144,6 +144,13 @@ result<program_config> load_program_config(const std::string& path) {
   file.read("radio_profile", c.radio_profile);
   c.radio_profile = beside(path, c.radio_profile);
   if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
+  auto pc3 = file.section("pc3");
+  c.pc3.user = c.name;
+  c.pc3.private_key = c.private_key;
+  pc3.read("user", c.pc3.user);
+  pc3.read("cache", c.pc3.cache);
+  c.pc3.cache = beside(path, c.pc3.cache);
+  for (auto& s : pc3.list("servers")) c.pc3.servers.push_back(read_pc3_server(s, path, c.pc3.user));
   file.read("device", c.radio.device_args);
   read_radio(file.section("radio"), c);
   read_sidelink(file.section("sidelink"), c);

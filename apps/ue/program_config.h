@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/ue/data_port.h"
+#include "apps/ue/pc3.h"
 #include "common/result.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"
@@ -19,6 +20,7 @@ struct program_config {
   std::string private_key;             ///< file of prose-keys gen
   std::string permissions;             ///< file of prose-keys permit
   std::string mark;                    ///< file of the slot mark; empty: kept in memory only
+  pc3_config pc3;                      ///< servers that hold permissions; none: the file alone counts
   // radio
   phy::radio_config radio;
   std::string radio_profile;           ///< configs/radio_*.yaml; the keys of `radio` and the command line override it

@@ -37,7 +37,10 @@ struct in6_route_request {
 
 class tun_port final : public data_port {
 public:
-  tun_port(file_descriptor fd, std::vector<data_peer> peers) : fd_(std::move(fd)), peers_(std::move(peers)) {}
+  tun_port(file_descriptor fd, std::vector<data_peer> peers, std::string interface)
+      : fd_(std::move(fd)), peers_(std::move(peers)), interface_(std::move(interface)) {}
+
+  bool add(data_peer peer) override;
 
   std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) override {
     while (true) {
@@ -67,6 +70,7 @@ public:
 private:
   file_descriptor fd_;
   std::vector<data_peer> peers_;
+  std::string interface_;
 };
 
 sockaddr_in socket_address(const std::array<std::uint8_t, 16>& octets) {
@@ -138,6 +142,16 @@ struct interface_setup {
   }
 };
 
+bool tun_port::add(data_peer peer) {
+  interface_setup setup;
+  setup.name = interface_;
+  setup.index = static_cast<int>(if_nametoindex(interface_.c_str()));
+  bool ok = setup.index != 0;
+  for (const auto& a : {peer.ipv4, peer.ipv6}) ok = (a.length == 0 || setup.add_route(a)) && ok;
+  peers_.push_back(std::move(peer));
+  return ok;
+}
+
 }  // namespace
 
 result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vector<data_peer> peers) {
@@ -161,7 +175,7 @@ result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vecto
   for (const auto& p : peers)
     for (const auto& a : {p.ipv4, p.ipv6})
       if (a.length != 0 && !setup.add_route(a)) return failed("cannot add a route to " + p.name + " " + to_string(a));
-  return std::make_unique<tun_port>(std::move(fd), std::move(peers));
+  return std::make_unique<tun_port>(std::move(fd), std::move(peers), config.interface);
 }
 
 }  // namespace prose::apps

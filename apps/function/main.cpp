@@ -1,0 +1,125 @@
+// prose-function: the ProSe Function. Registers UEs, holds who permits whom, hands out the public keys of mutual peers.
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "apps/common/cli.h"
+#include "apps/common/config.h"
+#include "apps/common/events.h"
+#include "apps/common/stop.h"
+#include "apps/function/server.h"
+#include "apps/keys/system_random.h"
+
+namespace {
+using namespace prose;
+using namespace prose::apps;
+constexpr const char* program = "prose-function";
+
+struct options {
+  common_options common;
+  function::server_config server;
+  std::string audit;
+};
+
+result<void> read_config(const std::string& path, options& o) {
+  auto loaded = config_section::load(path);
+  if (!loaded) return tl::unexpected(loaded.error());
+  auto& file = *loaded;
+  auto& c = o.server;
+  const auto beside = [&](std::string& name) {
+    if (!name.empty() && name != "-" && !std::filesystem::path(name).is_absolute())
+      name = (std::filesystem::path(path).parent_path() / name).string();
+  };
+  file.read("name", c.name);
+  file.read("address", c.address);
+  file.read("port", c.port, 0, 65535);
+  file.read("store", c.store_path);
+  file.read("audit", o.audit);
+  auto tls = file.section("tls");
+  tls.read("ca", c.identity.ca_path);
+  tls.read("certificate", c.identity.certificate_path);
+  tls.read("key", c.identity.key_path);
+  tls.read("psks", c.identity.psk_folder);
+  for (auto* p : {&c.store_path, &o.audit, &c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path,
+                  &c.identity.psk_folder})
+    beside(*p);
+  auto l = file.section("limits");
+  l.read("connections", c.limits.max_connections, 1, 100'000);
+  l.read("connections_per_address", c.limits.max_connections_per_address, 1, 100'000);
+  l.read("connections_per_user", c.limits.max_connections_per_user, 1, 1000);
+  l.read("requests_per_second", c.limits.requests_per_second, 0.1, 1e5);
+  l.read("packets_per_second", c.limits.packets_per_second, 0.1, 1e5);
+  l.read("handshake_s", c.limits.handshake_s, 0.1, 600.0);
+  l.read("frame_s", c.limits.frame_s, 0.1, 600.0);
+  l.read("idle_s", c.limits.idle_s, 1.0, 86400.0);
+  auto a = file.section("application");
+  a.read("listen", c.application.listen);
+  a.read("forward", c.application.forward);
+  a.read("echo", c.application.echo);
+  std::vector<std::string> denied;
+  file.read("denied", denied);
+  c.denied.insert(denied.begin(), denied.end());
+  return file.check();
+}
+
+/// A descriptor for each connection, and some for the rest.
+void allow_descriptors(int connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = std::min<rlim_t>(static_cast<rlim_t>(connections) + 64, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  if (const auto path = find_config_path(argc, argv); !path.empty())
+    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  auto& c = o.server;
+  CLI::App app{"The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit each other.", program};
+  add_common_options(app, o.common);
+  app.add_option("--name", c.name, "of the server; default: the common name of its certificate");
+  app.add_option("--address", c.address, "to listen on")->type_name("IP");
+  app.add_option("--port", c.port, "0: any free one")->check(CLI::Range(0, 65535));
+  app.add_option("--ca", c.identity.ca_path, "certificate of the private CA (prose-keys ca init)")->type_name("FILE");
+  app.add_option("--certificate", c.identity.certificate_path, "own certificate")->type_name("FILE");
+  app.add_option("--key", c.identity.key_path, "own private key")->type_name("FILE");
+  app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")->type_name("FOLDER");
+  app.add_option("--store", c.store_path, "SQLite database")->type_name("FILE");
+  app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")->type_name("FILE|-");
+  app.add_flag("--echo", c.application.echo, "send application data back to its sender");
+  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+
+  auto audit = event_writer::open(o.audit);
+  if (!audit) return usage_error(program, audit.error());
+  allow_descriptors(c.limits.max_connections);
+  keys::system_random random;
+  const auto now = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  auto server = function::server::open(c, random, [&](const function::audit_record& r) {
+    spdlog::debug("{} {}: {}", r.address, r.account, r.what);
+    event e("audit", now());
+    e.add("account", r.account).add("address", r.address).add("what", r.what);
+    audit->write(e);
+  });
+  if (!server) return usage_error(program, server.error());
+  spdlog::info("listening on {} port {}", c.address, (*server)->port());
+  event started("started", now());
+  started.add("address", c.address).add("port", (*server)->port());
+  audit->write(started);
+  std::thread watch([&] {
+    while (!stop_requested() && audit->ok()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    (*server)->stop();
+  });
+  const auto done = (*server)->run();
+  request_stop();
+  watch.join();
+  if (!done) return run_error(program, done.error());
+  if (!audit->ok()) return report(program, o.audit + ": cannot be written", exit_failure);
+  return exit_ok;
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""prose-function and prose-keys as a user meets them, and kill -9 under load. usage: programs_test.py BIN_DIR [KILLS]"""
+import json, os, random, signal, subprocess, sys, tempfile, threading, time, unittest
+
+BIN = sys.argv[1]
+KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+
+
+def run(program, *a):
+    return subprocess.run([os.path.join(BIN, program), *map(str, a)], capture_output=True, text=True, timeout=100)
+
+
+class function_programs(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.tls = self.path('tls')
+        self.ok('ca', 'init', '--folder', self.tls)
+        self.ok('ca', 'issue', 'function.example', '--server', '--folder', self.tls)
+        for n in ('mary', 'john'):
+            self.ok('ca', 'issue', n, '--folder', self.tls)
+            self.ok('gen', self.path(n + '.key'))
+        self.server = None
+
+    def tearDown(self):
+        if self.server and self.server.poll() is None:
+            self.server.kill()
+            self.server.wait()
+        self.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def ok(self, *a):
+        r = run('prose-keys', *a)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout
+
+    def start(self):
+        audit = self.path('audit.jsonl')
+        if os.path.exists(audit):
+            os.remove(audit)
+        self.server = subprocess.Popen([os.path.join(BIN, 'prose-function'), '--port', '0', '--ca', self.tls + '/ca.crt', '--certificate',
+                                        self.tls + '/function.example.crt', '--key', self.tls + '/function.example.key', '--store',
+                                        self.path('f.db'), '--audit', audit, '--log-level', 'off'])
+        for _ in range(600):
+            try:
+                self.port = json.loads(open(audit).readline())['port']
+                return
+            except (OSError, ValueError):
+                time.sleep(0.05)
+        self.fail('the server does not start')
+
+    def at_server(self, user, command, *a, key=True):
+        return run('prose-keys', command, *a, '--server', 'function.example', '--port', self.port, '--user', user, '--ca', self.tls + '/ca.crt',
+                   '--certificate', '%s/%s.crt' % (self.tls, user), '--tls-key', '%s/%s.key' % (self.tls, user),
+                   *(['--key', self.path(user + '.key')] if key else []))
+
+    def test_grant_list_withdraw(self):
+        self.start()
+        self.assertEqual(self.at_server('mary', 'grant', 'john').returncode, 0)
+        self.assertEqual(self.at_server('mary', 'list').stdout, 'john\n')  # one-sided: no key
+        self.assertEqual(self.at_server('john', 'grant', 'mary').returncode, 0)
+        key = self.ok('pub', self.path('john.key')).strip()
+        self.assertEqual(self.at_server('mary', 'list').stdout, 'john %s\n' % key)
+        self.assertEqual(self.at_server('mary', 'withdraw', 'john').returncode, 0)
+        self.assertEqual(self.at_server('mary', 'list').stdout, '')
+        audit = open(self.path('audit.jsonl')).read()
+        self.assertIn('withdraw john', audit)
+        for secret in (key, open(self.path('john.key')).read().strip()):
+            self.assertNotIn(secret, audit)
+        # Another key for a registered name needs --replace.
+        os.remove(self.path('john.key'))
+        self.ok('gen', self.path('john.key'))
+        self.assertEqual(self.at_server('john', 'register').returncode, 1)
+        self.assertEqual(self.at_server('john', 'register', '--replace').returncode, 0)
+        self.server.send_signal(signal.SIGINT)
+        self.assertEqual(self.server.wait(20), 0)
+        r = self.at_server('mary', 'list')
+        self.assertEqual((r.returncode, len(r.stderr.splitlines())), (1, 1), r.stderr)
+
+    def test_mistakes_are_one_line_with_code_2(self):
+        open(self.path('bad.yaml'), 'w').write('port: 7\nno_such: 1\n')
+        for program, a in (('prose-function', ('--config', self.path('bad.yaml'))), ('prose-function', ('--no-such',)), ('prose-function', ()),
+                           ('prose-function', ('--ca', '/none', '--certificate', '/none', '--key', '/none')),
+                           ('prose-keys', ('ca', 'init', '--folder', self.tls)), ('prose-keys', ('grant', 'john')),
+                           ('prose-keys', ('confirm', 'john', '--cache', self.path('none')))):
+            r = run(program, *a)
+            self.assertEqual((r.returncode, len(r.stderr.strip().splitlines())), (2, 1), (program, a, r.stderr))
+        for a in ('--help', '--version'):
+            self.assertEqual(run('prose-function', a).returncode, 0)
+
+    def test_killed_under_load_it_keeps_what_it_acknowledged(self):
+        rng = random.Random(7)
+        granted = {'mary': {}, 'john': {}}   # peer -> acknowledged state; None: unknown, the answer never came
+        for kill in range(KILLS):
+            self.start()
+            stop = threading.Event()
+
+            def load(user):
+                n = 0
+                while not stop.is_set():
+                    peer = 'p%d' % (n % 40)
+                    n += 1
+                    give = not granted[user].get(peer)
+                    done = self.at_server(user, 'grant' if give else 'withdraw', peer).returncode == 0
+                    granted[user][peer] = give if done else None
+            threads = [threading.Thread(target=load, args=(u,)) for u in granted]
+            for t in threads:
+                t.start()
+            time.sleep(rng.uniform(0.3, 1.2))
+            self.server.kill()
+            self.server.wait()
+            stop.set()
+            for t in threads:
+                t.join()
+            self.start()
+            for user in granted:
+                there = set(self.at_server(user, 'list').stdout.split())
+                for peer, state in granted[user].items():
+                    if state is not None:
+                        self.assertEqual(peer in there, state, (kill, user, peer))
+                    granted[user][peer] = peer in there
+            self.server.kill()
+            self.server.wait()
+        self.assertGreater(sum(map(len, granted.values())), KILLS)
+        print('%d kills' % KILLS, file=sys.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
