@@ -55,7 +55,7 @@ struct ue_program::state {
   std::unique_ptr<data_port> data;
   std::unique_ptr<pc3> servers;
   std::unique_ptr<metrics_server> metrics;
-  event_writer events;
+  event_writer events, tx_log;
 
   std::vector<security::peer_id> peers;            // by index of the data port; 0: not permitted now, or a server
   std::vector<std::string> slot_names;             // likewise
@@ -132,6 +132,7 @@ struct ue_program::state {
   std::vector<mac::received_frame> search_slss(std::int64_t n);
   std::vector<std::span<const phy::cf32>> window(std::int64_t first, std::size_t length, std::vector<std::vector<phy::cf32>>& copy) const;
   result<void> transmit();
+  void log_sent(const mac::subframe_transmission& t);
 };
 
 result<void> ue_program::state::open_keys() {
@@ -237,6 +238,11 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   auto events = event_writer::open(c.events);
   if (!events) return tl::unexpected(events.error());
   s->events = std::move(*events);
+  if (!c.tx_log.empty()) {
+    auto log = event_writer::open(c.tx_log);
+    if (!log) return fail("--tx-log " + c.tx_log + ": cannot be created");
+    s->tx_log = std::move(*log);
+  }
 
   c.ue.limits.max_queued_octets_per_link = c.max_queued_octets;
   std::array<std::uint8_t, 8> seed{};
@@ -553,6 +559,20 @@ void ue_program::state::process(std::int64_t n) {
   pending_shift += out.shift_samples;
 }
 
+/// Nothing but what anybody hears: no keys, no peers' names.
+void ue_program::state::log_sent(const mac::subframe_transmission& t) {
+  const auto line = [&](const char* channel, int prb, int n_prb, std::span<const std::uint8_t> octets) {
+    event e("sent", (origin + static_cast<double>(t.subframe) * spsf) / rate);
+    e.add("channel", channel).add("subframe", t.subframe).add("absolute_subframe", t.absolute_subframe).add("prb", prb).add("n_prb", n_prb);
+    if (!octets.empty()) e.add_hex("hex", octets);
+    tx_log.write(e);
+  };
+  if (t.slss) line("PSBCH", config.ue.n_prb / 2 - 3, 6, {});
+  if (t.pscch) line("PSCCH", t.pscch->config.prb, phy::is_v2x(config.ue.tm) ? 2 : 1, {});
+  if (t.pssch) line("PSSCH", t.pssch->config.prb_start, t.pssch->config.n_prb, *t.pssch->block);
+  if (t.psdch) line("PSDCH", t.psdch->config.prb, 2, t.psdch->message);
+}
+
 result<void> ue_program::state::transmit() {
   for (const auto& t : out.transmissions) {
     burst.resize(static_cast<std::size_t>(spsf));
@@ -560,6 +580,7 @@ result<void> ue_program::state::transmit() {
     const auto sent = radio->transmit(std::llround(origin + static_cast<double>(t.subframe) * spsf), burst);
     if (!sent) return tl::unexpected(sent.error());
     if (*sent == phy::transmit_status::late) ++lates;
+    else if (tx_log) log_sent(t);
   }
   return {};
 }

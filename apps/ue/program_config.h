@@ -39,6 +39,7 @@ struct program_config {
   // what it says
   std::string events;
   std::string keylog;
+  std::string tx_log;                  ///< what was sent, for whoever counts what a receiver missed
   bool allow_keylog = false;
   int metrics_port = -1;               ///< -1: none
   double duration_s = 0;               ///< of device time; 0: until stopped

@@ -1,5 +1,5 @@
 """An emulated air with Mary, John and Peter on it and a sniffer beside them, as processes. For the tests beside this file."""
-import json, os, re, signal, subprocess, sys, tempfile, time
+import json, os, re, signal, socket, subprocess, sys, tempfile, time
 
 
 class air_scene:
@@ -55,8 +55,10 @@ class air_scene:
             run('permit', '--permits', self.path('keys', a + '.permit'), b, public[b])
             run('permit', '--permits', self.path('keys', b + '.permit'), a, public[a])
 
-    def start_ues(self, duration, names=NAMES, options=lambda name: []):
+    def start_ues(self, duration, names=NAMES, options=lambda name: [], traffic=False):
+        """With traffic, self.ports[a, b] is the UDP port that takes datagrams of a for b."""
         self.keys()
+        self.ports = {}
         for n in names:
             text = open(os.path.join(self.root, 'configs', n + '.yaml')).read()
             text = re.sub(r'(?m)^  prb: .*$', '  prb: %s' % self.prb, text)
@@ -64,6 +66,14 @@ class air_scene:
             text = re.sub(r'(?m)^  epoch_min_s: .*$', '  epoch_min_s: 4', text)
             text = re.sub(r'(?m)^  epoch_max_s: .*$', '  epoch_max_s: 8', text)
             text = re.sub(r'(?m)^allow_keylog: .*$', 'allow_keylog: true', text)
+            if traffic:
+                block = ['data:', '  kind: udp', '  peers:']
+                for p in (b if a == n else a for a, b in self.LINKS if n in (a, b)):
+                    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                        s.bind(('127.0.0.1', 0))
+                        self.ports[n, p] = s.getsockname()[1]
+                    block += ['    - {name: %s, udp_listen: "127.0.0.1:%d", udp_forward: "127.0.0.1:9"}' % (p, self.ports[n, p])]
+                text = re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', '\n'.join(block) + '\n\n', text)
             open(self.path(n + '.yaml'), 'w').write(text)
         out = []
         for n in names:
