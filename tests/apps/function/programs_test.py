@@ -115,7 +115,9 @@ class function_programs(unittest.TestCase):
                 t.join()
             self.start()
             for user in granted:
-                there = set(self.at_server(user, 'list').stdout.split())
+                listed = self.at_server(user, 'list')
+                self.assertEqual(listed.returncode, 0, listed.stderr)
+                there = set(listed.stdout.split())
                 for peer, state in granted[user].items():
                     if state is not None:
                         self.assertEqual(peer in there, state, (kill, user, peer))
