@@ -31,6 +31,11 @@ int discovery_monitor::examine(const subframe_view& sf, signal_estimate& stronge
       if (receive_known(sf, pool_->candidate_at(sf.absolute, i), s)) received(s);
     return n;
   }
+  if (pool_) {  // its place in time is not known (yet)
+    for (int a = 0; a < pool_->n_frequency(); ++a)
+      if (pool_->pair_second(a) == pool_->pair_first(a) + 1 && receive_anywhere(sf, pool_->pair_first(a), s)) received(s);
+    return n;
+  }
   for (int prb = 0; prb + 2 <= carrier_.n_prb; ++prb) {
     if (!receive_anywhere(sf, prb, s)) continue;
     received(s);

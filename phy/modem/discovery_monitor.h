@@ -1,4 +1,5 @@
-// PSDCH in the subframes of a stream: the resources of a discovery pool, or any pair of PRBs where the pool or its timing is unknown.
+// PSDCH in the subframes of a stream: the resources of a discovery pool, its pairs of PRBs in
+// every subframe where its timing is unknown, or any pair where the pool is.
 #pragma once
 
 #include <array>
