@@ -40,6 +40,9 @@ void add_output(CLI::App& app, sniffer_settings& s) {
       ->capture_default_str();
   app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark")->type_name("FILE.pcap");
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
+  app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing (or too little) was captured");
+  app.add_option("--compromised", s.compromised, "what was stolen of a UE: key file, permissions, key log; once for each file")->type_name("FILE");
+  app.add_option("--report", s.report, "the verdict and its evidence")->type_name("FILE.json");
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
+#include <fstream>
+
 #include "apps/capture/pcap_sink.h"
 #include "apps/common/cli.h"
 #include "apps/common/stop.h"
@@ -9,6 +12,7 @@
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
 #include "apps/sniffer/summary.h"
+#include "apps/verdict/verdict.h"
 #include "phy/radio/radio.h"
 
 namespace prose::apps {
@@ -93,6 +97,22 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   } else if (!s.keylog.empty()) {
     return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
   }
+  std::optional<analysis> judging;
+  if (s.verdict || !s.report.empty() || !s.compromised.empty()) {
+    verdict_options wanted;
+    auto stolen = std::make_shared<std::vector<stolen_file>>();
+    for (const auto& path : s.compromised) {
+      auto file = load_stolen_state(path);
+      if (!file) return usage_error(program, file.error());
+      stolen->push_back(std::move(*file));
+    }
+    if (!stolen->empty()) wanted.compromised = std::move(stolen);
+    judging.emplace(std::move(wanted));
+    observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
+      judging->add(f);
+      return true;
+    }});
+  }
   // The summary redraws a terminal; anything else gets a line now and then.
   summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
   observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
@@ -129,7 +149,16 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
                n.discovery);
   if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
-  return exit_ok;
+  if (!judging) return exit_ok;
+  const auto v = judging->judge();
+  std::fputs(to_text(v).c_str(), stderr);
+  if (!s.report.empty()) {
+    std::ofstream file(s.report);
+    file << to_json(v) << '\n';
+    file.close();
+    if (!file) return run_error(program, error{s.report + ": cannot be written"});
+  }
+  return s.verdict ? exit_status(v.outcome) : exit_ok;
 }
 
 }  // namespace prose::apps
