@@ -21,6 +21,9 @@ for kind, node, text in (("overflow", "two", "c.overflows"), ("drop", "two", "c.
     code, out = suite(PATH + f"faults: [{{node: {node}, kind: {kind}, after_s: 0.2}}]", 0.6, "--gtest_filter=*for_long")
     assert code == 1 and text in out, f"{kind} went unnoticed:\n{out}"
     print("noticed:", kind)
+code, out = suite("default: {gain_db: -90}\nnodes: {\"*\": {noise_dbfs: -60}}", 0.2, "--gtest_filter=*are_decoded*")
+assert code == 1 and "PSBCH 0" in out, out
+print("noticed: nothing to decode")
 code, out = suite("default: {blocked: true}", 0.2, "--gtest_filter=*burst_timing*")
 assert code == 1 and "not heard" in out, out
 print("noticed: no cable")

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "phy/radio/radio.h"
+#include "tests/phy/radio/all_channels.h"
 
 namespace prose::phy {
 namespace {
@@ -148,6 +149,19 @@ TEST_F(hil, a_device_hears_again_after_its_turnaround) {
   const auto f = find_marker(capture(*a, start, 6000));
   EXPECT_GT(f.amplitude, 0.01);
   EXPECT_NEAR(static_cast<double>(f.sample + start), static_cast<double>(answer), 100.0);
+}
+
+TEST_F(hil, psbch_pssch_and_the_other_channels_are_decoded) {
+  for (const auto tm : {transmission_mode::tm2, transmission_mode::tm4}) {
+    const auto tx = open(0, 7.68e6);
+    const auto rx = open(1, 7.68e6);
+    ASSERT_TRUE(tx && rx);
+    constexpr int rounds = 10;
+    const auto n = test::exchange_all_channels(*tx, *rx, tm, rounds);
+    std::printf("of %d: PSBCH %d, PSCCH %d, PSSCH %d, PSDCH %d\n", rounds, n.psbch, n.pscch, n.pssch, n.psdch);
+    EXPECT_EQ(n.wrong, 0);
+    for (const int decoded : {n.psbch, n.pscch, n.pssch, n.psdch}) EXPECT_EQ(decoded, rounds) << "over a cable nothing may be lost";
+  }
 }
 
 TEST_F(hil, no_overflow_underflow_or_late_for_long) {

@@ -11,6 +11,7 @@
 
 #include "phy/radio/rate_bridge.h"
 #include "tests/phy/air/hub_process.h"
+#include "tests/phy/radio/all_channels.h"
 
 namespace prose::phy {
 namespace {
@@ -295,6 +296,33 @@ TEST(radio, device_time_starts_at_the_pps_when_locked) {
   ASSERT_TRUE(e);
   const auto utc = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   EXPECT_NEAR(static_cast<double>(e->now_tick()) / 1.92e6, utc, 1.5);
+}
+
+// SLSS and PSBCH, PSCCH of formats 0 and 1, PSSCH, PSDCH through the whole of UHD, with the air's CFO, delay, noise and EVA fading.
+TEST(radio, every_channel_with_cfo_delay_and_fading) {
+  for (const auto tm : {transmission_mode::tm2, transmission_mode::tm4}) {
+    for (const bool fading : {false, true}) {
+      const hub_process hub(std::string("seed: 3\nnodes: {\"*\": {noise_dbfs: -55}}\ndefault: {gain_db: -6, delay_us: 0.7, cfo_hz: 350") +
+                            (fading ? ", fading: eva, doppler_hz: 30}" : "}"));
+      const auto mary = open_radio(config_of(hub.device("mary"), 7.68e6));
+      const auto john = open_radio(config_of(hub.device("john"), 7.68e6));
+      ASSERT_TRUE(mary && john);
+      constexpr int rounds = 40;
+      const auto n = test::exchange_all_channels(*mary, *john, tm, rounds);
+      std::printf("TM%d %s of %d rounds: PSBCH %d, PSCCH %d, PSSCH %d, PSDCH %d\n", tm == transmission_mode::tm2 ? 2 : 4, fading ? "EVA 30 Hz" : "no fading", rounds,
+                  n.psbch, n.pscch, n.pssch, n.psdch);
+      EXPECT_EQ(n.wrong, 0);
+      const int least = fading ? rounds * 8 / 10 : rounds;  // a fade takes a subframe now and then
+      EXPECT_GE(n.psbch, least);
+      EXPECT_GE(n.pscch, least);
+      EXPECT_GE(n.pssch, least);
+      EXPECT_GE(n.psdch, least);
+      if (!fading) {
+        for (const float cfo : n.cfo_hz) EXPECT_NEAR(cfo, 350, 15);
+        for (const float t : n.timing_samples) EXPECT_NEAR(t, 0.7e-6 * 7.68e6, 1.0);
+      }
+    }
+  }
 }
 
 TEST(rate_bridge, keeps_time_and_amplitude) {
