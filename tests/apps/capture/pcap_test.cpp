@@ -35,8 +35,8 @@ protected:
   void SetUp() override {
     if (std::system("tshark --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "tshark is not installed";
   }
-  static std::string fields(const std::string& path, const std::string& names) {
-    std::string command = "tshark -r " + path + " -T fields";
+  static std::string fields(const std::string& path, const std::string& names, const std::string& options = "") {
+    std::string command = "tshark " + options + " -r " + path + " -T fields";
     for (std::size_t at = 0; at < names.size();) {
       const auto end = std::min(names.find(' ', at), names.size());
       command += " -e " + names.substr(at, end - at);
@@ -145,6 +145,25 @@ TEST_F(pcap, a_key_log_brings_the_packets_inside_and_another_key_does_not) {
     std::remove(path.c_str());
     std::remove(log.c_str());
   }
+}
+
+TEST_F(pcap, the_lua_plugin_shows_discovery_rlc_and_pdcp) {
+  const std::string path = temporary("lua.pcap");
+  {
+    auto sink = pcap_sink::open(path, "");
+    ASSERT_TRUE(sink);
+    ASSERT_TRUE(sink->add(sealed_frame(udp_packet, 0x0f)));
+    captured_frame d;
+    d.kind = frame_kind::discovery;
+    d.octets = from_hex("08" + std::string(46, 'a') + "11223344" + "2a").value();
+    ASSERT_TRUE(sink->add(d));
+  }
+  const auto text = fields(path,
+                           "prose.slrb.rlc.sn prose.slrb.pdcp.sdu_type prose.slrb.pdcp.kd_sess_id prose.slrb.pdcp.sn "
+                           "prose.pc5_discovery.type prose.pc5_discovery.mic prose.pc5_discovery.utc_lsb _ws.malformed",
+                           std::string("-X lua_script:") + PROSE_SOURCE_DIR + "/scripts/wireshark/prose.lua");
+  EXPECT_EQ(text, "0\t0\t0x1234\t0\t\t\t\t\n\t\t\t\t0x08\t11223344\t42\t\n");
+  std::remove(path.c_str());
 }
 
 TEST(link_opener, a_key_log_that_grows_is_read_again) {
