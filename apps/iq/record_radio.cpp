@@ -1,6 +1,8 @@
 // prose-iq record: from a radio into a recording.
 #include <spdlog/spdlog.h>
 
+#include <cmath>
+
 #include "apps/common/cli.h"
 #include "apps/iq/background_source.h"
 #include "apps/iq/commands.h"
@@ -14,7 +16,7 @@ int run_record(const record_options& o) {
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;
   if (o.start_s >= 0)
-    if (const auto s = radio.start(static_cast<std::int64_t>(o.start_s * radio.sample_rate_hz())); !s) return run_error(iq_program, s.error());
+    if (const auto s = radio.start(std::llround(o.start_s * radio.sample_rate_hz())); !s) return run_error(iq_program, s.error());
   result<record_report> done = fail("");
   {
     background_source ahead(radio);

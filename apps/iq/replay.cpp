@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr double start_ahead_s = 0.2;       // for the first samples to reach the device; doubled when that was too late
 constexpr int most_starts = 6;
+constexpr double most_ahead_s = 1.0;
 constexpr double resume_ahead_s = 0.2;      // the same after an underflow
 constexpr double longest_silence_s = 1.0;   // shorter gaps are sent as silence within the burst, longer ones end it
 constexpr double acknowledge_s = 3.0;       // wall time for the end of the last burst to be acknowledged
@@ -126,9 +128,12 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
   double ahead_s = start_ahead_s;
   for (int starts = 1;; ++starts, ahead_s *= 2) {
     const std::int64_t base =
-        o.start_s >= 0 ? static_cast<std::int64_t>(o.start_s * rate_hz) : radio.now_tick() + static_cast<std::int64_t>(ahead_s * rate_hz);
+        o.start_s >= 0 ? std::llround(o.start_s * rate_hz) : radio.now_tick() + static_cast<std::int64_t>(ahead_s * rate_hz);
     summary s;
     bool late = false;
+    // A start far ahead: the device's buffers are not filled until it is near, so that Ctrl-C finds nobody blocked.
+    while (base - radio.now_tick() > static_cast<std::int64_t>(most_ahead_s * rate_hz) && !stop_requested())
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     while (!late && !s.stopped && (o.loop || s.rounds < o.times)) {
       if (auto ok = feed.rewind(); !ok) return tl::unexpected(ok.error());
       const std::int64_t round_base = base + s.rounds * feed.length();
