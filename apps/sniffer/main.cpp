@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   // The command line's source wins over the configuration's.
   const bool given_iq = app.count("--iq") > 0, given_device = app.count("--device") > 0;
   if (given_iq && given_device) return report(program, "--iq and --device: accepted is one of them", exit_usage);
+  s.rate_given = app.count("--rate") > 0;
   if (given_iq) s.device.clear();
   if (given_device) s.iq.clear();
   if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 
@@ -65,8 +66,11 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   } else {
     if (options.sync == listen_sync::aligned)
       return report(program, "--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind", exit_usage);
+    if (s.rate_given && rate_for(s, *known) != s.radio.sample_rate_hz)
+      return report(program, "--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) + ": the carrier cannot use it; accepted: none, for " +
+                                 std::to_string(std::llround(rate_for(s, *known))), exit_usage);
     auto opened = open_live(s, *known);
-    if (!opened) return run_error(program, opened.error());
+    if (!opened) return usage_error(program, opened.error());  // nothing has run yet: its arguments are wrong
     live = std::move(*opened);
     made = capture::make(*live.radio, s.device, *known, std::move(options), assumed);
   }

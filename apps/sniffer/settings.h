@@ -17,6 +17,7 @@ struct sniffer_settings {
   std::string device;
   int loop = 1;
   phy::radio_config radio = default_radio();
+  bool rate_given = false;       ///< by the command line: then the carrier must be able to use it
   double queue_s = 1.0;          ///< how much a radio's samples may wait for processing
   double duration_s = 0;         ///< 0: to the end, or until stopped
   // what is known of it

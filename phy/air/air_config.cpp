@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <sstream>
 
 #include "phy/air/air_link.h"
@@ -209,14 +208,6 @@ result<air_config> parse_air_config(const std::string& yaml, const std::string& 
   } catch (const YAML::Exception& e) {
     return fail(at(e.mark) + "malformed YAML: " + e.msg);
   }
-}
-
-result<air_config> load_air_config(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) return fail(path + ": cannot be read");
-  std::stringstream text;
-  text << in.rdbuf();
-  return parse_air_config(text.str(), path);
 }
 
 }  // namespace prose::phy::air

@@ -16,7 +16,6 @@ struct air_config {
 
 /// Errors are one line: source:line: what is wrong, what is accepted.
 result<air_config> parse_air_config(const std::string& yaml, const std::string& source);
-result<air_config> load_air_config(const std::string& path);
 /// "1", "20" or "max". 0 stands for max.
 result<double> parse_speed(const std::string& text);
 

@@ -1,5 +1,5 @@
 """Airs whose users stall, die and disagree. usage: air_process_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
-import os, signal, subprocess, time
+import json, os, signal, subprocess, tempfile, time
 
 from air_harness import BIN, Air, main, peer, result, run, wait_line
 
@@ -145,25 +145,26 @@ def one_name_one_device():
         assert "already running" in out, out
 
 
-def wrong_configurations():
-    import tempfile
-    for text, complaint in (("speed: [", "malformed YAML"), ("sped: 1", "unknown key 'sped'"), ("speed: fast", "accepted are max or a number"),
-                            ("\n\npairs: [{from: a}]", ":3: "), ("pairs: [{from: a, to: b, gain_db: loud}]", "gain_db"),
-                            ("nodes: {a: {noise_dbfs: .nan}}", "noise_dbfs"), ("faults: [{node: a, kind: fire}]", "accepted are overflow"),
-                            ("default: {fading: etu}", "accepted are none, epa, eva"), ("- 1", "accepted is a map"), ("air: ../x", "air '../x'"),
-                            ("default: {delay_us: 1e9}", "0 to 1000")):
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
-            f.write(text)
-            f.flush()
-            out = run([BIN + "/prose-air", "--config", f.name], expect=2, timeout=10)
-            assert complaint in out and out.count("\n") == 1 and f.name in out, out
-    for args, complaint in ((["--config", "/nowhere.yaml"], "cannot be read"), (["--speed", "-1"], "speed"), (["--air", "a/b"], "--air a/b"), (["--bogus"], "bogus"),
-                            (["--log-level", "loud"], "--log-level loud")):
-        out = run([BIN + "/prose-air", *args], expect=2, timeout=10)
-        assert complaint in out and out.count("\n") == 1, out
+def events_of_the_hub():
+    name = f"ev{os.getpid()}"
+    with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as f:
+        hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off", "--events", f.name], stdout=subprocess.PIPE, text=True)
+        assert "ready" in hub.stdout.readline()
+        device = f"type=virtual,name=mary,air={name}"
+        result(peer(device, "--rate", 1.92e6, "--start", 1, "--seconds", 0.1))
+        mary = peer(device, "--rate", 1.92e6, "--start", 2, "--seconds", 20)
+        wait_line(mary, "progress")
+        mary.kill()
+        mary.communicate()
+        time.sleep(0.3)
+        hub.send_signal(signal.SIGINT)
+        assert hub.wait(5) == 0
+        events = [json.loads(line) for line in f]
+    assert [e["event"] for e in events] == ["ready", "node_joined", "node_left", "node_joined", "node_died", "ended"], events
+    assert all(isinstance(e["t"], float) for e in events) and events[0]["air"] == name and events[1]["node"] == "mary"
     assert run([BIN + "/prose-air", "--version"]).startswith("prose-air ")
     run([BIN + "/prose-air", "--help"])
 
 
 main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver, killed_hub,
-      late_joiner_and_late_hub, one_name_one_device, wrong_configurations])
+      late_joiner_and_late_hub, one_name_one_device, events_of_the_hub])

@@ -1,0 +1,162 @@
+"""Bad input to every program that has to do with a radio: one line on stderr that names what is wrong, exit code 2, at once.
+usage: bad_input_test.py BIN SOURCE_DIR UHD_MODULES [TEST...]"""
+import json, os, re, subprocess, sys, tempfile, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "phy", "air"))
+from air_harness import BIN, ENV, Air, main
+from live_run import SOURCE, configs
+
+FOLDER = tempfile.TemporaryDirectory()
+counted = 0
+
+
+def path(name):
+    return os.path.join(FOLDER.name, name)
+
+
+def write(name, text):
+    with open(path(name), "wb" if isinstance(text, bytes) else "w") as f:
+        f.write(text)
+    return path(name)
+
+
+def refused(program, *arguments, words=(), code=2):
+    """Within 20 s even under load; nothing waits for a hub longer than it is told to."""
+    global counted
+    counted += 1
+    command = [f"{BIN}/{program}", *map(str, arguments)]
+    r = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    lines = r.stderr.splitlines()
+    assert r.returncode == code and len(lines) == 1 and lines[0].startswith(program + ": "), (command, r.returncode, r.stderr)
+    assert all(w in lines[0] for w in words), (command, words, r.stderr)
+
+
+def radio_programs(air):
+    """Each program with a radio: how it is given device arguments, and more options."""
+    device = air.device
+    listen = ("--config", write("sniffer.yaml", open(f"{SOURCE}/configs/sniffer.yaml").read()))
+    return {
+        "prose-ue": lambda args, *more: ("prose-ue", "--config", path("mary.yaml"), "--device", args, *more),
+        "prose-sniffer": lambda args, *more: ("prose-sniffer", *listen, "--device", args, *more),
+        "record": lambda args, *more: ("prose-iq", "record", path("never"), "--device", args, *more),
+        "replay": lambda args, *more: ("prose-iq", "replay", path("x"), "--device", args, *more),
+    }
+
+
+def scene(air):
+    """mary.yaml with keys, a recording and the sniffer's configuration, on this air."""
+    if not os.path.exists(path("x.sigmf-meta")):
+        configs(FOLDER.name, BIN, 2, "gnss", air)
+    write("mary.yaml", re.sub(r"(?m)^device: .*", "device: " + air.device("mary"), open(path("mary.yaml")).read()))
+    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0}],
+               "annotations": []}, open(path("x.sigmf-meta"), "w"))
+    write("x.sigmf-data", b"\0" * 8000)
+
+
+def device_arguments_and_hubs():
+    with Air() as air:
+        scene(air)
+        ok = air.device("a")
+        for name, program in radio_programs(air).items():
+            for args, words in ((ok + ",colour=blue", ("unknown device argument 'colour'", "accepted are name, air")),
+                                (ok + ",lead_us=soon", ("lead_us=soon", "accepted is a number")),
+                                (ok + ",master_clock_rate=0", ("master_clock_rate=0", "accepted")),
+                                (ok + ",clock_source=sundial", ("clock_source=sundial", "accepted are internal")),
+                                ("type=virtual,name=../../etc,air=" + air.name, ("name=../../etc", "accepted are 1 to 31")),
+                                ("type=virtual,name=a,hub_timeout=0.1,air=nobody_started_this", ("nobody_started_this", "is not running")),
+                                ("type=virtual,name=a,hub_timeout=0.1,air=a/b", ("air=a/b", "accepted are")),
+                                ("type=no_such_radio", ("no device for 'type=no_such_radio'",)),
+                                ("type=b200,serial=00000000", ("no device for 'type=b200",))):
+                refused(*program(args), words=words)
+            assert not os.path.exists(path("never.sigmf-meta")), name
+    without = dict(ENV)
+    del without["UHD_MODULE_PATH"]
+    r = subprocess.run([BIN + "/prose-iq", "record", path("never"), "--device", "type=virtual"], env=without, capture_output=True, text=True, timeout=20)
+    assert r.returncode == 2 and r.stderr.count("\n") == 1 and "set UHD_MODULE_PATH" in r.stderr, r.stderr
+
+
+def rates_frequencies_and_gains():
+    with Air() as air:
+        scene(air)
+        ok = air.device("a")
+        programs = radio_programs(air)
+        for rate in ("1e12", "0", "-1", "nan", "inf", "fast", ""):
+            for name in ("prose-sniffer", "record", "replay"):
+                refused(*programs[name](ok, "--rate", rate))
+        refused(*programs["prose-sniffer"](ok, "--rate", 5e6), words=("--rate 5000000", "7680000"))
+        refused(*programs["record"](ok, "--rate", 199.9e6), words=("sample_rate_hz 199900000", "the device gives"))
+        refused(*programs["record"](ok, "--rate", 100), words=("sample_rate_hz 100", "the device gives 10000"))
+        refused(*programs["record"](ok, "--freq", 60e9), words=("center_freq_hz",))
+        refused(*programs["record"](ok, "--gain", 99), words=("rx_gain_db 99", "0 to 40"))
+        refused(*programs["replay"](ok, "--gain", 99), words=("tx_gain_db 99", "0 to 40"))
+        refused(*programs["prose-sniffer"](ok, "--gain", 99), words=("rx_gain_db 99", "0 to 40"))
+        # prose-ue takes all this from its configuration.
+        mary = open(path("mary.yaml")).read()
+        for old, new, words in (("  tx_gain_db: 0", "  tx_gain_db: 99", ("tx_gain_db 99", "0 to 40")),
+                                ("  tx_gain_db: 0", "  sample_rate_hz: 5e6", ("sample_rate_hz", "7680000")),
+                                ("  tx_gain_db: 0", "  sample_rate_hz: 1e12", ("mary2.yaml:", "sample_rate_hz")),
+                                ("  tx_gain_db: 0", "  device_rate_hz: 199.9e6", ("device_rate_hz 199900000", "the device gives")),
+                                ("  tx_gain_db: 0", "  rx_antenna: ROOF", ("rx_antenna 'ROOF'", "TX/RX")),
+                                ("  tx_gain_db: 0", "  subdev: \"C:7\"", ("C:7",)),
+                                ("  tx_gain_db: 0", "  master_clock_hz: 1e9", ("master_clock_rate",)),
+                                ("  center_freq_hz: 5.9e9", "  center_freq_hz: 60e9", ("mary2.yaml:", "center_freq_hz"))):
+            assert old in mary
+            refused("prose-ue", "--config", write("mary2.yaml", mary.replace(old, new)), words=words)
+
+
+# What is no YAML, or not the map that it should be. None of these may be taken as an empty file.
+BROKEN = {"unclosed": "a: [1\nb", "tabs": "a:\n\t- 1\n", "quote": 'a: "x\n', "list": "- 1\n- 2\n", "scalar": "just words\n", "colon": "a: b: c\n", "anchor": "a: *nowhere\n",
+          "deep": "[" * 20000, "deep_map": "{a: " * 20000, "octets": bytes(range(128, 256)) * 4, "nul": b"a: \0\x01\x02: [\n", "unknown": "no_such_key: 1\n",
+          "tag": "!!binary [\n"}
+
+
+def malformed_files():
+    with Air() as air:
+        scene(air)
+        ok = air.device("a")
+        commands = {
+            "air config": lambda f: ("prose-air", "--config", f),
+            "ue config": lambda f: ("prose-ue", "--config", f),
+            "ue radio": lambda f: ("prose-ue", "--config", path("mary.yaml"), "--radio", f),
+            "sniffer config": lambda f: ("prose-sniffer", "--config", f, "--device", ok),
+            "sniffer radio": lambda f: ("prose-sniffer", "--device", ok, "--radio", f),
+            "record config": lambda f: ("prose-iq", "--config", f, "record", path("never"), "--device", ok),
+            "record radio": lambda f: ("prose-iq", "record", path("never"), "--device", ok, "--radio", f),
+            "replay radio": lambda f: ("prose-iq", "replay", path("x"), "--device", ok, "--radio", f),
+        }
+        for what, command in commands.items():
+            for name, text in BROKEN.items():
+                refused(*command(write(f"{name}.yaml", text)), words=(f"{name}.yaml:",))
+            refused(*command(path("nowhere.yaml")), words=("nowhere.yaml",))
+            refused(*command(FOLDER.name), words=(FOLDER.name,))
+        # A radio profile's values, wherever it is given.
+        for text, words in (("sample_rate_hz: fast", ("p.yaml:1", "sample_rate_hz", "fast")), ("\n\nrx_gain_db: [1]", ("p.yaml:3", "rx_gain_db")),
+                            ("clock_source: sundial", ("p.yaml:1", "internal, external, gpsdo")), ("turnaround_s: -1", ("p.yaml:1", "0 to 0.1")),
+                            ("clock_source: external\ntime_source: gpsdo", ("p.yaml:2", "same source")), ("center_freq_hz: .nan", ("p.yaml:1", "center_freq_hz"))):
+            for what in ("ue radio", "sniffer radio", "record radio", "replay radio"):
+                refused(*commands[what](write("p.yaml", text)), words=words)
+        assert not os.path.exists(path("never.sigmf-meta"))
+
+
+def values_of_the_air():
+    for text, words in (("sped: 1", ("unknown key 'sped'",)), ("speed: fast", ("accepted are max or a number",)), ("speed: 0", ("speed '0'",)), ("speed: [1]", ("speed",)),
+                        ("seed: -1", ("seed",)), ("lead_us: soon", ("lead_us",)), ("stall_ms: 1", ("100 to",)), ("adc_bits: 99", ("0 to 16",)),
+                        ("\n\npairs: [{from: a}]", (":3: ",)), ("pairs: {a: 1}", ("accepted is a list",)), ("pairs: [1]", ("pairs",)), ("pairs: [{from: a, to: b, gain_db: loud}]", ("gain_db",)),
+                        ("pairs: [{between: [a]}]", ("between",)), ("pairs: [{from: a, to: b, between: [a, b]}]", ("between",)), ("pairs: [{from: [a], to: b}]", ("from",)),
+                        ("nodes: {a: {noise_dbfs: .nan}}", ("noise_dbfs",)), ("nodes: {a: 5}", ("nodes",)), ("nodes: [a]", ("nodes",)), ("nodes: {a b: {}}", ("a b",)),
+                        ("faults: [{node: a, kind: fire}]", ("accepted are overflow",)), ("faults: [{kind: late}]", ("needs a node",)), ("faults: 1", ("faults",)),
+                        ("faults: [{node: a, kind: late, every_s: 0}]", ("every_s",)), ("default: {fading: etu}", ("none, epa, eva",)), ("default: {fading: [eva]}", ("fading",)),
+                        ("default: {blocked: perhaps}", ("blocked",)), ("default: {delay_us: 1e9}", ("0 to 1000",)), ("default: 3", ("default",)), ("air: ../x", ("air '../x'",)),
+                        ("air: \"*\"", ("air",)), ("pairs:\n" + "- {from: a, to: b}\n" * 300, ("up to 256",)), ("faults:\n" + "- {node: a, kind: late}\n" * 70, ("up to 64",))):
+        refused("prose-air", "--config", write("air.yaml", text), words=("air.yaml:", *words))
+        refused("prose-air", "--check", "--config", path("air.yaml"))
+    for args, words in ((("--speed", "-1"), ("speed",)), (("--speed", "warp"), ("--speed", "max")), (("--air", "a/b"), ("--air a/b",)), (("--bogus",), ("bogus",)), (("stray",), ("stray",)),
+                        (("--duration", "-3"), ("--duration",)), (("--duration", "long"), ("--duration",)), (("--log-level", "loud"), ("--log-level",)), (("--config",), ("--config",))):
+        refused("prose-air", *args, words=words)
+    with Air() as air:
+        refused("prose-air", "--air", air.name, words=("already running",))
+
+
+started = time.monotonic()
+main([device_arguments_and_hubs, rates_frequencies_and_gains, malformed_files, values_of_the_air])
+print(f"{counted} mistakes, each one line and exit 2; {time.monotonic() - started:.0f} s")
