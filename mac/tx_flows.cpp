@@ -7,6 +7,10 @@
 
 namespace prose::mac {
 
+namespace {
+constexpr std::size_t max_held = 64;  // beyond it nothing waits: a flood of answers is its own disorder
+}
+
 std::size_t tx_flow::queued_octets() const {
   std::size_t n = 0;
   for (const auto& [lcid, rlc] : channels) n += rlc.wanted_octets();
@@ -38,7 +42,37 @@ tx_flow& tx_flows::flow_for(peer_id peer, l2_id src, l2_id dst, time_ms now) {
   return *f;
 }
 
-void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now) {
+void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold) {
+  const tx_flow* f = find(m.src, m.dst);
+  const bool repeated = f != nullptr && f->channels.contains(m.lcid);
+  if (!repeated || hold <= 0 || held_.size() >= max_held) return queue_signalling(m, now);
+  for (const auto& h : held_)  // as below: one repetition waits at most
+    if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst) return;
+  held_.push_back({now + hold, m});
+}
+
+void tx_flows::release_held(time_ms now) {
+  for (auto h = held_.begin(); h != held_.end();) {
+    if (h->due > now) {
+      ++h;
+      continue;
+    }
+    queue_signalling(h->message, now);
+    h = held_.erase(h);
+  }
+}
+
+time_ms tx_flows::next_held() const {
+  time_ms next = INT64_MAX;
+  for (const auto& h : held_) next = std::min(next, h.due);
+  return next;
+}
+
+bool tx_flows::holds(l2_id src, l2_id dst) const {
+  return std::any_of(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.src == src && h.message.dst == dst; });
+}
+
+void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   std::vector<std::uint8_t> octets;
   if (m.lcid != lcid_pc5s_protected) octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
   octets.insert(octets.end(), m.octets.begin(), m.octets.end());
@@ -153,7 +187,7 @@ bool tx_flows::build(tx_flow& f, sl_sch_version version, std::span<std::uint8_t>
 
 void tx_flows::drop_peer(peer_id peer) {
   queues_.erase(peer);
-  std::erase_if(flows_, [&](const tx_flow& f) { return f.peer == peer && !f.has_signalling(); });
+  std::erase_if(flows_, [&](const tx_flow& f) { return f.peer == peer && !f.has_signalling() && !holds(f.src, f.dst); });
   for (auto& f : flows_)
     if (f.peer == peer)
       for (auto& [lcid, rlc] : f.channels)
@@ -164,7 +198,7 @@ void tx_flows::expire(time_ms now) {
   for (auto& f : flows_)
     if (f.has_signalling() && now - f.signalling_since > limits_.signalling_lifetime_ms && now - f.last_used > limits_.signalling_lifetime_ms)
       for (auto& [lcid, rlc] : f.channels) rlc.clear();
-  std::erase_if(flows_, [&](const tx_flow& f) { return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms; });
+  std::erase_if(flows_, [&](const tx_flow& f) { return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst); });
   std::erase_if(queues_, [](const auto& q) { return q.second.sdus.empty(); });
 }
 

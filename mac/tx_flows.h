@@ -41,8 +41,12 @@ class tx_flows {
  public:
   tx_flows(const tx_limits& limits, security_port& security) : limits_(limits), security_(security) {}
 
-  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (gets its PDCP header here) or 30.
-  void enqueue_signalling(const security::send_message& m, time_ms now);
+  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (gets its PDCP header here) or 30. The first of a
+  /// flow and LCID goes at once; each later one waits `hold` first (ue_config::signalling_spread_ms).
+  void enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold = 0);
+  /// Queues what has waited long enough.
+  void release_held(time_ms now);
+  time_ms next_held() const;  ///< INT64_MAX: nothing is held
   /// Application data; false where the peer has no queue left.
   bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data);
 
@@ -61,7 +65,7 @@ class tx_flows {
   /// The link is gone: what waits for it too.
   void drop_peer(peer_id peer);
   void expire(time_ms now);
-  std::size_t n_flows() const { return flows_.size(); }
+  std::size_t n_flows() const { return flows_.size() + held_.size(); }
   std::size_t queued_plaintext_octets() const;
   const tx_counters& counters() const { return counters_; }
 
@@ -75,6 +79,12 @@ class tx_flows {
     std::deque<sdu> sdus;
     std::size_t octets = 0;
   };
+  struct held_message {
+    time_ms due;
+    security::send_message message;
+  };
+  void queue_signalling(const security::send_message& m, time_ms now);
+  bool holds(l2_id src, l2_id dst) const;
   tx_flow& flow_for(peer_id peer, l2_id src, l2_id dst, time_ms now);
   bool seal_one(peer_id peer, link_queue& q, time_ms now);
 
@@ -82,6 +92,7 @@ class tx_flows {
   security_port& security_;
   std::map<peer_id, link_queue> queues_;
   std::deque<tx_flow> flows_;
+  std::deque<held_message> held_;
   tx_counters counters_;
 };
 

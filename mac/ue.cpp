@@ -32,6 +32,7 @@ result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& sec
     if (!p) return fail("communication pool: " + p.error().message);
     comm = std::move(*p);
   }
+  if (config.signalling_spread_ms < 0 || config.signalling_spread_ms > 1000) return fail("signalling_spread_ms: accepted 0 to 1000");
   if (config.lead_subframes < 1 || config.lead_subframes > 100) return fail("lead_subframes: accepted 1 to 100");
   const int mcs = comm ? config.tm2.mcs : config.tm4.mcs;
   if (mcs < 0 || mcs > 28) return fail("mcs: accepted 0 to 28");
@@ -103,6 +104,7 @@ void ue::step(const step_input& in, step_output& out) {
     queries_.clear();
   }
   flush_actions(out);
+  flows_.release_held(now_);
 
   if (sync_.has_timing()) {
     const std::int64_t to = in.subframe + config_.lead_subframes;
@@ -203,7 +205,8 @@ void ue::apply(security::actions& actions, step_output& out) {
                        auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0, 0}).first->second;
                        s.octets += m.octets.size() + security::pdcp_header_octets;
                      }
-                     flows_.enqueue_signalling(m, now_);
+                     const auto spread = static_cast<int>(config_.signalling_spread_ms);
+                     flows_.enqueue_signalling(m, now_, spread > 0 ? random_.below(spread + 1) : 0);
                    },
                    [&](security::link_established& e) {
                      const auto info = security_.info(e.link, now_);
@@ -241,6 +244,7 @@ void ue::apply(security::actions& actions, step_output& out) {
 std::int64_t ue::next_wakeup(std::int64_t now) const {
   std::int64_t next = std::min(next_tick_, sync_.next_deadline());
   if (!queries_.empty()) next = now + 1;
+  if (const auto held = flows_.next_held(); held != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
   if (sync_.has_timing()) {
     // From here on times are those of the transmission; the decision is `lead` earlier.
     std::int64_t tx = INT64_MAX;

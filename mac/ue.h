@@ -43,6 +43,9 @@ struct ue_config {
   int lead_subframes = 4;              ///< step(n) decides what goes out in subframe n + lead
   bool auto_connect = true;            ///< ask for a link with every permitted peer that is heard
   time_ms connect_backoff_ms = 1000;   ///< after a failed attempt; plus a random part as long
+  /// NOT 3GPP: a repeated PC5-S message and its answer wait a random time up to this first. Repetitions every 400 ms are a whole number
+  /// of SC periods apart and an answer follows its request by one: without this, whoever jams every other period stops every set-up.
+  time_ms signalling_spread_ms = 160;
   std::uint64_t seed = 1;
 };
 

@@ -91,6 +91,58 @@ TEST(simulation, links_come_up_under_half_of_the_subframes_lost) {
   printf("  from cold start with synchronisation: mean %.1f s, worst %.1f s\n", sum / runs / 1000, static_cast<double>(worst) / 1000);
 }
 
+namespace {
+/// How many of `runs` set-ups succeed, and how long they take, while somebody jams all of every other SC period but discovery.
+int set_ups_under_a_half_duty_jammer(time_ms spread, int runs, double& mean_s, double& worst_s) {
+  int done = 0;
+  mean_s = worst_s = 0;
+  for (int run = 0; run < runs; ++run) {
+    air_config a;
+    a.seed = static_cast<std::uint64_t>(100 + run);
+    sim_air air(a);
+    auto c = tm2();
+    c.sync.mode = time_mode::gnss;
+    c.signalling_spread_ms = spread;
+    auto& x = air.add("a", c);
+    auto& y = air.add("b", c);
+    air.permit(x, y);
+    const int parity = run % 2;
+    air.hears = [&air, parity](int, int) { return air.now % 40 >= 38 || air.now / 40 % 2 == parity; };
+    // When they go out is random; what goes out is not: all repetitions of a request are one string of octets.
+    std::map<std::pair<l2_id, l2_id>, std::set<std::string>> requests;
+    air.on_air = [&](int, const subframe_transmission& t) {
+      if (!t.pssch) return;
+      auto pdu = std::make_unique<sl_sch_pdu>();
+      if (parse(*t.pssch->block, *pdu) != sl_sch_status::ok) return;
+      for (const auto& s : pdu->all())
+        if (s.lcid == lcid_pc5s_unprotected)  // after the octet of RLC
+          requests[{pdu->header.src, pdu->header.dst}].emplace(s.data.begin() + 1, s.data.end());
+    };
+    if (!air.run_until([&] { return linked(x, y); }, 60'000)) continue;
+    for (const auto& [ids, octets] : requests) EXPECT_EQ(octets.size(), 1U);
+    ++done;
+    mean_s += static_cast<double>(air.now) / 1000;
+    worst_s = std::max(worst_s, static_cast<double>(air.now) / 1000);
+    for (int i = 0; i < 20; ++i) {  // the link carries data in the periods that are left
+      x.mac().send(x.id_of(y), security::sdu_type::ip, numbered(i));
+      air.run(70);
+    }
+    EXPECT_GT(y.received[0].size(), 3U);
+  }
+  if (done != 0) mean_s /= done;
+  return done;
+}
+}  // namespace
+
+TEST(simulation, jamming_every_other_period_delays_a_set_up_and_does_not_prevent_it) {
+  constexpr int runs = 20;
+  double mean = 0, worst = 0, unused = 0;
+  EXPECT_EQ(set_ups_under_a_half_duty_jammer(default_ue_config(phy::transmission_mode::tm2, 25).signalling_spread_ms, runs, mean, worst), runs);
+  EXPECT_LT(worst, 30);
+  EXPECT_EQ(set_ups_under_a_half_duty_jammer(0, 4, unused, unused), 0) << "control: the jammer works";
+  printf("  %d set-ups: mean %.1f s, worst %.1f s from cold start\n", runs, mean, worst);
+}
+
 TEST(simulation, tm4_repetition_brings_datagrams_through_a_fifth_of_the_subframes_lost) {
   std::array<std::size_t, 3> delivered{};
   for (const int repeat : {1, 2}) {
