@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace prose::phy::air {
 namespace {
@@ -9,9 +12,25 @@ namespace {
 constexpr std::int64_t look_ns = 100'000'000;
 constexpr std::int64_t linger_ns = 100'000'000;
 constexpr std::int64_t step_samples = 16384;  // a receiver frees transmitters' rings in such steps
+constexpr std::int64_t unread_samples = 1 << 20;  // what a receiver keeps for a thread that waits elsewhere
 
 std::int64_t round_div(std::int64_t a, std::int64_t b) { return (a + b / 2) / b; }
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// The receivers of this process, so that a thread finds the others that it serves.
+struct receiver_list {
+  std::mutex mutex;
+  std::vector<receiver*> all;
+};
+receiver_list& receivers() {
+  static receiver_list list;
+  return list;
+}
+
+const void* this_thread() {
+  thread_local char mark;
+  return &mark;
+}
 
 }  // namespace
 
@@ -167,11 +186,50 @@ std::int64_t transmitter::close() {
 }
 
 receiver::receiver(air_link& link, hub_watch& hub, std::int64_t lead_ticks)
-    : memory_(link.memory()), node_(memory_.nodes[static_cast<std::size_t>(link.slot())]), hub_(hub), mixer_(memory_, link.slot()),
-      lead_ticks_(lead_ticks) {}
+    : link_(link), memory_(link.memory()), node_(memory_.nodes[static_cast<std::size_t>(link.slot())]), hub_(hub),
+      mixer_(memory_, link.slot()), lead_ticks_(lead_ticks) {
+  const std::lock_guard guard(receivers().mutex);
+  receivers().all.push_back(this);
+}
+
+receiver::~receiver() {
+  const std::lock_guard guard(receivers().mutex);
+  std::erase(receivers().all, this);
+}
+
+void receiver::let_time_pass(std::int64_t tick, bool this_one_too) {
+  const std::lock_guard guard(receivers().mutex);
+  for (receiver* r : receivers().all) {
+    if ((r == this && !this_one_too) || !r->is_unread_by(this_thread()) || r->link_.name() != link_.name()) continue;
+    const std::int64_t limit = std::min(tick, r->next_tick() + unread_samples * r->ticks_per_sample_);
+    std::int64_t old = r->node_.rx_limit.load();
+    if (old < limit) r->node_.rx_limit.compare_exchange_strong(old, limit);  // not the watchdog's "no limit"
+  }
+}
+
+// Time stands still and this thread is the one that could read on elsewhere: what holds it up there is given up.
+void receiver::overflow_the_unread() {
+  {
+    const std::lock_guard guard(receivers().mutex);
+    const std::int64_t heard = heard_by_all(memory_);
+    for (receiver* r : receivers().all) {
+      if (r == this || !r->is_unread_by(this_thread()) || r->link_.name() != link_.name()) continue;
+      const air_lock lock(memory_);
+      const bool full = r->node_.rx_limit.load() <= memory_.now.load();
+      const bool holds_rings = memory_.ring_waiters.load() != 0 && r->node_.rx_mixed.load() <= heard;
+      if (!full && !holds_rings) continue;
+      r->node_.rx_limit = no_limit;
+      r->node_.rx_mixed = no_limit;
+      r->node_.rx_excluded = 1;
+      memory_.dirty = 1;
+    }
+  }
+  wake_ring_waiters(memory_);
+}
 
 air_status receiver::start(std::optional<std::int64_t> start_tick, std::int64_t ticks_per_sample) {
   if (!hub_.alive()) return air_status::gone;
+  owner_ = this_thread();
   if (!start_tick) advance(memory_);
   mixer_.start(ticks_per_sample);
   const air_lock lock(memory_);
@@ -243,6 +301,7 @@ void receiver::skip(std::int64_t samples) {
 air_status receiver::read(std::span<cf32> out, const rx_tuning& tuning, const patience& limit, std::size_t& n) {
   n = 0;
   if (!hub_.alive()) return air_status::gone;
+  owner_.store(this_thread(), std::memory_order_relaxed);
   if (node_.rx_excluded.load() != 0 && rejoin()) return air_status::lost;
   const std::int64_t lookahead = mixer_.lookahead_ticks(tuning);
   air_status status = air_status::ok;
@@ -254,8 +313,13 @@ air_status receiver::read(std::span<cf32> out, const rx_tuning& tuning, const pa
       // Only this thread and the watchdog write the limit; the watchdog's "no limit" must not be overwritten.
       std::int64_t old = node_.rx_limit.load();
       if (old < need) node_.rx_limit.compare_exchange_strong(old, need);
+      let_time_pass(need, false);
+      std::int64_t stands_at = now;
+      std::int64_t stands_since = wall_ns();
       while ((now = wait_for_air_time(memory_, node_.waits[wait_rx], need, limit.wall_slice())) < need) {
         if (!hub_.alive()) return air_status::gone;
+        if (std::exchange(stands_at, now) != now) stands_since = wall_ns();
+        else if (wall_ns() - stands_since > 2 * look_ns) overflow_the_unread();
         if (limit.over(now)) break;
         if (node_.rx_excluded.load() != 0) break;
       }

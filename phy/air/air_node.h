@@ -79,10 +79,14 @@ class transmitter {
   std::uint64_t tail_ = 0;          ///< ring positions free again
 };
 
-/// Used by one thread at a time.
+/// Used by one thread at a time. One thread may serve several devices in turn: while it waits at one it cannot read the others, so those
+/// keep what it has not read, as the buffers of hardware do, and overflow when that is too much.
 class receiver {
  public:
   receiver(air_link& link, hub_watch& hub, std::int64_t lead_ticks);
+  ~receiver();
+  receiver(const receiver&) = delete;
+  receiver& operator=(const receiver&) = delete;
 
   air_status start(std::optional<std::int64_t> start_tick, std::int64_t ticks_per_sample);
   void stop();
@@ -96,15 +100,21 @@ class receiver {
   air_status read(std::span<cf32> out, const rx_tuning& tuning, const patience& limit, std::size_t& n);
   /// Skips samples (injected overflow or loss).
   void skip(std::int64_t samples);
+  /// This thread is about to wait until `tick`: receivers that it serves let time pass so far, this one too if asked.
+  void let_time_pass(std::int64_t tick, bool this_one_too);
 
  private:
   bool rejoin();
+  bool is_unread_by(const void* thread) const { return owner_.load() == thread && (streaming_ || node_.rx_linger_ns.load() != 0); }
+  void overflow_the_unread();
+  const air_link& link_;
   air_memory& memory_;
   node_slot& node_;
   hub_watch& hub_;
   receiver_mixer mixer_;
   std::int64_t lead_ticks_;
   bool streaming_ = false;
+  std::atomic<const void*> owner_{nullptr};  ///< the thread that started or read it last
   std::int64_t position_ = 0;  ///< the next sample
   std::int64_t ticks_per_sample_ = 1;
 };

@@ -193,6 +193,7 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     }
     if (!hub_.alive() || (limit.over(now) && !ack_is_near)) return false;
     receiver_.end_linger();
+    if (timeout_s > 0.0) receiver_.let_time_pass(target, true);
     // New events ring no bell: look every few milliseconds.
     wait_for_air_time(memory(), memory().nodes[static_cast<std::size_t>(link_.slot())].waits[wait_other], std::max(target, now + 1),
                       std::min(limit.wall_slice(), wall_ns() + 5'000'000));

@@ -204,6 +204,110 @@ faults:
   EXPECT_EQ(heard, 500 + 1000);  // the torn burst's first half, not the late one, the third
 }
 
+struct heard {
+  std::vector<cf32> samples;
+  int gaps = 0;
+};
+
+void read_on(radio& r, std::size_t n, heard& h) {
+  std::vector<cf32> in(n);
+  for (std::size_t have = 0; have < n;) {
+    const auto s = r.read(std::span(in).subspan(have));
+    ASSERT_TRUE(s) << s.error().message;
+    h.gaps += s->gap_before ? 1 : 0;
+    have += s->n_samples;
+  }
+  h.samples.insert(h.samples.end(), in.begin(), in.end());
+}
+
+// While the thread waits at one device nobody reads the other; neither may hold the other up. Nothing is late that is sent a lead after
+// what was last read.
+TEST(radio, one_thread_serves_two_devices_in_turn) {
+  constexpr double rate = 1.92e6;
+  for (const char* speed : {"max", "1"}) {
+    for (const std::size_t chunk : {std::size_t{480}, std::size_t{1920}, std::size_t{19200}, std::size_t{96000}}) {
+      const hub_process hub("", speed);
+      std::array<std::unique_ptr<radio>, 2> r;
+      for (std::size_t k = 0; k < 2; ++k) {
+        auto c = config_of(hub.device(k == 0 ? "mary" : "john"), rate);
+        c.blank_own_bursts = false;
+        r[k] = open_radio(c);
+        ASSERT_TRUE(r[k]);
+      }
+      const auto began = std::chrono::steady_clock::now();
+      const std::int64_t start = r[0]->now_tick() + 200000;
+      for (auto& one : r) ASSERT_TRUE(one->start(start));
+      std::array<heard, 2> h;
+      const auto burst = ramp(300);
+      std::vector<std::int64_t> sent;
+      constexpr std::size_t total = 384000;
+      for (std::size_t at = 0; at < total; at += chunk) {
+        for (std::size_t k = 0; k < 2; ++k) read_on(*r[k], chunk, h[k]);
+        const auto when = static_cast<std::int64_t>(at + chunk) + 960;
+        const auto& from = r[(at / chunk) % 2];
+        if (when + 300 > static_cast<std::int64_t>(total)) continue;
+        const auto t = from->transmit(start + when, burst);
+        ASSERT_TRUE(t && *t == transmit_status::sent);
+        sent.push_back(when);
+      }
+      const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+      EXPECT_LT(took, 2.0) << "chunk " << chunk << " speed " << speed;  // 0.3 s of air
+      EXPECT_FALSE(sent.empty());
+      for (std::size_t k = 0; k < 2; ++k) {
+        EXPECT_EQ(h[k].gaps, 0) << chunk;
+        const auto c = r[k]->counters();
+        EXPECT_EQ(c.overflows + c.underflows + c.lates, 0U) << chunk;
+        for (std::size_t i = k; i < sent.size(); i += 2)  // those of the other one
+          for (std::size_t n = 0; n < burst.size(); ++n)
+            ASSERT_LT(std::abs(h[1 - k].samples[static_cast<std::size_t>(sent[i]) + n] - burst[n]), 2e-3F) << "chunk " << chunk << " burst " << i;
+      }
+    }
+  }
+}
+
+// As with hardware: what is never read overflows, and holds nobody up.
+TEST(radio, a_device_that_its_thread_neglects_overflows) {
+  const hub_process hub("stall_ms: 10000");
+  const auto mary = open_radio(config_of(hub.device("mary"), 1.92e6));
+  const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
+  ASSERT_TRUE(mary && john);
+  const std::int64_t start = mary->now_tick() + 200000;
+  ASSERT_TRUE(mary->start(start) && john->start(start));
+  heard at_mary, at_john;
+  read_on(*mary, 1000000, at_mary);
+  read_on(*john, 1000000, at_john);  // kept for it
+  EXPECT_EQ(at_john.gaps, 0);
+  read_on(*mary, 1500000, at_mary);
+  EXPECT_EQ(at_mary.gaps, 0);
+  read_on(*john, 1000, at_john);
+  EXPECT_EQ(at_john.gaps, 1);
+  EXPECT_EQ(john->counters().overflows, 1U);
+  EXPECT_EQ(mary->counters().overflows, 0U);
+}
+
+TEST(radio, two_threads_open_and_use_two_devices_at_once) {
+  const hub_process hub;
+  std::array<heard, 2> h;
+  const auto use = [&](std::size_t k) {
+    const auto r = open_radio(config_of(hub.device(k == 0 ? "mary" : "john"), 7.68e6));
+    ASSERT_TRUE(r);
+    ASSERT_TRUE(r->start());
+    for (int i = 0; i < 100; ++i) {
+      read_on(*r, 7680, h[k]);
+      const auto t = r->transmit(r->now_tick() + 7680, ramp(1000));
+      ASSERT_TRUE(t);
+    }
+    EXPECT_EQ(r->counters().overflows, 0U);
+  };
+  std::thread other([&] { use(1); });
+  use(0);
+  other.join();
+  for (const auto& one : h) {
+    EXPECT_EQ(one.gaps, 0);
+    EXPECT_EQ(one.samples.size(), 768000U);
+  }
+}
+
 TEST(radio, resamples_where_the_device_gives_another_rate) {
   const hub_process hub;
   auto cm = config_of(hub.device("mary"), 23.04e6);
