@@ -118,6 +118,9 @@ struct ue {
   std::vector<delivered> inbox;
 };
 
+/// Did u take the frame as genuine?
+inline bool taken(ue& u, const frame& f, time_ms now) { return u.hear(f, now).has_value(); }
+
 /// Everybody hears everybody; `filter` may drop, change or multiply a frame.
 class air {
  public:

@@ -1,0 +1,188 @@
+// Epochs, rekeying and exhaustion of keys.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "common/hex.h"
+#include "security/link.h"
+#include "tests/security/security_world.h"
+
+namespace prose::security::test {
+namespace {
+
+class epochs : public ::testing::Test {
+ protected:
+  void start(const ue_config& config) {
+    a = std::make_unique<ue>("alice", 71, config);
+    b = std::make_unique<ue>("bob", 72, config);
+    a->knows(*b);
+    b->knows(*a);
+    world.ues = {a.get(), b.get()};
+    world.set_slots();
+    const auto l = world.link_up(*a, *b);
+    ASSERT_TRUE(l);
+    at_a = l->first;
+    at_b = l->second;
+  }
+  link_info info(ue& u, link_id l) { return *u.security->links().info(l, world.now); }
+  std::unique_ptr<ue> a, b;
+  air world;
+  link_id at_a = 0, at_b = 0;
+};
+
+TEST_F(epochs, identifiers_and_keys_change_after_so_many_records_and_old_keys_are_wiped) {
+  ue_config config;
+  config.links.epochs.records = 16;
+  start(config);
+  std::set<l2_id> ids;
+  std::set<std::uint16_t> sess;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(world.send(*a, at_a, {static_cast<std::uint8_t>(i)}));
+    ids.insert(info(*a, at_a).own_l2);
+    sess.insert(info(*a, at_a).kd_sess_id);
+    world.now += 10;
+  }
+  EXPECT_EQ(b->inbox.size(), 200U);
+  EXPECT_GE(info(*a, at_a).epoch, 10U);
+  EXPECT_EQ(ids.size(), info(*a, at_a).epoch + 1);
+  EXPECT_EQ(sess.size(), info(*a, at_a).epoch + 1);
+  world.pass(3000);
+  std::size_t epochs_held = 0;
+  a->security->links().state().at(a->id_of(*b)).live->current.chain.for_each_epoch([&](const epoch&) { ++epochs_held; });
+  EXPECT_EQ(epochs_held, 2U) << "current and next; the previous one is wiped";
+  EXPECT_GE(a->events<epoch_entered>().size(), 10U);
+}
+
+TEST_F(epochs, time_alone_moves_an_idle_link_on) {
+  ue_config config;
+  config.links.epochs.min_ms = 20'000;
+  config.links.epochs.max_ms = 30'000;
+  start(config);
+  world.pass(200'000, 500);
+  EXPECT_GE(info(*a, at_a).epoch, 4U);
+  EXPECT_EQ(info(*a, at_a).epoch, info(*b, at_b).epoch);
+  EXPECT_TRUE(a->events<link_lost>().empty());
+}
+
+TEST_F(epochs, nobody_moves_on_before_the_peer_was_heard_so_32768_lost_records_do_no_harm) {
+  start({});
+  ASSERT_TRUE(world.send(*b, at_b, {1}));
+  world.filter = [](const frame&) { return std::vector<frame>{}; };
+  for (int i = 0; i < (1 << 15) + 100; ++i) ASSERT_TRUE(world.send(*a, at_a, {1}));
+  EXPECT_EQ(info(*a, at_a).epoch, 1U);
+  EXPECT_EQ(info(*b, at_b).epoch, 0U);
+  world.filter = nullptr;
+  ASSERT_TRUE(world.send(*b, at_b, {2}));
+  EXPECT_EQ(a->inbox.back().data, (std::vector<std::uint8_t>{2})) << "B is still in the old epoch";
+  ASSERT_TRUE(world.send(*a, at_a, {3}));
+  EXPECT_EQ(b->inbox.back().data, (std::vector<std::uint8_t>{3}));
+  EXPECT_EQ(info(*b, at_b).epoch, 1U);
+  EXPECT_EQ(info(*a, at_a).epoch, 1U);
+}
+
+TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledged) {
+  start({});
+  world.filter = [](const frame&) { return std::vector<frame>{}; };
+  std::set<std::vector<std::uint8_t>> headers;
+  int sealed = 0;
+  std::vector<std::uint8_t> out(64);
+  const std::vector<std::uint8_t> data{1};
+  result<sealed_pdu, drop_reason> last;
+  for (;;) {
+    last = a->security->links().seal(at_a, 1, sdu_type::ip, data, world.now, out);
+    if (!last) break;
+    std::vector<std::uint8_t> h(out.begin() + 1, out.begin() + 5);
+    ASSERT_TRUE(headers.insert(h).second) << "KD-sess ID and SN repeat";
+    ASSERT_LE(++sealed, 200'000);
+  }
+  EXPECT_EQ(last.error(), drop_reason::exhausted);
+  EXPECT_EQ(sealed, 65536 + (1 << 15)) << "2^15 in epoch 0, all 2^16 of epoch 1";
+  EXPECT_TRUE(a->security->links().seal(at_a, 2, sdu_type::ip, data, world.now, out)) << "another channel has its own COUNT";
+}
+
+TEST_F(epochs, rekeying_changes_keys_on_both_sides_and_old_keys_open_nothing_later) {
+  start({});
+  const auto before = info(*a, at_a);
+  ASSERT_TRUE(world.send(*b, at_b, {1}));
+  const frame old_record = world.captured.back();
+  std::vector<std::uint8_t> held(1 + record_overhead_octets);
+  const std::vector<std::uint8_t> data{7};
+  const auto s = b->security->links().seal(at_b, 1, sdu_type::ip, data, world.now, held);
+  ASSERT_TRUE(s);
+  ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));
+  world.settle();
+  ASSERT_EQ(a->events<rekeyed>().size(), 1U);
+  ASSERT_EQ(b->events<rekeyed>().size(), 1U);
+  EXPECT_EQ(a->events<rekeyed>()[0].key_fingerprint, b->events<rekeyed>()[0].key_fingerprint);
+  EXPECT_NE(a->events<rekeyed>()[0].key_fingerprint, before.key_fingerprint);
+  EXPECT_NE(info(*a, at_a).own_l2, before.own_l2);
+  ASSERT_TRUE(world.send(*a, at_a, {2}));
+  ASSERT_TRUE(world.send(*b, at_b, {3}));
+  EXPECT_FALSE(taken(*a, old_record, world.now));
+  world.pass(3000);
+  EXPECT_FALSE(taken(*a, {1, 1, s->src, s->dst, held}, world.now)) << "two seconds later the old keys are gone";
+  EXPECT_FALSE(a->security->links().state().at(a->id_of(*b)).live->previous);
+}
+
+TEST_F(epochs, rekeying_survives_loss_of_any_message_and_both_starting_at_once) {
+  for (int lost = 0; lost < 6; ++lost) {
+    start({});
+    int n = 0;
+    world.filter = [&](const frame& f) { return n++ == lost ? std::vector<frame>{} : std::vector<frame>{f}; };
+    ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));
+    if (lost % 2 == 1) {
+      ASSERT_TRUE(b->security->links().rekey(at_b, world.now, b->pending));
+    }
+    world.settle();
+    world.pass(15'000, 500);
+    world.filter = nullptr;
+    EXPECT_EQ(info(*a, at_a).key_fingerprint, info(*b, at_b).key_fingerprint) << lost;
+    EXPECT_GE(a->events<rekeyed>().size(), 1U);
+    ASSERT_TRUE(world.send(*a, at_a, {2}));
+    ASSERT_TRUE(world.send(*b, at_b, {3}));
+    EXPECT_EQ(b->inbox.back().data, (std::vector<std::uint8_t>{2}));
+    EXPECT_EQ(a->inbox.back().data, (std::vector<std::uint8_t>{3}));
+    EXPECT_TRUE(a->events<link_lost>().empty());
+  }
+}
+
+TEST_F(epochs, rekeying_is_due_at_30_minutes_and_the_smaller_key_starts_it) {
+  start({});
+  world.pass(30 * 60'000 - 2000, 1000);
+  EXPECT_TRUE(a->events<rekeyed>().empty());
+  world.pass(5000, 1000);
+  EXPECT_EQ(a->events<rekeyed>().size(), 1U);
+  EXPECT_EQ(b->events<rekeyed>().size(), 1U);
+  EXPECT_LT(info(*a, at_a).key_age_ms, 10'000);
+}
+
+TEST_F(epochs, seal_refuses_keys_of_40_minutes) {
+  ue_config config;
+  config.links.lost_after_ms = 100'000'000;
+  start(config);
+  std::vector<std::uint8_t> out(64);
+  const std::vector<std::uint8_t> data{1};
+  EXPECT_TRUE(a->security->links().seal(at_a, 1, sdu_type::ip, data, world.now + 40 * 60'000 - 1, out));
+  EXPECT_EQ(a->security->links().seal(at_a, 1, sdu_type::ip, data, world.now + 40 * 60'000, out).error(),
+            drop_reason::exhausted);
+  a->security->links().tick(world.now + 40 * 60'000, a->pending);
+  EXPECT_FALSE(a->security->links().link_with(a->id_of(*b)));
+}
+
+TEST(epoch_chain, is_not_left_before_the_peer_was_heard_in_it) {
+  seeded_random r(91);
+  epoch_config config;
+  config.records = 4;
+  epoch_chain chain(link_root_key(std::array<std::uint8_t, 32>{5}), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0);
+  std::vector<std::uint8_t> out(64);
+  const std::vector<std::uint8_t> data{1};
+  for (int i = 0; i < 65536; ++i) {
+    const auto s = chain.seal(1, sdu_type::ip, data, i, out);
+    ASSERT_TRUE(s);
+    ASSERT_FALSE(s->moved);
+  }
+  EXPECT_EQ(chain.seal(1, sdu_type::ip, data, 0, out).error(), drop_reason::exhausted);
+}
+
+}  // namespace
+}  // namespace prose::security::test
