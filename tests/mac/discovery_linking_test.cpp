@@ -1,0 +1,160 @@
+// Does the place of a discovery message tell whose it is? Two UEs with a link between them announce for hours of simulated time; a linker
+// sees every message with its resource and must say which of the two announcers of one slot is which of the next (TR 33.836 KI#1).
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/mac/sim_air.h"
+
+using namespace prose;
+using namespace prose::mac;
+using namespace prose::mac::test;
+
+namespace {
+
+struct sighting {
+  std::int64_t period;  ///< first subframe of the discovery period
+  std::int64_t slot;    ///< of the code, told by the counter LSB that every message carries
+  int node;
+  int resource;         ///< of the pool
+};
+
+std::vector<sighting> watch(phy::transmission_mode tm, std::uint64_t seed, std::int64_t subframes) {
+  air_config a;
+  a.seed = seed;
+  sim_air air(a);
+  const auto c = default_ue_config(tm, 25);
+  auto& john = air.add("john", c);
+  auto& peter = air.add("peter", c);
+  air.permit(john, peter);
+  const auto pool = *phy::discovery_pool::make(c.discovery);
+  std::vector<sighting> out;
+  air.run(2000);
+  air.on_air = [&](int node, const subframe_transmission& t) {
+    if (!t.psdch) return;
+    auto slot = static_cast<std::int64_t>(air.slot_of(john));
+    while (slot % 256 != t.psdch->message[28]) --slot;
+    for (int i = 0; i < pool.n_candidates(t.absolute_subframe); ++i) {
+      const auto k = pool.candidate_at(t.absolute_subframe, i);
+      if (k.config.prb == t.psdch->config.prb) out.push_back({t.subframe - pool.locate(t.absolute_subframe)->offset, slot, node, k.n});
+    }
+  };
+  air.run(subframes);
+  return out;
+}
+
+struct score {
+  std::size_t hits = 0, n = 0;
+  std::size_t ties = 0;
+  void judge(double same, double other) {
+    ++n;
+    if (same == other) hits += ties++ % 2;
+    else hits += same > other;
+  }
+  /// Standard deviations from chance.
+  double z() const { return (static_cast<double>(hits) - 0.5 * static_cast<double>(n)) / std::sqrt(0.25 * static_cast<double>(n)); }
+};
+
+/// Places used by each of the two in consecutive rotations or periods.
+using intervals = std::map<std::int64_t, std::array<std::vector<int>, 2>>;
+template <class F>
+intervals cut(const std::vector<sighting>& all, F&& key) {
+  intervals out;
+  for (const auto& s : all) out[key(s)][static_cast<std::size_t>(s.node)].push_back(s.resource);
+  return out;
+}
+
+double in_common(const std::vector<int>& a, const std::vector<int>& b, int modulo = 1 << 20, int divide = 1) {
+  int n = 0;
+  for (const int x : a)
+    for (const int y : b) n += (x / divide) % modulo == (y / divide) % modulo;
+  return n;
+}
+
+/// Same places, same subframes, same PRBs, as many messages, nearest mean place. Resource n is pair n / n_t of subframe n mod n_t.
+void link(const intervals& all, int n_t, const std::string& suffix, std::map<std::string, score>& out) {
+  for (const auto& [at, x] : all) {
+    const auto next = all.find(at + 1);
+    if (next == all.end()) continue;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const auto &a = x[k], &same = next->second[k], &other = next->second[1 - k];
+      if (a.empty() || same.empty() || other.empty()) continue;
+      out["places" + suffix].judge(in_common(a, same), in_common(a, other));
+      out["subframes" + suffix].judge(in_common(a, same, n_t), in_common(a, other, n_t));
+      out["PRBs" + suffix].judge(in_common(a, same, 1 << 20, n_t), in_common(a, other, 1 << 20, n_t));
+      const auto size = [](const auto& v) { return static_cast<double>(v.size()); };
+      out["number" + suffix].judge(-std::abs(size(a) - size(same)), -std::abs(size(a) - size(other)));
+      const auto mean = [&](const std::vector<int>& v) {
+        double sum = 0;
+        for (const int r : v) sum += r;
+        return sum / size(v);
+      };
+      out["mean place" + suffix].judge(-std::abs(mean(a) - mean(same)), -std::abs(mean(a) - mean(other)));
+    }
+  }
+}
+intervals by_rotation(const std::vector<sighting>& all) {
+  return cut(all, [](const sighting& s) { return s.slot; });
+}
+intervals by_period(const std::vector<sighting>& all) {
+  return cut(all, [](const sighting& s) { return s.period / 320; });
+}
+
+}  // namespace
+
+class discovery_places : public testing::TestWithParam<phy::transmission_mode> {};
+
+TEST_P(discovery_places, tell_no_linker_whose_a_message_is_across_rotations_or_periods) {
+  const auto pool = *phy::discovery_pool::make(default_ue_config(GetParam(), 25).discovery);
+  std::map<std::string, score> total;
+  std::map<std::string, score> sticky;
+  std::vector<double> used(static_cast<std::size_t>(pool.n_resources()));
+  double again = 0, again_expected = 0;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    auto all = watch(GetParam(), seed, 2'000'000);
+    const auto periods = by_period(all);
+    link(by_rotation(all), pool.n_time(), " from rotation to rotation", total);
+    link(periods, pool.n_time(), " from period to period", total);
+    for (const auto& s : all) ++used[static_cast<std::size_t>(s.resource)];
+    for (const auto& [at, x] : periods)
+      if (const auto next = periods.find(at + 1); next != periods.end())
+        for (std::size_t k = 0; k < 2; ++k) {
+          again += in_common(x[k], next->second[k]);
+          again_expected += static_cast<double>(x[k].size() * next->second[k].size()) / pool.n_resources();
+        }
+    // The control: a UE that keeps the place of one message in ten from the period before.
+    for (int node = 0; node < 2; ++node) {
+      int kept = 0, n = 0;
+      for (auto& s : all)
+        if (s.node == node && n++ % 10 == 0) {
+          if (n > 1) s.resource = kept;
+          kept = s.resource;
+        }
+    }
+    link(by_rotation(all), pool.n_time(), " from rotation to rotation", sticky);
+  }
+  for (const auto& [what, s] : total) {
+    printf("  linker by %s: %zu of %zu (%.4f), %+.1f standard deviations, %zu ties\n", what.c_str(), s.hits, s.n,
+           static_cast<double>(s.hits) / static_cast<double>(s.n), s.z(), s.ties);
+    EXPECT_GE(s.n, 10'000U) << what;
+    EXPECT_LE(std::abs(s.z()), 4) << what;
+  }
+  const auto& control = sticky["places from rotation to rotation"];
+  printf("  control, one message in ten stays where it was: %zu of %zu, %+.1f standard deviations\n", control.hits, control.n, control.z());
+  EXPECT_GE(control.z(), 10);
+  double sum = 0, chi2 = 0;
+  for (const double n : used) sum += n;
+  const double mean = sum / pool.n_resources(), freedom = pool.n_resources() - 1;
+  for (const double n : used) chi2 += (n - mean) * (n - mean) / mean;
+  printf("  %.0f messages over %d resources: chi^2 %.0f for %.0f degrees of freedom; %.0f places kept from a period to the next, %.0f by chance\n", sum,
+         pool.n_resources(), chi2, freedom, again, again_expected);
+  EXPECT_LE(std::abs(chi2 - freedom), 4 * std::sqrt(2 * freedom)) << "each resource equally often";
+  EXPECT_LE(std::abs(again - again_expected), 4 * std::sqrt(again_expected)) << "independent from period to period";
+}
+INSTANTIATE_TEST_SUITE_P(modes, discovery_places, testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+                         [](const auto& i) { return "tm" + std::to_string(static_cast<int>(i.param)); });
