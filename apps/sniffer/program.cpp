@@ -102,15 +102,16 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
     return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
   }
   std::optional<analysis> judging;
+  std::shared_ptr<std::vector<stolen_file>> stolen;
   if (s.verdict || !s.report.empty() || !s.compromised.empty()) {
     verdict_options wanted;
-    auto stolen = std::make_shared<std::vector<stolen_file>>();
+    stolen = std::make_shared<std::vector<stolen_file>>();
     for (const auto& path : s.compromised) {
       auto file = load_stolen_state(path);
       if (!file) return usage_error(program, file.error());
       stolen->push_back(std::move(*file));
     }
-    if (!stolen->empty()) wanted.compromised = std::move(stolen);
+    if (!stolen->empty()) wanted.compromised = stolen;
     judging.emplace(std::move(wanted));
     observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
       judging->add(f);
@@ -154,6 +155,10 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
                n.discovery);
   if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
   if (!judging) return exit_ok;
+  // The key log of a UE that was still running has grown since.
+  for (std::size_t i = 0; i < stolen->size(); ++i)
+    if (auto now = load_stolen_state(s.compromised[i])) (*stolen)[i] = std::move(*now);
+    else spdlog::warn("{}; what it held at the start is used", now.error().message);
   const auto v = judging->judge();
   std::fputs(to_text(v).c_str(), stderr);
   if (!s.report.empty()) {

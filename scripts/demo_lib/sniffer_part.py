@@ -1,0 +1,85 @@
+"""A sniffer hears both links: its verdict with Mary compromised, which links her keys open, and what it says where nobody transmits. Then every
+record it caught is tried with every logged key of both links."""
+import json, os, subprocess, time
+
+from . import sniffer_config
+from .world import LINKS, ROOT
+
+
+class sniffer_part:
+    def prepare(self, w):
+        self.cross = os.path.join(os.path.dirname(w.bin), 'tests', 'cross_open')
+        self.on = not w.real_radios() and not w.devices or 'sniffer' in w.devices
+        if not self.on:
+            return
+        with open(w.path('sniffer.yaml'), 'w') as f:
+            f.write(sniffer_config.text(ROOT, int(w.options.tm), int(w.options.prb), w.timing()))
+        self.silence(w)
+
+    def silence(self, w):
+        """An air of its own with nobody on it."""
+        name = w.air + 'silent'
+        with open(w.path('silent.log'), 'w') as log:
+            air = subprocess.Popen([w.program('prose-air'), '--air', name, '--speed', 'max'], env=w.env, stdout=log, stderr=log)
+            try:
+                end = time.time() + 30
+                while 'ready' not in open(w.path('silent.log')).read() and time.time() < end:
+                    time.sleep(0.05)
+                r = subprocess.run([w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--sync', 'gnss', '--device',
+                                    'type=virtual,name=sniffer,air=' + name, '--duration', '2', '--verdict', '--plain'],
+                                   env=w.env, capture_output=True, text=True, timeout=120)
+            finally:
+                air.terminate()
+                air.wait(30)
+        said = [l for l in r.stderr.splitlines() if l.startswith('verdict:')]
+        w.claim('where nobody transmits the sniffer says that nothing is proven and exits with 4',
+                r.returncode == 4 and said and 'nothing was captured' in said[0], 'exit status %d; %s' % (r.returncode, said or r.stderr[-300:]))
+
+    def start(self, w):
+        if not self.on:
+            return
+        stolen = [w.path('keys', 'mary.key'), w.path('keys', 'mary.permit'), w.path('mary.keylog')]
+        w.wait(lambda: os.path.exists(stolen[2]), 60)
+        w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), '--plain',
+                            '--events', w.path('sniffer.jsonl'), '--verdict', '--report', w.path('sniffer_report.json'),
+                            *[x for s in stolen for x in ('--compromised', s)]])
+
+    def finish(self, w):
+        if not self.on:
+            return
+        self.verdict(w)
+        if os.path.exists(self.cross):
+            self.cross_open(w)
+
+    def verdict(self, w):
+        try:
+            report = json.load(open(w.path('sniffer_report.json')))
+        except (OSError, ValueError) as e:
+            w.claim('the sniffer judged what it heard', False, '%s; %s' % (e, open(w.path('sniffer.log')).read()[-300:]))
+            return
+        w.metrics['verdict'] = {k: report[k] for k in ('outcome', 'exit_status', 'reason', 'counts', 'residual')}
+        counts, code = report['counts'], w.processes['sniffer'].returncode
+        w.claim('with Mary compromised the sniffer says opaque and exits with 0', report['outcome'] == 'opaque' and code == 0 and not report['findings'],
+                '%s (exit status %s): %s' % (report['outcome'], code, report['reason']))
+        # Whose links: layer-2 IDs as the UEs themselves tell them, and as their key logs do for epochs still to come.
+        pairs = {l: {frozenset((x['own_l2_id'], x['peer_l2_id'])) for x in w.events(l[0], peer=l[1]) if 'own_l2_id' in x} for l in LINKS}
+        pairs['mary', 'john'] |= set(w.logged_keys('mary'))
+        pairs['john', 'peter'] |= set(w.logged_keys('peter'))
+        opened = dict.fromkeys([*LINKS, 'unknown'], 0)
+        for o in report['opened_links']:
+            ids = frozenset('%06x' % o[k] for k in ('src', 'dst'))
+            opened[next((l for l in LINKS if ids in pairs[l]), 'unknown')] += o['records_opened']
+        w.metrics['opened_with_marys_keys'] = {str(k): v for k, v in opened.items()}
+        w.claim('Mary\'s stolen keys open her link with John and nothing else',
+                opened['mary', 'john'] >= 20 and opened['john', 'peter'] == 0 and opened['unknown'] == 0 and counts['not_examined'] == 0,
+                'of %d records: Mary-John %d, John-Peter %d, others %d; %d keys, %d trials' % (
+                    counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], counts['keys_tried'], counts['trials']))
+
+    def cross_open(self, w):
+        r = subprocess.run([self.cross, w.path('sniffer.jsonl'), w.path('mary.keylog'), w.path('peter.keylog')], capture_output=True, text=True)
+        found = json.loads(r.stdout) if r.returncode == 0 else {}
+        w.metrics['cross_open'] = found
+        w.claim('no frame of one link opens with another link\'s keys, and each link\'s own keys open its frames',
+                found.get('both') == 0 and found.get('first', 0) >= 20 and found.get('second', 0) >= 20,
+                'records caught off the air: %s opened by Mary-John keys only, %s by John-Peter keys only, %s by both, %s by neither; keys %s' % (
+                    found.get('first'), found.get('second'), found.get('both'), found.get('neither'), found.get('keys')) if found else r.stderr)
