@@ -1,0 +1,313 @@
+// Checks that no other test missed when they were taken out one at a time (tests/adversary/mutants): each has one here.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "security/link.h"
+#include "security/noise.h"
+#include "tests/security/security_world.h"
+
+namespace prose::security::test {
+namespace {
+
+class single_checks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    alice.knows(bob);
+    bob.knows(alice);
+    world.ues = {&alice, &bob};
+    world.set_slots();
+  }
+  /// What a UE wants to send, taken off it.
+  static std::vector<frame> taken_off(ue& u) {
+    std::vector<frame> out;
+    for (const auto& a : u.pending)
+      if (const auto* m = std::get_if<send_message>(&a)) out.push_back({0, m->lcid, m->src, m->dst, m->octets});
+    u.pending.clear();
+    return out;
+  }
+  peer_heard heard(ue& who, ue& whom) {
+    for (const auto& h : world.discover(who))
+      if (h.peer == who.id_of(whom)) return h;
+    ADD_FAILURE() << "not discovered";
+    return {};
+  }
+  frame request(ue& from, ue& to) {
+    EXPECT_TRUE(from.security->links().connect(heard(from, to), world.now, from.pending));
+    const auto out = taken_off(from);
+    return out.at(0);
+  }
+  /// The Complete of a set-up from alice to bob that bob has not heard.
+  frame held_complete() {
+    const frame r = request(alice, bob);
+    EXPECT_TRUE(taken(bob, r, world.now));
+    const auto command = taken_off(bob).at(0);
+    EXPECT_TRUE(taken(alice, command, world.now));
+    return taken_off(alice).at(0);
+  }
+  static std::size_t live(ue& u) { return u.security->links().links(0).size(); }
+
+  ue alice{"alice", 901}, bob{"bob", 902};
+  air world;
+};
+
+TEST_F(single_checks, commands_with_a_good_short_token_cost_eight_trials_between_two_requests) {
+  // Who guesses a short token, or has the pair's discovery keys without its static ones, cannot make the initiator multiply at will.
+  const frame r = request(alice, bob);
+  ASSERT_TRUE(taken(bob, r, world.now));
+  const auto command = taken_off(bob).at(0);
+  const auto& keys = bob.security->peers().find(std::string_view("alice"))->ours;
+  const auto forged = [&](std::uint8_t i) {
+    frame f = command;
+    f.octets[40] ^= static_cast<std::uint8_t>(i + 1);
+    const auto n = f.octets.size() - command_token_octets;
+    const auto token = command_token(keys, world.slot(), f.src, f.dst, bytes_view(f.octets).first(n));
+    std::copy(token.begin(), token.end(), f.octets.begin() + static_cast<std::ptrdiff_t>(n));
+    return f;
+  };
+  const auto before = alice.dh.multiplications;
+  for (std::uint8_t i = 0; i < 8; ++i) EXPECT_EQ(alice.hear(forged(i), world.now).error(), drop_reason::bad_handshake);
+  const auto after_eight = alice.dh.multiplications;
+  EXPECT_GT(after_eight, before) << "the tokens are good";
+  for (std::uint8_t i = 8; i < 100; ++i) EXPECT_EQ(alice.hear(forged(i), world.now).error(), drop_reason::limit);
+  EXPECT_EQ(alice.dh.multiplications, after_eight);
+  world.now += 400;
+  alice.security->links().tick(world.now, alice.pending);  // the next transmission of the request
+  EXPECT_TRUE(taken(alice, command, world.now)) << "and the true one is still taken";
+}
+
+TEST_F(single_checks, a_copy_of_the_complete_draws_an_accept_at_most_once_a_period_and_a_changed_one_none) {
+  const frame complete = held_complete();
+  ASSERT_TRUE(taken(bob, complete, world.now));
+  ASSERT_EQ(taken_off(bob).size(), 1U) << "the Accept";
+  for (int i = 0; i < 10; ++i) bob.hear(complete, world.now);
+  EXPECT_TRUE(taken_off(bob).empty()) << "at once again: nothing";
+  world.now += 160;
+  for (std::size_t bit = 24; bit < complete.octets.size() * 8; ++bit) {
+    frame f = complete;
+    f.octets[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    bob.hear(f, world.now);
+  }
+  EXPECT_TRUE(taken_off(bob).empty()) << "changed in any bit: nothing";
+  for (int i = 0; i < 10; ++i) bob.hear(complete, world.now);
+  EXPECT_EQ(taken_off(bob).size(), 1U) << "the copy itself: one Accept";
+}
+
+TEST_F(single_checks, a_complete_from_or_to_another_layer_2_id_is_dropped) {
+  const frame complete = held_complete();
+  for (int bit = 0; bit < 24; ++bit) {
+    frame f = complete;
+    f.src ^= 1U << bit;
+    EXPECT_FALSE(taken(bob, f, world.now));
+    f = complete;
+    f.dst ^= 1U << bit;
+    EXPECT_FALSE(taken(bob, f, world.now));
+  }
+  EXPECT_EQ(live(bob), 0U);
+  EXPECT_TRUE(taken(bob, complete, world.now));
+}
+
+TEST_F(single_checks, set_up_messages_are_taken_on_their_own_channels_only) {
+  const frame r = request(alice, bob);
+  ASSERT_TRUE(taken(bob, r, world.now));
+  const auto command = taken_off(bob).at(0);
+  const auto on_others = [&](ue& u, const frame& f) {
+    for (std::uint8_t lcid = 0; lcid < 32; ++lcid) {
+      frame g = f;
+      g.lcid = lcid;
+      if (lcid != f.lcid) EXPECT_FALSE(taken(u, g, world.now)) << int{lcid};
+    }
+  };
+  on_others(alice, command);
+  ASSERT_TRUE(taken(alice, command, world.now));
+  const auto complete = taken_off(alice).at(0);
+  on_others(bob, complete);
+  EXPECT_EQ(live(bob), 0U);
+  EXPECT_TRUE(taken(bob, complete, world.now));
+}
+
+TEST_F(single_checks, a_set_up_without_its_complete_is_forgotten_after_eight_seconds) {
+  const frame complete = held_complete();
+  world.filter = [](const frame&) { return std::vector<frame>{}; };
+  world.pass(8100);
+  EXPECT_TRUE(bob.security->links().state().empty());
+  EXPECT_FALSE(taken(bob, complete, world.now)) << "a Complete that was held back";
+}
+
+TEST_F(single_checks, one_attempt_a_peer_and_no_more_links_than_configured) {
+  ue_config one;
+  one.links.max_links = 1;
+  ue carol("carol", 903), dave("dave", 904, one);
+  for (ue* u : {&alice, &carol}) {
+    u->knows(dave);
+    dave.knows(*u);
+  }
+  world.ues = {&alice, &bob, &carol, &dave};
+  world.set_slots();
+  // While a request is open there is no second one.
+  const auto h = heard(alice, bob);
+  EXPECT_TRUE(alice.security->links().connect(h, world.now, alice.pending));
+  EXPECT_EQ(alice.security->links().connect(h, world.now, alice.pending).error(), drop_reason::limit);
+  EXPECT_EQ(taken_off(alice).size(), 1U);
+  // Dave has his one link with Alice: he answers Carol nothing, and asks her nothing.
+  world.pass(1000);  // each code counts once
+  ASSERT_TRUE(world.link_up(alice, dave));
+  world.pass(1000);
+  EXPECT_FALSE(world.link_up(carol, dave));
+  EXPECT_EQ(live(dave), 1U);
+  const auto before = dave.dh.multiplications;
+  world.pass(8100);  // Carol's request expires
+  const auto to_carol = heard(dave, carol);
+  EXPECT_EQ(dave.security->links().connect(to_carol, world.now, dave.pending).error(), drop_reason::limit);
+  EXPECT_EQ(dave.dh.multiplications, before);
+  EXPECT_GE(dave.security->links().dropped(drop_reason::limit), 1U);
+}
+
+TEST_F(single_checks, each_attempt_has_a_layer_2_id_of_its_own) {
+  std::set<l2_id> ids;
+  for (int i = 0; i < 5; ++i) {
+    ids.insert(request(alice, bob).src);
+    world.filter = [](const frame&) { return std::vector<frame>{}; };
+    world.pass(8100);
+  }
+  EXPECT_EQ(ids.size(), 5U);
+}
+
+TEST_F(single_checks, a_token_of_another_slot_is_worthless) {
+  const frame r = request(alice, bob);
+  const auto& keys = alice.security->peers().find(std::string_view("bob"))->theirs;
+  const auto before = bob.dh.multiplications;
+  for (const slot_t t : {world.slot() - 1, world.slot() + 1, slot_t{0}}) {
+    frame f = r;
+    const auto token = request_token(keys, t, f.src, f.dst, bytes_view(f.octets).first(request_octets - request_token_octets));
+    std::copy(token.begin(), token.end(), f.octets.end() - request_token_octets);
+    EXPECT_EQ(bob.hear(f, world.now).error(), drop_reason::bad_token);
+  }
+  EXPECT_EQ(bob.dh.multiplications, before);
+  EXPECT_TRUE(taken(bob, r, world.now));
+}
+
+TEST_F(single_checks, a_pre_shared_key_changes_codes_tokens_and_rendezvous) {
+  const dh_output same_twice{std::array<std::uint8_t, 32>{7}};
+  const auto keys = [&](std::uint8_t psk) {
+    return derive_direction(pre_shared_key(std::array<std::uint8_t, 32>{psk}), same_twice, alice.security->peers().own_public(),
+                            bob.security->peers().own_public());
+  };
+  const auto a = keys(1), b = keys(2);
+  EXPECT_NE(make_discovery(discovery_type::announcement, a, 5), make_discovery(discovery_type::announcement, b, 5));
+  EXPECT_NE(rendezvous_l2_id(a, 5), rendezvous_l2_id(b, 5));
+  EXPECT_NE(request_token(a, 5, 1, 2, {}), request_token(b, 5, 1, 2, {}));
+}
+
+TEST_F(single_checks, a_forged_record_does_not_use_up_the_count_of_the_true_one) {
+  const auto ids = world.link_up(alice, bob);
+  ASSERT_TRUE(ids);
+  ASSERT_TRUE(world.send(alice, ids->first, {1}));
+  frame held;
+  world.filter = [&](const frame& f) {
+    held = f;
+    return std::vector<frame>{};
+  };
+  ASSERT_TRUE(world.send(alice, ids->first, {2}));
+  frame forged = held;
+  forged.octets.back() ^= 1;
+  EXPECT_FALSE(taken(bob, forged, world.now));
+  EXPECT_TRUE(taken(bob, held, world.now));
+  EXPECT_EQ(bob.inbox.size(), 2U);
+}
+
+TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_message_has_a_code_of_its_own) {
+  const auto& k = alice.security->peers().find(std::string_view("bob"))->ours;
+  std::set<l2_id> ids;
+  std::set<std::vector<std::uint8_t>> codes;
+  for (slot_t t = 1; t <= 20; ++t) {
+    ids.insert(rendezvous_l2_id(k, t));
+    for (const auto type : {discovery_type::announcement, discovery_type::query, discovery_type::response}) {
+      const auto pdu = make_discovery(type, k, t);
+      codes.insert({pdu.begin() + 1, pdu.begin() + 24});
+    }
+  }
+  EXPECT_EQ(ids.size(), 20U);
+  EXPECT_EQ(codes.size(), 60U) << "an announcement tells nobody how to answer or to ask";
+}
+
+TEST_F(single_checks, a_query_from_beyond_the_boot_mark_is_not_answered_before_it) {
+  // Alice's clock is five slots ahead: her query is of a slot after Bob's mark, but his answer would be of one before it.
+  ue_config config;
+  config.discovery.answer_queries = true;
+  ue again("bob", 905, bob.security->peers().own_private(), config, 1003);
+  again.knows(alice);
+  again.set_slot(1000, world.now);
+  alice.set_slot(1005, world.now);
+  const std::vector<peer_id> wanted{alice.id_of(bob)};
+  int answered = 0;
+  const auto ask = [&] {
+    for (const auto& q : alice.security->discovery().queries(wanted, world.now))
+      answered += again.security->discovery().receive(q, world.now).has_value();
+  };
+  ask();
+  EXPECT_EQ(answered, 0);
+  again.set_slot(1004, world.now);
+  ask();
+  EXPECT_EQ(answered, 1) << "after the mark he does";
+}
+
+TEST_F(single_checks, a_learnt_clock_offset_is_forgotten_after_a_long_silence) {
+  auto& d = bob.security->discovery();
+  d.learn_offset(bob.id_of(alice), 0);
+  const auto& keys = alice.security->peers().find(std::string_view("bob"))->ours;
+  const auto from_ahead = [&] { return make_discovery(discovery_type::announcement, keys, world.slot() + 10); };
+  EXPECT_FALSE(d.receive(from_ahead(), world.now)) << "outside the narrow window";
+  for (int i = 0; i < 3; ++i) {
+    world.now += 50'000;
+    bob.set_slot(world.slot(), world.now);
+  }
+  EXPECT_TRUE(d.receive(from_ahead(), world.now)) << "her clock may have been set anew";
+}
+
+/// Answers with zeros where the other side has a point of low order, as a peer would who wants a session key that anybody can compute.
+class weak_dh final : public dh_port {
+ public:
+  std::optional<dh_output> agree(const static_private_key&, const public_key&) override { return zero(); }
+  std::optional<dh_output> agree(const ephemeral_private_key&, const public_key&) override { return zero(); }
+  public_key public_of(const static_private_key&) override { return {}; }
+  public_key public_of(const ephemeral_private_key&) override { return {}; }
+
+ private:
+  static dh_output zero() { return dh_output(std::array<std::uint8_t, 32>{}); }
+};
+
+TEST(single_checks_noise, a_peer_with_a_low_order_ephemeral_gets_no_answer) {
+  seeded_random random(906);
+  crypto::mbedtls_x25519 dh(random);
+  weak_dh weak;
+  const auto a = key_pair::generate({random, dh}), b = key_pair::generate({random, dh});
+  const pre_shared_key psk{std::array<std::uint8_t, 32>{}};
+  const auto shared = dh.agree(a.private_key, b.public_part);
+  const auto make = [&](role r, const key_pair& own, const public_key& other, dh_port& port) {
+    noise::handshake::parameters n;
+    n.protocol_used = {&noise::kkpsk0(), suite::chacha20_poly1305, crypto::hash::sha256};
+    n.own_role = r;
+    n.own_static = &own.private_key;
+    n.own_public = own.public_part;
+    n.remote_static = other;
+    n.psk = &psk;
+    n.cached_ss = &*shared;
+    n.dh = &port;
+    n.random = &random;
+    return noise::handshake(n);
+  };
+  std::vector<std::uint8_t> message(256), payload(64);
+  auto bad = make(role::initiator, a, b.public_part, weak);
+  auto responder = make(role::responder, b, a.public_part, dh);
+  const auto n = bad.write({}, message);
+  ASSERT_TRUE(n);
+  EXPECT_FALSE(responder.read(bytes_view(message).first(*n), payload));
+  auto good = make(role::initiator, a, b.public_part, dh);
+  const auto m = good.write({}, message);
+  ASSERT_TRUE(m);
+  EXPECT_TRUE(responder.read(bytes_view(message).first(*m), payload)) << "control";
+}
+
+}  // namespace
+}  // namespace prose::security::test
