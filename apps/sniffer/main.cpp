@@ -42,7 +42,8 @@ void add_output(CLI::App& app, sniffer_settings& s) {
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
   app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing (or too little) was captured");
   app.add_option("--compromised", s.compromised, "what was stolen of a UE: key file, permissions, key log; once for each file")->type_name("FILE");
-  app.add_option("--report", s.report, "the verdict and its evidence")->type_name("FILE.json");
+  app.add_option("--report", s.reports, "the verdict and its evidence; *.html: a page with pictures and the frames. Once for each file")
+      ->type_name("FILE.json|FILE.html");
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }

@@ -4,16 +4,15 @@
 
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 
 #include "apps/capture/pcap_sink.h"
 #include "apps/common/cli.h"
 #include "apps/common/stop.h"
 #include "apps/sniffer/capture.h"
+#include "apps/sniffer/judgement.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
 #include "apps/sniffer/summary.h"
-#include "apps/verdict/verdict.h"
 #include "phy/radio/radio.h"
 
 namespace prose::apps {
@@ -45,6 +44,11 @@ void tell_losses(const live_input& in) {
   if (c.overflows + c.sequence_errors > 0)
     spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors, c.samples_lost);
   if (q.full > 0) spdlog::info("processing fell behind the device {} times: the queue of samples was full", q.full);
+}
+
+std::string words_of(const phy::carrier_config& c) {
+  return std::to_string(c.n_prb) + " PRB, TM" + std::to_string(static_cast<int>(c.tm)) +
+         (c.cp == phy::cyclic_prefix::normal ? ", normal prefix" : ", extended prefix");
 }
 
 }  // namespace
@@ -101,23 +105,9 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   } else if (!s.keylog.empty()) {
     return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
   }
-  std::optional<analysis> judging;
-  std::shared_ptr<std::vector<stolen_file>> stolen;
-  if (s.verdict || !s.report.empty() || !s.compromised.empty()) {
-    verdict_options wanted;
-    stolen = std::make_shared<std::vector<stolen_file>>();
-    for (const auto& path : s.compromised) {
-      auto file = load_stolen_state(path);
-      if (!file) return usage_error(program, file.error());
-      stolen->push_back(std::move(*file));
-    }
-    if (!stolen->empty()) wanted.compromised = stolen;
-    judging.emplace(std::move(wanted));
-    observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
-      judging->add(f);
-      return true;
-    }});
-  }
+  auto judging = judgement::make(s);
+  if (!judging) return usage_error(program, judging.error());
+  if (*judging) observers.push_back((*judging)->observer());
   // The summary redraws a terminal; anything else gets a line now and then.
   summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
   observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
@@ -154,19 +144,15 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
                n.discovery);
   if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
-  if (!judging) return exit_ok;
-  // The key log of a UE that was still running has grown since.
-  for (std::size_t i = 0; i < stolen->size(); ++i)
-    if (auto now = load_stolen_state(s.compromised[i])) (*stolen)[i] = std::move(*now);
-    else spdlog::warn("{}; what it held at the start is used", now.error().message);
-  const auto v = judging->judge();
+  if (!*judging) return exit_ok;
+  std::string remark;
+  const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),
+                         static_cast<double>(done->n_samples) / run.carrier().sample_rate_hz(), seen.text()};
+  const auto judged = (*judging)->finish(facts, remark);
+  if (!remark.empty()) spdlog::warn("{}", remark);
+  if (!judged) return run_error(program, judged.error());
+  const auto& v = *judged;
   std::fputs(to_text(v).c_str(), stderr);
-  if (!s.report.empty()) {
-    std::ofstream file(s.report);
-    file << to_json(v) << '\n';
-    file.close();
-    if (!file) return run_error(program, error{s.report + ": cannot be written"});
-  }
   return s.verdict ? exit_status(v.outcome) : exit_ok;
 }
 

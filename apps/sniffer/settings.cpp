@@ -91,7 +91,7 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   file.read("pcap", s.pcap);
   file.read("keylog", s.keylog);
   s.keylog = beside(path, s.keylog);
-  file.read("report", s.report);
+  file.read("report", s.reports);
   file.read("report_failed", s.report_failed);
   file.read("plain", s.plain);
   file.read("verdict", s.verdict);

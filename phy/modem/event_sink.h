@@ -115,7 +115,7 @@ struct subframe_view {
   static constexpr float least_trial_snr_db = 0.0F;
 
   reception at(const signal_estimate& s) const {
-    return {sample, absolute, s.snr_db, s.power_db, s.cfo_hz, s.timing_offset_samples};
+    return {sample, absolute, s.snr_db, s.power_db, s.cfo_hz, s.timing_offset_samples, s.symbols};
   }
 };
 

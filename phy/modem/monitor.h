@@ -65,6 +65,7 @@ struct reception {
   float power_db = 0;              ///< per resource element, relative to full scale
   float cfo_hz = 0;
   float timing_offset_samples = 0; ///< of this transmitter, relative to `sample`
+  constellation_sample symbols{};
 };
 
 struct mib_sl_event {

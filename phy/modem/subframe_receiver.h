@@ -41,6 +41,7 @@ struct signal_estimate {
   float noise_db = 0;               ///< noise power in one resource element, on the scale where power_db of one subcarrier is
   float cfo_hz = 0;                 ///< carrier offset of the transmitter against the samples
   float timing_offset_samples = 0;  ///< positive: the transmission comes later than the subframe start that was assumed
+  constellation_sample symbols{};
 };
 
 /// What is already known of a transmitter, for instance from its PSCCH in the same subframe. Without a value the receiver

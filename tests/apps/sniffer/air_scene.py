@@ -1,6 +1,9 @@
 """An emulated air with Mary, John and Peter on it and a sniffer beside them, as processes. For the tests beside this file."""
 import json, os, re, signal, socket, subprocess, sys, tempfile, time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..', 'scripts'))
+from demo_lib import sniffer_config
+
 
 class air_scene:
     """with air_scene(BIN, MODULES, ROOT) as a: a.start_ues(); a.sniff(...); ..."""
@@ -43,6 +46,11 @@ class air_scene:
 
     def device(self, name):
         return 'type=virtual,name=%s,air=%s' % (name, self.name)
+
+    def sniffer_config(self, sync):
+        """A configuration of the sniffer for this scene's carrier."""
+        open(self.path('sniffer.yaml'), 'w').write(sniffer_config.text(self.root, self.tm, self.prb, sync))
+        return self.path('sniffer.yaml')
 
     def keys(self):
         run = lambda *a: subprocess.run([self.program('prose-keys'), *a], check=True, capture_output=True, text=True).stdout.strip()

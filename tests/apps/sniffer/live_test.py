@@ -1,29 +1,70 @@
 #!/usr/bin/env python3
-"""What is heard live and what a recording of it gives are the same events. usage: live_test.py BIN_DIR UHD_MODULES ROOT"""
-import collections, json, os, sys
+"""What is heard live and what a recording of it gives are the same events; the page that reports on it is self-contained and holds the frames.
+usage: live_test.py BIN_DIR UHD_MODULES ROOT"""
+import base64, collections, json, os, re, struct, sys, xml.etree.ElementTree, zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from air_scene import air_scene
 
 BIN, MODULES, ROOT = sys.argv[1:4]
 SECONDS = 6
-CONFIG = os.path.join(ROOT, 'configs', 'sniffer.yaml')
 
-for sync, kind in (('gnss', 'cf32'), ('blind', 'ci16')):
-    with air_scene(BIN, MODULES, ROOT) as a:
-        sniffer = a.start('prose-sniffer', 'sniffer', '--config', CONFIG, '--device', a.device('sniffer'), '--sync', sync, '--duration', SECONDS,
+
+def check_page(path, events):
+    text = open(path).read()
+    page = xml.etree.ElementTree.fromstring(text)  # well-formed
+    # Nothing outside the page: no addresses, no scripts, only pictures that it holds itself.
+    outside = re.search(r'https?:|//[a-z]|url\(|@import', re.sub(r'base64,[A-Za-z0-9+/=]*', '', text))
+    assert not outside, outside
+    assert not list(page.iter('script')) and not list(page.iter('link'))
+    for e in page.iter():
+        for name in ('src', 'href'):
+            assert e.get(name, '#').startswith(('#', 'data:image/png;base64,')), e.get(name)
+    by_id = {e.get('id'): e for e in page.iter() if e.get('id')}
+    for e in page.iter('a'):
+        assert e.get('href')[1:] in by_id, e.get('href')
+    # Every frame, as the events tell of it.
+    rows = by_id['frames'].findall('tr')[1:]
+    frames = [e for e in events if 'sample' in e and e['event'] != 'gap']
+    assert len(rows) == len(frames), (len(rows), len(frames))
+    for r, e in zip(rows, frames):
+        cells = [''.join(c.itertext()) for c in r]
+        assert cells[3] == {'mib_sl': 'PSBCH', 'sci': 'PSCCH', 'tb': 'PSSCH', 'discovery': 'PSDCH'}[e['event']], cells
+        shown = cells[12].split(' ')[0]
+        assert shown == e['hex'][:96] and abs(float(cells[1]) - e['t']) < 1e-3, (cells, e)
+    assert by_id['verdict'].get('class').split()[1] in ('opaque', 'nothing', 'exposed')
+    assert len(list(by_id['constellation'].iter('circle'))) > 50
+    png = base64.b64decode(by_id['spectrogram'].get('src').split(',')[1], validate=True)
+    width, height, at, data = *struct.unpack('>II', png[16:24]), 8, b''
+    while at < len(png):
+        n, kind = struct.unpack('>I4s', png[at:at + 8])
+        assert zlib.crc32(png[at + 4:at + 8 + n]) == struct.unpack('>I', png[at + 8 + n:at + 12 + n])[0], kind
+        data += png[at + 8:at + 8 + n] if kind == b'IDAT' else b''
+        at += 12 + n
+    pixels = zlib.decompress(data)
+    assert height == 256 and len(pixels) == height * (width + 1) and len(set(pixels)) > 100, (width, height, len(pixels))
+    assert json.loads(''.join(by_id['json'].itertext()))['counts']['frames'] == len(frames)
+
+
+for tm, prb, sync, kind in ((2, 25, 'gnss', 'cf32'), (4, 25, 'gnss', 'cf32'), (2, 25, 'blind', 'ci16')):
+    with air_scene(BIN, MODULES, ROOT, tm=tm, prb=prb) as a:
+        config = a.sniffer_config('gnss')
+        sniffer = a.start('prose-sniffer', 'sniffer', '--config', config, '--device', a.device('sniffer'), '--sync', sync, '--duration', SECONDS,
                           '--events', a.path('live.jsonl'), '--record', a.path('x.sigmf-meta'), '--record-type', kind)
         ues = a.start_ues(SECONDS - 1)
         for n, p in zip(a.NAMES, ues):
             a.end(p, n)
         err = a.end(sniffer, 'sniffer')
-        a.run('prose-sniffer', '--config', CONFIG, '--iq', a.path('x.sigmf-meta'), '--sync', sync, '--events', a.path('replay.jsonl'))
+        a.run('prose-sniffer', '--config', config, '--iq', a.path('x.sigmf-meta'), '--sync', sync, '--events', a.path('replay.jsonl'),
+              '--report', a.path('x.html'), '--report', a.path('x.json'))
         live, replay = a.lines('live.jsonl'), a.lines('replay.jsonl')
         kinds = collections.Counter(json.loads(l)['event'] for l in live)
-        print(sync, kind, dict(kinds), err.strip().splitlines()[-1])
+        print('TM%d' % tm, sync, kind, dict(kinds), err.strip().splitlines()[-1])
         assert live == replay, next(((i, x, y) for i, (x, y) in enumerate(zip(live, replay)) if x != y), (len(live), len(replay)))
         assert (kinds['discovery'] >= 10 or sync != 'gnss') and kinds['sci'] >= 4 and kinds['tb'] >= 4, kinds
         start = json.load(open(a.path('x.sigmf-meta')))['captures'][0]['core:global_index']
         first = json.loads(live[0])
         assert abs(first['t'] - (start + first['sample']) / 7.68e6) < 1e-6, (first, start)
+        check_page(a.path('x.html'), [json.loads(l) for l in live])
+        assert json.load(open(a.path('x.json')))['outcome'] in ('opaque', 'nothing proven')
 print('ok')

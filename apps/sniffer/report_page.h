@@ -1,0 +1,59 @@
+// One self-contained HTML page of a capture: verdict and evidence, spectrogram, constellation, frames. It refers to nothing outside itself, runs no
+// script, and is well-formed XML; whatever comes from the air or from file names is escaped.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/capture/captured_frame.h"
+#include "apps/sniffer/waterfall.h"
+#include "apps/verdict/verdict.h"
+#include "phy/types/cf32.h"
+
+namespace prose::apps {
+
+struct page_facts {
+  std::string source;         ///< file or device
+  std::string carrier;        ///< in words
+  double sample_rate_hz = 0;
+  double seconds = 0;         ///< of signal
+  std::string transmitters;   ///< a table as text
+};
+
+class report_page {
+ public:
+  void add_samples(std::span<const phy::cf32> block) { waterfall_.add(block); }
+  void add(const captured_frame& f, const phy::constellation_sample& symbols);
+  std::string html(const verdict& v, const page_facts& facts) const;
+
+ private:
+  struct row {
+    captured_frame frame;  ///< its octets cut to shown_octets
+    std::size_t n_octets = 0;
+    std::string who;
+  };
+  /// Bounds of memory and of the page: the first and the last frames are kept.
+  static constexpr std::size_t max_first = 2000, max_last = 2000, shown_octets = 48, max_points = 3000;
+
+  void put_evidence(std::string& out, const verdict& v) const;
+  void put_constellation(std::string& out) const;
+  void put_frames(std::string& out, const verdict& v) const;
+
+  struct point {
+    phy::cf32 at;
+    frame_kind kind;
+  };
+  waterfall waterfall_;
+  std::vector<row> first_;
+  std::deque<row> last_;
+  std::vector<point> points_;
+  std::uint64_t n_frames_ = 0, n_points_ = 0;
+};
+
+/// For element content and quoted attributes. Octets outside printable ASCII become dots.
+std::string escaped(std::string_view text);
+
+}  // namespace prose::apps
