@@ -46,6 +46,14 @@ struct frame_modem::state {
   std::deque<grant> grants;
   std::vector<phy::soft_buffer> spare;
   phy::soft_buffer psdch_buffer{phy::discovery_message_bits};
+  // One a PSDCH resource, where its messages are sent more than once (numRetx): what the transmissions of this period left.
+  struct discovery_resource {
+    std::int64_t period_start = INT64_MIN;
+    int combined = 0;
+    bool done = false;
+    phy::soft_buffer buffer{phy::discovery_message_bits};
+  };
+  std::vector<discovery_resource> discovery_resources;
 
   std::vector<mac::received_frame> frames;
   std::deque<std::vector<std::uint8_t>> blocks;
@@ -58,6 +66,7 @@ struct frame_modem::state {
   state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r, phy::discovery_pool d)
       : config(c), carrier(k), tx(std::move(t)), rx(std::move(r)), discovery(std::move(d)) {
     payload.resize(static_cast<std::size_t>(max_block_octets) * 8);
+    if (discovery.n_transmissions() > 1) discovery_resources.resize(static_cast<std::size_t>(discovery.n_resources()));
   }
   phy::soft_buffer take_buffer() {
     if (spare.empty()) return phy::soft_buffer(max_block_octets * 8);
@@ -133,6 +142,7 @@ phy::signal_estimate frame_modem::last_signal() const { return s_->last; }
 std::span<const double> frame_modem::subchannel_rssi_dbm() const { return s_->rssi; }
 void frame_modem::reset() {
   s_->drop_grants([](const auto&) { return true; });
+  for (auto& r : s_->discovery_resources) r.period_start = INT64_MIN;
 }
 
 result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::span<phy::cf32> out) {
@@ -287,11 +297,32 @@ void frame_modem::state::measure_rssi() {
 void frame_modem::state::receive_discovery(const subframe_info& info) {
   const int n = discovery.n_candidates(info.absolute);
   std::array<std::uint8_t, phy::discovery_message_bits> bits{};
+  const auto at = discovery.locate(info.absolute);
   for (int i = 0; i < n; ++i) {
     const auto c = discovery.candidate_at(info.absolute, i);
+    discovery_resource* r = nullptr;
+    if (!discovery_resources.empty() && at) {
+      r = &discovery_resources[static_cast<std::size_t>(c.n)];
+      if (r->period_start != info.local - at->offset) {
+        r->period_start = info.local - at->offset;
+        r->combined = 0;
+        r->done = false;
+        r->buffer.reset(phy::discovery_message_bits);
+      }
+      if (r->done) continue;
+    }
     if (rx.psdch_dmrs_metric(c.config.prb) < psdch_dmrs_threshold) continue;
     psdch_buffer.reset(phy::discovery_message_bits);
-    if (!rx.decode_psdch(c.config, psdch_buffer, bits).crc_ok) {
+    bool ok = rx.decode_psdch(c.config, psdch_buffer, bits).crc_ok;
+    if (r != nullptr) {  // TS 36.321 5.15.2.2.2: alone first, since two UEs may have met in an earlier transmission
+      if (!ok) {
+        ok = rx.decode_psdch(c.config, r->buffer, bits).crc_ok && r->combined > 0;
+        ++r->combined;
+        counters.discovery_combined += ok;
+      }
+      r->done = ok;
+    }
+    if (!ok) {
       ++counters.discovery_failed;
       continue;
     }

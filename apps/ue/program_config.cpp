@@ -61,6 +61,7 @@ void read_discovery(config_section s, program_config& c) {
   d.entries = static_cast<std::uint32_t>(entries);
   s.read("per_period", c.ue.discovery_tx.per_period, 1, 64);
   s.read("period_subframes", c.ue.discovery.disc_period_subframes, 40, 10240);
+  s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
   s.read("query", c.query);
 }
 

@@ -137,3 +137,56 @@ INSTANTIATE_TEST_SUITE_P(all, ue_over_samples,
                          testing::Values(variant{phy::transmission_mode::tm2, 25}, variant{phy::transmission_mode::tm4, 25},
                                          variant{phy::transmission_mode::tm2, 50}, variant{phy::transmission_mode::tm4, 50}),
                          [](const auto& i) { return "tm" + std::to_string(static_cast<int>(i.param.tm)) + "_" + std::to_string(i.param.n_prb) + "prb"; });
+
+namespace {
+/// Of 100 messages, how many arrive in noise, each sent 1 + num_retx times. `combined`: of them, how many only together.
+int messages_through_noise(int num_retx, std::uint64_t& combined) {
+  frame_modem_config c;
+  c.ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
+  c.ue.discovery.num_retx = num_retx;
+  const auto modem = std::move(*frame_modem::make(c));
+  const auto pool = std::move(*phy::discovery_pool::make(c.ue.discovery));
+  const auto n_samples = static_cast<std::size_t>(modem->carrier().samples_per_subframe());
+  std::mt19937 rng(77);
+  std::normal_distribution<float> gauss;
+  int arrived = 0;
+  std::vector<phy::cf32> samples(n_samples);
+  for (int run = 0; run < 100; ++run) {
+    const int resource = static_cast<int>(rng() % static_cast<unsigned>(pool.n_resources()));
+    security::discovery_pdu message{};
+    for (auto& o : message) o = static_cast<std::uint8_t>(rng());
+    int got = 0;
+    for (int j = 0; j < pool.n_transmissions(); ++j) {
+      mac::subframe_transmission t;
+      t.subframe = run * 320 + pool.resource(resource, j).subframe;
+      t.absolute_subframe = static_cast<int>(t.subframe % 10240);
+      t.psdch = mac::psdch_transmission{pool.psdch(resource, j), message};
+      EXPECT_TRUE(modem->transmit(t, samples).has_value());
+      // A burst of 2 PRB at a mean power of -12 dB: 24 subcarriers of the 512 in the band, so 0.77 leaves 0.5 dB a subcarrier.
+      for (auto& s : samples) s += phy::cf32(gauss(rng), gauss(rng)) * 0.77F;
+      const std::span<const phy::cf32> antenna(samples);
+      for (const auto& f : modem->receive({t.subframe, t.absolute_subframe, false, false}, {&antenna, 1}, [](std::uint8_t) { return false; }))
+        if (const auto* d = std::get_if<mac::rx_discovery>(&f.content)) {
+          EXPECT_TRUE(std::equal(d->message.begin(), d->message.end(), message.begin()));
+          ++got;
+        }
+    }
+    EXPECT_LE(got, 1) << "one message, however often it was sent";
+    arrived += got;
+  }
+  combined = modem->counters().discovery_combined;
+  return arrived;
+}
+}  // namespace
+
+TEST(discovery_messages, that_are_sent_again_are_combined) {
+  std::uint64_t none = 0, combined = 0;
+  const int once = messages_through_noise(0, none);
+  const int four_times = messages_through_noise(3, combined);
+  printf("  of 100 messages in noise: %d sent once, %d sent four times, %llu of them only by combining\n", once, four_times,
+         static_cast<unsigned long long>(combined));
+  EXPECT_EQ(none, 0U);
+  EXPECT_LE(once, 20) << "control: noise that one transmission does not survive";
+  EXPECT_GE(four_times, 80) << "four tries alone would bring 1 - (1 - p)^4, at most 60";
+  EXPECT_GE(combined, 40U);
+}
