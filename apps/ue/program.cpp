@@ -63,6 +63,7 @@ struct ue_program::state {
   std::map<security::peer_id, std::string> names;
   std::map<security::peer_id, std::size_t> index;
   std::set<security::peer_id> present;
+  std::map<security::peer_id, std::vector<std::int64_t>> replaced;  // local subframes in which a new set-up took a live link's place
   struct traffic {
     std::uint64_t rx_octets = 0, tx_octets = 0, rx_sdus = 0, tx_sdus = 0;
   };
@@ -124,6 +125,7 @@ struct ue_program::state {
 
   result<void> open_keys();
   result<void> open_data();
+  void watch_identity(security::peer_id peer);
   void tell(const mac::ue_event& e);
   void poll_data();
   void follow_servers();
@@ -289,6 +291,19 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   return std::unique_ptr<ue_program>(new ue_program(std::move(s)));
 }
 
+/// Two devices with one key take each other's link away again and again. So does one that restarts as often: a person must look.
+void ue_program::state::watch_identity(security::peer_id peer) {
+  constexpr std::int64_t within_subframes = 120'000;
+  constexpr std::size_t suspicious = 3;
+  auto& times = replaced[peer];
+  times.push_back(subframe);
+  std::erase_if(times, [&](std::int64_t t) { return t < subframe - within_subframes; });
+  if (times.size() < suspicious) return;
+  spdlog::warn("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?", name_of(peer), times.size(), within_subframes / 1000);
+  events.write(peer_event("identity_conflict", peer).add("replaced", static_cast<std::int64_t>(times.size())).add("within_s", within_subframes / 1000));
+  times.clear();
+}
+
 void ue_program::state::tell(const mac::ue_event& e) {
   if (const auto* d = std::get_if<mac::ev_data>(&e)) {
     auto& t = counts[d->peer];
@@ -321,6 +336,7 @@ void ue_program::state::tell(const mac::ue_event& e) {
     if (x->reason != security::lost_reason::replaced) present.erase(x->peer);
     spdlog::info("link with {} lost: {}", name_of(x->peer), security::name_of(x->reason));
     events.write(peer_event("link_lost", x->peer).add("reason", security::name_of(x->reason)));
+    if (x->reason == security::lost_reason::replaced) watch_identity(x->peer);
   } else if (const auto* f = std::get_if<mac::ev_attempt_failed>(&e)) {
     present.erase(f->peer);
     events.write(peer_event("rejected", f->peer).add("reason", "request not answered"));

@@ -216,6 +216,37 @@ TEST_F(single_checks, a_forged_record_does_not_use_up_the_count_of_the_true_one)
   EXPECT_EQ(bob.inbox.size(), 2U);
 }
 
+TEST_F(single_checks, what_is_longer_than_a_pdcp_sdu_is_not_sealed) {
+  const auto ids = world.link_up(alice, bob);
+  ASSERT_TRUE(ids);
+  const std::vector<std::uint8_t> data(max_sdu_octets + 1);
+  std::vector<std::uint8_t> out(data.size() + record_overhead_octets);
+  EXPECT_EQ(alice.security->links().seal(ids->first, 1, sdu_type::ip, data, world.now, out).error(), drop_reason::malformed);
+  EXPECT_TRUE(alice.security->links().seal(ids->first, 1, sdu_type::ip, bytes_view(data).first(max_sdu_octets), world.now, out));
+}
+
+TEST(single_checks_epochs, the_time_of_a_change_cannot_be_foretold) {
+  std::set<time_ms> times;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    ue_config config;
+    config.links.epochs.min_ms = 10'000;
+    config.links.epochs.max_ms = 20'000;
+    config.links.keepalive_after_ms = 100;
+    ue a("a", 910 + seed, config), b("b", 930 + seed, config);
+    a.knows(b);
+    b.knows(a);
+    air world;
+    world.ues = {&a, &b};
+    world.set_slots();
+    ASSERT_TRUE(world.link_up(a, b));
+    while (a.events<epoch_entered>().empty() && world.now < 30'000) world.pass(100);
+    EXPECT_GE(world.now, 10'000);
+    EXPECT_LE(world.now, 21'000);
+    times.insert(world.now);
+  }
+  EXPECT_GE(times.size(), 4U);
+}
+
 TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_message_has_a_code_of_its_own) {
   const auto& k = alice.security->peers().find(std::string_view("bob"))->ours;
   std::set<l2_id> ids;
