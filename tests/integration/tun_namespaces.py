@@ -1,6 +1,7 @@
-"""prose-ue --data tun between two network namespaces: ping over IPv6 and IPv4; with --iperf also iperf3, TCP and UDP.
+"""prose-ue --data tun between two network namespaces: ping over IPv6 and IPv4, a file by curl over both and by scp (each where the tool is
+installed; PROSE_SSHD names an sshd that is not in the path); with --iperf also iperf3, TCP and UDP.
 usage: tun_namespaces.py BUILD [--tm 2|4] [--prb 25|50] [--iperf]. Exit 77: skipped (no right to make namespaces)."""
-import argparse, json, os, re, shutil, signal, subprocess, sys, tempfile, time
+import argparse, getpass, hashlib, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 p = argparse.ArgumentParser()
@@ -83,6 +84,51 @@ def iperf():
         'offered %s: %.0f kbit/s received, %d of %d lost' % (k, *v) for k, v in udp.items())))
 
 
+def digest(path):
+    return hashlib.sha256(open(path, 'rb').read()).hexdigest()
+
+
+def beside(n, ready, *command):
+    """A server in n's namespace that has said that it is ready; ended with the rest."""
+    log = open(os.path.join(d, 'server.log'), 'w')
+    running.append(subprocess.Popen(['ip', 'netns', 'exec', NS[n], *command], stdout=log, stderr=log))
+    end = time.time() + 60
+    while ready not in open(log.name).read():
+        assert time.time() < end and running[-1].poll() is None, open(log.name).read()
+        time.sleep(0.1)
+
+
+def copy_by_curl(source):
+    if not shutil.which('curl'):
+        return print('curl is not installed: left out')
+    for version, (family, host) in {'4': ('0.0.0.0', ADDRESS['john'][0]), '6': ('::', '[%s]' % ADDRESS['john'][1])}.items():
+        beside('john', 'Serving HTTP', sys.executable, '-u', '-m', 'http.server', '800' + version, '--bind', family, '--directory', os.path.dirname(source))
+        begin, got = time.time(), os.path.join(d, 'curl' + version)
+        r = inside('mary', 'curl', '-sS', '-m', '120', '-o', got, 'http://%s:800%s/%s' % (host, version, os.path.basename(source)), timeout=150)
+        assert r.returncode == 0 and digest(got) == digest(source), r.stderr
+        print('curl over IPv%s: %d octets intact in %.1f s' % (version, os.path.getsize(got), time.time() - begin))
+
+
+def copy_by_scp(source):
+    sshd = os.environ.get('PROSE_SSHD') or shutil.which('sshd', path=os.environ.get('PATH', '') + ':/usr/sbin')
+    if not sshd or not shutil.which('scp'):
+        return print('sshd or scp is not installed: left out')
+    for k in ('host', 'user'):
+        sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '%s/%s_key' % (d, k), check=True)
+    open(d + '/sshd.conf', 'w').write('HostKey %s/host_key\nAuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\nPidFile none\n'
+                                      'PermitRootLogin yes\nSubsystem sftp internal-sftp\n' % (d, d))
+    # An sshd that was never installed has no user of its own: this one sees a list of users that names it.
+    users = open('/etc/passwd').read()
+    open(d + '/passwd', 'w').write(users if '\nsshd:' in users else users + 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n')
+    beside('john', 'Server listening', 'unshare', '-m', 'sh', '-c', 'mount --bind %s/passwd /etc/passwd && mount -t tmpfs none /run && mkdir /run/sshd && exec "$0" -D -e -f %s/sshd.conf -p 2222'
+           % (d, d), sshd)
+    begin, got = time.time(), d + '/by_scp'
+    r = inside('mary', 'scp', '-q', '-P', '2222', '-i', d + '/user_key', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes',
+               '%s@%s:%s' % (getpass.getuser(), ADDRESS['john'][0], source), got, timeout=200)
+    assert r.returncode == 0 and digest(got) == digest(source), r.stderr + open(d + '/server.log').read()[-1000:]
+    print('scp: %d octets intact in %.1f s' % (os.path.getsize(got), time.time() - begin))
+
+
 code = 1
 try:
     for n in NS.values():
@@ -115,6 +161,10 @@ try:
             assert received >= 16, r.stdout
     r = inside('mary', 'ping', '-4', '-c', '2', '-W', '2', '10.64.0.99', timeout=60)
     assert r.returncode != 0, 'an address of nobody answers'
+    os.mkdir(d + '/files')
+    open(d + '/files/random.bin', 'wb').write(os.urandom(60_000))
+    copy_by_curl(d + '/files/random.bin')
+    copy_by_scp(d + '/files/random.bin')
     if o.iperf:
         iperf()
     code = 0
