@@ -1,0 +1,168 @@
+"""prose-ue as a user meets it, two of them on an emulated air: --data stdin, model B, --metrics-port, --keylog and its refusal, --duration, --radio,
+Ctrl-C, and every event that the contract names. usage: program_test.py BIN SOURCE_DIR UHD_MODULES"""
+import json, os, re, signal, stat, subprocess, sys, tempfile, time, urllib.error, urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from air_harness import BIN, ENV, Air, main
+from live_run import SOURCE, configs
+
+
+def events(path):
+    try:
+        return [json.loads(l) for l in open(path) if l.endswith('\n')]
+    except OSError:
+        return []
+
+
+def wait(what, seconds=90):
+    end = time.time() + seconds
+    while time.time() < end:
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError('nothing came in %d s' % seconds)
+
+
+def edit(path, *changes):
+    text = open(path).read()
+    for old, new in changes:
+        text, n = re.subn(old, new, text)
+        assert n == 1, (path, old, n)
+    open(path, 'w').write(text)
+
+
+class pair:
+    """Mary and John with --data stdin; their configurations changed first."""
+    def __init__(self, air, folder, changes=(), options=(), tm=2):
+        self.folder, self.p, self.options = folder, {}, options
+        configs(folder, BIN, tm, 'gnss', air)
+        for n in ('mary', 'john'):
+            edit(self.path(n + '.yaml'), *changes)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def start(self, n, *more):
+        self.p[n] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(n + '.yaml'), '--data', 'stdin', '--events', self.path(n + '.jsonl'), *self.options, *more],
+                                     env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.path(n + '.err'), 'w'), text=True)
+
+    def say(self, n, text):
+        self.p[n].stdin.write(text + '\n')
+        self.p[n].stdin.flush()
+
+    def of(self, n, kind):
+        return [e for e in events(self.path(n + '.jsonl')) if e['event'] == kind]
+
+    def stop(self, n, how=signal.SIGINT):
+        if self.p[n].poll() is None and how:
+            self.p[n].send_signal(how)
+        code = self.p[n].wait(60)
+        assert code == 0, (n, code, open(self.path(n + '.err')).read())
+        return self.p[n].stdout.read().splitlines()
+
+
+def lines_cross_both_ways_and_every_event_has_its_fields():
+    with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
+        fast = ((r'  epoch_min_s: .*', '  epoch_min_s: 2'), (r'  epoch_max_s: .*', '  epoch_max_s: 3'), (r'  rekey_s: .*', '  rekey_s: 4'))
+        u = pair(air, d, (*fast, (r'allow_keylog: .*', 'allow_keylog: true')))
+        u.start('mary', '--metrics-port', '0', '--keylog', u.path('mary.keylog'))
+        u.start('john')
+        wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
+        u.say('mary', 'nobody this goes to no one')
+        for i in range(10):
+            u.say('mary', 'john Grüße %d' % i)
+            u.say('john', 'mary answer %d' % i)
+            time.sleep(0.25)
+        wait(lambda: u.of('mary', 'rekeyed') and u.of('john', 'rekeyed'))
+        metrics(u)
+        for a, b in (('mary', 'john'), ('john', 'mary')):
+            for e in events(u.path(a + '.jsonl')):
+                assert isinstance(e['event'], str) and isinstance(e['t'], (int, float)), e
+            assert [e['peer'] for e in u.of(a, 'peer_discovered')] == [b]
+            link = u.of(a, 'link_established')[0]
+            assert link['peer'] == b and re.fullmatch('[0-9a-f]{4}', link['kd_sess_id']) and link['suite'] and re.fullmatch('[0-9a-f]{16}', link['key_fingerprint'])
+            assert link['frames'] > 0 and link['airtime_ms'] > 0 and link['role'] in ('initiator', 'responder'), link
+            assert {e['peer'] for e in u.of(a, 'data_tx')} == {b} and len(u.of(a, 'data_tx')) == 10 and all(e['bytes'] > 0 for e in u.of(a, 'data_tx'))
+            assert {e['peer'] for e in u.of(a, 'data_rx')} == {b} and len(u.of(a, 'data_rx')) >= 6
+            assert all(e['peer'] == b and e['key_fingerprint'] != link['key_fingerprint'] for e in u.of(a, 'rekeyed'))
+        assert u.of('mary', 'link_established')[0]['key_fingerprint'] == u.of('john', 'link_established')[0]['key_fingerprint']
+        assert {u.of(n, 'link_established')[0]['role'] for n in ('mary', 'john')} == {'initiator', 'responder'}
+        assert u.of('mary', 'keylog') and 'KEY LOG' in open(u.path('mary.err')).read(), 'the warning'
+        assert stat.S_IMODE(os.stat(u.path('mary.keylog')).st_mode) == 0o600 and open(u.path('mary.keylog')).read().count('PROSE_RECORD_KEY') >= 4
+        out = {'mary': u.stop('mary')}
+        wait(lambda: u.of('john', 'link_lost'), 30)  # Ctrl-C at Mary's: she says good-bye, and John need not wait for the silence
+        assert u.of('john', 'link_lost')[0]['reason'] == 'released_by_peer' and u.of('john', 'link_lost')[0]['peer'] == 'mary'
+        out['john'] = u.stop('john')
+        for n in ('mary', 'john'):
+            assert u.of(n, 'radio') and {'overflows', 'underflows', 'lates'} <= set(u.of(n, 'radio')[-1]) and u.of(n, 'stopped')
+        assert len([l for l in out['mary'] if re.fullmatch(r'john answer \d', l)]) >= 6, out
+        # Octets beyond ASCII are shown as they may be shown on any terminal.
+        assert len([l for l in out['john'] if l.startswith('mary Gr')]) >= 6 and not any('nobody' in l for l in out['john']), out
+
+
+def metrics(u):
+    """The page, in Prometheus' text form, on the port that the log names."""
+    url = re.search(r'http://127\.0\.0\.1:\d+/metrics', open(u.path('mary.err')).read()).group(0)
+    wait(lambda: 'prose_links 1' in urllib.request.urlopen(url, timeout=5).read().decode())
+    r = urllib.request.urlopen(url, timeout=5)
+    assert r.headers['Content-Type'].startswith('text/plain'), r.headers
+    seen = set()
+    for line in r.read().decode().splitlines():
+        if line.startswith('#'):
+            assert re.fullmatch(r'# (HELP \w+ .+|TYPE \w+ (counter|gauge))', line), line
+            continue
+        m = re.fullmatch(r'(\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (-?[0-9.e+]+)', line)
+        assert m, line
+        seen.add(m.group(1))
+    assert {'prose_links', 'prose_blocks_received_total', 'prose_dropped_total', 'prose_data_rx_octets_total', 'prose_radio_lates_total'} <= seen, seen
+    try:
+        urllib.request.urlopen(url.replace('/metrics', '/'), timeout=5)
+        raise AssertionError('another page')
+    except urllib.error.HTTPError as e:
+        assert e.code == 404
+
+
+def model_b_is_asked_for_and_silent_otherwise():
+    with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
+        # Without a mark on disk: it would keep a restarted UE silent for 30 s.
+        u = pair(air, d, ((r'  model: a .*', '  model: b'), (r'  mark: .*', '')))
+        u.start('mary'), u.start('john')
+        wait(lambda: all(u.of(n, 'started') for n in ('mary', 'john')))
+        time.sleep(4)
+        assert not u.of('mary', 'peer_discovered') and not u.of('john', 'peer_discovered'), 'nobody asked'
+        u.stop('mary')
+        edit(u.path('mary.yaml'), (r'  model: b', '  model: b\n  query: [john]'))
+        u.start('mary')
+        wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
+        assert u.of('mary', 'peer_discovered')[0]['model'] == 'b'
+        u.stop('mary'), u.stop('john')
+
+
+def duration_ends_by_itself_and_a_profile_is_taken():
+    with Air(speed='max') as air, tempfile.TemporaryDirectory() as d:
+        u = pair(air, d)
+        u.start('mary', '--duration', '3', '--radio', SOURCE + '/configs/radio_virtual.yaml', '--device', air.device('mary'))
+        u.stop('mary', None)
+        t = [e['t'] for e in events(u.path('mary.jsonl'))]
+        assert 2.5 < t[-1] - t[0] < 3.5, t
+
+
+def refusals():
+    with Air() as air, tempfile.TemporaryDirectory() as d:
+        u = pair(air, d)
+        ue = lambda *a: subprocess.run([BIN + '/prose-ue', '--config', u.path('mary.yaml'), *a], env=ENV, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        for options, word in ((('--keylog', u.path('k')), 'allow_keylog'), (('--data', 'pigeon'), 'pigeon'), (('--data', 'stdin', '--events', '-'), '--events -'),
+                              (('--duration', '-1'), '--duration'), (('--metrics-port', '70000'), '--metrics-port'), (('--events', d + '/no/such/folder'), 'folder'),
+                              (('--radio', u.path('none.yaml')), 'none.yaml')):
+            r = ue(*options)
+            assert r.returncode == 2 and len(r.stderr.strip().splitlines()) == 1 and word in r.stderr, (options, r.returncode, r.stderr)
+        assert not os.path.exists(u.path('k'))
+        open(u.path('k'), 'w').close()
+        os.chmod(u.path('k'), 0o644)
+        edit(u.path('mary.yaml'), (r'allow_keylog: .*', 'allow_keylog: true'))
+        r = ue('--keylog', u.path('k'))
+        assert r.returncode == 2 and '0600' in r.stderr, r.stderr
+
+
+main([lines_cross_both_ways_and_every_event_has_its_fields, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
