@@ -166,6 +166,73 @@ TEST_F(pcap, the_lua_plugin_shows_discovery_rlc_and_pdcp) {
   std::remove(path.c_str());
 }
 
+/// An SL-SCH PDU with one SDU, an RLC PDU that holds `sdu` from `first` to `last`.
+captured_frame frame_with_sdu(std::uint8_t lcid, const std::vector<std::uint8_t>& sdu, std::uint8_t rlc_header) {
+  captured_frame f;
+  f.octets.resize(sdu.size() + 40);
+  mac::sl_sch_builder b({mac::sl_sch_version::unicast, 0x0a0b0c, 0x0d0e00}, f.octets);
+  const auto room = b.add(lcid, sdu.size() + 1);
+  room[0] = rlc_header;
+  std::copy(sdu.begin(), sdu.end(), room.begin() + 1);
+  b.finish();
+  f.kind = frame_kind::sl_sch;
+  return f;
+}
+
+TEST_F(pcap, the_lua_plugin_shows_pc5_signalling_where_wireshark_shows_no_sdu) {
+  const std::string path = temporary("pc5s.pcap");
+  {
+    auto sink = pcap_sink::open(path, "");
+    ASSERT_TRUE(sink);
+    // A Direct Communication Request on LCID 28: PDCP header of SDU type 2 and KD-sess ID 0, then 65 octets.
+    const auto request = from_hex("4000000000" "01" "1234" "01" + std::string(64, 'e') + std::string(42, '5') + "7766554433221100").value();
+    ASSERT_TRUE(sink->add(frame_with_sdu(28, request, 0)));
+    // Cut short, and of an unknown type: no error, fewer fields.
+    ASSERT_TRUE(sink->add(frame_with_sdu(28, from_hex("4000000000" "01" "1235" "01ee").value(), 1)));
+    ASSERT_TRUE(sink->add(frame_with_sdu(29, from_hex("4000000000" "63" "1236").value(), 0)));
+  }
+  const auto text = fields(path, "prose.slrb.lcid prose.pc5s.type prose.pc5s.seq prose.pc5s.version prose.pc5s.ephemeral prose.pc5s.token",
+                           std::string("-X lua_script:") + PROSE_SOURCE_DIR + "/scripts/wireshark/prose.lua");
+  EXPECT_EQ(text, "28\t1\t4660\t1\t" + std::string(64, 'e') + "\t7766554433221100\n" + "28\t1\t4661\t1\t\t\n" + "29\t99\t4662\t\t\t\n");
+  std::remove(path.c_str());
+}
+
+TEST_F(pcap, the_lua_plugin_deciphers_ip_with_a_key_log_also_across_segments) {
+  for (const std::string suite : {"AES-256-GCM", "ChaCha20-Poly1305"}) {
+    const std::string path = temporary("deciphered.pcap"), log = temporary("lua_keylog");
+    std::string line = key_line;
+    line.replace(line.find("AES-256-GCM"), 11, suite);
+    std::ofstream(log) << "# remark\n" << line << "\n";
+    const auto key = security::parse_key_log_line(line);
+    ASSERT_TRUE(key) << key.error().message;
+    security::record_sealer sealer(security::record_protection(key->suite_used, security::record_key(key->key.expose()),
+                                                               security::record_iv(key->iv.expose()), key->kd_sess_id));
+    // 116 octets of data: several blocks of either cipher.
+    const auto packet = from_hex("450000740001000040117c770a4000010a4000021234567800600000" + std::string(176, '7')).value();
+    std::vector<std::uint8_t> record(packet.size() + security::record_overhead_octets);
+    {
+      auto sink = pcap_sink::open(path, "");
+      ASSERT_TRUE(sink);
+      for (int i = 0; i < 2; ++i) {  // COUNT 0 whole, COUNT 1 in two segments
+        ASSERT_TRUE(sealer.seal(3, security::sdu_type::ip, packet, record));
+        if (i == 0) {
+          ASSERT_TRUE(sink->add(frame_with_sdu(3, record, 0)));
+        }
+      }
+      ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin(), record.begin() + 50}, 0x40 | 1)));
+      ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin() + 50, record.end()}, 0x80 | 2)));
+      ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin() + 50, record.end()}, 0x80 | 9)));  // its beginning was lost
+    }
+    const std::string plugin = std::string("-X lua_script:") + PROSE_SOURCE_DIR + "/scripts/wireshark/prose.lua -o prose.slrb.keylog:" + log;
+    const std::string names = "prose.slrb.pdcp.sn ip.src ip.dst udp.dstport udp.payload _ws.malformed";
+    const std::string shown = "\t10.64.0.1\t10.64.0.2\t22136\t" + std::string(176, '7') + "\t\n";
+    EXPECT_EQ(fields(path, names, plugin), "0" + shown + "\t\t\t\t\t\n" + "1" + shown + "\t\t\t\t\t\n") << suite;
+    EXPECT_EQ(fields(path, names, plugin + " -2"), "0" + shown + "\t\t\t\t\t\n" + "1" + shown + "\t\t\t\t\t\n") << suite << ", two passes";
+    std::remove(path.c_str());
+    std::remove(log.c_str());
+  }
+}
+
 TEST(link_opener, a_key_log_that_grows_is_read_again) {
   const std::string log = temporary("growing");
   std::ofstream(log) << "";
