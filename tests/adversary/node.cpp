@@ -86,6 +86,11 @@ void node::send_raw(std::int64_t subframe, phy::transmission t) {
   last_sent = std::max(last_sent, subframe);
 }
 
+void node::send_samples(std::int64_t subframe, std::vector<phy::cf32> samples, float gain) {
+  for (auto& x : samples) x *= gain;
+  copies_of_samples_[subframe] = std::move(samples);
+}
+
 void node::run(double s) {
   const std::int64_t end = subframe_ + std::llround(s * 1000);
   while (subframe_ < end) step();
@@ -127,6 +132,7 @@ void node::receive(std::span<const phy::cf32> samples) {
   double energy = 0;
   for (const auto& x : samples) energy += std::norm(x);
   power_db.push_back(static_cast<float>(10 * std::log10(energy / static_cast<double>(samples.size()) + 1e-20)));
+  if (record && power_db.back() > -50) recorded[subframe_].assign(samples.begin(), samples.end());
   if (!config_.decode) return;
   const int abs = absolute(subframe_);
   const int n_disc = discovery_pool_->n_candidates(abs);
@@ -326,7 +332,8 @@ void node::transmit(std::int64_t sf) {
   schedule_.erase(schedule_.begin(), schedule_.lower_bound(sf));
   const auto at = schedule_.find(sf);
   const auto noise = jam_.find(sf);
-  if (at == schedule_.end() && noise == jam_.end()) return;
+  const auto copy = copies_of_samples_.find(sf);
+  if (at == schedule_.end() && noise == jam_.end() && copy == copies_of_samples_.end()) return;
   std::fill(burst_.begin(), burst_.end(), phy::cf32{});
   if (at != schedule_.end()) {
     std::vector<phy::transmission> list;
@@ -339,6 +346,10 @@ void node::transmit(std::int64_t sf) {
     }
     if (const auto ok = tx_->transmit(list, burst_); !ok) die("transmission: " + ok.error().message);
     schedule_.erase(at);
+  }
+  if (copy != copies_of_samples_.end()) {
+    for (std::size_t i = 0; i < burst_.size(); ++i) burst_[i] += copy->second[i];
+    copies_of_samples_.erase(copies_of_samples_.begin(), std::next(copy));
   }
   if (noise != jam_.end()) {
     const float a = std::pow(10.0F, noise->second / 20) * std::sqrt(1.5F);

@@ -101,6 +101,10 @@ class node {
   /// Anything at all: samples of the transmissions are summed in the subframe. Payloads are copied.
   void send_raw(std::int64_t subframe, phy::transmission t);
   /// Noise of so many dB relative to full scale over the whole band in this subframe.
+  /// Samples as they were received, stronger by `gain`.
+  void send_samples(std::int64_t subframe, std::vector<phy::cf32> samples, float gain);
+  bool record = false;         ///< keep the samples of every subframe with something in it
+  std::map<std::int64_t, std::vector<phy::cf32>> recorded;
   void jam(std::int64_t subframe, float noise_db) { jam_[subframe] = noise_db; }
   std::size_t unsent() const { return queue_.size() + blocks_.size() + copies_.size() + announcements_.size(); }
   void clear_unsent() { queue_.clear(), blocks_.clear(), copies_.clear(), announcements_.clear(); }
@@ -166,6 +170,7 @@ class node {
   std::deque<pending<security::discovery_pdu>> announcements_;
   std::map<std::int64_t, std::vector<owned>> schedule_;
   std::map<std::int64_t, float> jam_;
+  std::map<std::int64_t, std::vector<phy::cf32>> copies_of_samples_;
   std::uint64_t noise_state_ = 88172645463325252ULL;
 };
 

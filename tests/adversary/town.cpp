@@ -115,7 +115,7 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
   c << "name: " << name << "\nidentity:\n  private_key: " << id << ".key\n";
   if (std::filesystem::exists(file(id + ".permit"))) c << "  permissions: " << id << ".permit\n";
   c << "  mark: " << name << ".mark\ndevice: type=virtual,name=" << name << ",air=" << air_ << "\n"
-    << "carrier:\n  prb: 25\n  tm: 2\nradio:\n  center_freq_hz: 5.9e9\n  tx_power_db: -12\n"
+    << "carrier:\n  prb: 25\n  tm: " << s.tm << "\nradio:\n  center_freq_hz: 5.9e9\n  tx_power_db: -12\n"
     << "time:\n  source: " << (s.time.find("slss") == std::string::npos ? "gnss\n" : "slss\n");
   if (s.time.find("epoch_s") == std::string::npos) c << "  utc: configured\n  epoch_s: 1.7e9\n";
   else c << s.time;

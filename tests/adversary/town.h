@@ -19,6 +19,7 @@ using json = nlohmann::json;
 
 struct ue_settings {
   std::string model = "a";           ///< discovery.model
+  int tm = 2;
   int entries = 16, per_period = 6;
   std::string link = "";             ///< further lines of the section link, "key: value\n" each
   std::string time = "";             ///< of the section time

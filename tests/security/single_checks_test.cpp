@@ -247,6 +247,29 @@ TEST(single_checks_epochs, the_time_of_a_change_cannot_be_foretold) {
   EXPECT_GE(times.size(), 4U);
 }
 
+TEST_F(single_checks, a_slot_that_takes_no_requests_any_more_is_no_address) {
+  const auto& keys = bob.security->peers().find(std::string_view("alice"))->ours;
+  (void)heard(alice, bob);
+  const auto id = rendezvous_l2_id(keys, world.slot());
+  EXPECT_TRUE(bob.owns(id, world.now + 8000));
+  EXPECT_FALSE(bob.owns(id, world.now + 8001)) << "even where no tick has come";
+}
+
+TEST_F(single_checks, the_place_of_a_true_query_among_the_dummies_changes) {
+  const auto& keys = alice.security->peers().find(std::string_view("bob"))->theirs;
+  const std::vector<peer_id> wanted{alice.id_of(bob)};
+  std::set<std::ptrdiff_t> places;
+  for (int i = 0; i < 40; ++i) {
+    world.now += 1000;
+    world.set_slots();
+    const auto sent = alice.security->discovery().queries(wanted, world.now);
+    const auto at = std::find(sent.begin(), sent.end(), make_discovery(discovery_type::query, keys, world.slot()));
+    ASSERT_NE(at, sent.end());
+    places.insert(at - sent.begin());
+  }
+  EXPECT_EQ(places.size(), 4U);
+}
+
 TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_message_has_a_code_of_its_own) {
   const auto& k = alice.security->peers().find(std::string_view("bob"))->ours;
   std::set<l2_id> ids;
