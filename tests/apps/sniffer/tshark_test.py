@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""What Wireshark itself makes of a capture of three UEs on the air: every MAC PDU and MIB-SL with the fields that the sniffer's events (and so the bits)
+say, none malformed but those of the documented trap (a first LCID of 28 to 30), and with a key log the IP packets that a UE sent.
+usage: tshark_test.py BIN_DIR UHD_MODULES ROOT. Exit 77: skipped (no tshark)."""
+import collections, json, os, re, shutil, subprocess, sys, time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from air_scene import air_scene
+
+BIN, MODULES, ROOT = sys.argv[1:4]
+SECONDS = 8
+PC5S = (28, 29, 30)
+if not shutil.which('tshark'):
+    print('skipped: tshark is not installed')
+    sys.exit(77)
+TUN = 'pt%d' % (os.getpid() % 100000)
+have_tun = os.path.exists('/dev/net/tun') and subprocess.run(['ip', 'tuntap', 'add', 'dev', TUN, 'mode', 'tun'], capture_output=True).returncode == 0
+if have_tun:
+    subprocess.run(['ip', 'tuntap', 'del', 'dev', TUN, 'mode', 'tun'], check=True)
+
+
+def tshark(path, names, *options):
+    r = subprocess.run(['tshark', '-r', path, '-T', 'fields', *[x for n in names for x in ('-e', n)], *options], capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+    return [dict(zip(names, l.split('\t'))) for l in r.stdout.rstrip('\n').split('\n')] if r.stdout else []
+
+
+def lcids(hex_):
+    """LCIDs of an SL-SCH PDU's subheaders (TS 36.321 6.1.6), our own reading."""
+    b = bytes.fromhex(hex_)
+    at, out = 7 if b[0] >> 4 == 3 else 6, []
+    while True:
+        first, at = b[at], at + 1
+        out.append(first & 31)
+        if not first & 32:
+            return out
+        if first & 31 != 31:
+            at += 2 if b[at] & 128 else 1
+
+
+def use_tun(path):
+    text = open(path).read()
+    block = 'data:\n  kind: tun\n  interface: %s\n  ipv4: 10.64.7.1\n  peers: [{name: john, ipv4: 10.64.7.2}]\n\n' % TUN
+    open(path, 'w').write(re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', block, text))
+
+
+for tm in (2, 4):
+    with air_scene(BIN, MODULES, ROOT, tm=tm) as a:
+        def options(name):
+            if name == 'mary' and have_tun:
+                use_tun(a.path('mary.yaml'))
+            text = open(a.path(name + '.yaml')).read()
+            open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: slss', 1))  # then MIB-SL are sent
+            return []
+        sniffer = a.start('prose-sniffer', 'sniffer', '--config', a.sniffer_config('slss'), '--device', a.device('sniffer'), '--duration', SECONDS + 2,
+                          '--record', a.path('x.sigmf-meta'), '--record-type', 'ci16')
+        ues = a.start_ues(SECONDS, options=options)
+        ping = None
+        while any(p.poll() is None for p in ues):
+            if have_tun and ping is None and os.path.exists(a.path('mary.jsonl')) and 'link_established' in open(a.path('mary.jsonl')).read():
+                ping = subprocess.Popen(['ping', '-c', '8', '-i', '0.2', '-s', '300', '-p', '7a', '10.64.7.2'], stdout=subprocess.DEVNULL)
+            time.sleep(0.02)
+        for n, p in zip(a.NAMES, ues):
+            a.end(p, n)
+        a.end(sniffer, 'sniffer')
+        if ping:
+            ping.kill()
+            ping.wait()
+        a.run('prose-sniffer', '--config', a.path('sniffer.yaml'), '--iq', a.path('x.sigmf-meta'), '--events', a.path('e.jsonl'), '--pcap', a.path('x.pcap'),
+              '--keylog', a.path('mary.keylog'))
+        events = [json.loads(l) for l in a.lines('e.jsonl')]
+        told = [e for e in events if e['event'] in ('tb', 'mib_sl', 'discovery') and e.get('crc_ok', True) and not e.get('repetition')]
+        names = ['frame.time_epoch', 'mac-lte.rnti-type', 'mac-lte.slsch.version', 'mac-lte.slsch.src-l2-id', 'mac-lte.slsch.dst-l2-id', 'mac-lte.slsch.lcid',
+                 'mac-lte.slsch.sdu', 'mac-lte.sfn', 'mac-lte.subframe', 'lte-rrc.directFrameNumber_r12', 'lte-rrc.directSubframeNumber_r12',
+                 'lte-rrc.reserved_r12', 'lte-rrc.directFrameNumber_r14', 'lte-rrc.directSubframeNumber_r14', 'lte-rrc.reserved_r14', 'ip.src', 'ip.dst',
+                 'icmp.type', 'icmp.checksum.status', 'data.data', '_ws.malformed']
+        records = tshark(a.path('x.pcap'), names)
+        packets = [r for r in records if r['ip.src']]
+        rest = [r for r in records if not r['ip.src']]
+        assert len(rest) == len(told), (len(rest), len(told))
+        seen = collections.Counter()
+        for r, e in zip(rest, told):
+            assert abs(float(r['frame.time_epoch']) - e['t']) < 2e-6, (r, e)
+            if e['event'] == 'discovery':
+                continue
+            if e['event'] == 'mib_sl':
+                release = 'r12' if e['bits'] == 40 else 'r14'
+                value = lambda name: r['lte-rrc.%s_%s' % (name, release)]
+                # Ten bits, left-aligned.
+                assert value('directFrameNumber') == '%04x' % (e['fields']['direct_frame_number'] << 6), (r, e)
+                assert int(value('directSubframeNumber')) == e['fields']['direct_subframe_number'] and value('reserved') and not r['_ws.malformed'], (r, e)
+                seen['mib'] += 1
+                continue
+            b = bytes.fromhex(e['hex'])
+            assert r['mac-lte.rnti-type'] and int(r['mac-lte.slsch.version'], 0) == b[0] >> 4, (r, e)
+            assert int(r['mac-lte.slsch.src-l2-id'], 0) == int.from_bytes(b[1:4], 'big'), (r, e)
+            assert int(r['mac-lte.slsch.dst-l2-id'], 0) == int.from_bytes(b[4:7] if b[0] >> 4 == 3 else b[4:6], 'big'), (r, e)
+            if e['absolute_subframe'] is not None:
+                assert (int(r['mac-lte.sfn']), int(r['mac-lte.subframe'])) == divmod(e['absolute_subframe'], 10), (r, e)
+            mine = lcids(e['hex'])
+            trap = mine[0] in PC5S or any(l in PC5S for l in mine)
+            seen['trap' if trap else 'data'] += 1
+            if trap:
+                seen['malformed'] += bool(r['_ws.malformed'])
+                continue
+            assert not r['_ws.malformed'] and [int(x, 0) for x in r['mac-lte.slsch.lcid'].split(',')] == mine and r['mac-lte.slsch.sdu'], (r, e, mine)
+            for sdu in r['mac-lte.slsch.sdu'].split(','):
+                assert sdu in e['hex'], (r, e)
+        # Our plugin knows the trap's PDUs.
+        plugin = tshark(a.path('x.pcap'), ['prose.pc5s.type'], '-X', 'lua_script:' + os.path.join(ROOT, 'scripts', 'wireshark', 'prose.lua'), '-Y', 'prose.pc5s')
+        kinds = collections.Counter(t for r in plugin for t in r['prose.pc5s.type'].split(','))
+        print('TM%d: %s, %d IP packets, PC5-S by type %s' % (tm, dict(seen), len(packets), dict(kinds)))
+        assert seen['mib'] >= 20 and seen['trap'] >= 4 and kinds['1'] >= 2 and kinds['12'] >= 2 and kinds['13'] >= 2, (seen, kinds)
+        for r in packets:
+            assert not r['_ws.malformed'], r
+        pings = [r for r in packets if r['icmp.type'] == '8']
+        if have_tun:
+            assert len(pings) >= 4 and seen['data'] >= 4, (len(pings), seen)
+            for r in pings:
+                assert (r['ip.src'], r['ip.dst'], r['icmp.checksum.status']) == ('10.64.7.1', '10.64.7.2', '1') and '7a' * 100 in r['data.data'], r
+        else:
+            print('no TUN interface here: without IP packets')
+print('ok')
