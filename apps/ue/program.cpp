@@ -17,6 +17,7 @@
 #include "apps/keys/system_random.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/metrics.h"
+#include "common/bits.h"
 #include "common/hex.h"
 #include "mac/security_adapter.h"
 #include "phy/radio/radio.h"
@@ -581,9 +582,18 @@ void ue_program::state::log_sent(const mac::subframe_transmission& t) {
     event e("sent", (origin + static_cast<double>(t.subframe) * spsf) / rate);
     e.add("channel", channel).add("subframe", t.subframe).add("absolute_subframe", t.absolute_subframe).add("prb", prb).add("n_prb", n_prb);
     if (!octets.empty()) e.add_hex("hex", octets);
+    if (t.slss && channel[2] == 'B') e.add("n_sl_id", t.slss->n_sl_id);
     tx_log.write(e);
   };
-  if (t.slss) line("PSBCH", config.ue.n_prb / 2 - 3, 6, {});
+  if (t.slss) {
+    std::array<std::uint8_t, 48> bits{};
+    std::array<std::uint8_t, 6> octets{};
+    const auto n = static_cast<std::size_t>(phy::mib_sl_bits(config.ue.tm));
+    phy::pack(t.slss->mib, std::span(bits).first(n));
+    pack_bits(std::span(bits).first(n), std::span(octets).first(n / 8));
+    // The middle 72 subcarriers; with an odd number of PRBs they touch seven.
+    line("PSBCH", config.ue.n_prb / 2 - 3, 6 + config.ue.n_prb % 2, std::span(octets).first(n / 8));
+  }
   if (t.pscch) line("PSCCH", t.pscch->config.prb, phy::is_v2x(config.ue.tm) ? 2 : 1, {});
   if (t.pssch) line("PSSCH", t.pssch->config.prb_start, t.pssch->config.n_prb, *t.pssch->block);
   if (t.psdch) line("PSDCH", t.psdch->config.prb, 2, t.psdch->message);

@@ -8,6 +8,7 @@ EVA_SNR_DB = 15.0
 WIDEST_PRB = {('2', '25'): 12, ('2', '50'): 25, ('4', '25'): 15, ('4', '50'): 20}  # of one transmission, default_ue_config()
 FFT = {'25': 512, '50': 1024}
 QUIET_NOISE_DBFS = -60.0
+SNIFFER_SNR_DB = 15.0  # of the widest transmission, whatever the channel
 
 
 def noise_for(snr_db, tm, prb):
@@ -38,7 +39,8 @@ def air_yaml(wanted, tm, prb):
         mary.append('cfo_hz: 2000'), peter.append('cfo_hz: -2000'), far.append('cfo_hz: 4000')
     if 'drift' in wanted:
         mary.append('drift_ppm: 0.5'), peter.append('drift_ppm: -0.5'), far.append('drift_ppm: 1.0')
-    lines = ['stall_ms: 20000', 'default: {%s}' % ', '.join(default), 'nodes: {"*": {noise_dbfs: %.2f}}' % noise]
+    lines = ['stall_ms: 20000', 'default: {%s}' % ', '.join(default),
+             'nodes: {"*": {noise_dbfs: %.2f}, sniffer: {noise_dbfs: %.2f}}' % (noise, noise_for(SNIFFER_SNR_DB, tm, prb))]
     if mary:
         lines += ['pairs:'] + ['  - {between: [%s], %s}' % (who, ', '.join(fields)) for who, fields in
                                (('mary, john', mary), ('peter, john', peter), ('mary, peter', far), ('mary, sniffer', mary), ('peter, sniffer', peter))]
@@ -48,4 +50,4 @@ def air_yaml(wanted, tm, prb):
 def describe(wanted, tm, prb):
     words = {'clean': 'clean', 'cfo': 'CFO +-2 kHz', 'drift': '0.5 ppm drift', 'loss': '20 %% of subframes lost',
              'eva': 'EVA70 at %g dB (noise %.1f dBFS)' % (EVA_SNR_DB, noise_for(EVA_SNR_DB, tm, prb))}
-    return ', '.join(words[c].replace('%%', '%') for c in CHOICES if c in wanted)
+    return ', '.join(words[c].replace('%%', '%') for c in CHOICES if c in wanted) + '; the sniffer hears the widest transmissions at %g dB SNR' % SNIFFER_SNR_DB

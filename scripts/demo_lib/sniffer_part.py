@@ -1,9 +1,9 @@
 """A sniffer hears both links: its verdict with Mary compromised, which links her keys open, and what it says where nobody transmits. Then every
-record it caught is tried with every logged key of both links."""
+record it caught is tried with every logged key of both links; and which of the frames that the UEs say they sent it decoded."""
 import json, os, subprocess, time
 
-from . import sniffer_config
-from .world import LINKS, ROOT
+from . import decode_share, sniffer_config
+from .world import LINKS, NAMES, ROOT
 
 
 class sniffer_part:
@@ -48,6 +48,7 @@ class sniffer_part:
         if not self.on:
             return
         self.verdict(w)
+        self.share(w)
         if os.path.exists(self.cross):
             self.cross_open(w)
 
@@ -74,6 +75,22 @@ class sniffer_part:
                 opened['mary', 'john'] >= 20 and opened['john', 'peter'] == 0 and opened['unknown'] == 0 and counts['not_examined'] == 0,
                 'of %d records: Mary-John %d, John-Peter %d, others %d; %d keys, %d trials' % (
                     counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], counts['keys_tried'], counts['trials']))
+
+    def share(self, w):
+        """A claim where the channel is noise at a known level; with fading, lost bursts or radios it is reported."""
+        try:
+            got = decode_share.measure({n: w.path(n + '.sent') for n in NAMES}, w.path('sniffer.jsonl'), 40 if w.options.tm == '2' else None)
+        except OSError as e:
+            w.claim('the sniffer\'s share of what was sent is known', False, e)
+            return
+        w.metrics['decode_share'] = got
+        used = {c: x for c, x in got.items() if x['sent']}
+        text = '; '.join(decode_share.describe(c, x) for c, x in used.items())
+        if w.real_radios() or w.channel & {'eva', 'loss'}:
+            print('     of what the UEs sent clear of others the sniffer decoded: ' + text, flush=True)
+            return
+        w.claim('the sniffer decoded at least 99 % of what the UEs say they sent clear of others\' PRBs, on each channel',
+                {'PSCCH', 'PSSCH', 'PSDCH'} <= set(used) and all(x['counted'] >= 20 and x['share'] >= decode_share.WANTED for x in used.values()), text)
 
     def cross_open(self, w):
         r = subprocess.run([self.cross, w.path('sniffer.jsonl'), w.path('mary.keylog'), w.path('peter.keylog')], capture_output=True, text=True)

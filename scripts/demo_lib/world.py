@@ -140,7 +140,7 @@ class world:
         self.started = time.time()
         for n in NAMES:
             self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n),
-                           '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog')])
+                           '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
 
     def stop(self):
         """Exit codes by name. The air goes last."""

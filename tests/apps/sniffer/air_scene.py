@@ -10,12 +10,13 @@ class air_scene:
     NAMES = ('mary', 'john', 'peter')
     LINKS = (('mary', 'john'), ('john', 'peter'))
 
-    def __init__(self, bin_dir, modules, root, tm=2, prb=25, speed='max', noise_dbfs=-60, gain_db=-20):
+    def __init__(self, bin_dir, modules, root, tm=2, prb=25, speed='max', noise_dbfs=-60, gain_db=-20, node_noise=None):
         self.bin, self.root, self.tm, self.prb = bin_dir, root, tm, prb
         self.env = dict(os.environ, UHD_MODULE_PATH=modules, UHD_LOG_CONSOLE_LEVEL='error')
         self.folder = tempfile.TemporaryDirectory(prefix='prose-sniffer-test-')
         self.name = 'sniff%d' % os.getpid()
         self.speed, self.noise_dbfs, self.gain_db = speed, noise_dbfs, gain_db
+        self.node_noise = node_noise or {}  # of nodes that hear worse than the others
         self.running = []
 
     def path(self, *p):
@@ -25,7 +26,8 @@ class air_scene:
         return os.path.join(self.bin, name)
 
     def __enter__(self):
-        open(self.path('air.yaml'), 'w').write('default: {gain_db: %g, delay_us: 0.5}\nnodes: {"*": {noise_dbfs: %g}}\n' % (self.gain_db, self.noise_dbfs))
+        open(self.path('air.yaml'), 'w').write('default: {gain_db: %g, delay_us: 0.5}\nnodes: {%s}\n' % (
+            self.gain_db, ', '.join('"%s": {noise_dbfs: %.2f}' % x for x in {'*': self.noise_dbfs, **self.node_noise}.items())))
         self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--log-level', 'warn'],
                                     stdout=subprocess.PIPE, stderr=open(self.path('air.log'), 'w'), text=True, env=self.env)
         line = self.air.stdout.readline().strip()
