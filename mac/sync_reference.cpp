@@ -84,7 +84,13 @@ int sync_reference::priority_group(const candidate& c) {
 }
 
 bool sync_reference::suitable(const candidate& c) const {
-  return c.used && c.s_rsrp_dbm >= config_.min_s_rsrp_dbm + config_.min_hysteresis_db;
+  if (!c.used || c.s_rsrp_dbm < config_.min_s_rsrp_dbm + config_.min_hysteresis_db) return false;
+  // NOT 3GPP: one reference heard at both offsets is itself at the first (as ours are), its followers at the second. Who took one of those for it would
+  // send where the reference sends, and two that follow each other drift away together.
+  return c.in_coverage || c.slss_offset == config_.offset_1 || std::none_of(heard_.begin(), heard_.end(), [&](const candidate& o) {
+           return o.used && o.n_sl_id == c.n_sl_id && o.dfn_offset == c.dfn_offset && o.slss_offset == config_.offset_1 &&
+                  o.s_rsrp_dbm >= config_.min_s_rsrp_dbm;
+         });
 }
 
 sync_reference::candidate& sync_reference::slot_for(const slss_heard& h, std::int64_t dfn_offset) {

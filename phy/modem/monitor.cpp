@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "phy/modem/comm_monitor.h"
-#include "phy/modem/discovery_monitor.h"
 #include "phy/modem/event_sink.h"
+#include "phy/modem/numberings.h"
 #include "phy/modem/soft_buffers.h"
 #include "phy/modem/stream_window.h"
 #include "phy/modem/subframe_receiver.h"
-#include "phy/modem/v2x_monitor.h"
 #include "phy/sync/prefix_search.h"
 #include "phy/sync/slss_search.h"
-#include "phy/types/pool.h"
 
 namespace prose::phy {
 namespace {
@@ -23,6 +20,8 @@ constexpr int n_soft_buffers = 16;
 constexpr int track_memory_subframes = 400;
 /// A track that SLSS gave is searched for again after this long (slss-Period is 160 subframes at most).
 constexpr int slss_memory_subframes = 500;
+/// While references are tracked in sync_mode::slss, others are searched for in the first of so many subframes: the longest SLSS period and more.
+constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 1000;
 /// Fruitless attempts in a row after which the blind search only tries the best candidates: a carrier full of signals that say
 /// nothing must not cost many times real time for ever.
 constexpr int patience = 4000;
@@ -52,6 +51,44 @@ struct outcome {
   signal_estimate strongest;
 };
 
+/// Monitors of each pool of the configuration, or of what may be where there is none.
+result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
+  const carrier_config& carrier = config.carrier;
+  const bool wide = is_v2x(carrier.tm);
+  for (const monitor_pool& known : config.pools) {
+    if (const auto* v2x = std::get_if<v2x_pool_config>(&known)) {
+      if (!wide) return fail("pool: a v2x pool needs transmission mode 3 or 4");
+      v2x_pool_config c = *v2x;
+      c.n_prb = carrier.n_prb;
+      auto pool = v2x_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      pools.v2x.emplace_back(carrier, std::move(*pool));
+    } else if (const auto* comm = std::get_if<comm_pool_config>(&known)) {
+      if (wide) return fail("pool: an sl_comm pool needs transmission mode 1 or 2");
+      comm_pool_config c = *comm;
+      c.n_prb = carrier.n_prb;
+      c.tm = carrier.tm;
+      auto pool = comm_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      pools.comm.emplace_back(carrier, std::move(*pool));
+    } else if (const auto* discovery = std::get_if<discovery_pool_config>(&known)) {
+      discovery_pool_config c = *discovery;
+      c.n_prb = carrier.n_prb;
+      auto pool = discovery_pool::make(c);
+      if (!pool) return fail("pool: " + pool.error().message);
+      pools.discovery.emplace_back(carrier, std::move(*pool));
+    }
+  }
+  if (config.pools.empty() && wide) pools.v2x.emplace_back(carrier, std::nullopt);
+  if (config.pools.empty() && !wide) {
+    auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
+    if (!pool) return fail("pool: " + pool.error().message);
+    pools.comm.emplace_back(carrier, std::move(*pool));
+    pools.discovery.emplace_back(carrier, std::nullopt);
+  }
+  return {};
+}
+
 }  // namespace
 
 struct monitor::impl {
@@ -60,9 +97,7 @@ struct monitor::impl {
   int prefix_samples;
   subframe_receiver rx;
   soft_buffers buffers;
-  std::vector<v2x_monitor> v2x;
-  std::vector<comm_monitor> comm;
-  std::vector<discovery_monitor> discovery;
+  numberings numbers;
   std::optional<slss_search> slss;
   std::optional<prefix_search> prefix;
   std::size_t search_window = 0;
@@ -80,13 +115,14 @@ struct monitor::impl {
   std::array<track, max_tracks> tracks{};
   std::int64_t epoch = 0;         // tick of subframe index 0
   std::int64_t search_at = 0;     // starts before this tick are done
-  std::optional<int> absolute_of_index_0;
+  std::int64_t n_searched = 0;    // subframes since the start or the last gap
   int fruitless = 0;
 
-  impl(const monitor_config& c, subframe_receiver&& r)
+  impl(const monitor_config& c, subframe_receiver&& r, std::vector<pool_monitors>&& pools)
       : config(c), sps(c.carrier.samples_per_subframe()),
         prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size),
         rx(std::move(r)), buffers(n_soft_buffers, largest_tbs(c.carrier)),
+        numbers(std::move(pools)),
         stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {}
 
   void step(bool end);
@@ -94,18 +130,15 @@ struct monitor::impl {
   void step_search(bool end);
   int try_candidate(double start);
   bool follow(track& t);
-  outcome examine(std::int64_t start, std::int64_t subframe_index, int absolute, bool trial = false);
+  /// known: the absolute number that the timing gives, where sync is aligned.
+  outcome examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial = false);
   bool near_track(double start, bool whole_symbols) const;
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
-  int absolute_of(std::int64_t i) const {
-    if (!absolute_of_index_0) return -1;
-    return static_cast<int>(((i + *absolute_of_index_0) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
-  }
 };
 
 // --- one subframe ------------------------------------------------------------------------------------------------------------
 
-outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, int absolute, bool trial) {
+outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial) {
   outcome o;
   std::array<std::span<const cf32>, max_rx_antennas> antennas;
   for (int a = 0; a < config.n_antennas; ++a)
@@ -113,7 +146,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
-  subframe_view sf{rx, sink, statistics, start, subframe_index, absolute, config.report_failed_tbs, trial,
+  subframe_view sf{rx, sink, statistics, start, subframe_index, known.value_or(-1), config.report_failed_tbs, trial,
                    loaded.power_db};
   const auto add = [&](int n, const signal_estimate& s) {
     if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
@@ -124,23 +157,32 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
     const psbch_result mib = rx.decode_psbch(id.n_sl_id, hints_of(id.signal));
     if (mib.detected && sf.credible(mib.signal)) {
       mib_sl_event e;
-      e.rx = sf.at(mib.signal);
-      e.n_sl_id = id.n_sl_id;
       const auto fields = unpack_mib_sl(mib.payload());
       if (fields) e.mib = *fields;
+      if (fields && !known) {
+        sf.absolute = fields->direct_frame_number * 10 + fields->direct_subframe_number;
+        numbers.heard(subframe_index, sf.absolute);
+      }
+      e.rx = sf.at(mib.signal);
+      e.n_sl_id = id.n_sl_id;
       if (sink.add(e, mib.payload())) ++statistics.mib;
       o.slss = true;
       add(1, mib.signal);
-      if (fields && config.sync != sync_mode::aligned) {
-        const int absolute_now = fields->direct_frame_number * 10 + fields->direct_subframe_number;
-        absolute_of_index_0 = static_cast<int>((absolute_now - subframe_index) % n_absolute_subframes);
-      }
     }
   }
-  signal_estimate s;
-  for (auto& pool : v2x) add(pool.examine(sf, buffers, s), s);
-  for (auto& pool : comm) add(pool.examine(sf, buffers, s), s);
-  for (auto& pool : discovery) add(pool.examine(sf, s), s);
+  const auto listen = [&](pool_monitors& pools, int absolute) {
+    signal_estimate s;
+    sf.absolute = absolute;
+    for (auto& pool : pools.v2x) add(pool.examine(sf, buffers, s), s);
+    for (auto& pool : pools.comm) add(pool.examine(sf, buffers, s), s);
+    for (auto& pool : pools.discovery) add(pool.examine(sf, s), s);
+  };
+  if (known) {
+    listen(numbers.first(), *known);
+  } else {
+    numbers.forget(subframe_index, slss_memory_subframes);
+    numbers.each(subframe_index, listen);
+  }
   return o;
 }
 
@@ -199,7 +241,7 @@ bool monitor::impl::follow(track& t) {
   const std::int64_t i = t.next_index++;
   t.next_start += sps;
   if (start < stream.first_tick()) return false;
-  const outcome o = examine(start, i, absolute_of(i));
+  const outcome o = examine(start, i, {});
   if (o.slss) t.last_slss = i;
   if (o.decoded > 0) {
     t.last_decoded = i;
@@ -220,7 +262,7 @@ int monitor::impl::try_candidate(double start) {
   if (at < stream.first_tick()) return 0;
   if (!started) epoch = at;
   const std::int64_t i = index_of(start);
-  const outcome o = examine(at, i, absolute_of(i), true);
+  const outcome o = examine(at, i, {}, true);
   if (o.decoded == 0) {
     ++fruitless;
     return 0;
@@ -240,7 +282,7 @@ int monitor::impl::try_candidate(double start) {
   // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the stream.
   const double before = start + error - sps;
   if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
-    examine(std::max(stream.first_tick(), static_cast<std::int64_t>(std::llround(before))), i - 1, absolute_of(i - 1));
+    examine(std::max(stream.first_tick(), static_cast<std::int64_t>(std::llround(before))), i - 1, {});
   return o.decoded;
 }
 
@@ -259,7 +301,8 @@ void monitor::impl::step_search(bool end) {
     for (int a = 0; a < config.n_antennas; ++a)
       windows[static_cast<std::size_t>(a)] = stream.at(a, search_at, search_window);
     const auto antennas = std::span<const std::span<const cf32>>(windows).first(static_cast<std::size_t>(config.n_antennas));
-    if (slss && !(tracking && (decoded > 0 || config.sync == sync_mode::slss))) {
+    const bool scanning = n_searched++ % slss_scan_every_subframes < slss_scan_subframes;
+    if (slss && !(tracking && (config.sync == sync_mode::slss ? !scanning : decoded > 0))) {
       for (const slss_candidate& c : slss->search(antennas)) {
         const double start = static_cast<double>(search_at) + c.start_samples;
         if (near_track(start, decoded > 0)) continue;
@@ -307,40 +350,12 @@ result<monitor> monitor::make(const monitor_config& config) {
   if (!rx) return tl::unexpected(rx.error());
   for (const int s : config.timing.absolute_subframes)
     if (s < 0 || s >= n_absolute_subframes) return fail("absolute_subframes: 0 to 10239 are accepted");
-  auto p = std::make_unique<impl>(config, std::move(*rx));
   if (config.pools.size() > max_monitor_pools) return fail("pools: at most " + std::to_string(max_monitor_pools) + " are accepted");
-  const bool wide = is_v2x(carrier.tm);
-  for (const monitor_pool& known : config.pools) {
-    if (const auto* v2x = std::get_if<v2x_pool_config>(&known)) {
-      if (!wide) return fail("pool: a v2x pool needs transmission mode 3 or 4");
-      v2x_pool_config c = *v2x;
-      c.n_prb = carrier.n_prb;
-      auto pool = v2x_pool::make(c);
-      if (!pool) return fail("pool: " + pool.error().message);
-      p->v2x.emplace_back(carrier, std::move(*pool));
-    } else if (const auto* comm = std::get_if<comm_pool_config>(&known)) {
-      if (wide) return fail("pool: an sl_comm pool needs transmission mode 1 or 2");
-      comm_pool_config c = *comm;
-      c.n_prb = carrier.n_prb;
-      c.tm = carrier.tm;
-      auto pool = comm_pool::make(c);
-      if (!pool) return fail("pool: " + pool.error().message);
-      p->comm.emplace_back(carrier, std::move(*pool));
-    } else if (const auto* discovery = std::get_if<discovery_pool_config>(&known)) {
-      discovery_pool_config c = *discovery;
-      c.n_prb = carrier.n_prb;
-      auto pool = discovery_pool::make(c);
-      if (!pool) return fail("pool: " + pool.error().message);
-      p->discovery.emplace_back(carrier, std::move(*pool));
-    }
-  }
-  if (config.pools.empty() && wide) p->v2x.emplace_back(carrier, std::nullopt);
-  if (config.pools.empty() && !wide) {
-    auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
-    if (!pool) return fail("pool: " + pool.error().message);
-    p->comm.emplace_back(carrier, std::move(*pool));
-    p->discovery.emplace_back(carrier, std::nullopt);
-  }
+  // Without pools to place, a number more or less says little, and the layout that was learnt is worth more.
+  std::vector<pool_monitors> pools(config.sync == sync_mode::aligned || config.pools.empty() ? 1 : numberings::most);
+  for (pool_monitors& p : pools)
+    if (auto ok = monitor_pools(config, p); !ok) return tl::unexpected(ok.error());
+  auto p = std::make_unique<impl>(config, std::move(*rx), std::move(pools));
   if (config.sync != sync_mode::aligned) {
     auto search = slss_search::make({.carrier = carrier, .n_antennas = config.n_antennas, .max_cfo_hz = config.max_cfo_hz});
     if (!search) return tl::unexpected(search.error());

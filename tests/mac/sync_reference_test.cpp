@@ -208,6 +208,24 @@ TEST(sync_reference, an_in_coverage_identity_is_relayed_out_of_coverage) {
   EXPECT_EQ(f.reference_id(), 20);
   EXPECT_EQ(f.n_sl_id(), 188);
 }
+TEST(sync_reference, of_a_reference_and_its_follower_the_reference_is_followed_however_weak) {
+  const sync_config c;
+  sync_reference f(c, 25, seven, nullptr);
+  std::int64_t n = 0;
+  for (; n < 2000; n += 40)
+    f.step(n + 39, std::vector{heard_at(n + c.offset_2, 300, static_cast<int>(n) + c.offset_2, -70),
+                               heard_at(n + c.offset_1, 300, static_cast<int>(n) + c.offset_1, -100)});
+  ASSERT_EQ(f.role(), sync_role::follower);
+  int at_1 = 0, at_2 = 0;
+  ASSERT_EQ(c.period_subframes, 40);
+  for (std::int64_t i = n; i < n + 400; ++i)
+    if (f.transmission(i)) {
+      at_1 += f.dfn_subframe(i) % c.period_subframes == c.offset_1;
+      at_2 += f.dfn_subframe(i) % c.period_subframes == c.offset_2;
+    }
+  EXPECT_EQ(at_1, 0);  // or the two would drown the reference and follow each other
+  EXPECT_EQ(at_2, 10);
+}
 TEST(sync_reference, one_slss_a_period_with_the_right_mib_and_only_weak_references_are_relayed) {
   sync_config c;
   sync_reference s(c, 50, seven, nullptr);

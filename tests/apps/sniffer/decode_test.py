@@ -31,7 +31,7 @@ def own_check():
 
 
 own_check()
-for tm, source in ((2, 'gnss'), (4, 'gnss')):
+for tm, source in ((2, 'gnss'), (2, 'slss'), (4, 'gnss'), (4, 'slss')):
     noise = {'wide': channel.noise_for(SNR_DB, str(tm), str(PRB)), 'narrow': NARROWEST_NOISE}
     with air_scene(BIN, MODULES, ROOT, tm=tm, prb=PRB, node_noise=noise) as a:
         def options(name):
