@@ -11,8 +11,9 @@ namespace {
 constexpr std::uintmax_t max_key_log_bytes = 64U << 20U;
 
 result<std::string> read_all(const std::string& path) {
+  std::error_code ignored;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(path + ": cannot be read");
+  if (!in || std::filesystem::is_directory(path, ignored)) return fail(path + ": cannot be read");
   std::error_code ec;
   if (const auto n = std::filesystem::file_size(path, ec); !ec && n > max_key_log_bytes) return fail(path + ": is no key log: larger than 64 MiB");
   return std::string(std::istreambuf_iterator<char>(in), {});

@@ -103,7 +103,10 @@ result<pcap_writer> pcap_writer::open(const std::string& path) {
       pcap_open_dead_with_tstamp_precision(linktype_wireshark_upper_pdu, snapshot_length, PCAP_TSTAMP_PRECISION_NANO);
   if (s->handle == nullptr) return fail(path + ": libpcap gave no handle");
   s->dumper = pcap_dump_open(s->handle, path.c_str());
-  if (s->dumper == nullptr) return fail(path + ": " + pcap_geterr(s->handle));
+  if (s->dumper == nullptr) {
+    const std::string why = pcap_geterr(s->handle);  // begins with the path already
+    return fail(why.rfind(path, 0) == 0 ? why : path + ": " + why);
+  }
   return pcap_writer(std::move(s));
 }
 

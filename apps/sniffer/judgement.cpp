@@ -22,8 +22,11 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
   verdict_options wanted;
   if (!j->stolen_->empty()) wanted.compromised = j->stolen_;
   j->analysis_.emplace(std::move(wanted));
-  for (const auto& path : s.reports)
+  for (const auto& path : s.reports) {
+    // A report that cannot be written is told now, not after hours; what an earlier run left there stays until then.
+    if (!std::ofstream(path, std::ios::binary | std::ios::app)) return fail("--report " + path + ": cannot be written");
     if (is_page(path) && !j->page_) j->page_.emplace();
+  }
   return j;
 }
 
@@ -46,6 +49,8 @@ result<verdict> judgement::finish(const page_facts& facts, std::string& remark) 
   for (std::size_t i = 0; i < stolen_->size(); ++i) {
     if (auto now = load_stolen_state(settings_.compromised[i])) (*stolen_)[i] = std::move(*now);
     else remark = now.error().message + "; what it held at the start is used";
+    const stolen_file& f = (*stolen_)[i];
+    if (f.secrets.empty() && f.logged_keys.empty() && f.names.empty()) remark = f.path + ": holds no key, so it proves nothing";
   }
   const auto v = analysis_->judge();
   for (const auto& path : settings_.reports) {

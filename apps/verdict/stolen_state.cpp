@@ -1,5 +1,6 @@
 #include "apps/verdict/stolen_state.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -45,6 +46,9 @@ result<stolen_file> parse_stolen_state(std::string_view text, const std::string&
 }
 
 result<stolen_file> load_stolen_state(const std::string& path) {
+  // A stream of a directory opens, and reads as if it were empty: nothing would be tried, and nothing found.
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return fail(path + ": is a directory; accepted: files, each by its own --compromised");
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(path + ": cannot be read");
   std::string text(1U << 24, '\0');

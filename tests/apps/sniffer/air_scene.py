@@ -10,13 +10,14 @@ class air_scene:
     NAMES = ('mary', 'john', 'peter')
     LINKS = (('mary', 'john'), ('john', 'peter'))
 
-    def __init__(self, bin_dir, modules, root, tm=2, prb=25, speed='max', noise_dbfs=-60, gain_db=-20, node_noise=None):
+    def __init__(self, bin_dir, modules, root, tm=2, prb=25, speed='max', noise_dbfs=-60, gain_db=-20, node_noise=None, faults=()):
         self.bin, self.root, self.tm, self.prb = bin_dir, root, tm, prb
         self.env = dict(os.environ, UHD_MODULE_PATH=modules, UHD_LOG_CONSOLE_LEVEL='error')
         self.folder = tempfile.TemporaryDirectory(prefix='prose-sniffer-test-')
         self.name = 'sniff%d' % os.getpid()
         self.speed, self.noise_dbfs, self.gain_db = speed, noise_dbfs, gain_db
         self.node_noise = node_noise or {}  # of nodes that hear worse than the others
+        self.faults = faults  # of nodes, as configs/air.yaml has them
         self.running = []
 
     def path(self, *p):
@@ -27,7 +28,8 @@ class air_scene:
 
     def __enter__(self):
         open(self.path('air.yaml'), 'w').write('default: {gain_db: %g, delay_us: 0.5}\nnodes: {%s}\n' % (
-            self.gain_db, ', '.join('"%s": {noise_dbfs: %.2f}' % x for x in {'*': self.noise_dbfs, **self.node_noise}.items())))
+            self.gain_db, ', '.join('"%s": {noise_dbfs: %.2f}' % x for x in {'*': self.noise_dbfs, **self.node_noise}.items())) +
+            'faults: [%s]\n' % ', '.join(self.faults))
         self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--log-level', 'warn'],
                                     stdout=subprocess.PIPE, stderr=open(self.path('air.log'), 'w'), text=True, env=self.env)
         line = self.air.stdout.readline().strip()
