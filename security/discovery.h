@@ -85,6 +85,8 @@ class discovery_engine {
   void find_rendezvous(l2_id dst, time_ms now, std::vector<rendezvous_slot*>& out);
   /// Layer-2 IDs on which requests may arrive now.
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const;
+  /// For the exports (export.h).
+  const std::vector<direction_keys>& dummies() const { return dummies_; }
   std::size_t monitor_table_size() const { return expected_.size(); }
   std::size_t rendezvous_table_size() const { return rendezvous_.size(); }
 

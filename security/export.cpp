@@ -54,11 +54,25 @@ class collector {
     });
     add(name + " root", c.root_after_next());
   }
+  /// A request that waits for its answer: ephemeral, chaining key, key of the last payload, transcript.
+  void add(const std::string& name, const noise::handshake& n) {
+    if (n.own_ephemeral()) add(name + " ephemeral private key", *n.own_ephemeral());
+    const auto& s = n.symmetric();
+    const bytes_view h = s.handshake_hash();
+    const auto put = [&](const char* what, bytes_view v) { out_.push_back({name + what, {v.begin(), v.end()}}); };
+    if (s.chaining()) put(" chaining key", bytes_view(s.chaining()->expose()).first(h.size()));
+    if (s.payload_key()) add(name + " payload key", *s.payload_key());
+    put(" transcript", h);
+  }
   void add(const std::string& name, const link& l) {
     add(name, l.current.chain);
     add(name + " binding", l.current.binding);
     if (l.previous) add(name + " previous", *l.previous);
-    if (l.staged) add(name + " staged", l.staged->keys.chain);
+    if (l.staged) {
+      add(name + " staged", l.staged->keys.chain);
+      add(name + " staged binding", l.staged->keys.binding);
+    }
+    if (l.rekeying) add(name + " rekeying", l.rekeying->handshake.state());
     if (l.complete_key_used) add(name + " complete", *l.complete_key_used);
   }
 
@@ -128,8 +142,11 @@ std::vector<stolen_secret> stolen_state(const peer_table& peers, const link_engi
     c.add(p->name + " ours", p->ours);
     c.add(p->name + " theirs", p->theirs);
   }
+  const auto& dummies = links.discovery().dummies();
+  for (std::size_t i = 0; i < dummies.size(); ++i) c.add("dummy " + std::to_string(i), dummies[i]);
   for (const auto& [peer, state] : links.state()) {
     const std::string name = "peer " + std::to_string(peer);
+    if (state.attempt) c.add(name + " attempt", state.attempt->handshake.state());
     if (state.pending) c.add(name + " pending link", *state.pending);
     if (state.live) c.add(name + " link", *state.live);
   }

@@ -43,8 +43,9 @@ struct stolen_secret {
   std::string name;  // what it is and of which peer or link
   std::vector<std::uint8_t> octets;
 };
-/// Everything: static key, PSKs, shared secrets, pair keys of both directions, all epochs' record keys and IVs, chain roots,
-/// rekey bindings.
+/// Everything: static key, PSKs, shared secrets, pair keys of both directions, the dummies' keys, all epochs' record keys and
+/// IVs, chain roots, rekey bindings, and of set-ups and rekeyings under way the ephemeral, chaining key, payload key and
+/// transcript. Names end in what the octets are ("... private key", "... psk", "... transcript").
 std::vector<stolen_secret> stolen_state(const peer_table& peers, const link_engine& links, export_permit permit);
 
 }  // namespace prose::security

@@ -150,6 +150,7 @@ class link_engine {
   std::uint64_t dropped(drop_reason r) const { return drops_[static_cast<std::size_t>(r)]; }
   /// For the exports (export.h).
   const std::map<peer_id, peer_links>& state() const { return peers_state_; }
+  const discovery_engine& discovery() const { return discovery_; }
 
  private:
   result<received_data, drop_reason> dispatch(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,

@@ -42,6 +42,8 @@ class initiator_handshake {
   bytes_view request() const { return request_; }
   /// Authenticates the answer; bad ones change nothing. Does two scalar multiplications.
   std::optional<handshake_secrets> read_answer(bytes_view answer);
+  /// For the exports (export.h).
+  const noise::handshake& state() const { return noise_; }
 
  private:
   offer offer_;

@@ -47,6 +47,8 @@ class symmetric_state {
   std::optional<std::size_t> decrypt_and_hash(bytes_view sealed, bytes_span out);
   split_keys split() const;
   bytes_view handshake_hash() const { return bytes_view(h_).first(crypto::digest_octets(hash_)); }
+  const std::optional<chaining_key>& chaining() const { return ck_; }
+  const std::optional<handshake_key>& payload_key() const { return key_; }
   bool has_key() const { return key_.has_value(); }
   /// A working copy on which a received message is tried; the original stays if the message is bad.
   symmetric_state trial() const;
@@ -85,6 +87,9 @@ class handshake {
   bool finished() const { return next_ == p_.protocol_used.pattern_used->messages.size(); }
   split_keys split() const { return state_.split(); }
   bytes_view handshake_hash() const { return state_.handshake_hash(); }
+  /// What a thief finds in an unfinished handshake (export.h); nothing else may ask.
+  const std::optional<ephemeral_private_key>& own_ephemeral() const { return e_; }
+  const symmetric_state& symmetric() const { return state_; }
 
  private:
   bool initiator() const { return p_.own_role == role::initiator; }

@@ -18,7 +18,10 @@ class seeded_random final : public random_port {
   explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
   void fill(bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
+    if (keep_draws) draws.emplace_back(out.begin(), out.end());
   }
+  bool keep_draws = false;  // for tests that plant an ephemeral key
+  std::vector<std::vector<std::uint8_t>> draws;
 
  private:
   std::mt19937_64 engine_;

@@ -1,0 +1,156 @@
+#include "tests/security/search/fast_crypto.h"
+
+#include <mbedtls/chacha20.h>
+#include <mbedtls/poly1305.h>
+#include <mbedtls/version.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace prose::security::test {
+namespace {
+void must(int rc) {
+  if (rc != 0) std::abort();
+}
+#if MBEDTLS_VERSION_MAJOR >= 3
+void start(mbedtls_sha256_context& c) { must(mbedtls_sha256_starts(&c, 0)); }
+void update(mbedtls_sha256_context& c, bytes_view d) { must(mbedtls_sha256_update(&c, d.data(), d.size())); }
+void finish(mbedtls_sha256_context& c, key32& out) { must(mbedtls_sha256_finish(&c, out.data())); }
+#else
+void start(mbedtls_sha256_context& c) { must(mbedtls_sha256_starts_ret(&c, 0)); }
+void update(mbedtls_sha256_context& c, bytes_view d) { must(mbedtls_sha256_update_ret(&c, d.data(), d.size())); }
+void finish(mbedtls_sha256_context& c, key32& out) { must(mbedtls_sha256_finish_ret(&c, out.data())); }
+#endif
+constexpr std::size_t block_octets = 64;
+}  // namespace
+
+key32 sha256(std::initializer_list<bytes_view> parts) {
+  mbedtls_sha256_context c;
+  mbedtls_sha256_init(&c);
+  start(c);
+  for (const auto p : parts) update(c, p);
+  key32 out{};
+  finish(c, out);
+  return out;
+}
+
+keyed_hmac::keyed_hmac(bytes_view key) {
+  std::array<std::uint8_t, block_octets> block{};
+  if (key.size() > block.size()) {
+    const auto d = sha256({key});
+    std::copy(d.begin(), d.end(), block.begin());
+  } else {
+    std::copy(key.begin(), key.end(), block.begin());
+  }
+  for (auto& b : block) b ^= 0x36;
+  mbedtls_sha256_init(&inner_);
+  start(inner_);
+  update(inner_, block);
+  for (auto& b : block) b ^= 0x36 ^ 0x5c;
+  mbedtls_sha256_init(&outer_);
+  start(outer_);
+  update(outer_, block);
+}
+
+key32 keyed_hmac::operator()(std::initializer_list<bytes_view> parts) const {
+  key32 d{};
+  mbedtls_sha256_context c;
+  mbedtls_sha256_init(&c);
+  mbedtls_sha256_clone(&c, &inner_);
+  for (const auto p : parts) update(c, p);
+  finish(c, d);
+  mbedtls_sha256_clone(&c, &outer_);
+  update(c, d);
+  finish(c, d);
+  return d;
+}
+
+void keyed_hmac::expand(bytes_view info, bytes_span out) const {
+  key32 block{};
+  for (std::uint8_t i = 1; !out.empty(); ++i) {
+    const bytes_view previous = i == 1 ? bytes_view{} : bytes_view(block);
+    block = (*this)({previous, info, bytes_view(&i, 1)});
+    const std::size_t n = std::min(out.size(), block.size());
+    std::copy_n(block.begin(), n, out.begin());
+    out = out.subspan(n);
+  }
+}
+
+key32 keyed_hmac::expand(bytes_view info) const {
+  constexpr std::uint8_t one = 1;
+  return (*this)({info, bytes_view(&one, 1)});
+}
+
+namespace {
+constexpr std::array<std::uint8_t, 3> counters{1, 2, 3};
+bytes_view counter(std::size_t i) { return bytes_view(counters).subspan(i - 1, 1); }
+}  // namespace
+
+noise_chain mix_key(const keyed_hmac& ck, bytes_view ikm) {
+  const keyed_hmac temp(ck({ikm}));
+  noise_chain out;
+  out.ck = temp({counter(1)});
+  out.k = temp({out.ck, counter(2)});
+  return out;
+}
+
+noise_chain mix_key_and_hash(const keyed_hmac& ck, bytes_view ikm, key32& to_hash) {
+  const keyed_hmac temp(ck({ikm}));
+  noise_chain out;
+  out.ck = temp({counter(1)});
+  to_hash = temp({out.ck, counter(2)});
+  out.k = temp({to_hash, counter(3)});
+  return out;
+}
+
+std::array<std::uint8_t, 64> split(const keyed_hmac& ck) {
+  const noise_chain c = mix_key(ck, {});
+  std::array<std::uint8_t, 64> out{};
+  std::copy(c.ck.begin(), c.ck.end(), out.begin());
+  std::copy(c.k.begin(), c.k.end(), out.begin() + 32);
+  return out;
+}
+
+sealed_once::sealed_once(bytes_view ad, bytes_view sealed) {
+  const auto pad = [&] { mac_input_.resize((mac_input_.size() + 15) / 16 * 16); };
+  const auto length = [&](std::size_t n) {
+    for (int i = 0; i < 8; ++i) mac_input_.push_back(static_cast<std::uint8_t>(n >> (8 * i)));
+  };
+  const bytes_view ciphertext = sealed.first(sealed.size() - 16);
+  mac_input_.assign(ad.begin(), ad.end());
+  pad();
+  mac_input_.insert(mac_input_.end(), ciphertext.begin(), ciphertext.end());
+  pad();
+  length(ad.size());
+  length(ciphertext.size());
+  std::copy(sealed.end() - 16, sealed.end(), tag_.begin());
+}
+
+bool sealed_once::made_with(const key32& otk) const {
+  std::array<std::uint8_t, 16> mac{};
+  must(mbedtls_poly1305_mac(otk.data(), mac_input_.data(), mac_input_.size(), mac.data()));
+  return mac == tag_;
+}
+
+key32 one_time_key(const key32& k) {
+  constexpr std::array<std::uint8_t, 12> nonce{};
+  constexpr key32 zero{};
+  key32 out{};
+  must(mbedtls_chacha20_crypt(k.data(), nonce.data(), 0, zero.size(), zero.data(), out.data()));
+  return out;
+}
+
+octets cat(std::initializer_list<bytes_view> parts) {
+  octets out;
+  for (const auto p : parts) out.insert(out.end(), p.begin(), p.end());
+  return out;
+}
+std::array<std::uint8_t, 4> be32(std::uint32_t v) {
+  return {static_cast<std::uint8_t>(v >> 24), static_cast<std::uint8_t>(v >> 16), static_cast<std::uint8_t>(v >> 8),
+          static_cast<std::uint8_t>(v)};
+}
+std::array<std::uint8_t, 3> be24(std::uint32_t v) {
+  return {static_cast<std::uint8_t>(v >> 16), static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
+}
+
+}  // namespace prose::security::test
