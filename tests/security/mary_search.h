@@ -16,8 +16,9 @@ namespace prose::security::test {
 
 /// Everything that Mary has. `truth` only judges whether what a key opened is what was sent.
 struct evidence {
-  /// Names that end in "private key" are multiplied with every public value, those that end in "psk" may be the pair's PSK, those
-  /// that end in "transcript" the hash of an unfinished handshake. Otherwise a name means nothing to the search.
+  /// Names that end in "private key" are multiplied with every public value, those that end in "transcript" may
+  /// be the hash of an unfinished handshake. With very many keys "psk" and "chaining key" count too (findings::reduced). Otherwise a
+  /// name means nothing to the search.
   std::vector<stolen_secret> stolen;
   std::vector<public_key> publics;               // of everybody
   std::vector<std::string> names;
@@ -36,7 +37,7 @@ struct findings {
   std::size_t keys_tried = 0;
   std::size_t trials = 0;            // keys put to messages
   std::size_t handshake_chains = 0;  // Noise chains run: inputs for psk, es, ss and, from an opened request on, for ee, se
-  bool reduced = false;              // so many keys that the PSK's place took only those named so
+  bool reduced = false;              // so many keys that the places of PSK and chaining key took only those named so
   std::size_t records_seen = 0;
   std::size_t opened = 0;            // records, requests, commands or completes that a key opened
   std::size_t readable = 0;          // records that carry their data in the clear

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t sealed_offer_octets = offer_octets + crypto::tag_octets;
 constexpr std::size_t sealed_choice_octets = choice_octets + crypto::tag_octets;
-constexpr std::size_t most_work = 10'000'000;  // chains and contexts of one request
+constexpr std::size_t most_work = 3'000'000;  // chains and contexts of all requests together
 
 struct answer_parts {
   bytes_view e, sealed;
@@ -51,7 +51,7 @@ class chain_search {
       answers_.push_back({bytes_view(a.text).subspan(3, 32), bytes_view(a.text).subspan(35, sealed_choice_octets)});
   }
 
-  void run(slot_t first, slot_t last) {
+  void run(slot_t first, slot_t last, std::size_t requests) {
     x_.may_answer.clear();
     const auto starts = transcripts_before_psk(first, last);
     const noise::protocol kkpsk0{&noise::kkpsk0(), suite::chacha20_poly1305, crypto::hash::sha256};
@@ -61,9 +61,9 @@ class chain_search {
     const keyed_hmac ck0(name);
 
     const std::size_t work = h_.secrets.size() * h_.inputs.size() * h_.inputs.size() * (1 + starts.size() / 16);
-    const bool all_psks = work <= most_work;
-    out_.reduced |= !all_psks;
-    for (const auto& psk : all_psks ? h_.secrets : h_.named_psks) {
+    all_places_ = work <= most_work / requests;
+    out_.reduced |= !all_places_;
+    for (const auto& psk : all_places_ ? h_.secrets : h_.named_psks) {
       key32 to_hash{};
       const noise_chain after_psk = mix_key_and_hash(ck0, psk, to_hash);
       contexts_.clear();
@@ -72,7 +72,7 @@ class chain_search {
       if (std::find(h_.named_psks.begin(), h_.named_psks.end(), psk) == h_.named_psks.end()) continue;
       // Stolen on the way: a chaining key before any of the inputs that follow, the key of a payload, what Split gave. (Without a
       // PSK the chaining key is public up to here.)
-      for (const auto& ck : h_.secrets) {
+      for (const auto& ck : chaining_keys()) {
         from_e(ck);
         from_es(ck);
       }
@@ -89,6 +89,8 @@ class chain_search {
   }
 
  private:
+  const std::vector<key32>& chaining_keys() const { return all_places_ ? h_.secrets : h_.named_chaining_keys; }
+
   /// Hash after prologue and pre-messages.
   std::vector<start> transcripts_before_psk(slot_t first, slot_t last) const {
     const bytes_view q = x_.request.text;
@@ -166,7 +168,7 @@ class chain_search {
 
   void try_stolen_after_the_request() {
     for (std::size_t a = 0; a < answers_.size(); ++a) {
-      for (const auto& ck : h_.secrets) {
+      for (const auto& ck : chaining_keys()) {
         from_answers_e(mix_key(keyed_hmac(ck), answers_[a].e).ck, a);
         from_ee(ck, a);
         try_split(split(keyed_hmac(ck)), a);
@@ -220,6 +222,7 @@ class chain_search {
   bytes_view e_, offer_;
   std::vector<answer_parts> answers_;
   std::vector<context> contexts_;  // of the PSK that is tried
+  bool all_places_ = true;
 };
 
 handshake_search::handshake_search(const evidence& e) : first_slot_(e.first_slot), last_slot_(e.last_slot) {
@@ -285,7 +288,7 @@ void handshake_search::try_fresh(holdings& h, const record_search& records, find
   for (auto& x : exchanges_) {
     try_completes(x, h, out);
     const bool done = x.request.open && std::all_of(x.answers.begin(), x.answers.end(), [](const auto& a) { return a.open; });
-    if (!done) chain_search(x, h, records, out).run(first_slot_, last_slot_);
+    if (!done) chain_search(x, h, records, out).run(first_slot_, last_slot_, exchanges_.size());
   }
 }
 

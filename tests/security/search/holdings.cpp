@@ -32,6 +32,7 @@ holdings::holdings(const evidence& e) : publics(e.publics) {
       own.insert(crypto::mbedtls_x25519(blinding).public_of(static_private_key(k)));
     }
     if (is("psk")) keep(named_psks);
+    if (is("chaining key")) keep(named_chaining_keys);
     if (is("transcript")) keep(transcripts);
     learn(k);
   }

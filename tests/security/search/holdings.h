@@ -37,7 +37,7 @@ class holdings {
 
   std::vector<key32> secrets;   // stolen and learnt; all zeros, which is "no PSK"
   std::vector<key32> inputs;    // secrets and X25519 of every private key and public value: what may go into a MixKey
-  std::vector<key32> named_psks;
+  std::vector<key32> named_psks, named_chaining_keys;  // by their names in the stolen state
   std::vector<key32> transcripts;
   /// Inputs with two derivations of each by any label, and ratchets; public values with one derivation.
   std::vector<key32> all;
