@@ -127,7 +127,10 @@ result<void> apply_radio_profile(program_config& c, const std::string& file) {
 result<program_config> load_program_config(const std::string& path) {
   auto loaded = config_section::load(path);
   if (!loaded) return tl::unexpected(loaded.error());
-  auto& file = *loaded;
+  return read_program_config(*loaded, path);
+}
+
+result<program_config> read_program_config(config_section& file, const std::string& path) {
   program_config c;
   file.read("name", c.name);
   auto identity = file.section("identity");

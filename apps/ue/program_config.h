@@ -47,6 +47,7 @@ struct program_config {
 
 /// Errors are one line: file, line, key, what is wrong, what is accepted. Paths in the file are relative to it.
 result<program_config> load_program_config(const std::string& path);
+result<program_config> read_program_config(config_section& file, const std::string& path);
 
 /// A radio profile (none: empty name) under a configuration: everything but the sample rate, which the carrier decides.
 result<void> apply_radio_profile(program_config& c, const std::string& file);

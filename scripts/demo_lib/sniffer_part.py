@@ -40,7 +40,7 @@ class sniffer_part:
             return
         stolen = [w.path('keys', 'mary.key'), w.path('keys', 'mary.permit'), w.path('mary.keylog')]
         w.wait(lambda: os.path.exists(stolen[2]), 60)
-        w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), '--plain',
+        w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), *w.radio_options('sniffer'), '--plain',
                             '--events', w.path('sniffer.jsonl'), '--verdict', '--report', w.path('sniffer_report.json'),
                             *[x for s in stolen for x in ('--compromised', s)]])
 

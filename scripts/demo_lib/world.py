@@ -5,6 +5,7 @@ from . import channel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGETS = ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys', 'prose-function', 'prose_uhd_virtual', 'cross_open')
+PROFILES = {'b200': 'radio_b210.yaml', 'x300': 'radio_x310.yaml', 'n3xx': 'radio_n310.yaml'}  # by UHD's type
 NAMES = ('mary', 'john', 'peter')
 LINKS = (('mary', 'john'), ('john', 'peter'))
 ENDS = tuple(e for a, b in LINKS for e in ((a, b), (b, a)))
@@ -126,6 +127,15 @@ class world:
     def device(self, name):
         return self.devices.get(name, 'type=virtual,name=%s,air=%s' % (name, self.air))
 
+    def radio_options(self, name):
+        """Clock, gains and antennas of a real radio: --radio, or the profile of its type."""
+        args = self.device(name)
+        if 'type=virtual' in args:
+            return []
+        m = re.search(r'(?:^|,)type=(\w+)', args)
+        profile = self.options.radio or (m and m.group(1) in PROFILES and os.path.join(ROOT, 'configs', PROFILES[m.group(1)]))
+        return ['--radio', os.path.abspath(profile)] if profile else []
+
     def spawn(self, name, command):
         log = open(self.path(name + '.log'), 'w')
         self.processes[name] = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
@@ -139,7 +149,7 @@ class world:
                 raise RuntimeError('prose-air does not start: ' + open(self.path('air.log')).read())
         self.started = time.time()
         for n in NAMES:
-            self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n),
+            self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
                            '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
 
     def stop(self):

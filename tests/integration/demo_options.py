@@ -1,5 +1,5 @@
 """scripts/demo refuses what it cannot do with exit 2 and one line that says what is accepted; device arguments keep their own commas."""
-import os, subprocess, sys
+import os, subprocess, sys, tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, 'scripts'))
@@ -17,4 +17,19 @@ given = {'mary': 'type=b200,serial=A', 'john': 'addr=192.168.10.2,second_addr=19
          'sniffer': 'type=virtual,name=s,air=x'}
 assert world.parse_devices(','.join('%s=%s' % x for x in given.items())) == given
 assert world.parse_devices('') == world.parse_devices(None) == {}
+
+
+class options:
+    devices, channel, radio, time = ','.join('%s=%s' % x for x in given.items()), 'clean', None, None
+
+
+with tempfile.TemporaryDirectory() as d:
+    w = world.world(options, d, d)
+    profile = lambda n: [os.path.basename(x) for x in w.radio_options(n)]
+    assert profile('mary') == ['--radio', 'radio_b210.yaml'] and profile('peter') == ['--radio', 'radio_n310.yaml']
+    assert profile('john') == [] and profile('sniffer') == [], 'no type, and no radio'
+    assert all(os.path.exists(os.path.join(ROOT, 'configs', f)) for f in world.PROFILES.values())
+    assert w.real_radios() and w.timing() == 'slss'
+    options.radio = 'mine.yaml'
+    assert profile('john') == ['--radio', 'mine.yaml'] and profile('sniffer') == []
 print('ok')

@@ -3,6 +3,7 @@ on the machine's other load, each program's processor seconds per second of air.
 import os, sys, tempfile, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'scripts'))
+from demo_lib import sniffer_config
 from demo_lib import world as demo_world
 
 
@@ -17,9 +18,8 @@ w = demo_world.world(options, tempfile.mkdtemp(prefix='prose-factor-'), os.path.
 w.make_keys()
 w.configure()
 w.start()
-if (options.tm, options.prb) == ('2', '25'):
-    w.spawn('sniffer', [w.program('prose-sniffer'), '--config', os.path.join(demo_world.ROOT, 'configs', 'sniffer.yaml'), '--device', w.device('sniffer'),
-                        '--events', w.path('sniffer.jsonl')])
+open(w.path('sniffer.yaml'), 'w').write(sniffer_config.text(demo_world.ROOT, int(options.tm), int(options.prb), w.timing()))
+w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), '--plain', '--events', w.path('sniffer.jsonl')])
 last = lambda n: max((e['t'] for e in w.events(n)), default=0.0)
 try:
     assert w.wait(lambda: all(w.events(a, 'link_established', b) for a, b in demo_world.ENDS), 120), 'no links'
