@@ -53,7 +53,8 @@ void epoch_chain::advance_base(time_ms now) {
   old_.emplace(std::move(base_));
   old_until_ = now + config_.old_kept_ms;
   base_ = std::move(next_);
-  next_ = derive_epoch(root_after_next_, own_, suite_, base_.index + 1, std::nullopt);
+  next_ = after_next_ ? std::move(*after_next_) : derive_epoch(root_after_next_, own_, suite_, base_.index + 1, std::nullopt);
+  after_next_.reset();
   root_after_next_ = derive<link_root_key>(root_after_next_);
   base_verified_ = true;
   tx_next_ = false;
@@ -67,6 +68,7 @@ result<epoch_chain::sealed, drop_reason> epoch_chain::seal(std::uint8_t lcid, sd
   if (!tx_next_ && base_verified_ && (base_.tx.most_sealed() >= config_.records || now >= move_due_)) {
     tx_next_ = true;
     moved = true;
+    after_next_ = derive_epoch(root_after_next_, own_, suite_, next_.index + 1, std::nullopt);
   }
   epoch& e = tx_next_ ? next_ : base_;
   const auto n = e.tx.seal(lcid, type, data, out);
@@ -97,6 +99,12 @@ result<epoch_chain::opened, drop_reason> epoch_chain::open(std::uint8_t lcid, co
     advance_base(now);
     return opened{*n, moved};
   }
+  if (after_next_)
+    if (const auto n = attempt(*after_next_)) {
+      advance_base(now);
+      advance_base(now);
+      return opened{*n, true};
+    }
   if (old_)
     if (const auto n = attempt(*old_)) return opened{*n, false};
   return tl::unexpected(worst);

@@ -46,7 +46,7 @@ class epoch_chain {
     std::size_t octets;
     bool moved;  // the record moved us on to the epoch it belongs to
   };
-  /// Tries the epochs whose identifiers match. unknown_link where none does.
+  /// Tries the epochs whose identifiers match; moves on to a later one, by two where the peer's move to the first was lost. unknown_link where none does.
   result<opened, drop_reason> open(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
                                    time_ms now, bytes_span out);
 
@@ -56,12 +56,13 @@ class epoch_chain {
   bool heard() const { return base_verified_ || base_.index > 0; }
   const epoch& sending() const { return tx_next_ ? next_ : base_; }
   std::uint32_t epoch_index() const { return sending().index; }
-  /// Calls f(const epoch&) for every epoch held: previous (while it opens), current, next.
+  /// Calls f(const epoch&) for every epoch held: previous (while it opens), current, next, and the one after it where held.
   template <class F>
   void for_each_epoch(F&& f) const {
     if (old_) f(*old_);
     f(base_);
     f(next_);
+    if (after_next_) f(*after_next_);
   }
   /// What a stolen UE holds: the root from which all later epochs follow.
   const link_root_key& root_after_next() const { return root_after_next_; }
@@ -77,6 +78,9 @@ class epoch_chain {
   std::optional<epoch> old_;
   epoch base_;
   epoch next_;
+  /// Held while we send in `next_` unheard: the peer may have followed and moved on, so that it sends in this one already.
+  /// Never further: it moves on from `next_` only, and from there only having heard us in it.
+  std::optional<epoch> after_next_;
   link_root_key root_after_next_;
   bool tx_next_ = false;
   bool base_verified_ = false;

@@ -52,7 +52,9 @@ TEST(monitor_hostile, samples_of_every_kind) {
       }
       n_events += m->finish().size();
       EXPECT_EQ(n_events, 0U) << "mode " << static_cast<int>(mode) << " kind " << kind;
-      if (kind < 2) EXPECT_GT(m->statistics().non_finite_samples, 0U);
+      if (kind < 2) {
+        EXPECT_GT(m->statistics().non_finite_samples, 0U);
+      }
       EXPECT_GT(m->statistics().gaps, 0U);
     }
   }

@@ -80,6 +80,31 @@ TEST_F(epochs, nobody_moves_on_before_the_peer_was_heard_so_32768_lost_records_d
   EXPECT_EQ(info(*a, at_a).epoch, 1U);
 }
 
+// A sends in r+1, B follows, and all that B sends there is lost until it moves on to r+2: A, unheard in r+1, must hold r+2.
+TEST_F(epochs, a_follower_whose_whole_epoch_was_lost_is_heard_in_the_one_after_it) {
+  start({});
+  ASSERT_TRUE(world.send(*b, at_b, {1}));
+  world.filter = [](const frame&) { return std::vector<frame>{}; };
+  for (int i = 0; i < (1 << 15) + 1; ++i) ASSERT_TRUE(world.send(*a, at_a, {1}));
+  EXPECT_EQ(info(*a, at_a).epoch, 1U);
+  world.filter = nullptr;
+  world.reaches = [](std::size_t from, std::size_t) { return from == 0; };
+  ASSERT_TRUE(world.send(*a, at_a, {2}));
+  EXPECT_EQ(info(*b, at_b).epoch, 1U) << "B follows";
+  for (int i = 0; i < (1 << 15) + 100; ++i) ASSERT_TRUE(world.send(*b, at_b, {1}));
+  EXPECT_EQ(info(*b, at_b).epoch, 2U) << "B moves on";
+  EXPECT_EQ(info(*a, at_a).epoch, 1U);
+  world.reaches = nullptr;
+  ASSERT_TRUE(world.send(*b, at_b, {3}));
+  EXPECT_EQ(a->inbox.back().data, (std::vector<std::uint8_t>{3}));
+  EXPECT_EQ(info(*a, at_a).epoch, 2U);
+  ASSERT_TRUE(world.send(*a, at_a, {4}));
+  EXPECT_EQ(b->inbox.back().data, (std::vector<std::uint8_t>{4}));
+  ASSERT_TRUE(world.send(*b, at_b, {5}));
+  EXPECT_EQ(a->inbox.back().data, (std::vector<std::uint8_t>{5}));
+  EXPECT_TRUE(a->events<link_lost>().empty());
+}
+
 TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledged) {
   start({});
   world.filter = [](const frame&) { return std::vector<frame>{}; };

@@ -46,7 +46,9 @@ TEST(x25519, rfc_7748_section_5_2_iterated_1000_times) {
     ASSERT_TRUE(out);
     u = k;
     k.assign(out->expose().begin(), out->expose().end());
-    if (i == 0) EXPECT_EQ(to_hex(k), "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+    if (i == 0) {
+      EXPECT_EQ(to_hex(k), "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+    }
   }
   EXPECT_EQ(to_hex(k), "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
 }

@@ -3,6 +3,8 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
@@ -273,6 +275,113 @@ RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that, (const byte
   RC_ASSERT(rx.open(lcid, *h, pdu, out).has_value());
   RC_ASSERT(out == data);
   RC_ASSERT(rx.open(lcid, *h, pdu, out).error() == drop_reason::replayed);
+}
+
+// The window against the plainest statement of it: accepted once, and only if among the last 1024 up to the highest.
+RC_GTEST_PROP(replay, window_is_the_set_of_the_last_1024_also_at_the_end_of_count, (std::uint16_t start, const std::vector<std::int16_t>& steps)) {
+  replay_window w;
+  std::set<std::uint32_t> accepted;
+  std::int64_t at = *rc::gen::element<std::int64_t>(start, 0, max_count);
+  for (const auto step : steps) {
+    at = std::clamp<std::int64_t>(at + (step % 2 == 0 ? step / 16 : step), 0, max_count);
+    const auto count = static_cast<std::uint32_t>(at);
+    const bool expected = accepted.count(count) == 0 && (accepted.empty() || count + replay_window::size > *accepted.rbegin());
+    RC_ASSERT(w.fresh(count) == expected);
+    if (expected) {
+      w.accept(count);
+      accepted.insert(count);
+      RC_ASSERT(!w.fresh(count));
+    }
+  }
+}
+
+// However the last records fall on the channels, each channel seals 2^16 and then refuses, and no header comes twice.
+RC_GTEST_PROP(records, count_ends_on_each_channel_and_never_wraps, (std::uint8_t channel)) {
+  const auto lcid = static_cast<std::uint8_t>(1 + channel % 10);
+  const std::array<std::uint8_t, 32> k{1};
+  const std::array<std::uint8_t, 12> iv{2};
+  record_sealer tx(record_protection(suite::aes_256_gcm, record_key(k), record_iv(iv), 0x1234));
+  record_opener rx(record_protection(suite::aes_256_gcm, record_key(k), record_iv(iv), 0x1234));
+  bytes pdu(record_overhead_octets), out;
+  const std::uint32_t heard = *rc::gen::inRange<std::uint32_t>(0, max_count + 1);
+  for (std::uint32_t count = 0; count <= max_count; ++count) {
+    RC_ASSERT(tx.seal(lcid, sdu_type::ip, {}, pdu).has_value());
+    const auto h = read_pdcp_header(pdu);
+    RC_ASSERT(h->sn == count);
+    if (count == heard || count == max_count) RC_ASSERT(rx.open(lcid, *h, pdu, out).has_value());
+  }
+  RC_ASSERT(tx.seal(lcid, sdu_type::ip, {}, pdu).error() == drop_reason::exhausted);
+  RC_ASSERT(tx.seal(static_cast<std::uint8_t>(lcid % 10 + 1), sdu_type::ip, {}, pdu).has_value());
+  RC_ASSERT(!rx.open(lcid, *read_pdcp_header(pdu), pdu, out).has_value());  // the other channel's, and before the window
+}
+
+// Two ends whose epochs turn over every few records, on an air that loses, reorders and repeats as it likes: nothing is
+// delivered twice, no key and nonce serve twice, and once the air is quiet each hears the other again.
+RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again, (const std::vector<event>& extra)) {
+  epoch_config config;
+  config.records = *rc::gen::inRange<std::uint32_t>(1, 6);
+  seeded_random r(*rc::gen::inRange<std::uint64_t>(0, 1'000'000));
+  const std::array<std::uint8_t, 32> kd{5};
+  time_ms now = 0;
+  std::array<epoch_chain, 2> ends{epoch_chain(link_root_key(kd), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0),
+                                  epoch_chain(link_root_key(kd), role::responder, suite::aes_256_gcm, 0x0102, config, r, 0)};
+  struct flying {
+    std::size_t from;
+    std::uint8_t lcid;
+    l2_id src, dst;
+    bytes pdu;
+  };
+  std::deque<flying> air;
+  std::set<bytes> nonces;    // direction, epoch, channel, SN
+  std::set<bytes> received;  // each datum is sent once
+  std::uint32_t said = 0;
+  const auto say = [&](std::size_t from, std::uint8_t lcid) {
+    ++said;
+    const bytes data{static_cast<std::uint8_t>(said >> 16), static_cast<std::uint8_t>(said >> 8), static_cast<std::uint8_t>(said)};
+    flying f{from, lcid, 0, 0, bytes(data.size() + record_overhead_octets)};
+    const auto s = ends[from].seal(lcid, sdu_type::ip, data, now, f.pdu);
+    RC_ASSERT(s.has_value());  // far from the end of COUNT
+    f.src = s->src;
+    f.dst = s->dst;
+    const std::uint32_t index = ends[from].epoch_index();
+    RC_ASSERT(nonces.insert({static_cast<std::uint8_t>(from), static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index), lcid, f.pdu[3], f.pdu[4]}).second);
+    air.push_back(f);
+    const auto other = ends[1 - from].epoch_index();
+    RC_ASSERT(index <= other + 1);
+    RC_ASSERT(other <= index + 1);
+    return data;
+  };
+  const auto deliver = [&](std::size_t which, bool keep) {
+    const flying f = air[which];
+    if (!keep) air.erase(air.begin() + static_cast<std::ptrdiff_t>(which));
+    bytes out(f.pdu.size());
+    const auto o = ends[1 - f.from].open(f.lcid, *read_pdcp_header(f.pdu), f.src, f.dst, f.pdu, now, out);
+    if (!o) return false;
+    out.resize(o->octets);
+    RC_ASSERT(received.insert(out).second);
+    return true;
+  };
+  const auto events = *rc::gen::container<std::vector<event>>(300, rc::gen::arbitrary<event>());
+  for (const auto* list : {&extra, &events})
+    for (const auto& e : *list) {
+      const auto lcid = static_cast<std::uint8_t>(1 + e.b % 3);
+      if (e.kind < 5) {
+        const auto n = 1 + e.a % (e.kind == 0 ? 30 : 3);  // now and then so many that an epoch is over before any is heard
+        for (std::uint32_t k = 0; k < n; ++k) say(e.a / 64 % 2, lcid);
+      } else if (e.kind == 5) {
+        now += e.a % 4000;
+      } else if (e.kind == 6) {
+        air.clear();
+      } else if (!air.empty()) {
+        (void)deliver(e.a % air.size(), e.kind == 7);
+      }
+    }
+  air.clear();
+  for (int k = 0; k < 3; ++k)
+    for (std::size_t from : {0U, 1U}) {
+      say(from, 1);
+      RC_ASSERT(deliver(0, false));
+    }
 }
 
 RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice_nor_repeat_one, (const std::vector<std::uint16_t>& jumps)) {
