@@ -27,7 +27,7 @@ class function_part:
                            '--key', '%s/%s.key' % (tls, s), '--store', w.path(s + '.db'), '--audit', audit, '--echo'])
             self.port[s] = self.wait_for_port(w, name, audit)
         for n in world.NAMES:
-            with open(w.path(n + '.permit'), 'w') as f:
+            with open(w.path('keys', n + '.permit'), 'w') as f:  # empty; the sniffer reads it as part of a stolen state
                 f.write('')
             lines = ['pc3:', '  cache: keys/%s.cache' % n, '  servers:']
             lines += ['    - {name: %s, port: %d, ca: tls/ca.crt, certificate: tls/%s.crt, key: tls/%s.key}' % (s, self.port[s], n, n) for s in SERVERS]
