@@ -132,12 +132,26 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
   }
   auto& p = ues_[name];
   p.identity = id;
-  std::vector<std::string> argv{PROSE_BINARY_DIR "/bin/prose-ue", "--config", file(name + ".yaml"), "--events", file(name + ".jsonl"),
+  std::vector<std::string> argv{s.program.empty() ? PROSE_BINARY_DIR "/bin/prose-ue" : s.program, "--config", file(name + ".yaml"), "--events", file(name + ".jsonl"),
                                 "--keylog", file(name + ".keylog")};
   argv.insert(argv.end(), s.arguments.begin(), s.arguments.end());
   p.pid = spawn(argv, name, &p.in, file(name + ".out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {
     if (count(name, "started") != 0) return;
+    if (reap(p)) break;
+    nap();
+  }
+  die(name + " does not start: " + log(name));
+}
+
+void town::sniff(const std::string& name, const std::vector<std::string>& arguments) {
+  auto& p = ues_[name];
+  std::vector<std::string> argv{PROSE_BINARY_DIR "/bin/prose-sniffer", "--config", PROSE_SOURCE_DIR "/configs/sniffer.yaml", "--device",
+                                "type=virtual,name=" + name + ",air=" + air_, "--plain"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  p.pid = spawn(argv, name, nullptr, file(name + ".out"));
+  for (int i = 0; i < wall_patience_s * 200; ++i) {
+    if (log(name).find("name=" + name) != std::string::npos || log(name).find("Msps") != std::string::npos) return;
     if (reap(p)) break;
     nap();
   }

@@ -26,6 +26,7 @@ struct ue_settings {
   std::string discovery = "";
   std::string sidelink = "";
   std::vector<std::string> arguments;
+  std::string program = "";          ///< instead of prose-ue: one that takes the same options
 };
 
 class town {
@@ -42,6 +43,8 @@ class town {
   /// Starts prose-ue and waits (wall time; the air stands still) until it has joined the air. The name of the process may differ
   /// from that of the identity, so that an identity can be run twice.
   void start(const std::string& name, const ue_settings& s = {}, const std::string& identity = "");
+  /// Starts prose-sniffer on the carrier of configs/sniffer.yaml, the radio named as the process, and waits until it has its device.
+  void sniff(const std::string& name, const std::vector<std::string>& arguments);
   /// Starts a receiver named "ear" that notes the power of every subframe, and what it has noted so far (waits for subframe `to`).
   void listen();
   std::vector<float> heard_power(std::int64_t from, std::int64_t to);
