@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <vector>
 
@@ -17,6 +18,17 @@ constexpr int n_roots = 2;
 constexpr std::array<int, n_roots> roots{26, 37};
 constexpr double cfo_step_hz = 2000.0;
 constexpr int max_antennas = 4;
+
+/// Eight floats at a time by the GNU vector extension: sums of floats are not reordered by the compiler on its own.
+constexpr int lanes = 8;
+typedef float f32v __attribute__((vector_size(lanes * sizeof(float))));
+f32v load(const float* p) {
+  f32v v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+void store(float* p, f32v v) { std::memcpy(p, &v, sizeof v); }
+std::size_t whole_vectors(int n) { return static_cast<std::size_t>((n + lanes - 1) / lanes * lanes); }
 
 cf32 unit(double phase) { return {static_cast<float>(std::cos(phase)), static_cast<float>(std::sin(phase))}; }
 
@@ -55,26 +67,35 @@ struct slss_search::state {
   std::array<double, 2> psss_exact{};
   std::array<double, 2> ssss_exact{};
   std::vector<float> filter;
-  std::array<std::vector<cf32>, n_roots> replica;     // conj, unit energy
+  std::vector<float> filter_twice;                    // each tap for real and imaginary part, zeros to whole vectors
+  // conj of root 26, unit energy. PSSS is symmetric about its middle and 26 + 37 = 63, so that of root 37 is its conjugate, and one
+  // set of products serves both.
+  std::vector<float> replica_re, replica_im;
   std::array<std::array<cf32, slss_length>, n_roots> psss{};
   std::vector<float> ssss;                            // 336 x 62
   std::vector<cf32> twiddle;                          // exp(-j 2 pi i / (2 n)), i < 2 n
   std::vector<double> cfo_hz;
   std::vector<std::array<cf32, 4>> cfo_weights;       // of the four half symbols
-  std::vector<cf32> padded;                           // one antenna with the filter's margin, deinterleaved use
   std::array<std::vector<cf32>, max_antennas> low;    // decimated
-  std::vector<cf32> first_half, second_half;
+  std::vector<float> low_re, low_im;                  // of one antenna, with room for whole vectors
+  struct halves {
+    std::array<std::vector<float>, 2> re, im;         // correlation with the first and the second half of the symbol
+  };
+  std::array<halves, n_roots> half_sums;
   std::vector<float> power_sum;                       // running energy
   std::vector<float> metric;                          // best over roots and offsets
   std::vector<std::uint8_t> best_root;
   std::vector<std::uint8_t> best_cfo;
-  std::vector<float> combined;                        // per root and offset, summed over antennas
+  std::array<std::vector<float>, n_roots> combined;   // offset by offset, `stride` starts each, summed over antennas
+  std::size_t stride = 0;
   std::vector<float> energy;
   std::array<slss_candidate, max_candidates> found{};
 
   double rate_hz() const { return n * subcarrier_spacing_hz; }
   void decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept;
   void correlate(int n_antennas) noexcept;
+  void correlate_halves(int positions) noexcept;
+  void combine(const halves& x, std::size_t gap, std::vector<float>& sums) noexcept;
   bool identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept;
   void to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo, std::span<cf32> out) const noexcept;
 };
@@ -88,11 +109,22 @@ void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& o
     const int hi = std::min(size - 1, centre + half);
     float re = 0;
     float im = 0;
-    const float* h = filter.data() + (lo - (centre - half));
-    const cf32* x = in.data() + lo;
-    for (int i = 0; i <= hi - lo; ++i) {
-      re += h[i] * x[i].real();
-      im += h[i] * x[i].imag();
+    const int whole = static_cast<int>(filter_twice.size()) / 2;  // samples that the vectors touch
+    if (lo == centre - half && lo + whole <= size) {
+      const float* x = reinterpret_cast<const float*>(in.data() + lo);
+      f32v sum{};
+      for (std::size_t i = 0; i < filter_twice.size(); i += lanes) sum += load(filter_twice.data() + i) * load(x + i);
+      for (int i = 0; i < lanes; i += 2) {
+        re += sum[i];
+        im += sum[i + 1];
+      }
+    } else {
+      const float* h = filter.data() + (lo - (centre - half));
+      const cf32* x = in.data() + lo;
+      for (int i = 0; i <= hi - lo; ++i) {
+        re += h[i] * x[i].real();
+        im += h[i] * x[i].imag();
+      }
     }
     out[static_cast<std::size_t>(m)] = {re, im};
   }
@@ -103,10 +135,8 @@ void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& o
 void slss_search::state::correlate(int n_antennas) noexcept {
   const int total = static_cast<int>(low[0].size());
   const int gap = psss_at[1] - psss_at[0];
-  const int half = n / 2;
   std::fill(metric.begin(), metric.end(), 0.0F);
   std::fill(energy.begin(), energy.end(), 0.0F);
-  const auto n_cfo = cfo_hz.size();
   for (int a = 0; a < n_antennas; ++a) {
     const auto& y = low[static_cast<std::size_t>(a)];
     double sum = 0;
@@ -123,47 +153,69 @@ void slss_search::state::correlate(int n_antennas) noexcept {
       energy[static_cast<std::size_t>(s)] += power_sum[p0 + len] - power_sum[p0] + power_sum[p1 + len] - power_sum[p1];
     }
   }
-  for (int r = 0; r < n_roots; ++r) {
-    std::fill(combined.begin(), combined.end(), 0.0F);
-    const cf32* t = replica[static_cast<std::size_t>(r)].data();
-    for (int a = 0; a < n_antennas; ++a) {
-      const cf32* y = low[static_cast<std::size_t>(a)].data();
-      const int positions = starts + gap;
-      for (int s = 0; s < positions; ++s) {
-        const cf32* x = y + s + psss_at[0];
-        float ar = 0, ai = 0, br = 0, bi = 0;
-        for (int i = 0; i < half; ++i) {
-          ar += x[i].real() * t[i].real() - x[i].imag() * t[i].imag();
-          ai += x[i].real() * t[i].imag() + x[i].imag() * t[i].real();
-        }
-        for (int i = half; i < n; ++i) {
-          br += x[i].real() * t[i].real() - x[i].imag() * t[i].imag();
-          bi += x[i].real() * t[i].imag() + x[i].imag() * t[i].real();
-        }
-        first_half[static_cast<std::size_t>(s)] = {ar, ai};
-        second_half[static_cast<std::size_t>(s)] = {br, bi};
-      }
-      for (int s = 0; s < starts; ++s) {
-        const auto i = static_cast<std::size_t>(s);
-        const auto j = static_cast<std::size_t>(s + gap);
-        for (std::size_t f = 0; f < n_cfo; ++f) {
-          const auto& w = cfo_weights[f];
-          combined[i * n_cfo + f] +=
-              std::norm(first_half[i] * w[0] + second_half[i] * w[1] + first_half[j] * w[2] + second_half[j] * w[3]);
-        }
-      }
+  for (auto& c : combined) std::fill(c.begin(), c.end(), 0.0F);
+  for (int a = 0; a < n_antennas; ++a) {
+    const auto& y = low[static_cast<std::size_t>(a)];
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      low_re[i] = y[i].real();
+      low_im[i] = y[i].imag();
     }
-    for (int s = 0; s < starts; ++s) {
-      const auto i = static_cast<std::size_t>(s);
-      if (energy[i] <= 0) continue;
-      for (std::size_t f = 0; f < n_cfo; ++f) {
-        const float m = combined[i * n_cfo + f] / (2.0F * energy[i]);
+    correlate_halves(starts + gap);
+    for (int r = 0; r < n_roots; ++r) combine(half_sums[static_cast<std::size_t>(r)], static_cast<std::size_t>(gap), combined[static_cast<std::size_t>(r)]);
+  }
+  for (int r = 0; r < n_roots; ++r)
+    for (std::size_t f = 0; f < cfo_hz.size(); ++f) {
+      const float* c = combined[static_cast<std::size_t>(r)].data() + f * stride;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(starts); ++i) {
+        if (energy[i] <= 0) continue;
+        const float m = c[i] / (2.0F * energy[i]);
         if (m > metric[i]) {
           metric[i] = m;
           best_root[i] = static_cast<std::uint8_t>(r);
           best_cfo[i] = static_cast<std::uint8_t>(f);
         }
       }
+    }
+}
+
+// For each position the correlations of its two half symbols with both roots, eight positions at a time.
+void slss_search::state::correlate_halves(int positions) noexcept {
+  const int half = n / 2;
+  for (int s = 0; s < positions; s += lanes) {
+    const float* re = low_re.data() + s + psss_at[0];
+    const float* im = low_im.data() + s + psss_at[0];
+    for (std::size_t h = 0; h < 2; ++h) {
+      f32v rr{}, ii{}, ri{}, ir{};
+      for (int i = static_cast<int>(h) * half; i < (static_cast<int>(h) + 1) * half; ++i) {
+        const auto t = static_cast<std::size_t>(i);
+        const f32v x = load(re + i), y = load(im + i);
+        rr += x * replica_re[t];
+        ii += y * replica_im[t];
+        ri += x * replica_im[t];
+        ir += y * replica_re[t];
+      }
+      store(half_sums[0].re[h].data() + s, rr - ii);
+      store(half_sums[0].im[h].data() + s, ri + ir);
+      store(half_sums[1].re[h].data() + s, rr + ii);
+      store(half_sums[1].im[h].data() + s, ir - ri);
+    }
+  }
+}
+
+// Adds |sum of the four half symbols, turned back by each offset|^2 of every start.
+void slss_search::state::combine(const halves& x, std::size_t gap, std::vector<float>& sums) noexcept {
+  for (std::size_t f = 0; f < cfo_hz.size(); ++f) {
+    float* out = sums.data() + f * stride;
+    for (std::size_t s = 0; s < stride; s += lanes) {
+      f32v re{}, im{};
+      for (std::size_t k = 0; k < 4; ++k) {
+        const std::size_t at = s + (k < 2 ? 0 : gap);
+        const f32v xr = load(x.re[k % 2].data() + at), xi = load(x.im[k % 2].data() + at);
+        const cf32 w = cfo_weights[f][k];
+        re += xr * w.real() - xi * w.imag();
+        im += xr * w.imag() + xi * w.real();
+      }
+      store(out + s, load(out + s) + re * re + im * im);
     }
   }
 }
@@ -347,26 +399,30 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
   s->starts = s->reduced.samples_per_subframe();
   s->reach = s->ssss_at[1] + s->n + 4;
   s->filter = decimation_filter(s->factor);
+  s->filter_twice.resize(whole_vectors(static_cast<int>(2 * s->filter.size())));
+  for (std::size_t i = 0; i < 2 * s->filter.size(); ++i) s->filter_twice[i] = s->filter[i / 2];
   const auto total = static_cast<std::size_t>(s->starts + s->reach);
   for (int a = 0; a < config.n_antennas; ++a) s->low[static_cast<std::size_t>(a)].resize(total);
   s->twiddle.resize(static_cast<std::size_t>(2 * s->n));
   for (int i = 0; i < 2 * s->n; ++i) s->twiddle[static_cast<std::size_t>(i)] = unit(-two_pi * i / (2.0 * s->n));
   for (std::size_t r = 0; r < n_roots; ++r) {
     psss_sequence(roots[r], s->psss[r]);
-    auto& t = s->replica[r];
-    t.resize(static_cast<std::size_t>(s->n));
-    double e = 0;
-    for (int i = 0; i < s->n; ++i) {
-      std::complex<double> v{};
-      for (int k = 0; k < slss_length; ++k) {
-        const std::complex<double> d(s->psss[r][static_cast<std::size_t>(k)]);
-        v += d * std::polar(1.0, two_pi * (k - 30.5) * i / s->n);
-      }
-      t[static_cast<std::size_t>(i)] = cf32(std::conj(v));
-      e += std::norm(v);
-    }
-    for (cf32& v : t) v /= static_cast<float>(std::sqrt(e));
   }
+  s->replica_re.resize(static_cast<std::size_t>(s->n));
+  s->replica_im.resize(static_cast<std::size_t>(s->n));
+  double e = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(s->n); ++i) {
+    std::complex<double> v{};
+    for (int k = 0; k < slss_length; ++k) {
+      const std::complex<double> d(s->psss[0][static_cast<std::size_t>(k)]);
+      v += d * std::polar(1.0, two_pi * (k - 30.5) * static_cast<double>(i) / s->n);
+    }
+    s->replica_re[i] = static_cast<float>(v.real());
+    s->replica_im[i] = static_cast<float>(-v.imag());
+    e += std::norm(v);
+  }
+  for (auto* t : {&s->replica_re, &s->replica_im})
+    for (float& v : *t) v /= static_cast<float>(std::sqrt(e));
   s->ssss.resize(static_cast<std::size_t>(336 * slss_length));
   for (int id = 0; id < 336; ++id)
     ssss_sequence(id, config.carrier.tm, std::span(s->ssss).subspan(static_cast<std::size_t>(id * slss_length), slss_length));
@@ -381,14 +437,17 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
     s->cfo_weights.push_back(w);
   }
   const auto starts = static_cast<std::size_t>(s->starts);
-  s->first_half.resize(total);
-  s->second_half.resize(total);
+  s->stride = whole_vectors(s->starts);
+  for (auto* v : {&s->low_re, &s->low_im}) v->resize(total + 2 * lanes);
+  for (auto& h : s->half_sums)
+    for (auto* halves : {&h.re, &h.im})
+      for (auto& v : *halves) v.resize(total + 2 * lanes);
   s->power_sum.resize(total + 1);
   s->metric.resize(starts);
   s->energy.resize(starts);
   s->best_root.resize(starts);
   s->best_cfo.resize(starts);
-  s->combined.resize(starts * s->cfo_hz.size());
+  for (auto& c : s->combined) c.resize(s->stride * s->cfo_hz.size());
   return slss_search(std::move(s));
 }
 
