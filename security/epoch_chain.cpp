@@ -110,6 +110,14 @@ result<epoch_chain::opened, drop_reason> epoch_chain::open(std::uint8_t lcid, co
   return tl::unexpected(worst);
 }
 
+std::vector<epoch> epoch_chain::take_epochs() && {
+  std::vector<epoch> out;
+  out.push_back(std::move(tx_next_ ? next_ : base_));
+  out.push_back(std::move(tx_next_ ? base_ : next_));
+  if (after_next_) out.push_back(std::move(*after_next_));
+  return out;
+}
+
 void epoch_chain::tick(time_ms now) {
   if (old_ && now >= old_until_) old_.reset();
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "security/ports.h"
 #include "security/record.h"
@@ -64,6 +65,9 @@ class epoch_chain {
     f(next_);
     if (after_next_) f(*after_next_);
   }
+  /// For a link that only says goodbye: the epochs in which the peer may still answer, the sending one first. The old epoch and the
+  /// root go with the chain.
+  std::vector<epoch> take_epochs() &&;
   /// What a stolen UE holds: the root from which all later epochs follow.
   const link_root_key& root_after_next() const { return root_after_next_; }
 

@@ -44,14 +44,15 @@ class collector {
     add(name + " query", k.query);
     add(name + " response", k.response);
   }
+  void add(const std::string& name, const epoch& e) {
+    const std::string at = name + " epoch " + std::to_string(e.index);
+    add(at + " tx key", e.tx.protection().key);
+    add(at + " tx iv", e.tx.protection().iv);
+    add(at + " rx key", e.rx.protection().key);
+    add(at + " rx iv", e.rx.protection().iv);
+  }
   void add(const std::string& name, const epoch_chain& c) {
-    c.for_each_epoch([&](const epoch& e) {
-      const std::string at = name + " epoch " + std::to_string(e.index);
-      add(at + " tx key", e.tx.protection().key);
-      add(at + " tx iv", e.tx.protection().iv);
-      add(at + " rx key", e.rx.protection().key);
-      add(at + " rx iv", e.rx.protection().iv);
-    });
+    c.for_each_epoch([&](const epoch& e) { add(name, e); });
     add(name + " root", c.root_after_next());
   }
   /// A request that waits for its answer: ephemeral, chaining key, key of the last payload, transcript.
@@ -150,6 +151,8 @@ std::vector<stolen_secret> stolen_state(const peer_table& peers, const link_engi
     if (state.pending) c.add(name + " pending link", *state.pending);
     if (state.live) c.add(name + " link", *state.live);
   }
+  for (const auto& closing : links.closing_state())
+    for (const auto& e : closing.epochs) c.add("peer " + std::to_string(closing.peer) + " closing link", e);
   return out;
 }
 

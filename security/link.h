@@ -77,6 +77,15 @@ struct link {
   std::uint16_t next_seq = 0;
 };
 
+/// A link that we released: no longer a link for anybody, kept to repeat the Release until the peer answers. Nothing else of it is left.
+struct closing_link {
+  peer_id peer;
+  std::vector<epoch> epochs;  // the first one seals; all open
+  std::array<std::uint8_t, release_octets> message;
+  std::uint32_t sends_left;
+  time_ms next_send;
+};
+
 struct peer_links {
   std::optional<link_attempt> attempt;
   std::unique_ptr<link> pending;  // keys exist on this side; the peer has not proved that it has them too

@@ -69,6 +69,7 @@ void link_engine::drop_live(peer_links& state, lost_reason why, actions& out) {
 void link_engine::tick(time_ms now, actions& out) {
   for (auto& [peer, state] : peers_state_) tick_link(state, now, out);
   std::erase_if(peers_state_, [](const auto& s) { return !s.second.attempt && !s.second.pending && !s.second.live; });
+  tick_closing(now, out);
 }
 
 void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
@@ -124,17 +125,6 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
   if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive) send_keepalive(l, now, out);
 }
 
-result<void, drop_reason> link_engine::release(link_id id, time_ms now, actions& out) {
-  link* l = find_live(id);
-  if (l == nullptr) return tl::unexpected(drop_reason::unknown_link);
-  std::array<std::uint8_t, release_octets> m{};
-  write_message_header({message_type::release, l->next_seq++}, m);
-  m[3] = 1;  // no longer needed (TS 24.334 12.5.1.12)
-  send_signalling(*l, m, now, out);
-  drop_live(peers_state_.at(l->peer), lost_reason::released_by_us, out);
-  return {};
-}
-
 void link_engine::remove_peer(peer_id peer, time_ms now, actions& out) {
   const auto at = peers_state_.find(peer);
   if (at == peers_state_.end()) return;
@@ -181,6 +171,8 @@ void link_engine::append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const 
       if (l->staged) add_chain(l->staged->keys.chain);
     }
   }
+  for (const auto& c : closing_)
+    for (const auto& e : c.epochs) out.push_back(e.own_l2);
 }
 
 }  // namespace prose::security

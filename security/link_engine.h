@@ -33,6 +33,8 @@ struct link_config {
   time_ms rekey_interval_ms = 1'000;
   time_ms rekey_lifetime_ms = 10'000;
   time_ms refuse_after_ms = 40 * 60'000;
+  time_ms release_interval_ms = 400;      // T4103
+  std::uint32_t release_sends = 5;        // then the peer is left to its silence timer
 };
 
 // --- actions ---------------------------------------------------------------------------------------------------------
@@ -109,6 +111,7 @@ inline constexpr std::array<std::uint8_t, pdcp_header_octets> unprotected_pdcp_h
 
 struct link;
 struct generation;
+struct closing_link;
 struct peer_links;
 
 class link_engine {
@@ -137,7 +140,7 @@ class link_engine {
 
   /// Begins rekeying at once.
   result<void, drop_reason> rekey(link_id link, time_ms now, actions& out);
-  /// Tells the peer (once, protected) and wipes the link.
+  /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts; only what that takes outlives the link.
   result<void, drop_reason> release(link_id link, time_ms now, actions& out);
   /// Releases the peer's link and forgets every set-up with it. Call before the peer leaves the table.
   void remove_peer(peer_id peer, time_ms now, actions& out);
@@ -148,8 +151,11 @@ class link_engine {
   /// Every layer-2 ID to listen on now: rendezvous, set-ups, and all epochs that open.
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const;
   std::uint64_t dropped(drop_reason r) const { return drops_[static_cast<std::size_t>(r)]; }
+  /// Released links whose peers have not accepted yet: keep ticking until there is none.
+  std::size_t closing() const;
   /// For the exports (export.h).
   const std::map<peer_id, peer_links>& state() const { return peers_state_; }
+  const std::vector<closing_link>& closing_state() const { return closing_; }
   const discovery_engine& discovery() const { return discovery_; }
 
  private:
@@ -174,6 +180,11 @@ class link_engine {
   bool on_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_keepalive(link& l, time_ms now, actions& out);
+  // release (link_release.cpp)
+  void send_release(closing_link& c, time_ms now, actions& out);
+  drop_reason on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
+                                bytes_span buffer, actions& out);
+  void tick_closing(time_ms now, actions& out);
   // rekeying (link_rekey.cpp)
   void begin_rekey(link& l, time_ms now, actions& out);
   void on_rekey_request(link& l, bytes_view message, std::uint16_t seq, time_ms now, actions& out);
@@ -191,6 +202,7 @@ class link_engine {
   discovery_engine& discovery_;
   ports ports_;
   std::map<peer_id, peer_links> peers_state_;
+  std::vector<closing_link> closing_;
   std::vector<rendezvous_slot*> candidates_;
   std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> drops_{};
   link_id next_link_ = 1;

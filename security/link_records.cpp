@@ -36,6 +36,10 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
       if (n.error() != drop_reason::unknown_link) worst = n.error();
     }
   }
+  if (worst == drop_reason::unknown_link && !closing_.empty()) {
+    worst = on_closing_record(lcid, *h, src, dst, pdu, buffer, out);
+    if (worst == drop_reason::count_) return received_data{0, 0, false, sdu_type::pc5s, {}};
+  }
   return tl::unexpected(worst);
 }
 

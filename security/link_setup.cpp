@@ -35,25 +35,25 @@ generation make_generation(handshake_secrets&& s, role own, const epoch_config& 
 std::uint8_t link_engine::pick_half(bool msb, std::uint8_t other) const {
   std::array<bool, 256> used{};
   used[0] = true;
-  const auto mark = [&](const epoch_chain& c) {
-    c.for_each_epoch([&](const epoch& e) {
-      const std::uint16_t id = e.rx.protection().kd_sess_id;
-      if (msb) {
-        used[id >> 8] = true;
-      } else if (id >> 8 == other) {
-        used[id & 255] = true;
-      }
-    });
+  const auto mark = [&](const epoch& e) {
+    const std::uint16_t id = e.rx.protection().kd_sess_id;
+    if (msb) {
+      used[id >> 8] = true;
+    } else if (id >> 8 == other) {
+      used[id & 255] = true;
+    }
   };
   for (const auto& [peer, state] : peers_state_) {
     if (state.attempt && msb) used[state.attempt->kd_sess_id_msb] = true;
     for (const auto* l : {state.pending.get(), state.live.get()}) {
       if (l == nullptr) continue;
-      mark(l->current.chain);
-      if (l->previous) mark(*l->previous);
-      if (l->staged) mark(l->staged->keys.chain);
+      l->current.chain.for_each_epoch(mark);
+      if (l->previous) l->previous->for_each_epoch(mark);
+      if (l->staged) l->staged->keys.chain.for_each_epoch(mark);
     }
   }
+  for (const auto& c : closing_)
+    for (const auto& e : c.epochs) mark(e);
   std::array<std::uint8_t, 256> free{};
   std::uint32_t n = 0;
   for (std::uint32_t i = 0; i < 256; ++i)

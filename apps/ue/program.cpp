@@ -29,7 +29,8 @@
 namespace prose::apps {
 
 namespace {
-constexpr std::int64_t goodbye_subframes = 300;  // for releases to get out: more than one SC period
+constexpr std::int64_t goodbye_subframes = 300;  // for releases and answers to them to get out: more than one SC period
+constexpr std::int64_t longest_goodbye_subframes = 2500;  // while a release is repeated
 constexpr int scan_every_subframes = 2000;       // a UE with timing looks for others of a different timing
 constexpr int scan_subframes = 45;
 
@@ -632,6 +633,7 @@ result<void> ue_program::run() {
   std::vector<std::span<phy::cf32>> block_spans(block.begin(), block.end());
   const std::int64_t first = s.subframe;
   std::int64_t end = s.config.duration_s > 0 ? first + static_cast<std::int64_t>(s.config.duration_s * 1000) : INT64_MAX;
+  std::int64_t longest = end;  // of the goodbye
   bool leaving = false;
   s.events.write(s.make_event("started").add("name", s.config.name).add("device", s.config.radio.device_args));
 
@@ -641,7 +643,9 @@ result<void> ue_program::run() {
       for (const auto p : s.peers)
         if (p != 0) s.u->release(p);
       end = std::min(end, s.subframe + goodbye_subframes);
+      longest = s.subframe + longest_goodbye_subframes;
     }
+    if (leaving && s.subframe + 20 >= end && end < longest && s.sec->links().closing() != 0) end = s.subframe + 50;
     const auto status = s.radio->read(block_spans);
     if (!status) return tl::unexpected(status.error());
     if (status->end) break;
