@@ -19,6 +19,17 @@ def ends(w, a, b):
     return tx, rx, ('127.0.0.1', w.ports[a, b]), ('127.0.0.1', w.ports[b, a])
 
 
+def settle(w, seconds=2.0):
+    """Until what was under way has come, and is thrown away."""
+    end = time.time() + seconds
+    while time.time() < end:
+        for s in w.sockets.values():
+            s.setblocking(False)
+            for _ in drain(s):
+                pass
+        time.sleep(0.05)
+
+
 def ping(w, a, b, n=10, patience=2.0):
     """Round trips of a small datagram, ms; lost ones are left out."""
     tx, rx, to_b, to_a = ends(w, a, b)
@@ -47,6 +58,9 @@ class file_copy:
         self.data = os.urandom(octets)
         self.n = (octets + CHUNK - 1) // CHUNK
         self.got, self.acked, self.sent_at, self.repeats = {}, set(), {}, 0
+        self.sent = {'D': [], 'A': []}         # every datagram (number, copy) in the order of sending: data by a, acknowledgements by b
+        self.arrived = {'D': set(), 'A': set()}
+        self.copies = {}
         self.window, self.gap, self.last_new = window, gap, 0.0
         self.begin = self.end = time.time()
 
@@ -64,16 +78,26 @@ class file_copy:
                 self.sent_at[i] = now
                 if new:
                     self.last_new = now
-                self.tx.sendto(b'D' + i.to_bytes(4, 'big') + self.data[i * CHUNK:(i + 1) * CHUNK], self.to_b)
-        for m in drain(self.rx):
-            if m[:1] == b'D':
-                self.got[int.from_bytes(m[1:5], 'big')] = m[5:]
-                self.rx.sendto(b'A' + m[1:5], self.to_a)
-        for m in drain(self.tx):
-            if m[:1] == b'A':
-                self.acked.add(int.from_bytes(m[1:5], 'big'))
+                self.copies[i] = self.copies.get(i, -1) + 1
+                key = i.to_bytes(4, 'big') + bytes([self.copies[i] & 255])
+                self.sent['D'].append(key)
+                self.tx.sendto(b'D' + key + self.data[i * CHUNK:(i + 1) * CHUNK], self.to_b)
+        self.listen()
         if not self.done():
             self.end = time.time()
+
+    def listen(self):
+        """Acknowledges what has come. Of a file before this one nothing counts."""
+        for m in drain(self.rx):
+            if m[:1] == b'D' and m[1:6] in self.sent['D']:
+                self.arrived['D'].add(m[1:6])
+                self.got[int.from_bytes(m[1:5], 'big')] = m[6:]
+                self.sent['A'].append(m[1:6])
+                self.rx.sendto(b'A' + m[1:6], self.to_a)
+        for m in drain(self.tx):
+            if m[:1] == b'A' and m[1:6] in self.sent['D']:
+                self.arrived['A'].add(m[1:6])
+                self.acked.add(int.from_bytes(m[1:5], 'big'))
 
     def intact(self):
         whole = b''.join(self.got.get(i, b'') for i in range(self.n))

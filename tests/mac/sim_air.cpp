@@ -131,12 +131,12 @@ void sim_air::tick() {
   for (auto& node : nodes_) {
     if (!node.on) continue;
     std::vector<received_frame> frames;
-    const bool deaf = std::any_of(sent.begin(), sent.end(), [&](const auto& s) { return s.node == node.index_; });
+    const bool deaf = config_.half_duplex && std::any_of(sent.begin(), sent.end(), [&](const auto& s) { return s.node == node.index_; });
     if (deaf && n_sent > 1) ++half_duplex;
     if (!deaf && n_sent != 0 && !(config_.loss > 0 && lost(rng_))) {
       for (std::size_t i = 0; i < n_sent; ++i) {
         const auto& s = sent[i];
-        if (hears && !hears(s.node, node.index_)) continue;
+        if (s.node == node.index_ || (hears && !hears(s.node, node.index_))) continue;
         const auto& tx_config = nodes_[static_cast<std::size_t>(s.node)].config_;
         const bool v2x = phy::is_v2x(tx_config.tm);
         std::size_t part = i * 4;

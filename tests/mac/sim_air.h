@@ -33,6 +33,7 @@ class seeded_random final : public security::random_port {
 struct air_config {
   double loss = 0;                 ///< probability that a receiver misses a subframe
   bool collisions = true;          ///< overlapping PRBs destroy both
+  bool half_duplex = true;         ///< who sends hears nothing in that subframe
   std::uint64_t seed = 1;
 };
 
