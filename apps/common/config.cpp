@@ -203,12 +203,22 @@ std::vector<std::string> config_section::keys() const {
   return out;
 }
 
-void config_section::reject(std::string_view key, const std::string& message) {
-  int at = std::max(line(), 1);
+int config_section::line_of(std::string_view key) const {
+  int at = 0;
   if (node_->yaml.IsDefined() && node_->yaml.IsMap())
     for (const auto& item : node_->yaml)
       if (item.first.IsScalar() && item.first.Scalar() == key) at = item.first.Mark().line + 1;
-  document_->mistake(at, node_->path + std::string(key) + ": " + message);
+  return at;
+}
+
+std::string config_section::where(std::string_view key) const {
+  const int at = line_of(key);
+  return at == 0 ? "" : document_->file + ":" + std::to_string(at) + ": " + node_->path + std::string(key);
+}
+
+void config_section::reject(std::string_view key, const std::string& message) {
+  const int at = line_of(key);
+  document_->mistake(at == 0 ? std::max(line(), 1) : at, node_->path + std::string(key) + ": " + message);
 }
 
 result<void> config_section::check() const {

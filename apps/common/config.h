@@ -46,6 +46,8 @@ class config_section {
   std::vector<std::string> keys() const;
   /// Adds a mistake of the caller's own, at the key's line ("FILE:LINE: key: message").
   void reject(std::string_view key, const std::string& message);
+  /// "FILE:LINE: key", for mistakes that show only once the value is used. Empty when the key is absent.
+  std::string where(std::string_view key) const;
   /// The first mistake of the whole file, or a key that nothing asked for.
   result<void> check() const;
   /// Line of this map, counted from 1; 0 when it is absent.
@@ -56,6 +58,7 @@ class config_section {
   struct node;
   config_section(std::shared_ptr<document> d, std::shared_ptr<node> n) : document_(std::move(d)), node_(std::move(n)) {}
   std::shared_ptr<node> find(std::string_view key, const char* accepted, int kind);
+  int line_of(std::string_view key) const;
   std::optional<std::string> scalar(std::string_view key, const char* accepted);
   std::shared_ptr<document> document_;
   std::shared_ptr<node> node_;

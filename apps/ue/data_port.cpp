@@ -242,6 +242,8 @@ private:
 
 }  // namespace
 
+bool valid_endpoint(const std::string& text) { return parse_endpoint(text).has_value(); }
+
 std::unique_ptr<data_port> open_none() { return std::make_unique<none_port>(); }
 
 result<std::unique_ptr<data_port>> open_udp(std::vector<data_peer> peers) {
@@ -253,7 +255,7 @@ result<std::unique_ptr<data_port>> open_udp(std::vector<data_peer> peers) {
       if (!e) return fail("udp_listen of " + p.name + ": '" + p.udp_listen + "' is not ADDRESS:PORT or [IPV6]:PORT");
       s.listen = file_descriptor(socket(e->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
       if (!s.listen || bind(s.listen.get(), reinterpret_cast<const sockaddr*>(&e->address), e->length) != 0)
-        return fail("udp_listen of " + p.name + ": cannot listen on " + p.udp_listen + ": " + std::strerror(errno));
+        return fail((p.where.empty() ? "udp_listen of " + p.name : p.where) + ": cannot listen on " + p.udp_listen + ": " + std::strerror(errno));
     }
     if (!p.udp_forward.empty()) {
       s.forward = parse_endpoint(p.udp_forward);

@@ -40,7 +40,11 @@ struct data_peer {
   ip_address ipv6{};
   std::string udp_listen{};   ///< UDP: "address:port"; what arrives there goes to the peer. Empty: nothing does
   std::string udp_forward{};  ///< UDP: "address:port"; what the peer sends goes there. Empty: it is dropped
+  std::string where{};        ///< "FILE:LINE: key" of the entry, for errors
 };
+
+/// ADDRESS:PORT or [IPV6]:PORT.
+bool valid_endpoint(const std::string& text);
 
 struct outgoing_packet {
   std::size_t peer = 0;  ///< index in the list the port was opened with

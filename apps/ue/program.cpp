@@ -140,13 +140,13 @@ struct ue_program::state {
 };
 
 result<void> ue_program::state::open_keys() {
-  if (config.private_key.empty()) return fail("identity.private_key is missing; accepted: a file made by prose-keys gen");
+  const auto at = [](const std::string& where, const error& e) { return fail(where.empty() ? e.message : where + ": " + e.message); };
   auto key = keys::read_private_key(config.private_key);
-  if (!key) return tl::unexpected(key.error());
+  if (!key) return at(config.where.private_key, key.error());
   std::optional<security::slot_t> mark;
   if (!config.mark.empty()) {
     auto m = keys::read_mark(config.mark);
-    if (!m) return tl::unexpected(m.error());
+    if (!m) return at(config.where.mark, m.error());
     mark = *m;
   }
   auto sc = config.security;
@@ -157,7 +157,7 @@ result<void> ue_program::state::open_keys() {
   port->store_marks_at_once = config.mark.empty();
   if (!config.permissions.empty()) {
     auto permitted = keys::read_permissions(config.permissions, dh, random);
-    if (!permitted) return tl::unexpected(permitted.error());
+    if (!permitted) return at(config.where.permissions, permitted.error());
     for (auto& p : *permitted) {
       std::optional<security::pre_shared_key> psk;
       if (!p.psk_path.empty()) {
@@ -187,10 +187,15 @@ result<void> ue_program::state::open_keys() {
     }
     return {};
   }
+  std::string known;
+  for (const auto& p : sec->peers().all()) known += (known.empty() ? "" : ", ") + p->name;
+  const auto unknown = [&](const std::string& where, const std::string& name) {
+    return fail(where + ": '" + name + "' is not among the permitted peers; accepted: " + (known.empty() ? "none, since nobody is permitted" : known));
+  };
   for (const auto& d : config.data_peers)
-    if (sec->peers().find(d.name) == nullptr) return fail("data.peers: '" + d.name + "' is not among the permitted peers");
+    if (sec->peers().find(d.name) == nullptr) return unknown(d.where, d.name);
   for (const auto& q : config.query)
-    if (sec->peers().find(q) == nullptr) return fail("discovery.query: '" + q + "' is not among the permitted peers");
+    if (sec->peers().find(q) == nullptr) return unknown(config.where.query, q);
   return {};
 }
 

@@ -13,6 +13,17 @@ std::string beside(const std::string& config_path, const std::string& file) {
   return (std::filesystem::path(config_path).parent_path() / file).string();
 }
 
+/// A file that is opened later: errors then name the line.
+void read_path(config_section& s, std::string_view key, const std::string& config_path, std::string& file, std::string& where) {
+  s.read(key, file);
+  file = beside(config_path, file);
+  where = s.where(key);
+}
+
+void check_endpoint(config_section& s, std::string_view key, const std::string& text) {
+  if (!text.empty() && !valid_endpoint(text)) s.reject(key, "'" + text + "' is no address with a port; accepted: ADDRESS:PORT or [IPV6]:PORT, e.g. 127.0.0.1:7001");
+}
+
 void read_ms(config_section& s, std::string_view key, security::time_ms& ms, double min_s, double max_s) {
   double seconds = static_cast<double>(ms) / 1000;
   s.read(key, seconds, min_s, max_s);
@@ -61,14 +72,23 @@ void read_discovery(config_section s, program_config& c) {
   d.entries = static_cast<std::uint32_t>(entries);
   s.read("per_period", c.ue.discovery_tx.per_period, 1, 64);
   s.read("period_subframes", c.ue.discovery.disc_period_subframes, 40, 10240);
+  const int period = c.ue.discovery.disc_period_subframes, sc_period = c.ue.comm.sc_period_subframes;
+  // The pool's subframes lie where SC periods leave room: a period that is no multiple of theirs would drift across PSCCH and PSSCH.
+  const int step = phy::is_v2x(c.ue.tm) ? 10 : sc_period;
+  if (period % step != 0)
+    s.reject("period_subframes", "'" + std::to_string(period) + "' is not a multiple of " + std::to_string(step) +
+                                     (step == sc_period ? ", the SC period" : "") + "; accepted: a multiple of " + std::to_string(step) + " from 40 to 10240");
   s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
   s.read("query", c.query);
+  c.where.query = s.where("query");
 }
 
 void read_link(config_section s, program_config& c) {
   auto& l = c.security.links;
   read_ms(s, "keepalive_s", l.keepalive_after_ms, 0.5, 3600);
   read_ms(s, "lost_s", l.lost_after_ms, 1, 7200);
+  if (l.lost_after_ms <= l.keepalive_after_ms)
+    s.reject(s.has("lost_s") ? "lost_s" : "keepalive_s", "an idle link would be lost before its first keep-alive; accepted: a lost_s above keepalive_s, by default 30 and 10");
   read_ms(s, "rekey_s", l.rekey_after_ms, 1, 1800);
   read_ms(s, "epoch_min_s", l.epochs.min_ms, 1, 3600);
   read_ms(s, "epoch_max_s", l.epochs.max_ms, 1, 3600);
@@ -109,6 +129,9 @@ void read_data(config_section s, program_config& c) {
     p.read("name", d.name);
     p.read("udp_listen", d.udp_listen);
     p.read("udp_forward", d.udp_forward);
+    check_endpoint(p, "udp_listen", d.udp_listen);
+    check_endpoint(p, "udp_forward", d.udp_forward);
+    d.where = p.where(d.udp_listen.empty() ? "name" : "udp_listen");
     read_address(p, "ipv4", d.ipv4);
     read_address(p, "ipv6", d.ipv6);
     c.data_peers.push_back(std::move(d));
@@ -134,12 +157,9 @@ result<program_config> read_program_config(config_section& file, const std::stri
   program_config c;
   file.read("name", c.name);
   auto identity = file.section("identity");
-  identity.read("private_key", c.private_key);
-  identity.read("permissions", c.permissions);
-  identity.read("mark", c.mark);
-  c.private_key = beside(path, c.private_key);
-  c.permissions = beside(path, c.permissions);
-  c.mark = beside(path, c.mark);
+  read_path(identity, "private_key", path, c.private_key, c.where.private_key);
+  read_path(identity, "permissions", path, c.permissions, c.where.permissions);
+  read_path(identity, "mark", path, c.mark, c.where.mark);
   auto carrier = file.section("carrier");
   std::string prb = "25", tm = "2";
   carrier.read_choice("prb", prb, {"25", "50"});
@@ -154,7 +174,11 @@ result<program_config> read_program_config(config_section& file, const std::stri
   pc3.read("user", c.pc3.user);
   pc3.read("cache", c.pc3.cache);
   c.pc3.cache = beside(path, c.pc3.cache);
-  for (auto& s : pc3.list("servers")) c.pc3.servers.push_back(read_pc3_server(s, path, c.pc3.user));
+  for (auto& s : pc3.list("servers")) {
+    c.pc3.servers.push_back(read_pc3_server(s, path, c.pc3.user));
+    check_endpoint(s, "udp_listen", c.pc3.servers.back().udp_listen);
+    check_endpoint(s, "udp_forward", c.pc3.servers.back().udp_forward);
+  }
   file.read("device", c.radio.device_args);
   read_radio(file.section("radio"), c);
   read_sidelink(file.section("sidelink"), c);
@@ -167,6 +191,9 @@ result<program_config> read_program_config(config_section& file, const std::stri
   file.read("keylog", c.keylog);
   file.read("metrics_port", c.metrics_port, -1, 65535);
   file.read("duration_s", c.duration_s, 0.0, 1e9);
+  if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
+  // Last, so that a misspelt key is named first.
+  if (c.private_key.empty()) identity.reject("private_key", "is missing; accepted: a file made by prose-keys gen");
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
   return c;
 }

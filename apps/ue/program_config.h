@@ -31,6 +31,9 @@ struct program_config {
   double epoch_s = 1.7e9;              ///< UTC at device time 0
   bool epoch_from_system = false;      ///< take UTC from the host's clock at the start instead
   std::vector<std::string> query;      ///< model B: peers to ask for until they are linked
+  struct {
+    std::string private_key, permissions, mark, query;
+  } where;                             ///< "FILE:LINE: key" of values that are judged only when they are used
   // data
   std::string data = "none";           ///< tun, udp, stdin, none
   tun_config tun;

@@ -104,6 +104,33 @@ def rates_frequencies_and_gains():
             refused("prose-ue", "--config", write("mary2.yaml", mary.replace(old, new)), words=words)
 
 
+def values_of_a_ue():
+    """What one file has to say, and what only shows beside the others: the line is named in both cases."""
+    with Air() as air:
+        scene(air)
+        mary = open(path("mary.yaml")).read()
+        mary = re.sub(r"(?ms)^data:.*?(?=^allow_keylog)", "data:\n  kind: udp\n\n", mary)
+        line_of = lambda text, what: text[:text.index(what)].count("\n") + 1
+        for old, new, at, words in (
+                ("  kind: udp\n", "  kind: udp\n  peers:\n    - {name: john}\n    - {name: nobody}\n", "{name: nobody}", ("data.peers[1].name", "'nobody'", "accepted: john")),
+                ("  model: a ", "  query: [john, nobody]\n  model: a ", "query: [john", ("discovery.query", "'nobody'", "accepted: john")),
+                ("  model: a ", "  period_subframes: 325\n  model: a ", "period_subframes", ("325", "accepted: a multiple of 40")),
+                ("  model: a ", "  period_subframes: 330\n  model: a ", "period_subframes", ("the SC period", "accepted: a multiple of 40")),
+                ("  private_key: ", "  # private_key: ", "  permissions:", ("identity.private_key: is missing", "accepted: a file made by prose-keys gen")),
+                ("  private_key: ", "  private_key: no/such/", "  private_key:", ("identity.private_key", "no/such/")),
+                ("  permissions: ", "  permissions: no/such/", "  permissions:", ("identity.permissions", "no/such/")),
+                ("  lost_s: 30", "  lost_s: 10", "lost_s: 10", ("link.lost_s", "accepted: a lost_s above keepalive_s")),
+                ("  keepalive_s: 10\n  lost_s: 30", "  keepalive_s: 31", "keepalive_s: 31", ("link.keepalive_s", "accepted: a lost_s above keepalive_s")),
+                *(("  kind: udp\n", "  kind: udp\n  peers:\n    - name: john\n      %s: \"%s\"\n" % (key, value), key, (key, "'%s'" % value, "accepted: ADDRESS:PORT"))
+                  for key in ("udp_listen", "udp_forward") for value in ("localhost:7001", "127.0.0.1", "127.0.0.1:70000", ":7001")),
+                ("  kind: udp\n", "  kind: udp\n  peers:\n    - name: john\n      udp_listen: \"192.0.2.1:7001\"\n", "udp_listen", ("udp_listen", "cannot listen on 192.0.2.1:7001"))):
+            assert old in mary, old
+            text = mary.replace(old, new, 1)
+            refused("prose-ue", "--config", write("mary3.yaml", text), words=("mary3.yaml:%d: " % line_of(text, at), *words))
+        text = mary.replace("  model: a ", "  period_subframes: 330\n  model: a ").replace("  tm: 2 ", "  tm: 4 ")
+        refused("prose-ue", "--config", write("mary3.yaml", text.replace("tx_gain_db: 0", "tx_gain_db: 99")), words=("tx_gain_db 99",))  # 330 is good in TM4
+
+
 # What is no YAML, or not the map that it should be. None of these may be taken as an empty file.
 BROKEN = {"unclosed": "a: [1\nb", "tabs": "a:\n\t- 1\n", "quote": 'a: "x\n', "list": "- 1\n- 2\n", "scalar": "just words\n", "colon": "a: b: c\n", "anchor": "a: *nowhere\n",
           "deep": "[" * 20000, "deep_map": "{a: " * 20000, "octets": bytes(range(128, 256)) * 4, "nul": b"a: \0\x01\x02: [\n", "unknown": "no_such_key: 1\n",
@@ -158,5 +185,5 @@ def values_of_the_air():
 
 
 started = time.monotonic()
-main([device_arguments_and_hubs, rates_frequencies_and_gains, malformed_files, values_of_the_air])
+main([device_arguments_and_hubs, rates_frequencies_and_gains, values_of_a_ue, malformed_files, values_of_the_air])
 print(f"{counted} mistakes, each one line and exit 2; {time.monotonic() - started:.0f} s")
