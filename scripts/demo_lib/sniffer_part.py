@@ -49,8 +49,7 @@ class sniffer_part:
             return
         self.verdict(w)
         self.share(w)
-        if os.path.exists(self.cross):
-            self.cross_open(w)
+        self.cross_open(w)
 
     def verdict(self, w):
         try:
@@ -93,10 +92,12 @@ class sniffer_part:
                 {'PSCCH', 'PSSCH', 'PSDCH'} <= set(used) and all(x['counted'] >= 20 and (x['announced_share'] or 0) >= decode_share.WANTED for x in used.values()), text)
 
     def cross_open(self, w):
-        r = subprocess.run([self.cross, w.path('sniffer.jsonl'), w.path('mary.keylog'), w.path('peter.keylog')], capture_output=True, text=True)
-        found = json.loads(r.stdout) if r.returncode == 0 else {}
+        found, problem = {}, self.cross + ' is not built'
+        if os.path.exists(self.cross):
+            r = subprocess.run([self.cross, w.path('sniffer.jsonl'), w.path('mary.keylog'), w.path('peter.keylog')], capture_output=True, text=True)
+            found, problem = json.loads(r.stdout) if r.returncode == 0 else {}, r.stderr
         w.metrics['cross_open'] = found
         w.claim('no frame of one link opens with another link\'s keys, and each link\'s own keys open its frames',
                 found.get('both') == 0 and found.get('first', 0) >= 20 and found.get('second', 0) >= 20,
                 'records caught off the air: %s opened by Mary-John keys only, %s by John-Peter keys only, %s by both, %s by neither; keys %s' % (
-                    found.get('first'), found.get('second'), found.get('both'), found.get('neither'), found.get('keys')) if found else r.stderr)
+                    found.get('first'), found.get('second'), found.get('both'), found.get('neither'), found.get('keys')) if found else problem)
