@@ -8,6 +8,8 @@
 #include <uhd/exception.hpp>
 #include <uhd/utils/log.hpp>
 
+#include "phy/radio/pps_time.h"
+
 namespace prose::phy {
 namespace {
 
@@ -132,33 +134,23 @@ void wait_for_locks(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector
   }
 }
 
-// Device time. GPSDO: GPS seconds, so that all radios agree. External PPS: the host's UTC second. Internal: zero, every session.
-void set_time(uhd::usrp::multi_usrp& u, const radio_config& c) {
+// Internal: zero, every session. Otherwise set_pps_time().
+void set_time(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::string>& notes) {
   if (c.time_source.empty()) return;
   if (c.time_source == "internal") {
     u.set_time_now(uhd::time_spec_t(0.0));
     return;
   }
-  const auto second = [&]() -> std::int64_t {
-    if (c.time_source == "gpsdo") return u.get_mboard_sensor("gps_time").to_int();
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  pps_device d;
+  d.last_pps = [&]() -> device_second {
+    const auto t = u.get_time_last_pps();
+    return {t.get_full_secs(), t.get_frac_secs()};
   };
-  const auto last_pps = [&] { return u.get_time_last_pps().get_full_secs(); };
-  const auto agrees = [&] { return last_pps() == second() && u.get_time_last_pps().get_frac_secs() == 0.0; };
-  if (c.time_source == "gpsdo" && agrees()) return;  // it kept time since an earlier session
-  const auto wait_edge = [&] {
-    const auto before = u.get_time_last_pps();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(c.lock_timeout_s);
-    while (u.get_time_last_pps() == before) {
-      if (std::chrono::steady_clock::now() >= end) throw refusal{"time_source " + c.time_source + ": no PPS for " + number(c.lock_timeout_s) + " s"};
-      std::this_thread::sleep_for(poll_interval);
-    }
-  };
-  wait_edge();  // then nearly a second is left to set the next edge
-  const std::int64_t next = second() + 1;
-  u.set_time_next_pps(uhd::time_spec_t(next, 0.0));
-  wait_edge();
-  if (std::abs(last_pps() - next) > 1) throw refusal{"time_source " + c.time_source + ": the device did not take the time at the PPS"};
+  d.set_at_next_pps = [&](std::int64_t s) { u.set_time_next_pps(uhd::time_spec_t(s, 0.0)); };
+  if (c.time_source == "gpsdo") d.gps_second = [&]() -> std::int64_t { return u.get_mboard_sensor("gps_time").to_int(); };
+  d.host_s = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  d.sleep = [](std::chrono::milliseconds ms) { std::this_thread::sleep_for(ms); };
+  if (const auto ok = set_pps_time(d, c.lock_timeout_s, notes); !ok) throw refusal{"time_source " + c.time_source + ": " + ok.error().message};
 }
 
 void check_config(const radio_config& c) {
@@ -187,7 +179,7 @@ opened_device open_or_throw(const radio_config& c) {
   d.rate_hz = set_rates(u, c);
   set_front_end(u, c);
   wait_for_locks(u, c, d.notes);
-  set_time(u, c);
+  set_time(u, c, d.notes);
   d.description = u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
