@@ -190,3 +190,114 @@ TEST(discovery_messages, that_are_sent_again_are_combined) {
   EXPECT_GE(four_times, 80) << "four tries alone would bring 1 - (1 - p)^4, at most 60";
   EXPECT_GE(combined, 40U);
 }
+
+namespace {
+/// A receiver of blocks in noise: each is announced by an SCI and sent up to four times (TM2) or twice (TM4); of them `times` are sent.
+class block_link {
+ public:
+  block_link(phy::transmission_mode tm, float noise) : noise_(noise) {
+    config_.ue = mac::default_ue_config(tm, 25);
+    modem_ = std::move(*frame_modem::make(config_));
+    samples_.resize(static_cast<std::size_t>(modem_->carrier().samples_per_subframe()));
+  }
+  int of_100_blocks(int times) {
+    int arrived = 0;
+    for (int run = 0; run < 100; ++run) {
+      const int got = phy::is_v2x(config_.ue.tm) ? tm4_block(run, times) : tm2_block(run, times);
+      EXPECT_LE(got, 1) << "one block, however often it was sent";
+      arrived += got;
+    }
+    return arrived;
+  }
+  const frame_modem_counters& counters() const { return modem_->counters(); }
+
+ private:
+  int tm2_block(int run, int times) {
+    const auto pool = std::move(*phy::comm_pool::make(config_.ue.comm));
+    const std::int64_t start = std::int64_t{run} * config_.ue.comm.sc_period_subframes;
+    phy::sci_format0 sci;
+    sci.resource_block_assignment = static_cast<std::uint16_t>(phy::riv_encode(25, static_cast<int>(rng_() % 13), 12));
+    sci.mcs = 14;
+    sci.group_destination_id = static_cast<std::uint8_t>(rng_());
+    do sci.time_resource_pattern = static_cast<std::uint8_t>(rng_() % 106);
+    while (pool.n_pssch_transmissions(sci.time_resource_pattern) < 4);
+    const auto place = pool.pscch_resource(static_cast<int>(rng_() % static_cast<unsigned>(pool.n_pscch_resources())), 0);
+    mac::subframe_transmission announced;
+    announced.pscch = mac::pscch_transmission{{place.prb, 0}, sci};
+    int got = hear(announced, start + place.subframe, 0.01F);
+    const auto block = random_block(pool.pssch(sci, 0)->tbs);
+    for (int t = 0; t < times; ++t) {
+      const std::int64_t n = start + pool.pssch_subframe(sci.time_resource_pattern, t);
+      auto c = pool.pssch_at(sci, static_cast<int>(n % 10240))->config;
+      c.rv = phy::rv_order[static_cast<std::size_t>(t)];
+      mac::subframe_transmission s;
+      s.pssch = mac::pssch_transmission{c, block};
+      got += hear(s, n, noise_);
+    }
+    return got;
+  }
+  int tm4_block(int run, int times) {
+    const auto pool = std::move(*phy::v2x_pool::make(config_.ue.v2x));
+    std::int64_t n = 100 + std::int64_t{run} * 60;
+    while (!pool.contains(static_cast<int>(n % 10240))) ++n;
+    phy::sci_format1 sci;
+    sci.mcs = 14;
+    sci.time_gap = static_cast<std::uint8_t>(1 + rng_() % 15);
+    sci.frequency_location = pool.frequency_location(0, 3);
+    const int prb = pool.pscch_prbs()[0];
+    const auto block = random_block(pool.pssch(sci, prb, 0, pool.n_ssf(static_cast<int>(n % 10240)))->tbs);
+    int got = 0;
+    for (int t = 0; t < times; ++t) {
+      const auto absolute = static_cast<int>(n % 10240);
+      sci.retransmission_index = static_cast<std::uint8_t>(t);
+      auto c = *pool.pssch(sci, prb, 0, pool.n_ssf(absolute));
+      c.rv = t == 0 ? 0 : 2;
+      mac::subframe_transmission s;
+      s.pscch = mac::pscch_transmission{{prb, 0}, sci};
+      s.pssch = mac::pssch_transmission{c, block};
+      got += hear(s, n, noise_);
+      const auto other = t == 0 ? pool.other_subframe(*pool.allocation_of(sci, prb), absolute) : std::nullopt;
+      if (other) n += (*other - absolute + 10240) % 10240;
+    }
+    return got;
+  }
+  mac::transport_block random_block(int tbs) {
+    auto b = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(tbs / 8));
+    for (auto& o : *b) o = static_cast<std::uint8_t>(rng_());
+    return b;
+  }
+  int hear(mac::subframe_transmission& t, std::int64_t n, float noise) {
+    t.subframe = n;
+    t.absolute_subframe = static_cast<int>(n % 10240);
+    EXPECT_TRUE(modem_->transmit(t, samples_).has_value());
+    for (auto& s : samples_) s += phy::cf32(gauss_(rng_), gauss_(rng_)) * noise;
+    const std::span<const phy::cf32> antenna(samples_);
+    int got = 0;
+    for (const auto& f : modem_->receive({n, t.absolute_subframe, false, false}, {&antenna, 1}, [](std::uint8_t) { return true; }))
+      if (const auto* b = std::get_if<mac::rx_block>(&f.content)) {
+        EXPECT_TRUE(t.pssch && std::equal(b->octets.begin(), b->octets.end(), t.pssch->block->begin()));
+        ++got;
+      }
+    return got;
+  }
+  float noise_;
+  frame_modem_config config_;
+  std::unique_ptr<frame_modem> modem_;
+  std::vector<phy::cf32> samples_;
+  std::mt19937 rng_{78};
+  std::normal_distribution<float> gauss_;
+};
+}  // namespace
+
+TEST(blocks, that_are_sent_again_are_combined) {
+  // Bursts at a mean power of -12 dB, noise that one transmission does not survive. In TM4 the SCI has to come through it too.
+  for (const auto& [tm, noise, all] : {std::tuple{phy::transmission_mode::tm2, 0.3F, 4}, {phy::transmission_mode::tm4, 0.16F, 2}}) {
+    block_link alone(tm, noise), repeated(tm, noise), quiet(tm, 0.02F);
+    const int once = alone.of_100_blocks(1), together = repeated.of_100_blocks(all);
+    printf("  tm%d, of 100 blocks in noise: %d sent once, %d sent %d times\n", static_cast<int>(tm), once, together, all);
+    EXPECT_LE(once, 5) << "control: tries alone would bring 1 - (1 - p)^n, at most 19";
+    EXPECT_GE(together, 90);
+    EXPECT_EQ(repeated.counters().blocks_ok, static_cast<std::uint64_t>(together));
+    EXPECT_EQ(quiet.of_100_blocks(all), 100) << "without noise the first transmission does, and the others deliver nothing again";
+  }
+}
