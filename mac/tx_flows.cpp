@@ -85,15 +85,20 @@ void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   if (!rlc.enqueue(std::move(octets))) ++counters_.sdus_refused;
 }
 
-bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data) {
-  link_queue& q = queues_[peer];
-  if (!carries_data(lcid) || data.empty() || data.size() > pdcp_max_sdu_octets || q.sdus.size() >= limits_.max_queued_sdus_per_link ||
-      q.octets + data.size() > limits_.max_queued_octets_per_link) {
+bool tx_flows::has_room(peer_id peer, std::size_t octets) const {
+  const auto q = queues_.find(peer);
+  return q == queues_.end() ? octets <= limits_.max_queued_octets_per_link
+                            : q->second.sdus.size() < limits_.max_queued_sdus_per_link && q->second.octets + octets <= limits_.max_queued_octets_per_link;
+}
+
+bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data, time_ms now) {
+  if (!carries_data(lcid) || data.empty() || data.size() > pdcp_max_sdu_octets || !has_room(peer, data.size())) {
     ++counters_.sdus_refused;
     return false;
   }
+  link_queue& q = queues_[peer];
   q.octets += data.size();
-  q.sdus.push_back({lcid, type, {data.begin(), data.end()}});
+  q.sdus.push_back({lcid, type, {data.begin(), data.end()}, now});
   ++counters_.sdus_accepted;
   return true;
 }
@@ -199,6 +204,13 @@ void tx_flows::expire(time_ms now) {
     if (f.has_signalling() && now - f.signalling_since > limits_.signalling_lifetime_ms && now - f.last_used > limits_.signalling_lifetime_ms)
       for (auto& [lcid, rlc] : f.channels) rlc.clear();
   std::erase_if(flows_, [&](const tx_flow& f) { return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst); });
+  // What waits for a link is not delivered long after it was meant.
+  for (auto& [peer, q] : queues_)
+    while (!q.sdus.empty() && now - q.sdus.front().since > limits_.unlinked_lifetime_ms && !security_.link_with(peer)) {
+      q.octets -= q.sdus.front().data.size();
+      q.sdus.pop_front();
+      ++counters_.sdus_expired;
+    }
   std::erase_if(queues_, [](const auto& q) { return q.second.sdus.empty(); });
 }
 

@@ -19,10 +19,11 @@ struct tx_limits {
   std::size_t max_queued_sdus_per_link = 1024;
   time_ms flow_idle_ms = 10'000;        ///< an empty flow is forgotten after so long
   time_ms signalling_lifetime_ms = 3'000;
+  time_ms unlinked_lifetime_ms = 5'000;  ///< of application data while no link with its peer exists
 };
 
 struct tx_counters {
-  std::uint64_t sdus_accepted = 0, sdus_refused = 0, sdus_sealed = 0, seal_refused = 0, sdus_dropped = 0;
+  std::uint64_t sdus_accepted = 0, sdus_refused = 0, sdus_sealed = 0, seal_refused = 0, sdus_dropped = 0, sdus_expired = 0;
   std::uint64_t transport_blocks = 0, octets_offered = 0, octets_used = 0;
 };
 
@@ -48,7 +49,8 @@ class tx_flows {
   void release_held(time_ms now);
   time_ms next_held() const;  ///< INT64_MAX: nothing is held
   /// Application data; false where the peer has no queue left.
-  bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data);
+  bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data, time_ms now);
+  bool has_room(peer_id peer, std::size_t octets) const;
 
   /// Seals waiting data of every live link until `octets` a link are ready in RLC.
   void prepare(std::size_t octets, time_ms now);
@@ -74,6 +76,7 @@ class tx_flows {
     std::uint8_t lcid;
     security::sdu_type type;
     std::vector<std::uint8_t> data;
+    time_ms since;
   };
   struct link_queue {
     std::deque<sdu> sdus;

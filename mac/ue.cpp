@@ -271,7 +271,7 @@ std::int64_t ue::next_wakeup(std::int64_t now) const {
 }
 
 bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid) {
-  return flows_.enqueue_data(peer, lcid, type, data);
+  return flows_.enqueue_data(peer, lcid, type, data, now_);
 }
 
 void ue::query(std::span<const peer_id> peers) {

@@ -156,7 +156,7 @@ class ue {
   std::int64_t next_wakeup(std::int64_t now) const;
 
   // --- requests of the program; they take effect with the next step ---
-  /// False: queue full, or no link and none wanted. Without a link data waits for it.
+  /// False: queue full. Without a link data waits for it, for tx_limits::unlinked_lifetime_ms.
   bool send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid = 1);
   void query(std::span<const peer_id> peers);
   bool rekey(peer_id peer);
@@ -176,7 +176,8 @@ class ue {
   const sync_reference& sync() const { return sync_; }
   ue_counters counters() const;
   bool has_queued_data() const { return flows_.queued_plaintext_octets() != 0; }
-  std::size_t queued_octets() const { return flows_.queued_plaintext_octets(); }
+  /// Whether the peer's queue takes so many octets more.
+  bool has_room(peer_id peer, std::size_t octets) const { return flows_.has_room(peer, octets); }
   const ue_config& config() const { return config_; }
   /// Sizes of everything that could grow, for tests of memory.
   std::size_t held_items() const;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "apps/common/stop.h"
 #include "apps/keys/key_file.h"
@@ -81,6 +82,7 @@ struct ue_program::state {
   std::int64_t subframe = 0;                       // the next one to look at
   std::vector<phy::cf32> burst;
   std::vector<std::uint8_t> packet = std::vector<std::uint8_t>(max_data_packet_bytes);
+  std::optional<outgoing_packet> held;             // read into `packet`, for a peer whose queue was full
   mac::step_output out;
   double epoch_s = 0;
   std::uint64_t lates = 0;
@@ -358,9 +360,11 @@ void ue_program::state::tell(const mac::ue_event& e) {
 }
 
 void ue_program::state::poll_data() {
-  // Back-pressure: what a full queue would drop stays with the host.
-  while (u->queued_octets() + max_data_packet_bytes < config.max_queued_octets) {
-    const auto got = data->poll(packet);
+  const auto is_linked = [&](security::peer_id p) { return p != 0 && sec->links().link_with(p).has_value(); };
+  // A file piped in waits for the first link.
+  if (config.data == "stdin" && server_slots.empty() && std::none_of(peers.begin(), peers.end(), is_linked)) return;
+  while (true) {
+    const auto got = held ? std::exchange(held, std::nullopt) : data->poll(packet);
     if (!got) return;
     if (const auto server = server_slots.find(got->peer); server != server_slots.end()) {
       if (servers->send(server->second, std::span(packet).first(got->size)))
@@ -369,6 +373,12 @@ void ue_program::state::poll_data() {
     }
     const auto peer = peers[got->peer];
     if (peer == 0) continue;  // not permitted now
+    // Back-pressure: what the full queue of a live link would drop stays with the host. Where there is no link nothing empties the queue, and
+    // whoever is absent must not hold up the others: send() drops it and counts.
+    if (!u->has_room(peer, got->size) && is_linked(peer)) {
+      held = got;
+      return;
+    }
     const auto type = config.data == "tun" ? security::sdu_type::ip : security::sdu_type::non_ip;
     if (!u->send(peer, type, std::span(packet).first(got->size))) continue;
     auto& t = counts[peer];
@@ -480,6 +490,8 @@ void ue_program::state::each_second() {
   page.counter("prose_dropped_total", "What was dropped", c.rx.malformed_pdcp, "reason=\"malformed_pdcp\"");
   page.counter("prose_dropped_total", "What was dropped", c.rx.security_dropped, "reason=\"security\"");
   page.counter("prose_dropped_total", "What was dropped", c.rx.other_destination, "reason=\"other_destination\"");
+  page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_refused, "reason=\"queue_full\"");
+  page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_expired, "reason=\"no_link\"");
   page.counter("prose_radio_overflows_total", "Overflows", r.overflows);
   page.counter("prose_radio_underflows_total", "Underflows", r.underflows);
   page.counter("prose_radio_lates_total", "Late bursts", r.lates);

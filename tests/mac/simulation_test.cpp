@@ -91,6 +91,39 @@ TEST(simulation, links_come_up_under_half_of_the_subframes_lost) {
   printf("  from cold start with synchronisation: mean %.1f s, worst %.1f s\n", sum / runs / 1000, static_cast<double>(worst) / 1000);
 }
 
+TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale) {
+  sim_air air({});
+  auto c = tm2();
+  c.limits.max_queued_octets_per_link = 64 * 1024;
+  auto& john = air.add("john", c);
+  auto& peter = air.add("peter", c);
+  auto& mary = air.add("mary", c);
+  air.permit(john, peter);
+  air.permit(john, mary);
+  mary.kill();
+  ASSERT_TRUE(air.run_until([&] { return linked(john, peter); }, 20'000));
+  int refused = 0;
+  for (int i = 0; i < 60; ++i) refused += john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)) ? 0 : 1;
+  EXPECT_EQ(refused, 60 - 64 * 1024 / 1400);
+  EXPECT_EQ(john.mac().counters().tx.sdus_refused, static_cast<std::uint64_t>(refused));
+  ASSERT_TRUE(john.mac().send(john.id_of(peter), security::sdu_type::ip, numbered(7)));
+  EXPECT_TRUE(air.run_until([&] { return peter.received[0].size() == 1; }, 1000));
+  air.run(4000);
+  EXPECT_TRUE(john.mac().has_queued_data()) << "a link that comes within the lifetime still gets it";
+  air.run(2000);
+  EXPECT_FALSE(john.mac().has_queued_data());
+  EXPECT_EQ(john.mac().counters().tx.sdus_expired, static_cast<std::uint64_t>(60 - refused));
+  mary.restart();
+  ASSERT_TRUE(air.run_until([&] { return linked(john, mary); }, 60'000));
+  air.run(3000);
+  EXPECT_TRUE(mary.received[0].empty());
+  // While a link is live, nothing expires although it takes longer than the lifetime.
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)));
+  const auto expired = john.mac().counters().tx.sdus_expired;
+  air.run(7000);
+  EXPECT_EQ(john.mac().counters().tx.sdus_expired, expired);
+}
+
 namespace {
 /// How many of `runs` set-ups succeed, and how long they take, while somebody jams all of every other SC period but discovery.
 int set_ups_under_a_half_duty_jammer(time_ms spread, int runs, double& mean_s, double& worst_s) {

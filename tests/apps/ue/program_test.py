@@ -123,6 +123,29 @@ def metrics(u):
         assert e.code == 404
 
 
+def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
+    """John's lines for Peter, who is off, are more than the queue holds; those for Mary follow them. Mary's are there before the link."""
+    with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
+        u = pair(air, d)
+        keys = lambda *x: subprocess.run([BIN + '/prose-keys', *x], check=True, capture_output=True, text=True).stdout.split()
+        keys('gen', u.path('keys/peter.key'))
+        keys('permit', '--permits', u.path('keys/john.permit'), 'peter', keys('pub', u.path('keys/peter.key'))[-1])
+        u.start('mary')
+        for i in range(40):
+            u.say('mary', 'john %02d %s' % (i, 'm' * 100))
+        u.start('john')
+        wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
+        for i in range(60):
+            u.say('john', 'peter ' + 'p' * 1400)
+        u.say('john', 'mary past the absent')
+        wait(lambda: u.of('mary', 'data_rx'), 60)
+        wait(lambda: len(u.of('mary', 'data_tx')) == 40 and len(u.of('john', 'data_rx')) >= 30, 60)
+        taken = len([e for e in u.of('john', 'data_tx') if e['peer'] == 'peter'])
+        assert taken == 65536 // 1400, taken
+        u.stop('john')
+        assert [l for l in u.stop('mary') if l.startswith('john')] == ['john past the absent']
+
+
 def model_b_is_asked_for_and_silent_otherwise():
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
         # Without a mark on disk: it would keep a restarted UE silent for 30 s.
@@ -165,4 +188,4 @@ def refusals():
         assert r.returncode == 2 and '0600' in r.stderr, r.stderr
 
 
-main([lines_cross_both_ways_and_every_event_has_its_fields, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
+main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
