@@ -1,5 +1,6 @@
 #include "mac/sl_sch.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -87,9 +88,7 @@ sl_sch_status parse(std::span<const std::uint8_t> tb, sl_sch_pdu& out) {
 // SDUs are staged at the end of the block's header space: the headers of the SDUs added so far can only grow, so finish()
 // moves the payload once, to where the final headers end.
 sl_sch_builder::sl_sch_builder(const sl_sch_header& header, std::span<std::uint8_t> transport_block)
-    : header_(header), tb_(transport_block), staged_(header_octets(header.version) + 1) {
-  assert(tb_.size() > staged_);
-}
+    : header_(header), tb_(transport_block), staged_(header_octets(header.version) + 1) {}
 
 std::size_t sl_sch_builder::room() const {
   if (n_sdus_ == max_sdus_per_pdu) return 0;
@@ -99,7 +98,8 @@ std::size_t sl_sch_builder::room() const {
 }
 
 std::span<std::uint8_t> sl_sch_builder::add(std::uint8_t lcid, std::size_t octets) {
-  assert(carries_sdu(lcid) && octets >= 1 && octets <= room());
+  assert(carries_sdu(lcid));
+  if (octets == 0 || octets > room()) return {};
   entries_[n_sdus_++] = {lcid, octets};
   const auto place = tb_.subspan(staged_ + payload_, octets);
   payload_ += octets;
@@ -107,6 +107,7 @@ std::span<std::uint8_t> sl_sch_builder::add(std::uint8_t lcid, std::size_t octet
 }
 
 void sl_sch_builder::shrink_last(std::size_t octets) {
+  if (n_sdus_ == 0) return;
   entry& e = entries_[n_sdus_ - 1];
   assert(octets <= e.octets);
   payload_ -= e.octets - octets;
@@ -115,6 +116,10 @@ void sl_sch_builder::shrink_last(std::size_t octets) {
 }
 
 void sl_sch_builder::finish() {
+  if (tb_.size() <= header_octets(header_.version)) {
+    std::fill(tb_.begin(), tb_.end(), std::uint8_t{0});
+    return;
+  }
   std::size_t headers = header_octets(header_.version);
   std::size_t front_padding = 0;
   bool end_padding = n_sdus_ == 0;
@@ -130,8 +135,8 @@ void sl_sch_builder::finish() {
       headers += with_length(entries_[n_sdus_ - 1].octets);  // its L, and the padding subheader
     }
   }
-  std::memmove(&tb_[headers], &tb_[staged_], payload_);
-  std::memset(&tb_[headers + payload_], 0, tb_.size() - headers - payload_);
+  if (payload_ != 0) std::memmove(&tb_[headers], &tb_[staged_], payload_);
+  std::fill(tb_.begin() + static_cast<std::ptrdiff_t>(headers + payload_), tb_.end(), std::uint8_t{0});
 
   tb_[0] = static_cast<std::uint8_t>(static_cast<unsigned>(header_.version) << 4);
   write24(&tb_[1], header_.src);

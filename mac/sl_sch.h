@@ -55,7 +55,7 @@ enum class sl_sch_status : std::uint8_t {
   ok,
   truncated,         ///< ends inside a header, a length or an SDU
   reserved_version,  ///< V other than 1, 2, 3
-  reserved_lcid,     ///< 0 and 11..27 (TS 36.321 5.8: a PDU with reserved values is discarded)
+  reserved_lcid,     ///< 0 and 11..27 (TS 36.321 5.11: a PDU with reserved values is discarded)
   misplaced_padding, ///< padding between SDUs, or more than two padding subheaders in front
   empty_sdu,         ///< L = 0, or a last SDU without octets
   too_many_sdus,     ///< more than max_sdus_per_pdu
@@ -68,11 +68,11 @@ sl_sch_status parse(std::span<const std::uint8_t> transport_block, sl_sch_pdu& o
 /// Builds one PDU into a transport block, SDU by SDU. Neither allocates nor copies twice.
 class sl_sch_builder {
  public:
-  /// transport_block must outlive the builder and hold more than the header.
+  /// transport_block must outlive the builder. One that is too small for an SDU has no room() and is filled with zeros, which no receiver takes.
   sl_sch_builder(const sl_sch_header& header, std::span<std::uint8_t> transport_block);
   /// Octets that one more SDU may have (0: none fits).
   std::size_t room() const;
-  /// Space for an SDU of `octets` (1..room()); the caller fills it before the next call to finish(). The space may be reserved
+  /// Space for an SDU of `octets` (1..room(), else nothing is added and the space is empty); the caller fills it before the next call to finish(). The space may be reserved
   /// larger than needed and cut with shrink_last.
   std::span<std::uint8_t> add(std::uint8_t lcid, std::size_t octets);
   void shrink_last(std::size_t octets);

@@ -19,7 +19,7 @@ tm2_scheduler::tm2_scheduler(const tm2_config& config, const phy::comm_pool& poo
   const auto prbs = c.data ? phy::prbs_of(c.data->prb, c.n_prb, "prb") : result<std::vector<int>>(std::vector<int>());
   pool_prbs_ = c.data ? (prbs ? static_cast<int>(prbs->size()) : 0) : c.n_prb;
   for (int n = 1; n <= std::min(config_.max_prb, pool_prbs_); ++n)
-    if (phy::largest_235(n) == n && octets_of(n) >= 16) allocations_.push_back(n);
+    if (phy::largest_235(n) == n && static_cast<std::size_t>(octets_of(n)) >= min_block_octets) allocations_.push_back(n);
 }
 
 int tm2_scheduler::octets_of(int n_prb) const {
@@ -27,10 +27,13 @@ int tm2_scheduler::octets_of(int n_prb) const {
   return t ? t->tbs / 8 : 0;
 }
 
+std::size_t tm2_scheduler::block_capacity() const {
+  return allocations_.empty() ? 0 : static_cast<std::size_t>(octets_of(allocations_.back()));
+}
+
 std::size_t tm2_scheduler::period_capacity() const {
-  if (allocations_.empty()) return 0;
   const auto blocks = pool_.pssch_subframes().size() / 2 / 4;
-  return std::max<std::size_t>(blocks, 1) * static_cast<std::size_t>(octets_of(allocations_.back()));
+  return std::max<std::size_t>(blocks, 1) * block_capacity();
 }
 
 void tm2_scheduler::choose(tx_flows& flows, time_ms now) {

@@ -43,10 +43,15 @@ int tm4_scheduler::octets_of(int count) const {
   const auto prbs = pool_.pssch_prbs(0, count);
   if (!prbs) return 0;
   const auto t = phy::pssch_transport(phy::transmission_mode::tm4, config_.mcs, prbs->length);
-  return t ? t->tbs / 8 : 0;
+  const int octets = t ? t->tbs / 8 : 0;
+  return octets >= static_cast<int>(min_block_octets) ? octets : 0;
 }
 
-std::size_t tm4_scheduler::block_capacity() const { return static_cast<std::size_t>(octets_of(config_.max_subchannels)); }
+std::size_t tm4_scheduler::block_capacity() const {
+  int largest = 0;
+  for (int c = 1; c <= config_.max_subchannels; ++c) largest = std::max(largest, octets_of(c));
+  return static_cast<std::size_t>(largest);
+}
 
 // k of t_k^SL, continued over the cycles of the DFN.
 std::int64_t tm4_scheduler::index_of(std::int64_t local, int absolute) const {

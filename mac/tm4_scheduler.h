@@ -45,6 +45,7 @@ class tm4_scheduler {
   void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   bool busy() const { return !processes_.empty(); }
   void reset();
+  /// Octets of the largest block; 0: none is large enough for headers and data.
   std::size_t block_capacity() const;
   const scheduler_counters& counters() const { return counters_; }
   const sensing_history& history() const { return history_; }
@@ -71,6 +72,7 @@ class tm4_scheduler {
   bool own_use(std::int64_t y) const;
   void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   void emit(const process& p, bool second, int absolute, subframe_transmission& out);
+  /// Octets of a block on so many sub-channels; 0: too small to carry anything.
   int octets_of(int count) const;
   int draw_counter(int period);
 

@@ -182,12 +182,13 @@ bool tx_flows::build(tx_flow& f, sl_sch_version version, std::span<std::uint8_t>
     b.shrink_last(n);
     used += n;
   }
+  if (used == 0) return false;
   b.finish();
   f.last_used = now;
   ++counters_.transport_blocks;
   counters_.octets_offered += tb.size();
   counters_.octets_used += used;
-  return used != 0;
+  return true;
 }
 
 void tx_flows::drop_peer(peer_id peer) {

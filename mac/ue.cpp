@@ -36,7 +36,13 @@ result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& sec
   if (config.lead_subframes < 1 || config.lead_subframes > 100) return fail("lead_subframes: accepted 1 to 100");
   const int mcs = comm ? config.tm2.mcs : config.tm4.mcs;
   if (mcs < 0 || mcs > 28) return fail("mcs: accepted 0 to 28");
-  return std::unique_ptr<ue>(new ue(config, security, std::move(*discovery), std::move(comm), std::move(v2x)));
+  auto made = std::unique_ptr<ue>(new ue(config, security, std::move(*discovery), std::move(comm), std::move(v2x)));
+  if ((made->tm2_ ? made->tm2_->block_capacity() : made->tm4_->block_capacity()) < min_block_octets)
+    return fail("sidelink: mcs " + std::to_string(mcs) + " with " +
+                (made->tm2_ ? "max_prb " + std::to_string(config.tm2.max_prb) : "max_subchannels " + std::to_string(config.tm4.max_subchannels)) +
+                " has no block of " + std::to_string(min_block_octets) + " octets; accepted: a larger mcs (up to 20) or more " +
+                (made->tm2_ ? "PRBs" : "sub-channels"));
+  return made;
 }
 
 ue::ue(const ue_config& config, security_port& security, phy::discovery_pool d, std::optional<phy::comm_pool> c,

@@ -73,6 +73,22 @@ TEST(sl_sch, every_size_around_the_length_widths_and_every_padding) {
           }
         }
 }
+TEST(sl_sch, a_block_too_small_for_its_headers_is_left_empty_and_not_overrun) {
+  for (std::size_t size = 0; size <= 12; ++size) {
+    std::vector<std::uint8_t> octets(size + 8, 0xAA);
+    sl_sch_builder b({sl_sch_version::v2x, 0x123456, 0x789ABC}, std::span(octets).first(size));
+    const std::size_t room = b.room();
+    EXPECT_EQ(room, size > 8 ? size - 8 : 0);
+    EXPECT_TRUE(b.add(4, room + 1).empty());
+    EXPECT_TRUE(b.empty());
+    b.shrink_last(0);
+    if (room != 0) b.add(4, room)[0] = 1;
+    b.finish();
+    for (std::size_t i = size; i < octets.size(); ++i) ASSERT_EQ(octets[i], 0xAA) << size;
+    sl_sch_pdu pdu;
+    EXPECT_EQ(parse(std::span(octets).first(size), pdu) == sl_sch_status::ok && pdu.n_sdus == 1, room != 0) << size;
+  }
+}
 TEST(sl_sch, padding_only) {
   const bytes tb = build({sl_sch_version::unicast, 1, 0x200}, 8, {});
   sl_sch_pdu p;

@@ -182,6 +182,12 @@ def refusals():
             assert r.returncode == 2 and len(r.stderr.strip().splitlines()) == 1 and word in r.stderr, (options, r.returncode, r.stderr)
         assert not os.path.exists(u.path('k'))
         open(u.path('k'), 'w').close()
+        plain = open(u.path('mary.yaml')).read()
+        for tm, size in ((2, 'max_prb: 1'), (4, 'max_subchannels: 1')):
+            edit(u.path('mary.yaml'), (r'  tm: .*', '  tm: %d' % tm), (r'  mcs: .*', '  mcs: 0\n  ' + size))
+            r = ue()
+            assert r.returncode == 2 and len(r.stderr.strip().splitlines()) == 1 and 'mcs 0' in r.stderr and 'accepted' in r.stderr, (tm, r.returncode, r.stderr)
+            open(u.path('mary.yaml'), 'w').write(plain)
         os.chmod(u.path('k'), 0o644)
         edit(u.path('mary.yaml'), (r'allow_keylog: .*', 'allow_keylog: true'))
         r = ue('--keylog', u.path('k'))
