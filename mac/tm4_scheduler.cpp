@@ -7,6 +7,9 @@ namespace prose::mac {
 namespace {
 constexpr int largest_gap = 15;
 constexpr int reservation_t2 = 100;
+constexpr int unused_limit = 1000;             // subframes of the pool
+constexpr int blocks_a_turn = 8;
+constexpr std::int64_t never = INT64_MAX / 2;  // the next transmission of a process that ends
 
 // TS 36.213 table 14.2.1-2.
 int reservation_code(int period_ms) {
@@ -36,6 +39,7 @@ tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool
 
 void tm4_scheduler::reset() {
   processes_.clear();
+  announced_.clear();
   history_.clear();
 }
 
@@ -87,42 +91,57 @@ void tm4_scheduler::subframe_over(std::int64_t local, int absolute, bool transmi
 }
 
 bool tm4_scheduler::own_use(std::int64_t y) const {
+  // A place that a process reserved and gave up is as taken as any other UE's: who used it would be known for the one who reserved it.
+  if (std::find(announced_.begin(), announced_.end(), y) != announced_.end()) return true;
   for (const auto& p : processes_) {
     if (p.block && p.gap != 0 && p.block_at + p.gap == y) return true;
     if (y == p.next || (p.gap != 0 && y == p.next + p.gap)) return true;
-    if (p.period != 0 && y > p.next && ((y - p.next) % p.period == 0 || (p.gap != 0 && (y - p.next - p.gap) % p.period == 0))) return true;
+    // Also before its next transmission: what starts there recurs in the same period.
+    if (p.period != 0 && p.next != never && ((y - p.next) % p.period == 0 || (p.gap != 0 && (y - p.next - p.gap) % p.period == 0))) return true;
   }
   return false;
+}
+
+bool tm4_scheduler::is_served(const tx_flow& f) const {
+  return std::any_of(processes_.begin(), processes_.end(), [&](const process& p) { return p.next != never && serves(p, f); });
+}
+
+/// The flow that one more process is to be selected for, if any.
+const tx_flow* tm4_scheduler::lacks_process(std::int64_t y, tx_flows& flows) const {
+  // A process that has not sent yet will carry what waits; another one only for more than that.
+  auto fresh = std::count_if(processes_.begin(), processes_.end(), [](const process& p) { return p.next != never && !p.flow; });
+  const auto waiting = flows.waiting();
+  for (const auto* f : waiting)
+    if (!is_served(*f) && fresh-- == 0) return f;
+  for (const auto* f : waiting) {
+    std::size_t coming = 0;
+    for (const auto& p : processes_)
+      if ((!p.flow || serves(p, *f)) && p.next >= y && p.next - y <= reservation_t2) coming += static_cast<std::size_t>(octets_of(p.count));
+    if (flows.backlog(*f) > coming) return f;
+  }
+  return nullptr;
 }
 
 void tm4_scheduler::decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out) {
   const std::int64_t y = index_of(local, absolute);
   if (y < 0) return;
-  if (static_cast<int>(processes_.size()) < config_.max_processes && flows.any_waiting()) {
-    // A process that has not sent yet will carry what waits; another one only for more than that.
-    flows.prepare(2 * block_capacity(), now);
-    std::size_t waiting = 0, coming = 0;
-    const auto w = flows.waiting();
-    for (const auto* f : w) waiting += flows.backlog(*f);
-    for (const auto& p : processes_)
-      if (p.next > y && p.next - y <= reservation_t2) coming += static_cast<std::size_t>(octets_of(p.count));
-    if (waiting > coming || w.size() > processes_.size()) select(y, flows, now);
-  }
+  std::erase_if(announced_, [&](std::int64_t at) { return at < y; });
+  const bool may_select = static_cast<int>(processes_.size()) < config_.max_processes;
+  const bool due = std::any_of(processes_.begin(), processes_.end(), [&](const process& p) { return p.next == y; });
+  if ((may_select || due) && flows.any_waiting()) flows.prepare(2 * block_capacity(), now);
+  if (may_select)
+    if (const tx_flow* f = lacks_process(y, flows)) select(y, *f, flows);
   fill(y, absolute, flows, now, out);
 }
 
-void tm4_scheduler::select(std::int64_t y, tx_flows& flows, time_ms now) {
-  (void)now;
-  std::size_t backlog = 0;
-  for (const auto* f : flows.waiting()) backlog = std::max(backlog, flows.backlog(*f));
-  if (backlog == 0) return;
+void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flows) {
+  const std::size_t backlog = flows.backlog(f);
   process p;
-  p.count = config_.max_subchannels;
-  for (int c = 1; c <= config_.max_subchannels; ++c)
-    if (static_cast<std::size_t>(octets_of(c)) >= backlog + 24) {
-      p.count = c;
-      break;
-    }
+  for (int c = 1; c <= config_.max_subchannels; ++c) {
+    if (octets_of(c) == 0) continue;
+    p.count = c;
+    if (static_cast<std::size_t>(octets_of(c)) >= backlog + 24) break;
+  }
   p.period = config_.reservation_period_ms;
   p.counter = p.period != 0 ? draw_counter(p.period) : 1;
   selection_request q;
@@ -169,7 +188,7 @@ void tm4_scheduler::select(std::int64_t y, tx_flows& flows, time_ms now) {
   ++counters_.grants;
 }
 
-void tm4_scheduler::emit(const process& p, bool second, int absolute, subframe_transmission& out) {
+void tm4_scheduler::emit(const process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out) {
   phy::sci_format1 sci;
   sci.priority = static_cast<std::uint8_t>(config_.priority - 1);
   sci.resource_reservation = static_cast<std::uint8_t>(reservation_code(p.last ? 0 : p.period));
@@ -185,14 +204,47 @@ void tm4_scheduler::emit(const process& p, bool second, int absolute, subframe_t
   static constexpr int shifts[] = {0, 3, 6, 9};  // TS 36.211 9.8: drawn for each transmission
   out.pscch = pscch_transmission{{prb, shifts[random_.below(4)]}, sci};
   out.pssch = pssch_transmission{*config, p.block};
+  if (!p.last && p.period != 0) announced_.push_back(y + p.period);
   ++counters_.pscch;
   ++counters_.pssch;
+}
+
+/// What the process carries next: of its own flow, or if it has none yet of the most urgent that no process serves.
+tx_flow* tm4_scheduler::next_flow(const process& p, std::int64_t y, tx_flows& flows) const {
+  // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a lost
+  // first transmission would let a later block overtake.
+  const auto held = [&](const tx_flow& f) {
+    return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
+      return &o != &p && serves(o, f) && (o.again > 0 || (o.block && o.gap != 0 && o.block_at + o.gap >= y));
+    });
+  };
+  tx_flow* second_choice = nullptr;
+  for (auto* f : flows.waiting()) {
+    if (held(*f) || (p.flow && !serves(p, *f))) continue;
+    if (p.flow || !is_served(*f)) return f;
+    if (second_choice == nullptr) second_choice = f;
+  }
+  return second_choice;
+}
+
+/// NOT 3GPP: a process serves one flow, so it gives way once another flow waits and no process is left for it: at once where it carried nothing,
+/// where its flow has another one and for signalling, else after some blocks. Two links and PC5-S share two processes in turns.
+bool tm4_scheduler::must_yield(const process& p, tx_flows& flows) const {
+  int others = 0, own = 0;  // processes that are free for another flow or soon will be; that serve this one's flow
+  for (const auto& o : processes_) {
+    others += &o != &p && (!o.flow || o.next == never);
+    own += o.next != never && o.flow == p.flow;
+  }
+  others += config_.max_processes - static_cast<int>(processes_.size());
+  for (const auto* f : flows.waiting())
+    if (!is_served(*f) && others-- <= 0) return p.flow && (!p.block || own > 1 || f->has_signalling() || p.turns >= blocks_a_turn);
+  return false;
 }
 
 void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out) {
   for (auto& p : processes_) {
     if (p.block && p.gap != 0 && y == p.block_at + p.gap) {
-      if (!out.pssch && pool_.contains(absolute)) emit(p, true, absolute, out);
+      if (!out.pssch && pool_.contains(absolute)) emit(p, true, y, absolute, out);
       p.block.reset();
       p.last = false;
       continue;
@@ -201,28 +253,15 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
     while (p.next < y && p.period != 0) p.next += p.period;
     if (p.next != y) continue;
     p.block.reset();
-    auto waiting = flows.waiting();
-    // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a lost
-    // first transmission would let a later block overtake.
-    std::erase_if(waiting, [&](const tx_flow* f) {
-      return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
-        const bool pending = o.again > 0 || (o.block && o.gap != 0 && o.block_at + o.gap >= y);
-        return &o != &p && pending && o.src == f->src && o.dst == f->dst;
-      });
-    });
+    const bool usable = !out.pssch && pool_.contains(absolute);
+    tx_flow* f = usable && p.again == 0 ? next_flow(p, y, flows) : nullptr;
     auto octets = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(octets_of(p.count)));
-    if (p.again > 0 && !out.pssch && pool_.contains(absolute)) {
+    if (p.again > 0 && usable) {
       p.block = p.kept;
-      p.block_at = y;
-      p.missed = 0;
       if (--p.again == 0) p.kept.reset();
-    } else if (!out.pssch && pool_.contains(absolute) && !waiting.empty() &&
-        flows.build(*waiting.front(), sl_sch_version::v2x, *octets, now)) {
+    } else if (f != nullptr && flows.build(*f, sl_sch_version::v2x, *octets, now)) {
       p.block = std::move(octets);
-      p.src = waiting.front()->src;
-      p.dst = waiting.front()->dst;
-      p.block_at = y;
-      p.missed = 0;
+      p.flow = {f->src, f->dst};
       p.again = config_.repeat - 1;
       p.kept = p.again > 0 ? p.block : nullptr;
       ++counters_.blocks;
@@ -230,20 +269,27 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       ++p.missed;
       ++counters_.unused;
     }
-    bool keep = p.period != 0 && p.missed < config_.reselect_after;
-    if (keep && --p.counter == 0) {
-      keep = random_.chance(config_.prob_resource_keep);
-      if (keep) p.counter = draw_counter(p.period);
-      else ++counters_.reselections;
+    // TS 36.321 5.14.1.1: resources go that were not used so many times in a row, or for a second.
+    bool keep = p.period != 0 && p.missed < config_.reselect_after && p.missed * p.period < unused_limit;
+    if (p.block) {
+      p.block_at = y;
+      p.missed = 0;
+      ++p.turns;
+      // 5.14.1.2.2: the counter counts PDUs that are sent. It is asked one PDU ahead: the last one announces no reservation.
+      if (keep && --p.counter == 0) {
+        keep = random_.chance(config_.prob_resource_keep);
+        if (keep) p.counter = draw_counter(p.period);
+        else ++counters_.reselections;
+      }
     }
+    if (keep && p.again == 0 && must_yield(p, flows)) keep = false;
     p.last = !keep;
     if (!keep) p.again = 0, p.kept.reset();
-    if (p.block) emit(p, false, absolute, out);
-    if (keep) p.next = y + p.period;
-    else p.next = INT64_MAX / 2;
+    if (p.block) emit(p, false, y, absolute, out);
+    p.next = keep ? y + p.period : never;
   }
   std::erase_if(processes_, [&](const process& p) {
-    const bool over = p.next < y || p.next == INT64_MAX / 2;
+    const bool over = p.next < y || p.next == never;
     return over && (!p.block || p.gap == 0 || p.block_at + p.gap <= y);
   });
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "mac/random.h"
@@ -61,17 +62,25 @@ class tm4_scheduler {
     int counter = 1;                  ///< SL_RESOURCE_RESELECTION_COUNTER
     int missed = 0;
     bool last = false;                ///< the period ends with this block: no reservation is announced
+    int turns = 0;                    ///< blocks sent
     transport_block block;
-    l2_id src = 0, dst = 0;           ///< of the block
+    /// The flow of the first block; no other may use the process. A reservation that outlived the flow would tell whoever listens
+    /// that two layer-2 IDs, or two links, belong to one UE.
+    std::optional<std::pair<l2_id, l2_id>> flow;
     std::int64_t block_at = -1;       ///< initial transmission of `block`
     int again = 0;                    ///< repetitions of `kept` still to come
     transport_block kept;
   };
-  void select(std::int64_t y, tx_flows& flows, time_ms now);
+  void select(std::int64_t y, const tx_flow& f, const tx_flows& flows);
+  const tx_flow* lacks_process(std::int64_t y, tx_flows& flows) const;
+  bool serves(const process& p, const tx_flow& f) const { return p.flow && *p.flow == std::pair{f.src, f.dst}; }
+  bool is_served(const tx_flow& f) const;
+  tx_flow* next_flow(const process& p, std::int64_t y, tx_flows& flows) const;
+  bool must_yield(const process& p, tx_flows& flows) const;
   std::int64_t index_of(std::int64_t local, int absolute) const;
   bool own_use(std::int64_t y) const;
   void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
-  void emit(const process& p, bool second, int absolute, subframe_transmission& out);
+  void emit(const process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
   /// Octets of a block on so many sub-channels; 0: too small to carry anything.
   int octets_of(int count) const;
   int draw_counter(int period);
@@ -81,6 +90,7 @@ class tm4_scheduler {
   scheduling_random& random_;
   sensing_history history_;
   std::deque<process> processes_;
+  std::deque<std::int64_t> announced_;  ///< subframes that own SCIs have reserved, also of processes that have ended since
   std::vector<candidate_resource> candidates_;
   std::vector<std::uint8_t> usable_;
   scheduler_counters counters_;

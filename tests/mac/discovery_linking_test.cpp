@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/mac/sim_air.h"
@@ -158,3 +159,99 @@ TEST_P(discovery_places, tell_no_linker_whose_a_message_is_across_rotations_or_p
 }
 INSTANTIATE_TEST_SUITE_P(modes, discovery_places, testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
                          [](const auto& i) { return "tm" + std::to_string(static_cast<int>(i.param)); });
+
+namespace {
+/// Every place that an SCI of one UE reserved, and which flow its next transmission there belonged to.
+struct reservations {
+  std::uint64_t reserved = 0, same_flow = 0, new_ids = 0, other_link = 0, announced_none = 0;
+};
+
+reservations watch_reservations(std::uint64_t seed, int processes, double keep, std::uint64_t& epochs) {
+  air_config a;
+  a.seed = seed;
+  sim_air air(a);
+  auto c = default_ue_config(phy::transmission_mode::tm4, 25);
+  c.tm4.max_processes = processes;
+  c.tm4.prob_resource_keep = keep;
+  security::ue_config s;
+  s.links.epochs.min_ms = 1000, s.links.epochs.max_ms = 2000;
+  auto& mary = air.add("mary", c, s);
+  auto& john = air.add("john", c, s);
+  auto& peter = air.add("peter", c, s);
+  air.permit(mary, john);
+  air.permit(john, peter);
+  const auto pool = *phy::v2x_pool::make(c.v2x);
+  struct user {
+    std::uint32_t src, dst;
+    bool operator==(const user&) const = default;
+  };
+  std::map<std::uint32_t, int> link_of;  // of John's own L2 IDs: the peer
+  std::map<std::tuple<int, std::int64_t, int>, user> reserved;
+  struct crossing {
+    user before, after;
+  };
+  std::vector<crossing> crossings;
+  reservations r;
+  auto pdu = std::make_unique<sl_sch_pdu>();
+  air.on_air = [&](int node, const subframe_transmission& t) {
+    if (!t.pssch) return;
+    ASSERT_EQ(parse(*t.pssch->block, *pdu), sl_sch_status::ok);
+    const user u{pdu->header.src, pdu->header.dst};
+    const std::int64_t cycle = (t.subframe - t.absolute_subframe + 1000 * dfn_subframes) / dfn_subframes;
+    const std::int64_t k = cycle * pool.set_size() + pool.index_of(t.absolute_subframe);
+    const int prb = t.pscch->config.prb;
+    if (const auto x = reserved.find({node, k, prb}); x != reserved.end()) {
+      if (x->second == u) ++r.same_flow;
+      else crossings.push_back({x->second, u});
+      reserved.erase(x);
+    }
+    const auto& sci = std::get<phy::sci_format1>(t.pscch->sci);
+    if (sci.resource_reservation == 0) {
+      ++r.announced_none;
+      return;
+    }
+    ++r.reserved;
+    reserved[{node, k + c.tm4.reservation_period_ms, prb}] = u;
+    std::erase_if(reserved, [&](const auto& x) { return std::get<1>(x.first) < k - 100; });
+  };
+  EXPECT_TRUE(air.run_until([&] { return john.established.size() == 2; }, 30'000));
+  std::mt19937 rng(static_cast<unsigned>(seed));
+  for (int i = 0; i < 3000; ++i) {
+    for (const auto& [x, y] : {std::pair{&mary, &john}, {&john, &mary}, {&john, &peter}, {&peter, &john}})
+      if (rng() % 3 != 0) x->mac().send(x->id_of(*y), security::sdu_type::ip, std::vector<std::uint8_t>(20 + rng() % 300, 1));
+    // Which link an ID belongs to, for the two kinds of crossing.
+    for (auto* peer : {&mary, &peter})
+      if (const auto l = john.sec().links().link_with(john.id_of(*peer)))
+        if (const auto info = john.sec().links().info(*l, 0)) link_of[info->own_l2] = peer->index();
+    air.run(20 + static_cast<std::int64_t>(rng() % 40));
+  }
+  for (const auto& x : crossings) {
+    const auto before = link_of.find(x.before.src), after = link_of.find(x.after.src);
+    const bool both = before != link_of.end() && after != link_of.end();
+    ++(both && before->second != after->second ? r.other_link : r.new_ids);
+  }
+  for (const auto& n : air.nodes())
+    for (const auto& [peer, k] : n.epochs) epochs += static_cast<std::uint64_t>(k);
+  return r;
+}
+}  // namespace
+
+TEST(tm4_reservations, are_used_by_no_other_flow_than_the_one_that_made_them) {
+  for (const auto& [processes, keep] : {std::pair{2, 0.4}, {2, 0.8}, {1, 0.0}, {4, 0.4}}) {
+    reservations sum;
+    std::uint64_t epochs = 0;
+    for (const std::uint64_t seed : {1, 2, 3}) {
+      const auto r = watch_reservations(seed, processes, keep, epochs);
+      sum.reserved += r.reserved, sum.same_flow += r.same_flow, sum.new_ids += r.new_ids, sum.other_link += r.other_link;
+      sum.announced_none += r.announced_none;
+    }
+    printf("  %d processes, probResourceKeep %.1f: %llu epochs, %llu reserved places: %llu used by their flow, %llu under other identifiers, %llu by another link; "
+           "%llu transmissions reserved none\n", processes, keep, static_cast<unsigned long long>(epochs), static_cast<unsigned long long>(sum.reserved),
+           static_cast<unsigned long long>(sum.same_flow), static_cast<unsigned long long>(sum.new_ids), static_cast<unsigned long long>(sum.other_link),
+           static_cast<unsigned long long>(sum.announced_none));
+    EXPECT_GE(epochs, 500U);
+    EXPECT_GE(sum.same_flow, 10'000U) << "control: the linker sees reservations and their use";
+    EXPECT_EQ(sum.new_ids, 0U);
+    EXPECT_EQ(sum.other_link, 0U);
+  }
+}
