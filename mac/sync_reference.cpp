@@ -127,7 +127,8 @@ void sync_reference::follow(const candidate& c, sync_actions& out) {
                     std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
   role_ = sync_role::follower;
   dfn_offset_ = c.dfn_offset;
-  out.shift_samples = c.timing_offset_samples;
+  const double shift = c.timing_offset_samples;  // c may be one of heard_
+  out.shift_samples += shift;
   out.timing_changed = out.timing_changed || jump;
   out.role_changed = true;
   current_ = c;
@@ -135,7 +136,7 @@ void sync_reference::follow(const candidate& c, sync_actions& out) {
   n_sl_id_ = !c.in_coverage && c.n_sl_id < first_oon_id ? c.n_sl_id + first_oon_id : c.n_sl_id;
   // The other offset, so that the reference stays audible while we transmit.
   tx_offset_ = c.slss_offset == config_.offset_1 ? config_.offset_2 : config_.offset_1;
-  for (auto& h : heard_) h.timing_offset_samples -= out.shift_samples;
+  for (auto& h : heard_) h.timing_offset_samples -= shift;
   current_.timing_offset_samples = 0;
 }
 
@@ -157,7 +158,7 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     c.in_coverage = h.in_coverage;
     c.dfn_offset = dfn_offset;
     c.last_heard = h.local_subframe;
-    c.timing_offset_samples = h.timing_offset_samples;
+    c.timing_offset_samples = h.timing_offset_samples - out.shift_samples;  // measured before what this call has tracked
     c.slss_offset = static_cast<int>(modulo(h.dfn_subframe, period));
     // Layer-3 filtering with a = 1/2 (TS 36.331 5.5.3.2, filterCoefficient fc4).
     c.s_rsrp_dbm = fresh ? h.s_rsrp_dbm : 0.5 * c.s_rsrp_dbm + 0.5 * h.s_rsrp_dbm;

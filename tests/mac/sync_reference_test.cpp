@@ -2,6 +2,7 @@
 // others' SLSS with a given S-RSRP, and cannot hear while it transmits.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <deque>
 #include <memory>
@@ -283,4 +284,29 @@ TEST(sync_reference, the_own_identity_with_another_timing_is_drawn_anew_but_not_
   with(300);
   // A new identity; where it is the larger one, the UE follows the other reference at once.
   EXPECT_TRUE(s.n_sl_id() != id || s.role() == sync_role::follower);
+}
+
+TEST(sync_reference, a_change_of_reference_and_tracking_in_one_call_add_up) {
+  for (const bool other_first : {false, true}) {
+    std::mt19937 rng(5);
+    sync_reference s({}, 25, [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); }, &rng);
+    const auto at = [](int id, std::int64_t n, double offset, double rsrp) { return slss_heard{id, false, static_cast<int>(n % 10240), n, rsrp, offset}; };
+    std::int64_t n = 17;
+    for (; s.role() != sync_role::follower; n += 40) {
+      ASSERT_LT(n, 10'000);
+      const auto h = at(180, n, 0, -80);
+      s.step(n, {&h, 1});
+    }
+    ASSERT_EQ(s.reference_id(), 180);
+    double shift = 0;
+    for (int i = 0; s.reference_id() == 180; ++i, n += 40) {
+      ASSERT_LT(i, 20);
+      // True offsets: the reference 20 samples from where we started, a better one (smaller identity, stronger) 200.
+      const std::array both{at(other_first ? 170 : 180, n, (other_first ? 200 : 20) - shift, other_first ? -60 : -80),
+                            at(other_first ? 180 : 170, n, (other_first ? 20 : 200) - shift, other_first ? -80 : -60)};
+      shift += s.step(n, both).shift_samples;
+    }
+    EXPECT_EQ(s.reference_id(), 170);
+    EXPECT_NEAR(shift, 200, 1e-6) << other_first;
+  }
 }
