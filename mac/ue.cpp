@@ -6,6 +6,8 @@ namespace prose::mac {
 
 namespace {
 constexpr std::int64_t tick_subframes = 100;  // the security sublayer wants 100 ms at most
+/// A half-open set-up that was given up without a word: longer than it lives in the security sublayer (8 s).
+constexpr time_ms setup_lifetime_ms = 10'000;
 constexpr std::size_t max_wanted_queries = 16;
 std::uint32_t draw(void* r) { return static_cast<std::uint32_t>(static_cast<scheduling_random*>(r)->next() >> 32); }
 
@@ -103,6 +105,7 @@ void ue::step(const step_input& in, step_output& out) {
     security_.tick(now_, actions_);
     rx_.invalidate_destinations();
     flows_.expire(now_);
+    std::erase_if(setups_, [&](const auto& s) { return now_ - s.second.since > setup_lifetime_ms; });
     rx_.expire(now_);
   }
   if (!queries_.empty() && slot_) {
@@ -188,7 +191,6 @@ void ue::try_connect(const security::peer_heard& h, step_output& out) {
   if (!config_.auto_connect && !wanted_.contains(h.peer)) return;
   if (security_.link_with(h.peer)) return;
   if (const auto at = connect_not_before_.find(h.peer); at != connect_not_before_.end() && now_ < at->second) return;
-  // Many UEs hear an announcement at once; those of them that answer spread over a second.
   if (security_.connect(h, now_, actions_)) {
     setups_[h.peer] = {now_, 0, 0};
     rx_.invalidate_destinations();
@@ -216,7 +218,7 @@ void ue::apply(security::actions& actions, step_output& out) {
                    },
                    [&](security::link_established& e) {
                      const auto info = security_.info(e.link, now_);
-                     const auto s = setups_[e.peer];
+                     const auto s = setups_.try_emplace(e.peer, setup{now_}).first->second;
                      setups_.erase(e.peer);
                      wanted_.erase(e.peer);
                      connect_not_before_.erase(e.peer);

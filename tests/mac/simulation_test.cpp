@@ -124,6 +124,30 @@ TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale
   EXPECT_EQ(john.mac().counters().tx.sdus_expired, expired);
 }
 
+TEST(simulation, an_attempt_that_died_half_open_is_not_counted_with_the_next_one) {
+  sim_air air({});
+  auto passive = tm2();
+  passive.auto_connect = false;
+  auto& john = air.add("john", passive);
+  auto& peter = air.add("peter", tm2());
+  air.permit(john, peter);
+  bool deaf = false;
+  air.hears = [&](int from, int) { return !deaf || from != john.index(); };
+  ASSERT_TRUE(air.run_until([&] { return peter.mac().counters().scheduler.blocks > 0; }, 20'000));
+  deaf = true;
+  air.run(40'000);
+  ASSERT_EQ(peter.failed[0], 1);
+  ASSERT_GT(john.mac().counters().scheduler.blocks, 0U) << "John had answered";
+  deaf = false;
+  ASSERT_TRUE(air.run_until([&] { return linked(john, peter); }, 60'000));
+  for (auto* n : {&john, &peter})
+    for (const auto& e : n->events)
+      if (const auto* l = std::get_if<ev_link_established>(&e)) {
+        EXPECT_LT(l->duration_ms, 5000) << n->name();
+        EXPECT_LT(l->frames, 40U) << n->name();
+      }
+}
+
 namespace {
 /// How many of `runs` set-ups succeed, and how long they take, while somebody jams all of every other SC period but discovery.
 int set_ups_under_a_half_duty_jammer(time_ms spread, int runs, double& mean_s, double& worst_s) {
