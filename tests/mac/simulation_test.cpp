@@ -124,6 +124,42 @@ TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale
   EXPECT_EQ(john.mac().counters().tx.sdus_expired, expired);
 }
 
+TEST(simulation, in_tm4_busy_links_and_a_new_one_share_two_processes) {
+  sim_air air({});
+  const auto c = default_ue_config(phy::transmission_mode::tm4, 25);
+  auto& john = air.add("john", c);
+  std::array<sim_node*, 3> others{&air.add("mary", c), &air.add("peter", c), &air.add("ann", c)};
+  for (auto* o : others) {
+    air.permit(john, *o);
+    o->keep_data = false;
+  }
+  others[2]->kill();
+  const auto all_busy_for = [&](int ms) {
+    std::array<std::uint64_t, 3> got{};
+    for (std::size_t i = 0; i < 3; ++i) got[i] = others[i]->received_octets[0];
+    for (int i = 0; i < ms / 20; ++i) {
+      for (auto* o : others)
+        if (linked(john, *o))
+          for (int k = 0; k < 3; ++k) john.mac().send(john.id_of(*o), security::sdu_type::ip, numbered(k, 1000));
+      air.run(20);
+    }
+    for (std::size_t i = 0; i < 3; ++i) got[i] = (others[i]->received_octets[0] - got[i]) * 8 / static_cast<std::uint64_t>(ms);
+    return got;
+  };
+  ASSERT_TRUE(air.run_until([&] { return linked(john, *others[0]) && linked(john, *others[1]); }, 20'000));
+  const auto two = all_busy_for(10'000);
+  others[2]->restart();
+  others[2]->keep_data = false;
+  (void)all_busy_for(10'000);
+  ASSERT_TRUE(linked(john, *others[2])) << "PC5-S gets its turn";
+  const auto three = all_busy_for(10'000);
+  printf("  kbit/s of two busy links: %llu, %llu; of three: %llu, %llu, %llu\n", static_cast<unsigned long long>(two[0]), static_cast<unsigned long long>(two[1]),
+         static_cast<unsigned long long>(three[0]), static_cast<unsigned long long>(three[1]), static_cast<unsigned long long>(three[2]));
+  EXPECT_GE(std::min(two[0], two[1]), 100U);
+  EXPECT_GE(two[0] + two[1], 220U);
+  for (const auto r : three) EXPECT_GE(r, 50U);
+}
+
 TEST(simulation, an_attempt_that_died_half_open_is_not_counted_with_the_next_one) {
   sim_air air({});
   auto passive = tm2();
