@@ -101,7 +101,11 @@ public:
   }
   /// The first complaint, or a key that nothing asked for.
   result<void> finish() {
-    if (error_.empty() && !object_.empty()) error_ = "unknown key '" + object_.begin().key().substr(0, 32) + "'";
+    // The peer's own text is repeated only where it is a plain word: this line goes to the other side and to a terminal.
+    if (error_.empty() && !object_.empty()) {
+      const std::string& key = object_.begin().key();
+      error_ = valid_name(key) ? "unknown key '" + key + "'" : "unknown key";
+    }
     if (!error_.empty()) return fail(error_);
     return {};
   }
@@ -135,7 +139,8 @@ template <class... F>
 overloaded(F...) -> overloaded<F...>;
 
 std::string padded(const json& j, std::size_t granularity_bytes) {
-  std::string text = j.dump();
+  // A text that is not UTF-8 must not throw: replaced, the message still goes out.
+  std::string text = j.dump(-1, ' ', false, json::error_handler_t::replace);
   constexpr std::string_view opening = ",\"pad\":\"";
   const std::size_t least = text.size() + opening.size() + 1;
   const std::size_t target = (least + granularity_bytes - 1) / granularity_bytes * granularity_bytes;

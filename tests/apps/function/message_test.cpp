@@ -43,6 +43,23 @@ TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
   EXPECT_FALSE(parse_request(std::string(8000, '[')));
 }
 
+TEST(function_message, a_refusal_repeats_no_foreign_text_and_can_always_be_told) {
+  // 31 octets and then one of two: cutting it anywhere near 32 leaves half a character.
+  const std::vector<std::string> keys{std::string(31, 'a') + "\u00e9", "\x1b[2J", std::string(1000, 'k'), ""};
+  for (const auto& key : keys) {
+    const auto r = parse_request("{\"op\":\"list\",\"" + key + "\":1}");
+    ASSERT_FALSE(r);
+    const auto told = parse_answer(to_text(answer(error_answer{r.error().message})));
+    ASSERT_TRUE(told) << told.error().message;
+    EXPECT_EQ(std::get<error_answer>(*told).reason, r.error().message);
+    if (!key.empty()) {
+      EXPECT_EQ(r.error().message.find(key), std::string::npos);
+    }
+  }
+  EXPECT_EQ(parse_request(R"({"op":"list","extra":1})").error().message, "unknown key 'extra'");
+  EXPECT_NO_THROW(to_text(answer(error_answer{"half a character: \xc3"})));
+}
+
 TEST(function_message, answers_survive_and_have_coarse_lengths) {
   const std::vector<answer> all{hello{.server = "function.example", .challenge = {1}, .ephemeral = {{2}}},
                                 done_answer{}, error_answer{"no"}, list_answer{{"a", "b"}, {{"c", {{3}}}}},

@@ -206,8 +206,9 @@ TEST_F(function_server, a_server_with_another_name_is_refused) {
   EXPECT_FALSE(client::connect({.port = other.port(), .server_name = "function.example", .identity = mary_.identity}));
 }
 
-apps::file_descriptor plain_connection(int port) {
+apps::file_descriptor plain_connection(int port, int receive_buffer = 0) {
   apps::file_descriptor fd(socket(AF_INET, SOCK_STREAM, 0));
+  if (receive_buffer > 0) setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   sockaddr_in a{};
   a.sin_family = AF_INET;
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -240,6 +241,63 @@ TEST_F(function_server, garbage_and_silence_harm_nobody_else) {
   // All hostile connections are closed by now; only Mary's is left.
   EXPECT_EQ(s.counters().open.load(), 1U);
   EXPECT_GE(s.counters().failed_handshakes.load() + s.counters().timed_out.load(), 100U);
+}
+
+// A TLS connection of a UE without the client's manners: whatever is written goes out as it is.
+class raw_connection {
+public:
+  raw_connection(const tls_identity& identity, int port, int receive_buffer = 0)
+      : fd_(plain_connection(port, receive_buffer)), context_(tls_context::client(identity)) {
+    tls_ = std::make_unique<tls_connection>(
+        std::move(*tls_connection::make(*context_, fd_.get(), "function.example")));
+    while (true) {
+      const auto status = tls_->handshake();
+      if (status == tls_status::done) break;
+      if (status == tls_status::failed || status == tls_status::closed) {
+        ADD_FAILURE() << tls_->failure();
+        break;
+      }
+      usleep(1000);
+    }
+  }
+  /// False: the socket takes no more now.
+  bool write(std::string_view bytes) { return tls_->write({bytes.data(), bytes.size()}).status == tls_status::done; }
+  /// The next answer, parsed; nothing when the connection ends or after `seconds`.
+  std::optional<answer> read(double seconds = 5) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    std::array<char, 4096> chunk;
+    while (true) {
+      if (auto m = in_.next()) {
+        auto a = parse_answer(*m);
+        EXPECT_TRUE(a) << a.error().message;
+        return a ? std::optional(std::move(*a)) : std::nullopt;
+      }
+      const auto got = tls_->read(chunk);
+      if (got.status == tls_status::done && in_.add({chunk.data(), got.n})) continue;
+      if (got.status != tls_status::want_read || std::chrono::steady_clock::now() > end) return std::nullopt;
+      usleep(500);
+    }
+  }
+
+private:
+  apps::file_descriptor fd_;
+  result<tls_context> context_;
+  std::unique_ptr<tls_connection> tls_;
+  frame_reader in_{max_answer_bytes};
+};
+
+TEST_F(function_server, a_request_with_half_a_character_where_a_key_is_cut_is_only_refused) {
+  running_server s(*folder_, "function.example");
+  raw_connection m(mary_.identity, s.port());
+  ASSERT_TRUE(m.read());  // hello
+  ASSERT_TRUE(m.write(frame("{\"op\":\"list\",\"" + std::string(31, 'a') + "\u00e9\":1}")));
+  const auto refused = m.read();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(std::get<error_answer>(*refused).reason, "unknown key");
+  ASSERT_TRUE(m.write(frame(to_text(request(list_request{})))));
+  const auto listed = m.read();
+  ASSERT_TRUE(listed);
+  EXPECT_TRUE(std::holds_alternative<list_answer>(*listed));
 }
 
 TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_off) {
