@@ -72,6 +72,7 @@ struct connection {
   std::optional<security::ephemeral_private_key> ephemeral;
   frame_reader in{max_request_bytes};
   bool mid_frame = false;
+  bool held_back = false;  // requests wait until it has taken its answers
   std::string out;
   std::optional<changes_request> waiting;
   time_point deadline;  // of what it is doing now; then it is closed (a long poll: answered)
@@ -161,6 +162,8 @@ struct server::state {
       }
       const int on = 1;
       setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      if (config.send_buffer_bytes > 0)
+        setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &config.send_buffer_bytes, sizeof config.send_buffer_bytes);
       auto session = tls_connection::make(tls, fd.get(), "");
       if (!session) {
         ++counters.refused_connections;
@@ -266,7 +269,10 @@ struct server::state {
   bool read_requests(connection& c) {
     std::array<char, 4096> chunk;
     for (std::size_t handled = 0; handled < max_requests_per_turn;) {
-      if (c.out.size() > max_queued_bytes) return true;  // it must take its answers first
+      if (c.out.size() > max_queued_bytes) {  // it must take its answers first
+        c.held_back = true;
+        return true;
+      }
       if (auto message = c.in.next()) {
         ++handled;
         c.mid_frame = false;
@@ -297,6 +303,11 @@ struct server::state {
       if (sent.status != tls_status::done) return false;
       c.out.erase(0, sent.n);
       if (c.out.empty() && !c.waiting && !c.mid_frame) c.deadline = after(config.limits.idle_s);
+    }
+    // What it sent meanwhile may lie in our buffers, where the socket does not show it.
+    if (c.held_back && c.out.size() <= max_queued_bytes) {
+      c.held_back = false;
+      again.push_back(c.fd.get());
     }
     watch(c, EPOLL_CTL_MOD);
     return true;

@@ -43,6 +43,7 @@ struct server_config {
   application_config application;
   std::set<std::string> denied;             ///< users whose certificates are refused though they have not expired
   tls_secret_observer observe_secret = {};  ///< for tests
+  int send_buffer_bytes = 0;                ///< of each connection's socket; 0: the system's; for tests
 };
 
 /// What happened, for an audit log: never a key, a proof or the content of an answer.

@@ -242,6 +242,7 @@ struct tls_connection::state {
   tls_context::state* context = nullptr;
   int socket = -1;
   int last_code = 0;
+  std::size_t in_record = 0;  // octets of a write that has not ended
   std::array<std::uint8_t, 32> fingerprint{};
   std::string psk_identity;
 
@@ -306,7 +307,11 @@ tls_io tls_connection::read(std::span<char> out) {
 }
 
 tls_io tls_connection::write(std::span<const char> in) {
-  const int n = mbedtls_ssl_write(&s_->ssl, reinterpret_cast<const unsigned char*>(in.data()), in.size());
+  // mbedTLS wants an interrupted write repeated with the same arguments: with a longer buffer it would count what it has
+  // never seen as written.
+  const std::size_t size = s_->in_record != 0 ? std::min(s_->in_record, in.size()) : in.size();
+  const int n = mbedtls_ssl_write(&s_->ssl, reinterpret_cast<const unsigned char*>(in.data()), size);
+  s_->in_record = n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE ? size : 0;
   return {s_->status_of(n), n > 0 ? static_cast<std::size_t>(n) : 0};
 }
 

@@ -74,6 +74,8 @@ public:
 
   tls_status handshake();
   tls_io read(std::span<char> out);
+  /// After want_read or want_write the next call must bring the same octets again, and may bring more behind them: TLS has
+  /// taken the first ones into a record, and only they count as written by the next call.
   tls_io write(std::span<const char> in);
   void close_notify();
   /// Name of the cipher suite; empty before the handshake is done.

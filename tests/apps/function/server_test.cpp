@@ -54,8 +54,7 @@ public:
 
 class running_server {
 public:
-  running_server(const authority_folder& f, const std::string& name, server_limits limits = {}) {
-    server_config c;
+  running_server(const authority_folder& f, const std::string& name, server_limits limits = {}, server_config c = {}) {
     c.port = 0;
     c.identity = f.identity(name);
     c.store_path = f.path + "/" + name + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".db";
@@ -298,6 +297,43 @@ TEST_F(function_server, a_request_with_half_a_character_where_a_key_is_cut_is_on
   const auto listed = m.read();
   ASSERT_TRUE(listed);
   EXPECT_TRUE(std::holds_alternative<list_answer>(*listed));
+}
+
+// The server's socket takes little, so its writes are interrupted while more answers line up behind them.
+TEST_F(function_server, a_slow_reader_gets_every_answer_and_in_order) {
+  server_limits limits;
+  limits.requests_per_second = limits.packets_per_second = 100'000;
+  server_config config;
+  config.application.echo = true;
+  config.send_buffer_bytes = 4096;
+  running_server s(*folder_, "function.example", limits, config);
+  ASSERT_TRUE(mary_.connect(s)->register_key(mary_.dh, mary_.key, "mary"));
+  raw_connection m(mary_.identity, s.port(), 4096);
+  ASSERT_TRUE(m.read());  // hello
+  constexpr int ahead = 400, rounds = 3;
+  int next = 0, sent = 0;
+  for (int round = 0; round < rounds; ++round) {
+    // As the socket takes them: one that waits would block the other direction too.
+    for (int i = 0; i < ahead; ++i, ++sent) {
+      const std::vector<std::uint8_t> number{static_cast<std::uint8_t>(sent), static_cast<std::uint8_t>(sent >> 8)};
+      const std::string request_frame = frame(to_text(request(data_request{number})));
+      for (int tries = 0; !m.write(request_frame); ++tries) {
+        ASSERT_LT(tries, 10'000);
+        usleep(500);
+      }
+    }
+    while (next < sent) {
+      const auto a = m.read();
+      ASSERT_TRUE(a) << "after " << next << " of " << sent;
+      if (const auto* d = std::get_if<data_answer>(&*a)) {
+        ASSERT_EQ(d->octets, (std::vector<std::uint8_t>{static_cast<std::uint8_t>(next), static_cast<std::uint8_t>(next >> 8)}));
+        ++next;
+      } else {
+        ASSERT_TRUE(std::holds_alternative<done_answer>(*a));
+      }
+    }
+  }
+  EXPECT_EQ(next, ahead * rounds);
 }
 
 TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_off) {
