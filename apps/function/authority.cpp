@@ -7,7 +7,9 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
+#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -73,8 +75,9 @@ result<void> write_new_file(const std::string& path, const char* text, mode_t mo
   if (fd < 0) return fail(path + ": " + std::strerror(errno));
   const std::size_t size = std::strlen(text);
   const bool ok = write(fd, text, size) == static_cast<ssize_t>(size) && fsync(fd) == 0;
-  if (close(fd) != 0 || !ok) return fail(path + ": cannot write");
-  return {};
+  if (close(fd) == 0 && ok) return {};
+  unlink(path.c_str());
+  return fail(path + ": cannot write");
 }
 
 // issuer empty: self-signed.
@@ -82,6 +85,13 @@ result<void> make_certificate(const std::string& folder, const std::string& name
                               std::optional<certificate_use> use, int valid_days, std::optional<std::int64_t> at_s) {
   if (!valid_name(name)) return fail("certificate name '" + name + "': accepted are 1 to 64 of a-z A-Z 0-9 . _ -");
   if (valid_days < 1 || valid_days > 36500) return fail("validity: accepted are 1 to 36500 days");
+  const std::string base = folder + "/" + name;
+  const std::string own_key = base + ".key", own_crt = base + ".crt";
+  // Neither or both: a new key beside an old certificate, or the other way round, would be of no use to anybody.
+  for (const auto& path : {own_key, own_crt}) {
+    struct stat there {};
+    if (lstat(path.c_str(), &there) == 0) return fail(path + ": " + std::strerror(EEXIST));
+  }
   random_source random;
   key_holder key;
   key_holder issuer_key;
@@ -111,6 +121,12 @@ result<void> make_certificate(const std::string& folder, const std::string& name
     code = mbedtls_pk_parse_keyfile(&issuer_key.pk, key_path.c_str(), nullptr);
 #endif
     if (code != 0) return failed(key_path, code);
+#if MBEDTLS_VERSION_MAJOR >= 3
+    code = mbedtls_pk_check_pair(&issuer_crt.crt.pk, &issuer_key.pk, mbedtls_ctr_drbg_random, &random.random);
+#else
+    code = mbedtls_pk_check_pair(&issuer_crt.crt.pk, &issuer_key.pk);
+#endif
+    if (code != 0) return fail(key_path + ": not the key of " + crt_path);
     char subject[256];
     if ((code = mbedtls_x509_dn_gets(subject, sizeof subject, &issuer_crt.crt.subject)) < 0)
       return failed(crt_path, code);
@@ -156,11 +172,12 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   std::array<unsigned char, 2048> key_pem{};
   if ((code = mbedtls_pk_write_key_pem(&key.pk, key_pem.data(), key_pem.size())) != 0)
     return failed("key of " + name, code);
-  const std::string base = folder + "/" + name;
-  auto ok = write_new_file(base + ".key", reinterpret_cast<const char*>(key_pem.data()), 0600);
+  auto ok = write_new_file(own_key, reinterpret_cast<const char*>(key_pem.data()), 0600);
   mbedtls_platform_zeroize(key_pem.data(), key_pem.size());
   if (!ok) return ok;
-  return write_new_file(base + ".crt", reinterpret_cast<const char*>(pem.data()), 0644);
+  ok = write_new_file(own_crt, reinterpret_cast<const char*>(pem.data()), 0644);
+  if (!ok) unlink(own_key.c_str());
+  return ok;
 }
 
 }  // namespace

@@ -22,11 +22,25 @@ std::string base64(std::span<const std::uint8_t> octets) {
   return text;
 }
 
+// A message is an object of lists of objects of values; nothing deeper is built, whatever arrives.
+constexpr int max_nesting = 3;
+
+json parse_shallow(std::string_view text) {
+  bool too_deep = false;
+  const auto shallow = [&](int depth, json::parse_event_t e, json&) {
+    const bool opens = e == json::parse_event_t::object_start || e == json::parse_event_t::array_start;
+    if (opens && depth >= max_nesting) too_deep = true;
+    return !too_deep;
+  };
+  json j = json::parse(text, shallow, false);
+  return too_deep ? json() : j;
+}
+
 // Reads one JSON object strictly: every key must be asked for exactly once, by the right type.
 class object_reader {
 public:
   explicit object_reader(std::string_view text) {
-    json j = json::parse(text, nullptr, false);
+    json j = parse_shallow(text);
     if (!j.is_object()) {
       error_ = "not a JSON object";
     } else {
@@ -45,6 +59,18 @@ public:
       return {};
     }
     return v.get<std::string>();
+  }
+  /// What a user or a server may be called; it reaches terminals and file names.
+  std::string name(const char* key) {
+    std::string v = text(key);
+    if (error_.empty() && !valid_name(v)) complain(key, "1 to 64 of a-z A-Z 0-9 . _ -");
+    return v;
+  }
+  /// One line that is safe on a terminal.
+  std::string line(const char* key, std::size_t max_bytes) {
+    std::string v = text(key, max_bytes);
+    if (!std::all_of(v.begin(), v.end(), [](char c) { return c >= ' ' && c <= '~'; })) complain(key, "printable ASCII");
+    return v;
   }
   std::int64_t integer(const char* key, std::int64_t min, std::int64_t max) {
     const json v = take(key);
@@ -92,12 +118,12 @@ public:
     return out;
   }
   std::vector<json> list(const char* key) {
-    const json v = take(key);
+    json v = take(key);
     if (!v.is_array()) {
       complain(key, "a list");
       return {};
     }
-    return v.get<std::vector<json>>();
+    return std::move(v.get_ref<json::array_t&>());
   }
   /// The first complaint, or a key that nothing asked for.
   result<void> finish() {
@@ -208,24 +234,24 @@ result<answer> parse_answer(std::string_view text) {
   const std::string kind = in.text("answer");
   if (kind == "hello") {
     hello h;
-    h.server = in.text("server");
+    h.server = in.name("server");
     h.challenge = in.octets<32>("challenge");
     h.ephemeral.octets = in.octets<32>("ephemeral");
     return finished<hello, answer>(in, std::move(h));
   }
   if (kind == "done") return finished<done_answer, answer>(in, {});
-  if (kind == "error") return finished<error_answer, answer>(in, {in.text("reason", 256)});
+  if (kind == "error") return finished<error_answer, answer>(in, {in.line("reason", 256)});
   if (kind == "list") {
     list_answer a;
     for (auto& j : in.list("granted")) {
-      if (!j.is_string())
+      if (!j.is_string() || !valid_name(j.get_ref<const std::string&>()))
         in.complain("granted", "a list of names");
       else
-        a.granted.push_back(j.get<std::string>());
+        a.granted.push_back(std::move(j.get_ref<std::string&>()));
     }
     for (auto& j : in.list("mutual")) {
       object_reader one(std::move(j));
-      mutual_peer p{one.text("name"), {one.octets<32>("key")}};
+      mutual_peer p{one.name("name"), {one.octets<32>("key")}};
       if (!one.finish()) in.complain("mutual", "a list of {name, key}");
       a.mutual.push_back(std::move(p));
     }
@@ -237,7 +263,7 @@ result<answer> parse_answer(std::string_view text) {
       object_reader one(std::move(j));
       change c;
       c.version = one.integer("version", 1, INT64_MAX);
-      c.peer = one.text("peer");
+      c.peer = one.name("peer");
       c.permitted = one.boolean("permitted");
       c.key.octets = one.octets<32>("key");
       if (!one.finish()) in.complain("changes", "a list of {version, peer, permitted, key}");
@@ -300,6 +326,8 @@ std::string_view describe(refusal r) {
       return "register first";
     case refusal::too_many:
       return "too many grants";
+    case refusal::disk_full:
+      return "the server's disk is full; nothing was changed";
   }
   return "refused";
 }

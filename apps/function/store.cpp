@@ -77,6 +77,12 @@ struct store::state {
 
   tl::unexpected<error> failed() const { return fail(path + ": " + sqlite3_errmsg(db)); }
 
+  // First column of the first row; empty when there is none.
+  std::string value(const char* sql) const {
+    statement s(db, sql);
+    return s.step() == SQLITE_ROW ? s.text(0) : "";
+  }
+
   bool run(const char* sql) { return sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK; }
 
   // Runs `work` (result<T>) in a transaction that is kept only when it gives a value.
@@ -87,7 +93,9 @@ struct store::state {
     auto r = work();
     if (!r || !run("COMMIT")) {
       auto e = r ? failed() : tl::unexpected<error>(r.error());
+      const int code = sqlite3_extended_errcode(db);
       run("ROLLBACK");
+      if (code == SQLITE_FULL || code == SQLITE_IOERR_WRITE) return refusal::disk_full;
       return e;
     }
     changed.merge(changed_pending);
@@ -143,9 +151,16 @@ result<store> store::open(const std::string& path) {
     return s->failed();
   sqlite3_busy_timeout(s->db, 2000);
   // FULL: a commit that returned survives a power failure, not only a killed process.
-  if (!s->run("PRAGMA journal_mode = WAL") || !s->run("PRAGMA synchronous = FULL") || !s->run(schema))
-    return s->failed();
+  // SQLite answers with the mode that is in force: of what lies in memory or nowhere it makes no WAL, and says no error.
+  const std::string mode = s->value("PRAGMA journal_mode = WAL");
+  if (mode.empty()) return s->failed();
+  if (mode != "wal") return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
+  if (!s->run("PRAGMA synchronous = FULL") || !s->run(schema)) return s->failed();
   return store(std::move(s));
+}
+
+std::string store::durability() const {
+  return s_->value("PRAGMA journal_mode") + " " + s_->value("PRAGMA synchronous");
 }
 
 result<std::string> store::name_of(const std::string& account) const {

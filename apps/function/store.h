@@ -21,7 +21,7 @@ inline constexpr std::size_t max_name_bytes = 64;
 /// 1 to 64 of a-z A-Z 0-9 . _ -: what a user may be called.
 bool valid_name(const std::string& name);
 
-enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, not_registered, too_many };
+enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, not_registered, too_many, disk_full };
 
 /// A mutual permission that began, ended, or whose key was replaced, as one of the two sides sees it.
 struct change {
@@ -37,6 +37,7 @@ struct mutual_peer {
 };
 
 /// One thread. Every call is one transaction; an error means that the database failed and nothing of the call is kept.
+/// A disk that takes no more is only a refusal: nothing was changed, reading goes on, and so does writing once there is room.
 class store {
 public:
   static result<store> open(const std::string& path);
@@ -61,6 +62,8 @@ public:
   result<std::vector<change>> changes(const std::string& name, std::int64_t since, int limit) const;
   /// Users with changes recorded since the last call of this function, for waking those who wait.
   std::vector<std::string> take_changed_users();
+  /// SQLite's journal mode and level of synchronisation as they are in force: "wal 2".
+  std::string durability() const;
 
 private:
   struct state;

@@ -76,6 +76,37 @@ TEST(function_message, answers_survive_and_have_coarse_lengths) {
   EXPECT_EQ(to_text(answer(done_answer{})).size(), one.size());
 }
 
+TEST(function_message, nothing_deep_is_built) {
+  const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); };
+  for (const int depth : {2, 3, 100, 250'000}) {
+    EXPECT_FALSE(parse_answer(R"({"answer":"changes","changes":)" + nested(depth) + "}")) << depth;
+    EXPECT_FALSE(parse_answer(R"({"answer":"list","mutual":[],"granted":)" + nested(depth) + "}")) << depth;
+    EXPECT_FALSE(parse_answer(nested(depth)));
+    EXPECT_FALSE(parse_request(R"({"op":"list","more":)" + nested(depth) + "}")) << depth;
+    // The padding is not looked at, but not built either.
+    EXPECT_EQ(parse_request(R"({"op":"list","pad":)" + nested(depth) + "}").has_value(), depth <= 2) << depth;
+  }
+  EXPECT_TRUE(parse_answer(R"({"answer":"changes","changes":[]})"));
+}
+
+TEST(function_message, what_a_server_says_cannot_reach_a_terminal_as_control) {
+  const std::string key = std::string(43, 'A') + "=";
+  const auto list = [&](const std::string& granted, const std::string& peer) {
+    return parse_answer(R"({"answer":"list","granted":[")" + granted + R"("],"mutual":[{"name":")" + peer + R"(","key":")" + key + R"("}]})").has_value();
+  };
+  const auto changes = [&](const std::string& peer) {
+    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":")" + peer + R"(","permitted":true,"key":")" + key + R"("}]})").has_value();
+  };
+  const auto error = [](const std::string& reason) { return parse_answer(R"({"answer":"error","reason":")" + reason + R"("})").has_value(); };
+  const auto greeting = [&](const std::string& server) {
+    return parse_answer(R"({"answer":"hello","server":")" + server + R"(","challenge":")" + key + R"(","ephemeral":")" + key + R"("})").has_value();
+  };
+  EXPECT_TRUE(list("john", "mary") && changes("john") && error("no, register first") && greeting("function.example"));
+  for (const char* bad : {"\\u001b[2J", "two\\nlines", "caf\u00e9", "\\u009b2J"})
+    EXPECT_FALSE(list(bad, "mary") || list("john", bad) || changes(bad) || error(bad) || greeting(bad)) << bad;
+  for (const char* bad : {"", "a b"}) EXPECT_FALSE(list(bad, "mary") || list("john", bad) || changes(bad) || greeting(bad)) << bad;
+}
+
 TEST(function_message, frames_are_cut_from_any_pieces) {
   const std::string stream = frame("one") + frame("") + frame("three");
   for (std::size_t piece = 1; piece < stream.size(); ++piece) {

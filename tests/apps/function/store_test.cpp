@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <random>
 
@@ -141,6 +143,45 @@ TEST_F(store_test, a_user_can_only_grant_so_many) {
 
 TEST_F(store_test, a_folder_that_is_not_there_is_an_error) {
   EXPECT_FALSE(store::open((folder_ / "absent" / "x.db").string()));
+}
+
+TEST_F(store_test, a_store_that_would_keep_nothing_is_refused) {
+  for (const char* nowhere : {"", ":memory:"}) {
+    const auto s = store::open(nowhere);
+    ASSERT_FALSE(s) << nowhere;
+    EXPECT_NE(s.error().message.find("nothing would be kept"), std::string::npos) << s.error().message;
+  }
+}
+
+// SQLite's level 2 is FULL: each commit is synchronised to the disk.
+TEST_F(store_test, a_commit_is_in_the_write_ahead_log_and_synchronised) {
+  auto s = open();
+  EXPECT_EQ(s.durability(), "wal 2");
+  add(s, "mary", 1);
+  EXPECT_GT(std::filesystem::file_size(path() + "-wal"), 0U);
+}
+
+// The log may not grow: what a full disk is to SQLite.
+TEST_F(store_test, a_full_disk_refuses_the_change_and_loses_nothing) {
+  auto s = open();
+  add(s, "mary", 1);
+  ASSERT_EQ(s.grant("mary", "john").value(), refusal::none);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = std::filesystem::file_size(path() + "-wal");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto refused = s.grant("mary", "peter");
+  const auto listed = s.granted_by("mary");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  ASSERT_TRUE(refused) << refused.error().message;
+  EXPECT_EQ(*refused, refusal::disk_full);
+  EXPECT_EQ(listed.value(), std::vector<std::string>{"john"});
+  EXPECT_EQ(s.grant("mary", "peter").value(), refusal::none);
+  auto again = open();
+  EXPECT_EQ(again.granted_by("mary").value(), (std::vector<std::string>{"john", "peter"}));
 }
 
 // A child changes the store and reports each acknowledged change over a pipe; it is killed at a random moment.

@@ -219,6 +219,23 @@ TEST_F(tls, files_that_do_not_fit_are_errors_that_name_the_file) {
   EXPECT_NE(tls_context::client(garbage).error().message.find("garbage.crt"), std::string::npos);
 }
 
+// The CA's key is kept elsewhere, and the command is given again.
+TEST_F(tls, an_authority_is_never_half_made_anew_and_only_its_own_key_issues) {
+  const std::string key = folder_ + "/ca.key";
+  std::filesystem::rename(key, folder_ + "/offline");
+  EXPECT_FALSE(make_authority(folder_, "ca", 30));
+  EXPECT_FALSE(std::filesystem::exists(key));
+  ASSERT_TRUE(make_authority(folder_, "other", 30));
+  std::filesystem::copy_file(folder_ + "/other.key", key);
+  const auto wrong = issue_certificate(folder_, "ca", "john", certificate_use::ue, 30);
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("not the key of"), std::string::npos) << wrong.error().message;
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/john.key"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/john.crt"));
+  std::filesystem::rename(folder_ + "/offline", key);
+  EXPECT_TRUE(issue_certificate(folder_, "ca", "john", certificate_use::ue, 30));
+}
+
 TEST_F(tls, the_authority_overwrites_nothing_and_keeps_keys_private) {
   EXPECT_FALSE(issue_certificate(folder_, "ca", "mary", certificate_use::ue, 30));
   EXPECT_FALSE(issue_certificate(folder_, "ca", "../x", certificate_use::ue, 30));
