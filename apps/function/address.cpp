@@ -29,6 +29,15 @@ std::string socket_address::text() const {
   return out;
 }
 
+std::string socket_address::block() const {
+  if (storage.ss_family == AF_INET) return text();
+  in6_addr network = reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
+  if (!IN6_IS_ADDR_V4MAPPED(&network)) std::memset(network.s6_addr + 8, 0, 8);
+  char out[INET6_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET6, &network, out, sizeof out);
+  return out;
+}
+
 bool socket_address::operator==(const socket_address& other) const {
   return length == other.length && std::memcmp(&storage, &other.storage, length) == 0;
 }

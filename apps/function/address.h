@@ -17,6 +17,8 @@ struct socket_address {
   void set_port(int port);
   /// Without the port.
   std::string text() const;
+  /// What one host can have addresses of: an IPv4 address, also one mapped into IPv6, or an IPv6 network of 64 bits.
+  std::string block() const;
   bool operator==(const socket_address& other) const;
 };
 

@@ -1,16 +1,19 @@
 // prose-function: the ProSe Function. Registers UEs, holds who permits whom, hands out the public keys of mutual peers.
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
 #include "apps/common/events.h"
 #include "apps/common/stop.h"
+#include "apps/function/audit_log.h"
 #include "apps/function/server.h"
 #include "apps/keys/system_random.h"
 
@@ -49,6 +52,7 @@ result<void> read_config(const std::string& path, options& o) {
     beside(*p);
   auto l = file.section("limits");
   l.read("connections", c.limits.max_connections, 1, 100'000);
+  l.read("half_open", c.limits.max_half_open, 1, 100'000);
   l.read("connections_per_address", c.limits.max_connections_per_address, 1, 100'000);
   l.read("connections_per_user", c.limits.max_connections_per_user, 1, 1000);
   l.read("requests_per_second", c.limits.requests_per_second, 0.1, 1e5);
@@ -96,30 +100,36 @@ int main(int argc, char** argv) {
   app.add_flag("--echo", c.application.echo, "send application data back to its sender");
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
 
-  auto audit = event_writer::open(o.audit);
-  if (!audit) return usage_error(program, audit.error());
-  allow_descriptors(c.limits.max_connections);
+  // What the server writes, the database and its log too, is its own user's business.
+  umask(077);
+  allow_descriptors(c.limits.max_connections + c.limits.max_half_open);
   keys::system_random random;
-  const auto now = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
+  std::optional<function::audit_log> audit;
   auto server = function::server::open(c, random, [&](const function::audit_record& r) {
     spdlog::debug("{} {}: {}", r.address, r.account, r.what);
-    event e("audit", now());
-    e.add("account", r.account).add("address", r.address).add("what", r.what);
-    audit->write(e);
+    const bool first = audit->lost() == 0;
+    audit->write(r);
+    if (first && audit->lost() > 0) spdlog::error("--audit {}: cannot be written; serving goes on", o.audit);
   });
   if (!server) return usage_error(program, server.error());
+  // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
+  auto opened = function::audit_log::open(o.audit);
+  if (!opened) return usage_error(program, opened.error());
+  audit = std::move(*opened);
   spdlog::info("listening on {} port {}", c.address, (*server)->port());
-  event started("started", now());
+  event started("started", std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
   started.add("address", c.address).add("port", (*server)->port());
   audit->write(started);
   std::thread watch([&] {
-    while (!stop_requested() && audit->ok()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     (*server)->stop();
   });
   const auto done = (*server)->run();
   request_stop();
   watch.join();
+  audit->finish();
   if (!done) return run_error(program, done.error());
-  if (!audit->ok()) return report(program, o.audit + ": cannot be written", exit_failure);
+  if (audit->lost() > 0)
+    return report(program, "--audit " + o.audit + ": " + std::to_string(audit->lost()) + " lines could not be written", exit_failure);
   return exit_ok;
 }

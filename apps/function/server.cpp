@@ -22,8 +22,10 @@
 #include "apps/common/file_descriptor.h"
 #include "apps/function/address.h"
 #include "apps/function/application_port.h"
+#include "apps/function/half_open.h"
 #include "apps/function/message.h"
 #include "apps/function/possession.h"
+#include "apps/function/token_bucket.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::function {
@@ -44,27 +46,13 @@ constexpr std::size_t max_requests_per_turn = 8;
 constexpr int handshake_steps_per_turn = 4;
 constexpr int max_datagrams_per_turn = 64;
 
-/// So many a second, twice as many at once.
-struct token_bucket {
-  double tokens = -1;  // fills at the first use
-  time_point at = clock_type::now();
-  bool take(double rate) {
-    const auto now = clock_type::now();
-    tokens =
-        tokens < 0 ? 2 * rate : std::min(2 * rate, tokens + rate * std::chrono::duration<double>(now - at).count());
-    at = now;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    return true;
-  }
-};
-
 struct connection {
-  connection(file_descriptor f, std::string a, tls_connection t, double handshake_s)
-      : fd(std::move(f)), address(std::move(a)), tls(std::move(t)), deadline(after(handshake_s)) {}
+  connection(file_descriptor f, const socket_address& from, tls_connection t, double handshake_s)
+      : fd(std::move(f)), address(from.text()), block(from.block()), tls(std::move(t)), deadline(after(handshake_s)) {}
   file_descriptor fd;
-  std::string address;
+  std::string address, block;
   tls_connection tls;
+  bool handshake_writes = false;  // it goes on when the socket takes more
   bool established = false;
   std::string account;
   std::string name;  // once registered
@@ -76,6 +64,11 @@ struct connection {
   std::string out;
   std::optional<changes_request> waiting;
   time_point deadline;  // of what it is doing now; then it is closed (a long poll: answered)
+};
+
+/// A user's connections share one budget.
+struct account_state {
+  std::deque<int> connections;  // oldest first
   token_bucket requests, packets;
 };
 
@@ -91,11 +84,12 @@ struct server::state {
   security::random_port& random;
   security::crypto::mbedtls_x25519 dh{random};
   std::unordered_map<int, std::unique_ptr<connection>> connections;
-  std::map<std::string, int> per_address;
+  std::map<std::string, int> per_block;
+  half_open_connections half_open;
   std::unordered_multimap<std::string, int> waiting;            // user name -> connection
-  std::unordered_map<std::string, std::deque<int>> by_account;  // oldest first
+  std::unordered_map<std::string, account_state> accounts;
   std::unordered_map<std::string, int> data_to;  // user name -> the connection that polled last takes the user's data
-  std::map<std::string, std::deque<int>> handshakes;  // by address, those that can go on
+  std::map<std::string, std::deque<int>> handshakes;  // by address block, those that can go on
   std::string last_shaken;
   std::optional<time_point> accept_again;
   application_port application;
@@ -112,7 +106,7 @@ struct server::state {
 
   void watch(const connection& c, int operation) {
     epoll_event e{};
-    e.events = EPOLLIN | (c.out.empty() ? 0U : static_cast<std::uint32_t>(EPOLLOUT));
+    e.events = EPOLLIN | (c.out.empty() && !c.handshake_writes ? 0U : static_cast<std::uint32_t>(EPOLLOUT));
     e.data.fd = c.fd.get();
     epoll_ctl(epoll.get(), operation, c.fd.get(), &e);
   }
@@ -135,13 +129,35 @@ struct server::state {
     connection& c = *it->second;
     if (c.waiting) stop_waiting(c);
     if (const auto d = data_to.find(c.name); d != data_to.end() && d->second == fd) data_to.erase(d);
-    if (const auto own = by_account.find(c.account); own != by_account.end()) {
-      std::erase(own->second, fd);
-      if (own->second.empty()) by_account.erase(own);
+    if (c.established) {
+      std::erase(accounts.at(c.account).connections, fd);
+    } else {
+      half_open.remove(c.block, fd);
+      if (const auto line = handshakes.find(c.block); line != handshakes.end()) {
+        std::erase(line->second, fd);
+        if (line->second.empty()) handshakes.erase(line);
+      }
     }
-    if (--per_address[c.address] == 0) per_address.erase(c.address);
+    if (--per_block[c.block] == 0) per_block.erase(c.block);
     connections.erase(it);
     counters.open = connections.size();
+  }
+
+  // Who has not shown yet who he is keeps nobody out: one of those gives way, of the address that has the most of them.
+  bool make_room(const std::string& block) {
+    std::optional<int> oldest;
+    const auto count = per_block.find(block);
+    if (count != per_block.end() && count->second >= config.limits.max_connections_per_address) {
+      oldest = half_open.oldest_of(block);
+      if (!oldest) return false;
+    } else if (half_open.size() >= static_cast<std::size_t>(config.limits.max_half_open)) {
+      oldest = half_open.oldest_of_heaviest();
+    }
+    if (oldest) {
+      ++counters.evicted;
+      close(*oldest);
+    }
+    return true;
   }
 
   void accept_all() {
@@ -153,10 +169,7 @@ struct server::state {
         if (errno == EMFILE || errno == ENFILE) pause_accepting();
         return;
       }
-      const std::string text = from.text();
-      const auto count = per_address.find(text);
-      if (connections.size() >= static_cast<std::size_t>(config.limits.max_connections) ||
-          (count != per_address.end() && count->second >= config.limits.max_connections_per_address)) {
+      if (!make_room(from.block())) {
         ++counters.refused_connections;
         continue;
       }
@@ -170,9 +183,10 @@ struct server::state {
         continue;
       }
       const int number = fd.get();
-      auto c = std::make_unique<connection>(std::move(fd), text, std::move(*session), config.limits.handshake_s);
+      auto c = std::make_unique<connection>(std::move(fd), from, std::move(*session), config.limits.handshake_s);
       ++counters.accepted;
-      ++per_address[text];
+      ++per_block[c->block];
+      half_open.add(c->block, number);
       watch(*c, EPOLL_CTL_ADD);
       connections.emplace(number, std::move(c));
       counters.open = connections.size();
@@ -197,7 +211,7 @@ struct server::state {
   // Handshakes cost milliseconds, requests microseconds: whoever is connected goes first, and a turn has a few
   // handshake steps only, one address after another, so that a flood from one address delays the others little.
   void queue_handshake(const connection& c) {
-    auto& line = handshakes[c.address];
+    auto& line = handshakes[c.block];
     if (std::find(line.begin(), line.end(), c.fd.get()) == line.end()) line.push_back(c.fd.get());
   }
 
@@ -212,12 +226,13 @@ struct server::state {
       const auto it = connections.find(fd);
       if (it == connections.end() || it->second->established) continue;
       if (!proceed(*it->second)) close(fd);
+      wake_changed();  // requests may have come with the handshake's end
     }
   }
 
   // A user's devices and tools may be connected at once, but not without end.
   void limit_user(connection& c) {
-    auto& own = by_account[c.account];
+    auto& own = accounts[c.account].connections;
     own.push_back(c.fd.get());
     if (own.size() <= static_cast<std::size_t>(config.limits.max_connections_per_user)) return;
     const int oldest = own.front();
@@ -242,20 +257,35 @@ struct server::state {
   bool proceed(connection& c) {
     if (!c.established) {
       const auto status = c.tls.handshake();
-      if (status == tls_status::want_read || status == tls_status::want_write) return true;
+      if (status == tls_status::want_read || status == tls_status::want_write) {
+        if (std::exchange(c.handshake_writes, status == tls_status::want_write) != c.handshake_writes)
+          watch(c, EPOLL_CTL_MOD);
+        return true;
+      }
+      c.handshake_writes = false;
       if (status != tls_status::done) {
         ++counters.failed_handshakes;
         log(c, "TLS handshake failed: " + c.tls.failure());
         return false;
       }
       c.account = c.tls.peer_name();
-      if (!valid_name(c.account)) return false;
+      if (!valid_name(c.account)) {
+        c.account.clear();  // not fit for a log
+        return false;
+      }
       if (config.denied.contains(c.account)) {
         log(c, "denied");
         c.account.clear();
         return false;
       }
+      if (connections.size() - half_open.size() >= static_cast<std::size_t>(config.limits.max_connections)) {
+        ++counters.refused_connections;
+        log(c, "too many connections at the server");
+        c.account.clear();
+        return false;
+      }
       c.established = true;
+      half_open.remove(c.block, c.fd.get());
       ++counters.handshakes;
       limit_user(c);
       auto name = db.name_of(c.account);
@@ -326,8 +356,10 @@ struct server::state {
     }
     const auto parsed = parse_request(message);
     const bool is_data = parsed && std::holds_alternative<data_request>(*parsed);
-    if (!(is_data ? c.packets.take(config.limits.packets_per_second)
-                  : c.requests.take(config.limits.requests_per_second))) {
+    auto& account = accounts.at(c.account);
+    const auto now = clock_type::now();
+    if (!(is_data ? account.packets.take(config.limits.packets_per_second, now)
+                  : account.requests.take(config.limits.requests_per_second, now))) {
       ++counters.rate_limited;
       queue(c, error_answer{"too many requests; wait a little"});
       return true;
@@ -480,6 +512,11 @@ struct server::state {
         close(fd);
       }
     }
+    // Who has gone keeps his budget until it is full again: coming back does not fill it.
+    std::erase_if(accounts, [&](const auto& a) {
+      return a.second.connections.empty() && a.second.requests.full(config.limits.requests_per_second, now) &&
+             a.second.packets.full(config.limits.packets_per_second, now);
+    });
   }
 
   void turn(int fd) {

@@ -16,10 +16,11 @@
 namespace prose::function {
 
 struct server_limits {
-  int max_connections = 4096;
-  int max_connections_per_address = 1024;
+  int max_connections = 4096;              ///< authenticated ones
+  int max_half_open = 1024;                ///< not yet authenticated, beside them: one more ends the oldest of whoever has most
+  int max_connections_per_address = 1024;  ///< of both, of an IPv4 address or an IPv6 /64; one more ends its oldest half-open one
   int max_connections_per_user = 8;  ///< one more ends the oldest
-  double requests_per_second = 20;   ///< sustained, for each connection; twice as many at once
+  double requests_per_second = 20;   ///< sustained, for each user; twice as many at once
   double packets_per_second = 200;   ///< application data, likewise
   double handshake_s = 10;           ///< from the TCP connection to the end of the TLS handshake
   double frame_s = 10;  ///< from the first octet of a request to its last, and for the client to take an answer
@@ -54,7 +55,7 @@ struct audit_record {
 };
 
 struct server_counters {
-  std::atomic<std::uint64_t> accepted{0}, refused_connections{0}, handshakes{0}, failed_handshakes{0}, requests{0},
+  std::atomic<std::uint64_t> accepted{0}, refused_connections{0}, evicted{0}, handshakes{0}, failed_handshakes{0}, requests{0},
       bad_requests{0}, rate_limited{0}, timed_out{0}, open{0}, waiting{0}, data_in{0}, data_out{0}, data_dropped{0};
 };
 

@@ -16,7 +16,9 @@
 #include <thread>
 
 #include "apps/common/file_descriptor.h"
+#include "apps/function/address.h"
 #include "apps/function/client.h"
+#include "apps/function/token_bucket.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::function {
@@ -205,9 +207,13 @@ TEST_F(function_server, a_server_with_another_name_is_refused) {
   EXPECT_FALSE(client::connect({.port = other.port(), .server_name = "function.example", .identity = mary_.identity}));
 }
 
-apps::file_descriptor plain_connection(int port, int receive_buffer = 0) {
+apps::file_descriptor plain_connection(int port, int receive_buffer = 0, const char* from = nullptr) {
   apps::file_descriptor fd(socket(AF_INET, SOCK_STREAM, 0));
   if (receive_buffer > 0) setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  if (from != nullptr) {
+    const auto own = parse_address(from, 0);
+    if (bind(fd.get(), own->generic(), own->length) != 0) return {};
+  }
   sockaddr_in a{};
   a.sin_family = AF_INET;
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -374,15 +380,82 @@ TEST_F(function_server, requests_beyond_the_rate_are_refused_and_then_served_aga
   EXPECT_TRUE(m->list());
 }
 
-TEST_F(function_server, connections_beyond_the_limit_of_an_address_are_refused) {
+void wait_until(const std::function<bool()>& done) {
+  for (int i = 0; i < 500 && !done(); ++i) usleep(10000);
+}
+
+TEST_F(function_server, connections_beyond_the_limit_of_an_address_end_its_oldest_silent_ones_or_are_refused) {
   server_limits limits;
   limits.max_connections_per_address = 5;
   running_server s(*folder_, "function.example", limits);
   std::vector<apps::file_descriptor> idle;
   for (int i = 0; i < 20; ++i) idle.push_back(plain_connection(s.port()));
-  for (int i = 0; i < 100 && s.counters().refused_connections.load() < 15; ++i) usleep(10000);
-  EXPECT_EQ(s.counters().refused_connections.load(), 15U);
+  wait_until([&] { return s.counters().evicted.load() >= 15; });
+  EXPECT_EQ(s.counters().evicted.load(), 15U);
   EXPECT_EQ(s.counters().open.load(), 5U);
+  // Those who have shown who they are stay.
+  std::vector<std::unique_ptr<client>> connected;
+  for (int i = 0; i < 5; ++i) connected.push_back((i % 2 == 0 ? mary_ : john_).connect(s));
+  EXPECT_EQ(s.counters().open.load(), 5U);
+  auto one_more = plain_connection(s.port());
+  wait_until([&] { return s.counters().refused_connections.load() >= 1; });
+  EXPECT_EQ(s.counters().refused_connections.load(), 1U);
+  for (auto& c : connected) EXPECT_TRUE(c->list());
+}
+
+TEST_F(function_server, silent_connections_keep_nobody_out_whatever_address_they_come_from) {
+  server_limits limits;
+  limits.max_half_open = 40;
+  limits.max_connections = 2;
+  running_server s(*folder_, "function.example", limits);
+  auto m = mary_.connect(s);
+  std::vector<apps::file_descriptor> silent;
+  for (const char* from : {"127.0.0.1", "127.0.0.2", "127.0.0.3"})
+    for (int i = 0; i < 60; ++i) silent.push_back(plain_connection(s.port(), 0, from));
+  wait_until([&] { return s.counters().evicted.load() >= 140; });
+  EXPECT_EQ(s.counters().evicted.load(), 140U);
+  EXPECT_EQ(s.counters().open.load(), 41U);
+  auto j = john_.connect(s);
+  ASSERT_TRUE(j);
+  EXPECT_TRUE(j->list());
+  EXPECT_TRUE(m->list());
+  // The limit of those who are connected stands.
+  EXPECT_FALSE(client::connect({.port = s.port(), .server_name = "function.example", .identity = peter_.identity}));
+  EXPECT_EQ(s.counters().refused_connections.load(), 1U);
+}
+
+TEST(function_address, a_block_is_what_one_host_can_have) {
+  const auto block = [](const char* text) { return parse_address(text, 1)->block(); };
+  EXPECT_EQ(block("2001:db8::1"), block("2001:db8::ffff:1:2:3"));
+  EXPECT_NE(block("2001:db8::1"), block("2001:db8:0:1::1"));
+  EXPECT_NE(block("::ffff:1.2.3.4"), block("::ffff:1.2.3.5"));
+  EXPECT_NE(block("1.2.3.4"), block("1.2.3.5"));
+}
+
+TEST(function_bucket, a_rate_below_one_a_second_still_lets_one_through_each_time) {
+  token_bucket b;
+  auto now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(b.take(0.1, now));
+  EXPECT_FALSE(b.take(0.1, now + std::chrono::seconds(5)));
+  EXPECT_TRUE(b.take(0.1, now + std::chrono::seconds(11)));
+  EXPECT_FALSE(b.full(0.1, now + std::chrono::seconds(12)));
+  EXPECT_TRUE(b.full(0.1, now + std::chrono::seconds(22)));
+}
+
+TEST_F(function_server, a_users_connections_share_one_budget_and_a_new_one_brings_none) {
+  server_limits limits;
+  limits.requests_per_second = 5;
+  running_server s(*folder_, "function.example", limits);
+  auto one = mary_.connect(s);
+  auto two = mary_.connect(s);
+  int served = 0;
+  for (int i = 0; i < 20; ++i) served += (i % 2 == 0 ? one : two)->list() ? 1 : 0;
+  one.reset();
+  two.reset();
+  auto three = mary_.connect(s);
+  for (int i = 0; i < 10; ++i) served += three->list() ? 1 : 0;
+  EXPECT_GE(served, 10);
+  EXPECT_LE(served, 20);  // 10 at once, and five for each second that this took
 }
 
 // The chance that a value of `a` is larger than one of `b`: 0.5 where the two cannot be told apart (Mann-Whitney).

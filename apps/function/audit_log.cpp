@@ -1,0 +1,75 @@
+#include "apps/function/audit_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace prose::function {
+namespace {
+
+constexpr double strangers_per_second = 1;
+
+apps::event make(const char* name) {
+  return {name, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()};
+}
+
+}  // namespace
+
+result<audit_log> audit_log::open(const std::string& path) {
+  audit_log log;
+  if (path == "-") log.fd_ = STDOUT_FILENO;
+  if (path.empty() || path == "-") return log;
+  log.own_ = apps::file_descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log.own_) return fail("--audit " + path + ": cannot be written: " + std::strerror(errno));
+  log.fd_ = log.own_.get();
+  return log;
+}
+
+bool audit_log::put(const std::string& text) {
+  const std::string line = (broken_line_ ? "\n" : "") + text + "\n";
+  const auto n = ::write(fd_, line.data(), line.size());
+  if (n == static_cast<ssize_t>(line.size())) {
+    broken_line_ = false;
+    return true;
+  }
+  if (n > 0) broken_line_ = true;
+  return false;
+}
+
+void audit_log::write(const apps::json_object& line) {
+  if (fd_ < 0) return;
+  if (lost_ > lost_told_) {
+    apps::event gap = make("audit_lost");
+    gap.add("lines", lost_ - lost_told_);
+    if (put(gap.text())) lost_told_ = lost_;
+  }
+  if (!put(line.text())) ++lost_;
+}
+
+void audit_log::tell_unlisted() {
+  if (unlisted_ == 0) return;
+  apps::event e = make("audit_unlisted");
+  e.add("connections", std::exchange(unlisted_, 0));
+  write(e);
+}
+
+void audit_log::write(const audit_record& r) {
+  if (fd_ < 0) return;
+  if (r.account.empty()) {
+    if (!strangers_.take(strangers_per_second, std::chrono::steady_clock::now())) {
+      ++unlisted_;
+      return;
+    }
+    tell_unlisted();
+  }
+  apps::event e = make("audit");
+  e.add("account", r.account).add("address", r.address).add("what", r.what);
+  write(e);
+}
+
+void audit_log::finish() { tell_unlisted(); }
+
+}  // namespace prose::function
