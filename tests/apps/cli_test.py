@@ -255,7 +255,8 @@ class prose_sniffer(base):
             json.loads(l)
 
 
-MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-ue': []}[PROGRAM]
+MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-ue': [], 'prose-function': [],
+            'prose-keys': ['gen']}[PROGRAM]
 if __name__ == '__main__':
     loader, suite = unittest.TestLoader(), unittest.TestSuite()
     suite.addTests(loader.loadTestsFromTestCase(every_program))

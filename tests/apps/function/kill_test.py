@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""kill -9 of prose-function under load: mutual pairs, registrations and new keys over connections that stay.
+usage: kill_test.py BIN_DIR KILLS"""
+import os, random, sys, tempfile, threading, time
+
+sys.path.insert(0, os.path.dirname(__file__))
+import peer
+
+BIN, KILLS = sys.argv[1], int(sys.argv[2])
+USERS = ['u%d' % i for i in range(6)]
+rng = random.Random(11)
+counts = {'grant': 0, 'withdraw': 0, 'register': 0}
+
+
+class user:
+    """What the server acknowledged: a value, or the set of what it may be when an answer never came."""
+
+    def __init__(self, name):
+        self.name, self.granted, self.keys = name, {p: {False} for p in USERS if p != name}, {None}
+
+    def load(self, s, ready, stop):
+        c = s.connect(self.name, timeout=60)
+        ready.wait()
+        try:
+            while not stop.is_set():
+                # Half of the time within a pair, so that mutual ones come and go.
+                p = USERS[USERS.index(self.name) ^ 1] if rng.random() < 0.5 else rng.choice(list(self.granted))
+                op = rng.choice(('grant', 'withdraw'))
+                before = self.granted[p]
+                self.granted[p] = before | {op == 'grant'}
+                answer = c.ask(op=op, peer=p)
+                if answer['answer'] == 'done':
+                    self.granted[p] = {op == 'grant'}
+                    counts[op] += 1
+                else:
+                    self.granted[p] = before
+                    time.sleep(0.02)  # the limit of requests per second
+        except (OSError, EOFError):
+            pass
+
+    def register(self, s):
+        """The same connection-less command that a user gives; a new key each time."""
+        os.remove(s.path(self.name + '.key'))
+        s.keys('gen', s.path(self.name + '.key'))
+        key = s.keys('pub', s.path(self.name + '.key')).strip()
+        before = self.keys
+        self.keys = before | {key}
+        r = s.at_server(self.name, 'register', '--replace')
+        if r.returncode == 0:
+            self.keys = {key}
+            counts['register'] += 1
+
+
+def check(s, users, kill):
+    lists, changes = {}, {}
+    for u in users.values():
+        c = s.connect(u.name)
+        lists[u.name] = c.ask(op='list')
+        changes[u.name] = c.ask(op='changes', since=0, wait_s=0)['changes']
+        c.close()
+    for u in users.values():
+        granted = set(lists[u.name]['granted'])
+        for p, possible in u.granted.items():
+            assert (p in granted) in possible, (kill, u.name, p, possible, granted)
+            u.granted[p] = {p in granted}
+        mutual = {m['name']: m['key'] for m in lists[u.name]['mutual']}
+        both = {p for p in granted if u.name in lists[p]['granted'] and users[p].keys != {None}}
+        assert set(mutual) == both, (kill, u.name, mutual, both)
+        # What a UE that follows the changes believes is what the list says: a pair's two sides changed together.
+        told = {e['peer']: e['key'] for e in changes[u.name] if e['permitted']}
+        assert told == mutual, (kill, u.name, told, mutual)
+        for p, key in mutual.items():
+            assert key in users[p].keys, (kill, u.name, p)
+            users[p].keys = {key}
+
+
+def main():
+    acknowledged_before = 0
+    with tempfile.TemporaryDirectory() as folder:
+        s = peer.server(BIN, folder, USERS)
+        users = {n: user(n) for n in USERS}
+        s.start()
+        for u in users.values():
+            u.register(s)
+            assert len(u.keys) == 1 and None not in u.keys
+        try:
+            for kill in range(KILLS):
+                stop = threading.Event()
+                ready = threading.Barrier(len(users) + 1, timeout=120)
+                threads = [threading.Thread(target=u.load, args=(s, ready, stop)) for u in users.values()]
+                for t in threads:
+                    t.start()
+                ready.wait()
+                threads.append(threading.Thread(target=rng.choice(list(users.values())).register, args=(s,)))
+                threads[-1].start()
+                time.sleep(rng.uniform(0.2, 0.9))
+                s.kill()
+                stop.set()
+                for t in threads:
+                    t.join()
+                s.start()
+                check(s, users, kill)
+        finally:
+            s.kill()
+    assert sum(counts.values()) > 5 * KILLS, counts
+    print('%d kills, %d acknowledged grants, %d withdrawals, %d registrations: none lost' %
+          (KILLS, counts['grant'], counts['withdraw'], counts['register']))
+
+
+main()
