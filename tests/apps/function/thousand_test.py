@@ -40,7 +40,7 @@ def main():
             start = time.perf_counter()
             polling = {n: s.connect(n) for n in names}
             print('%d UEs connected in %.1f s' % (UES, time.perf_counter() - start))
-            acting = [s.connect(n) for n in names[:ACTORS]]
+            acting = [s.connect(n, source='127.0.0.2') for n in names[:ACTORS]]  # an address has 1024 connections
             selector, versions, acted, heard = selectors.DefaultSelector(), {}, {}, []
             for n, c in polling.items():
                 versions[n] = 0
