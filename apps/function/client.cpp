@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -53,24 +54,24 @@ struct client::state {
   std::unique_ptr<tls_connection> tls;
   frame_reader in{max_answer_bytes};
   hello greeting;
-  // Answers that are due, in order: of data nobody waits for, of an unfinished long poll, of the call.
-  enum class due : std::uint8_t { data, poll, call };
+  // Answers that are due, in order: of an unfinished long poll, of the call.
+  enum class due : std::uint8_t { poll, call };
   std::deque<due> expected;
   std::optional<std::vector<change>> polled;  // the poll's answer, arrived during another call
   std::deque<std::vector<std::uint8_t>> data;
-  std::uint64_t data_refused = 0;
+  clock_type::time_point poll_again{};  // after a refused poll
   bool refused = false;
 
   tl::unexpected<error> failed(const std::string& what) const {
     return fail("server " + config.server_name + ": " + what);
   }
 
-  // False: nudged.
-  result<bool> wait_until(short events, clock_type::time_point deadline) {
+  enum class woken : std::uint8_t { socket, nudge, time };
+  result<woken> sleep_until(short events, clock_type::time_point deadline) {
     while (true) {
       if (interrupted) return failed("interrupted");
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock_type::now()).count();
-      if (left <= 0) return failed("no answer in time");
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_type::now()).count();
+      if (left <= 0) return woken::time;
       pollfd fds[2] = {{fd.get(), events, 0}, {wake.get(), POLLIN, 0}};
       const int n = poll(fds, 2, static_cast<int>(left));
       if (n < 0 && errno != EINTR) return failed(std::strerror(errno));
@@ -78,9 +79,9 @@ struct client::state {
       if (fds[1].revents != 0) {
         std::uint64_t count = 0;
         [[maybe_unused]] const auto got = read(wake.get(), &count, sizeof count);
-        return false;
+        return woken::nudge;
       }
-      if (n > 0 && fds[0].revents != 0) return true;
+      if (n > 0 && fds[0].revents != 0) return woken::socket;
     }
   }
 
@@ -88,8 +89,9 @@ struct client::state {
   result<void> wait_for(tls_status status, clock_type::time_point deadline) {
     if (status != tls_status::want_read && status != tls_status::want_write)
       return failed(status == tls_status::closed ? "the server closed the connection" : tls->failure());
-    if (auto ok = wait_until(status == tls_status::want_read ? POLLIN : POLLOUT, deadline); !ok)
-      return tl::unexpected<error>(ok.error());
+    const auto why = sleep_until(status == tls_status::want_read ? POLLIN : POLLOUT, deadline);
+    if (!why) return tl::unexpected<error>(why.error());
+    if (*why == woken::time) return failed("no answer in time");
     return {};
   }
 
@@ -126,18 +128,17 @@ struct client::state {
     expected.pop_front();
     if (kind == due::call) return std::optional<answer>(std::move(a));
     const auto* refusal = std::get_if<error_answer>(&a);
-    if (kind == due::data) {
-      data_refused += refusal != nullptr ? 1 : 0;
+    if (refusal != nullptr) {  // too many requests: of this user's other devices, say
+      poll_again = after(1);
       return std::optional<answer>();
     }
-    if (refusal != nullptr) return failed(refusal->reason);
     auto* c = std::get_if<changes_answer>(&a);
     if (c == nullptr) return failed("an answer to something else");
     polled = std::move(c->changes);
     return std::optional<answer>();
   }
 
-  result<void> send(const request& r, due kind, clock_type::time_point deadline) {
+  result<void> send(const request& r, std::optional<due> kind, clock_type::time_point deadline) {
     const std::string out = frame(to_text(r));
     for (std::size_t sent = 0; sent < out.size();) {
       const auto n = tls->write(std::span(out).subspan(sent));
@@ -147,7 +148,7 @@ struct client::state {
         return ok;
       }
     }
-    expected.push_back(kind);
+    if (kind) expected.push_back(*kind);
     return {};
   }
 
@@ -256,11 +257,10 @@ bool client::refused() const { return s_->refused; }
 result<std::optional<std::vector<change>>> client::wait(std::int64_t since, int wait_s) {
   using none = std::optional<std::vector<change>>;
   const auto deadline = s_->after(s_->config.timeout_s + wait_s);
-  if (!s_->polled && !s_->poll_open()) {
-    if (auto ok = s_->send(changes_request{since, wait_s}, state::due::poll, deadline); !ok)
-      return tl::unexpected<error>(ok.error());
-  }
   while (!s_->polled && s_->data.empty()) {
+    if (!s_->poll_open() && clock_type::now() >= s_->poll_again)
+      if (auto ok = s_->send(changes_request{since, wait_s}, state::due::poll, deadline); !ok)
+        return tl::unexpected<error>(ok.error());
     auto got = s_->take();
     if (!got) return tl::unexpected<error>(got.error());
     if (*got) {
@@ -268,15 +268,17 @@ result<std::optional<std::vector<change>>> client::wait(std::int64_t since, int 
       if (!sorted) return tl::unexpected<error>(sorted.error());
       continue;
     }
-    const auto more = s_->wait_until(POLLIN, deadline);
-    if (!more) return tl::unexpected<error>(more.error());
-    if (!*more) return none();
+    const bool open = s_->poll_open();
+    const auto why = s_->sleep_until(POLLIN, open ? deadline : std::min(deadline, s_->poll_again));
+    if (!why) return tl::unexpected<error>(why.error());
+    if (*why == state::woken::nudge) return none();
+    if (*why == state::woken::time && (open || clock_type::now() >= deadline)) return s_->failed("no answer in time");
   }
   return std::exchange(s_->polled, std::nullopt);
 }
 
 result<void> client::send_data(std::span<const std::uint8_t> octets) {
-  return s_->send(data_request{{octets.begin(), octets.end()}}, state::due::data, s_->after(s_->config.timeout_s));
+  return s_->send(data_request{{octets.begin(), octets.end()}}, std::nullopt, s_->after(s_->config.timeout_s));
 }
 
 std::optional<std::vector<std::uint8_t>> client::take_data() {
@@ -285,8 +287,6 @@ std::optional<std::vector<std::uint8_t>> client::take_data() {
   s_->data.pop_front();
   return out;
 }
-
-std::uint64_t client::data_refused() const { return s_->data_refused; }
 
 void client::nudge() noexcept {
   const std::uint64_t one = 1;

@@ -40,15 +40,13 @@ public:
   /// Whether the last error was the server's refusal; the connection lives on then.
   bool refused() const;
 
-  /// As changes(), but comes back empty-handed (no value) also when data arrived or when nudged; the poll goes on at
-  /// the server and the next call takes it up again.
+  /// As changes(), but a refusal makes it ask again a second later, and it comes back empty-handed (no value) also when
+  /// data arrived or when nudged; the poll goes on at the server and the next call takes it up again.
   result<std::optional<std::vector<change>>> wait(std::int64_t since, int wait_s);
-  /// Does not wait for the server's answer.
+  /// A packet: the server does not answer, and drops what exceeds its limit of packets per second.
   result<void> send_data(std::span<const std::uint8_t> octets);
   /// What the server sent, oldest first.
   std::optional<std::vector<std::uint8_t>> take_data();
-  /// Data that the server did not take: its limit of packets per second.
-  std::uint64_t data_refused() const;
 
   /// From any thread: a wait() ends.
   void nudge() noexcept;

@@ -42,7 +42,7 @@ struct changes_request {
   std::int64_t since = 0;
   int wait_s = 0;
 };
-/// Application data for the server.
+/// Application data for the server. It has no answer, like any packet, and ends no long poll.
 struct data_request {
   std::vector<std::uint8_t> octets;
 };
@@ -71,7 +71,7 @@ struct list_answer {
 struct changes_answer {
   std::vector<change> changes;
 };
-/// Application data of the server. It answers nothing and may come at any time; every request has one other answer, and
+/// Application data of the server. It answers nothing and may come at any time; every other request than data has one answer, and
 /// the answers come in the order of the requests.
 struct data_answer {
   std::vector<std::uint8_t> octets;

@@ -350,17 +350,18 @@ struct server::state {
 
   bool handle(connection& c, const std::string& message) {
     ++counters.requests;
-    if (c.waiting) {  // one request at a time; a new one ends the wait
+    const auto parsed = parse_request(message);
+    const bool is_data = parsed && std::holds_alternative<data_request>(*parsed);
+    if (c.waiting && !is_data) {  // one request at a time; a new one ends the wait
       stop_waiting(c);
       queue(c, changes_answer{});
     }
-    const auto parsed = parse_request(message);
-    const bool is_data = parsed && std::holds_alternative<data_request>(*parsed);
     auto& account = accounts.at(c.account);
     const auto now = clock_type::now();
     if (!(is_data ? account.packets.take(config.limits.packets_per_second, now)
                   : account.requests.take(config.limits.requests_per_second, now))) {
       ++counters.rate_limited;
+      if (is_data) return no_answer(c);
       queue(c, error_answer{"too many requests; wait a little"});
       return true;
     }
@@ -436,14 +437,20 @@ struct server::state {
     return true;
   }
 
+  // A packet gets none, and does not end a long poll.
+  bool no_answer(connection& c) {
+    if (!c.waiting && c.out.empty()) c.deadline = after(config.limits.idle_s);
+    return true;
+  }
+
   bool serve(connection& c, const data_request& r) {
     if (c.name.empty()) {
-      queue(c, error_answer{std::string(describe(refusal::not_registered))});
-      return true;
+      ++counters.data_dropped;
+      return no_answer(c);
     }
     ++counters.data_in;
     if (!application.deliver(c.name, r.octets)) ++counters.data_dropped;
-    queue(c, done_answer{});
+    no_answer(c);
     if (config.application.echo) send_data(c, r.octets);
     return true;
   }

@@ -1,4 +1,5 @@
 #include "apps/keys/key_file.h"
+#include "common/hex.h"
 
 #include <fcntl.h>
 #include <mbedtls/base64.h>
@@ -200,6 +201,16 @@ result<void> write_permissions(const std::string& path, const std::vector<permis
   for (const auto& p : all)
     text += p.name + ' ' + to_base64(p.key.octets) + (p.psk_path.empty() ? "" : " psk=" + p.psk_path) + '\n';
   return replace_file(path, text, 0600);
+}
+
+std::string fingerprint_text(const security::public_key& own, const security::public_key& other) {
+  const auto digest = security::pair_fingerprint(own, other);
+  std::string text;
+  for (std::size_t i = 0; i < digest.size(); i += 4) {
+    if (i != 0) text += ' ';
+    text += to_hex(security::bytes_view(digest).subspan(i, 4));
+  }
+  return text;
 }
 
 result<std::optional<security::slot_t>> read_mark(const std::string& path) {

@@ -42,6 +42,9 @@ result<void> write_permissions(const std::string& path, const std::vector<permis
 /// 1 to 64 of a-z A-Z 0-9 . _ -
 bool valid_name(const std::string& name);
 
+/// What both users of a pair read to each other to know that nobody swapped keys: eight groups of eight digits.
+std::string fingerprint_text(const security::public_key& own, const security::public_key& other);
+
 /// The slot mark on disk (see security/slot_clock.h). Empty when the file does not exist.
 result<std::optional<security::slot_t>> read_mark(const std::string& path);
 result<void> write_mark(const std::string& path, security::slot_t mark);

@@ -10,7 +10,6 @@
 #include "apps/keys/key_file.h"
 #include "apps/keys/server_commands.h"
 #include "apps/keys/system_random.h"
-#include "common/hex.h"
 #include "security/crypto/x25519.h"
 
 namespace {
@@ -115,6 +114,21 @@ int permit(const options& o, tools& t) {
   return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
 }
 
+// The permission file's peers, then those that servers told of.
+result<security::public_key> key_of_peer(const options& o, tools& t) {
+  const std::string& cache = o.server.cache;
+  if (o.permits.empty() && cache.empty())
+    return fail("'" + o.peer + "' is no public key and there is no file to look it up; accepted: --permits FILE, --cache FILE");
+  if (!o.permits.empty()) {
+    auto all = read_permissions(o.permits, t.dh, t.random);
+    if (!all) return tl::unexpected(all.error());
+    const auto at = std::find_if(all->begin(), all->end(), [&](const auto& p) { return p.name == o.peer; });
+    if (at != all->end()) return at->key;
+    if (cache.empty()) return fail(o.permits + ": no peer is named '" + o.peer + "'");
+  }
+  return pinned_key(cache, o.peer);
+}
+
 int fingerprint(const options& o, tools& t) {
   auto own = own_key(o);
   if (!own) return usage_error(program, own.error());
@@ -124,19 +138,11 @@ int fingerprint(const options& o, tools& t) {
     if (!key) return usage_error(program, key.error());
     other = *key;
   } else {
-    if (o.permits.empty())
-      return report(program, "'" + o.peer + "' is no public key and there is no permission file to look it up; accepted: --permits FILE", exit_usage);
-    auto all = read_permissions(o.permits, t.dh, t.random);
-    if (!all) return usage_error(program, all.error());
-    const auto at = std::find_if(all->begin(), all->end(), [&](const auto& p) { return p.name == o.peer; });
-    if (at == all->end()) return report(program, o.permits + ": no peer is named '" + o.peer + "'", exit_usage);
-    other = at->key;
+    auto known = key_of_peer(o, t);
+    if (!known) return usage_error(program, known.error());
+    other = *known;
   }
-  const auto digest = security::pair_fingerprint(t.dh.public_of(*own), other);
-  std::string text;
-  for (std::size_t i = 0; i < digest.size(); i += 4)  // eight groups of eight digits, to be read out
-    text += (i == 0 ? "" : " ") + to_hex(security::bytes_view(digest).subspan(i, 4));
-  return print_line(text);
+  return print_line(fingerprint_text(t.dh.public_of(*own), other));
 }
 }  // namespace
 
@@ -162,9 +168,10 @@ int main(int argc, char** argv) {
   per->add_option("--key", o.key, "own private key, to notice one's own public key")->type_name("FILE");
   per->add_flag("--remove", o.remove, "withdraws the permission");
   auto* fin = app.add_subcommand("fingerprint", "what both users read to each other to know that nobody swapped keys");
-  fin->add_option("peer", o.peer, "a name of the permission file, or a public key")->required();
+  fin->add_option("peer", o.peer, "a name of the permission file or of the cache, or a public key")->required();
   fin->add_option("--key", o.key, "own private key")->type_name("FILE");
   fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
+  fin->add_option("--cache", o.server.cache, "pc3.cache of prose-ue: peers that servers told of")->type_name("FILE");
   server_commands commands(app, o.server, o.key);
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
   if (const auto code = commands.run(program)) return *code;

@@ -1,18 +1,18 @@
 #include "apps/keys/server_commands.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <iostream>
 
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
 #include "apps/function/tls.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
-#include "common/hex.h"
 #include "security/crypto/x25519.h"
-#include "security/identity.h"
 
 namespace prose::keys {
 
@@ -50,20 +50,35 @@ struct server_commands::parts {
     return ok ? static_cast<int>(exit_ok) : usage_error(program, ok.error());
   }
 
+  // Shows first; nothing is accepted before the user has seen it.
   int confirm_key(std::string_view program) const {
     if (o.cache.empty()) return report(program, "no cache; accepted: --cache FILE (pc3.cache of prose-ue) or cache: in --config", exit_usage);
-    auto confirmed = confirm_pending(o.cache, o.peer);
-    if (!confirmed) return usage_error(program, confirmed.error());
-    if (key.empty()) return print(to_base64(confirmed->octets), program);
-    auto own = read_private_key(key);
-    if (!own) return usage_error(program, own.error());
-    system_random random;
-    security::crypto::mbedtls_x25519 dh{random};
-    const auto digest = security::pair_fingerprint(dh.public_of(*own), *confirmed);
-    std::string text;
-    for (std::size_t i = 0; i < digest.size(); i += 4)
-      text += (i == 0 ? "" : " ") + to_hex(security::bytes_view(digest).subspan(i, 4));
-    return print(text, program);
+    std::optional<security::static_private_key> own;
+    if (!key.empty()) {
+      auto k = read_private_key(key);
+      if (!k) return usage_error(program, k.error());
+      own = std::move(*k);
+    }
+    const auto pending = pending_key(o.cache, o.peer);
+    if (!pending) return usage_error(program, pending.error());
+    if (const int code = print("key " + to_base64(pending->octets), program); code != exit_ok) return code;
+    if (own) {
+      system_random random;
+      security::crypto::mbedtls_x25519 dh{random};
+      const auto text = fingerprint_text(dh.public_of(*own), *pending);
+      if (const int code = print("fingerprint " + text, program); code != exit_ok) return code;
+    }
+    if (!o.yes && !asked(o.peer))
+      return report(program, "the key of '" + o.peer + "' is not accepted; compare it with the peer by voice, then give --yes", exit_failure);
+    const auto ok = confirm_pending(o.cache, o.peer, *pending);
+    return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
+  }
+
+  static bool asked(const std::string& peer) {
+    if (::isatty(STDIN_FILENO) == 0) return false;
+    std::fprintf(stderr, "accept this key of %s? (yes/no) ", peer.c_str());
+    std::string answer;
+    return std::getline(std::cin, answer) && answer == "yes";
   }
 
   int talk(std::string_view program) const {
@@ -123,8 +138,9 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
   p.grant = app.add_subcommand("grant", "permits a peer at the server; it takes effect once the peer grants too");
   p.withdraw = app.add_subcommand("withdraw", "withdraws a permission at the server");
   p.list = app.add_subcommand("list", "whom we granted; with the public key where it is mutual");
-  p.confirm = app.add_subcommand("confirm", "accepts the changed key of a peer and shows the pair's fingerprint");
+  p.confirm = app.add_subcommand("confirm", "shows the changed key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
   p.confirm->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
+  p.confirm->add_flag("--yes", o.yes, "accepts it without asking");
   for (auto* s : {p.grant, p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
   for (auto* s : {p.reg, p.grant, p.withdraw, p.list}) {
     auto& c = o.server.client;

@@ -18,7 +18,7 @@ struct server_options {
   apps::pc3_server server;
   std::string user, cache, folder = ".", authority = "ca", peer, name;
   int days = 365;
-  bool for_server = false, replace = false;
+  bool for_server = false, replace = false, yes = false;
 };
 
 /// `user`, `cache` and the map `server` of prose-keys' configuration.

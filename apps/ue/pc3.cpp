@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "apps/common/config.h"
@@ -33,7 +37,7 @@ void permission_book::set_pins(const key_map& pins) {
 }
 
 void permission_book::update(std::size_t server, const std::string& peer, std::optional<security::public_key> key) {
-  if (key) said_[server][peer] = *key;
+  if (key && (said_[server].size() < max_peers_per_server || said_[server].contains(peer))) said_[server][peer] = *key;
   else said_[server].erase(peer);
   settle();
 }
@@ -45,23 +49,27 @@ void permission_book::replace(std::size_t server, const key_map& all) {
 
 void permission_book::settle() {
   pending_.clear();
+  std::map<decltype(security::public_key::octets), std::string> owners;
+  for (const auto& [name, key] : pins_) owners.emplace(key.octets, name);
   for (const auto& [server, all] : said_) {
     auto& accepted = by_server_[server];
     std::erase_if(accepted, [&](const auto& a) { return !all.contains(a.first); });
     for (const auto& [name, key] : all) {
       const auto pin = pins_.find(name);
-      const bool other_has_it = std::any_of(pins_.begin(), pins_.end(), [&](const auto& p) { return p.first != name && p.second == key; });
+      const auto owner = owners.find(key.octets);
       std::string why;
       if (!keys::valid_name(name) || name == own_name_ || key == own_key_) why = "own name or key, or no name";
-      else if (other_has_it) why = "key of another peer";
+      else if (owner != owners.end() && owner->second != name) why = "key of another peer";
       else if (pin != pins_.end() && pin->second != key) why = "changed key";
+      else if (pin == pins_.end() && pins_.size() >= max_pins) why = "too many peers";
       if (why.empty()) {
         pins_[name] = key;
+        owners.emplace(key.octets, name);
         accepted[name] = key;
         continue;
       }
       if (why == "changed key") pending_[name] = key;
-      if (told_.insert(std::to_string(server) + name + why + keys::to_base64(key.octets)).second)
+      if (told_.size() < max_told && told_.insert(std::to_string(server) + name + why + keys::to_base64(key.octets)).second)
         out_.push_back({.what = pc3_event::kind::refused, .peer = name, .key = key, .server = server, .text = why});
     }
   }
@@ -100,10 +108,15 @@ result<void> write_keys(const std::string& path, const permission_book::key_map&
   return keys::write_permissions(path, lines);
 }
 
-/// prose-ue and prose-keys confirm both change the pins.
-file_descriptor lock_files(const std::string& cache) {
-  file_descriptor fd(::open((cache + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (fd) (void)::flock(fd.get(), LOCK_EX);
+/// prose-ue and prose-keys confirm both change the pins. A holder that is stuck does not stop us for good.
+result<file_descriptor> lock_files(const std::string& cache) {
+  const std::string path = cache + ".lock";
+  file_descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail(path + ": " + std::strerror(errno));
+  for (int tries = 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (tries == 100) return fail(path + ": another program holds it");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   return fd;
 }
 
@@ -121,15 +134,24 @@ result<security::public_key> pending_key(const std::string& cache, const std::st
   return at->second;
 }
 
-result<security::public_key> confirm_pending(const std::string& cache, const std::string& peer) {
+result<security::public_key> pinned_key(const std::string& cache, const std::string& peer) {
+  auto pins = read_keys(cache + ".pins");
+  if (!pins) return tl::unexpected(pins.error());
+  const auto at = pins->find(peer);
+  if (at == pins->end()) return fail(cache + ".pins: no peer is named '" + peer + "'");
+  return at->second;
+}
+
+result<void> confirm_pending(const std::string& cache, const std::string& peer, const security::public_key& shown) {
   const auto lock = lock_files(cache);
+  if (!lock) return tl::unexpected(lock.error());
   auto key = pending_key(cache, peer);
-  if (!key) return key;
+  if (!key) return tl::unexpected(key.error());
+  if (*key != shown) return fail(cache + ".pending: the key of '" + peer + "' changed meanwhile; look at it again");
   auto pins = read_keys(cache + ".pins");
   if (!pins) return tl::unexpected(pins.error());
   (*pins)[peer] = *key;
-  if (auto ok = write_keys(cache + ".pins", *pins); !ok) return tl::unexpected(ok.error());
-  return key;
+  return write_keys(cache + ".pins", *pins);
 }
 
 pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user) {
@@ -154,42 +176,87 @@ pc3_server read_pc3_server(config_section& s, const std::string& path, const std
 // --- the sessions ---------------------------------------------------------------------------------------------------
 
 struct pc3::state {
-  static constexpr std::size_t max_queued = 64;
+  static constexpr std::size_t max_queued = 64;      // packets for a server
+  static constexpr std::size_t max_data = 256;       // packets of servers that the radio loop has not taken
+  static constexpr std::size_t max_events = 1024;    // then the network threads wait
+  static constexpr std::size_t max_changes = 100 * permission_book::max_peers_per_server;  // of one synchronisation
+  static constexpr double first_retry_s = 0.5, last_retry_s = 30;
   pc3_config config;
-  std::mutex mutex;  // of everything below; the radio loop only tries it
-  std::condition_variable changed;
+
+  std::mutex book_mutex;  // of the book and its files, so it is held for long; taken before the other
   std::optional<permission_book> book;
-  std::deque<pc3_event> events;
+  timespec pins_time{};
+  bool unwritten = false;
+
+  std::mutex mutex;  // of everything below; held for moments only
+  std::condition_variable changed;
+  std::deque<pc3_event> events, data;
   std::vector<std::deque<std::vector<std::uint8_t>>> outbox;
   std::vector<function::client*> clients;
-  std::string written, pins_written;
-  timespec pins_time{};
   bool stopping = false;
+  std::atomic<std::uint64_t> data_dropped = 0;
   std::vector<std::thread> threads;
 
   void emit(pc3_event e) {
     const std::lock_guard lock(mutex);
-    events.push_back(std::move(e));
+    if (e.what != pc3_event::kind::data) {
+      events.push_back(std::move(e));
+    } else if (data.size() < max_data) {
+      data.push_back(std::move(e));
+    } else {
+      ++data_dropped;
+    }
   }
 
-  // With the mutex held.
-  void collect() {
-    for (auto& e : book->take()) events.push_back(std::move(e));
-    if (config.cache.empty()) return;
-    const auto lock = lock_files(config.cache);
-    // What the user confirmed meanwhile wins over what is about to be written.
-    if (auto pins = read_keys(config.cache + ".pins"); pins) {
-      book->set_pins(*pins);
-      for (auto& e : book->take()) events.push_back(std::move(e));
+  // True: time is up. False: the program ends.
+  bool pause(std::chrono::duration<double> time) {
+    std::unique_lock lock(mutex);
+    return !changed.wait_for(lock, time, [&] { return stopping; });
+  }
+
+  // A server says more than the radio loop takes: it has to wait. Without the book's mutex.
+  bool wait_for_room() {
+    while (true) {
+      {
+        const std::lock_guard lock(mutex);
+        if (events.size() < max_events) return !stopping;
+      }
+      if (!pause(std::chrono::milliseconds(20))) return false;
     }
-    (void)write_keys(config.cache + ".pins", book->pins());
-    (void)write_keys(config.cache + ".pending", book->pending());
+  }
+
+  // The following with the book's mutex held.
+  void tell() {
+    for (auto& e : book->take()) emit(std::move(e));
+  }
+  void collect() {
+    tell();
+    if (config.cache.empty()) return;
+    const auto ok = write_files();
+    if (!ok && !unwritten) emit({.what = pc3_event::kind::unwritten, .text = ok.error().message});
+    unwritten = !ok;
+  }
+  result<void> write_files() {
+    const auto lock = lock_files(config.cache);
+    if (!lock) return tl::unexpected(lock.error());
+    // What the user confirmed meanwhile wins over what is about to be written.
+    const auto pins = read_keys(config.cache + ".pins");
+    if (!pins) return tl::unexpected(pins.error());
+    book->set_pins(*pins);
+    tell();
+    result<void> all_written;  // one that fails does not hinder the others
+    const auto write = [&](const std::string& path, const permission_book::key_map& all) {
+      if (auto ok = write_keys(path, all); !ok) all_written = std::move(ok);
+    };
     for (const auto& [server, all] : book->by_server()) {
       permission_book::key_map now;
       for (const auto& [name, key] : all) now[name] = book->pins().at(name);
-      (void)write_keys(cache_of(server), now);
+      write(cache_of(server), now);
     }
+    write(config.cache + ".pins", book->pins());
+    write(config.cache + ".pending", book->pending());
     pins_time = time_of_pins();
+    return all_written;
   }
   std::string cache_of(std::size_t server) const {
     return config.cache + "." + config.servers[server].client.server_name;
@@ -199,26 +266,34 @@ struct pc3::state {
     return ::stat((config.cache + ".pins").c_str(), &st) == 0 ? st.st_mtim : timespec{};
   }
 
+  static tl::unexpected<error> lies(const function::client& c, const std::string& what) {
+    return fail("server " + c.server_name() + ": " + what);
+  }
+
   result<void> synchronise(function::client& c, std::size_t i, std::int64_t& since) {
     permission_book::key_map all;
-    while (true) {
+    for (std::size_t n = 0;;) {
       auto got = c.changes(since, 0);
       if (!got) return tl::unexpected(got.error());
       if (got->empty()) break;
+      n += got->size();
+      const auto before = since;
       for (const auto& v : *got) {
         if (v.permitted) all[v.peer] = v.key;
         else all.erase(v.peer);
         since = std::max(since, v.version);
       }
+      if (since <= before) return lies(c, "changes that are not new");
+      if (all.size() > permission_book::max_peers_per_server || n > max_changes) return lies(c, "more changes than there can be");
     }
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(book_mutex);
     book->replace(i, all);
     collect();
     return {};
   }
 
   result<void> follow(function::client& c, std::size_t i, std::int64_t since) {
-    while (true) {
+    while (wait_for_room()) {
       std::deque<std::vector<std::uint8_t>> out;
       {
         const std::lock_guard lock(mutex);
@@ -231,16 +306,30 @@ struct pc3::state {
       if (!got) return tl::unexpected(got.error());
       while (auto d = c.take_data()) emit({.what = pc3_event::kind::data, .server = i, .octets = std::move(*d)});
       if (!*got || (*got)->empty()) continue;
-      const std::lock_guard lock(mutex);
+      const auto before = since;
+      const std::lock_guard lock(book_mutex);
       for (const auto& v : **got) {
         since = std::max(since, v.version);
         book->update(i, v.peer, v.permitted ? std::optional(v.key) : std::nullopt);
       }
       collect();
+      if (since <= before) return lies(c, "changes that are not new");
+    }
+    return {};
+  }
+
+  // Notices keys that the user confirmed, and writes what could not be written. Reading a key costs a scalar
+  // multiplication, too much for the radio loop.
+  void watch_files() {
+    while (pause(std::chrono::seconds(1))) {
+      const std::lock_guard lock(book_mutex);
+      const auto t = time_of_pins();
+      if (unwritten || t.tv_sec != pins_time.tv_sec || t.tv_nsec != pins_time.tv_nsec) collect();
     }
   }
 
-  result<void> session(std::size_t i) {
+  // `up`: it came to know all that the server permits.
+  result<void> session(std::size_t i, bool& up) {
     auto key = keys::read_private_key(config.private_key);
     if (!key) return tl::unexpected(key.error());
     keys::system_random random;
@@ -261,21 +350,31 @@ struct pc3::state {
       }
     } guard{*this, i};
     if (auto ok = (*c)->register_key(dh, *key, config.user); !ok) return ok;
+    if (!wait_for_room()) return {};
     emit({.what = pc3_event::kind::session, .server = i, .text = (*c)->key_fingerprint()});
     std::int64_t since = 0;
     if (auto ok = synchronise(**c, i, since); !ok) return ok;
+    up = true;
     return follow(**c, i, since);
   }
 
+  // A server that comes back is not met by all its UEs at once: each waits twice as long as before, more or less.
   void run(std::size_t i) {
+    std::minstd_rand jitter(std::random_device{}());
     std::string last;
+    double retry_s = first_retry_s;
     while (true) {
-      if (const auto ended = session(i); !ended && ended.error().message != last) {
+      const auto began = std::chrono::steady_clock::now();
+      bool up = false;
+      const auto ended = session(i, up);
+      if (up) last.clear();
+      if (up && std::chrono::steady_clock::now() - began > std::chrono::seconds(5)) retry_s = first_retry_s;
+      if (!ended && ended.error().message != last && wait_for_room()) {
         last = ended.error().message;
         emit({.what = pc3_event::kind::session_lost, .server = i, .text = last});
       }
-      std::unique_lock lock(mutex);
-      if (changed.wait_for(lock, std::chrono::seconds(1), [&] { return stopping; })) return;
+      if (!pause(std::chrono::duration<double>(std::uniform_real_distribution(0.5, 1.5)(jitter) * retry_s))) return;
+      retry_s = std::min(2 * retry_s, last_retry_s);
     }
   }
 };
@@ -303,6 +402,7 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   for (const auto& server : config.servers)  // a file that is missing or wrong is the user's to mend, now
     if (auto tls = function::tls_context::client(server.client.identity); !tls) return tl::unexpected(tls.error());
   if (!config.cache.empty()) {
+    const std::lock_guard lock(s->book_mutex);
     auto pins = read_keys(config.cache + ".pins");
     if (!pins) return tl::unexpected(pins.error());
     s->book->set_pins(*pins);
@@ -311,39 +411,31 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
       if (!cached) return tl::unexpected(cached.error());
       s->book->replace(i, *cached);
     }
-    const std::lock_guard lock(s->mutex);
     s->collect();
   }
   auto* raw = s.get();
   for (std::size_t i = 0; i < config.servers.size(); ++i) s->threads.emplace_back([raw, i] { raw->run(i); });
+  if (!config.cache.empty()) s->threads.emplace_back([raw] { raw->watch_files(); });
   return std::unique_ptr<pc3>(new pc3(std::move(s)));
 }
 
 std::optional<pc3_event> pc3::poll() {
-  const std::unique_lock lock(s_->mutex, std::try_to_lock);
-  if (!lock || s_->events.empty()) return std::nullopt;
-  auto e = std::move(s_->events.front());
-  s_->events.pop_front();
+  const std::lock_guard lock(s_->mutex);
+  auto& from = s_->events.empty() ? s_->data : s_->events;
+  if (from.empty()) return std::nullopt;
+  auto e = std::move(from.front());
+  from.pop_front();
   return e;
 }
 
 bool pc3::send(std::size_t server, std::span<const std::uint8_t> octets) {
-  const std::unique_lock lock(s_->mutex, std::try_to_lock);
-  if (!lock || s_->outbox[server].size() >= state::max_queued || octets.empty()) return false;
+  const std::lock_guard lock(s_->mutex);
+  if (s_->outbox[server].size() >= state::max_queued || octets.empty()) return false;
   s_->outbox[server].emplace_back(octets.begin(), octets.end());
   if (s_->clients[server] != nullptr) s_->clients[server]->nudge();
   return true;
 }
 
-void pc3::each_second() {
-  if (s_->config.cache.empty()) return;
-  const std::unique_lock lock(s_->mutex, std::try_to_lock);
-  if (!lock) return;
-  const auto t = s_->time_of_pins();
-  if (t.tv_sec == s_->pins_time.tv_sec && t.tv_nsec == s_->pins_time.tv_nsec) return;
-  s_->pins_time = t;
-  if (auto pins = read_keys(s_->config.cache + ".pins"); pins) s_->book->set_pins(*pins);
-  for (auto& e : s_->book->take()) s_->events.push_back(std::move(e));
-}
+std::uint64_t pc3::data_dropped() const { return s_->data_dropped; }
 
 }  // namespace prose::apps

@@ -34,11 +34,11 @@ struct pc3_config {
 pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user);
 
 struct pc3_event {
-  enum class kind : std::uint8_t { permitted, withdrawn, session, session_lost, refused, data } what = kind::refused;
+  enum class kind : std::uint8_t { permitted, withdrawn, session, session_lost, refused, unwritten, data } what = kind::refused;
   std::string peer{};
   security::public_key key{};
   std::size_t server = 0;
-  std::string text{};  ///< session: key fingerprint; lost, refused: why
+  std::string text{};  ///< session: key fingerprint; lost, refused, unwritten: why
   std::vector<std::uint8_t> octets{};
 };
 
@@ -47,6 +47,9 @@ struct pc3_event {
 class permission_book {
 public:
   using key_map = std::map<std::string, security::public_key>;
+  // What a lying server can make us keep. Beyond it a name is refused, or a refusal not told.
+  static constexpr std::size_t max_peers_per_server = function::max_grants_per_user;
+  static constexpr std::size_t max_pins = 4 * max_peers_per_server, max_told = 4 * max_peers_per_server;
   permission_book(std::string own_name, security::public_key own_key, const key_map& fixed);
   void set_pins(const key_map& pins);
   /// What one server says of one peer; no key: not permitted.
@@ -74,12 +77,12 @@ public:
   static result<std::unique_ptr<pc3>> start(const pc3_config& config, const security::public_key& own,
                                             const permission_book::key_map& fixed);
   ~pc3();
-  /// The next event, if one is there; never blocks.
+  /// The next event, if one is there; waits for no file and no server.
   std::optional<pc3_event> poll();
   /// Queues a packet for a server; false: queue full.
   bool send(std::size_t server, std::span<const std::uint8_t> octets);
-  /// Notices keys that the user confirmed meanwhile.
-  void each_second();
+  /// Packets of servers that came faster than poll() took them.
+  std::uint64_t data_dropped() const;
 
 private:
   struct state;
@@ -87,8 +90,9 @@ private:
   std::unique_ptr<state> s_;
 };
 
-/// prose-keys confirm: takes the pending key of a peer over into the pins.
-result<security::public_key> confirm_pending(const std::string& cache, const std::string& peer);
+/// prose-keys confirm: takes the pending key of a peer, if it is still the one that the user saw, over into the pins.
+result<void> confirm_pending(const std::string& cache, const std::string& peer, const security::public_key& shown);
 result<security::public_key> pending_key(const std::string& cache, const std::string& peer);
+result<security::public_key> pinned_key(const std::string& cache, const std::string& peer);
 
 }  // namespace prose::apps

@@ -56,7 +56,9 @@ struct ue_program::state {
   std::unique_ptr<phy::radio> radio;
   std::optional<phy::slss_search> search;
   std::unique_ptr<data_port> data;
+  static constexpr int max_server_events_per_subframe = 8;
   std::unique_ptr<pc3> servers;
+  std::uint64_t server_data_dropped = 0;  // as told last
   std::unique_ptr<metrics_server> metrics;
   event_writer events, tx_log;
 
@@ -388,9 +390,11 @@ void ue_program::state::poll_data() {
   }
 }
 
-/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication.
+/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication, and few packets.
 void ue_program::state::follow_servers() {
-  while (const auto e = servers->poll()) {
+  for (int i = 0; i < max_server_events_per_subframe; ++i) {
+    const auto e = servers->poll();
+    if (!e) return;
     const std::string server = "server:" + config.pc3.servers[e->server].client.server_name;
     switch (e->what) {
       case pc3_event::kind::permitted: {
@@ -443,6 +447,10 @@ void ue_program::state::follow_servers() {
         spdlog::warn("{} says that {} has a key that is refused: {}", server, e->peer, e->text);
         events.write(make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
         break;
+      case pc3_event::kind::unwritten:
+        spdlog::warn("what the servers say is not on disk: {}", e->text);
+        events.write(make_event("cache_unwritten").add("reason", e->text));
+        break;
       case pc3_event::kind::data:
         for (const auto& [slot, n] : server_slots)
           if (n == e->server) data->deliver(slot, e->octets);
@@ -453,7 +461,12 @@ void ue_program::state::follow_servers() {
 }
 
 void ue_program::state::each_second() {
-  if (servers) servers->each_second();
+  if (servers) {
+    if (const auto n = servers->data_dropped(); n != server_data_dropped) {
+      server_data_dropped = n;
+      events.write(make_event("server_data_dropped").add("packets", static_cast<std::int64_t>(n)));
+    }
+  }
   const auto r = radio->counters();
   if (r.overflows != reported.overflows || r.underflows != reported.underflows || r.lates != reported.lates) {
     events.write(make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));

@@ -4,6 +4,7 @@
 
 #include "apps/common/config.h"
 #include "apps/common/radio_profile.h"
+#include "apps/keys/key_file.h"
 
 namespace prose::apps {
 
@@ -175,9 +176,15 @@ result<program_config> read_program_config(config_section& file, const std::stri
   pc3.read("cache", c.pc3.cache);
   c.pc3.cache = beside(path, c.pc3.cache);
   for (auto& s : pc3.list("servers")) {
-    c.pc3.servers.push_back(read_pc3_server(s, path, c.pc3.user));
-    check_endpoint(s, "udp_listen", c.pc3.servers.back().udp_listen);
-    check_endpoint(s, "udp_forward", c.pc3.servers.back().udp_forward);
+    auto server = read_pc3_server(s, path, c.pc3.user);
+    const auto& name = server.client.server_name;  // also the end of a file name
+    if (!name.empty() && !keys::valid_name(name)) s.reject("name", "'" + name + "'; accepted: 1 to 64 of a-z A-Z 0-9 . _ -");
+    if (name == "pins" || name == "pending" || name == "lock") s.reject("name", "'" + name + "' is taken by a file of the cache; accepted: another name");
+    for (const auto& other : c.pc3.servers)
+      if (other.client.server_name == name) s.reject("name", "'" + name + "' is there twice; accepted: each server once");
+    check_endpoint(s, "udp_listen", server.udp_listen);
+    check_endpoint(s, "udp_forward", server.udp_forward);
+    c.pc3.servers.push_back(std::move(server));
   }
   file.read("device", c.radio.device_args);
   read_radio(file.section("radio"), c);

@@ -79,5 +79,26 @@ TEST(permission_book, the_file_stays_whatever_a_server_says) {
   EXPECT_EQ(told(b), "");
 }
 
+TEST(permission_book, a_server_that_names_peers_without_end_is_bounded) {
+  constexpr int n = 3 * permission_book::max_pins;
+  const auto numbered = [](int i) {
+    auto k = key(7);
+    k.octets[0] = static_cast<std::uint8_t>(i);
+    k.octets[1] = static_cast<std::uint8_t>(i >> 8);
+    return k;
+  };
+  permission_book b("mary", key(1), {});
+  b.update(1, "john", key(2));
+  permission_book::key_map all;
+  for (int i = 0; i < n; ++i) all["p" + std::to_string(i)] = numbered(i);
+  b.replace(0, all);
+  EXPECT_EQ(b.pins().size(), permission_book::max_pins);
+  EXPECT_LE(b.take().size(), permission_book::max_pins + permission_book::max_told);
+  b.update(0, "one-more", key(9));
+  EXPECT_EQ(told(b), "");
+  b.update(1, "john", std::nullopt);  // the others' peers go on as before
+  EXPECT_EQ(told(b), "-john2 ");
+}
+
 }  // namespace
 }  // namespace prose::apps
