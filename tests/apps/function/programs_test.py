@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """prose-function and prose-keys as a user meets them, and kill -9 under load. usage: programs_test.py BIN_DIR [KILLS]"""
-import json, os, random, signal, subprocess, sys, tempfile, threading, time, unittest
+import json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
 BIN = sys.argv[1]
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -88,6 +88,35 @@ class function_programs(unittest.TestCase):
             self.assertEqual((r.returncode, len(r.stderr.strip().splitlines())), (2, 1), (program, a, r.stderr))
         for a in ('--help', '--version'):
             self.assertEqual(run('prose-function', a).returncode, 0)
+
+    def test_the_commands_of_the_readme_with_the_shipped_configuration(self):
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..')
+        readme = open(os.path.join(source, 'apps', 'function', 'README.md')).read()
+        commands = [l.split() for l in readme.splitlines() if l.startswith('    prose-')]
+        self.assertEqual({c[0] for c in commands}, {'prose-keys', 'prose-function'})
+        cwd = self.path('copy')
+        os.mkdir(cwd)
+        shutil.copytree(os.path.join(source, 'configs'), os.path.join(cwd, 'configs'), ignore=shutil.ignore_patterns('tls'))
+        config = os.path.join(cwd, 'configs', 'function.yaml')
+        text = open(config).read()
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            port = s.getsockname()[1]
+        open(config, 'w').write(text.replace('port: 7999', 'port: %d' % port))
+        for c in commands:
+            if c[0] == 'prose-function':
+                self.server = subprocess.Popen([os.path.join(BIN, c[0]), *c[1:], '--log-level', 'off'], cwd=cwd)
+                for _ in range(600):
+                    try:
+                        socket.create_connection(('127.0.0.1', port)).close()
+                        break
+                    except OSError:
+                        self.assertIsNone(self.server.poll(), 'it does not start')
+                        time.sleep(0.05)
+                continue
+            c += ['--port', str(port)] if '--server' in c and c[1] != 'ca' else []
+            r = subprocess.run([os.path.join(BIN, c[0]), *c[1:]], cwd=cwd, capture_output=True, text=True, timeout=100)
+            self.assertEqual(r.returncode, 0, (c, r.stderr))
 
     def test_killed_under_load_it_keeps_what_it_acknowledged(self):
         rng = random.Random(7)
