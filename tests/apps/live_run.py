@@ -1,7 +1,16 @@
 """Mary and John on an emulated air, overheard by prose-iq record and a live prose-sniffer. Used by the tests beside this file."""
-import os, re, signal, subprocess
+import os, re, signal, subprocess, time
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+def wait(what, seconds=90):
+    end = time.time() + seconds
+    while time.time() < end:
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing came in %d s" % seconds)
 
 
 def configs(folder, bin_dir, tm, source, air):

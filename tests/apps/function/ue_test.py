@@ -2,7 +2,9 @@
 import base64, json, os, re, signal, socket, ssl, stat, struct, subprocess, sys, tempfile, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
-from air_harness import BIN, ENV, PEER as SOURCE, Air, main
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from air_harness import BIN, ENV, Air, main
+from live_run import SOURCE, wait
 
 SERVERS = ('function.example', 'second.example')
 
@@ -15,15 +17,6 @@ def run(program, *a, code=0):
 
 def keys(*a, code=0):
     return run('prose-keys', *a, code=code)
-
-
-def wait(what, seconds=30):
-    end = time.time() + seconds
-    while time.time() < end:
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError('nothing came in %d s' % seconds)
 
 
 def words(path):

@@ -5,7 +5,7 @@ import json, os, re, signal, stat, subprocess, sys, tempfile, time, urllib.error
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 from air_harness import BIN, ENV, Air, main
-from live_run import SOURCE, configs
+from live_run import SOURCE, configs, wait
 
 
 def events(path):
@@ -13,15 +13,6 @@ def events(path):
         return [json.loads(l) for l in open(path) if l.endswith('\n')]
     except OSError:
         return []
-
-
-def wait(what, seconds=90):
-    end = time.time() + seconds
-    while time.time() < end:
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError('nothing came in %d s' % seconds)
 
 
 def edit(path, *changes):
