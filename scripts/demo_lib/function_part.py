@@ -1,7 +1,7 @@
 """--with-function: permissions come from a ProSe Function, and each UE has a session of its own with it and with a second server."""
-import json, os, subprocess, time
+import json, os, socket, subprocess, time
 
-from . import world
+from . import traffic, world
 
 SERVERS = ('function.example', 'second.example')
 
@@ -22,17 +22,28 @@ class function_part:
             w.keys('ca', 'issue', n, '--folder', tls)
         self.port = {}
         for s in SERVERS:
-            name, audit = s.split('.')[0], w.path(s + '.jsonl')
-            w.spawn(name, [w.program('prose-function'), '--port', '0', '--ca', tls + '/ca.crt', '--certificate', '%s/%s.crt' % (tls, s),
-                           '--key', '%s/%s.key' % (tls, s), '--store', w.path(s + '.db'), '--audit', audit, '--echo'])
-            self.port[s] = self.wait_for_port(w, name, audit)
+            self.serve(w, s)
+        self.application = {}  # of each UE with the first server: where it listens, and our socket that it forwards to
         for n in world.NAMES:
             with open(w.path('keys', n + '.permit'), 'w') as f:  # empty; the sniffer reads it as part of a stolen state
                 f.write('')
             lines = ['pc3:', '  cache: keys/%s.cache' % n, '  servers:']
-            lines += ['    - {name: %s, port: %d, ca: tls/ca.crt, certificate: tls/%s.crt, key: tls/%s.key}' % (s, self.port[s], n, n) for s in SERVERS]
+            ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            ours.bind(('127.0.0.1', 0))
+            self.application[n] = (w.free_port(), ours)
+            udp = {SERVERS[0]: ', udp_listen: "127.0.0.1:%d", udp_forward: "127.0.0.1:%d"' % (self.application[n][0], ours.getsockname()[1])}
+            lines += ['    - {name: %s, port: %d, ca: tls/ca.crt, certificate: tls/%s.crt, key: tls/%s.key%s}' % (s, self.port[s], n, n, udp.get(s, ''))
+                      for s in SERVERS]
             w.config_edits.setdefault(n, []).extend([(r'(?m)^  permissions: .*\n', ''), (r'(?m)^device: ', '\n'.join(lines) + '\n\ndevice: ')])
         w.permit = lambda public: self.permit(w)
+
+    def serve(self, w, s):
+        name, audit, tls = s.split('.')[0], w.path(s + '.jsonl'), w.path('tls')
+        if os.path.exists(audit):
+            os.remove(audit)
+        w.spawn(name, [w.program('prose-function'), '--port', str(self.port.get(s, 0)), '--ca', tls + '/ca.crt', '--certificate', '%s/%s.crt' % (tls, s),
+                       '--key', '%s/%s.key' % (tls, s), '--store', w.path(s + '.db'), '--audit', audit, '--echo'])
+        self.port[s] = self.wait_for_port(w, name, audit)
 
     def wait_for_port(self, w, name, audit):
         end = time.time() + 30
@@ -72,8 +83,58 @@ class function_part:
         permitted = {n: sorted({e['peer'] for e in w.events(n, 'peer_permitted')}) for n in world.NAMES}
         w.claim('the server permitted exactly those who had granted each other; a one-sided grant had no effect',
                 permitted == {'mary': ['john'], 'john': ['mary', 'peter'], 'peter': ['john']}, permitted)
-        self.call(w, 'mary', 'withdraw', 'john')
+        self.data(w)
+        self.away(w)
+        self.withdrawal(w)
+
+    def data(self, w):
+        """Each UE's packets to its server, and the server's echo of them."""
+        sent, got = 50, {}
+        for n, (port, ours) in self.application.items():
+            packets = [('%s %d ' % (n, i)).encode() + bytes(60) for i in range(sent)]
+            back = []
+            ours.settimeout(5)
+            for p in packets:
+                ours.sendto(p, ('127.0.0.1', port))
+                time.sleep(0.02)
+            try:
+                while len(back) < sent:
+                    back.append(ours.recv(2000))
+            except socket.timeout:
+                pass
+            count = lambda kind: len(w.events(n, kind, 'server:' + SERVERS[0]))
+            w.wait(lambda: count('data_rx') >= sent, 5)
+            got[n] = (back == packets, count('data_tx'), count('data_rx'))
+        w.claim('application packets of each UE to server:%s come back as they went, counted both ways' % SERVERS[0],
+                all(g == (True, sent, sent) for g in got.values()), {n: '%d out, %d in' % g[1:] for n, g in got.items()})
+
+    def away(self, w):
+        """Both servers killed. The first comes back at its old place."""
+        before = {n: len(w.events(n, 'server_session')) for n in world.NAMES}
+        for s in SERVERS:
+            p = w.processes.pop(s.split('.')[0])
+            p.kill()
+            p.wait()
+        noticed = w.wait(lambda: all({e['server'] for e in w.events(n, 'server_lost')} == set(SERVERS) for n in world.NAMES), 20)
+        pings = {'%s-%s' % (a, b): len(traffic.ping(w, a, b)) for a, b in world.LINKS}
+        gone = [n for n in world.NAMES if w.events(n, 'peer_withdrawn')]
+        w.claim('both servers are killed: each UE notices and goes on without them', noticed and all(p >= 5 for p in pings.values()) and not gone,
+                'pings %s of 10; withdrawn at: %s' % (pings, gone or 'none'))
+        self.serve(w, SERVERS[0])
+        back = w.wait(lambda: all(len(w.events(n, 'server_session')) > before[n] for n in world.NAMES), 60)
+        w.claim('the server comes back: each UE has a session again, with new keys', back and len({e['key_fingerprint'] for n in world.NAMES for e in w.events(n, 'server_session')})
+                == sum(len(w.events(n, 'server_session')) for n in world.NAMES), {n: len(w.events(n, 'server_session')) for n in world.NAMES})
+
+    def recognised(self, w):
+        """[(device time, whether the keys that John had with Mary recognise it)] of every discovery message that Mary sent."""
+        tool = os.path.join(os.path.dirname(w.bin), 'tests', 'recognised')
+        public = w.keys('pub', w.path('keys', 'mary.key'))
+        out = subprocess.run([tool, w.path('mary.sent'), w.path('keys', 'john.key'), public, '1.7e9'], check=True, capture_output=True, text=True).stdout
+        return [(m['t'], m['recognised']) for m in map(json.loads, out.splitlines())]
+
+    def withdrawal(self, w):
         begin = time.time()
+        self.call(w, 'mary', 'withdraw', 'john')
         w.wait(lambda: w.events('mary', 'peer_withdrawn') and w.events('john', 'peer_withdrawn')
                and w.events('mary', 'link_lost', 'john') and w.events('john', 'link_lost', 'mary'), 20)
         took = time.time() - begin
@@ -82,3 +143,9 @@ class function_part:
         seen = [len(w.events(n, 'peer_discovered')) for n in ('mary', 'john')]
         time.sleep(4)
         w.claim('neither Mary nor John recognises the other afterwards', [len(w.events(n, 'peer_discovered')) for n in ('mary', 'john')] == seen, seen)
+        # With the state that John still has: one slot for the codes that are made already.
+        over = min((e['t'] for e in w.events('mary', 'peer_withdrawn')), default=0) + 1
+        messages = self.recognised(w)
+        early, late = [r for t, r in messages if t < over - 1], [r for t, r in messages if t > over]
+        w.claim("John's old keys, which recognised Mary's announcements, recognise nothing that Mary sends from the next slot on",
+                any(early) and late and not any(late), '%d of %d before, %d of %d after' % (sum(early), len(early), sum(late), len(late)))

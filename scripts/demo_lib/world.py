@@ -4,7 +4,7 @@ import hashlib, json, os, re, signal, socket, subprocess, sys, time
 from . import channel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGETS = ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys', 'prose-function', 'prose_uhd_virtual', 'cross_open')
+TARGETS = ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys', 'prose-function', 'prose_uhd_virtual', 'cross_open', 'recognised')
 PROFILES = {'b200': 'radio_b210.yaml', 'x300': 'radio_x310.yaml', 'n3xx': 'radio_n310.yaml'}  # by UHD's type
 NAMES = ('mary', 'john', 'peter')
 LINKS = (('mary', 'john'), ('john', 'peter'))
