@@ -29,6 +29,17 @@ def free_port(kind):
         return s.getsockname()[1]
 
 
+def answered(what, *a):
+    """prose-keys at a terminal whose user types something; its exit code."""
+    ours, theirs = os.openpty()
+    os.write(ours, what.encode() + b'\n')
+    try:
+        return subprocess.run([BIN + '/prose-keys', *a], stdin=theirs, capture_output=True, timeout=20).returncode
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 class world:
     """A CA, users, servers that are up, and UEs whose configuration names them."""
     def __init__(self, users, servers=SERVERS[:1]):
@@ -253,8 +264,8 @@ class liar:
                 answer = self.script[min(self.asked, len(self.script) - 1)]
                 self.asked += 1
                 answer = answer(r) if callable(answer) else answer
-                if answer is not None:
-                    send(answer)
+                for a in answer if isinstance(answer, list) else [answer] if answer is not None else []:
+                    send(a)
         except (OSError, EOFError, ValueError):
             pass
         finally:
@@ -344,7 +355,8 @@ def a_changed_key_needs_its_user():
         assert shown == 'key %s\nfingerprint %s' % (new, keys('fingerprint', new, '--key', w.path('mary.key')).stdout), shown
         assert pins() == ['john', old]
         keys('confirm', 'nobody', '--cache', cache, '--yes', code=2)
-        keys('confirm', 'john', '--cache', cache, '--yes')
+        assert answered('no', 'confirm', 'john', '--cache', cache) == 1 and pins() == ['john', old]
+        assert answered('yes', 'confirm', 'john', '--cache', cache) == 0
         wait(lambda: len(w.of('mary', 'peer_permitted', 'john')) == 2)
         wait(lambda: pins() == ['john', new] and not words(cache + '.pending'))
         keys('confirm', 'john', '--cache', cache, '--yes', code=2)
@@ -381,7 +393,24 @@ def server_names_that_collide_in_the_cache_are_refused_with_file_and_line():
             assert code == 2 and err.count('\n') == 0 and f'mary.yaml:{line}: ' in err and 'accepted' in err, (code, err)
 
 
+def a_flood_of_packets_is_bounded_and_counted():
+    n = 20000
+    packet = {'answer': 'data', 'octets': base64.b64encode(b'x').decode(), 'pad': ''}
+    with world(['mary']) as w:
+        l = liar(w, [changes(), [packet] * n, None])
+        w.ue('mary')
+        counted = lambda: len(w.of('mary', 'data_rx')) + max([e['packets'] for e in w.of('mary', 'server_data_dropped')], default=0)
+        wait(lambda: counted() == n)
+        per_ms = {}
+        for e in w.of('mary', 'data_rx'):
+            per_ms[e['t']] = per_ms.get(e['t'], 0) + 1
+        assert max(per_ms.values()) <= 8, max(per_ms.values())
+        assert not w.of('mary', 'server_lost')
+        w.stop('mary')
+        l.close()
+
+
 if __name__ == '__main__':
     main([a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session, a_server_that_goes_again_is_told_again_and_asked_ever_later, two_servers_and_their_absence,
           a_lying_server_gets_nowhere, a_changed_key_needs_its_user, a_cache_that_cannot_be_written_is_told_and_a_stuck_lock_does_not_hang,
-          server_names_that_collide_in_the_cache_are_refused_with_file_and_line])
+          a_flood_of_packets_is_bounded_and_counted, server_names_that_collide_in_the_cache_are_refused_with_file_and_line])
