@@ -58,6 +58,8 @@ class capture {
   /// A radio, which must outlive the capture. Its timing is device time, whatever the scene says.
   static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
                               std::string& assumed);
+  /// Transport blocks so far whose CRC failed, told of as events or not.
+  std::uint64_t blocks_failed() const { return sum_.tb_failed + monitor_[0].statistics().tb_failed; }
   result<capture_result> run(event_writer& events, std::vector<capture_observer> observers = {});
   /// Takes the radio's samples from here instead, the same samples by another way.
   void read_through(phy::sample_source& source) { source_ = &source; }

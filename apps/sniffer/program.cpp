@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -81,6 +82,11 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (!made) return usage_error(program, made.error());
   capture& run = *made;
 
+  // All that can be wrong in what was asked for, before the first output is opened: opening empties it.
+  if (!s.keylog.empty() && s.pcap.empty())
+    return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
+  auto judging = judgement::make(s);
+  if (!judging) return usage_error(program, judging.error());
   auto events = event_writer::open(s.events);
   if (!events) return usage_error(program, events.error());
   std::vector<capture_observer> observers;
@@ -102,13 +108,10 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
       if (!ok) pcap_error = ok.error();
       return ok.has_value();
     }});
-  } else if (!s.keylog.empty()) {
-    return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
   }
-  auto judging = judgement::make(s);
-  if (!judging) return usage_error(program, judging.error());
   if (*judging) observers.push_back((*judging)->observer());
   // The summary redraws a terminal; anything else gets a line now and then.
+  if (s.duration_s > 0) total_samples = std::min<std::int64_t>(total_samples, std::llround(s.duration_s * run.carrier().sample_rate_hz()));
   summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
   observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
                          seen.add(f);
@@ -116,7 +119,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
                        },
                        {},
                        [&](std::int64_t n, double) {
-                         seen.tick(n, live.radio ? live.radio->counters().samples_lost : 0);
+                         seen.tick(n, live.radio ? live.radio->counters().samples_lost : 0, run.blocks_failed());
                        }});
   // Remarks only now: a mistake is one line.
   if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);

@@ -1,10 +1,13 @@
 #include "apps/sniffer/summary.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <vector>
+
+#include "mac/rlc_um.h"
 
 namespace prose::apps {
 namespace {
@@ -18,10 +21,14 @@ std::string line(const char* format, A... a) {
   std::snprintf(text, sizeof text, format, a...);
   return text;
 }
-std::string who(const captured_frame& f) {
+std::string who(const captured_frame& f, const std::optional<mac::sl_sch_pdu>& pdu) {
   if (f.kind == frame_kind::mib_sl) return line("SLSS %d", f.n_sl_id);
-  if (const auto pdu = sl_sch_of(f)) return line("%06x > %06x", pdu->header.src, pdu->header.dst);
+  if (pdu) return line("%06x > %06x", pdu->header.src, pdu->header.dst);
   return f.kind == frame_kind::discovery ? "discovery" : "malformed PDU";
+}
+std::size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 }  // namespace
 
@@ -33,11 +40,13 @@ void summary::add(const captured_frame& f) {
   switch (f.kind) {
     case frame_kind::sci: ++sci_; return;
     case frame_kind::mib_sl: ++mib_; break;
-    case frame_kind::sl_sch: ++(!f.crc_ok ? failed_ : f.repetition ? repeated_ : blocks_); break;
+    case frame_kind::sl_sch: if (f.crc_ok) ++(f.repetition ? repeated_ : blocks_); break;
     case frame_kind::discovery: ++discovery_; break;
   }
   if (!f.crc_ok) return;
-  auto& t = heard_[who(f)];
+  const auto pdu = sl_sch_of(f);
+  auto& t = heard_[who(f, pdu)];
+  if (pdu && !f.repetition) count_lost(t, *pdu);
   const double share = t.frames == 0 ? 1.0 : 0.1;
   if (t.frames == 0) t.first_s = f.time_s;
   ++t.frames;
@@ -50,6 +59,30 @@ void summary::add(const captured_frame& f) {
   if (heard_.size() <= max_transmitters) return;
   ++forgotten_;
   heard_.erase(std::min_element(heard_.begin(), heard_.end(), [](const auto& a, const auto& b) { return a.second.last_s < b.second.last_s; }));
+}
+
+/// A step of up to half the range of the 5-bit SN is taken for loss, a larger one for a PDU that came late.
+void summary::count_lost(transmitter& t, const mac::sl_sch_pdu& pdu) {
+  mac::umd_pdu umd;
+  for (const auto& sdu : pdu.all()) {
+    if (!mac::parse(sdu.data, umd)) continue;
+    const auto [next, fresh] = t.next_sn.try_emplace(sdu.lcid, umd.sn);
+    const unsigned step = (umd.sn - next->second) & 31U;
+    if (step >= 16) continue;
+    if (!fresh) t.lost += step;
+    next->second = static_cast<std::uint8_t>((umd.sn + 1) & 31U);
+  }
+}
+
+std::string summary::text(std::size_t columns) const {
+  const std::string whole = text();
+  std::string out;
+  for (std::size_t at = 0; at < whole.size();) {
+    const std::size_t end = whole.find('\n', at);
+    out += whole.substr(at, std::min(end - at, columns)) + '\n';
+    at = end + 1;
+  }
+  return out;
 }
 
 std::string summary::text() const {
@@ -65,12 +98,12 @@ std::string summary::text() const {
   std::vector<const decltype(heard_)::value_type*> rows;
   for (const auto& h : heard_) rows.push_back(&h);
   std::sort(rows.begin(), rows.end(), [](auto* a, auto* b) { return a->second.last_s > b->second.last_s; });
-  out += line("  %-18s %8s %9s %8s %8s %9s %8s %9s\n", "who", "frames", "octets", "per s", "dBFS/RE", "SNR dB", "CFO Hz", "last s");
+  out += line("  %-17s %7s %6s %8s %6s %7s %6s %6s %6s\n", "who", "frames", "lost", "octets", "per s", "dBFS/RE", "SNR", "CFO Hz", "last s");
   for (std::size_t i = 0; i < std::min(rows.size(), shown_rows); ++i) {
     const auto& [name, t] = *rows[i];
     const double span = t.last_s - t.first_s;
-    out += line("  %-18s %8llu %9llu %8.1f %8.1f %9.1f %8.0f %9.1f\n", name.c_str(), static_cast<unsigned long long>(t.frames),
-                static_cast<unsigned long long>(t.octets), span > 0 ? static_cast<double>(t.frames - 1) / span : 0.0, t.power_db, t.snr_db, t.cfo_hz,
+    out += line("  %-17s %7llu %6llu %8llu %6.1f %7.1f %6.1f %6.0f %6.1f\n", name.c_str(), static_cast<unsigned long long>(t.frames),
+                static_cast<unsigned long long>(t.lost), static_cast<unsigned long long>(t.octets), span > 0 ? static_cast<double>(t.frames - 1) / span : 0.0, t.power_db, t.snr_db, t.cfo_hz,
                 t.last_s);
   }
   if (rows.size() > shown_rows) out += line("  and %zu others\n", rows.size() - shown_rows + forgotten_);
@@ -78,21 +111,23 @@ std::string summary::text() const {
 }
 
 void summary::draw() {
-  std::string out = text();
   if (!terminal_) {
+    std::string out = text();
     out.resize(out.find('\n') + 1);  // a pipe gets the first line only
     std::fputs(out.c_str(), stderr);
     return;
   }
+  const std::string out = text(terminal_columns());
   if (drawn_lines_ > 0) std::fprintf(stderr, "\033[%dA\033[J", drawn_lines_);
   std::fputs(out.c_str(), stderr);
   std::fflush(stderr);
   drawn_lines_ = static_cast<int>(std::count(out.begin(), out.end(), '\n'));
 }
 
-void summary::tick(std::int64_t samples, std::uint64_t samples_lost) {
+void summary::tick(std::int64_t samples, std::uint64_t samples_lost, std::uint64_t blocks_failed) {
   samples_ = samples;
   lost_ = samples_lost;
+  failed_ = blocks_failed;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   next_ = now + (terminal_ ? std::chrono::steady_clock::duration(terminal_interval) : std::chrono::steady_clock::duration(pipe_interval));

@@ -244,6 +244,37 @@ class prose_sniffer(base):
         self.assertEqual(self.events(r)[-1]['non_finite_samples'], 10)
         self.assertIn('not finite', r.stderr)
 
+    def test_a_mistake_empties_no_output(self):
+        meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000)
+        for wrong in (['--compromised', self.path('nobody.key')], ['--keylog', self.path('k')]):
+            for kind in ('--events', '--record', '--report') if wrong[0] == '--keylog' else ('--events', '--record', '--pcap'):
+                kept = self.path('kept.sigmf-meta')
+                with open(kept, 'w') as f:
+                    f.write('of an earlier run')
+                self.one_line(run('--iq', meta, kind, kept, *wrong), 2, 'nobody.key' if wrong[0] == '--compromised' else '--keylog')
+                self.assertEqual(open(kept).read(), 'of an earlier run', kind)
+
+    def test_the_table_is_redrawn_in_place_on_a_narrow_terminal(self):
+        import fcntl, pty, struct, termios
+        meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 50, 0, 0))
+        p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs)
+        os.close(theirs)
+        out = b''
+        try:
+            while chunk := os.read(ours, 65536):
+                out += chunk
+        except OSError:
+            pass  # the other end is closed
+        self.assertEqual(p.wait(60), 0)
+        drawn = out.decode().split('\033[1A\033[J')  # up one line: nothing was heard, so the table has only its first
+        self.assertGreater(len(drawn), 1, out)
+        for d in drawn:
+            lines = [l for l in d.replace('\r', '').split('\n') if l]
+            self.assertLessEqual(len(lines), 1, d)
+            self.assertTrue(all(len(l) <= 50 for l in lines), d)
+
     def test_ctrl_c_ends_cleanly(self):
         meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
         p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--events', self.path('e'), '--sync', 'blind'], stderr=subprocess.PIPE, text=True)
