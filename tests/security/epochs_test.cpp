@@ -181,6 +181,67 @@ TEST_F(epochs, rekeying_is_due_at_30_minutes_and_the_smaller_key_starts_it) {
   EXPECT_LT(info(*a, at_a).key_age_ms, 10'000);
 }
 
+// The sequence numbers of what a link says on its own account wrap at 16 bits: 70 000 keep-alives, with a rekeying and a release after
+// the wrap and a rekeying whose request and answer stand on either side of it.
+TEST_F(epochs, sequence_numbers_of_signalling_wrap) {
+  ue_config config;
+  config.links.keepalive_after_ms = 4;
+  config.links.epochs.min_ms = config.links.epochs.max_ms = 5000;
+  start(config);
+  const auto next_seq = [&] { return a->security->links().state().at(a->id_of(*b)).live->next_seq; };
+  std::set<std::uint16_t> seen;
+  int wrapped = 0;
+  for (std::uint16_t before = next_seq(); wrapped == 0 || before < 100; before = next_seq()) {
+    ASSERT_LT(world.now, 400'000);
+    world.captured.clear();
+    a->history.clear();
+    b->history.clear();
+    world.now += 4;
+    if (before == 65535) ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));  // takes 65535; its keep-alive takes 0
+    for (auto* u : world.ues) u->security->links().tick(world.now, u->pending);
+    world.settle();
+    wrapped += next_seq() < before;
+    seen.insert(before);
+    ASSERT_TRUE(a->security->links().link_with(a->id_of(*b)));
+    if (before == 65535) {
+      EXPECT_EQ(a->events<rekeyed>().size(), 1U);
+      EXPECT_EQ(b->events<rekeyed>().size(), 1U);
+    }
+  }
+  EXPECT_EQ(wrapped, 1);
+  EXPECT_TRUE(seen.contains(65535));
+  EXPECT_GT(seen.size(), 30'000U);
+  ASSERT_TRUE(b->security->links().rekey(at_b, world.now, b->pending));
+  world.settle();
+  EXPECT_EQ(a->events<rekeyed>().size(), 1U);
+  EXPECT_EQ(info(*a, at_a).key_fingerprint, info(*b, at_b).key_fingerprint);
+  ASSERT_TRUE(world.send(*a, at_a, {1}));
+  EXPECT_EQ(b->inbox.back().data, (std::vector<std::uint8_t>{1}));
+  ASSERT_TRUE(a->security->links().release(at_a, world.now, a->pending));
+  world.settle();
+  EXPECT_FALSE(b->security->links().link_with(b->id_of(*a)));
+}
+
+// The sequence number of a set-up is drawn, so the ends of its range are put in by hand.
+TEST(sequence_number, of_a_set_up_may_be_the_first_and_the_last) {
+  for (const std::uint8_t octet : {std::uint8_t{0}, std::uint8_t{255}}) {
+    ue a("alice", 73), b("bob", 74);
+    a.knows(b);
+    b.knows(a);
+    air world;
+    world.ues = {&a, &b};
+    const auto heard = world.discover(a);
+    ASSERT_EQ(heard.size(), 1U);
+    a.random.next_octets = {octet, octet};
+    ASSERT_TRUE(a.security->links().connect(heard[0], world.now, a.pending));
+    world.settle();
+    EXPECT_EQ(world.captured.at(0).octets.at(1), octet);
+    EXPECT_EQ(world.captured.at(0).octets.at(2), octet);
+    EXPECT_EQ(a.events<link_established>().size(), 1U);
+    EXPECT_EQ(b.events<link_established>().size(), 1U);
+  }
+}
+
 TEST_F(epochs, seal_refuses_keys_of_40_minutes) {
   ue_config config;
   config.links.lost_after_ms = 100'000'000;

@@ -1,6 +1,7 @@
 // UEs without radio for the tests: a seeded random port, an X25519 port that counts, and a little air between them.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -18,8 +19,11 @@ class seeded_random final : public random_port {
   explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
   void fill(bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
+    std::copy_n(next_octets.begin(), std::min(out.size(), next_octets.size()), out.begin());
+    next_octets.clear();
     if (keep_draws) draws.emplace_back(out.begin(), out.end());
   }
+  std::vector<std::uint8_t> next_octets;  // put in the place of what the next draw begins with
   bool keep_draws = false;  // for tests that plant an ephemeral key
   std::vector<std::vector<std::uint8_t>> draws;
 
