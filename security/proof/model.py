@@ -259,7 +259,8 @@ def discovery(t):
         t.tell(query('old(S)' if o('only_old_queries') else 'S'), *(['S']))
     if not o('peter_silent'):
         t.tell(announcement('old(S)' if o('only_old_announcements') else 'S'), 'S')
-        t.tell(response('S'), 'S', query('S'))  # only for a query that verifies
+        answered = 'old(S)' if o('only_old_responses') else 'S'
+        t.tell(response(answered), 'S', query(answered))  # only for a query that verifies
     if o('query_peter_responds'):
         t.bad(t.known(query('now')))
     if o('query_john_hears_response'):

@@ -65,5 +65,7 @@ STATEMENTS = [
     ('broken: queries without the slot are replayed', 'discovery query_peter_responds only_old_queries no_slot', BROKEN),
     ('broken: a shared query key', 'discovery query_peter_responds john_never_asks group_key', BROKEN),
     ('John hears no response that Peter did not make', 'discovery query_john_hears_response peter_silent', SAFE),
+    ('John hears no response of Peter to a query of an earlier slot', 'discovery query_john_hears_response only_old_responses', SAFE),
+    ('broken: responses without the slot are replayed', 'discovery query_john_hears_response only_old_responses no_slot', BROKEN),
     ('broken: query and response under one label, John\'s query reflected', 'discovery query_john_hears_response peter_silent one_label', BROKEN),
 ]
