@@ -20,6 +20,11 @@ using namespace prose::security;
   [[maybe_unused]] auto r = derive<link_root_key>(link);
   record_key moved = std::move(record);
   [[maybe_unused]] crypto::aead box(suite::aes_256_gcm, moved);
+  (void)dh.agree(own, pub);  // what 10, 11, 13, 14 and 15 would be with the right key
+  (void)dh.agree(ephemeral, pub);
+  [[maybe_unused]] record_protection protection(suite::aes_256_gcm, std::move(moved), std::move(iv), 1);
+  record_key from_octets{std::array<std::uint8_t, 32>{}};
+  [[maybe_unused]] record_key again = record_key(std::array<std::uint8_t, 32>{});
 #elif CASE == 1  // copied
   record_key copy = record;
 #elif CASE == 2
