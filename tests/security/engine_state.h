@@ -44,6 +44,7 @@ inline void describe(std::ostream& o, const link& l) {
 inline std::string engine_state(ue& u, l2_id dst, time_ms now) {
   std::ostringstream o;
   for (const auto& [peer, state] : u.security->links().state()) {
+    if (!state.attempt && !state.pending && !state.live) continue;  // an empty place, which the next tick clears away
     o << "peer " << peer;
     if (state.attempt) {
       const auto& a = *state.attempt;

@@ -31,10 +31,10 @@ class seeded_random final : public random_port {
   std::mt19937_64 engine_;
 };
 
-/// Counts scalar multiplications, whoever asks for them.
+/// Counts scalar multiplications, whoever asks for them. X25519, or what is given in its place.
 class counting_dh final : public dh_port {
  public:
-  explicit counting_dh(random_port& r) : inner_(r) {}
+  explicit counting_dh(random_port& r, dh_port* instead = nullptr) : x25519_(r), inner_(instead != nullptr ? *instead : x25519_) {}
   std::optional<dh_output> agree(const static_private_key& own, const public_key& other) override {
     ++multiplications;
     return inner_.agree(own, other);
@@ -54,7 +54,8 @@ class counting_dh final : public dh_port {
   std::uint64_t multiplications = 0;
 
  private:
-  crypto::mbedtls_x25519 inner_;
+  crypto::mbedtls_x25519 x25519_;
+  dh_port& inner_;
 };
 
 /// What went over the air.
@@ -73,15 +74,15 @@ struct delivered {
 
 /// One UE with everything that it did.
 struct ue {
-  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt)
-      : name(std::move(n)), random(seed), dh(random) {
+  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr)
+      : name(std::move(n)), random(seed), dh(random, instead) {
     ue_config c = config;
     c.stored_mark = mark;
     security = std::make_unique<ue_security>(c, key_pair::generate({random, dh}), ports{random, dh});
   }
   ue(std::string n, std::uint64_t seed, const static_private_key& key, const ue_config& config,
-     std::optional<slot_t> mark = std::nullopt)
-      : name(std::move(n)), random(seed), dh(random) {
+     std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr)
+      : name(std::move(n)), random(seed), dh(random, instead) {
     ue_config c = config;
     c.stored_mark = mark;
     security = std::make_unique<ue_security>(
