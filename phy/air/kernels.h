@@ -14,21 +14,68 @@ namespace prose::phy::air {
 inline constexpr int group = 8;     ///< complex samples in a vector
 inline constexpr int block = 256;   ///< complex samples between exact restarts of the rotation
 
-typedef float vec __attribute__((vector_size(64)));
-typedef std::int32_t ivec __attribute__((vector_size(64)));
+// A group is held in parts as wide as a register: GCC 12 takes conditionals and shuffles of wider vectors apart, float by float.
+#if defined(__AVX512F__)
+inline constexpr int part_floats = 16;
+#else
+inline constexpr int part_floats = 8;
+#endif
+typedef float part __attribute__((vector_size(4 * part_floats)));
+typedef std::int32_t part_index __attribute__((vector_size(4 * part_floats)));
+inline constexpr int n_parts = 2 * group / part_floats;
 
-inline vec load(const void* p) {
-  vec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
+/// The 8 complex samples of a group: re, im, re, im, ...
+struct vec {
+  std::array<part, n_parts> p;
+  float operator[](int i) const { return p[static_cast<std::size_t>(i / part_floats)][i % part_floats]; }
+};
+
+/// A vec of f(0), f(1), ...: not a loop, as parts that are indexed by a variable stay in memory.
+template <class F>
+inline vec each_part(F&& f) {
+  if constexpr (n_parts == 1) return {{f(0U)}};
+  else return {{f(0U), f(1U)}};
 }
-inline void store(void* p, const vec& v) { std::memcpy(p, &v, sizeof v); }
-inline vec splat(float f) { return vec{} + f; }
+inline vec operator+(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] + y.p[i]; }); }
+inline vec& operator+=(vec& x, const vec& y) { return x = x + y; }
+inline vec operator-(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] - y.p[i]; }); }
+inline vec operator*(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] * y.p[i]; }); }
+
+/// The compiler may fuse either of two products with their sum, and the choice shows in the last bit: a rounded one it leaves alone.
+inline vec rounded(const vec& x) {
+  return each_part([&](unsigned i) { return __builtin_assoc_barrier(x.p[i]); });
+}
+
+inline vec load(const float* from) {
+  return each_part([from](unsigned i) {
+    part v;
+    std::memcpy(&v, from + i * part_floats, sizeof v);
+    return v;
+  });
+}
+inline void store(float* to, const vec& v) {
+  for (unsigned i = 0; i < n_parts; ++i) std::memcpy(to + i * part_floats, &v.p[i], sizeof(part));
+}
+inline vec splat(float f) {
+  return each_part([f](unsigned) { return part{} + f; });
+}
 inline vec swap_parts(const vec& v) {
-  return __builtin_shuffle(v, ivec{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
+#if defined(__AVX512F__)
+  constexpr part_index neighbour{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
+#else
+  constexpr part_index neighbour{1, 0, 3, 2, 5, 4, 7, 6};
+#endif
+  return each_part([&](unsigned i) { return __builtin_shuffle(v.p[i], neighbour); });
 }
 /// [-f, f, -f, f, ...]
-inline vec alternate(float f) { return vec{-f, f, -f, f, -f, f, -f, f, -f, f, -f, f, -f, f, -f, f}; }
+inline vec alternate(float f) {
+#if defined(__AVX512F__)
+  const part a{-f, f, -f, f, -f, f, -f, f, -f, f, -f, f, -f, f, -f, f};
+#else
+  const part a{-f, f, -f, f, -f, f, -f, f};
+#endif
+  return each_part([&](unsigned) { return a; });
+}
 
 /// e^(j step i) for i = 0..255, in the form the complex product wants.
 struct alignas(64) rotation_table {
@@ -45,8 +92,8 @@ inline void add_rotated(float* acc, const cf32* src, const float* re, const floa
   for (int g = 0; g < n_groups; ++g, acc += 2 * group, s += 2 * group, re += 2 * group, im_alt += 2 * group) {
     const vec tr = load(re);
     const vec ti = load(im_alt);
-    const vec cr = br * tr - ba * ti;
-    const vec ci = br * ti + ba * tr;
+    const vec cr = br * tr - rounded(ba * ti);
+    const vec ci = br * ti + rounded(ba * tr);
     const vec x = load(s);
     store(acc, load(acc) + x * cr + swap_parts(x) * ci);
   }
@@ -72,9 +119,10 @@ class quantiser {
   vec apply(vec v) const {
     const vec high = splat(scale_ - 1.0F);
     const vec low = splat(-scale_);
-    v *= splat(scale_);
-    v = v < high ? v : high;  // a NaN becomes full scale, as garbage in a DAC register would
-    v = v > low ? v : low;
+    v = v * splat(scale_);
+    // A NaN becomes full scale, as garbage in a DAC register would.
+    v = each_part([&](unsigned i) { return v.p[i] < high.p[i] ? v.p[i] : high.p[i]; });
+    v = each_part([&](unsigned i) { return v.p[i] > low.p[i] ? v.p[i] : low.p[i]; });
     const vec magic = splat(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer
     v = (v + magic) - magic;
     return v * splat(1.0F / scale_);
