@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "apps/common/cli.h"
@@ -80,13 +81,14 @@ int main(int argc, char** argv) {
                "clocks and faults (configs/air.yaml); without one every path is perfect.",
                program};
   common_options common;
-  std::string air_name, speed, events;
+  std::optional<std::string> air_name, speed;
+  std::string events;
   double duration_s = 0.0;
   bool check = false;
   add_common_options(app, common);
   app.add_option("--air", air_name, "name of this air, as in the devices' air=NAME (default: default)");
   app.add_option("--speed", speed, "air seconds per wall second: 1, N, or max (as fast as the receivers read)");
-  app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never")->check(CLI::NonNegativeNumber);
+  app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never")->check(number_in(0, 1e9));
   app.add_option("--events", events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
   app.add_flag("--check", check, "check the configuration and exit");
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
@@ -101,11 +103,11 @@ int main(int argc, char** argv) {
     if (!c) return usage_error(program, c.error());
     config = std::move(*c);
   }
-  if (!air_name.empty()) config.air = air_name;
+  if (air_name) config.air = *air_name;
   if (!air::is_valid_name(config.air))
     return report(program, "--air " + config.air + ": accepted are 1 to 31 letters, digits, '_', '-', '.'", exit_usage);
-  if (!speed.empty()) {
-    const auto v = air::parse_speed(speed);
+  if (speed) {
+    const auto v = air::parse_speed(*speed);
     if (!v) return report(program, "--" + v.error().message, exit_usage);
     config.settings.speed = *v;
   }

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 
@@ -43,6 +44,18 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, cons
   std::signal(SIGXFSZ, SIG_IGN);
   install_stop_handler();
   return std::nullopt;
+}
+
+std::function<std::string(const std::string&)> number_in(double low, double high) {
+  return [low, high](const std::string& text) -> std::string {
+    double v = 0.0;
+    const char* end = text.data() + text.size();
+    const auto [stop, ec] = std::from_chars(text.data(), end, v);
+    if (ec == std::errc{} && stop == end && v >= low && v <= high) return {};
+    char accepted[96];
+    std::snprintf(accepted, sizeof accepted, "': accepted is a number from %.10g to %.10g", low, high);
+    return std::string("'").append(text).append(accepted);
+  };
 }
 
 std::string find_option(int argc, char** argv, std::string_view name) {

@@ -1,6 +1,7 @@
 // What every program's command line shares: --config, --help, --version, --log-level, the exit codes, one-line errors.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ void add_common_options(CLI::App& app, common_options& options);
 /// Parses, sets up logging, signals and stop handling. A value: leave main with it (0 after --help or --version, 2 after one
 /// line on stderr). Subcommands' options are covered too.
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, const common_options& options);
+
+/// For CLI::Option::check: a finite number from low to high. CLI11's own ranges let NaN pass.
+std::function<std::string(const std::string&)> number_in(double low, double high);
 
 /// The FILE of --config FILE or --config=FILE, before the command line is parsed: programs load the file first, so that
 /// what the command line says wins.

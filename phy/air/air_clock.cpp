@@ -128,6 +128,7 @@ std::int64_t wait_for_air_time(air_memory& m, wait_slot& slot, std::int64_t targ
   for (;;) {
     now = m.now.load(std::memory_order_acquire);
     const std::int64_t wall = wall_ns();
+    slot.beat_ns.store(wall, std::memory_order_relaxed);
     if (now >= target || wall >= wall_deadline_ns || slot.word.load() != rung || m.shut_down.load() != 0) break;
     std::int64_t sleep = std::min(wall_deadline_ns - wall, longest_sleep_ns);
     const auto to_pace = static_cast<std::int64_t>(static_cast<double>(target - pace_limit(m, wall)) * 1e9 /

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include "phy/air/air_link.h"
@@ -19,8 +20,16 @@ struct config_failure {
 
 [[noreturn]] void reject(const YAML::Node& at, const std::string& text) { throw config_failure{at.Mark(), text}; }
 
+/// yaml-cpp takes the first of two equal keys and says nothing.
+void check_once(const YAML::Node& map, const std::string& what) {
+  std::set<std::string> seen;
+  for (const auto& kv : map)
+    if (const auto key = kv.first.as<std::string>(""); !seen.insert(key).second) reject(kv.first, "'" + key + "' is given twice in " + what);
+}
+
 void check_keys(const YAML::Node& map, const std::string& what, std::initializer_list<const char*> accepted) {
   if (!map.IsMap()) reject(map, what + ": accepted is a map");
+  check_once(map, what);
   for (const auto& kv : map) {
     const auto key = kv.first.as<std::string>("");
     if (std::any_of(accepted.begin(), accepted.end(), [&](const char* a) { return key == a; })) continue;
@@ -38,6 +47,12 @@ double number(const YAML::Node& n, const std::string& what, double low, double h
     reject(n, s.str());
   }
   return v;
+}
+
+std::uint64_t whole_number(const YAML::Node& n, const std::string& what, double low, double high) {
+  const double v = number(n, what, low, high);
+  if (v != std::floor(v)) reject(n, what + " '" + n.as<std::string>() + "': accepted is a whole number");
+  return static_cast<std::uint64_t>(v);
 }
 
 std::string name_of(const YAML::Node& n, const std::string& what) {
@@ -121,13 +136,20 @@ void parse_pairs(const YAML::Node& list, air_settings& s) {
 
 void parse_nodes(const YAML::Node& map, air_settings& s) {
   if (!map.IsMap()) reject(map, "nodes: accepted is a map from name to settings");
+  check_once(map, "nodes");
   for (const auto& kv : map) {
     check_keys(kv.second, "nodes", {"noise_dbfs", "clock_ppm"});
     if (s.n_node_rules == max_node_rules) reject(kv.first, "nodes: accepted are up to " + std::to_string(max_node_rules));
     node_rule r;
     r.name = to_name_text(name_of(kv.first, "node name"));
-    if (kv.second["noise_dbfs"]) r.noise_dbfs = number(kv.second["noise_dbfs"], "noise_dbfs", -200, 20);
-    if (kv.second["clock_ppm"]) r.clock_ppm = number(kv.second["clock_ppm"], "clock_ppm", -100, 100);
+    if (kv.second["noise_dbfs"]) {
+      r.fields |= field_noise;
+      r.noise_dbfs = number(kv.second["noise_dbfs"], "noise_dbfs", -200, 20);
+    }
+    if (kv.second["clock_ppm"]) {
+      r.fields |= field_clock;
+      r.clock_ppm = number(kv.second["clock_ppm"], "clock_ppm", -100, 100);
+    }
     s.node_rules[s.n_node_rules++] = r;
   }
 }
@@ -172,10 +194,10 @@ air_config parse(const YAML::Node& root) {
     if (!v) reject(root["speed"], v.error().message);
     s.speed = *v;
   }
-  if (root["seed"]) s.seed = static_cast<std::uint64_t>(number(root["seed"], "seed", 0, 9e15));
+  if (root["seed"]) s.seed = whole_number(root["seed"], "seed", 0, 9e15);
   if (root["lead_us"]) s.lead_ticks = std::llround(number(root["lead_us"], "lead_us", 1, 100e3) * 1e-6 * static_cast<double>(ticks_per_second));
   if (root["stall_ms"]) s.stall_ns = std::llround(number(root["stall_ms"], "stall_ms", 100, 3600e3) * 1e6);
-  if (root["adc_bits"]) s.adc_bits = static_cast<std::uint32_t>(number(root["adc_bits"], "adc_bits", 0, 16));
+  if (root["adc_bits"]) s.adc_bits = static_cast<std::uint32_t>(whole_number(root["adc_bits"], "adc_bits", 0, 16));
   if (root["default"]) {
     check_keys(root["default"], "default", {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
     add_pair(s, root["default"], parse_path(root["default"]), "*", "*");

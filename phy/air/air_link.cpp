@@ -142,6 +142,7 @@ result<air_link> air_link::attach(const std::string& air_name, std::chrono::mill
       if (m != nullptr) munmap(m, sizeof(air_memory));
       close(fd);
     }
+    if (fd < 0 && errno == EACCES) return fail("air '" + air_name + "' belongs to another user: no permission to /dev/shm" + shm_name(air_name));
     if (std::chrono::steady_clock::now() >= give_up)
       return fail("air '" + air_name + "' is not running: start 'prose-air --air " + air_name + "', or give air=NAME");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

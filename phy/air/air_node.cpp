@@ -290,6 +290,13 @@ bool receiver::rejoin() {
   return true;
 }
 
+void receiver::change_rate(std::int64_t ticks_per_sample) {
+  position_ = ceil_div(next_tick(), ticks_per_sample);
+  ticks_per_sample_ = ticks_per_sample;
+  mixer_.start(ticks_per_sample);
+  skip(0);
+}
+
 void receiver::skip(std::int64_t samples) {
   position_ += samples;
   const air_lock lock(memory_);

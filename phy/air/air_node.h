@@ -98,6 +98,9 @@ class receiver {
   std::int64_t next_tick() const { return position_ * ticks_per_sample_; }
   /// Fills out; fewer samples only at a timeout. lost: the watchdog had given this receiver up and it has rejoined at next_tick().
   air_status read(std::span<cf32> out, const rx_tuning& tuning, const patience& limit, std::size_t& n);
+  /// Another rate from the next sample on, at the first tick of the new grid that was not read.
+  void change_rate(std::int64_t ticks_per_sample);
+  std::int64_t ticks_per_sample() const { return ticks_per_sample_; }
   /// Skips samples (injected overflow or loss).
   void skip(std::int64_t samples);
   /// This thread is about to wait until `tick`: receivers that it serves let time pass so far, this one too if asked.

@@ -51,7 +51,10 @@ uhd::time_spec_t device_core::to_device(std::int64_t air_tick) const {
   return uhd::time_spec_t(o.seconds + s, static_cast<double>(ticks - s * ticks_per_second) / tick_rate);
 }
 
+void device_core::throw_gone() const { throw uhd::runtime_error("air '" + args_.air + "' has ended: prose-air is gone"); }
+
 uhd::time_spec_t device_core::time_now() {
+  if (!hub_.alive()) throw_gone();
   advance(memory());
   const std::int64_t now = memory().now.load();
   const std::lock_guard guard(mutex_);

@@ -25,10 +25,15 @@ class hub {
   int n_nodes() const { return n_nodes_; }
 
  private:
+  bool is_alive(const node_slot& n, std::int64_t since_ns) const;
   void watch_stalls(std::vector<hub_event>& events);
   air_link link_;
   std::int64_t last_now_ = -1;
   std::int64_t last_move_ns_ = 0;
+  struct seen_limits {
+    std::int64_t rx = no_limit, tx = no_limit, moved_ns = 0;
+  };
+  std::array<seen_limits, max_nodes> seen_limits_{};
   int n_nodes_ = 0;
   std::array<std::uint32_t, max_nodes> seen_generation_{};
   std::array<bool, max_nodes> seen_joined_{};

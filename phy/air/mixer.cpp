@@ -51,8 +51,12 @@ path_params resolve_path(const air_settings& s, std::string_view from, std::stri
 
 node_rule resolve_node(const air_settings& s, std::string_view name) {
   node_rule n;
-  for (std::uint32_t i = 0; i < s.n_node_rules; ++i)
-    if (matches(s.node_rules[i].name, name)) n = s.node_rules[i];
+  for (std::uint32_t i = 0; i < s.n_node_rules; ++i) {
+    const node_rule& r = s.node_rules[i];
+    if (!matches(r.name, name)) continue;
+    if (r.fields & field_noise) n.noise_dbfs = r.noise_dbfs;
+    if (r.fields & field_clock) n.clock_ppm = r.clock_ppm;
+  }
   return n;
 }
 

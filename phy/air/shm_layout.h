@@ -21,7 +21,7 @@ inline constexpr std::int64_t ticks_per_ms = ticks_per_second / 1000;
 inline constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 
 inline constexpr std::uint32_t layout_magic = 0x50524F41;  // "PROA"
-inline constexpr std::uint32_t layout_version = 2;
+inline constexpr std::uint32_t layout_version = 3;
 inline constexpr int max_nodes = 32;
 inline constexpr int max_pair_rules = 256;
 inline constexpr int max_node_rules = 64;
@@ -63,8 +63,12 @@ struct pair_rule {
   path_params params;
 };
 
+enum node_field : std::uint32_t { field_noise = 1, field_clock = 2 };
+
+/// Applies to every device it names, as a pair_rule does.
 struct node_rule {
   name_text name{};
+  std::uint32_t fields = 0;
   double noise_dbfs = -std::numeric_limits<double>::infinity();  ///< receiver noise power at 0 dB gain, relative to full scale
   double clock_ppm = 0.0;        ///< error of its reference: shifts its carrier and drifts its samples
 };
@@ -100,6 +104,7 @@ struct air_settings {
 struct alignas(64) wait_slot {
   std::atomic<std::uint32_t> word{0};
   std::atomic<std::int64_t> target{no_limit};  ///< no_limit: nobody sleeps here
+  std::atomic<std::int64_t> beat_ns{0};        ///< wall time at which the sleeper last looked; every 20 ms while its process runs
 };
 enum wait_purpose { wait_rx, wait_tx, wait_other, n_wait_slots };
 

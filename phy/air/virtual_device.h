@@ -35,6 +35,7 @@ class device_core {
   air_memory& memory() { return link_.memory(); }
   std::int64_t to_air(const uhd::time_spec_t& t) const;
   uhd::time_spec_t to_device(std::int64_t air_tick) const;
+  /// Throws when the hub is gone: whoever polls the time would wait for ever.
   uhd::time_spec_t time_now();
   uhd::time_spec_t time_last_pps();
   void set_time_now(const uhd::time_spec_t& t);
@@ -50,6 +51,7 @@ class device_core {
 
   void push_event(uhd::async_metadata_t::event_code_t code, std::int64_t air_tick);
   void push_ack(std::int64_t end_tick);
+  [[noreturn]] void throw_gone() const;
   bool pop_event(uhd::async_metadata_t& md, double timeout_s);
 
   air_link link_;

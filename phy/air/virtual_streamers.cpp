@@ -31,10 +31,6 @@ std::size_t packet_size(const uhd::stream_args_t& args) {
   return spp > 0 ? std::min<std::size_t>(static_cast<std::size_t>(spp), packet_samples) : packet_samples;
 }
 
-[[noreturn]] void throw_gone(const device_core& core) {
-  throw uhd::runtime_error("air '" + core.args_.air + "' has ended: prose-air is gone");
-}
-
 class rx_stream : public uhd::rx_streamer {
  public:
   rx_stream(std::shared_ptr<device_core> core, const uhd::stream_args_t& args)
@@ -147,7 +143,7 @@ class rx_stream : public uhd::rx_streamer {
       }
       if (mode_ != mode::idle) return true;
       core_->receiver_.end_linger();
-      if (!core_->hub_.alive()) throw_gone(*core_);
+      if (!core_->hub_.alive()) core_->throw_gone();
       if (limit.over(core_->memory().now.load())) {
         report(md, uhd::rx_metadata_t::ERROR_CODE_TIMEOUT, 0);
         return false;
@@ -177,6 +173,7 @@ class rx_stream : public uhd::rx_streamer {
       if (!wait_for_stream(md, limit)) return 0;
     if (injected_loss(md)) return 0;
     receiver& rx = core_->receiver_;
+    if (const auto ticks = core_->ticks_per_sample(device_core::rx); rx.streaming() && ticks != rx.ticks_per_sample()) rx.change_rate(ticks);
     if (mode_ != mode::continuous) wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, remaining_));
     std::size_t done = 0;
     const std::int64_t first_tick = rx.next_tick();
@@ -186,7 +183,7 @@ class rx_stream : public uhd::rx_streamer {
       const tuning t = core_->tuning_at(device_core::rx, rx.next_tick(), &change);
       const rx_tuning tuned{t.rf_hz - t.dsp_hz, t.gain_db};
       std::size_t n = wanted - done;
-      const std::int64_t ticks = core_->ticks_per_sample(device_core::rx);
+      const std::int64_t ticks = rx.ticks_per_sample();
       if (change != no_limit) n = std::min(n, static_cast<std::size_t>((change - rx.next_tick() + ticks - 1) / ticks));
       if (!format_.native) n = std::min(n, chunk_samples);
       std::size_t got = 0;
@@ -196,7 +193,7 @@ class rx_stream : public uhd::rx_streamer {
       done += got;
       if (status != air_status::ok || got < n) break;
     }
-    if (status == air_status::gone) throw_gone(*core_);
+    if (status == air_status::gone) core_->throw_gone();
     if (done == 0) {
       if (status == air_status::lost) return report_loss(md, false);
       if (wanted > 0) return report(md, uhd::rx_metadata_t::ERROR_CODE_TIMEOUT, 0);
@@ -296,7 +293,7 @@ class tx_stream : public uhd::tx_streamer {
 
   bool retuned() {
     const tuning t = core_->tuning_at(device_core::tx, core_->transmitter_.next_tick());
-    return t.rf_hz + t.dsp_hz != freq_hz_ || t.gain_db != gain_db_;
+    return t.rf_hz + t.dsp_hz != freq_hz_ || t.gain_db != gain_db_ || core_->ticks_per_sample(device_core::tx) != ticks_per_sample_;
   }
 
   air_status open(std::optional<std::int64_t> at, const patience& limit) {
@@ -304,10 +301,11 @@ class tx_stream : public uhd::tx_streamer {
     const tuning t = core_->tuning_at(device_core::tx, at.value_or(core_->memory().now.load()));
     freq_hz_ = t.rf_hz + t.dsp_hz;
     gain_db_ = t.gain_db;
+    ticks_per_sample_ = core_->ticks_per_sample(device_core::tx);
     if (at && first_burst_ != no_limit && core_->faults_.due(fault_kind::late, *at - first_burst_)) return air_status::late;
-    const air_status s = core_->transmitter_.open(at, core_->ticks_per_sample(device_core::tx), freq_hz_,
+    const air_status s = core_->transmitter_.open(at, ticks_per_sample_, freq_hz_,
                                                   static_cast<float>(std::pow(10.0, gain_db_ / 20.0)), limit);
-    if (s == air_status::gone) throw_gone(*core_);
+    if (s == air_status::gone) core_->throw_gone();
     if (s == air_status::ok && first_burst_ == no_limit) first_burst_ = core_->transmitter_.next_tick();
     return s;
   }
@@ -325,7 +323,7 @@ class tx_stream : public uhd::tx_streamer {
       if (const air_status f = injected_fault({in, m}, limit, written); f == air_status::lost) s = f;
       else s = tx.write({in, m}, limit, written);
       done += written;
-      if (s == air_status::gone) throw_gone(*core_);
+      if (s == air_status::gone) core_->throw_gone();
       if (s == air_status::timeout) break;
       if (s == air_status::lost) {
         // The policy is the caller's: silence until the next burst, or on with the next samples at once.
@@ -361,6 +359,7 @@ class tx_stream : public uhd::tx_streamer {
   bool dropping_ = false;
   double freq_hz_ = 0.0;
   double gain_db_ = 0.0;
+  std::int64_t ticks_per_sample_ = 0;
   std::int64_t first_burst_ = no_limit;
 };
 

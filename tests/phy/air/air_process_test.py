@@ -1,7 +1,7 @@
 """Airs whose users stall, die and disagree. usage: air_process_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
 import json, os, signal, subprocess, tempfile, time
 
-from air_harness import BIN, Air, main, peer, result, run, wait_line
+from air_harness import BIN, ENV, Air, main, peer, result, run, wait_line
 
 SCENE = """
 seed: 7
@@ -93,6 +93,95 @@ def stopped_receiver():
         assert result(john)["overflows"] == 0
 
 
+def several_stopped_at_once():
+    """Two stopped processes hold the third one for one stall time, not for one each."""
+    with Air("stall_ms: 1500") as air:
+        mary, john, peter = three(air, "--seconds", 30)
+        for p in (mary, john, peter):
+            wait_line(p, "progress")
+        mary.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)  # so that the two do not stand at one limit
+        peter.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        goes_on(john, within=2.2)
+        for p in (mary, john, peter):
+            p.kill()
+
+
+PYTHON = "/usr/bin/python3"  # Debian's own, which python3-uhd belongs to
+HAS_UHD = subprocess.run([PYTHON, "-c", "import uhd"], env=ENV, capture_output=True).returncode == 0
+
+
+def uhd_python(air, body):
+    """A program with UHD's own Python interface: u is the device."""
+    text = f"import uhd, time\nu = uhd.usrp.MultiUSRP('{air.device('py')}')\n" + body
+    return subprocess.Popen([PYTHON, "-c", text], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def killed_hub_ends_who_polls_the_time():
+    air = Air()
+    p = uhd_python(air, "print('polls', flush=True)\nwhile True: u.get_time_now()\n")
+    wait_line(p, "polls")
+    air.p.kill()
+    t = time.monotonic()
+    _, err = p.communicate(timeout=10)
+    assert p.returncode == 1 and "has ended" in err and time.monotonic() - t < 2.0, err
+    air.p.wait()
+    os.unlink("/dev/shm/prose-air-" + air.name)
+
+
+def the_rate_changes_while_streaming():
+    with Air() as air:
+        p = uhd_python(air, """
+import numpy
+a = uhd.usrp.StreamArgs('fc32', 'sc16')
+rx, tx = u.get_rx_stream(a), u.get_tx_stream(a)
+buffer, md = numpy.zeros((1, 1000), dtype=numpy.complex64), uhd.types.RXMetadata()
+rx.issue_stream_cmd(uhd.types.StreamCMD(uhd.types.StreamMode.start_cont))
+stamps = []
+for rate in (1e6, 2e6, 0.5e6):
+    u.set_rx_rate(rate)
+    assert u.get_rx_rate() == rate
+    for _ in range(3):
+        assert rx.recv(buffer, md, 3.0) == 1000
+        stamps.append(md.time_spec.get_real_secs())
+print([round((b - a) * 1e6) for a, b in zip(stamps, stamps[1:])])
+rx.issue_stream_cmd(uhd.types.StreamCMD(uhd.types.StreamMode.stop_cont))
+u.set_tx_rate(1e6)
+start = u.get_time_now() + 0.5
+md = uhd.types.TXMetadata()
+md.start_of_burst, md.has_time_spec, md.time_spec = True, True, start
+assert tx.send(buffer, md) == 1000
+u.set_tx_rate(2e6)
+md = uhd.types.TXMetadata()
+assert tx.send(buffer, md) == 1000
+md.end_of_burst = True
+tx.send(numpy.zeros((1, 0), dtype=numpy.complex64), md)
+ends, m = [], uhd.types.TXAsyncMetadata()
+while tx.recv_async_msg(m, 1.0): ends.append(round((m.time_spec.get_real_secs() - start.get_real_secs()) * 1e6))
+print(ends)
+""")
+        out, err = p.communicate(timeout=60)
+        assert p.returncode == 0, err
+        steps, ends = map(json.loads, out.splitlines())
+        # A coarser grid begins at its next sample.
+        assert all(0 <= got - wanted <= 2 for got, wanted in zip(steps, [1000] * 3 + [500] * 3 + [2000] * 2)) and len(steps) == 8, out
+        assert ends == [1000, 1500], out
+
+
+def speed_paces():
+    for speed in (0.5, 2, 8):
+        with Air(speed=str(speed)) as air:
+            p = uhd_python(air, "a, x = time.monotonic(), u.get_time_now()\ntime.sleep(1.5)\nb, y = time.monotonic(), u.get_time_now()\n"
+                                "print((y - x).get_real_secs() / (b - a))\n")
+            out, err = p.communicate(timeout=60)
+            assert p.returncode == 0 and 0.9 * speed < float(out) < 1.1 * speed, (speed, out, err)
+    with Air(speed="max") as air:
+        t = time.monotonic()
+        result(peer(air.device("mary"), "--rate", 0.2e6, "--start", 1, "--seconds", 20))
+        assert time.monotonic() - t < 10, "max is no faster than twice real time"
+
+
 def killed_hub():
     """Every user ends with a clear error within 2 s; the name can be used again."""
     for how in (signal.SIGKILL, signal.SIGINT):
@@ -166,5 +255,8 @@ def events_of_the_hub():
     run([BIN + "/prose-air", "--help"])
 
 
-main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver, killed_hub,
-      late_joiner_and_late_hub, one_name_one_device, events_of_the_hub])
+PYTHON_TESTS = [killed_hub_ends_who_polls_the_time, the_rate_changes_while_streaming, speed_paces]
+if not HAS_UHD:
+    print("     python3-uhd is not installed: skipped", *(t.__name__ for t in PYTHON_TESTS))
+main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver,
+      several_stopped_at_once, killed_hub, *(PYTHON_TESTS if HAS_UHD else []), late_joiner_and_late_hub, one_name_one_device, events_of_the_hub])

@@ -81,6 +81,15 @@ TEST(quantiser, rounds_to_twelve_bits_and_clips) {
   EXPECT_EQ(y[2], cf32(0, 0));
 }
 
+TEST(air_config, node_rules_merge_field_by_field) {
+  const auto c = parse_air_config("nodes: {\"*\": {noise_dbfs: -40}, mary: {clock_ppm: 1}, john: {noise_dbfs: -50}}", "test");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(resolve_node(c->settings, "mary").noise_dbfs, -40);
+  EXPECT_EQ(resolve_node(c->settings, "mary").clock_ppm, 1);
+  EXPECT_EQ(resolve_node(c->settings, "john").noise_dbfs, -50);
+  EXPECT_EQ(resolve_node(c->settings, "peter").clock_ppm, 0);
+}
+
 // Two devices in this process, speed max.
 struct pair_on_air {
   explicit pair_on_air(const std::string& yaml) {
