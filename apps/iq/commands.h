@@ -74,6 +74,10 @@ struct replay_options {
 };
 int run_replay(const replay_options& o);
 
+/// Waits until a device tick is about a second away: a device that is told earlier holds its caller until then, and Ctrl-C finds it
+/// blocked. False when it was asked to stop.
+result<bool> wait_until_near(const phy::radio& radio, std::int64_t tick);
+
 /// Reads a source into a SigMF recording until a limit, the end or Ctrl-C. What was recorded is complete in every case.
 result<record_report> record(phy::sample_source& source, const record_target& target, const record_limits& limits);
 

@@ -1,5 +1,6 @@
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <vector>
 
 #include "apps/common/cli.h"
@@ -27,19 +28,33 @@ result<void> copy_raw(phy::sample_source& source, raw_sink& sink, std::uint64_t&
   return sink.finish();
 }
 
+std::vector<std::string> files_of(const std::string& path) {
+  if (!is_sigmf_name(path)) return {path};
+  const auto p = phy::sigmf_paths_of(path);
+  return {p.meta, p.data};
+}
+
+/// Opening the output would empty the input, whatever the two are called.
+bool is_input_itself(const convert_options& o) {
+  std::error_code none;
+  for (const auto& in : files_of(o.in))
+    for (const auto& out : files_of(o.out))
+      if (in == out || std::filesystem::equivalent(in, out, none)) return true;
+  return false;
+}
+
 }  // namespace
 
 int run_convert(const convert_options& o) {
   const auto in_type = datatype_of(o.in_type), out_type = datatype_of(o.out_type);
   for (const auto& [type, word] : {std::pair{in_type, o.in_type}, std::pair{out_type, o.out_type}})
     if (!type) return report(iq_program, "datatype '" + word + "' is not known; accepted: cf32, ci16", exit_usage);
+  if (is_input_itself(o)) return report(iq_program, o.out + ": is the input itself", exit_usage);
   std::unique_ptr<phy::sample_source> source;
   double frequency_hz = o.frequency_hz;
   if (is_sigmf_name(o.in)) {
     auto reader = phy::sigmf_reader::open(o.in);
     if (!reader) return usage_error(iq_program, reader.error());
-    if (phy::sigmf_paths_of(o.in).data == o.out || (is_sigmf_name(o.out) && phy::sigmf_paths_of(o.out).data == (*reader)->data_path()))
-      return report(iq_program, o.out + ": is the input itself", exit_usage);
     frequency_hz = (*reader)->meta().captures.front().frequency_hz.value_or(frequency_hz);
     source = std::move(*reader);
   } else {

@@ -1,13 +1,28 @@
 // prose-iq record: from a radio into a recording.
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "apps/common/cli.h"
+#include "apps/common/stop.h"
 #include "apps/iq/background_source.h"
 #include "apps/iq/commands.h"
 
 namespace prose::apps {
+namespace {
+constexpr double near_s = 1.0;
+}
+
+result<bool> wait_until_near(const phy::radio& radio, std::int64_t tick) {
+  for (; !stop_requested(); std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+    const auto now = radio.now_tick();
+    if (!now) return tl::unexpected(now.error());
+    if (tick - *now <= static_cast<std::int64_t>(near_s * radio.sample_rate_hz())) return true;
+  }
+  return false;
+}
 
 int run_record(const record_options& o) {
   auto config = o.radio;
@@ -15,8 +30,16 @@ int run_record(const record_options& o) {
   auto opened = phy::radio::open(config);
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;
-  if (o.start_s >= 0)
-    if (const auto s = radio.start(std::llround(o.start_s * radio.sample_rate_hz())); !s) return run_error(iq_program, s.error());
+  if (o.start_s >= 0) {
+    const std::int64_t tick = std::llround(o.start_s * radio.sample_rate_hz());
+    const auto near = wait_until_near(radio, tick);
+    if (!near) return run_error(iq_program, near.error());
+    if (!*near) {
+      spdlog::info("stopped before --start: nothing was recorded");
+      return exit_ok;
+    }
+    if (const auto s = radio.start(tick); !s) return run_error(iq_program, s.error());
+  }
   result<record_report> done = fail("");
   {
     background_source ahead(radio);

@@ -18,10 +18,9 @@ namespace {
 
 constexpr double start_ahead_s = 0.2;       // for the first samples to reach the device; doubled when that was too late
 constexpr int most_starts = 6;
-constexpr double most_ahead_s = 1.0;
 constexpr double resume_ahead_s = 0.2;      // the same after an underflow
 constexpr double longest_silence_s = 1.0;   // shorter gaps are sent as silence within the burst, longer ones end it
-constexpr double acknowledge_s = 3.0;       // wall time for the end of the last burst to be acknowledged
+constexpr double acknowledge_s = 1.0;       // device time after the last sample for its acknowledgement to come
 
 /// Lays pieces with gaps between them out as bursts of a radio, and takes care of what the device complains of.
 class player {
@@ -56,11 +55,19 @@ class player {
     return complaints();
   }
 
-  /// Until the device has played everything.
-  void wait_for_end() {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(acknowledge_s);
-    while (radio_.counters().bursts_done < radio_.counters().bursts_sent && std::chrono::steady_clock::now() < until)
+  /// Until the device has played everything, however slowly its time passes; an error when it goes away before. A device may lose an
+  /// acknowledgement, so its time counts too.
+  result<void> wait_for_end() {
+    const std::int64_t until = position_ + static_cast<std::int64_t>(acknowledge_s * rate_hz_);
+    while (!stop_requested()) {
+      const auto c = radio_.counters();
+      if (c.bursts_done >= c.bursts_sent) break;
+      const auto now = radio_.now_tick();
+      if (!now) return tl::unexpected(now.error());
+      if (*now >= until) break;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return {};
   }
 
   /// Starts afresh, for a start that came too late.
@@ -106,7 +113,9 @@ class player {
       const phy::cf32 last{};
       if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t) return tl::unexpected(t.error());
     }
-    resume_at_ = radio_.now_tick() + static_cast<std::int64_t>(resume_ahead_s * rate_hz_);
+    const auto now = radio_.now_tick();
+    if (!now) return tl::unexpected(now.error());
+    resume_at_ = *now + static_cast<std::int64_t>(resume_ahead_s * rate_hz_);
     return outcome::ok;
   }
 
@@ -127,13 +136,12 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
   progress_bar progress("transmitting");
   double ahead_s = start_ahead_s;
   for (int starts = 1;; ++starts, ahead_s *= 2) {
-    const std::int64_t base =
-        o.start_s >= 0 ? std::llround(o.start_s * rate_hz) : radio.now_tick() + static_cast<std::int64_t>(ahead_s * rate_hz);
+    const auto now = radio.now_tick();
+    if (!now) return tl::unexpected(now.error());
+    const std::int64_t base = o.start_s >= 0 ? std::llround(o.start_s * rate_hz) : *now + static_cast<std::int64_t>(ahead_s * rate_hz);
     summary s;
     bool late = false;
-    // A start far ahead: the device's buffers are not filled until it is near, so that Ctrl-C finds nobody blocked.
-    while (base - radio.now_tick() > static_cast<std::int64_t>(most_ahead_s * rate_hz) && !stop_requested())
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (const auto near = wait_until_near(radio, base); !near) return tl::unexpected(near.error());
     while (!late && !s.stopped && (o.loop || s.rounds < o.times)) {
       if (auto ok = feed.rewind(); !ok) return tl::unexpected(ok.error());
       const std::int64_t round_base = base + s.rounds * feed.length();
@@ -166,10 +174,11 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
     }
     if (!late) {
       // A stopped one is not waited for: what is on its way goes out while the device closes, or not.
-      if (!s.stopped) out.wait_for_end();
+      if (!s.stopped)
+        if (const auto ok = out.wait_for_end(); !ok) return tl::unexpected(ok.error());
       return s;
     }
-    if (o.start_s >= 0) return fail("--start: that device time has passed, now it is " + std::to_string(static_cast<double>(radio.now_tick()) / rate_hz) + " s");
+    if (o.start_s >= 0) return fail("--start: that device time has passed, it was " + std::to_string(static_cast<double>(*now) / rate_hz) + " s at the attempt");
     if (starts == most_starts) return fail("the start of the transmission comes too late each time: the air runs faster than it can be fed");
     out.restart();
   }

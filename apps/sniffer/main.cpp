@@ -15,10 +15,10 @@ void add_input(CLI::App& app, sniffer_settings& s, std::string& profile) {
   app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")->type_name("FILE.sigmf-meta");
   app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")->type_name("ARGS");
   app.add_option("--radio", profile, "a radio profile, configs/radio_*.yaml")->type_name("FILE.yaml");
-  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")->check(CLI::Range(1e6, 6e9))->capture_default_str();
-  app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")->check(CLI::Range(1.4e6, 61.44e6));
-  app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB")->check(CLI::Range(0.0, 120.0))->capture_default_str();
-  app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")->check(CLI::Range(0.0, 1e9));
+  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")->check(number_in(1e6, 6e9))->capture_default_str();
+  app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")->check(number_in(1.4e6, 61.44e6));
+  app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB")->check(number_in(0, 120))->capture_default_str();
+  app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")->check(number_in(0, 1e9));
   app.add_option("--loop", s.loop, "read the recording so many times")->check(CLI::Range(1, 1'000'000));
 }
 

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   app.add_option("--radio", c.radio_profile, "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
       ->type_name("FILE.yaml");
   app.add_option("--data", c.data, "where application data comes from and goes to")->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
-  app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")->check(CLI::NonNegativeNumber);
+  app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")->check(number_in(0, 1e9));
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
   app.add_option("--tx-log", c.tx_log, "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")->type_name("FILE");
   app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")->type_name("FILE");

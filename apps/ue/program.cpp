@@ -646,15 +646,18 @@ result<void> ue_program::run() {
   auto& s = *s_;
   s.spsf = s.modem->carrier().samples_per_subframe();
   s.rate = s.modem->carrier().sample_rate_hz();
-  const std::int64_t now = s.radio->now_tick();
-  const std::int64_t begin = (now / s.spsf + 30) * s.spsf;
+  const auto now = s.radio->now_tick();
+  if (!now) return tl::unexpected(now.error());
+  const std::int64_t begin = (*now / s.spsf + 30) * s.spsf;
   const auto started = s.radio->start(begin);
   if (!started) return tl::unexpected(started.error());
   s.subframe = (*started + s.spsf - 1) / s.spsf;
   s.epoch_s = s.config.epoch_s;
   if (s.config.epoch_from_system) {
     const double host = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-    s.epoch_s = host - static_cast<double>(s.radio->now_tick()) / s.rate;
+    const auto device = s.radio->now_tick();
+    if (!device) return tl::unexpected(device.error());
+    s.epoch_s = host - static_cast<double>(*device) / s.rate;
   }
   const int n_antennas = s.radio->n_antennas();
   s.stream.assign(static_cast<std::size_t>(n_antennas), {});

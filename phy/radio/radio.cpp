@@ -362,7 +362,7 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   if (i.tx_bridge && piece != burst_piece::whole) return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
   try {
     i.drain_async();
-    if (burst.empty()) return transmit_status::sent;
+    if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
     std::int64_t at = start_tick;
     if (i.tx_bridge) {
       // Between two device samples: the nearest one, at most half a device sample off.
@@ -386,6 +386,7 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
       if (i.config.blank_own_bursts) i.own_bursts.emplace_back(start_tick, start_tick + length + std::llround(i.config.turnaround_s * rate));
     }
     const double patience_s = i.config.transmit_timeout_s + static_cast<double>(burst.size()) / i.device_rate_hz;
+    if (burst.empty()) i.tx->send(burst.data(), 0, md, patience_s);  // nothing but the end of the burst
     for (std::size_t sent = 0; sent < burst.size();) {
       const std::size_t n = i.tx->send(burst.data() + sent, burst.size() - sent, md, patience_s);
       if (n == 0) return fail("device '" + i.config.device_args + "': its transmit buffers stay full");
@@ -401,11 +402,11 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   }
 }
 
-std::int64_t radio::now_tick() const {
+result<std::int64_t> radio::now_tick() const {
   try {
     return impl_->user_tick(impl_->usrp->get_time_now());
-  } catch (const std::exception&) {
-    return 0;
+  } catch (const std::exception& e) {
+    return fail("device '" + impl_->config.device_args + "': " + one_line(e.what()));
   }
 }
 

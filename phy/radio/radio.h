@@ -90,8 +90,8 @@ class radio : public sample_source {
   /// works on whole bursts.
   result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece = burst_piece::whole);
 
-  /// Device time now. Costs a round trip to real hardware.
-  std::int64_t now_tick() const;
+  /// Device time now. Costs a round trip to real hardware; an error when the device is gone.
+  result<std::int64_t> now_tick() const;
   /// The next event, oldest first; empty when there is none.
   std::optional<radio_event> poll_event();
   radio_counters counters() const;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <thread>
 #include <uhd/exception.hpp>
-#include <uhd/utils/log.hpp>
 
 #include "phy/radio/pps_time.h"
 
@@ -54,7 +53,7 @@ void set_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
   }
   if (c.master_clock_hz > 0.0) {
     const double got = u.get_master_clock_rate();
-    if (std::abs(got - c.master_clock_hz) > rate_tolerance_hz)
+    if (!(std::abs(got - c.master_clock_hz) <= rate_tolerance_hz))
       throw refusal{"master_clock_hz " + number(c.master_clock_hz) + ": the device runs at " + number(got) + " Hz"};
   }
 }
@@ -64,7 +63,7 @@ double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
   u.set_rx_rate(wanted);
   u.set_tx_rate(wanted);
   for (const double got : {u.get_rx_rate(), u.get_tx_rate()})
-    if (std::abs(got - wanted) > rate_tolerance_hz)
+    if (!(std::abs(got - wanted) <= rate_tolerance_hz))
       throw refusal{std::string(c.device_rate_hz > 0.0 ? "device_rate_hz " : "sample_rate_hz ") + number(wanted) +
                     ": the device gives " + number(got) + " Hz; choose another master clock, or a device_rate_hz to resample from"};
   return wanted;
@@ -86,9 +85,9 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
     u.set_rx_freq(uhd::tune_request_t(c.center_freq_hz), ch);
     u.set_rx_gain(c.rx_gain_db, ch);
     if (c.bandwidth_hz > 0.0) u.set_rx_bandwidth(c.bandwidth_hz, ch);
-    if (std::abs(u.get_rx_freq(ch) - c.center_freq_hz) > tune_tolerance_hz)
+    if (!(std::abs(u.get_rx_freq(ch) - c.center_freq_hz) <= tune_tolerance_hz))
       throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the receiver tunes to " + number(u.get_rx_freq(ch)) + " Hz"};
-    if (std::abs(u.get_rx_gain(ch) - c.rx_gain_db) > gain_tolerance_db)
+    if (!(std::abs(u.get_rx_gain(ch) - c.rx_gain_db) <= gain_tolerance_db))
       throw refusal{"rx_gain_db " + number(c.rx_gain_db) + ": accepted is " + number(u.get_rx_gain_range(ch).start()) + " to " +
                     number(u.get_rx_gain_range(ch).stop())};
   }
@@ -99,9 +98,9 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
   u.set_tx_freq(uhd::tune_request_t(c.center_freq_hz));
   u.set_tx_gain(c.tx_gain_db);
   if (c.bandwidth_hz > 0.0) u.set_tx_bandwidth(c.bandwidth_hz);
-  if (std::abs(u.get_tx_freq() - c.center_freq_hz) > tune_tolerance_hz)
+  if (!(std::abs(u.get_tx_freq() - c.center_freq_hz) <= tune_tolerance_hz))
     throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the transmitter tunes to " + number(u.get_tx_freq()) + " Hz"};
-  if (std::abs(u.get_tx_gain() - c.tx_gain_db) > gain_tolerance_db)
+  if (!(std::abs(u.get_tx_gain() - c.tx_gain_db) <= gain_tolerance_db))
     throw refusal{"tx_gain_db " + number(c.tx_gain_db) + ": accepted is " + number(u.get_tx_gain_range().start()) + " to " +
                   number(u.get_tx_gain_range().stop())};
 }
@@ -157,13 +156,16 @@ void check_config(const radio_config& c) {
   if (!(c.sample_rate_hz > 0.0)) throw refusal{"sample_rate_hz " + number(c.sample_rate_hz) + ": accepted is a positive number"};
   if (!(c.center_freq_hz > 0.0)) throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": accepted is a positive number"};
   if (!(c.device_rate_hz >= 0.0)) throw refusal{"device_rate_hz " + number(c.device_rate_hz) + ": accepted is a positive number, or 0"};
+  for (const auto& [what, gain_db] : {std::pair{"rx_gain_db ", c.rx_gain_db}, std::pair{"tx_gain_db ", c.tx_gain_db}})
+    if (!std::isfinite(gain_db)) throw refusal{what + number(gain_db) + ": accepted is a number"};
   if (!(c.turnaround_s >= 0.0 && c.turnaround_s <= 0.1)) throw refusal{"turnaround_s " + number(c.turnaround_s) + ": accepted is 0 to 0.1"};
   if (c.n_rx_antennas < 1 || c.n_rx_antennas > 4) throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
 }
 
 opened_device open_or_throw(const radio_config& c) {
   check_config(c);
-  if (std::getenv("UHD_LOG_CONSOLE_LEVEL") == nullptr) uhd::log::set_console_level(uhd::log::error);
+  // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level stays.
+  setenv("UHD_LOG_CONSOLE_LEVEL", "error", 0);
   uhd::device_addr_t args(c.device_args);
   if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate")) args["master_clock_rate"] = number(c.master_clock_hz);
   opened_device d;

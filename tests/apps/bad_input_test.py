@@ -6,6 +6,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from air_harness import BIN, ENV, Air, main
 from live_run import SOURCE, configs
 
+ENV = {k: v for k, v in ENV.items() if k != "UHD_LOG_CONSOLE_LEVEL"}  # a user does not set it
 FOLDER = tempfile.TemporaryDirectory()
 counted = 0
 
@@ -69,6 +70,8 @@ def device_arguments_and_hubs():
                                 ("type=b200,serial=00000000", ("no device for 'type=b200",))):
                 refused(*program(args), words=words)
             assert not os.path.exists(path("never.sigmf-meta")), name
+        for _ in range(30):  # no greeting of UHD's log thread gets in between, however the two race
+            refused(*radio_programs(air)["record"](ok + ",colour=blue"), words=("unknown device argument 'colour'",))
     without = dict(ENV)
     del without["UHD_MODULE_PATH"]
     r = subprocess.run([BIN + "/prose-iq", "record", path("never"), "--device", "type=virtual"], env=without, capture_output=True, text=True, timeout=20)
@@ -90,6 +93,17 @@ def rates_frequencies_and_gains():
         refused(*programs["record"](ok, "--gain", 99), words=("rx_gain_db 99", "0 to 40"))
         refused(*programs["replay"](ok, "--gain", 99), words=("tx_gain_db 99", "0 to 40"))
         refused(*programs["prose-sniffer"](ok, "--gain", 99), words=("rx_gain_db 99", "0 to 40"))
+        for option, values in {"--gain": ("nan", "inf", "-1"), "--duration": ("nan", "-1", "1e-9", "1e300"), "--start": ("nan", "1e12", "-1"),
+                               "--max-size": ("-1", "7", "nan", ""), "--freq": ("nan", "0", "")}.items():
+            for value in values:
+                refused(*programs["record"](ok, option, value), words=(option,))
+        for option, values in {"--gain": ("nan",), "--scale": ("nan", "-1", "inf"), "--start": ("nan", "1e12"), "--freq": ("nan",)}.items():
+            for value in values:
+                refused(*programs["replay"](ok, option, value), words=(option,))
+        for option in ("--gain", "--duration", "--frequency"):
+            refused(*programs["prose-sniffer"](ok, option, "nan"), words=(option,))
+        for out in (".", "..", "", FOLDER.name, FOLDER.name + "/"):
+            refused("prose-iq", "record", out, "--device", ok, words=("accepted is the name of a file",))
         # prose-ue takes all this from its configuration.
         mary = open(path("mary.yaml")).read()
         for old, new, words in (("  tx_gain_db: 0", "  tx_gain_db: 99", ("tx_gain_db 99", "0 to 40")),
@@ -165,9 +179,27 @@ def malformed_files():
         assert not os.path.exists(path("never.sigmf-meta"))
 
 
+def an_output_that_is_the_input():
+    """It would be emptied before it is read."""
+    raw = write("a.raw", b"\1" * 800)
+    write("b.sigmf-data", open(path("x.sigmf-data"), "rb").read() if os.path.exists(path("x.sigmf-data")) else b"\0" * 800)
+    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0}],
+               "annotations": []}, open(path("b.sigmf-meta"), "w"))
+    os.symlink(raw, path("soft.raw"))
+    os.link(raw, path("hard.raw"))
+    os.symlink(path("b.sigmf-data"), path("soft.iq"))
+    kept = {f: open(path(f), "rb").read() for f in ("a.raw", "b.sigmf-data", "b.sigmf-meta")}
+    for source, target in (("a.raw", "a.raw"), ("a.raw", "soft.raw"), ("hard.raw", "a.raw"), ("a.raw", "./a.raw"), ("b.sigmf-meta", "b.sigmf-data"),
+                           ("b.sigmf-data", "b.sigmf-meta"), ("b.sigmf-meta", "soft.iq"), ("soft.iq", "b.sigmf-meta")):
+        refused("prose-iq", "convert", "--rate", 1e6, path(source), os.path.join(FOLDER.name, target), words=("is the input itself",))
+    assert all(open(path(f), "rb").read() == text for f, text in kept.items())
+
+
 def values_of_the_air():
     for text, words in (("sped: 1", ("unknown key 'sped'",)), ("speed: fast", ("accepted are max or a number",)), ("speed: 0", ("speed '0'",)), ("speed: [1]", ("speed",)),
-                        ("seed: -1", ("seed",)), ("lead_us: soon", ("lead_us",)), ("stall_ms: 1", ("100 to",)), ("adc_bits: 99", ("0 to 16",)),
+                        ("seed: -1", ("seed",)), ("seed: 1.5", ("seed '1.5'", "whole number")), ("adc_bits: 0.5", ("adc_bits '0.5'", "whole number")), ("seed: .nan", ("seed",)),
+                        ("speed: 1\nspeed: 2", (":2: ", "'speed' is given twice")), ("default: {gain_db: 1, gain_db: 2}", ("'gain_db' is given twice",)),
+                        ("nodes: {a: {}, a: {}}", ("'a' is given twice in nodes",)), ("pairs: [{from: a, to: b, to: c}]", ("'to' is given twice",)), ("lead_us: soon", ("lead_us",)), ("stall_ms: 1", ("100 to",)), ("adc_bits: 99", ("0 to 16",)),
                         ("\n\npairs: [{from: a}]", (":3: ",)), ("pairs: {a: 1}", ("accepted is a list",)), ("pairs: [1]", ("pairs",)), ("pairs: [{from: a, to: b, gain_db: loud}]", ("gain_db",)),
                         ("pairs: [{between: [a]}]", ("between",)), ("pairs: [{from: a, to: b, between: [a, b]}]", ("between",)), ("pairs: [{from: [a], to: b}]", ("from",)),
                         ("nodes: {a: {noise_dbfs: .nan}}", ("noise_dbfs",)), ("nodes: {a: 5}", ("nodes",)), ("nodes: [a]", ("nodes",)), ("nodes: {a b: {}}", ("a b",)),
@@ -177,7 +209,7 @@ def values_of_the_air():
                         ("air: \"*\"", ("air",)), ("pairs:\n" + "- {from: a, to: b}\n" * 300, ("up to 256",)), ("faults:\n" + "- {node: a, kind: late}\n" * 70, ("up to 64",))):
         refused("prose-air", "--config", write("air.yaml", text), words=("air.yaml:", *words))
         refused("prose-air", "--check", "--config", path("air.yaml"))
-    for args, words in ((("--speed", "-1"), ("speed",)), (("--speed", "warp"), ("--speed", "max")), (("--air", "a/b"), ("--air a/b",)), (("--bogus",), ("bogus",)), (("stray",), ("stray",)),
+    for args, words in ((("--speed", "-1"), ("speed",)), (("--speed", "warp"), ("--speed", "max")), (("--air", "a/b"), ("--air a/b",)), (("--air", ""), ("--air",)), (("--speed", ""), ("--speed",)), (("--duration", "nan"), ("--duration",)), (("--bogus",), ("bogus",)), (("stray",), ("stray",)),
                         (("--duration", "-3"), ("--duration",)), (("--duration", "long"), ("--duration",)), (("--log-level", "loud"), ("--log-level",)), (("--config",), ("--config",))):
         refused("prose-air", *args, words=words)
     with Air() as air:
@@ -185,5 +217,5 @@ def values_of_the_air():
 
 
 started = time.monotonic()
-main([device_arguments_and_hubs, rates_frequencies_and_gains, values_of_a_ue, malformed_files, values_of_the_air])
+main([device_arguments_and_hubs, rates_frequencies_and_gains, values_of_a_ue, malformed_files, an_output_that_is_the_input, values_of_the_air])
 print(f"{counted} mistakes, each one line and exit 2; {time.monotonic() - started:.0f} s")

@@ -155,6 +155,44 @@ def a_dying_air_keeps_the_recording():
     assert "has ended" in err and "are kept" in err and len(samples("d")) > 0, err
 
 
+def a_dying_air_ends_a_replay():
+    """Killed while the start is far ahead, and while what was handed over is still to be played, at a slow speed too."""
+    source("dy", 6000)
+    for speed, start_s in (("1", 3600), ("1", 6), ("0.1", 1.4)):
+        air = Air(speed=speed)
+        p = sender(air, "dy", "--start", start_s)
+        time.sleep(1.5)
+        assert p.poll() is None, p.communicate()
+        air.p.kill()
+        t = time.monotonic()
+        err = ended(p, 1, timeout=10)
+        assert "has ended" in err and err.count("\n") == 1 and time.monotonic() - t < 2, err
+        air.p.wait()
+        os.unlink("/dev/shm/prose-air-" + air.name)
+
+
+def a_slow_air_is_played_to_the_end():
+    source("slow", 3000)
+    with Air(speed="0.2") as air:
+        t = time.monotonic()
+        ended(sender(air, "slow", "--start", 1.4))
+        assert time.monotonic() - t > 4
+
+
+def ctrl_c_ends_a_wait_for_the_start():
+    with Air() as air:
+        p = recorder(air, "far", "--start", 3600)
+        time.sleep(1.5)
+        assert p.poll() is None, p.communicate()
+        p.send_signal(signal.SIGINT)
+        assert "nothing was recorded" in ended(p, timeout=5) and not os.path.exists(path("far.sigmf-meta"))
+        q = recorder(air, "far", "--start", 3600)
+        time.sleep(1)
+        air.p.kill()
+        assert "has ended" in ended(q, 1, timeout=5)
+    os.unlink("/dev/shm/prose-air-" + air.name)
+
+
 def an_interrupted_replay_keeps_time():
     x = source("u", 960000)
     with Air("faults: [{node: play, kind: underflow, after_s: 0.1}]") as air:
@@ -198,4 +236,5 @@ def mistakes():
 
 
 main([what_is_replayed_is_recorded_gaps_included, exact_start, another_rate_is_resampled, overflow_begins_a_segment, limits_and_a_full_disk,
-      ctrl_c_ends_a_loop, a_dying_air_keeps_the_recording, an_interrupted_replay_keeps_time, mistakes])
+      ctrl_c_ends_a_loop, a_dying_air_keeps_the_recording, a_dying_air_ends_a_replay, a_slow_air_is_played_to_the_end,
+      ctrl_c_ends_a_wait_for_the_start, an_interrupted_replay_keeps_time, mistakes])

@@ -93,7 +93,7 @@ class hil : public testing::Test {
   static std::vector<found> exchange(radio& tx, radio& rx, int n_bursts) {
     const double rate = rx.sample_rate_hz();
     const auto period = static_cast<std::int64_t>(rate * 0.002);
-    const std::int64_t start = rx.now_tick() + static_cast<std::int64_t>(0.2 * rate);
+    const std::int64_t start = rx.now_tick().value() + static_cast<std::int64_t>(0.2 * rate);
     const std::int64_t first = start + period;
     for (int i = 0; i < n_bursts; ++i) EXPECT_TRUE(tx.transmit(first + i * period, marker()));
     const auto x = capture(rx, start, static_cast<std::size_t>((n_bursts + 2) * period));
@@ -141,7 +141,7 @@ TEST_F(hil, a_device_hears_again_after_its_turnaround) {
   const auto a = open(0, 1.92e6);
   const auto b = open(1, 1.92e6);
   ASSERT_TRUE(a && b);
-  const std::int64_t start = a->now_tick() + 400000;
+  const std::int64_t start = a->now_tick().value() + 400000;
   const std::int64_t own = start + 1000;
   const std::int64_t answer = own + 839 + a->turnaround_ticks() + 20;
   ASSERT_TRUE(a->transmit(own, marker()));
@@ -170,7 +170,7 @@ TEST_F(hil, no_overflow_underflow_or_late_for_long) {
   const auto a = open(0, rate);
   const auto b = open(1, rate);
   ASSERT_TRUE(a && b);
-  const std::int64_t start = a->now_tick() + static_cast<std::int64_t>(0.3 * rate);
+  const std::int64_t start = a->now_tick().value() + static_cast<std::int64_t>(0.3 * rate);
   const auto work = [&](radio& r, bool sends) {
     std::vector<cf32> subframe(static_cast<std::size_t>(rate / 1000));
     ASSERT_TRUE(r.start(start));

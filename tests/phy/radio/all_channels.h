@@ -43,7 +43,7 @@ inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy:
     pssch_config pssch;
   };
   std::vector<round_data> sent;
-  const std::int64_t start = (rx.now_tick() / size + 400) * size;
+  const std::int64_t start = (rx.now_tick().value() / size + 400) * size;
   std::vector<cf32> burst(static_cast<std::size_t>(size));
   const auto send = [&](std::int64_t subframe, std::vector<transmission> list) {
     if (!out->transmit(list, burst)) return;

@@ -62,7 +62,7 @@ TEST(radio, burst_at_tick_n_is_at_sample_n_in_every_receiver) {
       const auto a = open_radio(config_of(hub.device("john"), rate));
       const auto b = open_radio(config_of(hub.device("peter"), rate));
       ASSERT_TRUE(tx && a && b);
-      const std::int64_t start = tx->now_tick() / 1000 * 1000 + static_cast<std::int64_t>(rate / 4);
+      const std::int64_t start = tx->now_tick().value() / 1000 * 1000 + static_cast<std::int64_t>(rate / 4);
       const std::int64_t n_burst = start + 3210;
       const auto burst = ramp(1777);
       ASSERT_TRUE(tx->transmit(n_burst, burst));
@@ -86,9 +86,9 @@ TEST(radio, late_burst_is_dropped_and_counted_never_sent) {
   const auto tx = open_radio(config_of(hub.device("mary"), 1.92e6));
   const auto rx = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(tx && rx);
-  ASSERT_TRUE(tx->transmit(tx->now_tick() - 1000, ramp(500)));
+  ASSERT_TRUE(tx->transmit(tx->now_tick().value() - 1000, ramp(500)));
   double energy = 0;
-  for (const cf32 v : capture(*rx, rx->now_tick() + 200000, 20000, 1000)) energy += std::norm(v);
+  for (const cf32 v : capture(*rx, rx->now_tick().value() + 200000, 20000, 1000)) energy += std::norm(v);
   EXPECT_EQ(energy, 0.0);
   const auto c = tx->counters();
   EXPECT_EQ(c.lates, 1U);
@@ -115,7 +115,7 @@ TEST(radio, tuning_decides_who_hears_whom) {
   const auto john = open_radio(cj);
   const auto peter = open_radio(cp);
   ASSERT_TRUE(mary && john && peter);
-  const std::int64_t start = mary->now_tick() + 400000;
+  const std::int64_t start = mary->now_tick().value() + 400000;
   ASSERT_TRUE(mary->transmit(start + 100, ramp(500)));
   std::vector<cf32> at_peter;
   std::thread other([&] { at_peter = capture(*peter, start, 1000, 1000); });
@@ -139,7 +139,7 @@ TEST(radio, gains_and_path_gain_scale) {
   const auto mary = open_radio(cm);
   const auto john = open_radio(cj);
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick() + 400000;
+  const std::int64_t start = mary->now_tick().value() + 400000;
   ASSERT_TRUE(mary->transmit(start, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
   const auto got = capture(*john, start, 1000, 1000);
   EXPECT_NEAR(got[500].real(), 0.5 * std::pow(10.0, -4.0 / 20), 2e-3);
@@ -151,7 +151,7 @@ TEST(radio, own_bursts_and_the_turnaround_are_blanked) {
   c.turnaround_s = 300e-6;
   const auto r = open_radio(c);
   ASSERT_TRUE(r);
-  const std::int64_t start = r->now_tick() + 400000;
+  const std::int64_t start = r->now_tick().value() + 400000;
   ASSERT_TRUE(r->transmit(start + 1000, ramp(500)));
   const auto got = capture(*r, start, 4000, 1000);
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -175,7 +175,7 @@ faults:
   const auto mary = open_radio(config_of(hub.device("mary"), 1.92e6));
   const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick() + 400000;
+  const std::int64_t start = mary->now_tick().value() + 400000;
   for (const int at : {0, 30000, 60000}) ASSERT_TRUE(mary->transmit(start + at, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
   ASSERT_TRUE(john->start(start));
   std::vector<cf32> in(1000);
@@ -235,7 +235,7 @@ TEST(radio, one_thread_serves_two_devices_in_turn) {
         ASSERT_TRUE(r[k]);
       }
       const auto began = std::chrono::steady_clock::now();
-      const std::int64_t start = r[0]->now_tick() + 200000;
+      const std::int64_t start = r[0]->now_tick().value() + 200000;
       for (auto& one : r) ASSERT_TRUE(one->start(start));
       std::array<heard, 2> h;
       const auto burst = ramp(300);
@@ -271,7 +271,7 @@ TEST(radio, a_device_that_its_thread_neglects_overflows) {
   const auto mary = open_radio(config_of(hub.device("mary"), 1.92e6));
   const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick() + 200000;
+  const std::int64_t start = mary->now_tick().value() + 200000;
   ASSERT_TRUE(mary->start(start) && john->start(start));
   heard at_mary, at_john;
   read_on(*mary, 1000000, at_mary);
@@ -294,7 +294,7 @@ TEST(radio, two_threads_open_and_use_two_devices_at_once) {
     ASSERT_TRUE(r->start());
     for (int i = 0; i < 100; ++i) {
       read_on(*r, 7680, h[k]);
-      const auto t = r->transmit(r->now_tick() + 7680, ramp(1000));
+      const auto t = r->transmit(r->now_tick().value() + 7680, ramp(1000));
       ASSERT_TRUE(t);
     }
     EXPECT_EQ(r->counters().overflows, 0U);
@@ -318,7 +318,7 @@ TEST(radio, resamples_where_the_device_gives_another_rate) {
   const auto john = open_radio(cj);
   const auto peter = open_radio(config_of(hub.device("peter"), 23.04e6));  // no bridge: the air's own interpolation
   ASSERT_TRUE(mary && john && peter);
-  const std::int64_t start = (mary->now_tick() / 23040 + 100) * 23040;
+  const std::int64_t start = (mary->now_tick().value() / 23040 + 100) * 23040;
   // A band-limited pulse whose middle is known.
   std::vector<cf32> pulse(2001);
   for (int i = 0; i < 2001; ++i) {
@@ -386,6 +386,18 @@ TEST(radio, wrong_settings_are_one_line_errors) {
   EXPECT_NE(error_of(c).find("no device for 'type=nonsense'"), std::string::npos);
 }
 
+TEST(radio, an_empty_last_piece_ends_the_burst) {
+  const hub_process hub("", "1");
+  const auto r = open_radio(config_of(hub.device("mary"), 1.92e6));
+  ASSERT_TRUE(r);
+  ASSERT_TRUE(r->transmit(r->now_tick().value() + 400000, ramp(1000), burst_piece::first));
+  ASSERT_TRUE(r->transmit(0, {}, burst_piece::last));
+  for (int i = 0; i < 500 && r->counters().bursts_done == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(r->counters().bursts_sent, 1U);
+  EXPECT_EQ(r->counters().bursts_done, 1U);
+  EXPECT_EQ(r->counters().underflows, 0U);
+}
+
 TEST(radio, device_time_starts_at_the_pps_when_locked) {
   const hub_process hub("", "1");
   auto c = config_of(hub.device("mary"), 1.92e6);
@@ -393,13 +405,13 @@ TEST(radio, device_time_starts_at_the_pps_when_locked) {
   const auto g = open_radio(c);
   const auto plain = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(g && plain);
-  EXPECT_NEAR(static_cast<double>(g->now_tick()), static_cast<double>(plain->now_tick()), 1.92e6 * 0.05);
+  EXPECT_NEAR(static_cast<double>(g->now_tick().value()), static_cast<double>(plain->now_tick().value()), 1.92e6 * 0.05);
   c = config_of(hub.device("peter"), 1.92e6);
   c.clock_source = c.time_source = "external";
   const auto e = open_radio(c);
   ASSERT_TRUE(e);
   const auto utc = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  EXPECT_NEAR(static_cast<double>(e->now_tick()) / 1.92e6, utc, 1.5);
+  EXPECT_NEAR(static_cast<double>(e->now_tick().value()) / 1.92e6, utc, 1.5);
 }
 
 // SLSS and PSBCH, PSCCH of formats 0 and 1, PSSCH, PSDCH through the whole of UHD, with the air's CFO, delay, noise and EVA fading.
