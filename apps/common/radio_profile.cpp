@@ -24,6 +24,7 @@ void read_radio_keys(config_section& map, phy::radio_config& r) {
   map.read("bandwidth_hz", r.bandwidth_hz, 0.0, 250e6);
   map.read("rx_antennas", r.n_rx_antennas, 1, 4);
   map.read("turnaround_s", r.turnaround_s, 0.0, 0.1);
+  map.read("require_lock", r.require_lock);
   map.read("realtime_priority", r.realtime_priority);
 }
 

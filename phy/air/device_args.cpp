@@ -44,6 +44,9 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       const auto v = number(kv, 0, 3600);
       if (!v) return tl::unexpected(v.error());
       a.hub_timeout_s = *v;
+    } else if (kv.key == "locked") {
+      if (kv.value != "0" && kv.value != "1") return fail("locked=" + kv.value + ": accepted are 0 and 1");
+      a.locked = kv.value == "1";
     } else if (kv.key == "clock_source" || kv.key == "time_source") {
       const auto& s = reference_sources();
       if (std::find(s.begin(), s.end(), kv.value) == s.end())
@@ -51,7 +54,7 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       (kv.key == "clock_source" ? a.clock_source : a.time_source) = kv.value;
     } else {
       return fail("unknown device argument '" + kv.key +
-                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, time_source");
+                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, time_source, locked");
     }
   }
   return a;

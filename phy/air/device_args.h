@@ -17,6 +17,7 @@ struct device_args {
   double hub_timeout_s = 3.0;
   std::string clock_source = "internal";
   std::string time_source = "internal";
+  bool locked = true;            ///< what the sensors of reference and GPSDO say
 };
 
 struct key_value {

@@ -97,11 +97,11 @@ void virtual_device::build_tree() {
         .set(initial);
     tree->create<std::vector<std::string>>(mb / name / "options").set(reference_sources());
   }
-  tree->create<uhd::sensor_value_t>(mb / "sensors/ref_locked").set_publisher([] {
-    return uhd::sensor_value_t("Ref", true, "locked", "unlocked");
+  tree->create<uhd::sensor_value_t>(mb / "sensors/ref_locked").set_publisher([core] {
+    return uhd::sensor_value_t("Ref", core->args_.locked, "locked", "unlocked");
   });
-  tree->create<uhd::sensor_value_t>(mb / "sensors/gps_locked").set_publisher([] {
-    return uhd::sensor_value_t("GPS lock status", true, "locked", "unlocked");
+  tree->create<uhd::sensor_value_t>(mb / "sensors/gps_locked").set_publisher([core] {
+    return uhd::sensor_value_t("GPS lock status", core->args_.locked, "locked", "unlocked");
   });
   tree->create<uhd::sensor_value_t>(mb / "sensors/gps_time").set_publisher([core] {
     return uhd::sensor_value_t("GPS epoch time", static_cast<int>(core->memory().now.load() / ticks_per_second), "seconds");

@@ -18,7 +18,7 @@ namespace prose::phy {
 struct radio_config {
   std::string device_args = "type=virtual";  ///< UHD device arguments, as --args of UHD's own programs
   std::string clock_source;                  ///< internal, external, gpsdo
-  std::string time_source;                   ///< internal, external, gpsdo; with external or gpsdo the PPS starts device time
+  std::string time_source;                   ///< internal, external, gpsdo; with external or gpsdo the PPS starts device time when locked
   std::string subdev;                        ///< "A:A", for both directions
   std::string rx_antenna;
   std::string tx_antenna;
@@ -33,6 +33,7 @@ struct radio_config {
   double turnaround_s = 0.0;        ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
   bool blank_own_bursts = true;     ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
   bool realtime_priority = false;   ///< ask for it; without the right to it the radio carries on and says so in notes()
+  bool require_lock = false;        ///< no lock is an error; otherwise the radio then runs free on its own clock and says so in notes()
   double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error

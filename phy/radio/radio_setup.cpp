@@ -116,11 +116,14 @@ void wait_lock(const std::string& what, double timeout_s, F&& locked) {
 
 bool has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
 
-void wait_for_locks(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::string>& notes) {
+void wait_for_synthesisers(uhd::usrp::multi_usrp& u, const radio_config& c) {
   if (has(u.get_rx_sensor_names(), "lo_locked"))
     wait_lock("the receiver's synthesiser", c.lock_timeout_s, [&] { return u.get_rx_sensor("lo_locked").to_bool(); });
   if (has(u.get_tx_sensor_names(), "lo_locked"))
     wait_lock("the transmitter's synthesiser", c.lock_timeout_s, [&] { return u.get_tx_sensor("lo_locked").to_bool(); });
+}
+
+void wait_for_reference(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::string>& notes) {
   const auto sensors = u.get_mboard_sensor_names();
   if (!c.clock_source.empty() && c.clock_source != "internal") {
     if (has(sensors, "ref_locked"))
@@ -128,7 +131,7 @@ void wait_for_locks(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector
     else notes.push_back("the device does not tell whether its reference is locked");
   }
   if (c.time_source == "gpsdo") {
-    if (!has(sensors, "gps_locked") || !has(sensors, "gps_time")) throw refusal{"time_source gpsdo: the device has no GPSDO"};
+    if (!has(sensors, "gps_locked") || !has(sensors, "gps_time")) throw refusal{"time_source gpsdo: the device has no GPSDO"};  // as one that is not locked
     wait_lock("the GPSDO", c.lock_timeout_s, [&] { return u.get_mboard_sensor("gps_locked").to_bool(); });
   }
 }
@@ -150,6 +153,21 @@ void set_time(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::
   d.host_s = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
   d.sleep = [](std::chrono::milliseconds ms) { std::this_thread::sleep_for(ms); };
   if (const auto ok = set_pps_time(d, c.lock_timeout_s, notes); !ok) throw refusal{"time_source " + c.time_source + ": " + ok.error().message};
+}
+
+// A reference that is not there, or no PPS from it: on the device's own clock it still works, though its time is nobody else's.
+void start_time(uhd::usrp::multi_usrp& u, radio_config c, std::vector<std::string>& notes) {
+  const auto is_own = [](const std::string& source) { return source.empty() || source == "internal"; };
+  try {
+    wait_for_reference(u, c, notes);
+    set_time(u, c, notes);
+  } catch (const refusal& r) {
+    if (c.require_lock || (is_own(c.clock_source) && is_own(c.time_source))) throw;
+    notes.push_back("WARNING: " + r.message + ": running free on the internal clock, with a time of its own");
+    if (!c.clock_source.empty()) u.set_clock_source(c.clock_source = "internal");
+    if (!c.time_source.empty()) u.set_time_source(c.time_source = "internal");
+    set_time(u, c, notes);
+  }
 }
 
 void check_config(const radio_config& c) {
@@ -180,8 +198,8 @@ opened_device open_or_throw(const radio_config& c) {
   set_clock(u, c);
   d.rate_hz = set_rates(u, c);
   set_front_end(u, c);
-  wait_for_locks(u, c, d.notes);
-  set_time(u, c, d.notes);
+  wait_for_synthesisers(u, c);
+  start_time(u, c, d.notes);
   d.description = u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numbers>
@@ -412,6 +413,33 @@ TEST(radio, device_time_starts_at_the_pps_when_locked) {
   ASSERT_TRUE(e);
   const auto utc = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   EXPECT_NEAR(static_cast<double>(e->now_tick().value()) / 1.92e6, utc, 1.5);
+}
+
+TEST(radio, without_a_lock_it_runs_free_and_says_so) {
+  const hub_process hub("", "1");
+  for (const char* source : {"external", "gpsdo"}) {
+    auto c = config_of(hub.device("mary") + ",locked=0", 1.92e6);
+    c.clock_source = c.time_source = source;
+    c.lock_timeout_s = 0.2;
+    {
+      const auto r = open_radio(c);
+      ASSERT_TRUE(r);
+      const bool told = std::any_of(r->notes().begin(), r->notes().end(), [](const std::string& n) {
+        return n.find("WARNING") == 0 && n.find("not locked") != std::string::npos && n.find("running free") != std::string::npos;
+      });
+      EXPECT_TRUE(told) << source;
+      EXPECT_LT(static_cast<double>(r->now_tick().value()) / 1.92e6, 5.0) << "its time begins with the session";
+    }
+    c.require_lock = true;
+    const auto refused = radio::open(c);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("not locked"), std::string::npos) << refused.error().message;
+    c.device_args = hub.device("mary");
+    c.lock_timeout_s = 5;
+    const auto locked = open_radio(c);
+    ASSERT_TRUE(locked);
+    EXPECT_TRUE(locked->notes().empty());
+  }
 }
 
 // SLSS and PSBCH, PSCCH of formats 0 and 1, PSSCH, PSDCH through the whole of UHD, with the air's CFO, delay, noise and EVA fading.
