@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
 #include "phy/radio/radio.h"
@@ -33,7 +34,8 @@ struct plot_options {
   double start_s = 0, duration_s = 0;  ///< 0: to the end
   int n_bins = 512;
   int width = 1200, height = 900;
-  std::string carrier, pool, scene;    ///< for the constellation of what is decoded
+  std::string scene_path, carrier, sync;  ///< a scene, carrier or pool: draws the constellation of what is decoded
+  std::vector<std::string> pools;
 };
 int run_plot(const plot_options& o);
 

@@ -95,11 +95,17 @@ int main(int argc, char** argv) {
   c->add_option("--freq", convert.frequency_hz, "centre frequency of a raw input, Hz")->check(number_in(0, 1e12));
   c->add_option("--channels", convert.n_channels, "interleaved channels of a raw input")->check(CLI::Range(1, 64))->capture_default_str();
 
-  auto* p = app.add_subcommand("plot", "spectrogram, mean spectrum, power and samples in the complex plane as a PNG picture");
+  auto* p = app.add_subcommand("plot", "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols of what is decoded\n"
+                               "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
   p->add_option("input", plot.in, "SigMF recording")->required();
   p->add_option("output", plot.out, "PNG file")->required();
   p->add_option("--start", plot.start_s, "seconds from the beginning")->check(number_in(0, 1e10));
   p->add_option("--duration", plot.duration_s, "seconds; 0: to the end")->check(number_in(0, 1e9));
+  p->add_option("--scene", plot.scene_path, "what is known of the carrier, as for prose-sniffer")->type_name("FILE.json");
+  p->add_option("--carrier", plot.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
+  p->add_option("--pool", plot.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
+  p->add_option("--sync", plot.sync, "how subframes are found: slss (default), aligned (the scene's timing), blind, gnss")
+      ->check(CLI::IsMember({"slss", "aligned", "blind", "gnss"}));
   p->add_option("--bins", plot.n_bins, "frequency bins")->check(CLI::Range(16, 8192))->capture_default_str();
   p->add_option("--width", plot.width, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();
   p->add_option("--height", plot.height, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();

@@ -1,6 +1,10 @@
-// A picture of a recording: spectrogram, mean spectrum, power over time, and the density of samples in the complex plane.
+// A picture of a recording: spectrogram, mean spectrum, power over time, and in the complex plane the equalised symbols of what is
+// decoded, or the density of raw samples.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "apps/common/cli.h"
@@ -8,6 +12,8 @@
 #include "apps/common/progress.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
+#include "apps/iq/constellation.h"
+#include "apps/sniffer/settings.h"
 #include "phy/dsp/spectrum.h"
 #include "phy/io/sigmf_reader.h"
 
@@ -90,7 +96,27 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
   return p;
 }
 
-result<void> draw(const picture& p, const plot_options& o, const phy::sigmf_reader& r, double t0_s, double t1_s) {
+void draw_density(gnuplot& g, const picture& p) {
+  const std::string limit = number(p.plane_limit), step = number(2 * p.plane_limit / plane_bins);
+  g.command("set xrange [-" + limit + ":" + limit + "]; set yrange [-" + limit + ":" + limit + "]");
+  g.command("plot '-' binary array=(" + std::to_string(plane_bins) + "," + std::to_string(plane_bins) + ") format='%float' origin=(-" +
+            limit + ",-" + limit + ") dx=" + step + " dy=" + step + " with image");
+  g.binary(p.plane);
+}
+
+void draw_symbols(gnuplot& g, const constellation& c) {
+  g.command("set xrange [-1.6:1.6]; set yrange [-1.6:1.6]; set grid; set key top center horizontal samplen 0.5");
+  std::string plot;
+  for (const auto& ch : c.channels)
+    if (!ch.points.empty())
+      plot += (plot.empty() ? "plot " : ", ") + std::string("'-' binary record=(") + std::to_string(ch.points.size()) +
+              ") format='%float%float' using 1:2 with points pt 7 ps 0.4 lc rgb '" + ch.colour + "' title '" + ch.name + "'";
+  g.command(plot);
+  for (const auto& ch : c.channels) g.binary({reinterpret_cast<const float*>(ch.points.data()), 2 * ch.points.size()});
+}
+
+/// symbols: null when nothing is known of the carrier.
+result<void> draw(const picture& p, const constellation* symbols, const plot_options& o, const phy::sigmf_reader& r, double t0_s, double t1_s) {
   auto opened = gnuplot::png(o.out, o.width, o.height);
   if (!opened) return tl::unexpected(opened.error());
   auto& g = *opened;
@@ -132,12 +158,14 @@ result<void> draw(const picture& p, const plot_options& o, const phy::sigmf_read
             ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
   g.binary(p.power_db);
   // complex plane
-  g.command("set lmargin at screen 0.75; set rmargin at screen 0.98; unset grid; set cbrange [0:*]; set xlabel 'I'; set ylabel 'Q'; set size ratio -1");
-  const std::string limit = number(p.plane_limit), step = number(2 * p.plane_limit / plane_bins);
-  g.command("set xrange [-" + limit + ":" + limit + "]; set yrange [-" + limit + ":" + limit + "]");
-  g.command("plot '-' binary array=(" + std::to_string(plane_bins) + "," + std::to_string(plane_bins) + ") format='%float' origin=(-" +
-            limit + ",-" + limit + ") dx=" + step + " dy=" + step + " with image");
-  g.binary(p.plane);
+  g.command("set lmargin at screen 0.75; set rmargin at screen 0.98; unset grid; set cbrange [0:*]; set ylabel 'Q'; set size ratio -1");
+  if (symbols != nullptr && symbols->n_frames > 0) {
+    g.command("set xlabel 'I, equalised symbols of " + std::to_string(symbols->n_frames) + " frames'");
+    draw_symbols(g, *symbols);
+  } else {
+    g.command(std::string("set xlabel 'I, density of raw samples") + (symbols != nullptr ? " (nothing decoded)'" : "'"));
+    draw_density(g, p);
+  }
   return g.finish();
 }
 
@@ -156,7 +184,22 @@ int run_plot(const plot_options& o) {
   const auto p = measure(r, first, n, o.n_bins);
   if (!p) return run_error(iq_program, p.error());
   const double t0 = static_cast<double>(first) / rate;
-  if (auto ok = draw(*p, o, r, t0, t0 + static_cast<double>(n) / rate); !ok) return run_error(iq_program, ok.error());
+  std::optional<constellation> symbols;
+  if (!o.scene_path.empty() || !o.carrier.empty() || !o.pools.empty()) {
+    sniffer_settings told;
+    told.scene_path = o.scene_path;
+    told.carrier = o.carrier;
+    told.pools = o.pools;
+    told.iq = o.in;
+    told.sync = o.sync;
+    const auto known = scene_of(told);
+    if (!known) return usage_error(iq_program, known.error());
+    auto found = constellation_of(o.in, *known, sync_of(told), t0, t0 + static_cast<double>(n) / rate);
+    if (!found) return usage_error(iq_program, found.error());
+    symbols = std::move(*found);
+    spdlog::info("{} frames decoded", symbols->n_frames);
+  }
+  if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok) return run_error(iq_program, ok.error());
   return exit_ok;
 }
 

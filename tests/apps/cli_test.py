@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The programs as a user meets them: exit codes, one-line errors, files that appear. usage: cli_test.py BIN_DIR PROGRAM"""
-import array, json, os, resource, signal, subprocess, sys, tempfile, time, unittest
+import array, json, os, re, resource, signal, subprocess, sys, tempfile, time, unittest
 
 BIN, PROGRAM = sys.argv[1], sys.argv[2]
 GLOBAL = {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}
@@ -100,6 +100,23 @@ class prose_iq(base):
         self.one_line(run('convert', meta, self.path('y.sigmf-meta'), preexec_fn=limit), 1, 'disk full')
         r = run('info', '--json', self.path('y.sigmf-meta'))
         self.assertEqual(json.loads(r.stdout)['samples'], 100000 // 8)
+
+    def test_plot_of_a_known_carrier_draws_what_is_decoded(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'data', 'regression')
+        for name, args, least in (('tm4', ('--carrier', 'prb=25,tm=4', '--sync', 'gnss'), 4), ('slss', ('--carrier', 'prb=25,tm=2'), 1)):
+            recording = os.path.join(folder, 'regression_' + name + '.sigmf-meta')
+            r = run('plot', recording, self.path('s.png'), *args)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertGreaterEqual(int(re.search(r'(\d+) frames decoded', r.stderr).group(1)), least, name)
+            # Only the complex plane, right below, differs from the picture without them.
+            self.assertEqual(run('plot', recording, self.path('d.png')).returncode, 0)
+            self.assertNotEqual(open(self.path('s.png'), 'rb').read(), open(self.path('d.png'), 'rb').read())
+        self.one_line(run('plot', recording, self.path('s.png'), '--carrier', 'prb=26'), 2, '--carrier', '26')
+        self.one_line(run('plot', recording, self.path('s.png'), '--scene', self.path('none.json')), 2, 'none.json')
+        # 1000 samples hold no subframe
+        r = run('plot', self.recording([0.0] * 2000), self.path('s.png'), '--carrier', 'prb=6,tm=2')
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn('0 frames decoded', r.stderr)
 
     def test_plot_makes_a_picture(self):
         import math
