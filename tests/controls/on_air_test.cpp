@@ -149,7 +149,7 @@ TEST_F(on_air, one_key_for_all_peers) {
 }
 TEST_F(on_air, null_cipher) {
   run("null_cipher");
-  expect_exposed("ascii_run", "content");
+  expect_exposed("ascii_run", "content", "identity");  // the lines name their UEs
 }
 TEST_F(on_air, repeated_nonce) {
   run("repeated_nonce");
