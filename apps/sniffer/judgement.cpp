@@ -3,16 +3,39 @@
 #include <filesystem>
 #include <fstream>
 
+#include "phy/io/json_text.h"
+
 namespace prose::apps {
 namespace {
 bool is_page(const std::string& path) {
   const auto extension = std::filesystem::path(path).extension();
   return extension == ".html" || extension == ".htm";
 }
+
+// Every eight octets in a row are remembered, in some 40 octets each.
+constexpr std::size_t most_known_octets = 1U << 20;
+
+result<void> read_wanted(const sniffer_settings& s, verdict_options& wanted) {
+  const auto too_short = [](const std::string& what) {
+    return fail(what + ": shorter than " + std::to_string(shortest_wanted_string) + " octets, which random octets hold too");
+  };
+  std::size_t total = 0;
+  for (const auto& path : s.known_plaintexts) {
+    const auto text = phy::read_text_file(path, most_known_octets);
+    if (!text) return fail("--known-plaintext " + text.error().message);
+    if (text->size() < shortest_wanted_string) return too_short("--known-plaintext " + path);
+    if ((total += text->size()) > most_known_octets) return fail("--known-plaintext " + path + ": more than 1 MiB of known octets in all");
+    wanted.known_plaintexts.emplace_back(text->begin(), text->end());
+  }
+  for (const auto& name : s.names)
+    if (name.size() < shortest_wanted_string) return too_short("--name '" + name + "'");
+  wanted.names = s.names;
+  return {};
+}
 }  // namespace
 
 result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
-  if (!s.verdict && s.reports.empty() && s.compromised.empty()) return nullptr;
+  if (!s.verdict && s.reports.empty() && s.compromised.empty() && s.known_plaintexts.empty() && s.names.empty()) return nullptr;
   std::unique_ptr<judgement> j(new judgement(s));
   for (const auto& path : s.compromised) {
     auto file = load_stolen_state(path);
@@ -20,6 +43,7 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
     j->stolen_->push_back(std::move(*file));
   }
   verdict_options wanted;
+  if (auto ok = read_wanted(s, wanted); !ok) return tl::unexpected(ok.error());
   if (!j->stolen_->empty()) wanted.compromised = j->stolen_;
   j->analysis_.emplace(std::move(wanted));
   for (const auto& path : s.reports) {
@@ -50,7 +74,7 @@ result<verdict> judgement::finish(const page_facts& facts, std::string& remark) 
     if (auto now = load_stolen_state(settings_.compromised[i])) (*stolen_)[i] = std::move(*now);
     else remark = now.error().message + "; what it held at the start is used";
     const stolen_file& f = (*stolen_)[i];
-    if (f.secrets.empty() && f.logged_keys.empty() && f.names.empty()) remark = f.path + ": holds no key, so it proves nothing";
+    if (!f.holds_key() && f.names.empty()) remark = f.path + ": holds no key, so it proves nothing";
   }
   const auto v = analysis_->judge();
   for (const auto& path : settings_.reports) {

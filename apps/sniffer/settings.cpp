@@ -97,6 +97,9 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   file.read("verdict", s.verdict);
   file.read("compromised", s.compromised);
   for (auto& c : s.compromised) c = beside(path, c);
+  file.read("known_plaintext", s.known_plaintexts);
+  for (auto& k : s.known_plaintexts) k = beside(path, k);
+  file.read("name", s.names);
   if (!s.iq.empty() && !s.device.empty()) file.reject("device", "iq is given too; accepted: one of them");
   s.known.file = path;
   return file.check();

@@ -33,6 +33,8 @@ struct sniffer_settings {
   // verdict
   bool verdict = false;
   std::vector<std::string> compromised;
+  std::vector<std::string> known_plaintexts;  ///< files with octets that the links carried
+  std::vector<std::string> names;             ///< that must not show on the air
 
   static phy::radio_config default_radio() {
     phy::radio_config r;

@@ -37,7 +37,7 @@ constexpr double ipv6_chance = 1.0 / 16 * 2 / 65536 * 4 / 256;  // version 6, on
 }  // namespace
 
 void string_search::add(std::span<const std::uint8_t> octets, bool whole_only) {
-  if (octets.size() < 4) return;
+  if (octets.size() < shortest_wanted_string) return;
   if (octets.size() < window || whole_only) {
     short_.emplace_back(octets.begin(), octets.end());
     per_octet_ += std::exp2(-8.0 * static_cast<double>(octets.size()));

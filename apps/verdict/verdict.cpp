@@ -1,5 +1,6 @@
 #include "apps/verdict/verdict.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -61,6 +62,12 @@ struct analysis::impl {
   }
 };
 
+namespace {
+std::string untried(const verdict& v) {
+  return std::to_string(v.frames_not_examined) + " records were beyond what is kept, so the stolen keys were not tried on them";
+}
+}  // namespace
+
 analysis::analysis(verdict_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
 analysis::analysis(analysis&&) noexcept = default;
 analysis& analysis::operator=(analysis&&) noexcept = default;
@@ -108,6 +115,10 @@ verdict analysis::judge() const {
   } else if (v.records < i.o.min_records || v.record_octets < i.o.min_record_octets) {
     v.reason = (v.frames == 0 ? "nothing was captured" : "too little was captured: " + seen) + "; at least " +
                std::to_string(i.o.min_records) + " records with " + std::to_string(i.o.min_record_octets) + " octets are needed";
+  } else if (i.o.compromised && std::none_of(i.o.compromised->begin(), i.o.compromised->end(), [](const auto& f) { return f.holds_key(); })) {
+    v.reason = "the stolen state holds no key, so none was tried; nothing else found in " + seen;
+  } else if (v.frames_not_examined > 0) {
+    v.reason = untried(v) + "; nothing else found in " + seen;
   } else {
     v.outcome = verdict_outcome::opaque;
     v.reason = "nothing found in " + seen + (v.discovery_frames == 0 ? "; discovery was not examined" : "");
@@ -153,6 +164,7 @@ std::string to_json(const verdict& v) {
 std::string to_text(const verdict& v) {
   std::string out = std::string("verdict: ") + name_of(v.outcome) + " - " + v.reason + '\n';
   for (const auto& f : v.findings) out += "  exposed (" + f.aspect + ", " + f.check + "): " + f.reason + '\n';
+  if (v.frames_not_examined > 0 && v.outcome == verdict_outcome::exposed) out += "  " + untried(v) + '\n';
   return out;
 }
 

@@ -76,6 +76,9 @@ struct verdict {
   double false_alarm_rate = 0;
 };
 
+/// Shorter strings are not looked for: random octets hold them.
+inline constexpr std::size_t shortest_wanted_string = 4;
+
 struct verdict_options {
   /// Octets that were sent over the links under test, where the operator knows them.
   std::vector<std::vector<std::uint8_t>> known_plaintexts;
@@ -88,7 +91,8 @@ struct verdict_options {
   /// Less than this proves nothing.
   std::uint64_t min_records = 8;
   std::uint64_t min_record_octets = 512;
-  /// Bounds of memory: what comes after is counted, enters the sums, and is not kept.
+  /// Bounds of memory: what comes after is counted, enters the sums, and is not kept. Records that were not kept were not tried with the
+  /// stolen keys, so that the verdict is then not opaque.
   std::size_t max_kept_records = 200'000;
   std::size_t max_kept_octets = 96U << 20;
 };

@@ -196,6 +196,15 @@ class prose_sniffer(base):
         self.one_line(self.sniff(meta, '--carrier', 'prb=6,tm=9'), 2, '--carrier')
         self.one_line(self.sniff(meta, '--pool', 'kind=v2x'), 2, '--pool')
         self.one_line(run('--iq', meta, '--events', '/no/such/folder/e'), 2, '--events')
+        self.one_line(run('--iq', meta, '--known-plaintext', self.path('none')), 2, '--known-plaintext', 'no such file')
+        for name, content in (('empty', ''), ('short', 'abc'), ('large', 'x' * ((1 << 20) + 1))):
+            open(self.path(name), 'w').write(content)
+            self.one_line(run('--iq', meta, '--known-plaintext', self.path(name)), 2, '--known-plaintext', name)
+        self.one_line(run('--iq', meta, '--name', 'ann'), 2, '--name', 'ann')
+        open(self.path('known.yaml'), 'w').write('known_plaintext: [empty]\nname: [john]\n')
+        self.one_line(run('--config', self.path('known.yaml'), '--iq', meta), 2, '--known-plaintext', 'empty')
+        open(self.path('permit'), 'w').write('john ' + 43 * 'A' + '= psk=none.psk\n')
+        self.one_line(run('--iq', meta, '--compromised', self.path('permit')), 2, 'permit', 'none.psk')
 
     def test_hostile_samples_are_no_mistake_and_give_nothing(self):
         nan, inf = float('nan'), float('inf')
