@@ -152,6 +152,7 @@ identity_checks::pair_seen* identity_checks::pair_of(std::uint32_t a, std::uint3
     double saved = 0;
     for (std::size_t i = 0; i < 3; ++i) saved += l2_at_[i].code(static_cast<std::uint8_t>(l2 >> (16 - 8 * i)));
     l2_saving_.add(saved);
+    l2_id_frames_.add(frame);
   }
   return &at->second;
 }
@@ -211,7 +212,7 @@ void identity_checks::judge_links(check_report& out) const {
              "different requests carry a token of another", request_tokens_.frames);
   collisions("command_token_reuse", command_tokens_.collisions, command_tokens_.messages.size(), 24,
              "different commands carry a token of another", command_tokens_.frames);
-  out.test("identity", "l2_id_octets", l2_saving_.most(), l2_saving_.p_value(), l2_draws_, "layer-2 IDs have structure at fixed places", l2_frames_);
+  out.test("identity", "l2_id_octets", l2_saving_.most(), l2_saving_.p_value(), l2_draws_, "layer-2 IDs have structure at fixed places", l2_id_frames_);
   if (survived_rotations_ > 0)
     out.found("identity", "l2_id_survives_rotation", "layer-2 IDs stay the same while the KD-sess ID changes: they link epochs",
               rotation_frames_);

@@ -74,7 +74,7 @@ class identity_checks {
   std::map<id_pair, pair_seen> pairs_;
   std::unordered_map<std::uint32_t, std::uint32_t> l2_uses_;  // in how many different pairs
   std::uint64_t l2_collisions_ = 0, l2_draws_ = 0;
-  frame_list l2_frames_, rotation_frames_;
+  frame_list l2_frames_, l2_id_frames_, rotation_frames_;
   std::uint64_t survived_rotations_ = 0;
   std::unordered_map<std::uint16_t, std::set<id_pair>> kd_pairs_;
   std::uint64_t kd_collisions_ = 0, kd_draws_ = 0;
