@@ -97,6 +97,9 @@ struct verdict_options {
   std::size_t max_kept_octets = 96U << 20;
 };
 
+/// The most that an analysis takes with the default bounds, if it comes to all of them (measured by memory_test).
+inline constexpr std::size_t most_analysis_octets = 400U << 20;
+
 /// Fed frame by frame; memory is bounded by the options, not by the length of the capture.
 class analysis {
  public:
