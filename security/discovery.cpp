@@ -75,6 +75,7 @@ slot_clock::step_result discovery_engine::advance(slot_t t, time_ms now, bool op
   const auto r = clock_.set(t, operator_confirmed);
   expire_rendezvous(now);
   if (r != slot_clock::step_result::advanced) return r;
+  entered_ms_ = now;
   for (const auto& p : peers_.all()) refresh(*p, monitored_[p->id]);
   return r;
 }
@@ -94,7 +95,7 @@ void discovery_engine::expire_rendezvous(time_ms now) {
 }
 
 std::span<const discovery_pdu> discovery_engine::announcements(time_ms now) {
-  if (!config_.announce || !clock_.may_emit()) return {};
+  if (!config_.announce || !may_emit(now)) return {};
   const slot_t t = *clock_.now();
   if (current_slot_ != t) {
     current_slot_ = t;
@@ -120,7 +121,7 @@ std::span<const discovery_pdu> discovery_engine::announcements(time_ms now) {
 std::vector<discovery_pdu> discovery_engine::queries(std::span<const peer_id> wanted, time_ms now) {
   expire_rendezvous(now);
   std::vector<discovery_pdu> out;
-  if (!clock_.may_emit()) return out;
+  if (!may_emit(now)) return out;
   const slot_t t = *clock_.now();
   for (const peer_id id : wanted) {
     const peer* p = peers_.find(id);
@@ -160,6 +161,10 @@ std::optional<discovery_event> discovery_engine::receive(std::span<const std::ui
   }
   const peer* p = peers_.find(found.peer);
   if (p == nullptr) return std::nullopt;
+  if (!in_use(now)) {  // the table stands still with the clock, so an hour-old code would look fresh
+    last_drop_ = drop_reason::stale;
+    return std::nullopt;
+  }
   const auto type = static_cast<discovery_type>(pdu[0]);
   auto& last = last_of(monitored_[found.peer], type);
   if (last && found.t <= *last) {  // each code counts once, and no older one after it

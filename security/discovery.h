@@ -23,6 +23,7 @@ struct discovery_config {
   std::uint32_t query_entries = 4;    // queries in a slot that has any: asked peers and dummies
   slot_t wide_window_slots = 16;      // until a link has taught a peer's clock offset
   slot_t narrow_window_slots = 2;     // afterwards
+  time_ms slot_in_use_ms = 3000;      // a slot lasts 1 s; this long after entering it, without a next one, the clock has failed
   time_ms request_validity_ms = 8000; // how long after its last transmission a slot of ours takes requests
 };
 
@@ -60,12 +61,16 @@ class discovery_engine {
 
   /// Moves to slot t and brings the monitor table up to date. See slot_clock for what is refused.
   slot_clock::step_result advance(slot_t t, time_ms now, bool operator_confirmed = false);
+  /// False too when the last step of the clock is too long ago (it stopped, went back or leapt): a slot used longer would repeat
+  /// its codes and take requests that were held back. Discovery is silent and believes nothing until advance() gets on.
+  bool in_use(time_ms now) const { return clock_.now() && now - entered_ms_ <= config_.slot_in_use_ms; }
+  bool may_emit(time_ms now) const { return clock_.may_emit() && in_use(now); }
   slot_clock& clock() { return clock_; }
   const slot_clock& clock() const { return clock_; }
 
   /// What to announce in the current slot: `entries` messages, order redrawn each slot, the same ones when called again
-  /// within the slot (call it once for each discovery period; a call counts as transmission). Empty while the mark forbids
-  /// emission or announcing is off. With more peers than entries they take turns.
+  /// within the slot (call it once for each discovery period; a call counts as transmission). Empty while may_emit()
+  /// says no or announcing is off. With more peers than entries they take turns.
   std::span<const discovery_pdu> announcements(time_ms now);
 
   /// Model B: asks for `wanted` in the current slot, padded with dummies. Their responses are recognised for the window.
@@ -120,6 +125,7 @@ class discovery_engine {
   discovery_config config_;
   peer_table& peers_;
   slot_clock clock_;
+  time_ms entered_ms_ = 0;  // when the clock last advanced
   std::map<peer_id, monitored> monitored_;
   std::unordered_map<std::uint64_t, expectation> expected_;  // keyed by the first octets of the code
   std::deque<rendezvous_slot> rendezvous_;                   // oldest first

@@ -356,8 +356,9 @@ void ue_program::state::tell(const mac::ue_event& e) {
     events.write(make_event("sync").add("role", mac::name_of(y->role)).add("n_sl_id", y->n_sl_id));
     if (y->timing_changed) modem->reset();
   } else if (const auto* k = std::get_if<mac::ev_clock_refused>(&e)) {
-    spdlog::warn("the UTC slot {} is refused: the clock went back or leapt", k->slot);
-    events.write(make_event("rejected").add("reason", "clock"));
+    spdlog::warn("the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is right "
+                 "now, restart", k->slot);
+    events.write(make_event("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
   }
 }
 

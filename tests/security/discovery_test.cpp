@@ -274,6 +274,25 @@ TEST_F(discovery, after_a_boot_no_slot_up_to_the_mark_is_announced_asked_answere
   EXPECT_EQ(d.announcements(now).size(), 16U);
 }
 
+TEST_F(discovery, a_slot_is_used_for_three_seconds_and_then_nothing_is_sent_or_believed_until_the_clock_gets_on) {
+  at(1000);
+  auto& d = peter->security->discovery();
+  const std::vector<peer_id> wanted{peter->id_of(*john)};
+  const auto johns = announced(*john);
+  EXPECT_EQ(d.announcements(now + 3000).size(), 16U);
+  EXPECT_TRUE(d.announcements(now + 3001).empty());
+  EXPECT_TRUE(d.queries(wanted, now + 3001).empty());
+  EXPECT_EQ(d.advance(5000, now + 3001), slot_clock::step_result::refused_jump);
+  EXPECT_EQ(d.advance(1000, now + 3001), slot_clock::step_result::unchanged);
+  EXPECT_TRUE(d.announcements(now + 3001).empty()) << "neither a refused leap nor the same slot again renews it";
+  for (const auto& x : johns) EXPECT_FALSE(d.receive(x, now + 3001));
+  int heard_late = 0;
+  EXPECT_EQ(d.advance(1004, now + 4000), slot_clock::step_result::advanced);
+  for (const auto& x : johns) heard_late += d.receive(x, now + 4000) ? 1 : 0;
+  EXPECT_EQ(heard_late, 1) << "not consumed by what was dropped";
+  EXPECT_EQ(d.announcements(now + 4000).size(), 16U);
+}
+
 TEST(slot_clock, never_goes_back_never_leaps_and_never_outruns_the_mark) {
   using r = slot_clock::step_result;
   slot_clock c;

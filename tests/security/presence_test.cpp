@@ -294,6 +294,53 @@ TEST_F(presence, a_slot_expires_eight_seconds_after_its_last_transmission_even_i
   EXPECT_EQ(cost().first, 57U);
 }
 
+/// Peter's clock fails in three ways for an hour while John's goes on. What was held back of the last good slot stays worthless.
+TEST_F(presence, a_clock_that_leaps_goes_back_or_stops_makes_no_code_repeat_and_no_held_back_request_good) {
+  enum class failure { leap, set_back, stop };
+  for (const auto how : {failure::leap, failure::set_back, failure::stop}) {
+    SCOPED_TRACE(static_cast<int>(how));
+    const frame live = held_request();
+    const auto queries = john.security->discovery().queries(std::vector<peer_id>{john.id_of(peter)}, world.now);
+    const auto a = john.security->discovery().announcements(world.now);
+    const std::vector<discovery_pdu> johns(a.begin(), a.end());
+    cost();
+    const time_ms start = world.now;
+    std::size_t emitted = 0;
+    while (world.now < start + 3'600'000) {
+      world.now += 500;
+      const slot_t wrong = how == failure::leap ? world.slot() + 7200 : world.slot() - 5000;
+      if (how != failure::stop) peter.set_slot(wrong, world.now);
+      peter.security->links().tick(world.now, peter.pending);
+      auto& d = peter.security->discovery();
+      const std::size_t n = d.announcements(world.now).size() + d.queries(std::vector<peer_id>{peter.id_of(john)}, world.now).size();
+      emitted += n;
+      if (world.now - start <= 3000) continue;
+      ASSERT_EQ(n, 0U) << world.now - start;
+      for (const auto& list : {queries, johns})
+        for (const auto& pdu : list) ASSERT_FALSE(d.receive(pdu, world.now)) << "neither answered nor believed";
+      if (world.now - start <= 11'000) continue;  // last sent 3 s ago, and that transmission's 8 s
+      peter.hear(live, world.now);
+      ASSERT_EQ(cost(), (std::pair<std::size_t, std::uint64_t>{0, 0})) << world.now - start;
+    }
+    EXPECT_GT(emitted, 0U) << "a clock may be late by a moment";
+    // The operator's word puts the clock right: an honest link comes about, the old request stays old.
+    john.security->links().remove_peer(john.id_of(peter), world.now, john.pending);
+    john.pending.clear();
+    for (auto* u : world.ues) {
+      u->security->discovery().advance(world.slot(), world.now, true);
+      u->set_slot(world.slot(), world.now);
+    }
+    peter.hear(live, world.now);
+    expect_silence();
+    ASSERT_TRUE(world.link_up(john, peter));
+    peter.security->links().remove_peer(peter.id_of(john), world.now, peter.pending);
+    john.security->links().remove_peer(john.id_of(peter), world.now, john.pending);
+    peter.pending.clear();
+    john.pending.clear();
+    world.pass(60'000, 1000);
+  }
+}
+
 TEST_F(presence, another_protocol_version_is_met_with_silence_even_from_the_peer_itself) {
   frame f = held_request();
   f.octets[3] = protocol_version + 1;
