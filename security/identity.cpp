@@ -40,6 +40,7 @@ direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, 
 peer_table::peer_table(key_pair own, ports p) : own_(std::make_unique<key_pair>(std::move(own))), ports_(p) {}
 
 result<peer_id> peer_table::add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk) {
+  if (!canonical(key)) return fail("peer '" + std::string(name) + "' has a public key that is not in its canonical form");
   if (key == own_->public_part) return fail("peer '" + std::string(name) + "' has our own public key");
   for (const auto& p : peers_) {
     if (p->key == key) return fail("peers '" + p->name + "' and '" + std::string(name) + "' have the same public key");
@@ -69,6 +70,13 @@ const peer* peer_table::find(peer_id id) const {
 const peer* peer_table::find(std::string_view name) const {
   const auto at = std::find_if(peers_.begin(), peers_.end(), [&](const auto& p) { return p->name == name; });
   return at != peers_.end() ? at->get() : nullptr;
+}
+
+bool canonical(const public_key& key) {
+  // p = 2^255 - 19: little-endian ed ff ... ff 7f.
+  const auto& k = key.octets;
+  if (k[31] != 0x7f) return k[31] < 0x7f;
+  return k[0] < 0xed || std::any_of(k.begin() + 1, k.end() - 1, [](auto b) { return b != 0xff; });
 }
 
 std::array<std::uint8_t, 32> pair_fingerprint(const public_key& a, const public_key& b) {

@@ -52,7 +52,7 @@ class peer_table {
   peer_table(key_pair own, ports p);
   peer_table(peer_table&&) noexcept = default;
 
-  /// Refused: own key, a key or a name that is present already, all-zero and low-order keys.
+  /// Refused: own key, a key or a name that is present already, all-zero, low-order and non-canonical keys.
   result<peer_id> add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk = std::nullopt);
   /// Wipes the pair's keys. The id is not reused. Tell the discovery and link engines first (ue_security does).
   bool remove(peer_id id);
@@ -72,6 +72,10 @@ class peer_table {
   std::vector<std::unique_ptr<peer>> peers_;
   peer_id next_id_ = 1;
 };
+
+/// X25519 ignores the top bit and reduces modulo p (RFC 7748 5), so that other octets are the same key and would pass as another
+/// peer's. Only the reduced form is taken.
+bool canonical(const public_key& key);
 
 /// SHA-256 of the two public keys in ascending order, for people to compare by voice: the same on both sides.
 std::array<std::uint8_t, 32> pair_fingerprint(const public_key& a, const public_key& b);

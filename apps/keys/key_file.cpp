@@ -40,11 +40,13 @@ result<std::string> read_file(const std::string& path, bool secret_file) {
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return fail(path + ": " + errno_text());
   if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file");
-  if (secret_file && (st.st_mode & 077) != 0) {
-    char mode[8];
-    std::snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(st.st_mode & 07777));
-    return fail(path + ": mode " + mode + " lets others read a secret; accepted: 0600");
+  if (const auto mode = static_cast<unsigned>(st.st_mode & 07777); secret_file && mode != 0600 && mode != 0400) {
+    char text[8];
+    std::snprintf(text, sizeof text, "%04o", mode);
+    return fail(path + ": a secret with mode " + text + "; accepted: 0600 or 0400");
   }
+  if (secret_file && st.st_uid != ::geteuid() && st.st_uid != 0)
+    return fail(path + ": a secret that belongs to user " + std::to_string(st.st_uid) + "; accepted: one's own or root's");
   std::string text;
   char buffer[4096];
   for (;;) {
@@ -73,7 +75,7 @@ result<void> write_all(int fd, std::string_view text, const std::string& path) {
 result<void> replace_file(const std::string& path, const std::string& text, mode_t mode) {
   const std::string temporary = path + ".new";
   {
-    const descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    const descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (fd.get() < 0) return fail(temporary + ": " + errno_text());
     if (auto ok = write_all(fd.get(), text, temporary); !ok) return ok;
   }
@@ -148,6 +150,7 @@ result<security::public_key> check_public_key(const std::string& base64, securit
   const auto octets = key_from_base64(base64, "the public key");
   if (!octets) return tl::unexpected(octets.error());
   const security::public_key key{*octets};
+  if (!security::canonical(key)) return fail("the public key is not in its canonical form (top bit clear, below 2^255 - 19)");
   const auto probe = security::static_private_key::make([&](auto k) { random.fill(k); });
   if (!dh.agree(probe, key)) return fail("the public key is all-zero or of low order");
   return key;

@@ -14,13 +14,13 @@ std::string to_base64(security::bytes_view octets);
 /// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the error.
 result<std::array<std::uint8_t, 32>> key_from_base64(const std::string& text, const std::string& what);
 
-/// Refused: not a regular file, readable by others (mode not 0600 or 0400), not one line of base64, all-zero.
+/// Refused: not a regular file, mode not 0600 or 0400, owner neither the user nor root, not one line of base64, all-zero.
 result<security::static_private_key> read_private_key(const std::string& path);
 result<security::pre_shared_key> read_psk(const std::string& path);
 /// Creates the file with mode 0600; refused if it exists.
 result<void> write_secret(const std::string& path, security::bytes_view octets);
 
-/// Refused: all-zero and low-order keys.
+/// Refused: all-zero, low-order and non-canonical keys.
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
                                               security::random_port& random);
 

@@ -68,7 +68,7 @@ TEST_F(key_files, public_key_agrees_with_rfc_7748_and_with_standard_input) {
 
 TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_with_one_line) {
   const std::string good = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
-  for (const mode_t mode : {0644, 0640, 0604, 0660, 0601}) {
+  for (const mode_t mode : {0644, 0640, 0604, 0660, 0601, 0700, 0500, 04600, 02600, 01600}) {
     const auto r = run(tool + " pub " + put("m" + std::to_string(mode), good, mode));
     EXPECT_EQ(r.code, 2) << std::oct << mode;
     EXPECT_NE(r.text.find("0600"), std::string::npos);
@@ -85,6 +85,75 @@ TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_wit
   EXPECT_EQ(run(tool + " pub " + folder).code, 2);
   EXPECT_EQ(run(tool + " pub " + path("absent")).code, 2);
   EXPECT_EQ(run(tool + " pub /dev/zero").code, 2);
+}
+
+TEST_F(key_files, a_secret_of_another_user_is_refused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(run(tool + " gen " + path("a")).code, 0);
+  ASSERT_EQ(::chown(path("a").c_str(), 1234, 1234), 0);
+  EXPECT_FALSE(read_private_key(path("a")));
+  ASSERT_EQ(::chown(path("a").c_str(), 0, 0), 0);
+  EXPECT_TRUE(read_private_key(path("a")));
+}
+
+TEST_F(key_files, replacing_a_file_follows_no_link) {
+  put("victim", "kept");
+  std::filesystem::create_symlink(path("victim"), path("mark.new"));
+  EXPECT_FALSE(write_mark(path("mark"), 1));
+  std::string text;
+  std::getline(std::ifstream(path("victim")), text);
+  EXPECT_EQ(text, "kept");
+}
+
+TEST_F(key_files, pre_shared_keys_are_made_checked_and_named_in_the_permission) {
+  ASSERT_EQ(run(tool + " gen --psk " + path("psk")).code, 0);
+  struct stat st {};
+  ASSERT_EQ(::stat(path("psk").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, 0600U);
+  EXPECT_TRUE(read_psk(path("psk")));
+  const std::string alice = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
+  const std::string permit = tool + " permit alice " + alice + " --permits " + path("p") + " --psk ";
+  EXPECT_EQ(run(permit + put("zero", std::string(43, 'A') + "=\n")).code, 2);
+  EXPECT_EQ(run(permit + put("open", alice + "\n", 0644)).code, 2);
+  EXPECT_EQ(run(permit + path("absent")).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(path("p")));
+  EXPECT_EQ(run(permit + path("psk")).code, 0);
+  const auto all = read_permissions(path("p"), dh, random);
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 1U);
+  EXPECT_EQ((*all)[0].psk_path, path("psk"));
+}
+
+TEST_F(key_files, another_encoding_of_a_key_is_refused_wherever_a_key_is_taken) {
+  ASSERT_EQ(run(tool + " gen " + path("a")).code, 0);
+  auto own = read_private_key(path("a"));
+  ASSERT_TRUE(own);
+  const auto key = dh.public_of(*own);
+  auto alias = key;
+  alias.octets[31] |= 0x80;
+  security::public_key p_plus_9;  // u = 9, the base point, as p + 9
+  p_plus_9.octets.fill(0xff);
+  p_plus_9.octets[0] = 0xf6;
+  p_plus_9.octets[31] = 0x7f;
+  const std::string file = " --permits " + path("p");
+  ASSERT_EQ(run(tool + " permit anna " + to_base64(key.octets) + file).code, 0);
+  for (const auto& k : {alias, p_plus_9}) {
+    const auto text = to_base64(k.octets);
+    EXPECT_FALSE(check_public_key(text, dh, random));
+    EXPECT_EQ(run(tool + " permit anne " + text + file).code, 2);
+    EXPECT_EQ(run(tool + " permit me " + text + " --permits " + path("q") + " --key " + path("a")).code, 2);
+    EXPECT_FALSE(parse_permissions("anne " + text + "\n", "f", dh, random));
+    security::peer_table peers(security::key_pair::from_private(security::static_private_key(own->expose()), {random, dh}),
+                               {random, dh});
+    EXPECT_FALSE(peers.add("me", k)) << "own key";
+  }
+  security::peer_table others(security::key_pair::generate({random, dh}), {random, dh});
+  ASSERT_TRUE(others.add("anna", key));
+  EXPECT_FALSE(others.add("anne", alias));
+  auto largest = p_plus_9;  // p - 2: in range, of large order or on the twist
+  largest.octets[0] = 0xeb;
+  EXPECT_TRUE(security::canonical(largest));
+  EXPECT_TRUE(others.add("large", largest));
 }
 
 TEST_F(key_files, low_order_and_zero_public_keys_are_refused) {
