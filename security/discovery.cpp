@@ -81,6 +81,7 @@ slot_clock::step_result discovery_engine::advance(slot_t t, time_ms now, bool op
 }
 
 void discovery_engine::remember_rendezvous(const peer& p, slot_t t, time_ms now) {
+  if (const auto& used = monitored_[p.id].own_used; used && t <= *used) return;
   for (auto& r : rendezvous_) {
     if (r.peer == p.id && r.t == t) {
       r.last_sent_ms = now;
@@ -198,13 +199,22 @@ void discovery_engine::learn_offset(peer_id id, std::int32_t peer_minus_own) {
 
 void discovery_engine::peer_added(peer_id id) {
   const peer* p = peers_.find(id);
-  if (p != nullptr && clock_.now()) refresh(*p, monitored_[id]);
+  if (p == nullptr) return;
+  monitored& m = monitored_[id];
+  m.last_announcement = m.last_query = m.last_response = removed_heard_;
+  m.own_used = removed_own_;
+  if (clock_.now()) refresh(*p, m);
 }
 
 void discovery_engine::peer_removed(peer_id id) {
   std::erase_if(expected_, [id](const auto& e) { return e.second.peer == id; });
   std::erase_if(rendezvous_, [id](const auto& r) { return r.peer == id; });
-  monitored_.erase(id);
+  if (const auto at = monitored_.find(id); at != monitored_.end()) {
+    const monitored& m = at->second;  // empty is less than any slot
+    removed_heard_ = std::max({removed_heard_, m.last_announcement, m.last_query, m.last_response});
+    removed_own_ = std::max(removed_own_, clock_.now());
+    monitored_.erase(at);
+  }
 }
 
 void discovery_engine::find_rendezvous(l2_id dst, time_ms now, std::vector<rendezvous_slot*>& out) {

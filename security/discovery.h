@@ -113,6 +113,7 @@ class discovery_engine {
     window announcements, queries, responses;
     std::optional<slot_t> last_announcement, last_query, last_response;
     slot_t responses_until = 0;
+    std::optional<slot_t> own_used;  // own slots up to this one take no requests of the peer: what they were used for is forgotten
   };
   static std::uint64_t key_of(std::span<const std::uint8_t, discovery_octets> pdu);
   window wanted_window(const monitored& m) const;
@@ -126,6 +127,8 @@ class discovery_engine {
   peer_table& peers_;
   slot_clock clock_;
   time_ms entered_ms_ = 0;  // when the clock last advanced
+  // What removed peers used up, as one slot for all: whoever is added (again) starts after it, so a code counts once even then.
+  std::optional<slot_t> removed_heard_, removed_own_;
   std::map<peer_id, monitored> monitored_;
   std::unordered_map<std::uint64_t, expectation> expected_;  // keyed by the first octets of the code
   std::deque<rendezvous_slot> rendezvous_;                   // oldest first

@@ -242,6 +242,44 @@ TEST_F(discovery, a_withdrawn_permission_ends_announcements_recognition_and_rend
   EXPECT_EQ(peter->security->discovery().monitor_table_size(), 0U);
 }
 
+TEST_F(discovery, a_withdrawn_and_renewed_permission_makes_no_used_code_or_query_good_again) {
+  at(1000);
+  const auto regrant = [&](ue& u, const ue& other) {
+    ASSERT_TRUE(u.security->remove_peer(u.id_of(other), now, u.pending));
+    u.knows(other);
+  };
+  const auto johns = announced(*john);
+  ASSERT_EQ(heard(*peter, johns).size(), 1U);
+  const std::vector<peer_id> wanted{john->id_of(*peter)};
+  const auto queries = john->security->discovery().queries(wanted, now);
+  const auto answers = [&](const std::vector<discovery_pdu>& list) {
+    int n = 0;
+    for (const auto& q : list) n += hear(*peter, q) ? 1 : 0;
+    return n;
+  };
+  ASSERT_EQ(answers(queries), 1);
+  const auto rendezvous = [&] {
+    std::vector<l2_id> ids;
+    peter->security->append_own_l2_ids(now, ids);
+    return ids.size();
+  };
+  announced(*peter);
+  EXPECT_EQ(rendezvous(), 1U);
+  for (int i = 0; i < 3; ++i) {
+    regrant(*peter, *john);
+    EXPECT_TRUE(heard(*peter, johns).empty());
+    EXPECT_EQ(answers(queries), 0);
+    announced(*peter);
+    EXPECT_EQ(rendezvous(), 0U) << "which requests this slot has taken is forgotten, so it takes none";
+  }
+  at(1001);
+  EXPECT_TRUE(heard(*peter, johns).empty());
+  EXPECT_EQ(answers(queries), 0);
+  EXPECT_EQ(heard(*peter, announced(*john)).size(), 1U) << "the next slot's is good";
+  EXPECT_EQ(answers(john->security->discovery().queries(wanted, now)), 1);
+  EXPECT_EQ(rendezvous(), 1U);
+}
+
 TEST_F(discovery, monitor_table_keeps_its_size_as_time_passes) {
   at(1000);
   const auto n = john->security->discovery().monitor_table_size();
@@ -291,6 +329,13 @@ TEST_F(discovery, a_slot_is_used_for_three_seconds_and_then_nothing_is_sent_or_b
   for (const auto& x : johns) heard_late += d.receive(x, now + 4000) ? 1 : 0;
   EXPECT_EQ(heard_late, 1) << "not consumed by what was dropped";
   EXPECT_EQ(d.announcements(now + 4000).size(), 16U);
+}
+
+TEST_F(discovery, another_encoding_of_a_peers_key_is_no_second_peer) {
+  auto alias = peter->security->peers().own_public();
+  alias.octets[31] |= 0x80;
+  EXPECT_FALSE(john->security->add_peer("alias", alias));
+  EXPECT_FALSE(peter->security->add_peer("myself", alias));
 }
 
 TEST(slot_clock, never_goes_back_never_leaps_and_never_outruns_the_mark) {
