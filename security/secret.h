@@ -17,7 +17,7 @@ void wipe(std::span<std::uint8_t> octets) noexcept;
 [[nodiscard]] bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
 
 /// N secret octets that serve the purpose named by Tag. A secret of one purpose cannot become one of another except through
-/// `derive` (key_schedule.h), which only compiles for the steps the design names. No copy, no ==, no printing; wiped when
+/// `derive` (keys.h), which only compiles for the steps the design names. No copy, no ==, no printing; wiped when
 /// it dies or moves away. expose() belongs next to the calls into the cryptographic library, nowhere else.
 template <class Tag, std::size_t N>
 class secret {

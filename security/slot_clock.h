@@ -9,7 +9,7 @@
 
 namespace prose::security {
 
-/// t comes from GNSS, the operator, a server or verified peers, never from SLSS (the DFN carries no UTC and is not
+/// t comes from GNSS, the operator or a server, never from SLSS (the DFN carries no UTC and is not
 /// authenticated). A mark ahead of t is kept on disk by the caller: nothing of a slot up to the mark found at boot is
 /// announced, asked or answered, because the time before the boot may have used it; and no slot is used beyond the mark
 /// that is on disk now.
@@ -34,9 +34,6 @@ class slot_clock {
     t_ = t;
     return step_result::advanced;
   }
-
-  /// The correction to apply after a link has shown a verified peer's clock: at most one slot a link, and never back.
-  static std::int32_t slew(std::int32_t peer_minus_own) { return std::clamp<std::int32_t>(peer_minus_own, 0, 1); }
 
   std::optional<slot_t> now() const { return t_; }
   std::optional<slot_t> boot_mark() const { return boot_mark_; }
