@@ -272,7 +272,10 @@ TEST_F(discovery, a_withdrawn_and_renewed_permission_makes_no_used_code_or_query
     announced(*peter);
     EXPECT_EQ(rendezvous(), 0U) << "which requests this slot has taken is forgotten, so it takes none";
   }
-  at(1001);
+  john->set_slot(1001, now);
+  EXPECT_EQ(answers(john->security->discovery().queries(wanted, now)), 1) << "a new query is answered";
+  EXPECT_EQ(rendezvous(), 0U) << "in a slot that takes no request";
+  at(1002);
   EXPECT_TRUE(heard(*peter, johns).empty());
   EXPECT_EQ(answers(queries), 0);
   EXPECT_EQ(heard(*peter, announced(*john)).size(), 1U) << "the next slot's is good";
