@@ -55,6 +55,11 @@ inline std::string engine_state(ue& u, l2_id dst, time_ms now) {
     if (state.live) describe(o << " live", *state.live);
     o << '\n';
   }
+  for (const auto& c : u.security->links().closing_state()) {
+    o << "closing " << c.peer << ' ' << to_hex(c.message) << ' ' << c.sends_left << ' ' << c.next_send;
+    for (const auto& e : c.epochs) o << " epoch " << e.index << ' ' << e.own_l2 << ' ' << e.peer_l2 << ' ' << e.tx.most_sealed();
+    o << '\n';
+  }
   std::vector<rendezvous_slot*> slots;
   u.security->discovery().find_rendezvous(dst, now, slots);
   for (const auto* s : slots) {
