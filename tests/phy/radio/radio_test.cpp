@@ -438,7 +438,8 @@ TEST(radio, without_a_lock_it_runs_free_and_says_so) {
     c.lock_timeout_s = 5;
     const auto locked = open_radio(c);
     ASSERT_TRUE(locked);
-    EXPECT_TRUE(locked->notes().empty());
+    // The emulated PPS may lie anywhere in the host's second, which is a note of its own.
+    for (const auto& n : locked->notes()) EXPECT_NE(n.find("WARNING"), 0U) << n;
   }
 }
 
