@@ -203,6 +203,9 @@ opened_device open_or_throw(const radio_config& c) {
   d.description = u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
+  if (args.has_key("addr") || args.has_key("mgmt_addr"))
+    d.notes.push_back("Ethernet: MTU 9000 and socket buffers of 24 MB (net.core.rmem_max, wmem_max) make overflows rarer; with "
+                      "UHD_LOG_CONSOLE_LEVEL=warning UHD says what it finds too small");
   return d;
 }
 
