@@ -10,21 +10,14 @@
 #include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
+#include "tests/fuzz/fixed_random.h"
 
 using namespace prose::apps;
 namespace mac = prose::mac;
 namespace security = prose::security;
 
 namespace {
-class fixed_random final : public security::random_port {
- public:
-  void fill(security::bytes_span out) override {
-    for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
-  }
-
- private:
-  std::mt19937_64 rng_{7};
-};
+using prose::fuzz::fixed_random;
 
 /// Runs the MAC alone until a block went out.
 void send_one_block(mac::ue_config c, fixed_random& random) {

@@ -6,20 +6,13 @@
 #include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
+#include "tests/fuzz/fixed_random.h"
 
 using namespace prose;
 using namespace prose::mac;
 
 namespace {
-class fixed_random final : public security::random_port {
- public:
-  void fill(security::bytes_span out) override {
-    for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
-  }
-
- private:
-  std::mt19937_64 rng_{7};
-};
+using prose::fuzz::fixed_random;
 struct bench {
   fixed_random random;
   security::crypto::mbedtls_x25519 dh{random};
