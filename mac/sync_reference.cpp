@@ -7,6 +7,7 @@ namespace prose::mac {
 
 namespace {
 constexpr int first_oon_id = 168;
+constexpr int times_to_follow = 3;  // that a reference must have been heard, but where there is no other timing to keep
 std::int64_t modulo(std::int64_t v, std::int64_t m) { return ((v % m) + m) % m; }
 }  // namespace
 
@@ -35,9 +36,12 @@ void sync_reference::draw_id() {
 }
 
 // NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both had followed
-// one that left) would otherwise always transmit together and never hear each other.
-bool sync_reference::mutes(std::int64_t period_index) const {
-  const std::uint32_t h = (static_cast<std::uint32_t>(period_index) ^ mute_seed_) * 2654435761U;
+// one that left) would otherwise always transmit together and never hear each other. Likewise in every other period of a scan, for
+// two whose SLSS fall into the same time.
+bool sync_reference::mutes(std::int64_t local) const {
+  const std::int64_t period = config_.period_subframes;
+  if (local >= scan_from_ && local < scan_until_ && (local - scan_from_) / period % 2 == 1) return true;
+  const std::uint32_t h = (static_cast<std::uint32_t>(local / period) ^ mute_seed_) * 2654435761U;
   return h >> 29 == 0;
 }
 
@@ -55,13 +59,40 @@ bool sync_reference::is_slss_subframe(std::int64_t local) const {
   return at == config_.offset_1 || at == config_.offset_2;
 }
 
+bool sync_reference::searches(std::int64_t local) const {
+  if (role_ == sync_role::gnss) return false;
+  return role_ == sync_role::searching || role_ == sync_role::holdover || (local >= scan_from_ && local < scan_until_);
+}
+
+bool sync_reference::other_timing(const candidate& c) const {
+  return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+}
+
+// Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the first scans come soon after a
+// change of timing. A reference is followed once it was heard several times, in a row: a scan goes on for that.
+void sync_reference::plan_scan(std::int64_t now) {
+  const std::int64_t period = config_.period_subframes;
+  if (now < scan_until_) {
+    const std::int64_t longest = scan_from_ + config_.longest_scan_periods * period;
+    for (const auto& c : heard_)
+      if (c.used && c.last_heard >= scan_from_ && c.n_heard < times_to_follow && other_timing(c) && suitable(c))
+        scan_until_ = std::max(scan_until_, std::min(longest, c.last_heard + 2 * period + 2));
+  } else if (now >= next_scan_) {
+    scan_from_ = now;
+    scan_until_ = now + config_.scan_periods * period + 2;
+    next_scan_ = scan_until_ + scan_gap_ + static_cast<std::int64_t>(random_(random_context_) % static_cast<std::uint32_t>(scan_gap_ / 4 + 1));
+    scan_gap_ = std::min(2 * scan_gap_, config_.scan_every_subframes);
+  }
+}
+
 std::optional<slss_transmission> sync_reference::transmission(std::int64_t local) const {
   if (!config_.transmit_slss || (role_ != sync_role::reference && role_ != sync_role::follower)) return std::nullopt;
   // 5.10.7.2: a follower transmits only where its reference is weak.
   if (role_ == sync_role::follower && current_.s_rsrp_dbm >= config_.tx_threshold_dbm) return std::nullopt;
   const int dfn = dfn_subframe(local);
   if (dfn % config_.period_subframes != tx_offset_) return std::nullopt;
-  if (role_ == sync_role::reference && mutes(local / config_.period_subframes)) return std::nullopt;
+  // Who follows a follower sends where the reference itself may be.
+  if ((role_ == sync_role::reference || tx_offset_ == config_.offset_1) && mutes(local)) return std::nullopt;
   slss_transmission t;
   t.n_sl_id = n_sl_id_;
   t.mib.n_prb = n_prb_;
@@ -123,8 +154,7 @@ void sync_reference::become_reference(sync_actions& out) {
 }
 
 void sync_reference::follow(const candidate& c, sync_actions& out) {
-  const bool jump = role_ == sync_role::searching || c.dfn_offset != dfn_offset_ ||
-                    std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+  const bool jump = role_ == sync_role::searching || other_timing(c);
   role_ = sync_role::follower;
   dfn_offset_ = c.dfn_offset;
   const double shift = c.timing_offset_samples;  // c may be one of heard_
@@ -171,12 +201,11 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       out.shift_samples += step;
       for (auto& o : heard_) o.timing_offset_samples -= step;
     }
-    // Two references drew the same identity: the timing tells them apart. One odd reception (multipath) is no proof.
+    // Two references drew the same identity: the timing tells them apart, or that it was heard where only references send. One odd reception
+    // (multipath) is no proof.
     if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_) {
-      const bool other =
-          c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
-      conflicts_ = other ? conflicts_ + 1 : 0;
-      if (conflicts_ >= 3) {
+      conflicts_ = other_timing(c) ? conflicts_ + 1 : 0;
+      if (conflicts_ >= 3 || (c.slss_offset == tx_offset_ && c.n_heard >= 3)) {
         conflicts_ = 0;
         draw_id();
         out.role_changed = true;
@@ -205,7 +234,7 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     case sync_role::searching:
     case sync_role::holdover:
       // A whole search first, so that the strongest is known; it ends early once something was heard for three periods.
-      if (best != nullptr && (best->n_heard >= 3 || now >= *search_ends_)) {
+      if (best != nullptr && (best->n_heard >= times_to_follow || now >= *search_ends_)) {
         follow(*best, out);
       } else if (now >= *search_ends_) {
         become_reference(out);
@@ -226,12 +255,19 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     case sync_role::follower: {
       const candidate* other = nullptr;
       for (const auto& c : heard_) {
-        if (!suitable(c) || c.n_heard < 3 || (c.n_sl_id == current_.n_sl_id && c.dfn_offset == current_.dfn_offset)) continue;
+        if (!suitable(c)) continue;
+        if (c.n_sl_id == current_.n_sl_id && c.dfn_offset == current_.dfn_offset) {
+          // The reference itself instead of its follower; else, once it has left, two could follow each other for ever.
+          if (current_.slss_offset == config_.offset_2 && c.slss_offset == config_.offset_1) {
+            other = &c;
+            break;
+          }
+          continue;
+        }
+        if (c.n_heard < times_to_follow) continue;
         bool better = priority_group(c) < priority_group(current_);
         if (priority_group(c) == priority_group(current_)) {
-          const bool new_timing =
-              c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
-          better = config_.merge_by_identity && new_timing ? c.n_sl_id < current_.n_sl_id
+          better = config_.merge_by_identity && other_timing(c) ? c.n_sl_id < current_.n_sl_id
                                                            : c.s_rsrp_dbm >= current_.s_rsrp_dbm + config_.diff_hysteresis_db;
         }
         if (better && (other == nullptr || priority_group(c) < priority_group(*other) ||
@@ -243,6 +279,12 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     }
     case sync_role::gnss: break;
   }
+  if (out.timing_changed) {
+    scan_gap_ = config_.scan_periods * config_.period_subframes;
+    scan_until_ = now;
+    next_scan_ = now + scan_gap_ + static_cast<std::int64_t>(random_(random_context_) % static_cast<std::uint32_t>(scan_gap_));
+  }
+  if (role_ == sync_role::reference || role_ == sync_role::follower) plan_scan(now);
   return out;
 }
 

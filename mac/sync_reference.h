@@ -35,6 +35,9 @@ struct sync_config {
   /// By S-RSRP alone (TS 36.331 5.10.8.2; false) two groups of equal strength stay deaf to each other for ever.
   bool merge_by_identity = true;
   double same_timing_samples = 64;           ///< a reference whose timing differs by less has our timing
+  int scan_periods = 2;                      ///< a UE with timing looks for SLSS of other timings for so long,
+  int longest_scan_periods = 12;             ///< and while what it heard needs to be heard again, at most for so long,
+  int scan_every_subframes = 2000;           ///< so often, and a random part of a quarter; sooner after a change of its timing
 };
 
 /// One SLSS with its MIB-SL, as received.
@@ -82,6 +85,8 @@ class sync_reference {
   std::optional<slss_transmission> transmission(std::int64_t local_subframe) const;
   /// A subframe of either SLSS offset.
   bool is_slss_subframe(std::int64_t local_subframe) const;
+  /// Whether SLSS of any timing are to be looked for in this subframe, and not only those at our own SLSS offsets.
+  bool searches(std::int64_t local_subframe) const;
   /// Earliest local subframe at which step() may do something with nothing heard.
   std::int64_t next_deadline() const;
   double reference_s_rsrp_dbm() const { return current_.s_rsrp_dbm; }
@@ -104,7 +109,9 @@ class sync_reference {
   bool suitable(const candidate& c) const;
   static int priority_group(const candidate& c);
   void draw_id();
-  bool mutes(std::int64_t period_index) const;
+  bool mutes(std::int64_t local_subframe) const;
+  bool other_timing(const candidate& c) const;
+  void plan_scan(std::int64_t now);
 
   sync_config config_;
   int n_prb_;
@@ -117,6 +124,9 @@ class sync_reference {
   std::uint32_t mute_seed_ = 0;
   int conflicts_ = 0;               // own identity heard with another timing, in a row
   std::optional<std::int64_t> search_ends_;
+  std::int64_t scan_from_ = 0, scan_until_ = 0;
+  std::int64_t next_scan_ = 0;
+  int scan_gap_ = 0;                // between the scans; doubles up to scan_every_subframes
   std::array<candidate, 16> heard_{};
   candidate current_;
 };

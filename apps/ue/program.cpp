@@ -32,8 +32,6 @@ namespace prose::apps {
 namespace {
 constexpr std::int64_t goodbye_subframes = 300;  // for releases and answers to them to get out: more than one SC period
 constexpr std::int64_t longest_goodbye_subframes = 2500;  // while a release is repeated
-constexpr int scan_every_subframes = 2000;       // a UE with timing looks for others of a different timing
-constexpr int scan_subframes = 45;
 
 std::array<std::uint8_t, 20> address_hash(const security::public_key& k) {
   security::crypto::digest256 d{};
@@ -91,7 +89,6 @@ struct ue_program::state {
   phy::radio_counters reported{};
   std::array<std::uint64_t, static_cast<std::size_t>(security::drop_reason::count_)> rejected{};
   std::int64_t next_second = 0;
-  std::int64_t scan_until = 0, next_scan = scan_every_subframes;
   double pending_shift = 0;
 
   ~state() {
@@ -578,11 +575,7 @@ void ue_program::state::process(std::int64_t n) {
   std::vector<mac::received_frame> frames;
   std::vector<std::vector<phy::cf32>> copy;
   std::vector<mac::received_frame> searched;
-  const bool scan = search && (sync.role() == mac::sync_role::searching || sync.role() == mac::sync_role::holdover || n < scan_until);
-  if (search && timed && n >= next_scan) {
-    scan_until = n + scan_subframes;
-    next_scan = n + scan_every_subframes + static_cast<std::int64_t>(random.below(500));
-  }
+  const bool scan = search && sync.searches(n);
   if (scan) searched = search_slss(n);
   if (timed) {
     const bool slss = search && sync.is_slss_subframe(n) && !scan;
