@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "mac/sensing.h"
 
@@ -125,6 +126,62 @@ TEST(sensing, the_quietest_fifth_remains) {
   EXPECT_GE(c.size(), 59U);
   EXPECT_LE(c.size(), 63U);
   for (const auto& r : c) EXPECT_GE(r.y % 100, 80);
+}
+// Step 7: "if the number of candidate single-subframe resources remaining in S_A is smaller than 0.2 M_total" the thresholds go up by 3 dB, no
+// further than it takes.
+TEST(sensing, the_threshold_stops_where_a_fifth_remains) {
+  const auto reserve = [](int n_subframes, auto&& rsrp) {
+    bench b(three_subchannels());
+    b.listen(0, 996);
+    for (int i = 0; i < n_subframes; ++i)
+      b.history.heard({.y = 800 + i, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 200, .rsrp_dbm = rsrp(i)});
+    selection_outcome o;
+    b.ask({.n = 996, .period_subframes = 100, .c_resel = 1, .t1 = 4, .t2 = 103}, &o);
+    EXPECT_EQ(o.n_total, 300);
+    return o;
+  };
+  const auto loud = [](int) { return -60.0; };
+  EXPECT_EQ(reserve(80, loud).n_after_exclusion, 60);
+  EXPECT_EQ(reserve(80, loud).threshold_raises, 0) << "exactly 20 %";
+  EXPECT_EQ(reserve(81, loud).n_after_exclusion, 300);
+  EXPECT_EQ(reserve(81, loud).threshold_raises, 17) << "-110 + 17 * 3 = -59 dBm";
+  // Half a dB more in each subframe: 3 dB give back six subframes, and four times six are the first that are 20 of 100.
+  const auto o = reserve(100, [](int i) { return -110 + 0.5 * (i + 1); });
+  EXPECT_EQ(o.threshold_raises, 4);
+  EXPECT_EQ(o.n_after_exclusion, 3 * 24);
+}
+// Steps 8 and 9: E is the linear average of the S-RSSI over the sub-channels of the candidate and over the subframes 100 apart; the 20 % of M_total
+// with the smallest are S_B.
+TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
+  const auto power = [](std::int64_t y, int m) { return static_cast<double>(1 + ((y % 100) * 3 + m) * 37 % 300); };
+  bench b(three_subchannels());
+  for (int y = 0; y < 996; ++y) {
+    // Every second time three times as much, or a third: the average counts, not the last one nor the decibels.
+    const double factor = y / 100 % 2 == 0 ? 3 : 1.0 / 3;
+    std::vector<double> rssi;
+    for (int m = 0; m < 3; ++m) rssi.push_back(-90 + 10 * std::log10(power(y, m) * factor));
+    b.history.subframe(y, true, rssi);
+  }
+  for (int l = 1; l <= 3; ++l) {
+    std::vector<std::pair<double, candidate_resource>> all;
+    for (int y = 1000; y < 1100; ++y)
+      for (int x = 0; x + l <= 3; ++x) {
+        double sum = 0;
+        for (int m = x; m < x + l; ++m) sum += power(y, m);
+        all.push_back({sum, {y, x}});
+      }
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& c) { return a.first < c.first; });
+    const auto c = b.ask({.n = 996, .n_subchannels = l, .period_subframes = 100, .c_resel = 1, .t1 = 4, .t2 = 103});
+    const std::size_t fifth = all.size() / 5;
+    EXPECT_GE(c.size(), fifth) << l;
+    EXPECT_LE(c.size(), fifth + 2) << l;  // what is as quiet as the last one
+    for (std::size_t i = 0; i < fifth; ++i) EXPECT_TRUE(has(c, all[i].second.y, all[i].second.first_subchannel)) << l << ' ' << i;
+    for (const auto& r : c) {
+      double sum = 0;
+      for (int m = r.first_subchannel; m < r.first_subchannel + l; ++m) sum += power(r.y, m);
+      EXPECT_LE(sum, all[fifth - 1].first + 1e-3) << l;
+    }
+  }
 }
 TEST(sensing, an_announced_second_transmission_is_avoided) {
   bench b(three_subchannels());
