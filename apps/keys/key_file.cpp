@@ -145,6 +145,15 @@ result<void> write_secret(const std::string& path, security::bytes_view octets) 
   return ok;
 }
 
+result<int> open_key_log(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return fail(path + ": " + errno_text());
+  struct stat st {};
+  if (::fstat(fd, &st) == 0 && (st.st_mode & 077) == 0) return fd;
+  ::close(fd);
+  return fail(path + ": others may read it; accepted: mode 0600");
+}
+
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
                                               security::random_port& random) {
   const auto octets = key_from_base64(base64, "the public key");

@@ -19,6 +19,9 @@ result<security::static_private_key> read_private_key(const std::string& path);
 result<security::pre_shared_key> read_psk(const std::string& path);
 /// Creates the file with mode 0600; refused if it exists.
 result<void> write_secret(const std::string& path, security::bytes_view octets);
+/// A log of session keys that the user asked for, to append to; made with mode 0600. Refused: a link, a file that others may
+/// read. The caller closes it.
+result<int> open_key_log(const std::string& path);
 
 /// Refused: all-zero, low-order and non-canonical keys.
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,

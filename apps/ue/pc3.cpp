@@ -21,6 +21,7 @@
 #include "apps/common/file_descriptor.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
+#include "common/hex.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::apps {
@@ -182,6 +183,7 @@ struct pc3::state {
   static constexpr std::size_t max_changes = 100 * permission_book::max_peers_per_server;  // of one synchronisation
   static constexpr double first_retry_s = 0.5, last_retry_s = 30;
   pc3_config config;
+  file_descriptor key_log;
 
   std::mutex book_mutex;  // of the book and its files, so it is held for long; taken before the other
   std::optional<permission_book> book;
@@ -206,6 +208,14 @@ struct pc3::state {
     } else {
       ++data_dropped;
     }
+  }
+
+  // One write a line: several sessions share the file.
+  void log_secret(const function::tls_secret& secret) {
+    std::string line = "CLIENT_RANDOM " + to_hex(secret.client_random) + ' ' + to_hex(secret.master) + '\n';
+    if (::write(key_log.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+      emit({.what = pc3_event::kind::unlogged, .text = config.keylog + ": " + std::strerror(errno)});
+    security::wipe({reinterpret_cast<std::uint8_t*>(line.data()), line.size()});
   }
 
   // True: time is up. False: the program ends.
@@ -397,6 +407,13 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   auto s = std::make_unique<state>();
   s->config = config;
   s->book.emplace(config.user, own, fixed);
+  if (!config.keylog.empty()) {
+    auto fd = keys::open_key_log(config.keylog);
+    if (!fd) return tl::unexpected(fd.error());
+    s->key_log = file_descriptor(*fd);
+    for (auto& server : s->config.servers)
+      server.client.observe_secret = [raw = s.get()](const function::tls_secret& secret) { raw->log_secret(secret); };
+  }
   s->outbox.resize(config.servers.size());
   s->clients.resize(config.servers.size());
   for (const auto& server : config.servers)  // a file that is missing or wrong is the user's to mend, now

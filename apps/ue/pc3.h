@@ -27,6 +27,7 @@ struct pc3_config {
   std::string user;  ///< name to register; that of the certificate
   std::vector<pc3_server> servers;
   std::string private_key;
+  std::string keylog;  ///< secrets of the sessions, in the form of SSLKEYLOGFILE; empty: none
   std::string cache;  ///< what the servers said last, mode 0600; FILE.pins: the peers' keys; FILE.pending: keys to confirm
 };
 
@@ -34,11 +35,11 @@ struct pc3_config {
 pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user);
 
 struct pc3_event {
-  enum class kind : std::uint8_t { permitted, withdrawn, session, session_lost, refused, unwritten, data } what = kind::refused;
+  enum class kind : std::uint8_t { permitted, withdrawn, session, session_lost, refused, unwritten, unlogged, data } what = kind::refused;
   std::string peer{};
   security::public_key key{};
   std::size_t server = 0;
-  std::string text{};  ///< session: key fingerprint; lost, refused, unwritten: why
+  std::string text{};  ///< session: key fingerprint; lost, refused, unwritten, unlogged: why
   std::vector<std::uint8_t> octets{};
 };
 

@@ -1,8 +1,6 @@
 #include "apps/ue/program.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -271,10 +269,9 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   }
   if (auto ok = s->open_data(); !ok) return tl::unexpected(ok.error());
   if (!c.keylog.empty()) {
-    s->keylog_fd = ::open(c.keylog.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s->keylog_fd < 0) return fail(c.keylog + ": " + std::strerror(errno));
-    struct stat st{};
-    if (::fstat(s->keylog_fd, &st) != 0 || (st.st_mode & 077) != 0) return fail(c.keylog + ": others may read it; accepted: mode 0600");
+    auto fd = keys::open_key_log(c.keylog);
+    if (!fd) return tl::unexpected(fd.error());
+    s->keylog_fd = *fd;
     spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic", c.keylog);
     s->events.write(s->make_event("keylog").add("file", c.keylog).add("warning", "record keys are being written"));
   }
@@ -293,6 +290,10 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
     auto servers = pc3::start(c.pc3, s->sec->peers().own_public(), fixed);
     if (!servers) return tl::unexpected(servers.error());
     s->servers = std::move(*servers);
+    if (!c.pc3.keylog.empty()) {
+      spdlog::warn("KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is said there", c.pc3.keylog);
+      s->events.write(s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
+    }
   }
   spdlog::info("{}", s->radio->description());
   for (const auto& n : s->radio->notes()) spdlog::info("{}", n);
@@ -448,6 +449,9 @@ void ue_program::state::follow_servers() {
       case pc3_event::kind::unwritten:
         spdlog::warn("what the servers say is not on disk: {}", e->text);
         events.write(make_event("cache_unwritten").add("reason", e->text));
+        break;
+      case pc3_event::kind::unlogged:
+        spdlog::warn("key log: {}", e->text);
         break;
       case pc3_event::kind::data:
         for (const auto& [slot, n] : server_slots)

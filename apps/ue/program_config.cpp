@@ -175,6 +175,8 @@ result<program_config> read_program_config(config_section& file, const std::stri
   pc3.read("user", c.pc3.user);
   pc3.read("cache", c.pc3.cache);
   c.pc3.cache = beside(path, c.pc3.cache);
+  pc3.read("keylog", c.pc3.keylog);
+  c.pc3.keylog = beside(path, c.pc3.keylog);
   for (auto& s : pc3.list("servers")) {
     auto server = read_pc3_server(s, path, c.pc3.user);
     const auto& name = server.client.server_name;  // also the end of a file name
@@ -195,6 +197,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_data(file.section("data"), c);
   file.read("events", c.events);
   file.read("allow_keylog", c.allow_keylog);
+  if (!c.pc3.keylog.empty() && !c.allow_keylog) pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");
   file.read("keylog", c.keylog);
   file.read("metrics_port", c.metrics_port, -1, 65535);
   file.read("duration_s", c.duration_s, 0.0, 1e9);

@@ -42,8 +42,8 @@ def answered(what, *a):
 
 class world:
     """A CA, users, servers that are up, and UEs whose configuration names them."""
-    def __init__(self, users, servers=SERVERS[:1]):
-        self.air, self.folder, self.p, self.port = Air(speed='1'), tempfile.TemporaryDirectory(), {}, {}
+    def __init__(self, users, servers=SERVERS[:1], speed='1'):
+        self.air, self.folder, self.p, self.port = Air(speed=speed), tempfile.TemporaryDirectory(), {}, {}
         self.tls, self.servers, self.runs = self.path('tls'), servers, {}
         keys('ca', 'init', '--folder', self.tls)
         for s in servers:
@@ -89,18 +89,22 @@ class world:
         keys(command, *a, '--server', server, '--port', self.port[server], '--user', user, '--key', self.path(user + '.key'), '--ca', self.tls + '/ca.crt',
              '--certificate', f'{self.tls}/{user}.crt', '--tls-key', f'{self.tls}/{user}.key')
 
-    def ue(self, user, extra=''):
+    def ue(self, user, extra='', edits=(), options=(), port=None):
+        """`extra`: of each server's entry. `port`: of each server, if not where it listens."""
         self.runs[user] = self.runs.get(user, 0) + 1
         text = open(os.path.join(SOURCE, 'configs', user + '.yaml')).read()
         text = re.sub(r'(?m)^  permissions: .*\n', '', text).replace('keys/', '')
         text = re.sub(r'(?m)^  kind: \w+', '  kind: udp' if extra else '  kind: none', text)
         pc3 = f'pc3:\n  cache: {user}.cache\n  servers:\n'
         for s in self.servers:
-            pc3 += f'    - {{name: {s}, port: {self.port[s]}, ca: tls/ca.crt, certificate: tls/{user}.crt, key: tls/{user}.key{extra}}}\n'
+            pc3 += f'    - {{name: {s}, port: {(port or self.port)[s]}, ca: tls/ca.crt, certificate: tls/{user}.crt, key: tls/{user}.key{extra}}}\n'
         text = re.sub(r'(?m)^device: .*', pc3 + 'device: ' + self.air.device(user), text)
+        for pattern, with_ in edits:
+            text, count = re.subn(pattern, with_, text)
+            assert count == 1, (pattern, count)
         open(self.path(user + '.yaml'), 'w').write(text)
-        self.p[user] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(user + '.yaml'), '--events', self.file(user)], env=ENV,
-                                        stderr=open(self.path(user + '.err'), 'w'))
+        self.p[user] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(user + '.yaml'), '--events', self.file(user), *options], env=ENV,
+                                        stdin=subprocess.PIPE, stdout=open(self.path(user + '.out'), 'w'), stderr=open(self.path(user + '.err'), 'w'))
 
     def file(self, user):
         return self.path(f'{user}{self.runs[user]}.jsonl')
