@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 
 namespace prose::function {
@@ -25,31 +26,41 @@ std::string base64(std::span<const std::uint8_t> octets) {
 // A message is an object of lists of objects of values; nothing deeper is built, whatever arrives.
 constexpr int max_nesting = 3;
 
-json parse_shallow(std::string_view text) {
-  bool too_deep = false;
-  const auto shallow = [&](int depth, json::parse_event_t e, json&) {
+constexpr const char* no_object = "not a JSON object";
+
+// A key that comes twice is refused: RFC 8259 4 leaves open which one counts, so two readers could see two messages.
+result<json> parse_strictly(std::string_view text) {
+  const char* problem = nullptr;
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  const auto watch = [&](int depth, json::parse_event_t e, json& v) {
+    if (problem != nullptr) return false;
     const bool opens = e == json::parse_event_t::object_start || e == json::parse_event_t::array_start;
-    if (opens && depth >= max_nesting) too_deep = true;
-    return !too_deep;
+    if (opens && depth >= max_nesting) problem = no_object;
+    if (e == json::parse_event_t::object_start) keys.emplace_back();
+    if (e == json::parse_event_t::object_end) keys.pop_back();
+    if (e == json::parse_event_t::key && !keys.back().insert(v.get_ref<const std::string&>()).second) problem = "a key is there twice";
+    return problem == nullptr;
   };
-  json j = json::parse(text, shallow, false);
-  return too_deep ? json() : j;
+  json j = json::parse(text, watch, false);
+  if (problem == nullptr && !j.is_object()) problem = no_object;
+  if (problem != nullptr) return fail(problem);
+  return j;
 }
 
 // Reads one JSON object strictly: every key must be asked for exactly once, by the right type.
 class object_reader {
 public:
   explicit object_reader(std::string_view text) {
-    json j = parse_shallow(text);
-    if (!j.is_object()) {
-      error_ = "not a JSON object";
+    auto j = parse_strictly(text);
+    if (!j) {
+      error_ = j.error().message;
     } else {
-      object_ = std::move(j);
+      object_ = std::move(*j);
       object_.erase("pad");
     }
   }
   explicit object_reader(json object) : object_(std::move(object)) {
-    if (!object_.is_object()) error_ = "not a JSON object";
+    if (!object_.is_object()) error_ = no_object;
   }
 
   std::string text(const char* key, std::size_t max_bytes = max_name_bytes) {

@@ -76,6 +76,29 @@ TEST(function_message, answers_survive_and_have_coarse_lengths) {
   EXPECT_EQ(to_text(answer(done_answer{})).size(), one.size());
 }
 
+// Whichever of two values a reader takes, another reader may have taken the other.
+TEST(function_message, a_key_that_comes_twice_is_refused_wherever_it_stands) {
+  const std::string key = std::string(43, 'A') + "=", twice = "a key is there twice";
+  const auto request = [](const char* text) {
+    const auto r = parse_request(text);
+    return r ? "" : r.error().message;
+  };
+  EXPECT_EQ(request(R"({"op":"grant","peer":"john"})"), "");
+  EXPECT_EQ(request(R"({"op":"grant","peer":"john","peer":"peter"})"), twice);
+  EXPECT_EQ(request(R"({"op":"grant","peer":"john","peer":"john"})"), twice);
+  EXPECT_EQ(request(R"({"op":"grant","peer":"john","op":"withdraw"})"), twice);
+  EXPECT_EQ(request(R"({"op":"grant","peer":"john","\u0070eer":"peter"})"), twice);
+  EXPECT_EQ(request(R"({"op":"list","pad":"","pad":""})"), twice);
+  EXPECT_EQ(request(R"({"op":"list","pad":{"a":1,"a":1}})"), twice);
+  EXPECT_EQ(request(R"({"op":"list","pad":[{"a":1},{"a":1,"b":{"a":1}}]})"), "not a JSON object");  // deep, not twice
+  const auto changes = [&](const std::string& more) {
+    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":"john","permitted":true,"key":")" + key + "\"" + more + "}]}");
+  };
+  EXPECT_TRUE(changes(""));
+  EXPECT_EQ(changes(R"(,"permitted":false)").error().message, twice);
+  EXPECT_TRUE(parse_answer(R"({"answer":"list","granted":[],"mutual":[{"name":"a","key":")" + key + R"("},{"name":"b","key":")" + key + R"("}]})"));
+}
+
 TEST(function_message, nothing_deep_is_built) {
   const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); };
   for (const int depth : {2, 3, 100, 250'000}) {

@@ -291,6 +291,19 @@ private:
   frame_reader in_{max_answer_bytes};
 };
 
+TEST_F(function_server, a_request_that_says_two_things_is_refused_and_counted) {
+  running_server s(*folder_, "function.example");
+  ASSERT_TRUE(mary_.connect(s)->register_key(mary_.dh, mary_.key, "mary"));
+  raw_connection m(mary_.identity, s.port());
+  ASSERT_TRUE(m.read());  // hello
+  ASSERT_TRUE(m.write(frame(R"({"op":"grant","peer":"john","peer":"peter"})")));
+  const auto refused = m.read();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(std::get<error_answer>(*refused).reason, "a key is there twice");
+  EXPECT_EQ(s.counters().bad_requests.load(), 1U);
+  EXPECT_TRUE(mary_.connect(s)->list()->granted.empty());
+}
+
 TEST_F(function_server, a_request_with_half_a_character_where_a_key_is_cut_is_only_refused) {
   running_server s(*folder_, "function.example");
   raw_connection m(mary_.identity, s.port());
