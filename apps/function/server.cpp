@@ -30,7 +30,9 @@ void server::state::log(const connection& c, const std::string& what) const {
 
 void server::state::watch(const connection& c, int operation) {
   epoll_event e{};
-  e.events = EPOLLIN | (c.out.empty() && !c.handshake_writes ? 0U : static_cast<std::uint32_t>(EPOLLOUT));
+  // What is held back may lie in the socket: it would wake us again and again.
+  if (!c.held_back) e.events |= EPOLLIN;
+  if (!c.out.empty() || c.handshake_writes) e.events |= EPOLLOUT;
   e.data.fd = c.fd.get();
   epoll_ctl(epoll.get(), operation, c.fd.get(), &e);
 }

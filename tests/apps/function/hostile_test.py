@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""prose-function against hostile clients: foreign TLS, floods, slowloris; its audit log. usage: hostile_test.py BIN_DIR"""
-import json, os, resource, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest, warnings
+"""prose-function against hostile clients: foreign TLS, floods of first messages, garbage, endless frames, foreign and expired
+certificates, slowloris; its audit log. usage: hostile_test.py BIN_DIR"""
+import json, os, random, resource, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest, warnings
 
 sys.path.insert(0, os.path.dirname(__file__))
 import peer
 
 BIN = sys.argv[1]
+ISSUE_EXPIRED = os.path.join(os.path.dirname(BIN), 'tests', 'issue_expired')
 warnings.simplefilter('ignore')  # of Python's ssl about the old versions that are offered on purpose
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
 
@@ -13,7 +15,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resourc
 class hostile(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
-        self.s = peer.server(BIN, self.folder.name, ('mary', 'john'))
+        self.s = peer.server(BIN, self.folder.name, ('mary', 'john', 'eve'))
         self.s.start()
         self.assertEqual(self.s.at_server('mary', 'register').returncode, 0)
 
@@ -74,10 +76,17 @@ class hostile(unittest.TestCase):
             self.assertLess(took[38], most_ms)
         measure('quiet', 2000)
         stop = threading.Event()
-        expired = self.s.path('foreign')
-        self.s.keys('ca', 'init', '--folder', expired)
-        self.s.keys('ca', 'issue', 'mary', '--folder', expired)
-        made = {'hello': 0, 'foreign': 0}
+        foreign = self.s.path('foreign')
+        self.s.keys('ca', 'init', '--folder', foreign)
+        self.s.keys('ca', 'issue', 'mary', '--folder', foreign)
+        subprocess.run([ISSUE_EXPIRED, self.s.tls, 'peter'], check=True, timeout=60)
+        made = {'hello': 0, 'garbage': 0, 'foreign': 0, 'expired': 0, 'huge': 0}
+        # Each is refused for what it is. Of strangers the audit log has a line a second.
+        for context, why in ((self.s.context('mary', foreign), 'not correctly signed'), (self.s.context('peter'), 'expired')):
+            time.sleep(1.2)
+            with self.assertRaises((OSError, EOFError)):
+                self.s.connect(None, context)
+            self.assertIn(why, [json.loads(l) for l in open(self.s.path('audit.jsonl')) if 'TLS handshake failed' in l][-1]['what'])
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
             self.s.context('mary').wrap_bio(incoming, outgoing).do_handshake()
@@ -98,13 +107,34 @@ class hostile(unittest.TestCase):
                 if len(ring) > 300:
                     ring.pop(0).close()
 
-        def foreign_flood():
-            c = self.s.context('mary', expired)
+        def certificate_flood(kind, context, source):
             while not stop.is_set():
                 try:
-                    peer.connection(self.s.port, c, 5, '127.0.0.3').close()
+                    peer.connection(self.s.port, context, 5, source).close()
                 except (OSError, EOFError):
-                    made['foreign'] += 1
+                    made[kind] += 1
+
+        def garbage_flood():
+            while not stop.is_set():
+                try:
+                    with socket.create_connection(('127.0.0.1', self.s.port), 5, ('127.0.0.5', 0)) as s:
+                        s.sendall(random.choice((b'', b'\x16\x03\x01')) + os.urandom(3000))
+                        s.recv(1)
+                except OSError:
+                    pass
+                made['garbage'] += 1
+
+        def huge_frame_flood():
+            c = self.s.context('eve')
+            while not stop.is_set():
+                try:
+                    e = peer.connection(self.s.port, c, 5, '127.0.0.6')
+                    e.tls.sendall(b'\x7f\xff\xff\xff' + bytes(100_000))
+                    while e.tls.recv(4096):
+                        pass
+                except (OSError, EOFError):
+                    pass
+                made['huge'] += 1
         # Slowloris: authenticated, a request by single octets, and handshakes by single octets.
         slow = [self.s.connect('john').tls for _ in range(4)]
         slow += [socket.create_connection(('127.0.0.1', self.s.port), 5) for _ in range(100)]
@@ -118,7 +148,9 @@ class hostile(unittest.TestCase):
                         pass
                 if stop.wait(0.3):
                     return
-        threads = [threading.Thread(target=t) for t in (hello_flood, foreign_flood, drops)]
+        threads = [threading.Thread(target=t) for t in (hello_flood, garbage_flood, huge_frame_flood, drops)]
+        threads += [threading.Thread(target=certificate_flood, args=a) for a in (('foreign', self.s.context('mary', foreign), '127.0.0.3'),
+                                                                               ('expired', self.s.context('peter'), '127.0.0.4'))]
         for t in threads:
             t.start()
         try:
@@ -132,8 +164,10 @@ class hostile(unittest.TestCase):
             for t in threads:
                 t.join()
         self.assertGreater(made['hello'], 100)
-        self.assertGreater(made['foreign'], 5)
-        print('%(hello)d first messages, %(foreign)d foreign certificates' % made, file=sys.stderr)
+        for kind in made:
+            self.assertGreater(made[kind], 5, made)
+        print('%(hello)d first messages, %(garbage)d times garbage, %(huge)d endless frames, %(foreign)d foreign and %(expired)d expired certificates' % made,
+              file=sys.stderr)
         # What strangers do fills no disk: one line a second, and how many were left out.
         log = [json.loads(l) for l in open(self.s.path('audit.jsonl'))]
         strangers = [e for e in log if e['event'] == 'audit' and e['account'] == '']

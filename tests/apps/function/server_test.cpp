@@ -2,14 +2,18 @@
 #include "apps/function/server.h"
 
 #include <arpa/inet.h>
+#include <sys/ioctl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <random>
 #include <set>
@@ -28,8 +32,10 @@ class seeded_random final : public security::random_port {
 public:
   explicit seeded_random(unsigned seed) : rng_(seed) {}
   void fill(security::bytes_span out) override {
+    usleep(delay_us);
     for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
   }
+  std::atomic<useconds_t> delay_us = 0;
 
 private:
   std::mt19937 rng_;
@@ -58,7 +64,7 @@ class running_server {
 public:
   running_server(const authority_folder& f, const std::string& name, server_limits limits = {}, server_config c = {}) {
     c.port = 0;
-    c.identity = f.identity(name);
+    if (c.identity.certificate_path.empty()) c.identity = f.identity(name);
     c.store_path = f.path + "/" + name + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".db";
     c.limits = limits;
     auto s = server::open(c, random_, [this](const audit_record& r) {
@@ -75,6 +81,7 @@ public:
     EXPECT_TRUE(outcome_) << outcome_.error().message;
   }
   int port() const { return server_->port(); }
+  void slow_random(useconds_t delay_us) { random_.delay_us = delay_us; }
   const server_counters& counters() const { return server_->counters(); }
   std::string audit() {
     const std::lock_guard lock(mutex_);
@@ -205,6 +212,10 @@ TEST_F(function_server, every_session_with_every_server_has_keys_of_its_own) {
 TEST_F(function_server, a_server_with_another_name_is_refused) {
   running_server other(*folder_, "other.example");
   EXPECT_FALSE(client::connect({.port = other.port(), .server_name = "function.example", .identity = mary_.identity}));
+}
+
+void wait_until(const std::function<bool()>& done) {
+  for (int i = 0; i < 500 && !done(); ++i) usleep(10000);
 }
 
 apps::file_descriptor plain_connection(int port, int receive_buffer = 0, const char* from = nullptr) {
@@ -355,6 +366,113 @@ TEST_F(function_server, a_slow_reader_gets_every_answer_and_in_order) {
   EXPECT_EQ(next, ahead * rounds);
 }
 
+// A chain of certificates that the socket does not take at once, to a client that does not read at first.
+TEST_F(function_server, a_handshake_that_could_not_be_written_goes_on_when_the_socket_takes_more) {
+  server_config config;
+  config.identity = folder_->identity("function.example");
+  config.identity.certificate_path = folder_->path + "/chain.crt";
+  {
+    std::ofstream chain(config.identity.certificate_path);
+    chain << std::ifstream(folder_->path + "/function.example.crt").rdbuf();
+    for (int i = 0; i < 25; ++i) chain << std::ifstream(folder_->path + "/ca.crt").rdbuf();
+  }
+  config.send_buffer_bytes = 2048;
+  running_server s(*folder_, "function.example", {}, config);
+  const auto fd = plain_connection(s.port(), 2048);
+  auto context = tls_context::client(mary_.identity);
+  auto t = tls_connection::make(*context, fd.get(), "function.example");
+  ASSERT_TRUE(t);
+  ASSERT_EQ(t->handshake(), tls_status::want_read);
+  usleep(500'000);
+  int arrived = 0;
+  ASSERT_EQ(ioctl(fd.get(), FIONREAD, &arrived), 0);
+  EXPECT_GT(arrived, 0);
+  // Less than the certificates, which the file has in base64; or nothing would have had to wait.
+  EXPECT_LT(static_cast<double>(arrived), 0.7 * static_cast<double>(std::filesystem::file_size(config.identity.certificate_path)));
+  auto status = tls_status::want_read;
+  for (int i = 0; i < 3000 && status == tls_status::want_read; ++i) {
+    status = t->handshake();
+    usleep(1000);
+  }
+  EXPECT_EQ(status, tls_status::done) << t->failure();
+}
+
+// The client does not wait for the greeting, which takes long: its request comes before the server looks for one.
+TEST_F(function_server, a_request_right_behind_the_handshake_wakes_who_waits_for_it) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  ASSERT_TRUE(john_.connect(s)->register_key(john_.dh, john_.key, "john"));
+  ASSERT_TRUE(m->grant("john"));
+  result<std::vector<change>> heard;
+  std::atomic<bool> done = false;
+  std::thread poll([&] {
+    heard = m->changes(0, 8);
+    done = true;
+  });
+  wait_until([&] { return s.counters().waiting.load() == 1; });
+  s.slow_random(100'000);
+  raw_connection j(john_.identity, s.port());
+  ASSERT_TRUE(j.write(frame(to_text(request(grant_request{"mary"})))));
+  const auto start = std::chrono::steady_clock::now();
+  wait_until([&] { return done.load(); });
+  const auto took = std::chrono::steady_clock::now() - start;
+  s.slow_random(0);
+  poll.join();
+  EXPECT_LT(took, std::chrono::seconds(4));
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(heard->size(), 1U);
+}
+
+TEST_F(function_server, requests_held_back_from_who_takes_no_answers_cost_nothing_and_are_taken_up_when_he_does) {
+  server_limits limits;
+  limits.requests_per_second = 100'000;
+  limits.frame_s = 60;
+  server_config config;
+  config.send_buffer_bytes = 4096;
+  running_server s(*folder_, "function.example", limits, config);
+  raw_connection m(mary_.identity, s.port(), 4096);
+  ASSERT_TRUE(m.read());  // hello
+  constexpr int requests = 6000;
+  const std::string one = frame(R"({"op":"list"})");
+  for (int i = 0; i < requests; i += 100) {
+    std::string several;
+    for (int k = 0; k < 100; ++k) several += one;
+    ASSERT_TRUE(m.write(several));
+  }
+  // The queue's limit is reached: 1 MiB of 516 octets each.
+  wait_until([&] { return s.counters().requests.load() > 2000; });
+  usleep(300'000);
+  const auto before = s.counters().requests.load();
+  EXPECT_LT(before, 2200U);
+  const auto used = std::clock();
+  usleep(500'000);
+  EXPECT_LT(std::clock() - used, CLOCKS_PER_SEC / 4);
+  EXPECT_EQ(s.counters().requests.load(), before);
+  for (int i = 0; i < requests; ++i) ASSERT_TRUE(m.read()) << i;
+}
+
+TEST_F(function_server, a_denied_user_gets_nowhere_though_his_certificate_is_good) {
+  server_config config;
+  config.denied = {"john"};
+  running_server s(*folder_, "function.example", {}, config);
+  EXPECT_FALSE(client::connect({.port = s.port(), .server_name = "function.example", .identity = john_.identity}));
+  EXPECT_TRUE(mary_.connect(s)->list());
+  EXPECT_NE(s.audit().find(" denied"), std::string::npos) << s.audit();
+}
+
+TEST_F(function_server, a_connection_more_than_a_user_may_have_ends_his_oldest) {
+  server_limits limits;
+  limits.max_connections_per_user = 2;
+  running_server s(*folder_, "function.example", limits);
+  auto one = mary_.connect(s);
+  auto two = mary_.connect(s);
+  auto j = john_.connect(s);
+  auto three = mary_.connect(s);
+  EXPECT_FALSE(one->list());
+  EXPECT_TRUE(two->list() && three->list() && j->list());
+}
+
 TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_off) {
   server_limits limits;
   limits.frame_s = 0.3;
@@ -391,10 +509,6 @@ TEST_F(function_server, requests_beyond_the_rate_are_refused_and_then_served_aga
   EXPECT_EQ(s.counters().rate_limited.load(), static_cast<std::uint64_t>(refused));
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_TRUE(m->list());
-}
-
-void wait_until(const std::function<bool()>& done) {
-  for (int i = 0; i < 500 && !done(); ++i) usleep(10000);
 }
 
 TEST_F(function_server, connections_beyond_the_limit_of_an_address_end_its_oldest_silent_ones_or_are_refused) {
