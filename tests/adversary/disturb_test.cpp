@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
 
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
@@ -10,16 +9,6 @@
 
 namespace prose::adversary {
 namespace {
-
-/// John sends numbered lines to Peter for so long; how many arrive.
-double delivery(town& t, node& m, const std::string& tag, int n) {
-  for (int i = 0; i < n; ++i) t.say("john", "peter", tag + " " + std::to_string(i)), m.run(0.2);
-  m.run(2);
-  std::set<std::string> got;
-  for (const auto& l : t.printed("peter"))
-    if (l.find(" " + tag + " ") != std::string::npos) got.insert(l);
-  return static_cast<double>(got.size()) / n;
-}
 
 class disturber : public ::testing::Test {
  protected:

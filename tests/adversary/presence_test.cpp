@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "tests/adversary/emissions.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
 #include "tests/adversary/town.h"
@@ -16,29 +17,6 @@ namespace {
 const char* const ear_air =
     "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: john, to: ear, blocked: true}\n"
     "  - {from: mary, to: ear, blocked: true}\n  - {from: mallory, to: ear, blocked: true}\n";
-
-struct output {
-  int subframes = 0, discovery = 0, other = 0;
-  std::set<int> a_period;  // numbers of emissions in whole discovery periods
-};
-/// What Peter emitted from one subframe to another.
-output emitted(town& t, const node& m, std::int64_t from, std::int64_t to) {
-  output o;
-  std::map<std::int64_t, int> periods;
-  to -= 2;
-  const auto power = t.heard_power(from, to);
-  for (std::int64_t s = from; s < to; ++s) {
-    if (s % 320 == 0 && s + 320 <= to) periods[s / 320];
-    const bool on = power[static_cast<std::size_t>(s - from)] > -50;  // noise lies at -60, Peter's bursts at -32
-    o.subframes += on;
-    const bool disc = m.discovery_pool().n_candidates(node::absolute(s)) > 0;
-    (disc ? o.discovery : o.other) += on;
-    if (on && disc)
-      if (const auto p = periods.find(s / 320); p != periods.end()) ++p->second;
-  }
-  for (const auto& [p, n] : periods) o.a_period.insert(n);
-  return o;
-}
 
 /// Everything that Mary can make of her keys, and everything that was heard before, for a few seconds.
 std::size_t probe(node& m, const thief& mary, const std::vector<heard_discovery>& codes, const std::vector<message>& heard) {

@@ -1,8 +1,6 @@
 // Rows 4, 10 and 11 in TM4: recorded subframes sent again as they were, false reservations of the whole band, jamming.
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "tests/adversary/figures.h"
 #include "tests/adversary/town.h"
 
@@ -29,14 +27,6 @@ class v2x : public ::testing::Test {
     t.start("peter", s);
     linked = m.run_until([&] { return t.linked("john", "peter"); }, 60);
   }
-  double delivery(const std::string& tag, int n) {
-    for (int i = 0; i < n; ++i) t.say("john", "peter", tag + " " + std::to_string(i)), m.run(0.2);
-    m.run(2);
-    std::set<std::string> got;
-    for (const auto& l : t.printed("peter"))
-      if (l.find(" " + tag + " ") != std::string::npos) got.insert(l);
-    return static_cast<double>(got.size()) / n;
-  }
   std::size_t count(const char* event) { return t.count("john", event) + t.count("peter", event); }
   std::uint64_t refused() {
     std::uint64_t n = 0;
@@ -53,7 +43,7 @@ class v2x : public ::testing::Test {
 
 TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
   ASSERT_TRUE(linked);
-  EXPECT_GE(delivery("recorded", 20), 0.8);
+  EXPECT_GE(delivery(t, m, "recorded", 20), 0.8);
   m.record = false;
   // The scrambling depends on the number of the subframe modulo ten: she waits for the next one that fits.
   const auto copies = m.recorded;
@@ -77,7 +67,7 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
   EXPECT_EQ(count("link_established") + count("link_lost") + count("peer_discovered") + count("data_rx"), events);
   EXPECT_GE(sent, 100U);
   EXPECT_GE(refused() - before, 10U) << "control: the copies are decoded and refused";
-  const double after = delivery("after", 20);
+  const double after = delivery(t, m, "after", 20);
   EXPECT_GE(after, 0.8);
   figure("4", "TM4: %zu recorded subframes sent again as they were, twice in all: 0 events, 0 lines delivered again, %llu refused by the security sublayer; "
          "delivery %.0f %% after", sent, static_cast<unsigned long long>(refused() - before), 100 * after);
@@ -86,7 +76,7 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
 TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last) {
   ASSERT_TRUE(linked);
   m.record = false;
-  const double before = delivery("before", 20);
+  const double before = delivery(t, m, "before", 20);
   const auto losses = count("link_lost"), links = count("link_established");
   // All three sub-channels, highest priority, reserved every 20 ms, in one subframe of four: the blocks are garbage.
   std::uint64_t reserved = 0;
@@ -109,16 +99,16 @@ TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last)
     m.send_raw(sf, {phy::pssch_transmission{*c, garbage}, power});
     ++reserved;
   };
-  const double greedy = delivery("greedy", 20);
+  const double greedy = delivery(t, m, "greedy", 20);
   m.on_subframe = [&] {  // ten subframes in twenty
     if ((m.now() + 1) / 10 % 2 == 0) m.jam(m.now() + 1, 0);
   };
-  const double half = delivery("half", 20);
+  const double half = delivery(t, m, "half", 20);
   m.on_subframe = [&] { m.jam(m.now() + 1, 0); };
-  const double full = delivery("full", 10);
+  const double full = delivery(t, m, "full", 10);
   m.on_subframe = nullptr;
   m.run(1);
-  const double after = delivery("after", 20);
+  const double after = delivery(t, m, "after", 20);
   EXPECT_GE(before, 0.8);
   EXPECT_GE(reserved, 500U);
   EXPECT_GE(greedy, 0.3);

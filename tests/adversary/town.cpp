@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -270,6 +271,15 @@ long town::cpu_ms(const std::string& name) {
     if (i == 15) stime = std::atol(field.c_str());
   }
   return (utime + stime) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+double delivery(town& t, node& m, const std::string& tag, int n) {
+  for (int i = 0; i < n; ++i) t.say("john", "peter", tag + " " + std::to_string(i)), m.run(0.2);
+  m.run(2);
+  std::set<std::string> got;
+  for (const auto& l : t.printed("peter"))
+    if (l.find(" " + tag + " ") != std::string::npos) got.insert(l);
+  return static_cast<double>(got.size()) / n;
 }
 
 }  // namespace prose::adversary

@@ -95,4 +95,7 @@ class town {
   std::map<std::string, std::string> publics_;
 };
 
+/// John sends n numbered lines to Peter, five a second; the share of them that Peter prints within two seconds after the last.
+double delivery(town& t, node& m, const std::string& tag, int n);
+
 }  // namespace prose::adversary
