@@ -5,7 +5,7 @@
 namespace prose::phy {
 namespace {
 
-/// Longest sc-Period; an SCI announces nothing beyond it.
+/// Longest sc-Period, for pools that nobody told of.
 constexpr std::int64_t longest_period_subframes = 320;
 
 float least_metric(const pssch_config& c) { return std::max(0.1F, 7.0F / static_cast<float>(c.n_prb * subcarriers_per_prb * 2)); }
@@ -19,7 +19,10 @@ bool beyond_capacity(const carrier_config& carrier, const pssch_config& c, int t
 }  // namespace
 
 comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool)
-    : carrier_(carrier), pool_(std::move(pool)), payload_(max_transport_block_bits) {
+    : carrier_(carrier),
+      pool_(std::move(pool)),
+      period_subframes_(pool_.config().known ? pool_.config().sc_period_subframes : longest_period_subframes),
+      payload_(max_transport_block_bits) {
   for (int p = 0; p < carrier.n_prb; ++p) all_prbs_.push_back(p);
 }
 
@@ -30,7 +33,7 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
   };
   for (grant& g : grants_) {
     if (!g.used) continue;
-    if (sf.index - g.first_index >= longest_period_subframes) {
+    if (sf.index - g.first_index >= period_subframes_) {
       buffers.give_back(g.loan);
       g.used = false;
       continue;
@@ -194,7 +197,7 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
   const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
   for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
     const auto c = pool_.pssch(g.sci, n_ssf);
-    if (!c || beyond_capacity(carrier_, *c, 4)) continue;
+    if (!c || beyond_capacity(carrier_, *c, 4) || !sf.rx.pssch_plausible(*c, hints_of(g.signal))) continue;
     const float m = sf.rx.pssch_dmrs_metric(*c, hints_of(g.signal));
     if (m >= least_metric(*c)) choices[n++] = {*c, m};
   }

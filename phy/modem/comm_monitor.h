@@ -47,6 +47,7 @@ class comm_monitor {
 
   carrier_config carrier_;
   comm_pool pool_;
+  std::int64_t period_subframes_;  ///< an SCI announces nothing beyond it
   std::vector<int> all_prbs_;
   std::array<grant, 32> grants_{};
   std::array<pscch_result, subframe_receiver::max_found> found_;

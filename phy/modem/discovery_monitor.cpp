@@ -100,7 +100,7 @@ bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_p
 }
 
 bool discovery_monitor::receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s) {
-  if (sf.rx.psdch_dmrs_metric(prb) < least_metric) return false;
+  if (!sf.rx.psdch_plausible(prb) || sf.rx.psdch_dmrs_metric(prb) < least_metric) return false;
   for (const int rv : rv_order) {
     const psdch_config config{prb, rv};
     scratch_.reset(discovery_message_bits);

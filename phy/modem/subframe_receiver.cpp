@@ -10,6 +10,7 @@
 #include "phy/channels/pscch_extended.h"
 #include "phy/channels/soft_bits.h"
 #include "phy/coding/control_code.h"
+#include "phy/modem/dmrs_screen.h"
 #include "phy/modem/grid_cache.h"
 #include "phy/modem/prefix_profile.h"
 #include "phy/modem/pscch_search.h"
@@ -98,6 +99,7 @@ struct subframe_receiver::state {
         grids(c.carrier, c.n_antennas),
         prefix(c.carrier),
         search(c.carrier),
+        screen(c.carrier),
         identity(c.carrier),
         estimator(c.carrier, c.n_antennas),
         eq(c.carrier, c.n_antennas),
@@ -121,6 +123,7 @@ struct subframe_receiver::state {
   grid_cache grids;
   prefix_profile prefix;
   pscch_search search;
+  dmrs_screen screen;
   slss_identity identity;
   channel_estimator estimator;
   equaliser eq;
@@ -148,6 +151,7 @@ struct subframe_receiver::state {
   void fill_pilots(const transmission& t) noexcept;
   void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
   std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
+  bool plausible(const transmission& t, const signal_hints& hints) noexcept;
   signal_estimate realise(const transmission& t, float cfo_hz, float tolerated_leak = 0.02F) noexcept;
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
@@ -207,6 +211,7 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
   amplitude = power > 1e-28 ? static_cast<float>(1 / std::sqrt(power)) : 0.0F;
   report.power_db = power > 0 ? to_db(power) : -300;
   grids.begin_subframe(amplitude);
+  screen.begin_subframe();
   prefix_analysed = false;
   whole = prefix.measure(samples);
   // One strong common offset (the receiver's own) is taken out at once, for it would spill over the resource blocks.
@@ -228,9 +233,7 @@ void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
   const auto first = static_cast<std::size_t>(t.first_subcarrier);
   for (int i = 0; i < t.map->n_dmrs; ++i) {
     // As dmrs_sequence(), from the tables.
-    int u = t.dmrs.f_ss;
-    if (t.dmrs.group_hopping) u += group_hopping_pattern(t.dmrs.n_rs_id, t.dmrs.v2x ? 4 * t.dmrs.n_ssf + i : 2 * t.dmrs.n_ssf + i);
-    const auto base = base_sequence(u % 30, t.n_prb);
+    const auto base = base_sequence(sequence_group(t.dmrs, i), t.n_prb);
     const auto& rotation = rotations[static_cast<std::size_t>(t.dmrs.cyclic_shift % 12)];
     const float cover = t.dmrs.odd && i % 2 == 1 ? -1.0F : 1.0F;
     for (std::size_t b = 0; b < m; b += 12)
@@ -279,6 +282,14 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
     extra = identity.phases(grid->antennas, t.n_sl_id, estimator.slope(), noise);
   }
   return estimator.cfo_hypotheses(centre, span, prefix.band(t.first_subcarrier, t.m()), extra);
+}
+
+// A carrier offset of 1.5 kHz costs a thirtieth of the share, one of a whole prefix in timing a twelfth; what is farther off has its own grid.
+bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints) noexcept {
+  const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > 1500 ? std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3) : base_cfo_hz;
+  const float timing = hints.timing_offset_samples.value_or(0);
+  const int shift = std::abs(timing) > prefix_length ? static_cast<int>(std::clamp(timing, -1e4F, 1e4F)) : 0;
+  return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >= dmrs_screen::least_share(t.m() * t.map->n_dmrs);
 }
 
 signal_estimate subframe_receiver::state::describe(const transmission& t, float cfo_hz) const noexcept {
@@ -521,6 +532,18 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
     if (metrics[static_cast<std::size_t>(i)] > metrics[static_cast<std::size_t>(best)]) best = i;
   }
   return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[static_cast<std::size_t>(best)], hints);
+}
+
+bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints) noexcept {
+  state& s = *s_;
+  const transmission t = s.pssch(config);
+  return s.fits(t) && s.amplitude != 0 && s.plausible(t, hints);
+}
+
+bool subframe_receiver::psdch_plausible(int first_prb) noexcept {
+  state& s = *s_;
+  const transmission t = s.psdch({first_prb, 0});
+  return s.fits(t) && s.amplitude != 0 && s.plausible(t, {});
 }
 
 float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints) noexcept {

@@ -98,6 +98,7 @@ void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypo
     if ((done >> order[i]) & 1U) continue;
     done |= 1U << order[i];
     h.pssch.n_ssf = order[i];
+    if (!sf.rx.pssch_plausible(h.pssch, hints)) continue;
     const float m = sf.rx.pssch_dmrs_metric(h.pssch, hints);
     if (m > best_metric) {
       best_metric = m;

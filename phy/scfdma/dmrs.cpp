@@ -173,19 +173,21 @@ void dmrs_base_sequence(int u, std::span<cf32> out) {
   }
 }
 
+int sequence_group(const dmrs_params& p, int index) {
+  if (!p.group_hopping) return p.f_ss % 30;
+  // TM1/2 have one DMRS symbol a slot: n_s = n_ss = 2 n_ssf + slot. TM3/4 have two: n_s = 2 n_ss and 2 n_ss + 1.
+  const int n_s = p.v2x ? 4 * p.n_ssf + index : 2 * p.n_ssf + index;
+  return (p.f_ss + group_hopping_pattern(p.n_rs_id, n_s)) % 30;
+}
+
 void dmrs_sequence(const dmrs_params& p, int index, std::span<cf32> out) {
-  int u = p.f_ss;
-  if (p.group_hopping) {
-    // TM1/2 have one DMRS symbol a slot: n_s = n_ss = 2 n_ssf + slot. TM3/4 have two: n_s = 2 n_ss and 2 n_ss + 1.
-    const int n_s = p.v2x ? 4 * p.n_ssf + index : 2 * p.n_ssf + index;
-    u += group_hopping_pattern(p.n_rs_id, n_s);
-  }
+  const int u = sequence_group(p, index);
   const auto n_prb = static_cast<int>(out.size()) / subcarriers_per_prb;
   if (is_235(n_prb) && n_prb <= bandwidths_prb.back()) {
-    const auto base = base_sequence(u % 30, n_prb);
+    const auto base = base_sequence(u, n_prb);
     std::copy(base.begin(), base.end(), out.begin());
   } else {
-    dmrs_base_sequence(u % 30, out);
+    dmrs_base_sequence(u, out);
   }
   const float cover = p.odd && index % 2 == 1 ? -1.0F : 1.0F;
   std::array<cf32, 12> rotation;

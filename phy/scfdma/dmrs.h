@@ -46,4 +46,7 @@ void dmrs_base_sequence(int u, std::span<cf32> out);
 /// f_gh(n_s), TS 36.211 5.5.1.3.
 int group_hopping_pattern(std::uint32_t n_rs_id, int n_s);
 
+/// The sequence group u (0..29) of DMRS symbol `index` (0-based among the subframe's).
+int sequence_group(const dmrs_params& p, int index);
+
 }  // namespace prose::phy
