@@ -120,11 +120,20 @@ transport_result comm_monitor::combine(const subframe_view& sf, soft_buffers& bu
 transport_result comm_monitor::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
                                      const signal_hints& hints) {
   if (beyond_capacity(carrier_, c, 1)) return {};
+  // Grants of several periods for one group lead to the same transmission: what failed once in a subframe fails again.
+  if (failed_sample_ != sf.sample) {
+    failed_sample_ = sf.sample;
+    n_failed_ = 0;
+  }
+  const bool repeatable = !hints.cfo_hz && !hints.timing_offset_samples;
+  const auto failed_end = failed_.begin() + static_cast<std::ptrdiff_t>(n_failed_);
+  if (repeatable && std::find(failed_.begin(), failed_end, c) != failed_end) return {};
   auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
   auto r =
       sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
   buffers.give_back(loan);
   r.crc_ok = r.crc_ok && sf.credible(r.signal);
+  if (repeatable && !r.crc_ok && n_failed_ < failed_.size()) failed_[n_failed_++] = c;
   return r;
 }
 

@@ -52,6 +52,9 @@ class comm_monitor {
   std::array<grant, 32> grants_{};
   std::array<pscch_result, subframe_receiver::max_found> found_;
   std::vector<std::uint8_t> payload_;
+  std::array<pssch_config, 64> failed_{};  ///< what did not decode by itself in the subframe at failed_sample_
+  std::size_t n_failed_ = 0;
+  std::int64_t failed_sample_ = -1;
   recent_blocks recent_;
 };
 

@@ -103,7 +103,7 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
   const int n = (s.starts + s.step - 1) / s.step;
   for (int i = 0; i < n; ++i) {
     const int start = i * s.step;
-    s.score[static_cast<std::size_t>(i)] = static_cast<float>(std::abs(s.correlation(start)));
+    s.score[static_cast<std::size_t>(i)] = static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
   }
   // Starts are taken off in the order of their repeating energy, half a symbol around each.
   const int apart = std::max(1, s.n_fft / 2 / s.step);
