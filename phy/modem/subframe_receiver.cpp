@@ -151,7 +151,7 @@ struct subframe_receiver::state {
   void fill_pilots(const transmission& t) noexcept;
   void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
   std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
-  bool plausible(const transmission& t, const signal_hints& hints) noexcept;
+  bool plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept;
   signal_estimate realise(const transmission& t, float cfo_hz, float tolerated_leak = 0.02F) noexcept;
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
@@ -285,11 +285,12 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
 }
 
 // A carrier offset of 1.5 kHz costs a thirtieth of the share, one of a whole prefix in timing a twelfth; what is farther off has its own grid.
-bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints) noexcept {
+bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept {
   const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > 1500 ? std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3) : base_cfo_hz;
   const float timing = hints.timing_offset_samples.value_or(0);
   const int shift = std::abs(timing) > prefix_length ? static_cast<int>(std::clamp(timing, -1e4F, 1e4F)) : 0;
-  return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >= dmrs_screen::least_share(t.m() * t.map->n_dmrs);
+  return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >=
+         std::max(at_least, dmrs_screen::least_share(t.m() * t.map->n_dmrs));
 }
 
 signal_estimate subframe_receiver::state::describe(const transmission& t, float cfo_hz) const noexcept {
@@ -534,16 +535,16 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
   return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[static_cast<std::size_t>(best)], hints);
 }
 
-bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints) noexcept {
+bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints, float at_least) noexcept {
   state& s = *s_;
   const transmission t = s.pssch(config);
-  return s.fits(t) && s.amplitude != 0 && s.plausible(t, hints);
+  return s.fits(t) && s.amplitude != 0 && s.plausible(t, hints, at_least);
 }
 
 bool subframe_receiver::psdch_plausible(int first_prb) noexcept {
   state& s = *s_;
   const transmission t = s.psdch({first_prb, 0});
-  return s.fits(t) && s.amplitude != 0 && s.plausible(t, {});
+  return s.fits(t) && s.amplitude != 0 && s.plausible(t, {}, 0);
 }
 
 float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints) noexcept {

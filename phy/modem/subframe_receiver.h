@@ -123,7 +123,7 @@ class subframe_receiver {
   /// n_x_id: near SNR / (SNR + 1) for the right one, near 1 / n_dmrs_re for wrong ones.
   float pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints = {}) noexcept;
   /// A hundred times cheaper: false where the metric is not worth measuring (dmrs_screen). Lets one wrong hypothesis in three to a hundred pass.
-  bool pssch_plausible(const pssch_config& config, const signal_hints& hints = {}) noexcept;
+  bool pssch_plausible(const pssch_config& config, const signal_hints& hints = {}, float at_least = 0) noexcept;
 
   /// Adds this transmission to `buffer` (reset it to config.tbs before a new block) and decodes. payload: tbs bits, unpacked.
   transport_result decode_pssch(const pssch_config& config, const signal_hints& hints, soft_buffer& buffer,

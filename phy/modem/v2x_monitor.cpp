@@ -80,7 +80,7 @@ int v2x_monitor::expected_n_ssf(const subframe_view& sf) const {
   return -1;
 }
 
-void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h) {
+void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h, float at_least) {
   const signal_hints hints = hints_of(sci.signal);
   // The likely values first; a metric that no wrong sequence reaches ends the search.
   const int expected = expected_n_ssf(sf);
@@ -98,7 +98,7 @@ void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypo
     if ((done >> order[i]) & 1U) continue;
     done |= 1U << order[i];
     h.pssch.n_ssf = order[i];
-    if (!sf.rx.pssch_plausible(h.pssch, hints)) continue;
+    if (!sf.rx.pssch_plausible(h.pssch, hints, at_least)) continue;
     const float m = sf.rx.pssch_dmrs_metric(h.pssch, hints);
     if (m > best_metric) {
       best_metric = m;
@@ -339,6 +339,18 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
     std::sort(hypotheses_.begin(), hypotheses_.end(), [](const hypothesis& a, const hypothesis& b) {
       return a.pssch.prb_start != b.pssch.prb_start ? a.pssch.prb_start < b.pssch.prb_start : a.pssch.n_prb < b.pssch.n_prb;
     });
+    // Layouts that led to blocks before come first. Where one of them fits well, others that do not come near it, and would be dropped below for
+    // that, are not measured at all.
+    float fits = 0;
+    for (const hypothesis& known : hypotheses_) {
+      if (weight(known.from) == 0) continue;
+      hypothesis h = known;
+      h.pssch.n_x_id = sci.crc;
+      measure(sf, sci, h, 0.6F * fits);
+      fits = std::max(fits, h.metric);
+      if (fits > 0.5F) break;
+    }
+    const float at_least = fits > 0.5F ? 0.3F * fits : 0.0F;
     for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
       hypothesis& h = hypotheses_[i];
       h.pssch.n_x_id = sci.crc;
@@ -346,7 +358,7 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
         h.metric = hypotheses_[i - 1].metric;
         h.pssch.n_ssf = hypotheses_[i - 1].pssch.n_ssf;
       } else {
-        measure(sf, sci, h);
+        measure(sf, sci, h, at_least);
       }
     }
     std::erase_if(hypotheses_, [](const hypothesis& h) { return h.metric < least_metric(h.pssch); });

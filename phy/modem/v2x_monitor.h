@@ -63,7 +63,8 @@ class v2x_monitor {
   void add_apart(const pscch_result& sci, int edges);
   void measure_power(const subframe_view& sf, float cfo_hz);
   void add(const hypothesis& h);
-  void measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h);
+  /// What the screen of DMRS gives less than at_least is not measured.
+  void measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h, float at_least = 0);
   void confirm(const layout& l);
   int weight(const layout& l) const;
   pending* first_transmission(const subframe_view& sf, const sci_format1& sci, int length, int n_prb, int own_subchannel);
