@@ -99,6 +99,20 @@ class air_scene:
         self.running.append(p)
         return p
 
+    def record_busy(self, config, seconds, payload_octets, options=lambda name: []):
+        """x.sigmf-meta, in ci16: so many seconds of the UEs with traffic on every link."""
+        sniffer = self.start('prose-sniffer', 'record', '--config', config, '--device', self.device('sniffer'), '--duration', seconds, '--record',
+                             self.path('x.sigmf-meta'), '--record-type', 'ci16', '--plain')
+        ues = self.start_ues(seconds + 1, options=options, traffic=True)
+        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while sniffer.poll() is None:
+            for port in self.ports.values():
+                out.sendto(os.urandom(payload_octets), ('127.0.0.1', port))
+            time.sleep(0.05)
+        self.end(sniffer, 'record')
+        for n, p in zip(self.NAMES, ues):
+            self.end(p, n)
+
     def end(self, p, log, timeout=300, expect=0):
         """Waits for a program; its standard error."""
         code = p.wait(timeout)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ten minutes of a busy 50-PRB carrier (a recording in ci16 of three UEs with traffic, looped) through the sniffer with everything switched on, on one core:
 faster than real time, with memory that does not grow and progress shown. usage: long_run.py BIN_DIR UHD_MODULES ROOT [_ [SECONDS]]"""
-import json, os, re, socket, subprocess, sys, time
+import json, os, re, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from air_scene import air_scene
@@ -22,17 +22,7 @@ def cpu_s(pid):
 
 with air_scene(BIN, MODULES, ROOT, tm=int(os.environ.get('PROSE_TM', 4)), prb=50) as a:
     config = a.sniffer_config('gnss')
-    sniffer = a.start('prose-sniffer', 'record', '--config', config, '--device', a.device('sniffer'), '--duration', ROUND_S, '--record',
-                      a.path('x.sigmf-meta'), '--record-type', 'ci16', '--plain')
-    ues = a.start_ues(ROUND_S + 1, traffic=True)
-    out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    while sniffer.poll() is None:
-        for port in a.ports.values():
-            out.sendto(os.urandom(500), ('127.0.0.1', port))
-        time.sleep(0.05)
-    a.end(sniffer, 'record')
-    for n, p in zip(a.NAMES, ues):
-        a.end(p, n)
+    a.record_busy(config, ROUND_S, payload_octets=500)
     core = str(sorted(os.sched_getaffinity(0))[0])
     begin = time.time()
     p = subprocess.Popen(['taskset', '-c', core, a.program('prose-sniffer'), '--config', config, '--iq', a.path('x.sigmf-meta'), '--loop', str(SIGNAL_S // ROUND_S),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A busy 50-PRB carrier in TM4 with nothing told of its pools: by device time and by SLSS the sniffer is faster than real time on one core. The ratio of
 the other ways to find subframes and of known pools is printed. usage: search_speed.py BIN_DIR UHD_MODULES ROOT"""
-import os, re, resource, socket, sys, time
+import os, re, resource, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from air_scene import air_scene
@@ -19,22 +19,12 @@ slow = []
 for source in ('gnss', 'slss'):
     with air_scene(BIN, MODULES, ROOT, tm=4, prb=50) as a:
         config = a.sniffer_config('gnss')
-        sniffer = a.start('prose-sniffer', 'record', '--config', config, '--device', a.device('sniffer'), '--duration', SECONDS, '--record',
-                          a.path('x.sigmf-meta'), '--record-type', 'ci16', '--plain')
 
         def options(name):
             text = open(a.path(name + '.yaml')).read()
             open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: ' + source, 1))
             return []
-        ues = a.start_ues(SECONDS + 1, options=options, traffic=True)
-        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        while sniffer.poll() is None:
-            for port in a.ports.values():
-                out.sendto(os.urandom(500), ('127.0.0.1', port))
-            time.sleep(0.05)
-        a.end(sniffer, 'record')
-        for n, p in zip(a.NAMES, ues):
-            a.end(p, n)
+        a.record_busy(config, SECONDS, payload_octets=500, options=options)
         bare = a.path('bare.yaml')
         open(bare, 'w').write(re.sub(r'(?ms)^pools:.*?(?=^\s*$)', '', open(config).read()))
         for pools, c in (('pools', config), ('no pools', bare)):
