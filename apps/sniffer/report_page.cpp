@@ -108,11 +108,11 @@ void report_page::add(const captured_frame& f, const phy::constellation_sample& 
     r.frame.octets.resize(shown_octets);
     r.frame.octets.shrink_to_fit();
   }
-  if (first_.size() < max_first) {
+  if (first_.size() < max_kept_) {
     first_.push_back(std::move(r));
   } else {
     last_.push_back(std::move(r));
-    if (last_.size() > max_last) last_.pop_front();
+    if (last_.size() > max_kept_) last_.pop_front();
   }
   for (const auto& s : symbols) {
     if (!(std::norm(s) > 0 && std::norm(s) < 9)) continue;
@@ -169,9 +169,11 @@ void report_page::put_frames(std::string& out, const verdict& v) const {
   std::set<std::uint64_t> evidence;
   for (const auto* list : {&v.findings, &v.remarks})
     for (const auto& f : *list) evidence.insert(f.frames.begin(), f.frames.end());
-  const auto kept = first_.size() + last_.size();
+  for (const auto& o : v.opened_links) evidence.insert(o.frames.begin(), o.frames.end());
   out += "<h2>Frames</h2><p class=\"muted\">" + std::to_string(n_frames_) + " in all" +
-         (kept < n_frames_ ? ", of which the first " + std::to_string(first_.size()) + " and the last " + std::to_string(last_.size()) + " are shown" : "") +
+         (n_frames_ > shown_first + shown_last ? ", of which the first " + std::to_string(shown_first) + ", the last " + std::to_string(shown_last) +
+                                                     " and what the verdict names are shown"
+                                               : "") +
          "; what the verdict names is marked. At most " + std::to_string(shown_octets) + " octets of each.</p>\n";
   out += "<div class=\"card frames\"><table id=\"frames\">" +
          header({"#", "t / s", "subframe", "channel", "who", "PRB", "bits", "MCS", "SNR dB", "CFO Hz", "timing", "", "octets", "as text"});
@@ -186,8 +188,24 @@ void report_page::put_frames(std::string& out, const verdict& v) const {
     out += "<td><code>" + to_hex(f.octets) + (f.octets.size() < r.n_octets ? " ..." : "") + "</code></td><td><code>" +
            escaped({reinterpret_cast<const char*>(f.octets.data()), f.octets.size()}) + "</code></td></tr>\n";
   };
-  for (const auto& r : first_) put(r);
-  for (const auto& r : last_) put(r);
+  // In the order of reception, as the numbers are; `named` are those that the verdict names and no row has shown yet.
+  auto named = evidence.begin();
+  const auto put_missing_before = [&](std::uint64_t number) {
+    for (; named != evidence.end() && *named < number; ++named) {
+      const std::string id = std::to_string(*named);
+      out += "<tr id=\"f" + id + "\" class=\"evidence\">" + cell(id, "n") + "<td colspan=\"13\">no longer kept</td></tr>\n";
+    }
+  };
+  const auto kept = first_.size() + last_.size();
+  for (std::size_t i = 0; i < kept; ++i) {
+    const row& r = i < first_.size() ? first_[i] : last_[i - first_.size()];
+    const bool is_named = evidence.contains(r.frame.number);
+    if (i >= shown_first && i + shown_last < kept && !is_named) continue;
+    put_missing_before(r.frame.number);
+    if (named != evidence.end() && *named == r.frame.number) ++named;
+    put(r);
+  }
+  put_missing_before(UINT64_MAX);
   out += "</table></div>\n";
 }
 

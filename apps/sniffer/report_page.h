@@ -2,6 +2,7 @@
 // script, and is well-formed XML; whatever comes from the air or from file names is escaped.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -25,6 +26,8 @@ struct page_facts {
 
 class report_page {
  public:
+  /// max_kept: of the first frames, and as many of the last; at least what is shown.
+  explicit report_page(std::size_t max_kept = default_kept) : max_kept_(std::max({max_kept, shown_first, shown_last})) {}
   void add_samples(std::span<const phy::cf32> block) { waterfall_.add(block); }
   void add(const captured_frame& f, const phy::constellation_sample& symbols);
   std::string html(const verdict& v, const page_facts& facts) const;
@@ -35,8 +38,10 @@ class report_page {
     std::size_t n_octets = 0;
     std::string who;
   };
-  /// Bounds of memory and of the page: the first and the last frames are kept.
-  static constexpr std::size_t max_first = 2000, max_last = 2000, shown_octets = 48, max_points = 3000;
+  /// Bounds of the page: the first and the last frames are shown, and whatever the verdict names. Which that is shows only at the end, so that many
+  /// more are kept (some 300 octets each); a named one that is not gets a row that says so.
+  static constexpr std::size_t shown_first = 2000, shown_last = 2000, shown_octets = 48, max_points = 3000;
+  static constexpr std::size_t default_kept = 65'536;
 
   void put_evidence(std::string& out, const verdict& v) const;
   void put_constellation(std::string& out) const;
@@ -46,6 +51,7 @@ class report_page {
     phy::cf32 at;
     frame_kind kind;
   };
+  std::size_t max_kept_;
   waterfall waterfall_;
   std::vector<row> first_;
   std::deque<row> last_;

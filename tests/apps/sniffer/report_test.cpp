@@ -67,6 +67,34 @@ TEST(report_page, keeps_the_first_and_the_last_frames_only) {
   EXPECT_LT(html.size(), 4U << 20);
 }
 
+TEST(report_page, every_frame_that_the_verdict_names_has_a_row) {
+  constexpr std::uint64_t n = 20'000;
+  const std::string octets(2000, 'x');
+  verdict v;
+  v.outcome = verdict_outcome::exposed;
+  v.findings.push_back({"identity", "a", "", {0, 3000, 9000}, 3});
+  v.remarks.push_back({"identity", "b", "", {9000, n - 1}, 2});
+  v.opened_links.push_back({1, 2, 3, "", 1, 1, false, {11'000, 17'999}});
+  for (const std::size_t max_kept : {std::size_t{10'000}, std::size_t{8000}}) {
+    report_page page(max_kept);
+    for (std::uint64_t i = 0; i < n; ++i) page.add(frame_with(octets, i), no_symbols);
+    const auto html = page.html(v, {});
+    // 11 000 lies in what 8000 of the first and 8000 of the last leave out: it has a row, without its octets. So has 9000.
+    EXPECT_EQ(count(html, "no longer kept"), max_kept == 8000 ? 2U : 0U);
+    for (std::size_t at = html.find("href=\"#f"); at != std::string::npos; at = html.find("href=\"#f", at + 1)) {
+      const auto id = html.substr(at + 7, html.find('"', at + 7) - at - 7);
+      EXPECT_EQ(count(html, "<tr id=\"" + id + "\" class=\"evidence\""), 1U) << id;
+    }
+    EXPECT_EQ(count(html, "<tr id=\"f"), 4000U + 4);  // 3000, 9000, 11000 and 17999 lie in between
+    std::uint64_t before = 0;  // in the order of reception
+    for (std::size_t at = html.find("<tr id=\"f"); at != std::string::npos; at = html.find("<tr id=\"f", at + 1)) {
+      const auto number = std::stoull(html.substr(at + 9));
+      EXPECT_LE(before, number);
+      before = number;
+    }
+  }
+}
+
 TEST(report_page, shows_symbols_and_a_bounded_number_of_them) {
   report_page page;
   phy::constellation_sample symbols;
