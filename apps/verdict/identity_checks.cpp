@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdio>
 
+#include "apps/verdict/linker_score.h"
 #include "apps/verdict/radio_clusters.h"
 
 namespace prose::apps {
@@ -104,8 +104,7 @@ void identity_checks::judge_linker(check_report& out) const {
   for (const auto& s : slots_)
     for (const auto& e : s.entries) cfo.push_back(e.cfo_hz);
   const radio_clusters radios(cfo);
-  std::vector<double> chance;
-  std::uint64_t right = 0;
+  linker_score score;
   if (radios.count() > 1)
     for (std::size_t i = 0; i + 1 < slots_.size(); i += 2) {
       const auto &a = slots_[i].entries, &b = slots_[i + 1].entries;
@@ -121,19 +120,11 @@ void identity_checks::judge_linker(check_report& out) const {
           differ += std::popcount(static_cast<unsigned>(from.octets[k] ^ b[j].octets[k]));
         if (differ < fewest) fewest = differ, best = j;
       }
-      chance.push_back(static_cast<double>(same) / static_cast<double>(b.size()));
-      right += radios.of(b[best].cfo_hz) == radio ? 1 : 0;
+      score.add(static_cast<double>(same) / static_cast<double>(b.size()), radios.of(b[best].cfo_hz) == radio);
     }
-  double mean = 0;
-  for (const double c : chance) mean += c / static_cast<double>(chance.size());
-  const auto ci = wilson_95(right, chance.size());
-  char text[200];
-  std::snprintf(text, sizeof text,
-                "linking discovery codes across slots by their octets succeeds in %llu of %zu trials, 95 %% interval %.3f to %.3f, chance %.3f",
-                static_cast<unsigned long long>(right), chance.size(), ci.low, ci.high, mean);
-  const double p = chance.empty() ? 1.0 : poisson_binomial_tail(chance, right);
-  out.test("identity", "code_linker", chance.empty() ? 0.0 : static_cast<double>(right) / static_cast<double>(chance.size()), p,
-           chance.size(), chance.empty() ? "no linking trials: one radio, or less than two slots" : text, code_frames_);
+  out.test("identity", "code_linker", score.success(), score.p_value(), score.trials(),
+           score.trials() == 0 ? "no linking trials: one radio, or less than two slots" : score.text("linking discovery codes across slots by their octets"),
+           code_frames_);
 }
 
 // --- links ------------------------------------------------------------------------------------------------------------------
@@ -161,6 +152,7 @@ void identity_checks::add_record(const record_view& r, std::uint64_t frame, doub
   auto* p = pair_of(r.src, r.dst, frame, time_s);
   if (p == nullptr || r.header.kd_sess_id == 0) return;
   const std::uint16_t kd = r.header.kd_sess_id;
+  links_.add_kd_sess_id(r.src, r.dst, kd);
   const auto [at, fresh] = p->kd_by_direction.try_emplace(r.src < r.dst, kd);
   if (!fresh && at->second != kd) {
     at->second = kd;
@@ -186,6 +178,7 @@ void identity_checks::add_part(message_part& p, std::span<const std::uint8_t> me
 
 void identity_checks::add_setup(const setup_view& m, std::uint64_t frame, double time_s) {
   if (m.header.type == security::message_type::direct_communication_request) {
+    links_.add_request(m.src, m.dst);
     // Several requests may share the rendezvous ID of one slot.
     const id_pair id{std::min(m.src, m.dst), std::max(m.src, m.dst)};
     bool shared = false;
@@ -224,6 +217,7 @@ void identity_checks::judge(check_report& out) const {
   judge_discovery(out);
   judge_linker(out);
   judge_links(out);
+  judge_rotations(links_, out);
 }
 
 }  // namespace prose::apps

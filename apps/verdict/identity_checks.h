@@ -1,4 +1,4 @@
-// Do discovery codes, layer-2 IDs, tokens or KD-sess IDs recur, or link across their rotations?
+// Do discovery codes, layer-2 IDs, tokens, KD-sess IDs or SCI fields recur, or link across rotations?
 #pragma once
 
 #include <array>
@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "apps/verdict/check_report.h"
+#include "apps/verdict/link_history.h"
 #include "apps/verdict/reuse_checks.h"
+#include "apps/verdict/rotation_linker.h"
 #include "apps/verdict/sdu_stream.h"
 #include "apps/verdict/statistics.h"
 
@@ -20,11 +22,15 @@ namespace prose::apps {
 
 class identity_checks {
  public:
-  static constexpr int n_tests = 10;
+  static constexpr int n_tests = 10 + n_rotation_tests;
+  void add_sci(const captured_frame& f) { links_.add_sci(f); }
+  /// A block that is no repetition, before what it carries.
+  void add_block(const captured_frame& f, std::uint32_t src, std::uint32_t dst) { links_.add_block(f, src, dst); }
   void add_discovery(const captured_frame& f);
   void add_record(const record_view& r, std::uint64_t frame, double time_s);
   void add_setup(const setup_view& m, std::uint64_t frame, double time_s);
   void judge(check_report& out) const;
+  const link_history& links() const { return links_; }
 
  private:
   static constexpr std::size_t code_octets = 23;
@@ -71,6 +77,7 @@ class identity_checks {
   frame_list code_repeat_frames_;
   std::deque<slot> slots_;  // for the linker
 
+  link_history links_;
   std::map<id_pair, pair_seen> pairs_;
   std::unordered_map<std::uint32_t, std::uint32_t> l2_uses_;  // in how many different pairs
   std::uint64_t l2_collisions_ = 0, l2_draws_ = 0;

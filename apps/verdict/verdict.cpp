@@ -84,13 +84,16 @@ void analysis::add(const captured_frame& f) {
     ++i.counts.discovery_frames;
     i.identity.add_discovery(f);
   }
+  if (f.kind == frame_kind::sci) i.identity.add_sci(f);
   if (f.kind != frame_kind::sl_sch || f.repetition) return;
   ++i.counts.sl_sch_frames;
+  const auto pdu = sl_sch_of(f);
+  if (pdu) i.identity.add_block(f, pdu->header.src, pdu->header.dst);
   if (!i.sdus.add(f, [&i](const captured_sdu& s) { i.take(s); })) {
     ++i.counts.malformed_frames;
     return;
   }
-  i.radios.add(f, sl_sch_of(f)->header.src);
+  i.radios.add(f, pdu->header.src);
 }
 
 verdict analysis::judge() const {

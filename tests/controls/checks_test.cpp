@@ -8,87 +8,10 @@
 #include <random>
 #include <set>
 
-#include "apps/verdict/verdict.h"
-#include "mac/rlc_um.h"
-#include "security/types.h"
+#include "tests/controls/bench.h"
 
 namespace prose::apps {
 namespace {
-using octets = std::vector<std::uint8_t>;
-
-class bench {
- public:
-  std::mt19937_64 rng{20240611};
-  std::vector<captured_frame> frames;
-  verdict_options options;
-
-  octets noise(std::size_t n) { return make(n, [&] { return rng(); }); }
-  template <class F>
-  octets make(std::size_t n, F&& next) {
-    octets o(n);
-    for (auto& x : o) x = static_cast<std::uint8_t>(next());
-    return o;
-  }
-  /// Independent bits that are one with this probability.
-  std::uint8_t biased(double ones) {
-    std::bernoulli_distribution one(ones);
-    int x = 0;
-    for (int b = 0; b < 8; ++b) x = 2 * x + one(rng);
-    return static_cast<std::uint8_t>(x);
-  }
-
-  void record(std::uint32_t src, std::uint32_t dst, std::uint16_t kd, std::uint16_t sn, const octets& body) {
-    octets pdu(5);
-    security::write_pdcp_header({security::sdu_type::ip, kd, sn}, std::span(pdu).first<5>());
-    pdu.insert(pdu.end(), body.begin(), body.end());
-    sdu(src, dst, 1, pdu);
-  }
-  /// So many records of random octets on a link of its own.
-  void link(std::uint32_t a, std::uint32_t b, std::uint16_t kd, int records = 16) {
-    for (int i = 0; i < records; ++i) record(a, b, kd, static_cast<std::uint16_t>(i), noise(64));
-  }
-  void message(std::uint32_t src, std::uint32_t dst, const octets& m) {
-    octets pdu(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
-    pdu.insert(pdu.end(), m.begin(), m.end());
-    sdu(src, dst, m[0] == 1 ? 28 : 29, pdu);
-  }
-  octets request() { return head(1, security::request_octets); }
-  octets command() { return head(12, security::command_octets); }
-  octets complete() { return head(13, security::complete_octets); }
-
-  void discovery(const octets& code_and_mic, std::uint8_t lsb, float cfo = 0) {
-    auto& f = next(frame_kind::discovery);
-    f.octets.assign(1, 0x41);
-    f.octets.insert(f.octets.end(), code_and_mic.begin(), code_and_mic.end());
-    f.octets.push_back(lsb);
-    f.cfo_hz = cfo;
-  }
-  double now = 0;
-
- private:
-  octets head(std::uint8_t type, std::size_t n) {
-    auto m = noise(n);
-    m[0] = type, m[1] = 0, m[2] = 1;
-    return m;
-  }
-  captured_frame& next(frame_kind k) {
-    auto& f = frames.emplace_back();
-    f.number = frames.size() - 1;
-    f.kind = k;
-    f.time_s = now += 0.01;
-    return f;
-  }
-  void sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, const octets& pdu) {
-    mac::rlc_um_tx rlc;
-    ASSERT_TRUE(rlc.enqueue(pdu));
-    auto& f = next(frame_kind::sl_sch);
-    f.octets.resize(pdu.size() + 20);
-    mac::sl_sch_builder b({mac::sl_sch_version::v2x, src, dst}, f.octets);
-    rlc.build(b.add(lcid, rlc.wanted_octets()));
-    b.finish();
-  }
-};
-
 struct control {
   const char* name;
   std::set<std::string> red;  // these, and no other check
@@ -261,8 +184,34 @@ const control controls[] = {
        while (low.size() < 60) low.insert(x.rng() & 0xffff);
        std::vector<std::uint32_t> ids(low.begin(), low.end());
        std::shuffle(ids.begin(), ids.end(), x.rng);
-       for (std::size_t i = 0; i < ids.size(); i += 2)
+       for (std::size_t i = 0; i < ids.size(); i += 2) {
          x.record(0x440000 | ids[i], 0x440000 | ids[i + 1], static_cast<std::uint16_t>(1 + 2003 * i), 0, x.noise(64));
+         x.now += 20;  // too long for one to continue another
+       }
+     }},
+    {"l2_id_steps", {"l2_id_steps"}, [](bench& x) {  // a fixed step, and nothing else on the air
+       x.rotations(1, 12, [&](int, const bench::ids& old) { return bench::ids{(old.a + 0x9e3779) & 0xffffff, (old.b + 0x9e3779) & 0xffffff, x.id16(), x.id16()}; });
+     }},
+    {"l2_id_linker", {"l2_id_linker"}, [](bench& x) {  // each link in a quarter of its own, without regular steps
+       x.rotations(4, 16, [&](int l, const bench::ids&) {
+         const std::uint32_t quarter = static_cast<std::uint32_t>(l) << 22;
+         return bench::ids{quarter | (x.id24() & 0x3fffff), quarter | (x.id24() & 0x3fffff), x.id16(), x.id16()};
+       });
+     }},
+    {"kd_sess_id_steps", {"kd_sess_id_steps"}, [](bench& x) {
+       x.rotations(1, 16, [&](int, const bench::ids& old) {
+         return bench::ids{x.id24(), x.id24(), static_cast<std::uint16_t>(old.ab + 0x9e37), static_cast<std::uint16_t>(old.ba + 0x9e37)};
+       });
+     }},
+    {"kd_sess_id_linker", {"kd_sess_id_linker", "kd_sess_id_steps"}, [](bench& x) {
+       x.rotations(4, 16, [&](int l, const bench::ids&) {
+         const auto in_quarter = [&] { return static_cast<std::uint16_t>(l << 14 | (x.id16() & 0x3fff)); };
+         return bench::ids{x.id24(), x.id24(), in_quarter(), in_quarter()};
+       });
+     }},
+    {"sci_linker", {"sci_linker"}, [](bench& x) {
+       x.rotations(2, 16, [&](int, const bench::ids&) { return x.random_ids(); },
+                   [&](int l, bool) { x.sci = phy::sci_format0{.mcs = static_cast<std::uint8_t>(10 + 4 * l)}; });
      }},
     {"l2_id_survives_rotation", {"l2_id_survives_rotation"}, [](bench& x) { x.link(a, b, 0x7d21), x.link(a, b, 0x3b09); }},
     {"kd_sess_id_reuse", {"kd_sess_id_reuse"}, [](bench& x) {
