@@ -147,6 +147,12 @@ void report_page::put_evidence(std::string& out, const verdict& v) const {
   for (const auto& r : v.residuals)
     out += "<tr>" + cell(r.feature) + cell(std::to_string(r.right) + " of " + std::to_string(r.trials), "n") + cell(number(r.success, 3), "n") +
            cell(number(r.low, 3) + " to " + number(r.high, 3), "n") + cell(number(r.chance, 3), "n") + "</tr>\n";
+  out += "</table></div>\n<p class=\"muted\">Links followed over changes of their layer-2 IDs, by one of these alone.</p>"
+         "<div class=\"card\"><table id=\"followed\">" + header({"radio", "CFO Hz", "by", "right", "success", "95 %", "guessing"});
+  for (const auto& f : v.followed)
+    out += "<tr>" + cell(f.radio == 0 ? "all" : std::to_string(f.radio)) + cell(f.radio == 0 ? "" : number(f.cfo_hz, 0), "n") + cell(f.by.feature) +
+           cell(std::to_string(f.by.right) + " of " + std::to_string(f.by.trials), "n") + cell(number(f.by.success, 3), "n") +
+           cell(number(f.by.low, 3) + " to " + number(f.by.high, 3), "n") + cell(number(f.by.chance, 3), "n") + "</tr>\n";
   out += "</table></div>\n";
 }
 

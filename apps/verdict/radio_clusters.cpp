@@ -64,4 +64,73 @@ void radio_residual::judge(verdict& v) const {
   v.radios_by_cfo = radio_clusters(cfo).count();
 }
 
+namespace {
+/// Mean difference of a feature over the ends heard of both, the better way round; negative: none was.
+double distance(const link_history::link& now, const link_history::link& before, std::size_t feature) {
+  double best = -1;
+  for (const std::size_t turn : {0U, 1U}) {
+    double sum = 0;
+    int n = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto &a = now.ways[i], &b = before.ways[i ^ turn];
+      if (a.n_frames == 0 || b.n_frames == 0) continue;
+      sum += std::abs(static_cast<double>(a.first.of[feature]) - static_cast<double>(b.last.of[feature]));
+      ++n;
+    }
+    if (n > 0 && (best < 0 || sum / n < best)) best = sum / n;
+  }
+  return best;
+}
+
+void count(residual& r, bool right, double chance) {
+  r.chance = (r.chance * static_cast<double>(r.trials) + chance) / static_cast<double>(r.trials + 1);
+  ++r.trials;
+  r.right += right ? 1 : 0;
+  r.success = static_cast<double>(r.right) / static_cast<double>(r.trials);
+  const auto ci = wilson_95(r.right, r.trials);
+  r.low = ci.low;
+  r.high = ci.high;
+}
+}  // namespace
+
+void judge_followed(const link_history& history, verdict& v) {
+  const auto links = history.links();
+  std::vector<float> cfo;
+  for (const auto& l : links)
+    for (const auto& d : l.ways)
+      if (d.n_frames > 0) cfo.push_back(d.last.of[feature_cfo]);
+  const radio_clusters radios(cfo);
+  std::vector<std::pair<double, double>> sums(radios.count() + 1);  // of the offsets, and how many
+  for (const float x : cfo)
+    if (const auto r = radios.of(x); std::isfinite(x) && r < radios.count()) sums[r + 1].first += static_cast<double>(x), ++sums[r + 1].second;
+  const auto truth = history.by_time();
+  for (std::size_t feature = 0; feature < signal_features::n; ++feature) {
+    std::vector<followed_radio> of(radios.count() + 1);
+    for (std::size_t r = 0; r < of.size(); ++r) {
+      of[r].radio = r;
+      of[r].cfo_hz = sums[r].second > 0 ? sums[r].first / sums[r].second : 0;
+      of[r].by.feature = signal_feature_names[feature];
+    }
+    for (std::size_t k = 0; k < links.size(); ++k) {
+      if (!truth.of[k]) continue;
+      double nearest = 0;
+      std::size_t n = 0, guess = k;
+      bool may_be_right = false;
+      for (const auto i : history.before(k)) {
+        const double d = distance(links[k], links[i], feature);
+        if (d < 0) continue;
+        may_be_right = may_be_right || i == *truth.of[k];
+        if (n++ == 0 || d < nearest) nearest = d, guess = i;
+      }
+      if (n < 2 || !may_be_right) continue;
+      const bool right = guess == *truth.of[k];
+      count(of[0].by, right, 1.0 / static_cast<double>(n));
+      for (const auto& d : links[k].ways)
+        if (const auto r = radios.of(d.last.of[feature_cfo]); d.n_frames > 0 && r < radios.count()) count(of[r + 1].by, right, 1.0 / static_cast<double>(n));
+    }
+    for (auto& f : of)
+      if (f.radio == 0 || f.by.trials > 0) v.followed.push_back(std::move(f));
+  }
+}
+
 }  // namespace prose::apps

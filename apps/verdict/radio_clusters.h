@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/capture/captured_frame.h"
+#include "apps/verdict/link_history.h"
 #include "apps/verdict/verdict.h"
 
 namespace prose::apps {
@@ -37,5 +38,9 @@ class radio_residual {
   };
   std::map<std::uint32_t, std::vector<sample>> by_src_;
 };
+
+/// Links followed over changes of their layer-2 IDs by one feature alone: the new link is guessed to continue the one of before whose two ends are
+/// nearest to its own. Right is the only link that fell silent then; where several did, nothing is counted. Never decides the outcome.
+void judge_followed(const link_history& history, verdict& v);
 
 }  // namespace prose::apps

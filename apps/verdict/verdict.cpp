@@ -110,6 +110,7 @@ verdict analysis::judge() const {
   i.presence.judge(report);
   if (i.o.compromised) search_keys(*i.o.compromised, i.kept, report);
   i.radios.judge(v);
+  judge_followed(i.identity.links(), v);
   const std::string seen = std::to_string(v.records) + " records with " + std::to_string(v.record_octets) + " octets on " +
                            std::to_string(v.links) + " links, " + std::to_string(v.discovery_frames) + " discovery messages";
   if (!v.findings.empty()) {
@@ -161,6 +162,11 @@ std::string to_json(const verdict& v) {
   for (const auto& r : v.residuals)
     j["residual"].push_back({{"feature", r.feature}, {"trials", r.trials}, {"right", r.right}, {"success", r.success},
                              {"low", r.low}, {"high", r.high}, {"chance", r.chance}});
+  j["residual_across_rotations"] = json::array();
+  for (const auto& f : v.followed)
+    j["residual_across_rotations"].push_back({{"radio", f.radio}, {"cfo_hz", f.cfo_hz}, {"feature", f.by.feature}, {"trials", f.by.trials},
+                                              {"right", f.by.right}, {"success", f.by.success}, {"low", f.by.low}, {"high", f.by.high},
+                                              {"chance", f.by.chance}});
   return j.dump(2, ' ', false, json::error_handler_t::replace);
 }
 

@@ -51,6 +51,14 @@ struct residual {
   double chance = 0;                      ///< success of guessing
 };
 
+/// A radio, as carrier frequency offsets tell it, over the changes of its layer-2 IDs: how often the link that it belongs to was followed by a feature
+/// alone. Never decides the outcome.
+struct followed_radio {
+  std::uint64_t radio = 0;                ///< from 1 in the order of carrier frequency offsets; 0: all links, each change once
+  double cfo_hz = 0;                      ///< a mean of it
+  residual by;
+};
+
 struct statistic {
   std::string aspect, check;
   double value = 0;       ///< what was measured
@@ -68,6 +76,7 @@ struct verdict {
   std::vector<statistic> statistics;
   std::vector<opened_link> opened_links;
   std::vector<residual> residuals;
+  std::vector<followed_radio> followed;
   std::uint64_t radios_by_cfo = 0;        ///< how many radios the carrier frequency offsets suggest
   std::uint64_t frames = 0, sl_sch_frames = 0, discovery_frames = 0, malformed_frames = 0;
   std::uint64_t records = 0, record_octets = 0, links = 0, requests = 0, commands = 0, completes = 0;

@@ -57,7 +57,7 @@ class sniffer_part:
         except (OSError, ValueError) as e:
             w.claim('the sniffer judged what it heard', False, '%s; %s' % (e, open(w.path('sniffer.log')).read()[-300:]))
             return
-        w.metrics['verdict'] = {k: report[k] for k in ('outcome', 'exit_status', 'reason', 'counts', 'residual')}
+        w.metrics['verdict'] = {k: report[k] for k in ('outcome', 'exit_status', 'reason', 'counts', 'residual', 'residual_across_rotations')}
         counts, code = report['counts'], w.processes['sniffer'].returncode
         w.claim('with Mary compromised the sniffer says opaque and exits with 0', report['outcome'] == 'opaque' and code == 0 and not report['findings'],
                 '%s (exit status %s): %s' % (report['outcome'], code, report['reason']))

@@ -208,6 +208,34 @@ TEST(rotations, allocations_and_patterns_that_follow_the_traffic_are_no_link) {
   }
 }
 
+TEST(rotations, radios_are_followed_by_their_signal_which_decides_nothing) {
+  for (const bool radios : {true, false}) {
+    bench x;
+    x.radios_differ = radios;
+    x.rotations(3, 12, [&](int, const bench::ids&) { return x.random_ids(); });
+    for (auto& f : x.frames) {  // power is noise
+      f.power_db = static_cast<float>(x.rng() % 1000) / 100;
+      if (!radios) f.cfo_hz = static_cast<float>(x.rng() % 40);
+    }
+    const auto v = judge(x.frames, x.options);
+    EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
+    std::size_t by_cfo = 0;
+    for (const auto& f : v.followed) {
+      if (f.by.feature == "power" && f.radio == 0) {
+        EXPECT_LT(f.by.low, f.by.chance);
+      }
+      if (f.by.feature != "cfo") continue;
+      ++by_cfo;
+      EXPECT_GE(f.by.trials, 8U) << f.radio;
+      EXPECT_TRUE(radios ? f.by.success == 1.0 : f.by.low < f.by.chance) << f.radio;
+      if (radios && f.radio > 0) {
+        EXPECT_NEAR(f.cfo_hz, 500.0 * static_cast<double>(f.radio - 1), 1.0);
+      }
+    }
+    EXPECT_EQ(by_cfo, radios ? 7U : 2U);
+  }
+}
+
 TEST(rotations, an_mcs_that_all_ues_share_links_nothing) {
   bench x;
   x.rotations(3, 40, [&](int, const bench::ids&) { return x.random_ids(); }, [&](int, bool) { x.sci = phy::sci_format0{.mcs = 14}; });

@@ -37,7 +37,9 @@ TEST(report_page, hostile_octets_and_names_are_text) {
   v.statistics.push_back({attack, attack, 1, 1, 1, 1, attack});
   v.opened_links.push_back({1, 2, 3, attack, 1, 1, false, {7}});
   v.residuals.push_back({attack, 1, 1, 1, 1, 1, 1});
+  v.followed.push_back({2, 300, {attack, 8, 6, 0.75, 0.4, 0.9, 0.5}});
   const auto html = page.html(v, {attack, attack, 1, 1, attack});
+  EXPECT_NE(html.find("6 of 8"), std::string::npos);
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(html.find("src=\"http"), std::string::npos);
   EXPECT_EQ(html.find("<img"), std::string::npos);  // no samples, no spectrogram
