@@ -165,10 +165,14 @@ link_history::predecessors link_history::by_time() const {
   predecessors p;
   std::vector<bool> continued(links_.size());
   for (std::size_t k = 0; k < links_.size(); ++k) {
-    std::vector<std::size_t> silent;
-    for (const auto i : before(k))
-      if (!continued[i] && links_[i].last_s <= links_[k].first_s + longest_overlap_s) silent.push_back(i);
-    const auto only = silent.size() == 1 ? std::optional(silent.front()) : std::nullopt;
+    std::vector<std::size_t> silent, just_now;
+    for (const auto i : before(k)) {
+      if (continued[i] || links_[i].last_s > links_[k].first_s + longest_overlap_s) continue;
+      silent.push_back(i);
+      if (links_[i].last_s >= links_[k].first_s - longest_overlap_s) just_now.push_back(i);
+    }
+    const auto& these = just_now.empty() ? silent : just_now;  // an idle link may have been silent for longer
+    const auto only = these.size() == 1 ? std::optional(these.front()) : std::nullopt;
     if (only) continued[*only] = true;
     p.of.push_back(only);
     p.chain.push_back(only ? p.chain[*only] : k);

@@ -74,7 +74,7 @@ class link_history {
   /// The link that fell silent nearest to the time when another one began, and is continued by no other. Among those of the same radios, as their
   /// carrier frequency offsets tell. What is guessed wrong makes linkers look weaker, never stronger, as no identifier is looked at.
   predecessors by_time_and_radio() const;
-  /// By time alone, and only where one link fell silent and no other.
+  /// By time alone, and only where one link fell silent and no other: just then, or else within the longest silence.
   predecessors by_time() const;
   /// Heard shortly before link `k` began, `k` itself excepted.
   std::vector<std::size_t> before(std::size_t k) const;
