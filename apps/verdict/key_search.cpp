@@ -1,118 +1,264 @@
 #include "apps/verdict/key_search.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <map>
 #include <set>
-#include <tuple>
 
-#include "security/crypto/aead.h"
+#include "apps/verdict/code_search.h"
+#include "apps/verdict/record_trials.h"
+#include "apps/verdict/setup_search.h"
 #include "security/crypto/hash.h"
-#include "security/record.h"
+#include "security/epoch_chain.h"
 
 namespace prose::apps {
 namespace {
 using namespace security;
-using key32 = std::array<std::uint8_t, 32>;
-using iv12 = std::array<std::uint8_t, 12>;
-using link = std::tuple<std::uint32_t, std::uint32_t, std::uint16_t>;
+constexpr const char* ratchet_label = derivation<link_root_key, link_root_key>::label;
 
-constexpr const char* labels[] = {"LTESL/1 announce",   "LTESL/1 mic",        "LTESL/1 request token", "LTESL/1 command token",
-                                  "LTESL/1 rendezvous", "LTESL/1 query",      "LTESL/1 response",      "LTESL/1 complete",
-                                  "LTESL/1 rekey",      "LTESL/1 ratchet"};
+key32 expand(const key32& k, const char* label) {
+  key32 out{};
+  crypto::hkdf_expand(k, crypto::as_bytes(label), out);
+  return out;
+}
 
-struct candidate {
-  std::string name;
+/// One direction of the epoch that the product derives from KD.
+struct epoch_half {
+  const char* step;
+  epoch_name name;
   key32 key;
+  iv12 iv;
+};
+std::array<epoch_half, 2> halves_of(const key32& kd, std::optional<std::uint16_t> kd_sess_id = std::nullopt) {
+  const auto e = derive_epoch(link_root_key(kd), role::initiator, suite::aes_256_gcm, 0, kd_sess_id);
+  const auto half = [](const char* step, const record_protection& p, l2_id src, l2_id dst) {
+    epoch_half h{step, {src, dst, p.kd_sess_id}, {}, {}};
+    std::copy(p.key.expose().begin(), p.key.expose().end(), h.key.begin());
+    std::copy(p.iv.expose().begin(), p.iv.expose().end(), h.iv.begin());
+    return h;
+  };
+  return {half("record key of the initiator", e.tx.protection(), e.own_l2, e.peer_l2),
+          half("record key of the responder", e.rx.protection(), e.peer_l2, e.own_l2)};
+}
+
+struct logged_values {
+  std::string name;
   std::vector<iv12> ivs;
+  std::optional<std::uint64_t> heard;  // first frame of the direction and epoch that the log names for it
 };
 
-bool opens(const crypto::aead& box, const iv12& iv, const kept_record& r) {
-  iv12 nonce = iv;
-  nonce[7] ^= r.lcid;
-  nonce[10] ^= r.pdu[3];
-  nonce[11] ^= r.pdu[4];
-  std::vector<std::uint8_t> plain(r.pdu.size() - record_overhead_octets);
-  return box.open(nonce, bytes_view(r.pdu).first(5), bytes_view(r.pdu).subspan(5), plain);
-}
+class key_search {
+ public:
+  key_search(const std::vector<stolen_file>& files, const kept_capture& capture, const verdict_options& options, check_report& out)
+      : capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_) {}
 
-template <std::size_t N>
-std::array<std::uint8_t, N> array_of(bytes_view b) {
-  std::array<std::uint8_t, N> a{};
-  std::copy_n(b.begin(), N, a.begin());
-  return a;
-}
+  void run() {
+    open_own() && recognise() && open_setups() && sample() && exhaust();
+    report();
+  }
+
+ private:
+  bool counted(bool go_on) {
+    ++out_.into().keys_tried;
+    return go_on;
+  }
+
+  /// The state's own links: directions and epochs that its key logs name, and those whose names follow from its roots.
+  bool open_own() {
+    watch_.begin("links that the key log names", static_cast<double>(capture_.records.size()));
+    for (std::size_t i = 0; i < keys_.logged.size(); ++i) {
+      const auto& k = *keys_.logged[i];
+      const epoch_name id{k.src, k.dst, k.kd_sess_id};
+      own_.insert(id);
+      key32 key{};
+      iv12 iv{};
+      std::copy(k.key.expose().begin(), k.key.expose().end(), key.begin());
+      std::copy(k.iv.expose().begin(), k.iv.expose().end(), iv.begin());
+      auto& l = logged_.try_emplace(key, logged_values{keys_.logged_names[i] + ": logged key", {iv12{}}, {}}).first->second;
+      if (std::find(l.ivs.begin(), l.ivs.end(), iv) == l.ivs.end()) l.ivs.push_back(iv);
+      if (const auto at = records_.heard(id); at && (!l.heard || *at < *l.heard)) l.heard = at;
+      if (!records_.try_named({l.name, {}, 0, key, {&iv, 1}, {&k.suite_used, 1}}, id)) return false;
+    }
+    for (const auto& r : keys_.roots)
+      if (!follow(r.name, r.key, std::nullopt)) return false;
+    return true;
+  }
+
+  /// The chain of a link of the stolen UE: the product's own derivation names each later epoch.
+  bool follow(const std::string& name, key32 root, std::optional<std::uint16_t> kd_sess_id) {
+    for (int r = 0; r <= ratchet_steps; ++r) {
+      for (const auto& h : halves_of(root, r == 0 ? kd_sess_id : std::nullopt)) {
+        own_.insert(h.name);
+        if (!counted(records_.try_named({name, h.step, r, h.key, {&h.iv, 1}}, h.name))) return false;
+      }
+      root = expand(root, ratchet_label);
+    }
+    return true;
+  }
+
+  std::optional<slot_span> slots() const {
+    if (options_.slots) return slot_span{options_.slots->first, std::max(options_.slots->first, options_.slots->second)};
+    constexpr double earliest_utc_s = 1e9, latest_utc_s = 4e9, margin_s = 64;
+    double first = latest_utc_s, last = 0;
+    const auto at = [&](double t) { first = std::min(first, t), last = std::max(last, t); };
+    for (const auto& [code, k] : capture_.codes) at(k.time_s);
+    for (const auto& s : capture_.setups) at(s.time_s);
+    if (first < earliest_utc_s || last >= latest_utc_s || first > last) return std::nullopt;
+    return slot_span{static_cast<slot_t>(first - margin_s), static_cast<slot_t>(last + margin_s)};
+  }
+
+  bool recognise() {
+    if (capture_.codes.empty() && capture_.setups.empty()) return true;
+    const auto where = slots();
+    if (!where) {
+      remark("codes_not_tried", "stolen keys were not tried on codes and tokens: the slots of the capture are not known");
+      return true;
+    }
+    codes_.emplace(capture_, *where, watch_);
+    watch_.begin("codes and tokens of the permitted pairs", codes_->cost() * 2 * static_cast<double>(keys_.shared.size() * keys_.psks.size()));
+    const auto attempt = [&](const auto& d) { return counted(codes_->try_direction(d)); };
+    if (!keys_.own_directions(attempt)) return false;
+    if (!keys_.shared.empty() && codes_->own_recognised() == 0)
+      remark("own_codes_not_recognised", "none of the stolen UE's own codes was heard in slots " + std::to_string(where->first) + " to " +
+                                             std::to_string(where->last) + ": was it another time?");
+    if (!codes_->narrow()) {
+      remark("pairs_not_tried", "the time of the capture is not known well enough to try the stolen keys on the codes of other pairs");
+      return true;
+    }
+    watch_.begin("codes and tokens of other pairs", codes_->cost() * (keys_.n_other_directions() + static_cast<double>(logged_.size())));
+    if (!keys_.other_directions(attempt)) return false;
+    for (const auto& [key, l] : logged_)
+      if (!attempt(stolen_keys::with_one_key(l.name, key))) return false;
+    return true;
+  }
+
+  bool open_setups() {
+    if (!codes_ || keys_.identities.empty()) return true;
+    std::optional<slot_span> others;
+    if (codes_->narrow()) others = codes_->slots();
+    setups_.emplace(keys_, capture_, watch_);
+    watch_.begin("set-ups", static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size() * capture_.setups.size()) *
+                                (others ? static_cast<double>(others->size()) : 1));
+    if (!setups_->run(codes_->requests(), others)) return false;
+    for (const auto& r : setups_->roots())
+      if (!follow(r.name, r.root, r.kd_sess_id)) return false;
+    return true;
+  }
+
+  /// Every key, two derivations of each and the ratchet, on some records of each direction and epoch.
+  bool sample() {
+    const auto per_key = static_cast<double>(2 * records_.samples());
+    watch_.begin("logged keys on links that the log does not name", per_key * 2 * static_cast<double>(logged_.size()));
+    for (const auto& [key, l] : logged_)
+      if (!counted(records_.try_samples({l.name, {}, 0, key, l.ivs}))) return false;
+    // The next epochs of a logged key's link have other names, so: all that was heard later.
+    watch_.begin("what follows from logged keys on later records", per_key * 3 * (ratchet_steps + 10) * static_cast<double>(logged_.size()));
+    for (const auto& [key, l] : logged_)
+      if (l.heard && !(derivations(l.name, key, l.ivs, *l.heard) && ratchets(l.name, key, l.ivs, *l.heard))) return false;
+    watch_.begin("secrets and what follows from them",
+                 per_key * static_cast<double>(keys_.secrets.size() * (std::size(derivation_labels) + 1) * (std::size(derivation_labels) + 2)));
+    for (const auto& s : keys_.secrets) {
+      if (!counted(records_.try_samples({s.name, {}, 0, s.key, keys_.ivs}))) return false;
+      if (!derivations(s.name, s.key, keys_.ivs, 0) || !ratchets(s.name, s.key, keys_.ivs, 0)) return false;
+      for (const char* l : derivation_labels)
+        if (!derivations(s.name + " -> " + l, expand(s.key, l), std::span(keys_.ivs).first(1), 0)) return false;
+    }
+    // Pair keys in the place of record keys and of KD.
+    return keys_.own_directions([&](const auto& d) {
+      const auto one = [&](const char* what, const auto& k) {
+        key32 key{};
+        std::copy(k.expose().begin(), k.expose().end(), key.begin());
+        return counted(records_.try_samples({d.name, what, 0, key, std::span(keys_.ivs).first(1)})) && halves(d.name + ", " + what, key, 0, 0);
+      };
+      return one("announce key", d.keys.announce) && one("request token key", d.keys.request_token) && one("command token key", d.keys.command_token) &&
+             one("rendezvous key", d.keys.rendezvous) && one("query key", d.keys.query) && one("response key", d.keys.response);
+    });
+  }
+
+  bool halves(const std::string& name, const key32& kd, int r, std::uint64_t from) {
+    for (const auto& h : halves_of(kd))
+      if (!counted(records_.try_samples({name, h.step, r, h.key, {&h.iv, 1}}, from))) return false;
+    return true;
+  }
+  bool derivations(const std::string& name, const key32& key, std::span<const iv12> ivs, std::uint64_t from) {
+    for (const char* l : derivation_labels)
+      if (!counted(records_.try_samples({name, l, 0, expand(key, l), ivs}, from))) return false;
+    return true;
+  }
+  bool ratchets(const std::string& name, key32 key, std::span<const iv12> ivs, std::uint64_t from) {
+    for (int r = 0; r <= ratchet_steps; ++r) {
+      if (!halves(name, key, r, from)) return false;
+      key = expand(key, ratchet_label);
+      if (!counted(records_.try_samples({name, {}, r + 1, key, ivs}, from))) return false;
+    }
+    return true;
+  }
+
+  /// Every key, and one derivation of each secret, on every record that is still closed.
+  bool exhaust() {
+    const auto per_key = static_cast<double>(2 * records_.unopened());
+    watch_.begin("every key on every record", per_key * (static_cast<double>(2 * logged_.size()) +
+                                                         static_cast<double>(keys_.secrets.size() * keys_.ivs.size() * (std::size(derivation_labels) + 3))));
+    for (const auto& [key, l] : logged_)
+      if (!records_.try_all({l.name, {}, 0, key, l.ivs})) return false;
+    for (const auto& s : keys_.secrets) {
+      if (!records_.try_all({s.name, {}, 0, s.key, keys_.ivs})) return false;
+      for (const char* l : derivation_labels)
+        if (!records_.try_all({s.name, l, 0, expand(s.key, l), keys_.ivs})) return false;
+      for (const auto& h : halves_of(s.key))
+        if (!records_.try_all({s.name, h.step, 0, h.key, {&h.iv, 1}})) return false;
+    }
+    return true;
+  }
+
+  void remark(const char* check, const std::string& what) { out_.remark("compromise", check, what, {}); }
+
+  void report() {
+    auto& v = out_.into();
+    v.keys_tried += logged_.size();
+    v.search_ended_early = watch_.stopped();
+    frame_list frames;
+    std::size_t foreign = 0;
+    for (auto& o : records_.opened()) {
+      o.own = own_.contains({o.src, o.dst, o.kd_sess_id});
+      if (!o.own) {
+        ++foreign;
+        for (const auto f : o.frames) frames.add(f);
+      }
+      v.opened_links.push_back(std::move(o));
+    }
+    if (setups_) v.opened_links.insert(v.opened_links.end(), setups_->opened().begin(), setups_->opened().end());
+    if (foreign > 0)
+      out_.found("compromise", "stolen_key_opens", "stolen keys open " + std::to_string(foreign) + " links that are not the stolen UE's own", frames);
+    if (!codes_) return;
+    v.recognised = codes_->found();
+    frame_list heard;
+    std::uint64_t n = 0;
+    for (const auto& m : v.recognised) {
+      if (m.own) continue;
+      n += m.n;
+      for (const auto f : m.frames) heard.add(f);
+    }
+    if (n > 0)
+      out_.found("presence", "stolen_key_recognises",
+                 "stolen keys recognise " + std::to_string(n) + " discovery messages and set-ups that are not the stolen UE's own", heard);
+  }
+
+  const kept_capture& capture_;
+  const verdict_options& options_;
+  check_report& out_;
+  search_watch watch_;
+  stolen_keys keys_;
+  record_trials records_;
+  std::optional<code_search> codes_;
+  std::optional<setup_search> setups_;
+  std::set<epoch_name> own_;
+  std::map<key32, logged_values> logged_;
+};
 }  // namespace
 
-void search_keys(const std::vector<stolen_file>& stolen, const std::vector<kept_record>& records, check_report& out) {
-  std::set<link> own;
-  std::map<key32, candidate> all;
-  std::vector<iv12> memory_ivs{iv12{}};
-  const auto add = [&](const std::string& name, const key32& k, const std::vector<iv12>& ivs) {
-    auto& c = all.try_emplace(k, candidate{name, k, {}}).first->second;
-    for (const auto& iv : ivs)
-      if (std::find(c.ivs.begin(), c.ivs.end(), iv) == c.ivs.end()) c.ivs.push_back(iv);
-  };
-  for (const auto& f : stolen)
-    for (const auto& s : f.secrets)
-      if (s.octets.size() == 12) memory_ivs.push_back(array_of<12>(s.octets));
-  for (const auto& f : stolen) {
-    for (const auto& k : f.logged_keys) {
-      own.insert({k.src, k.dst, k.kd_sess_id});
-      add(f.path + ": logged key", array_of<32>(k.key.expose()), {array_of<12>(k.iv.expose()), iv12{}});
-    }
-    std::vector<std::pair<std::string, key32>> base;
-    for (const auto& s : f.secrets)
-      if (s.octets.size() == 32) base.emplace_back(f.path + ": " + s.name, array_of<32>(s.octets));
-    for (const auto& p : f.publics) base.emplace_back(f.path + ": public key", p.octets);
-    for (std::size_t i = 0, n = base.size(); i < n; ++i)
-      for (const char* l : labels) {
-        key32 k{};
-        crypto::hkdf_expand(base[i].second, crypto::as_bytes(l), k);
-        base.emplace_back(base[i].first + " -> " + l, k);
-      }
-    for (const auto& [name, k] : base) {
-      add(name, k, memory_ivs);
-      for (const char* l : {"LTESL/1 record initiator", "LTESL/1 record responder"}) {
-        std::array<std::uint8_t, 49> block{};
-        crypto::hkdf_expand(k, crypto::as_bytes(l), block);
-        add(name + " -> " + l, array_of<32>(block), {array_of<12>(bytes_view(block).subspan(32))});
-      }
-    }
-  }
-  auto& v = out.into();
-  v.keys_tried = all.size();
-  std::map<link, opened_link> opened;
-  std::set<std::size_t> done;
-  for (const auto& [key, c] : all)
-    for (const suite s : {suite::aes_256_gcm, suite::chacha20_poly1305}) {
-      const crypto::aead box(s, record_key(key));
-      for (const auto& iv : c.ivs)
-        for (std::size_t i = 0; i < records.size(); ++i) {
-          const auto& r = records[i];
-          if (r.pdu.size() < record_overhead_octets || done.contains(i)) continue;
-          ++v.trials;
-          if (!opens(box, iv, r)) continue;
-          done.insert(i);
-          const link id{r.src, r.dst, static_cast<std::uint16_t>(r.pdu[1] << 8 | r.pdu[2])};
-          auto& o = opened[id];
-          if (o.records_opened++ == 0) o.src = r.src, o.dst = r.dst, o.kd_sess_id = std::get<2>(id), o.with = c.name, o.own = own.contains(id);
-          if (o.frames.size() < frame_list::most) o.frames.push_back(r.frame);
-        }
-    }
-  frame_list frames;
-  std::size_t foreign = 0;
-  for (auto& [id, o] : opened) {
-    for (const auto& r : records)
-      o.records_seen += link{r.src, r.dst, static_cast<std::uint16_t>(r.pdu[1] << 8 | r.pdu[2])} == id ? 1 : 0;
-    if (!o.own) {
-      ++foreign;
-      for (const auto f : o.frames) frames.add(f);
-    }
-    v.opened_links.push_back(o);
-  }
-  if (foreign > 0)
-    out.found("compromise", "stolen_key_opens", "stolen keys open " + std::to_string(foreign) + " links that are not the stolen UE's own", frames);
+void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options, check_report& out) {
+  key_search(stolen, capture, options, out).run();
 }
 
 }  // namespace prose::apps

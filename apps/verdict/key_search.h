@@ -1,22 +1,18 @@
-// Which records do stolen keys open? Every key, as it is and after one step of any derivation of the product, on every kept record.
-// Not tried here: keys of the handshake and of discovery (tests/security/mary_search tries those).
+// What do stolen keys open and recognise? README.md says which keys are tried where, and which links are the stolen UE's own.
 #pragma once
 
 #include <vector>
 
 #include "apps/verdict/check_report.h"
+#include "apps/verdict/kept_capture.h"
 #include "apps/verdict/stolen_state.h"
 
 namespace prose::apps {
 
-struct kept_record {
-  std::uint64_t frame;
-  std::uint32_t src, dst;
-  std::uint8_t lcid;
-  std::vector<std::uint8_t> pdu;
-};
+/// Epochs that the ratchet of a stolen root or key is followed for.
+inline constexpr int ratchet_steps = 32;
 
-/// A link is the stolen UE's own if a stolen key log names it (SRC, DST, KD-sess ID); any other that opens is a finding.
-void search_keys(const std::vector<stolen_file>& stolen, const std::vector<kept_record>& records, check_report& out);
+/// Uses of the options: slots, on_search.
+void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options, check_report& out);
 
 }  // namespace prose::apps

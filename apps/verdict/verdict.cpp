@@ -19,7 +19,10 @@ const char* name_of(verdict_outcome o) {
 }
 
 struct analysis::impl {
-  explicit impl(verdict_options given) : o(std::move(given)), reuse(o.max_kept_records), markers(o) {}
+  explicit impl(verdict_options given) : o(std::move(given)), reuse(o.max_kept_records), markers(o) {
+    kept.max_records = o.max_kept_records;
+    kept.max_octets = o.max_kept_octets;
+  }
   verdict_options o;
   sdu_stream sdus;
   reuse_checks reuse;
@@ -28,8 +31,7 @@ struct analysis::impl {
   identity_checks identity;
   presence_checks presence;
   radio_residual radios;
-  std::vector<kept_record> kept;
-  std::size_t kept_octets = 0;
+  kept_capture kept;  // for stolen keys
   std::unordered_set<std::uint64_t> seen_raw;
   std::set<std::pair<std::uint32_t, std::uint32_t>> links;
   verdict counts;
@@ -42,6 +44,7 @@ struct analysis::impl {
       counts.completes += m->header.type == message_type::security_mode_complete ? 1 : 0;
       identity.add_setup(*m, s.frame, s.time_s);
       presence.add(*m, s.frame, s.time_s);
+      keep([&] { return kept.add(*m, s.frame, s.time_s); });
       return;
     }
     const auto r = record_of(s);
@@ -52,20 +55,19 @@ struct analysis::impl {
     content.add(*r, s.frame);
     markers.add_body(r->body(), s.frame);
     identity.add_record(*r, s.frame, s.time_s);
-    if (!o.compromised) return;
-    if (kept.size() < o.max_kept_records && kept_octets + s.octets.size() <= o.max_kept_octets) {
-      kept.push_back({s.frame, s.src, s.dst, s.lcid, {s.octets.begin(), s.octets.end()}});
-      kept_octets += s.octets.size();
-    } else {
-      ++counts.frames_not_examined;
-    }
+    keep([&] { return kept.add(s); });
+  }
+  template <class Add>
+  void keep(Add&& add) {
+    if (o.compromised && !add()) ++counts.frames_not_examined;
   }
 };
 
 namespace {
 std::string untried(const verdict& v) {
-  return std::to_string(v.frames_not_examined) + " records were beyond what is kept, so the stolen keys were not tried on them";
+  return std::to_string(v.frames_not_examined) + " records and messages were beyond what is kept, so the stolen keys were not tried on them";
 }
+constexpr const char* ended_early = "the search with the stolen keys was ended early, so not all of them were tried on everything";
 }  // namespace
 
 analysis::analysis(verdict_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
@@ -83,6 +85,7 @@ void analysis::add(const captured_frame& f) {
   if (f.kind == frame_kind::discovery) {
     ++i.counts.discovery_frames;
     i.identity.add_discovery(f);
+    i.keep([&] { return i.kept.add_discovery(f); });
   }
   if (f.kind == frame_kind::sci) i.identity.add_sci(f);
   if (f.kind != frame_kind::sl_sch || f.repetition) return;
@@ -108,7 +111,7 @@ verdict analysis::judge() const {
   i.markers.judge(report);
   i.identity.judge(report);
   i.presence.judge(report);
-  if (i.o.compromised) search_keys(*i.o.compromised, i.kept, report);
+  if (i.o.compromised) search_keys(*i.o.compromised, i.kept, i.o, report);
   i.radios.judge(v);
   judge_followed(i.identity.links(), v);
   const std::string seen = std::to_string(v.records) + " records with " + std::to_string(v.record_octets) + " octets on " +
@@ -121,6 +124,8 @@ verdict analysis::judge() const {
                std::to_string(i.o.min_records) + " records with " + std::to_string(i.o.min_record_octets) + " octets are needed";
   } else if (i.o.compromised && std::none_of(i.o.compromised->begin(), i.o.compromised->end(), [](const auto& f) { return f.holds_key(); })) {
     v.reason = "the stolen state holds no key, so none was tried; nothing else found in " + seen;
+  } else if (v.search_ended_early) {
+    v.reason = std::string(ended_early) + "; nothing found so far in " + seen;
   } else if (v.frames_not_examined > 0) {
     v.reason = untried(v) + "; nothing else found in " + seen;
   } else {
@@ -158,6 +163,11 @@ std::string to_json(const verdict& v) {
   for (const auto& o : v.opened_links)
     j["opened_links"].push_back({{"src", o.src}, {"dst", o.dst}, {"kd_sess_id", o.kd_sess_id}, {"with", o.with}, {"own", o.own},
                                  {"records_opened", o.records_opened}, {"records_seen", o.records_seen}, {"frames", o.frames}});
+  j["search_ended_early"] = v.search_ended_early;
+  j["recognised"] = json::array();
+  for (const auto& m : v.recognised)
+    j["recognised"].push_back({{"kind", m.kind}, {"with", m.with}, {"own", m.own}, {"n", m.n}, {"first_slot", m.first_slot},
+                               {"last_slot", m.last_slot}, {"frames", m.frames}});
   j["residual"] = json::array();
   for (const auto& r : v.residuals)
     j["residual"].push_back({{"feature", r.feature}, {"trials", r.trials}, {"right", r.right}, {"success", r.success},
@@ -173,6 +183,7 @@ std::string to_json(const verdict& v) {
 std::string to_text(const verdict& v) {
   std::string out = std::string("verdict: ") + name_of(v.outcome) + " - " + v.reason + '\n';
   for (const auto& f : v.findings) out += "  exposed (" + f.aspect + ", " + f.check + "): " + f.reason + '\n';
+  if (v.outcome == verdict_outcome::exposed && v.search_ended_early) out += std::string("  ") + ended_early + '\n';
   if (v.frames_not_examined > 0 && v.outcome == verdict_outcome::exposed) out += "  " + untried(v) + '\n';
   return out;
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/capture/captured_frame.h"
@@ -43,6 +45,24 @@ struct opened_link {
   std::vector<std::uint64_t> frames;  ///< the first few
 };
 
+/// Discovery messages and set-ups whose codes or tokens a key of the stolen state makes too.
+struct recognised_marks {
+  std::string kind;                   ///< announcement, query, response, request, command
+  std::string with;                   ///< whose to whom, and which key
+  bool own = false;                   ///< of a pair that the stolen UE is part of: no finding
+  std::uint64_t n = 0;                ///< different ones
+  security::slot_t first_slot = 0, last_slot = 0;
+  std::vector<std::uint64_t> frames;  ///< the first few
+};
+
+/// How far the search with the stolen keys is.
+struct search_progress {
+  const char* part = "";
+  double done = 0;                    ///< of that part, 0..1, estimated
+  std::uint64_t trials = 0;
+  std::size_t links_opened = 0;       ///< directions and epochs
+};
+
 /// Linking radios by power, timing and carrier frequency offset. Never decides the outcome.
 struct residual {
   std::string feature;
@@ -75,6 +95,7 @@ struct verdict {
   std::vector<finding> remarks;           ///< odd, but no exposure
   std::vector<statistic> statistics;
   std::vector<opened_link> opened_links;
+  std::vector<recognised_marks> recognised;
   std::vector<residual> residuals;
   std::vector<followed_radio> followed;
   std::uint64_t radios_by_cfo = 0;        ///< how many radios the carrier frequency offsets suggest
@@ -82,6 +103,7 @@ struct verdict {
   std::uint64_t records = 0, record_octets = 0, links = 0, requests = 0, commands = 0, completes = 0;
   std::uint64_t keys_tried = 0, trials = 0;
   std::uint64_t frames_not_examined = 0;  ///< beyond the limits of verdict_options
+  bool search_ended_early = false;        ///< the search with the stolen keys: never opaque then
   double false_alarm_rate = 0;
 };
 
@@ -104,6 +126,11 @@ struct verdict_options {
   /// stolen keys, so that the verdict is then not opaque.
   std::size_t max_kept_records = 200'000;
   std::size_t max_kept_octets = 96U << 20;
+  /// Slots (UTC seconds) in which stolen keys are tried on codes and tokens: first and last. Not told: those of the frames' times, where these
+  /// are UTC; else none, and a remark says so.
+  std::optional<std::pair<security::slot_t, security::slot_t>> slots;
+  /// Called now and then during the search with the stolen keys; false ends it with what was found so far.
+  std::function<bool(const search_progress&)> on_search;
 };
 
 /// The most that an analysis takes with the default bounds, if it comes to all of them (measured by memory_test).
