@@ -22,6 +22,10 @@ void install_stop_handler() {
 }
 
 bool stop_requested() noexcept { return stop_flag.load(std::memory_order_relaxed); }
+void clear_stop() {
+  stop_flag.store(false, std::memory_order_relaxed);
+  install_stop_handler();
+}
 void request_stop() noexcept { stop_flag.store(true, std::memory_order_relaxed); }
 
 }  // namespace prose::apps

@@ -5,6 +5,8 @@ namespace prose::apps {
 
 void install_stop_handler();
 bool stop_requested() noexcept;
+/// What was asked so far is done: the next Ctrl-C asks for something else to end.
+void clear_stop();
 /// For a program that ends itself, and for tests.
 void request_stop() noexcept;
 

@@ -1,8 +1,12 @@
 #include "apps/sniffer/judgement.h"
 
+#include <spdlog/spdlog.h>
+
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
+#include "apps/common/stop.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -45,6 +49,14 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
   verdict_options wanted;
   if (auto ok = read_wanted(s, wanted); !ok) return tl::unexpected(ok.error());
   if (!j->stolen_->empty()) wanted.compromised = j->stolen_;
+  wanted.utc_at_zero_s = s.epoch_s;
+  wanted.on_search = [told = std::chrono::steady_clock::now()](const search_progress& p) mutable {
+    if (const auto now = std::chrono::steady_clock::now(); now - told >= std::chrono::seconds(2)) {
+      told = now;
+      spdlog::info("stolen keys on {}: {:.0f} %, {} trials, {} links opened; Ctrl-C ends the search", p.part, 100 * p.done, p.trials, p.links_opened);
+    }
+    return !stop_requested();
+  };
   j->analysis_.emplace(std::move(wanted));
   for (const auto& path : s.reports) {
     // A report that cannot be written is told now, not after hours; what an earlier run left there stays until then.
@@ -76,6 +88,7 @@ result<verdict> judgement::finish(const page_facts& facts, std::string& remark) 
     const stolen_file& f = (*stolen_)[i];
     if (!f.holds_key() && f.names.empty()) remark = f.path + ": holds no key, so it proves nothing";
   }
+  clear_stop();  // what ended the capture does not end the search as well
   const auto v = analysis_->judge();
   for (const auto& path : settings_.reports) {
     std::ofstream file(path, std::ios::binary);

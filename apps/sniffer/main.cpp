@@ -42,6 +42,8 @@ void add_output(CLI::App& app, sniffer_settings& s) {
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
   app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing (or too little) was captured");
   app.add_option("--compromised", s.compromised, "what was stolen of a UE: key file, permissions, key log; once for each file")->type_name("FILE");
+  app.add_option("--epoch", s.epoch_s, "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and tokens too")
+      ->check(number_in(0, 4e9));
   app.add_option("--known-plaintext", s.known_plaintexts, "octets that the links carried: any 8 of them in a row are looked for; once for each file")
       ->type_name("FILE");
   app.add_option("--name", s.names, "of a user, which must not show on the air; once for each name")->type_name("TEXT");

@@ -80,6 +80,7 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   read_radio_keys(radio, s.radio);
   radio.read("queue_s", s.queue_s, 0.01, 60.0);
   file.read("duration_s", s.duration_s, 0.0, 1e9);
+  file.read("epoch_s", s.epoch_s, 0.0, 4e9);
   read_carrier(file.section("carrier"), s.known);
   read_pools(file, s.known);
   file.read("scene", s.scene_path);

@@ -33,6 +33,7 @@ struct sniffer_settings {
   // verdict
   bool verdict = false;
   std::vector<std::string> compromised;
+  double epoch_s = 0;                         ///< UTC at device time 0, as the UEs' epoch_s
   std::vector<std::string> known_plaintexts;  ///< files with octets that the links carried
   std::vector<std::string> names;             ///< that must not show on the air
 

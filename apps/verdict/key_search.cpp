@@ -100,7 +100,10 @@ class key_search {
     if (options_.slots) return slot_span{options_.slots->first, std::max(options_.slots->first, options_.slots->second)};
     constexpr double earliest_utc_s = 1e9, latest_utc_s = 4e9, margin_s = 64;
     double first = latest_utc_s, last = 0;
-    const auto at = [&](double t) { first = std::min(first, t), last = std::max(last, t); };
+    const auto at = [&](double time_s) {
+      const double t = time_s + options_.utc_at_zero_s;
+      first = std::min(first, t), last = std::max(last, t);
+    };
     for (const auto& [code, k] : capture_.codes) at(k.time_s);
     for (const auto& s : capture_.setups) at(s.time_s);
     if (first < earliest_utc_s || last >= latest_utc_s || first > last) return std::nullopt;

@@ -129,6 +129,7 @@ struct verdict_options {
   /// Slots (UTC seconds) in which stolen keys are tried on codes and tokens: first and last. Not told: those of the frames' times, where these
   /// are UTC; else none, and a remark says so.
   std::optional<std::pair<security::slot_t, security::slot_t>> slots;
+  double utc_at_zero_s = 0;               ///< added to the frames' times for that: the UEs' epoch_s where these are device times
   /// Called now and then during the search with the stolen keys; false ends it with what was found so far.
   std::function<bool(const search_progress&)> on_search;
 };

@@ -1,6 +1,6 @@
 """A sniffer hears both links: its verdict with Mary compromised, which links her keys open, and what it says where nobody transmits. Then every
 record it caught is tried with every logged key of both links; and which of the frames that the UEs say they sent it decoded."""
-import json, os, subprocess, time
+import collections, json, os, subprocess, time
 
 from . import decode_share, sniffer_config
 from .world import LINKS, NAMES, ROOT
@@ -42,6 +42,7 @@ class sniffer_part:
         w.wait(lambda: os.path.exists(stolen[2]), 60)
         w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), *w.radio_options('sniffer'), '--plain',
                             '--events', w.path('sniffer.jsonl'), '--verdict', '--report', w.path('sniffer_report.json'),
+                            *([] if w.real_radios() else ['--epoch', '1.7e9']),
                             *[x for s in stolen for x in ('--compromised', s)]])
 
     def finish(self, w):
@@ -74,6 +75,11 @@ class sniffer_part:
                 opened['mary', 'john'] >= 20 and opened['john', 'peter'] == 0 and opened['unknown'] == 0 and counts['not_examined'] == 0,
                 'of %d records: Mary-John %d, John-Peter %d, others %d; %d keys, %d trials' % (
                     counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], counts['keys_tried'], counts['trials']))
+        if not w.real_radios():
+            own = collections.Counter(r['kind'] for r in report['recognised'] if r['own'])
+            foreign = [r for r in report['recognised'] if not r['own']]
+            w.claim('Mary\'s stolen keys recognise discovery codes of Mary and John and of nobody else', own['announcement'] >= 1 and not foreign,
+                    'of %d discovery messages and the set-ups heard, by kind of mark: %s; of others: %s' % (counts['discovery'], dict(own), foreign or 'none'))
 
     def share(self, w):
         """A claim where the channel is noise at a known level; with fading, lost bursts or radios it is reported."""

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
+#include <vector>
 
 #include "mac/sensing.h"
 
@@ -153,11 +156,23 @@ TEST(sensing, the_threshold_stops_where_a_fifth_remains) {
 // Steps 8 and 9: E is the linear average of the S-RSSI over the sub-channels of the candidate and over the subframes 100 apart; the 20 % of M_total
 // with the smallest are S_B.
 TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
-  const auto power = [](std::int64_t y, int m) { return static_cast<double>(1 + ((y % 100) * 3 + m) * 37 % 300); };
+  // Any order, so that the quietest sums of two or three sub-channels are not where a single one is quietest.
+  std::vector<int> levels(300);
+  std::iota(levels.begin(), levels.end(), 1);
+  std::shuffle(levels.begin(), levels.end(), std::mt19937(1));
+  const auto power = [&](std::int64_t y, int m) { return static_cast<double>(levels[static_cast<std::size_t>(y % 100 * 3 + m)]); };
+  // Every second time three times as much, or a third: the average counts, not the last one nor the decibels.
+  const auto factor_at = [](std::int64_t y) { return y / 100 % 2 == 0 ? 3 : 1.0 / 3; };
+  const auto average = [&](std::int64_t y, int m) {
+    double sum = 0;
+    int n = 0;
+    for (std::int64_t before = y - 100; before >= 0; before -= 100)
+      if (before < 996) sum += factor_at(before), ++n;
+    return power(y, m) * sum / n;
+  };
   bench b(three_subchannels());
   for (int y = 0; y < 996; ++y) {
-    // Every second time three times as much, or a third: the average counts, not the last one nor the decibels.
-    const double factor = y / 100 % 2 == 0 ? 3 : 1.0 / 3;
+    const double factor = factor_at(y);
     std::vector<double> rssi;
     for (int m = 0; m < 3; ++m) rssi.push_back(-90 + 10 * std::log10(power(y, m) * factor));
     b.history.subframe(y, true, rssi);
@@ -167,7 +182,7 @@ TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
     for (int y = 1000; y < 1100; ++y)
       for (int x = 0; x + l <= 3; ++x) {
         double sum = 0;
-        for (int m = x; m < x + l; ++m) sum += power(y, m);
+        for (int m = x; m < x + l; ++m) sum += average(y, m);
         all.push_back({sum, {y, x}});
       }
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& c) { return a.first < c.first; });
@@ -178,7 +193,7 @@ TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
     for (std::size_t i = 0; i < fifth; ++i) EXPECT_TRUE(has(c, all[i].second.y, all[i].second.first_subchannel)) << l << ' ' << i;
     for (const auto& r : c) {
       double sum = 0;
-      for (int m = r.first_subchannel; m < r.first_subchannel + l; ++m) sum += power(r.y, m);
+      for (int m = r.first_subchannel; m < r.first_subchannel + l; ++m) sum += average(r.y, m);
       EXPECT_LE(sum, all[fifth - 1].first + 1e-3) << l;
     }
   }

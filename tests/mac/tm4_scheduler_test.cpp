@@ -189,7 +189,7 @@ TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_
       const auto missed = s.scheduler.counters().unused;
       const auto last = s.log.back().initial.back().y;
       while (s.scheduler.counters().unused - missed < static_cast<unsigned>(after - 1) && s.y() < last + 100 * after) s.step(false);
-      while (s.log.back().initial.back().y == last && s.y() < last + 100 * after) s.step(true);
+      while (!s.log.back().initial.empty() && s.log.back().initial.back().y == last && s.y() < last + 100 * after) s.step(true);
       ASSERT_FALSE(s.log.back().initial.empty());
       ASSERT_EQ(s.log.back().initial.back().y, last + 100 * after);
     }

@@ -197,7 +197,7 @@ TEST_F(epochs, sequence_numbers_of_signalling_wrap) {
     a->history.clear();
     b->history.clear();
     world.now += 4;
-    if (before == 65535) ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));  // takes 65535; its keep-alive takes 0
+    if (before == 65535) { ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending)); }  // takes 65535; its keep-alive takes 0
     for (auto* u : world.ues) u->security->links().tick(world.now, u->pending);
     world.settle();
     wrapped += next_seq() < before;

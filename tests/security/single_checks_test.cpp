@@ -115,7 +115,7 @@ TEST_F(single_checks, set_up_messages_are_taken_on_their_own_channels_only) {
     for (std::uint8_t lcid = 0; lcid < 32; ++lcid) {
       frame g = f;
       g.lcid = lcid;
-      if (lcid != f.lcid) EXPECT_FALSE(taken(u, g, world.now)) << int{lcid};
+      if (lcid != f.lcid) { EXPECT_FALSE(taken(u, g, world.now)) << int{lcid}; }
     }
   };
   on_others(alice, command);

@@ -30,6 +30,7 @@ class air_scene:
         open(self.path('air.yaml'), 'w').write('default: {gain_db: %g, delay_us: 0.5}\nnodes: {%s}\n' % (
             self.gain_db, ', '.join('"%s": {noise_dbfs: %.2f}' % x for x in {'*': self.noise_dbfs, **self.node_noise}.items())) +
             'faults: [%s]\n' % ', '.join(self.faults))
+        self.keys()  # before anybody runs: the air is as fast as its receivers, and on a busy machine that is many seconds of its time
         self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--log-level', 'warn'],
                                     stdout=subprocess.PIPE, stderr=open(self.path('air.log'), 'w'), text=True, env=self.env)
         line = self.air.stdout.readline().strip()
@@ -69,7 +70,6 @@ class air_scene:
 
     def start_ues(self, duration, names=NAMES, options=lambda name: [], traffic=False):
         """With traffic, self.ports[a, b] is the UDP port that takes datagrams of a for b."""
-        self.keys()
         self.ports = {}
         for n in names:
             text = open(os.path.join(self.root, 'configs', n + '.yaml')).read()
@@ -98,6 +98,44 @@ class air_scene:
                              stderr=open(self.path(log + '.log'), 'w'))
         self.running.append(p)
         return p
+
+    # A scene does not end after so many seconds of the air's time, but once what it needs was there: how long programs take to start varies.
+    def until(self, what, condition, timeout=240):
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, 'not within %d s: %s' % (timeout, what)
+            assert all(p.poll() is None for p in self.running), 'a program ended before there was: ' + what
+            time.sleep(0.02)
+
+    def until_linked(self, seconds, meanwhile=lambda: None):
+        """Until both links are up at both ends, and then for so many seconds of the air's time."""
+        linked = lambda: [e['t'] for n in self.NAMES for e in self.events(n) if e['event'] == 'link_established']
+        def up():
+            meanwhile()
+            return len(linked()) >= 2 * len(self.LINKS)
+        def over():
+            meanwhile()
+            return max(e['t'] for n in self.NAMES for e in self.events(n)) >= since + seconds
+        self.until('two links', up)
+        since = max(linked())
+        self.until('%g s with them' % seconds, over)
+
+    def events(self, name):
+        try:
+            text = open(self.path(name + '.jsonl')).read()
+        except FileNotFoundError:
+            return []
+        return [json.loads(l) for l in text[:text.rfind('\n') + 1].splitlines()]
+
+    def stop(self, p, log):
+        p.send_signal(signal.SIGINT)
+        return self.end(p, log)
+
+    def stop_ues(self, ues):
+        for p in ues:
+            p.send_signal(signal.SIGINT)
+        for n, p in zip(self.NAMES, ues):
+            self.end(p, n)
 
     def record_busy(self, config, seconds, payload_octets, options=lambda name: []):
         """x.sigmf-meta, in ci16: so many seconds of the UEs with traffic on every link."""

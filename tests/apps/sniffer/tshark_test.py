@@ -2,13 +2,12 @@
 """What Wireshark itself makes of a capture of three UEs on the air: every MAC PDU and MIB-SL with the fields that the sniffer's events (and so the bits)
 say, none malformed but those of the documented trap (a first LCID of 28 to 30), and with a key log the IP packets that a UE sent.
 usage: tshark_test.py BIN_DIR UHD_MODULES ROOT. Exit 77: skipped (no tshark)."""
-import collections, json, os, re, shutil, subprocess, sys, time
+import collections, json, os, re, shutil, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from air_scene import air_scene
 
 BIN, MODULES, ROOT = sys.argv[1:4]
-SECONDS = 8
 PC5S = (28, 29, 30)
 if not shutil.which('tshark'):
     print('skipped: tshark is not installed')
@@ -52,20 +51,15 @@ for tm in (2, 4):
             text = open(a.path(name + '.yaml')).read()
             open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: slss', 1))  # then MIB-SL are sent
             return []
-        sniffer = a.start('prose-sniffer', 'sniffer', '--config', a.sniffer_config('slss'), '--device', a.device('sniffer'), '--duration', SECONDS + 2,
-                          '--record', a.path('x.sigmf-meta'), '--record-type', 'ci16')
-        ues = a.start_ues(SECONDS, options=options)
-        ping = None
-        while any(p.poll() is None for p in ues):
-            if have_tun and ping is None and os.path.exists(a.path('mary.jsonl')) and 'link_established' in open(a.path('mary.jsonl')).read():
-                ping = subprocess.Popen(['ping', '-c', '8', '-i', '0.2', '-s', '300', '-p', '7a', '10.64.7.2'], stdout=subprocess.DEVNULL)
-            time.sleep(0.02)
-        for n, p in zip(a.NAMES, ues):
-            a.end(p, n)
-        a.end(sniffer, 'sniffer')
-        if ping:
-            ping.kill()
-            ping.wait()
+        sniffer = a.start('prose-sniffer', 'sniffer', '--config', a.sniffer_config('slss'), '--device', a.device('sniffer'), '--record', a.path('x.sigmf-meta'), '--record-type', 'ci16')
+        ues = a.start_ues(0, options=options)
+        a.until_linked(0)
+        if have_tun:
+            ping = subprocess.Popen(['ping', '-c', '8', '-i', '0.2', '-W', '1', '-s', '300', '-p', '7a', '10.64.7.2'], stdout=subprocess.DEVNULL)
+            a.until('eight pings', lambda: ping.poll() is not None)
+        a.until_linked(2)
+        a.stop_ues(ues)
+        a.stop(sniffer, 'sniffer')
         a.run('prose-sniffer', '--config', a.path('sniffer.yaml'), '--iq', a.path('x.sigmf-meta'), '--events', a.path('e.jsonl'), '--pcap', a.path('x.pcap'),
               '--keylog', a.path('mary.keylog'))
         events = [json.loads(l) for l in a.lines('e.jsonl')]
