@@ -37,7 +37,7 @@ struct comm_pool_config {
   hopping_config hopping{};
 };
 
-/// RV of transmission 0..3 of a transport block (TS 36.321 5.14.1.3.1).
+/// RV of transmission 0..3 of a transport block (TS 36.321 5.14.1.2.2).
 inline constexpr std::array<int, 4> rv_order{0, 2, 3, 1};
 
 class comm_pool {

@@ -66,15 +66,17 @@ class sniffer_part:
         pairs = {l: {frozenset((x['own_l2_id'], x['peer_l2_id'])) for x in w.events(l[0], peer=l[1]) if 'own_l2_id' in x} for l in LINKS}
         pairs['mary', 'john'] |= set(w.logged_keys('mary'))
         pairs['john', 'peter'] |= set(w.logged_keys('peter'))
-        opened = dict.fromkeys([*LINKS, 'unknown'], 0)
+        opened = dict.fromkeys([*LINKS, 'requests', 'unknown'], 0)
         for o in report['opened_links']:
             ids = frozenset('%06x' % o[k] for k in ('src', 'dst'))
-            opened[next((l for l in LINKS if ids in pairs[l]), 'unknown')] += o['records_opened']
+            # A request to her, before the link has identifiers, opens with her static key: that the pair is Mary and John is what the search says.
+            request = o['own'] and o['with'].endswith('with john: request')
+            opened[next((l for l in LINKS if ids in pairs[l]), 'requests' if request else 'unknown')] += o['records_opened']
         w.metrics['opened_with_marys_keys'] = {str(k): v for k, v in opened.items()}
         w.claim('Mary\'s stolen keys open her link with John and nothing else',
                 opened['mary', 'john'] >= 20 and opened['john', 'peter'] == 0 and opened['unknown'] == 0 and counts['not_examined'] == 0,
-                'of %d records: Mary-John %d, John-Peter %d, others %d; %d keys, %d trials' % (
-                    counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], counts['keys_tried'], counts['trials']))
+                'of %d records: Mary-John %d, John-Peter %d, others %d; John\'s requests to Mary %d; %d keys, %d trials' % (
+                    counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], opened['requests'], counts['keys_tried'], counts['trials']))
         if not w.real_radios():
             own = collections.Counter(r['kind'] for r in report['recognised'] if r['own'])
             foreign = [r for r in report['recognised'] if not r['own']]

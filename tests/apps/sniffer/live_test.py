@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from air_scene import air_scene
 
 BIN, MODULES, ROOT = sys.argv[1:4]
+RATE = {25: 7.68e6, 50: 15.36e6}
 SECONDS = 3  # after the links are up
 
 
@@ -46,14 +47,14 @@ def check_page(path, events):
     assert json.loads(''.join(by_id['json'].itertext()))['counts']['frames'] == len(frames)
 
 
-for tm, prb, sync, kind, overflows in ((2, 25, 'gnss', 'cf32', False), (4, 25, 'gnss', 'ci16', True), (2, 25, 'blind', 'ci16', False),
+for tm, prb, sync, kind, overflows in ((2, 25, 'gnss', 'cf32', False), (4, 50, 'gnss', 'ci16', False), (4, 25, 'gnss', 'ci16', True), (2, 25, 'blind', 'ci16', False),
                                        (2, 25, 'slss', 'cf32', True), (4, 25, 'slss', 'ci16', True)):
     # Two and a half subframes lost now and then: the recording has the gaps, and so has its replay.
     faults = ['{node: sniffer, kind: overflow, after_s: 2.0, every_s: 0.9, length_ms: 2.5}'] if overflows else []
     with air_scene(BIN, MODULES, ROOT, tm=tm, prb=prb, faults=faults) as a:
         config = a.sniffer_config('gnss')
         sniffer = a.start('prose-sniffer', 'sniffer', '--config', config, '--device', a.device('sniffer'), '--sync', sync,
-                          '--events', a.path('live.jsonl'), '--record', a.path('x.sigmf-meta'), '--record-type', kind)
+                          '--events', a.path('live.jsonl'), '--report', a.path('live.json'), '--record', a.path('x.sigmf-meta'), '--record-type', kind)
         def options(name):
             text = open(a.path(name + '.yaml')).read()
             if sync == 'slss':
@@ -74,7 +75,8 @@ for tm, prb, sync, kind, overflows in ((2, 25, 'gnss', 'cf32', False), (4, 25, '
         assert kinds['sci'] >= 4 and kinds['tb'] >= 4, kinds
         start = json.load(open(a.path('x.sigmf-meta')))['captures'][0]['core:global_index']
         first = json.loads(live[0])
-        assert abs(first['t'] - (start + first['sample']) / 7.68e6) < 1e-6, (first, start)
+        assert abs(first['t'] - (start + first['sample']) / RATE[prb]) < 1e-6, (first, start)
         check_page(a.path('x.html'), [json.loads(l) for l in live])
-        assert json.load(open(a.path('x.json')))['outcome'] in ('opaque', 'nothing proven')
+        judged = [json.load(open(a.path(n))) for n in ('live.json', 'x.json')]
+        assert judged[0] == judged[1] and judged[0]['outcome'] in ('opaque', 'nothing proven'), judged
 print('ok')
