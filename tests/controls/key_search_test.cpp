@@ -1,7 +1,4 @@
 // What stolen keys open and recognise of the product's own messages, and which of it is the stolen UE's own.
-#include <filesystem>
-#include <fstream>
-#include <regex>
 #include <set>
 
 #include "apps/keys/key_file.h"
@@ -9,6 +6,7 @@
 #include "security/crypto/x25519.h"
 #include "security/link.h"
 #include "tests/controls/scene.h"
+#include "tests/security/labels_in_code.h"
 
 namespace prose::apps {
 namespace {
@@ -105,17 +103,8 @@ verdict judge_of(const std::vector<frame>& frames, const std::vector<discovery_p
 }
 
 TEST(key_search, knows_every_label_of_the_product) {
-  std::set<std::string> in_code;
-  const std::regex literal("\"(LTESL/1[^\"]*)\"");
-  for (const auto& f : std::filesystem::recursive_directory_iterator(PROSE_SOURCE_DIR "/security")) {
-    if (f.path().extension() != ".h" && f.path().extension() != ".cpp") continue;
-    std::ifstream in(f.path());
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    for (std::sregex_iterator m(text.begin(), text.end(), literal), end; m != end; ++m) in_code.insert((*m)[1]);
-  }
-  in_code.erase("LTESL/1");  // the prologue
   const auto l = searched_labels();
-  EXPECT_EQ(in_code, std::set<std::string>(l.begin(), l.end()));
+  EXPECT_EQ(test::labels_in_code(), std::set<std::string>(l.begin(), l.end()));
 }
 
 // --- own links --------------------------------------------------------------------------------------------------------------

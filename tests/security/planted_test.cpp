@@ -3,13 +3,11 @@
 // product (README.md has the table), and some that must give nothing.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <regex>
 #include <set>
 
 #include "security/crypto/hash.h"
 #include "security/noise.h"
+#include "tests/security/labels_in_code.h"
 #include "tests/security/search/records.h"
 #include "tests/security/stolen_scene.h"
 
@@ -399,17 +397,8 @@ TEST(planted_kci, who_asks_john_in_peters_name_with_johns_key_cannot_read_his_an
 }
 
 TEST(derivations, every_label_in_the_code_is_in_the_search) {
-  std::set<std::string> in_code;
-  const std::regex literal("\"(LTESL/1[^\"]*)\"");
-  for (const auto& f : std::filesystem::recursive_directory_iterator(PROSE_SOURCE_DIR "/security")) {
-    if (f.path().extension() != ".h" && f.path().extension() != ".cpp") continue;
-    std::ifstream in(f.path());
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    for (std::sregex_iterator m(text.begin(), text.end(), literal), end; m != end; ++m) in_code.insert((*m)[1]);
-  }
-  in_code.erase("LTESL/1");  // the prologue
   const auto& l = searched_labels();
-  EXPECT_EQ(in_code, std::set<std::string>(l.begin(), l.end()));
+  EXPECT_EQ(labels_in_code(), std::set<std::string>(l.begin(), l.end()));
 }
 
 }  // namespace

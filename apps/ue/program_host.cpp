@@ -1,0 +1,363 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "apps/keys/key_file.h"
+#include "apps/ue/program_state.h"
+#include "common/hex.h"
+#include "security/crypto/hash.h"
+#include "security/export.h"
+
+namespace prose::apps {
+
+namespace {
+std::array<std::uint8_t, 20> address_hash(const security::public_key& k) {
+  security::crypto::digest256 d{};
+  security::crypto::digest(security::crypto::hash::sha256, {k.octets}, d);
+  std::array<std::uint8_t, 20> out{};
+  std::copy_n(d.begin(), out.size(), out.begin());
+  return out;
+}
+const char* text_of(security::role r) { return r == security::role::initiator ? "initiator" : "responder"; }
+}  // namespace
+
+void ue_program::state::add_link(event& e, const security::link_info& i) const {
+  char id[8];
+  std::snprintf(id, sizeof id, "%04x", i.kd_sess_id);
+  e.add("kd_sess_id", id).add("suite", security::name_of(i.suite_used)).add_hex("key_fingerprint", i.key_fingerprint);
+  e.add("epoch", i.epoch).add("role", text_of(i.own_role));
+  char l2[16];
+  std::snprintf(l2, sizeof l2, "%06x", i.own_l2);
+  e.add("own_l2_id", l2);
+  std::snprintf(l2, sizeof l2, "%06x", i.peer_l2);
+  e.add("peer_l2_id", l2);
+}
+
+void ue_program::state::log_keys(security::link_id link) {
+  if (keylog_fd < 0) return;
+  for (const auto& line : security::key_log_lines(sec->links(), link, security::export_permit::user_was_warned()))
+    if (logged_keys.insert(line).second) {
+      const std::string text = line + "\n";
+      if (::write(keylog_fd, text.data(), text.size()) < 0) spdlog::warn("key log: {}", std::strerror(errno));
+    }
+}
+
+result<void> ue_program::state::open_keys() {
+  const auto at = [](const std::string& where, const error& e) { return fail(where.empty() ? e.message : where + ": " + e.message); };
+  auto key = keys::read_private_key(config.private_key);
+  if (!key) return at(config.where.private_key, key.error());
+  std::optional<security::slot_t> mark;
+  if (!config.mark.empty()) {
+    auto m = keys::read_mark(config.mark);
+    if (!m) return at(config.where.mark, m.error());
+    mark = *m;
+  }
+  auto sc = config.security;
+  sc.stored_mark = mark;
+  const security::ports ports{random, dh};
+  sec = std::make_unique<security::ue_security>(sc, security::key_pair::from_private(std::move(*key), ports), ports);
+  port = std::make_unique<mac::security_adapter>(*sec);
+  port->store_marks_at_once = config.mark.empty();
+  if (!config.permissions.empty()) {
+    auto permitted = keys::read_permissions(config.permissions, dh, random);
+    if (!permitted) return at(config.where.permissions, permitted.error());
+    for (auto& p : *permitted) {
+      std::optional<security::pre_shared_key> psk;
+      if (!p.psk_path.empty()) {
+        auto k = keys::read_psk(p.psk_path);
+        if (!k) return tl::unexpected(k.error());
+        psk = std::move(*k);
+      }
+      auto id = sec->add_peer(p.name, p.key, std::move(psk));
+      if (!id) return fail(config.permissions + ": " + p.name + ": " + id.error().message);
+      index[*id] = peers.size();
+      peers.push_back(*id);
+      slot_names.push_back(p.name);
+      names[*id] = p.name;
+    }
+  }
+  if (!config.pc3.servers.empty()) {
+    // Peers whose permission may come later have their place already.
+    for (const auto& d : config.data_peers)
+      if (sec->peers().find(d.name) == nullptr) {
+        peers.push_back(0);
+        slot_names.push_back(d.name);
+      }
+    for (std::size_t i = 0; i < config.pc3.servers.size(); ++i) {
+      server_slots[peers.size()] = i;
+      peers.push_back(0);
+      slot_names.push_back("server:" + config.pc3.servers[i].client.server_name);
+    }
+    return {};
+  }
+  std::string known;
+  for (const auto& p : sec->peers().all()) known += (known.empty() ? "" : ", ") + p->name;
+  const auto unknown = [&](const std::string& where, const std::string& name) {
+    return fail(where + ": '" + name + "' is not among the permitted peers; accepted: " + (known.empty() ? "none, since nobody is permitted" : known));
+  };
+  for (const auto& d : config.data_peers)
+    if (sec->peers().find(d.name) == nullptr) return unknown(d.where, d.name);
+  for (const auto& q : config.query)
+    if (sec->peers().find(q) == nullptr) return unknown(config.where.query, q);
+  return {};
+}
+
+result<void> ue_program::state::open_data() {
+  std::vector<data_peer> list;
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    data_peer d;
+    d.name = slot_names[i];
+    for (const auto& c : config.data_peers)
+      if (c.name == d.name) d = c;
+    if (const auto s = server_slots.find(i); s != server_slots.end()) {
+      d.udp_listen = config.pc3.servers[s->second].udp_listen;
+      d.udp_forward = config.pc3.servers[s->second].udp_forward;
+    } else if (peers[i] != 0) {
+      const auto hash = address_hash(sec->peers().find(peers[i])->key);
+      if (d.ipv4.length == 0) d.ipv4 = default_ipv4(hash);
+      if (d.ipv6.length == 0) d.ipv6 = default_ipv6(hash);
+    }
+    list.push_back(std::move(d));
+  }
+  result<std::unique_ptr<data_port>> opened = open_none();
+  if (config.data == "tun") {
+    const auto hash = address_hash(sec->peers().own_public());
+    if (config.tun.ipv4.length == 0) config.tun.ipv4 = default_ipv4(hash);
+    if (config.tun.ipv6.length == 0) config.tun.ipv6 = default_ipv6(hash);
+    opened = open_tun(config.tun, std::move(list));
+    if (opened) spdlog::info("{}: {} and {}", config.tun.interface, to_string(config.tun.ipv4), to_string(config.tun.ipv6));
+  } else if (config.data == "udp") {
+    opened = open_udp(std::move(list));
+  } else if (config.data == "stdin") {
+    opened = open_lines(std::move(list), STDIN_FILENO, STDOUT_FILENO);
+  }
+  if (!opened) return tl::unexpected(opened.error());
+  data = std::move(*opened);
+  return {};
+}
+
+/// Two devices with one key take each other's link away again and again. So does one that restarts as often: a person must look.
+void ue_program::state::watch_identity(security::peer_id peer) {
+  constexpr std::int64_t within_subframes = 120'000;
+  constexpr std::size_t suspicious = 3;
+  auto& times = replaced[peer];
+  times.push_back(subframe);
+  std::erase_if(times, [&](std::int64_t t) { return t < subframe - within_subframes; });
+  if (times.size() < suspicious) return;
+  spdlog::warn("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?", name_of(peer), times.size(), within_subframes / 1000);
+  events.write(peer_event("identity_conflict", peer).add("replaced", static_cast<std::int64_t>(times.size())).add("within_s", within_subframes / 1000));
+  times.clear();
+}
+
+void ue_program::state::tell(const mac::ue_event& e) {
+  if (const auto* d = std::get_if<mac::ev_data>(&e)) {
+    auto& t = counts[d->peer];
+    t.rx_octets += d->data.size();
+    ++t.rx_sdus;
+    data->deliver(index[d->peer], d->data);
+    events.write(peer_event("data_rx", d->peer).add("bytes", static_cast<std::int64_t>(d->data.size())));
+  } else if (const auto* p = std::get_if<mac::ev_peer_discovered>(&e)) {
+    if (!present.insert(p->peer).second) return;
+    spdlog::info("{} discovered", name_of(p->peer));
+    events.write(peer_event("peer_discovered", p->peer).add("slot", p->slot).add("model", p->by_response ? "b" : "a"));
+  } else if (const auto* l = std::get_if<mac::ev_link_established>(&e)) {
+    auto ev = peer_event("link_established", l->peer);
+    add_link(ev, l->info);
+    ev.add("frames", l->frames).add("airtime_ms", l->frames).add("octets", l->octets).add("octets_on_air", l->air_octets).add("duration_ms", static_cast<std::int64_t>(l->duration_ms));
+    events.write(ev);
+    spdlog::info("link with {}: {}, fingerprint {}", name_of(l->peer), security::name_of(l->info.suite_used), to_hex(l->info.key_fingerprint));
+    log_keys(l->info.link);
+  } else if (const auto* r = std::get_if<mac::ev_rekeyed>(&e)) {
+    auto ev = peer_event("rekeyed", r->peer);
+    add_link(ev, r->info);
+    events.write(ev);
+    log_keys(r->info.link);
+  } else if (const auto* ep = std::get_if<mac::ev_epoch>(&e)) {
+    auto ev = peer_event("epoch", ep->peer);
+    if (const auto info = sec->links().info(ep->link, 0)) add_link(ev, *info);
+    events.write(ev);
+    log_keys(ep->link);
+  } else if (const auto* x = std::get_if<mac::ev_link_lost>(&e)) {
+    if (x->reason != security::lost_reason::replaced) present.erase(x->peer);
+    spdlog::info("link with {} lost: {}", name_of(x->peer), security::name_of(x->reason));
+    events.write(peer_event("link_lost", x->peer).add("reason", security::name_of(x->reason)));
+    if (x->reason == security::lost_reason::replaced) watch_identity(x->peer);
+  } else if (const auto* f = std::get_if<mac::ev_attempt_failed>(&e)) {
+    present.erase(f->peer);
+    events.write(peer_event("rejected", f->peer).add("reason", "request not answered"));
+  } else if (const auto* y = std::get_if<mac::ev_sync>(&e)) {
+    spdlog::info("synchronisation: {}, SLSSID {}", mac::name_of(y->role), y->n_sl_id);
+    events.write(make_event("sync").add("role", mac::name_of(y->role)).add("n_sl_id", y->n_sl_id));
+    if (y->timing_changed) modem->reset();
+  } else if (const auto* k = std::get_if<mac::ev_clock_refused>(&e)) {
+    spdlog::warn("the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is right "
+                 "now, restart", k->slot);
+    events.write(make_event("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
+  }
+}
+
+void ue_program::state::poll_data() {
+  const auto is_linked = [&](security::peer_id p) { return p != 0 && sec->links().link_with(p).has_value(); };
+  // A file piped in waits for the first link.
+  if (config.data == "stdin" && server_slots.empty() && std::none_of(peers.begin(), peers.end(), is_linked)) return;
+  while (true) {
+    const auto got = held ? std::exchange(held, std::nullopt) : data->poll(packet);
+    if (!got) return;
+    if (const auto server = server_slots.find(got->peer); server != server_slots.end()) {
+      if (servers->send(server->second, std::span(packet).first(got->size)))
+        events.write(make_event("data_tx").add("peer", slot_names[got->peer]).add("bytes", static_cast<std::int64_t>(got->size)));
+      continue;
+    }
+    const auto peer = peers[got->peer];
+    if (peer == 0) continue;  // not permitted now
+    // Back-pressure: what the full queue of a live link would drop stays with the host. Where there is no link nothing empties the queue, and
+    // whoever is absent must not hold up the others: send() drops it and counts.
+    if (!u->has_room(peer, got->size) && is_linked(peer)) {
+      held = got;
+      return;
+    }
+    const auto type = config.data == "tun" ? security::sdu_type::ip : security::sdu_type::non_ip;
+    if (!u->send(peer, type, std::span(packet).first(got->size))) continue;
+    auto& t = counts[peer];
+    t.tx_octets += got->size;
+    ++t.tx_sdus;
+    events.write(peer_event("data_tx", peer).add("bytes", static_cast<std::int64_t>(got->size)));
+  }
+}
+
+/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication, and few packets.
+void ue_program::state::follow_servers() {
+  for (int i = 0; i < max_server_events_per_subframe; ++i) {
+    const auto e = servers->poll();
+    if (!e) return;
+    const std::string server = "server:" + config.pc3.servers[e->server].client.server_name;
+    switch (e->what) {
+      case pc3_event::kind::permitted: {
+        const auto id = sec->add_peer(e->peer, e->key);
+        if (!id) {
+          events.write(make_event("rejected").add("peer", e->peer).add("reason", id.error().message));
+          return;
+        }
+        names[*id] = e->peer;
+        const auto slot = static_cast<std::size_t>(std::find(slot_names.begin(), slot_names.end(), e->peer) - slot_names.begin());
+        if (slot == slot_names.size()) {
+          data_peer d;
+          d.name = e->peer;
+          const auto hash = address_hash(e->key);
+          d.ipv4 = default_ipv4(hash);
+          d.ipv6 = default_ipv6(hash);
+          (void)data->add(std::move(d));
+          slot_names.push_back(e->peer);
+          peers.push_back(0);
+        }
+        peers[slot] = *id;
+        index[*id] = slot;
+        spdlog::info("{} is permitted", e->peer);
+        events.write(peer_event("peer_permitted", *id));
+        return;
+      }
+      case pc3_event::kind::withdrawn: {
+        const auto* p = sec->peers().find(e->peer);
+        if (p == nullptr) break;
+        const auto id = p->id;
+        security::actions caused;
+        u->forget(id);
+        (void)sec->remove_peer(id, static_cast<security::time_ms>(std::llround(device_time() * 1000)), caused);
+        u->apply(caused, out);
+        std::replace(peers.begin(), peers.end(), id, security::peer_id{0});
+        present.erase(id);
+        spdlog::info("{} is no longer permitted", e->peer);
+        events.write(peer_event("peer_withdrawn", id));
+        return;
+      }
+      case pc3_event::kind::session:
+        spdlog::info("session with {}, fingerprint {}", server, e->text);
+        events.write(make_event("server_session").add("server", server.substr(7)).add("key_fingerprint", e->text));
+        break;
+      case pc3_event::kind::session_lost:
+        spdlog::warn("{}", e->text);
+        events.write(make_event("server_lost").add("server", server.substr(7)).add("reason", e->text));
+        break;
+      case pc3_event::kind::refused:
+        spdlog::warn("{} says that {} has a key that is refused: {}", server, e->peer, e->text);
+        events.write(make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
+        break;
+      case pc3_event::kind::unwritten:
+        spdlog::warn("what the servers say is not on disk: {}", e->text);
+        events.write(make_event("cache_unwritten").add("reason", e->text));
+        break;
+      case pc3_event::kind::unlogged:
+        spdlog::warn("key log: {}", e->text);
+        break;
+      case pc3_event::kind::data:
+        for (const auto& [slot, n] : server_slots)
+          if (n == e->server) data->deliver(slot, e->octets);
+        events.write(make_event("data_rx").add("peer", server).add("bytes", static_cast<std::int64_t>(e->octets.size())));
+        break;
+    }
+  }
+}
+
+void ue_program::state::each_second() {
+  if (servers) {
+    if (const auto n = servers->data_dropped(); n != server_data_dropped) {
+      server_data_dropped = n;
+      events.write(make_event("server_data_dropped").add("packets", static_cast<std::int64_t>(n)));
+    }
+  }
+  const auto r = radio->counters();
+  if (r.overflows != reported.overflows || r.underflows != reported.underflows || r.lates != reported.lates) {
+    events.write(make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
+    reported = r;
+  }
+  for (std::size_t i = 0; i < rejected.size(); ++i) {
+    const auto why = static_cast<security::drop_reason>(i);
+    const auto n = sec->links().dropped(why);
+    // "Nothing new" and "not addressed" are the ordinary life of a broadcast medium.
+    if (n != rejected[i] && why != security::drop_reason::nothing_new && why != security::drop_reason::not_addressed)
+      events.write(make_event("rejected").add("reason", security::name_of(why)).add("count", n - rejected[i]));
+    rejected[i] = n;
+  }
+  if (!config.query.empty()) {
+    std::vector<security::peer_id> wanted;
+    for (const auto& q : config.query)
+      if (const auto* p = sec->peers().find(q); p != nullptr && !sec->links().link_with(p->id)) wanted.push_back(p->id);
+    if (!wanted.empty()) u->query(wanted);
+  }
+  if (!metrics) return;
+  metrics_page page;
+  const auto c = u->counters();
+  const auto m = modem->counters();
+  page.gauge("prose_device_time_seconds", "Device time", device_time());
+  page.gauge("prose_links", "Live links", static_cast<double>(sec->links().links(0).size()));
+  page.counter("prose_subframes_sent_total", "Subframes with an own transmission", c.subframes_sent);
+  page.counter("prose_discovery_sent_total", "PSDCH messages sent", c.discovery_sent);
+  page.counter("prose_discovery_heard_total", "PSDCH messages received", c.discovery_heard);
+  page.counter("prose_blocks_received_total", "PSSCH blocks with a right CRC", m.blocks_ok);
+  page.counter("prose_blocks_failed_total", "PSSCH decodings with a wrong CRC", m.blocks_failed);
+  page.counter("prose_blocks_sent_total", "Transport blocks sent", c.scheduler.blocks);
+  page.counter("prose_dropped_total", "What was dropped", c.rx.malformed_sl_sch, "reason=\"malformed_sl_sch\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.rlc.malformed, "reason=\"malformed_rlc\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.malformed_pdcp, "reason=\"malformed_pdcp\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.security_dropped, "reason=\"security\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.other_destination, "reason=\"other_destination\"");
+  page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_refused, "reason=\"queue_full\"");
+  page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_expired, "reason=\"no_link\"");
+  page.counter("prose_radio_overflows_total", "Overflows", r.overflows);
+  page.counter("prose_radio_underflows_total", "Underflows", r.underflows);
+  page.counter("prose_radio_lates_total", "Late bursts", r.lates);
+  for (const auto& [p, t] : counts) {
+    const auto label = "peer=\"" + name_of(p) + "\"";
+    page.counter("prose_data_rx_octets_total", "Octets from peers", t.rx_octets, label);
+  }
+  for (const auto& [p, t] : counts) {
+    const auto label = "peer=\"" + name_of(p) + "\"";
+    page.counter("prose_data_tx_octets_total", "Octets to peers", t.tx_octets, label);
+  }
+  metrics->publish(page.text());
+}
+
+}  // namespace prose::apps
