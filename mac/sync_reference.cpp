@@ -68,6 +68,12 @@ bool sync_reference::other_timing(const candidate& c) const {
   return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
 }
 
+// From what was drawn with the identity.
+int sync_reference::scan_jitter(int below) {
+  const std::uint32_t h = (++n_scans_ ^ mute_seed_) * 2654435761U;
+  return static_cast<int>((h >> 8) % static_cast<std::uint32_t>(below));
+}
+
 // Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the first scans come soon after a
 // change of timing. A reference is followed once it was heard several times, in a row: a scan goes on for that.
 void sync_reference::plan_scan(std::int64_t now) {
@@ -80,7 +86,7 @@ void sync_reference::plan_scan(std::int64_t now) {
   } else if (now >= next_scan_) {
     scan_from_ = now;
     scan_until_ = now + config_.scan_periods * period + 2;
-    next_scan_ = scan_until_ + scan_gap_ + static_cast<std::int64_t>(random_(random_context_) % static_cast<std::uint32_t>(scan_gap_ / 4 + 1));
+    next_scan_ = scan_until_ + scan_gap_ + scan_jitter(scan_gap_ / 4 + 1);
     scan_gap_ = std::min(2 * scan_gap_, config_.scan_every_subframes);
   }
 }
@@ -282,7 +288,7 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
   if (out.timing_changed) {
     scan_gap_ = config_.scan_periods * config_.period_subframes;
     scan_until_ = now;
-    next_scan_ = now + scan_gap_ + static_cast<std::int64_t>(random_(random_context_) % static_cast<std::uint32_t>(scan_gap_));
+    next_scan_ = now + scan_gap_ + scan_jitter(scan_gap_);
   }
   if (role_ == sync_role::reference || role_ == sync_role::follower) plan_scan(now);
   return out;

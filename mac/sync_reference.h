@@ -112,6 +112,7 @@ class sync_reference {
   bool mutes(std::int64_t local_subframe) const;
   bool other_timing(const candidate& c) const;
   void plan_scan(std::int64_t now);
+  int scan_jitter(int below);
 
   sync_config config_;
   int n_prb_;
@@ -127,6 +128,7 @@ class sync_reference {
   std::int64_t scan_from_ = 0, scan_until_ = 0;
   std::int64_t next_scan_ = 0;
   int scan_gap_ = 0;                // between the scans; doubles up to scan_every_subframes
+  std::uint32_t n_scans_ = 0;
   std::array<candidate, 16> heard_{};
   candidate current_;
 };

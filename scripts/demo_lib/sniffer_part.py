@@ -77,7 +77,7 @@ class sniffer_part:
                 opened['mary', 'john'] >= 20 and opened['john', 'peter'] == 0 and opened['unknown'] == 0 and counts['not_examined'] == 0,
                 'of %d records: Mary-John %d, John-Peter %d, others %d; John\'s requests to Mary %d; %d keys, %d trials' % (
                     counts['records'], opened['mary', 'john'], opened['john', 'peter'], opened['unknown'], opened['requests'], counts['keys_tried'], counts['trials']))
-        if not w.real_radios():
+        if not w.real_radios() and not w.options.with_function:  # with a server no stolen file names John's key
             own = collections.Counter(r['kind'] for r in report['recognised'] if r['own'])
             foreign = [r for r in report['recognised'] if not r['own']]
             w.claim('Mary\'s stolen keys recognise discovery codes of Mary and John and of nobody else', own['announcement'] >= 1 and not foreign,
