@@ -41,7 +41,7 @@ class report_page {
   /// Bounds of the page: the first and the last frames are shown, and whatever the verdict names. Which that is shows only at the end, so that many
   /// more are kept (some 300 octets each); a named one that is not gets a row that says so.
   static constexpr std::size_t shown_first = 2000, shown_last = 2000, shown_octets = 48, max_points = 3000;
-  static constexpr std::size_t default_kept = 65'536;
+  static constexpr std::size_t default_kept = 8'192;
 
   void put_evidence(std::string& out, const verdict& v) const;
   void put_constellation(std::string& out) const;
