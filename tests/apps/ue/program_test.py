@@ -128,13 +128,19 @@ def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
         wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
         for i in range(60):
             u.say('john', 'peter ' + 'p' * 1400)
-        u.say('john', 'mary past the absent')
-        wait(lambda: u.of('mary', 'data_rx'), 60)
+        # One line may be lost on the air: Mary's own 40 keep her from listening.
+        n, begun = 0, time.monotonic()
+        while not u.of('mary', 'data_rx'):
+            assert time.monotonic() < begun + 60, 'nothing for Mary behind what is for Peter'
+            u.say('john', 'mary past the absent %d' % n)
+            n += 1
+            time.sleep(0.5)
         wait(lambda: len(u.of('mary', 'data_tx')) == 40 and len(u.of('john', 'data_rx')) >= 30, 60)
         taken = len([e for e in u.of('john', 'data_tx') if e['peer'] == 'peter'])
         assert taken == 65536 // 1400, taken
         u.stop('john')
-        assert [l for l in u.stop('mary') if l.startswith('john')] == ['john past the absent']
+        got = [l for l in u.stop('mary') if l.startswith('john')]
+        assert 1 <= len(got) == len(set(got)) and set(got) <= {'john past the absent %d' % i for i in range(n)}, got
 
 
 def model_b_is_asked_for_and_silent_otherwise():
