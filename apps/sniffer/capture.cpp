@@ -75,6 +75,7 @@ result<capture> capture::make_common(phy::sample_source& source, const sample_fa
   c.config_.sync = mode_of(c.options_.sync);
   c.config_.report_failed_tbs = c.options_.report_failed_tbs;
   c.config_.pools = s.pools;
+  c.config_.unannounced = true;
   if (c.options_.sync == listen_sync::gnss) c.config_.timing.absolute_subframes = {0};
   return c;
 }

@@ -18,12 +18,13 @@ bool beyond_capacity(const carrier_config& carrier, const pssch_config& c, int t
 
 }  // namespace
 
-comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool)
+comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced)
     : carrier_(carrier),
       pool_(std::move(pool)),
       period_subframes_(pool_.config().known ? pool_.config().sc_period_subframes : longest_period_subframes),
       payload_(max_transport_block_bits) {
   for (int p = 0; p < carrier.n_prb; ++p) all_prbs_.push_back(p);
+  if (unannounced && pool_.config().known) unannounced_.emplace(carrier);
 }
 
 int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
@@ -43,6 +44,7 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
     const bool got = timing_known(sf) ? receive_scheduled(sf, buffers, g, s) : receive_searched(sf, buffers, g, s);
     if (got) received(s);
   }
+  if (signal_estimate s; unannounced_ && receive_unannounced(sf, buffers, s)) received(s);
   const auto prbs = timing_known(sf) ? pool_.pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
   if (prbs.empty()) return n_received;
   sf.statistics.pscch_candidates += prbs.size();
@@ -137,14 +139,13 @@ transport_result comm_monitor::alone(const subframe_view& sf, soft_buffers& buff
   return r;
 }
 
-void comm_monitor::report(const subframe_view& sf, const grant& g, const pssch_config& c, const transport_result& r,
-                          int transmissions, bool repetition) {
+void comm_monitor::report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions) {
   tb_event e;
   e.rx = sf.at(r.signal);
   e.prb_start = c.prb_start;
   e.n_prb = c.n_prb;
   e.tbs = c.tbs;
-  e.mcs = g.sci.mcs;
+  e.mcs = mcs;
   e.modulation_order = c.modulation_order;
   e.rv = c.rv;
   e.n_transmissions = transmissions;
@@ -153,7 +154,8 @@ void comm_monitor::report(const subframe_view& sf, const grant& g, const pssch_c
   e.crc_ok = r.crc_ok;
   const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
   if (r.crc_ok) {
-    e.repetition = recent_.seen(payload) || repetition;
+    e.repetition = recent_.seen(payload);
+    if (unannounced_) unannounced_->learn(c.n_x_id, mcs, sf.index);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;
@@ -190,8 +192,31 @@ bool comm_monitor::receive_scheduled(const subframe_view& sf, soft_buffers& buff
   }
   g.decoded = r.crc_ok;
   if (r.crc_ok) signal = r.signal;
-  report(sf, g, c, r, transmissions, false);
+  report(sf, g.sci.mcs, c, r, transmissions);
   return r.crc_ok;
+}
+
+bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& buffers, signal_estimate& signal) {
+  if (!timing_known(sf) || sf.trial || pool_.pssch_index(sf.absolute) < 0) return false;
+  unannounced_->begin_subframe();
+  for (const grant& g : grants_)
+    if (g.used)
+      if (const auto occasion = pool_.pssch_at(g.sci, sf.absolute)) unannounced_->explain(occasion->config);
+  bool any = false;
+  for (const auto& k : unannounced_->candidates(sf, pool_.pssch_prbs(), pool_.n_ssf(sf.absolute))) {
+    pssch_config c = k.config;
+    if (!sf.rx.pssch_plausible(c) || sf.rx.pssch_dmrs_metric(c) < least_metric(c)) continue;
+    for (const int rv : rv_order) {
+      c.rv = rv;
+      const transport_result r = alone(sf, buffers, c, {});
+      if (!r.crc_ok) continue;
+      if (!any || r.signal.power_db > signal.power_db) signal = r.signal;
+      any = true;
+      report(sf, k.mcs, c, r, 1);
+      break;
+    }
+  }
+  return any;
 }
 
 // Nothing known but the SCI: any later subframe may hold a transmission, with any n_ssf. Its DMRS tell; which of the four it is
@@ -249,7 +274,7 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
     if (r.crc_ok) {
       signal = r.signal;
       g.last_index = sf.index;
-      report(sf, g, c, r, transmissions, false);
+      report(sf, g.sci.mcs, c, r, transmissions);
       return true;
     }
   }

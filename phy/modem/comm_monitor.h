@@ -10,13 +10,15 @@
 #include "phy/modem/event_sink.h"
 #include "phy/modem/recent_blocks.h"
 #include "phy/modem/soft_buffers.h"
+#include "phy/modem/unannounced.h"
 #include "phy/types/comm_pool.h"
 
 namespace prose::phy {
 
 class comm_monitor {
  public:
-  comm_monitor(const carrier_config& carrier, comm_pool pool);
+  /// unannounced: also looks for PSSCH whose SCI was not received, where the pool and its timing are known.
+  comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced = false);
 
   /// Returns how many SCIs and announced PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
@@ -42,8 +44,8 @@ class comm_monitor {
   bool receive_searched(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
   transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);
   transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c, const signal_hints& hints);
-  void report(const subframe_view& sf, const grant& g, const pssch_config& c, const transport_result& r, int transmissions,
-              bool repetition);
+  bool receive_unannounced(const subframe_view& sf, soft_buffers& buffers, signal_estimate& signal);
+  void report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions);
 
   carrier_config carrier_;
   comm_pool pool_;
@@ -56,6 +58,7 @@ class comm_monitor {
   std::size_t n_failed_ = 0;
   std::int64_t failed_sample_ = -1;
   recent_blocks recent_;
+  std::optional<unannounced_search> unannounced_;
 };
 
 }  // namespace prose::phy

@@ -70,7 +70,7 @@ result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
       c.tm = carrier.tm;
       auto pool = comm_pool::make(c);
       if (!pool) return fail("pool: " + pool.error().message);
-      pools.comm.emplace_back(carrier, std::move(*pool));
+      pools.comm.emplace_back(carrier, std::move(*pool), config.unannounced);
     } else if (const auto* discovery = std::get_if<discovery_pool_config>(&known)) {
       discovery_pool_config c = *discovery;
       c.n_prb = carrier.n_prb;

@@ -53,6 +53,9 @@ struct monitor_config {
   std::vector<monitor_pool> pools;
   double max_cfo_hz = 6000.0;      ///< largest frequency offset of a transmitter, below half a subcarrier
   bool report_failed_tbs = false;  ///< also give tb events whose CRC failed (crc_ok = false)
+  /// TM1/2 with a known pool: also look for PSSCH whose SCI was not received, of groups and with an MCS heard before (NOT 3GPP: for
+  /// a receiver that wants everything, not for a UE).
+  bool unannounced = false;
 };
 
 // --- events ---------------------------------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ class comm_pool {
     const int j = pssch_index(absolute_subframe);
     return j < 0 ? -1 : j % 10;
   }
+  /// PRBs of the PSSCH pool, ascending.
+  std::span<const int> pssch_prbs() const { return pssch_prbs_; }
   /// Offsets in the period of the PSSCH pool, ascending.
   std::span<const int> pssch_subframes() const { return pssch_offsets_; }
   /// Number of subframes that a pattern uses in a period: a multiple of 4 (0: pattern reserved). They carry a quarter as many

@@ -2,8 +2,8 @@
 
 A frame is one transmission, and it counts where no other UE's transmission touches its PRBs at its time. It is decoded where the sniffer tells of it or,
 a transmission of a block that is sent several times, where the sniffer tells of the block: a receiver combines them and tells once.
-In TM1/2 a PSSCH frame is `orphaned` where each SCI that announces it was overlapped: no receiver is told where it is. `share` is of all, `announced_share`
-without those."""
+In TM1/2 a PSSCH frame is `orphaned` where each SCI that announces it was overlapped: no receiver is told where it is, and the sniffer finds it only by its
+power and DMRS. It counts like any other."""
 import collections, json
 
 CHANNELS = ('PSBCH', 'PSCCH', 'PSSCH', 'PSDCH')
@@ -102,8 +102,6 @@ def measure(sent_paths, heard_path, sc_period_ms=None):
             c['missed'].append({k: f[k] for k in ('ue', 't', 'subframe', 'prb', 'n_prb', 'hex', 'orphaned') if k in f})
     for name, c in out.items():
         c['share'] = c['decoded'] / c['counted'] if c['counted'] else None
-        announced = c['counted'] - c['orphans']
-        c['announced_share'] = (c['decoded'] - c['orphans_decoded']) / announced if announced else None
         snr = sorted(e['snr_db'] for e in heard.frames if KIND[e['event']] == name)
         c['snr_db'] = snr[len(snr) // 2] if snr else None
     return out
@@ -114,7 +112,7 @@ def describe(name, c):
     if c['counted']:
         text += ' (%.2f %%, median SNR %s dB)' % (100 * c['share'], c['snr_db'])
     if c['orphans']:
-        text += '; %.2f %% without the %d whose every SCI was overlapped' % (100 * (c['announced_share'] or 0), c['orphans'])
+        text += '; every SCI of %d was overlapped, %d of them decoded' % (c['orphans'], c['orphans_decoded'])
     if c['missed']:
         text += ', missed ' + ', '.join('%s t=%.3f PRB %d+%d%s' % (m['ue'], m['t'], m['prb'], m['n_prb'], ' (its SCI overlapped)' if m.get('orphaned') else '')
                                         for m in c['missed'][:5]) + (' ...' if len(c['missed']) > 5 else '')

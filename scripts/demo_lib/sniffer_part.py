@@ -96,8 +96,8 @@ class sniffer_part:
         if w.real_radios() or w.channel & {'eva', 'loss'}:
             print('     of what the UEs sent clear of others the sniffer decoded: ' + text, flush=True)
             return
-        w.claim('the sniffer decoded at least 99 % of what the UEs say they sent clear of others\' PRBs, on each channel (PSSCH: with an SCI that is)',
-                {'PSCCH', 'PSSCH', 'PSDCH'} <= set(used) and all(x['counted'] >= 20 and (x['announced_share'] or 0) >= decode_share.WANTED for x in used.values()), text)
+        w.claim('the sniffer decoded at least 99 % of what the UEs say they sent clear of others\' PRBs, on each channel',
+                {'PSCCH', 'PSSCH', 'PSDCH'} <= set(used) and all(x['counted'] >= 20 and x['share'] >= decode_share.WANTED for x in used.values()), text)
 
     def cross_open(self, w):
         found, problem = {}, self.cross + ' is not built'

@@ -52,6 +52,7 @@ monitor_config random_config(simulation_rng& rng) {
   if (rng.below(2) == 0)
     for (int i = 0; i < 8; ++i) c.timing.absolute_subframes.push_back(rng.below(10'240));
   c.report_failed_tbs = rng.below(2) == 0;
+  c.unannounced = rng.below(2) == 0;
   const int pool = rng.below(4);
   if (pool == 0) return c;
   if (is_v2x(c.carrier.tm)) {

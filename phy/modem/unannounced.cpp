@@ -1,0 +1,101 @@
+#include "phy/modem/unannounced.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "phy/types/tbs.h"
+
+namespace prose::phy {
+namespace {
+
+constexpr std::int64_t memory_subframes = 10240;
+/// Power over that of the neighbour or of the quietest PRB that makes an edge; a stronger step is needed than fading makes within an allocation.
+constexpr double step = 4.0;
+/// The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
+constexpr double forgetting = 1.001;
+constexpr std::size_t most_edges = 6;
+constexpr std::size_t most_candidates = 256;
+
+}  // namespace
+
+unannounced_search::unannounced_search(const carrier_config& carrier)
+    : carrier_(carrier), explained_(static_cast<std::size_t>(carrier.n_prb)), power_(static_cast<std::size_t>(carrier.n_prb)) {
+  found_.reserve(most_candidates);
+}
+
+void unannounced_search::learn(std::uint32_t n_x_id, int mcs, std::int64_t index) {
+  group* slot = &groups_[0];
+  for (group& g : groups_) {
+    if (g.mcs == mcs && g.n_x_id == n_x_id) {
+      slot = &g;
+      break;
+    }
+    if (slot->mcs >= 0 && (g.mcs < 0 || g.last_index < slot->last_index)) slot = &g;
+  }
+  *slot = {n_x_id, mcs, index};
+}
+
+void unannounced_search::begin_subframe() { std::ranges::fill(explained_, std::uint8_t{0}); }
+
+void unannounced_search::explain(const pssch_config& c) {
+  std::fill_n(explained_.begin() + c.prb_start, c.n_prb, std::uint8_t{1});
+}
+
+// In the symbols that carry PSSCH with either prefix.
+void unannounced_search::measure(const subframe_view& sf) {
+  const resource_grid& g = sf.rx.grid(0);
+  double least = 1e300;
+  for (int p = 0; p < carrier_.n_prb; ++p) {
+    double sum = 0;
+    for (int l = 1; l < g.n_symbols() - 1; ++l)
+      for (const cf32& y : g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb)) sum += std::norm(y);
+    power_[static_cast<std::size_t>(p)] = sum;
+    least = std::min(least, sum);
+  }
+  quietest_ = quietest_ == 0 ? least : std::min(least, quietest_ * forgetting);
+}
+
+std::span<const unannounced_search::candidate> unannounced_search::candidates(const subframe_view& sf, std::span<const int> pool, int n_ssf) {
+  found_.clear();
+  if (std::ranges::none_of(groups_, [&](const group& g) { return g.mcs >= 0 && sf.index - g.last_index < memory_subframes; })) return {};
+  measure(sf);
+  // Begins where power rises from the neighbour below, ends where it falls to the neighbour above; at what is explained and at a border of the pool
+  // there is no telling.
+  const double floor = std::max(step * quietest_, 1e-4 * *std::ranges::max_element(power_));
+  std::array<int, most_edges> starts{}, ends{};
+  std::size_t n_starts = 0, n_ends = 0;
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    const double here = power_[static_cast<std::size_t>(pool[i])];
+    if (explained_[static_cast<std::size_t>(pool[i])] != 0 || here < floor) continue;
+    const auto edge = [&](bool border, int neighbour) {
+      if (border || explained_[static_cast<std::size_t>(neighbour)] != 0) return true;
+      return here > step * power_[static_cast<std::size_t>(neighbour)];
+    };
+    const bool first = i == 0 || pool[i - 1] != pool[i] - 1, last = i + 1 == pool.size() || pool[i + 1] != pool[i] + 1;
+    if (n_starts < most_edges && edge(first, pool[i] - 1)) starts[n_starts++] = pool[i];
+    if (n_ends < most_edges && edge(last, pool[i] + 1)) ends[n_ends++] = pool[i] + 1;
+  }
+  for (std::size_t a = 0; a < n_starts; ++a)
+    for (std::size_t b = 0; b < n_ends; ++b) {
+      const int start = starts[a], n_prb = ends[b] - start;
+      if (n_prb < 1 || !is_235(n_prb)) continue;
+      bool free = true;
+      for (int p = start; p < ends[b]; ++p) free = free && explained_[static_cast<std::size_t>(p)] == 0;
+      if (!free) continue;
+      for (const group& g : groups_) {
+        if (g.mcs < 0 || sf.index - g.last_index >= memory_subframes || found_.size() == most_candidates) continue;
+        const auto transport = pssch_transport(carrier_.tm, g.mcs, n_prb);
+        if (!transport) continue;
+        found_.push_back({{.prb_start = start,
+                           .n_prb = n_prb,
+                           .tbs = transport->tbs,
+                           .modulation_order = transport->modulation_order,
+                           .n_x_id = g.n_x_id,
+                           .n_ssf = n_ssf},
+                          g.mcs});
+      }
+    }
+  return found_;
+}
+
+}  // namespace prose::phy

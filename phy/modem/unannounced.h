@@ -1,0 +1,49 @@
+// PSSCH of TM1/2 whose SCI was not received: where two UEs drew the same PSCCH resource neither is understood, and no receiver is told where
+// their PSSCH is. But a group that was heard before is likely to go on with its MCS, and what it sends shows as power that no SCI explains.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "phy/modem/event_sink.h"
+#include "phy/types/comm_pool.h"
+
+namespace prose::phy {
+
+class unannounced_search {
+ public:
+  explicit unannounced_search(const carrier_config& carrier);
+
+  struct candidate {
+    pssch_config config;  ///< rv is not known
+    int mcs = 0;
+  };
+
+  /// A block of this group was decoded.
+  void learn(std::uint32_t n_x_id, int mcs, std::int64_t index);
+  /// The PRBs of the subframe that grants explain.
+  void begin_subframe();
+  void explain(const pssch_config& c);
+  /// Allocations within `pool` (ascending PRBs) that the power of the subframe suggests, of each group that is known. Allocates nothing; valid until the
+  /// next call.
+  std::span<const candidate> candidates(const subframe_view& sf, std::span<const int> pool, int n_ssf);
+
+ private:
+  struct group {
+    std::uint32_t n_x_id = 0;
+    int mcs = -1;  ///< -1: free
+    std::int64_t last_index = 0;
+  };
+  void measure(const subframe_view& sf);
+
+  carrier_config carrier_;
+  std::array<group, 16> groups_{};
+  std::vector<std::uint8_t> explained_;
+  std::vector<double> power_;
+  double quietest_ = 0;  ///< of all PRBs, lately; 0: not measured yet
+  std::vector<candidate> found_;
+};
+
+}  // namespace prose::phy
