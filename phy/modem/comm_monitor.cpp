@@ -155,7 +155,7 @@ void comm_monitor::report(const subframe_view& sf, int mcs, const pssch_config& 
   const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload);
-    if (unannounced_) unannounced_->learn(c.n_x_id, mcs, sf.index);
+    if (unannounced_) unannounced_->learn(c, mcs, sf.index);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;

@@ -14,7 +14,7 @@ constexpr double step = 4.0;
 /// The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
 constexpr double forgetting = 1.001;
 constexpr std::size_t most_edges = 6;
-constexpr std::size_t most_candidates = 256;
+constexpr std::size_t most_candidates = 512;
 
 }  // namespace
 
@@ -23,16 +23,16 @@ unannounced_search::unannounced_search(const carrier_config& carrier)
   found_.reserve(most_candidates);
 }
 
-void unannounced_search::learn(std::uint32_t n_x_id, int mcs, std::int64_t index) {
+void unannounced_search::learn(const pssch_config& c, int mcs, std::int64_t index) {
   group* slot = &groups_[0];
   for (group& g : groups_) {
-    if (g.mcs == mcs && g.n_x_id == n_x_id) {
+    if (g.mcs == mcs && g.n_x_id == c.n_x_id && g.n_prb == c.n_prb) {
       slot = &g;
       break;
     }
     if (slot->mcs >= 0 && (g.mcs < 0 || g.last_index < slot->last_index)) slot = &g;
   }
-  *slot = {n_x_id, mcs, index};
+  *slot = {c.n_x_id, mcs, c.n_prb, index};
 }
 
 void unannounced_search::begin_subframe() { std::ranges::fill(explained_, std::uint8_t{0}); }
@@ -75,27 +75,33 @@ std::span<const unannounced_search::candidate> unannounced_search::candidates(co
     if (n_starts < most_edges && edge(first, pool[i] - 1)) starts[n_starts++] = pool[i];
     if (n_ends < most_edges && edge(last, pool[i] + 1)) ends[n_ends++] = pool[i] + 1;
   }
-  for (std::size_t a = 0; a < n_starts; ++a)
-    for (std::size_t b = 0; b < n_ends; ++b) {
-      const int start = starts[a], n_prb = ends[b] - start;
-      if (n_prb < 1 || !is_235(n_prb)) continue;
-      bool free = true;
-      for (int p = start; p < ends[b]; ++p) free = free && explained_[static_cast<std::size_t>(p)] == 0;
-      if (!free) continue;
-      for (const group& g : groups_) {
-        if (g.mcs < 0 || sf.index - g.last_index >= memory_subframes || found_.size() == most_candidates) continue;
-        const auto transport = pssch_transport(carrier_.tm, g.mcs, n_prb);
-        if (!transport) continue;
-        found_.push_back({{.prb_start = start,
-                           .n_prb = n_prb,
-                           .tbs = transport->tbs,
-                           .modulation_order = transport->modulation_order,
-                           .n_x_id = g.n_x_id,
-                           .n_ssf = n_ssf},
-                          g.mcs});
-      }
+  // Between two edges; and, since neighbours of like power show no edge between them, of the group's last size at one.
+  for (const group& g : groups_) {
+    if (g.mcs < 0 || sf.index - g.last_index >= memory_subframes) continue;
+    for (std::size_t a = 0; a < n_starts; ++a) {
+      for (std::size_t b = 0; b < n_ends; ++b) add(g, starts[a], ends[b] - starts[a], n_ssf);
+      if (starts[a] + g.n_prb <= pool.back() + 1) add(g, starts[a], g.n_prb, n_ssf);
     }
+    for (std::size_t b = 0; b < n_ends; ++b)
+      if (ends[b] - g.n_prb >= pool.front()) add(g, ends[b] - g.n_prb, g.n_prb, n_ssf);
+  }
   return found_;
+}
+
+void unannounced_search::add(const group& g, int start, int n_prb, int n_ssf) {
+  if (n_prb < 1 || !is_235(n_prb) || found_.size() == most_candidates) return;
+  const auto first = explained_.begin() + start;
+  if (std::any_of(first, first + n_prb, [](std::uint8_t x) { return x != 0; })) return;
+  const auto transport = pssch_transport(carrier_.tm, g.mcs, n_prb);
+  if (!transport) return;
+  const candidate c{{.prb_start = start,
+                     .n_prb = n_prb,
+                     .tbs = transport->tbs,
+                     .modulation_order = transport->modulation_order,
+                     .n_x_id = g.n_x_id,
+                     .n_ssf = n_ssf},
+                    g.mcs};
+  if (std::ranges::none_of(found_, [&](const candidate& other) { return other.mcs == c.mcs && other.config == c.config; })) found_.push_back(c);
 }
 
 }  // namespace prose::phy

@@ -22,7 +22,7 @@ class unannounced_search {
   };
 
   /// A block of this group was decoded.
-  void learn(std::uint32_t n_x_id, int mcs, std::int64_t index);
+  void learn(const pssch_config& c, int mcs, std::int64_t index);
   /// The PRBs of the subframe that grants explain.
   void begin_subframe();
   void explain(const pssch_config& c);
@@ -34,12 +34,14 @@ class unannounced_search {
   struct group {
     std::uint32_t n_x_id = 0;
     int mcs = -1;  ///< -1: free
+    int n_prb = 0;
     std::int64_t last_index = 0;
   };
   void measure(const subframe_view& sf);
+  void add(const group& g, int start, int n_prb, int n_ssf);
 
   carrier_config carrier_;
-  std::array<group, 16> groups_{};
+  std::array<group, 32> groups_{};
   std::vector<std::uint8_t> explained_;
   std::vector<double> power_;
   double quietest_ = 0;  ///< of all PRBs, lately; 0: not measured yet

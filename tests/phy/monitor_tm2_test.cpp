@@ -139,12 +139,15 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
     std::array<double, 3> cfo{real(rng, -2000, 2000), real(rng, -2000, 2000), real(rng, -2000, 2000)};
     std::set<bits_t> announced, orphaned, foreign;
     for (int period = 0; period < 3; ++period) {
-      // Side by side: each within a third of the carrier.
+      // Side by side: each within a third of the carrier; or, of the sizes they had, without a gap between the first two.
+      const bool touching = period == 1 && pick(rng, 0, 1) == 0;
       for (std::size_t u = 0; u < ue.size(); ++u) {
         const int third = n_prb / 3;
-        do length[u] = pick(rng, 3, third - 1);
-        while (!is_235(length[u]));
-        start[u] = static_cast<int>(u) * third + pick(rng, 0, third - 1 - length[u]);
+        if (!touching) {
+          do length[u] = pick(rng, 3, third - 1);
+          while (!is_235(length[u]));
+        }
+        start[u] = touching && u == 1 ? start[0] + length[0] : static_cast<int>(u) * third + pick(rng, 0, third - 1 - length[u]);
         ue[u].resource_block_assignment = static_cast<std::uint16_t>(riv_encode(n_prb, start[u], length[u]));
         ue[u].time_resource_pattern = static_cast<std::uint8_t>(pick(rng, 36, 105));  // four subframes of eight
         // In period 1 the first two say nothing; in period 2 the second is of a group that was never heard.
