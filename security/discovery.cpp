@@ -32,8 +32,8 @@ std::uint64_t discovery_engine::key_of(std::span<const std::uint8_t, discovery_o
 discovery_engine::window discovery_engine::wanted_window(const monitored& m) const {
   const slot_t t = *clock_.now();
   const std::int64_t half = m.offset ? config_.narrow_window_slots : config_.wide_window_slots;
-  const std::int64_t offset = m.offset.value_or(0);
-  return {saturating_add(t, offset - half), saturating_add(t, offset + half)};
+  const offset_range offset = m.offset.value_or(offset_range{0, 0});
+  return {saturating_add(t, offset.low - half), saturating_add(t, offset.high + half)};
 }
 
 /// Takes slots that left the window out of the table, and puts those that entered it in. Slots that were acted on or lie
@@ -186,15 +186,18 @@ std::optional<discovery_event> discovery_engine::receive(std::span<const std::ui
   return query_heard{found.peer, found.t, make_discovery(discovery_type::response, p->ours, t)};
 }
 
-void discovery_engine::learn_offset(peer_id id, std::int32_t peer_minus_own) {
+void discovery_engine::learn_offset(peer_id id, slot_t peer_slot, slot_t not_before) {
   const peer* p = peers_.find(id);
-  if (p == nullptr) return;
+  if (p == nullptr || !clock_.now()) return;
   monitored& m = monitored_[id];
   // Who was met through the wide window cannot be further off; a peer that claims so gains nothing by it.
-  const auto limit = static_cast<std::int32_t>(config_.wide_window_slots);
-  m.offset = std::clamp(peer_minus_own, -limit, limit);
-  m.offset_learnt_at = clock_.now().value_or(0);
-  if (clock_.now()) refresh(*p, m);
+  const std::int64_t limit = config_.wide_window_slots;
+  const auto minus = [&](slot_t own) { return std::clamp(std::int64_t{peer_slot} - std::int64_t{own}, -limit, limit); };
+  const offset_range now{minus(*clock_.now()), minus(not_before)};
+  // A late copy says less than what is known, and nothing against it.
+  if (!m.offset || m.offset->low < now.low || m.offset->high > now.high) m.offset = now;
+  m.offset_learnt_at = *clock_.now();
+  refresh(*p, m);
 }
 
 void discovery_engine::peer_added(peer_id id) {

@@ -80,8 +80,9 @@ class discovery_engine {
   std::optional<discovery_event> receive(std::span<const std::uint8_t, discovery_octets> pdu, time_ms now);
   drop_reason last_drop() const { return last_drop_; }
 
-  /// After a link: the peer's slot counter minus ours. Narrows the window.
-  void learn_offset(peer_id peer, std::int32_t peer_minus_own);
+  /// After a link: the peer's slot counter was `peer_slot` at a moment between our slot `not_before` and now. Narrows the window to what that leaves
+  /// open: who holds the message back makes it wider, but never such that it misses the peer.
+  void learn_offset(peer_id peer, slot_t peer_slot, slot_t not_before);
   void peer_added(peer_id peer);
   /// From now on codes no longer include the peer, and its requests meet silence.
   void peer_removed(peer_id peer);
@@ -107,8 +108,11 @@ class discovery_engine {
     slot_t to = 0;
     bool empty() const { return from > to; }
   };
+  struct offset_range {  // the peer's slot counter minus ours lies in it
+    std::int64_t low, high;
+  };
   struct monitored {
-    std::optional<std::int32_t> offset;
+    std::optional<offset_range> offset;
     slot_t offset_learnt_at = 0;
     window announcements, queries, responses;
     std::optional<slot_t> last_announcement, last_query, last_response;

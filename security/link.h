@@ -45,8 +45,8 @@ struct staged_rekey {
 generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now);
 
 struct link {
-  link(generation&& keys, peer_id with, role own, time_ms now)
-      : peer(with), own_role(own), current(std::move(keys)), created(now), last_heard(now), last_sent(now) {}
+  link(generation&& keys, peer_id with, role own, time_ms now, slot_t slot)
+      : peer(with), own_role(own), current(std::move(keys)), created(now), created_slot(slot), last_heard(now), last_sent(now) {}
 
   link_id id = 0;  // given when it is established
   peer_id peer;
@@ -66,6 +66,7 @@ struct link {
   std::vector<std::uint8_t> complete;        // initiator: to repeat; responder: the one that verified
   std::optional<complete_key> complete_key_used;
   time_ms created;
+  slot_t created_slot;                       // ours; the peer's Complete or Accept was made in no earlier one
   time_ms next_complete = 0;
   time_ms last_answer = 0;                   // responder: last DSM Command or Accept
 

@@ -79,8 +79,7 @@ bool link_engine::on_signalling(link& l, bytes_view message, time_ms now, action
   if (!h) return true;  // authentic, but from a later version of the protocol
   switch (h->type) {
     case message_type::direct_communication_accept:
-      if (const auto own = discovery_.clock().now())
-        discovery_.learn_offset(l.peer, static_cast<std::int32_t>(read_u32(message.subspan(3)) - *own));
+      discovery_.learn_offset(l.peer, read_u32(message.subspan(3)), l.created_slot);
       return true;
     case message_type::keepalive: {
       std::array<std::uint8_t, keepalive_octets> m{};

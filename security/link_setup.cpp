@@ -130,7 +130,7 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
   const auto complete = derive<complete_key>(r->secrets.kd0);
   auto l = std::make_unique<link>(
       make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), p.id, role::responder,
-      now);
+      now, discovery_.clock().now().value_or(0));
   l->setup = c;
   l->request.assign(octets.begin(), octets.end());
   l->command = std::move(r->answer);
@@ -160,7 +160,7 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
     const auto key = derive<complete_key>(secrets->kd0);
     auto l = std::make_unique<link>(
         make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), id, role::initiator,
-        now);
+        now, discovery_.clock().now().value_or(0));
     l->setup = a->context;
     l->complete.resize(complete_octets);
     write_message_header({message_type::security_mode_complete, seq}, l->complete);
@@ -198,8 +198,7 @@ drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, st
     if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status)) return drop_reason::bad_handshake;
     l->complete.assign(octets.begin(), octets.end());
     l->last_heard = now;
-    if (const auto own = discovery_.clock().now())
-      discovery_.learn_offset(id, static_cast<std::int32_t>(read_u32(bytes_view(status).subspan(1)) - *own));
+    discovery_.learn_offset(id, read_u32(bytes_view(status).subspan(1)), l->created_slot);
     establish(state, now, out);
     send_accept(*state.live, now, out);
     return took_effect;

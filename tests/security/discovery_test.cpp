@@ -103,7 +103,7 @@ TEST_F(discovery, window_is_16_slots_and_two_once_the_offset_is_known) {
     for (const auto& d : old) any = any || fresh.security->discovery().receive(d, 0).has_value();
     EXPECT_EQ(any, later == 1016);
   }
-  peter->security->discovery().learn_offset(peter->id_of(*john), 0);
+  peter->security->discovery().learn_offset(peter->id_of(*john), 1000, 1000);
   for (slot_t t = 1001; t <= 1003; ++t) at(t);
   EXPECT_TRUE(heard(*peter, old).empty()) << "three slots old, window two";
   const auto now_said = announced(*john);
@@ -113,11 +113,28 @@ TEST_F(discovery, window_is_16_slots_and_two_once_the_offset_is_known) {
 
 TEST_F(discovery, an_offset_that_a_peer_claims_moves_its_own_window_only_within_the_wide_one) {
   at(1000);
-  peter->security->discovery().learn_offset(peter->id_of(*john), 1'000'000);
+  peter->security->discovery().learn_offset(peter->id_of(*john), 1'001'000, 1000);
   const peer& j = *peter->security->peers().find(std::string_view("john"));
   EXPECT_FALSE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1'001'000)));
   EXPECT_FALSE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1019)));
   EXPECT_TRUE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1016)));
+}
+
+// Whoever holds back the message that tells the peer's slot must not make the peer unheard of.
+TEST_F(discovery, an_offset_that_came_late_leaves_the_window_open_for_what_it_may_be) {
+  at(1000), at(1010);
+  auto& d = peter->security->discovery();
+  const peer& j = *peter->security->peers().find(std::string_view("john"));
+  d.learn_offset(peter->id_of(*john), 1000, 1000);  // ten slots under way at the most: John is 0 to 10 behind
+  EXPECT_FALSE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1013)));
+  EXPECT_FALSE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 997)));
+  EXPECT_TRUE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 998)));
+  EXPECT_TRUE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1010)));
+  d.learn_offset(peter->id_of(*john), 1010, 1010);  // of a later link, at once
+  d.learn_offset(peter->id_of(*john), 1000, 1000);  // a late copy takes nothing from it
+  at(1014);
+  EXPECT_FALSE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1011)));
+  EXPECT_TRUE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1012)));
 }
 
 TEST_F(discovery, number_of_entries_does_not_tell_the_number_of_peers_and_order_changes_with_the_slot) {

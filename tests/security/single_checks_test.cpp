@@ -498,7 +498,7 @@ TEST_F(single_checks, a_query_from_beyond_the_boot_mark_is_not_answered_before_i
 
 TEST_F(single_checks, a_learnt_clock_offset_is_forgotten_after_a_long_silence) {
   auto& d = bob.security->discovery();
-  d.learn_offset(bob.id_of(alice), 0);
+  d.learn_offset(bob.id_of(alice), world.slot(), world.slot());
   const auto& keys = alice.security->peers().find(std::string_view("bob"))->ours;
   const auto from_ahead = [&] { return make_discovery(discovery_type::announcement, keys, world.slot() + 10); };
   EXPECT_FALSE(d.receive(from_ahead(), world.now)) << "outside the narrow window";
