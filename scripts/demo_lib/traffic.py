@@ -1,6 +1,8 @@
 """Traffic over the UDP sockets of prose-ue, so no privileges are needed."""
 import hashlib, os, time
 
+from .world import NAMES
+
 CHUNK = 1000
 FILE_OCTETS = 60_000
 
@@ -19,15 +21,19 @@ def ends(w, a, b):
     return tx, rx, ('127.0.0.1', w.ports[a, b]), ('127.0.0.1', w.ports[b, a])
 
 
-def settle(w, seconds=2.0):
-    """Until what was under way has come, and is thrown away."""
-    end = time.time() + seconds
-    while time.time() < end:
+def settle(w, quiet=2.0, most=60.0):
+    """Until what was under way has come, and is thrown away: nothing came, and no UE took a datagram, for `quiet` seconds."""
+    taken = lambda: [len(w.events(n, 'data_tx')) for n in NAMES]
+    last, seen, end = time.time(), taken(), time.time() + most
+    while time.time() < min(last + quiet, end):
         for s in w.sockets.values():
             s.setblocking(False)
             for _ in drain(s):
-                pass
-        time.sleep(0.05)
+                last = time.time()
+        time.sleep(0.1)
+        now = taken()
+        if now != seen:
+            last, seen = time.time(), now
 
 
 def ping(w, a, b, n=10, patience=2.0):
@@ -87,17 +93,21 @@ class file_copy:
             self.end = time.time()
 
     def listen(self):
-        """Acknowledges what has come. Of a file before this one nothing counts."""
+        """Acknowledges what has come; how much that is. Of a file before this one nothing counts."""
+        came = 0
         for m in drain(self.rx):
+            came += 1
             if m[:1] == b'D' and m[1:6] in self.sent['D']:
                 self.arrived['D'].add(m[1:6])
                 self.got[int.from_bytes(m[1:5], 'big')] = m[6:]
                 self.sent['A'].append(m[1:6])
                 self.rx.sendto(b'A' + m[1:6], self.to_a)
         for m in drain(self.tx):
+            came += 1
             if m[:1] == b'A' and m[1:6] in self.sent['D']:
                 self.arrived['A'].add(m[1:6])
                 self.acked.add(int.from_bytes(m[1:5], 'big'))
+        return came
 
     def intact(self):
         whole = b''.join(self.got.get(i, b'') for i in range(self.n))

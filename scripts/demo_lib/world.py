@@ -42,7 +42,7 @@ class world:
         self.options, self.dir = options, directory
         self.bin = os.path.join(build, 'bin')
         os.makedirs(self.path('keys'), exist_ok=True)
-        self.processes, self.claims, self.ports, self.sockets = {}, [], {}, {}
+        self.processes, self.claims, self.ports, self.sockets, self.reserved = {}, [], {}, {}, []
         self.devices = parse_devices(options.devices)
         self.env = dict(os.environ, UHD_MODULE_PATH=os.path.join(build, 'uhd_modules'))
         self.air = 'demo%d' % os.getpid()
@@ -80,9 +80,10 @@ class world:
         self.permit(public)
 
     def free_port(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(('127.0.0.1', 0))
-            return s.getsockname()[1]
+        """Kept until the UEs start, or the next socket that takes any port could be given the same."""
+        self.reserved.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.reserved[-1].bind(('127.0.0.1', 0))
+        return self.reserved[-1].getsockname()[1]
 
     def real_radios(self):
         return any('type=virtual' not in self.device(n) for n in NAMES)
@@ -148,6 +149,8 @@ class world:
             if not self.wait(lambda: 'ready' in open(self.path('air.log')).read(), 30):
                 raise RuntimeError('prose-air does not start: ' + open(self.path('air.log')).read())
         self.started = time.time()
+        for s in self.reserved:
+            s.close()
         for n in NAMES:
             self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
                            '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
@@ -182,6 +185,19 @@ class world:
         except OSError:
             pass
         return out
+
+    def air_time(self):
+        """Device time: of the last that a UE says it sent. Where the machine is too slow for the air it goes slower than the clock on the wall."""
+        last = 0.0
+        for n in NAMES:
+            try:
+                with open(self.path(n + '.sent'), 'rb') as f:
+                    f.seek(max(0, os.fstat(f.fileno()).st_size - 20_000))
+                    whole = f.read().split(b'\n')[1:-1]
+                    last = max(last, json.loads(whole[-1])['t'] if whole else 0.0)
+            except OSError:
+                pass
+        return last
 
     def wait(self, what, seconds):
         end = time.time() + seconds
