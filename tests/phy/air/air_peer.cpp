@@ -1,10 +1,12 @@
 // A scripted radio user for the process tests: receives, sends a burst every so often at exact ticks, sleeps at random, and reports a
-// hash of all it received. One JSON object on stdout at the end; "progress SECONDS" lines while it runs.
+// hash of all it received. One JSON object on stdout at the end; "progress SECONDS" lines while it runs. With --hold-at it stands still there, and
+// with it the air, until its standard input ends.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -15,14 +17,15 @@ using namespace prose::phy;
 
 int main(int argc, char** argv) {
   radio_config config;
-  double start_s = 1.0, seconds = 1.0, every_ms = 0.0, phase_ms = 0.0, lead_us = 500.0, stall_ms = 0.0;
+  double start_s = -1.0, hold_s = -1.0, seconds = 1.0, every_ms = 0.0, phase_ms = 0.0, lead_us = 500.0, stall_ms = 0.0;
   std::size_t burst = 1000, chunk = 4096;
   unsigned seed = 1;
   CLI::App app;
   app.add_option("--device", config.device_args);
   app.add_option("--rate", config.sample_rate_hz);
   app.add_option("--device-rate", config.device_rate_hz);
-  app.add_option("--start", start_s, "device time at which reception starts");
+  app.add_option("--start", start_s, "device time at which reception starts; without it: at once");
+  app.add_option("--hold-at", hold_s, "device time at which it reads no more until its standard input ends");
   app.add_option("--seconds", seconds);
   app.add_option("--every-ms", every_ms, "a burst every so often; 0: none");
   app.add_option("--phase-ms", phase_ms);
@@ -41,8 +44,9 @@ int main(int argc, char** argv) {
   radio& r = **opened;
   const double rate = config.sample_rate_hz;
   const auto ticks = [&](double s) { return static_cast<std::int64_t>(std::llround(s * rate)); };
-  const std::int64_t start = ticks(start_s);
-  if (const auto s = r.start(start); !s) return failed(s.error());
+  const auto started = r.start(start_s < 0 ? std::nullopt : std::optional(ticks(start_s)));
+  if (!started) return failed(started.error());
+  const std::int64_t start = *started;
   std::printf("ready\n");
   std::fflush(stdout);
 
@@ -67,6 +71,12 @@ int main(int argc, char** argv) {
       energy += std::norm(in[i]);
     }
     position = got->first_tick + static_cast<std::int64_t>(got->n_samples);
+    if (hold_s >= 0 && position >= ticks(hold_s)) {
+      std::printf("holds\n");
+      std::fflush(stdout);
+      while (std::getchar() != EOF) continue;
+      hold_s = -1;
+    }
     if (stall_ms > 0 && random() % 8 == 0)
       std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<unsigned>(stall_ms * 1000 + 1)));
     // The law under test: what is at least `lead` after the last sample read is never late.

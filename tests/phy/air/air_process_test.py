@@ -1,10 +1,11 @@
 """Airs whose users stall, die and disagree. usage: air_process_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
 import json, os, signal, subprocess, tempfile, time
 
-from air_harness import BIN, ENV, Air, main, peer, result, run, wait_line
+from air_harness import BIN, ENV, Air, Together, keeps, lines, main, peer, result, run, wait_line
 
 SCENE = """
 seed: 7
+stall_ms: 60000
 default: {gain_db: -6, cfo_hz: 130}
 nodes: {"*": {noise_dbfs: -50}}
 pairs:
@@ -13,22 +14,23 @@ pairs:
 """
 
 
-def three(air, *more):
-    common = ["--rate", 1.92e6, "--start", 1.5, "--every-ms", 7, *more]
-    return [peer(air.device(n), *common, "--phase-ms", i, "--seed", i + 1, "--chunk", 500 + 700 * i) for i, n in enumerate(("mary", "john", "peter"))]
+def three(start, air, *more):
+    common = ["--rate", 1.92e6, "--every-ms", 7, *more]
+    return [start(air.device(n), *common, "--phase-ms", i, "--seed", i + 1, "--chunk", 500 + 700 * i) for i, n in enumerate(("mary", "john", "peter"))]
 
 
 def never_late_despite_stalls_and_runs_repeat():
     """TX at least `lead` ahead is never late with random stalls of 0-20 ms in each process; two runs are sample for sample the same."""
-    runs = []
-    for _ in range(2):
-        with Air(SCENE, "max") as air:
-            runs.append([result(p) for p in three(air, "--seconds", 0.6, "--stall-ms", 20)])
+    def once(scene, *more):
+        with Air(scene, "max") as air:
+            with Together(air) as t:
+                users = three(t.start, air, "--seconds", 0.6, *more)
+            return [result(p) for p in users]
+    runs = [once(SCENE, "--stall-ms", 20) for _ in range(2)]
     for a, b in zip(*runs):
         assert a["bursts"] > 50 and a["lates"] == 0 and a["overflows"] == 0 and a["underflows"] == 0 and a["gaps"] == 0, a
         assert a["energy"] > 0 and a["hash"] == b["hash"], (a, b)
-    with Air(SCENE.replace("seed: 7", "seed: 8"), "max") as air:
-        other = [result(p) for p in three(air, "--seconds", 0.6)]
+    other = once(SCENE.replace("seed: 7", "seed: 8"))
     assert all(a["hash"] != b["hash"] for a, b in zip(runs[0], other)), "another seed, the same noise"
 
 
@@ -36,58 +38,83 @@ def chunks_do_not_change_samples():
     hashes = set()
     for chunk in (333, 8192):
         with Air(SCENE, "max") as air:
-            r = [peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 0.2, "--every-ms", 5, "--chunk", 500),
-                 peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 0.2, "--chunk", chunk)]
-            hashes.add(result(r[1])["hash"])
-            result(r[0])
+            with Together(air) as t:
+                mary = t.start(air.device("mary"), "--rate", 1.92e6, "--seconds", 0.2, "--every-ms", 5, "--chunk", 500)
+                john = t.start(air.device("john"), "--rate", 1.92e6, "--seconds", 0.2, "--chunk", chunk)
+            hashes.add(result(john)["hash"])
+            result(mary)
     assert len(hashes) == 1
 
 
-def goes_on(p, within=2.0):
-    t = time.monotonic()
-    for _ in range(3):
+def position(p):
+    """Where a user was last that does no more: what it has said."""
+    os.set_blocking(p.stdout.fileno(), False)
+    try:
+        for _ in lines(p):
+            pass
+    except (BlockingIOError, TypeError):  # there is no more now
+        pass
+    os.set_blocking(p.stdout.fileno(), True)
+    return p.at
+
+
+def goes_on(p, past, since, within=2.0):
+    """It gets further than it could have with those who were last at `past`."""
+    while p.at < past + 0.3:
         wait_line(p, "progress")
-    assert time.monotonic() - t < within + 0.5, "stood still"
+    keeps(within + 0.5, time.monotonic() - since, "stood still")
 
 
 def killed_users():
     """SIGKILL of a receiver, then of a transmitter in the middle of its bursts: the third one goes on within 2 s."""
     with Air(SCENE) as air:
-        mary, john, peter = three(air, "--seconds", 30, "--burst", 10000)
+        mary, john, peter = three(peer, air, "--seconds", 300, "--burst", 10000)
         for p in (mary, john, peter):
             wait_line(p, "progress")
-        mary.kill()
-        goes_on(john)
-        goes_on(peter)
-        peter.kill()
-        goes_on(john)
+
+        def kill(p):
+            since = time.monotonic()
+            p.kill()
+            p.wait()
+            return position(p), since
+        gone = kill(mary)
+        goes_on(john, *gone)
+        goes_on(peter, *gone)
+        goes_on(john, *kill(peter))
         # The name is free again at once.
-        back = peer(air.device("mary"), "--rate", 1.92e6, "--start", 6, "--seconds", 0.2)
-        result(back)
+        result(peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 0.2))
         john.kill()
 
 
 def killed_in_mid_burst():
     """The fault plan kills the process inside send(), half of the burst written."""
-    with Air("faults: [{node: mary, kind: kill, after_s: 0.05}]") as air:
-        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 20, "--every-ms", 5, "--burst", 5000)
-        john = peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 1.5)
+    with Air("stall_ms: 60000\nfaults: [{node: mary, kind: kill, after_s: 0.05}]", "max") as air:
+        with Together(air) as t:
+            mary = t.start(air.device("mary"), "--rate", 1.92e6, "--seconds", 20, "--every-ms", 5, "--burst", 5000)
+            john = t.start(air.device("john"), "--rate", 1.92e6, "--seconds", 1.5)
         r = result(john)
-        assert mary.wait(5) == -signal.SIGKILL
+        assert mary.wait(20) == -signal.SIGKILL
         assert r["energy"] > 0 and r["gaps"] == 0, r
         mary.communicate()
+
+
+def stop(p):
+    """SIGSTOP; where it stands, and since when."""
+    since = time.monotonic()
+    p.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, p.pid, os.WSTOPPED | os.WNOWAIT)
+    return position(p), since
 
 
 def stopped_receiver():
     """A stopped process is left behind by the watchdog, and hears of its overflow when it goes on."""
     with Air("stall_ms: 400") as air:
-        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 3)
-        john = peer(air.device("john"), "--rate", 1.92e6, "--start", 1, "--seconds", 3)
-        wait_line(mary, "progress")
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 3)
+        john = peer(air.device("john"), "--rate", 1.92e6, "--seconds", 6)
         wait_line(john, "progress")
-        mary.send_signal(signal.SIGSTOP)
-        time.sleep(0.05)
-        goes_on(john)
+        wait_line(mary, "progress")
+        stood = stop(mary)
+        goes_on(john, *stood)
         mary.send_signal(signal.SIGCONT)
         assert result(mary)["overflows"] >= 1
         assert result(john)["overflows"] == 0
@@ -96,14 +123,13 @@ def stopped_receiver():
 def several_stopped_at_once():
     """Two stopped processes hold the third one for one stall time, not for one each."""
     with Air("stall_ms: 1500") as air:
-        mary, john, peter = three(air, "--seconds", 30)
+        mary, john, peter = three(peer, air, "--seconds", 300)
         for p in (mary, john, peter):
             wait_line(p, "progress")
-        mary.send_signal(signal.SIGSTOP)
+        at, since = stop(mary)
         time.sleep(0.1)  # so that the two do not stand at one limit
-        peter.send_signal(signal.SIGSTOP)
-        time.sleep(0.05)
-        goes_on(john, within=2.2)
+        at = max(at, stop(peter)[0])
+        goes_on(john, at, since, within=2.3)
         for p in (mary, john, peter):
             p.kill()
 
@@ -125,9 +151,11 @@ def killed_hub_ends_who_polls_the_time():
     air.p.kill()
     t = time.monotonic()
     _, err = p.communicate(timeout=10)
-    assert p.returncode == 1 and "has ended" in err and time.monotonic() - t < 2.0, err
+    took = time.monotonic() - t
+    assert p.returncode == 1 and "has ended" in err, err
     air.p.wait()
     os.unlink("/dev/shm/prose-air-" + air.name)
+    keeps(2.0, took, "its end")
 
 
 def the_rate_changes_while_streaming():
@@ -148,7 +176,7 @@ for rate in (1e6, 2e6, 0.5e6):
 print([round((b - a) * 1e6) for a, b in zip(stamps, stamps[1:])])
 rx.issue_stream_cmd(uhd.types.StreamCMD(uhd.types.StreamMode.stop_cont))
 u.set_tx_rate(1e6)
-start = u.get_time_now() + 0.5
+start = u.get_time_now() + 1.0
 md = uhd.types.TXMetadata()
 md.start_of_burst, md.has_time_spec, md.time_spec = True, True, start
 assert tx.send(buffer, md) == 1000
@@ -158,7 +186,7 @@ assert tx.send(buffer, md) == 1000
 md.end_of_burst = True
 tx.send(numpy.zeros((1, 0), dtype=numpy.complex64), md)
 ends, m = [], uhd.types.TXAsyncMetadata()
-while tx.recv_async_msg(m, 1.0): ends.append(round((m.time_spec.get_real_secs() - start.get_real_secs()) * 1e6))
+while tx.recv_async_msg(m, 3.0): ends.append(round((m.time_spec.get_real_secs() - start.get_real_secs()) * 1e6))
 print(ends)
 """)
         out, err = p.communicate(timeout=60)
@@ -172,21 +200,24 @@ print(ends)
 def speed_paces():
     for speed in (0.5, 2, 8):
         with Air(speed=str(speed)) as air:
-            p = uhd_python(air, "a, x = time.monotonic(), u.get_time_now()\ntime.sleep(1.5)\nb, y = time.monotonic(), u.get_time_now()\n"
-                                "print((y - x).get_real_secs() / (b - a))\n")
+            # Each reading of the device's time lies somewhere between two of the clock.
+            p = uhd_python(air, "t = time.monotonic\na, x, b = t(), u.get_time_now(), t()\ntime.sleep(1.5)\nc, y, d = t(), u.get_time_now(), t()\n"
+                                "print((y - x).get_real_secs(), c - b, d - a)\n")
             out, err = p.communicate(timeout=60)
-            assert p.returncode == 0 and 0.9 * speed < float(out) < 1.1 * speed, (speed, out, err)
+            assert p.returncode == 0, err
+            passed, least, most = map(float, out.split())
+            assert 0.9 * speed * least < passed < 1.1 * speed * most, (speed, out)
     with Air(speed="max") as air:
         t = time.monotonic()
-        result(peer(air.device("mary"), "--rate", 0.2e6, "--start", 1, "--seconds", 20))
-        assert time.monotonic() - t < 10, "max is no faster than twice real time"
+        result(peer(air.device("mary"), "--rate", 0.2e6, "--seconds", 20))
+        keeps(10, time.monotonic() - t, "max is no faster than twice real time")
 
 
 def killed_hub():
     """Every user ends with a clear error within 2 s; the name can be used again."""
     for how in (signal.SIGKILL, signal.SIGINT):
         air = Air(SCENE)
-        users = three(air, "--seconds", 30)
+        users = three(peer, air, "--seconds", 300)
         for p in users:
             wait_line(p, "progress")
         air.p.send_signal(how)
@@ -194,37 +225,38 @@ def killed_hub():
         for p in users:
             out, err = p.communicate(timeout=10)
             assert p.returncode == 1 and "has ended" in err and err.count("\n") == 1, (p.returncode, err)
-        assert time.monotonic() - t < 2.0
-        air.p.wait(5)
+        took = time.monotonic() - t
+        air.p.wait(20)
         again = subprocess.Popen([BIN + "/prose-air", "--air", air.name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
         assert "ready" in again.stdout.readline()
         again.terminate()
-        assert again.wait(5) == 0
+        assert again.wait(20) == 0
+        keeps(2.0, took, "their end")
     # By the fault plan.
     air = Air("faults: [{kind: kill_hub, after_s: 0.3}]")
-    assert air.p.wait(5) == -signal.SIGKILL
+    assert air.p.wait(20) == -signal.SIGKILL
     os.unlink("/dev/shm/prose-air-" + air.name)  # a killed hub leaves it; the next one of that name would take it over
 
 
 def late_joiner_and_late_hub():
     with Air() as air:
-        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 2.5, "--every-ms", 5)
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 300, "--every-ms", 5)
         wait_line(mary, "progress")
-        assert result(peer(air.device("john"), "--rate", 1.92e6, "--start", 2.5, "--seconds", 0.3))["energy"] > 0
-        result(mary)
+        assert result(peer(air.device("john"), "--rate", 1.92e6, "--seconds", 0.3))["energy"] > 0
+        mary.kill()
     # A device that is started first waits for the hub.
     name = f"late{os.getpid()}"
-    early = peer(f"type=virtual,name=mary,air={name}", "--rate", 1.92e6, "--start", 1, "--seconds", 0.1)
+    early = peer(f"type=virtual,name=mary,air={name}", "--rate", 1.92e6, "--seconds", 0.1)
     time.sleep(0.7)
     hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
     result(early)
     hub.terminate()
-    hub.wait(5)
+    hub.wait(20)
 
 
 def one_name_one_device():
     with Air() as air:
-        mary = peer(air.device("mary"), "--rate", 1.92e6, "--start", 1, "--seconds", 2)
+        mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 300)
         wait_line(mary, "ready")
         second = peer(air.device("mary"), "--rate", 1.92e6)
         _, err = second.communicate(timeout=20)
@@ -240,14 +272,16 @@ def events_of_the_hub():
         hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off", "--events", f.name], stdout=subprocess.PIPE, text=True)
         assert "ready" in hub.stdout.readline()
         device = f"type=virtual,name=mary,air={name}"
-        result(peer(device, "--rate", 1.92e6, "--start", 1, "--seconds", 0.1))
-        mary = peer(device, "--rate", 1.92e6, "--start", 2, "--seconds", 20)
+        result(peer(device, "--rate", 1.92e6, "--seconds", 0.1))
+        mary = peer(device, "--rate", 1.92e6, "--seconds", 300)
         wait_line(mary, "progress")
         mary.kill()
         mary.communicate()
-        time.sleep(0.3)
+        end = time.monotonic() + 20
+        while "node_died" not in open(f.name).read() and time.monotonic() < end:
+            time.sleep(0.05)
         hub.send_signal(signal.SIGINT)
-        assert hub.wait(5) == 0
+        assert hub.wait(20) == 0
         events = [json.loads(line) for line in f]
     assert [e["event"] for e in events] == ["ready", "node_joined", "node_left", "node_joined", "node_died", "ended"], events
     assert all(isinstance(e["t"], float) for e in events) and events[0]["air"] == name and events[1]["node"] == "mary"
