@@ -13,6 +13,7 @@
 namespace prose::apps {
 
 namespace {
+constexpr std::int64_t start_ahead_subframes = 200;  // a busy host may not miss the start of its own reception
 constexpr std::int64_t goodbye_subframes = 300;  // for releases and answers to them to get out: more than one SC period
 constexpr std::int64_t longest_goodbye_subframes = 2500;  // while a release is repeated
 }  // namespace
@@ -210,7 +211,7 @@ result<void> ue_program::run() {
   s.rate = s.modem->carrier().sample_rate_hz();
   const auto now = s.radio->now_tick();
   if (!now) return tl::unexpected(now.error());
-  const std::int64_t begin = (*now / s.spsf + 30) * s.spsf;
+  const std::int64_t begin = (*now / s.spsf + start_ahead_subframes) * s.spsf;
   const auto started = s.radio->start(begin);
   if (!started) return tl::unexpected(started.error());
   s.subframe = (*started + s.spsf - 1) / s.spsf;

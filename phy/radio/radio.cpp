@@ -15,7 +15,7 @@
 namespace prose::phy {
 namespace {
 
-constexpr double start_ahead_s = 0.05;        // a timed start lets the antennas of one device begin together
+constexpr double start_ahead_s = 0.2;         // a timed start lets the antennas of one device begin together; a busy host must not miss it
 constexpr double recv_slice_s = 0.1;
 constexpr std::size_t max_antennas = 4;
 constexpr std::size_t most_events = 4096;

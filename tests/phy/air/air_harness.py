@@ -13,9 +13,11 @@ class Air:
         _count += 1
         self.name = f"t{os.getpid()}_{_count}"
         self.log = tempfile.TemporaryFile(mode="w+")
+        self.events = tempfile.NamedTemporaryFile("r", suffix=".jsonl")
         with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as f:
             f.write(yaml + "\n")
-        self.p = subprocess.Popen([BIN + "/prose-air", "--config", f.name, "--air", self.name, "--speed", speed, "--log-level", "warn"],
+        self.p = subprocess.Popen([BIN + "/prose-air", "--config", f.name, "--air", self.name, "--speed", speed, "--log-level", "warn",
+                                   "--events", self.events.name],
                                   stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.p.stdout.readline().strip()
         os.unlink(f.name)
@@ -28,6 +30,13 @@ class Air:
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGINT)
         self.p.wait(10)
+
+    def until_joined(self, name, seconds=60):
+        """How long a program takes to load UHD and to open its device is the machine's affair."""
+        end = time.monotonic() + seconds
+        while not any('"node_joined"' in line and f'"{name}"' in line for line in open(self.events.name)):
+            assert time.monotonic() < end, f"{name} is not on the air within {seconds} s"
+            time.sleep(0.02)
 
     def device(self, name):
         return f"type=virtual,name={name},air={self.name}"

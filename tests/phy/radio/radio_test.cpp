@@ -32,6 +32,10 @@ std::unique_ptr<radio> open_radio(const radio_config& c) {
   return r ? std::move(*r) : nullptr;
 }
 
+// Until a receiver has begun the air's time goes with the wall's: so far ahead may what is agreed on one thread be asked for on a busy machine.
+constexpr double start_ahead_s = 0.5;
+std::int64_t ahead_of(const radio& r) { return r.now_tick().value() + static_cast<std::int64_t>(start_ahead_s * r.sample_rate_hz()); }
+
 // Reads [first, first + n) in chunks and keeps it.
 std::vector<cf32> capture(radio& r, std::int64_t first, std::size_t n, std::size_t chunk) {
   std::vector<cf32> all(n);
@@ -63,7 +67,7 @@ TEST(radio, burst_at_tick_n_is_at_sample_n_in_every_receiver) {
       const auto a = open_radio(config_of(hub.device("john"), rate));
       const auto b = open_radio(config_of(hub.device("peter"), rate));
       ASSERT_TRUE(tx && a && b);
-      const std::int64_t start = tx->now_tick().value() / 1000 * 1000 + static_cast<std::int64_t>(rate / 4);
+      const std::int64_t start = tx->now_tick().value() / 1000 * 1000 + static_cast<std::int64_t>(start_ahead_s * rate);
       const std::int64_t n_burst = start + 3210;
       const auto burst = ramp(1777);
       ASSERT_TRUE(tx->transmit(n_burst, burst));
@@ -89,7 +93,7 @@ TEST(radio, late_burst_is_dropped_and_counted_never_sent) {
   ASSERT_TRUE(tx && rx);
   ASSERT_TRUE(tx->transmit(tx->now_tick().value() - 1000, ramp(500)));
   double energy = 0;
-  for (const cf32 v : capture(*rx, rx->now_tick().value() + 200000, 20000, 1000)) energy += std::norm(v);
+  for (const cf32 v : capture(*rx, ahead_of(*rx), 20000, 1000)) energy += std::norm(v);
   EXPECT_EQ(energy, 0.0);
   const auto c = tx->counters();
   EXPECT_EQ(c.lates, 1U);
@@ -116,7 +120,7 @@ TEST(radio, tuning_decides_who_hears_whom) {
   const auto john = open_radio(cj);
   const auto peter = open_radio(cp);
   ASSERT_TRUE(mary && john && peter);
-  const std::int64_t start = mary->now_tick().value() + 400000;
+  const std::int64_t start = ahead_of(*mary);
   ASSERT_TRUE(mary->transmit(start + 100, ramp(500)));
   std::vector<cf32> at_peter;
   std::thread other([&] { at_peter = capture(*peter, start, 1000, 1000); });
@@ -140,7 +144,7 @@ TEST(radio, gains_and_path_gain_scale) {
   const auto mary = open_radio(cm);
   const auto john = open_radio(cj);
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick().value() + 400000;
+  const std::int64_t start = ahead_of(*mary);
   ASSERT_TRUE(mary->transmit(start, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
   const auto got = capture(*john, start, 1000, 1000);
   EXPECT_NEAR(got[500].real(), 0.5 * std::pow(10.0, -4.0 / 20), 2e-3);
@@ -152,7 +156,7 @@ TEST(radio, own_bursts_and_the_turnaround_are_blanked) {
   c.turnaround_s = 300e-6;
   const auto r = open_radio(c);
   ASSERT_TRUE(r);
-  const std::int64_t start = r->now_tick().value() + 400000;
+  const std::int64_t start = ahead_of(*r);
   ASSERT_TRUE(r->transmit(start + 1000, ramp(500)));
   const auto got = capture(*r, start, 4000, 1000);
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -176,7 +180,7 @@ faults:
   const auto mary = open_radio(config_of(hub.device("mary"), 1.92e6));
   const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick().value() + 400000;
+  const std::int64_t start = ahead_of(*mary);
   for (const int at : {0, 30000, 60000}) ASSERT_TRUE(mary->transmit(start + at, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
   ASSERT_TRUE(john->start(start));
   std::vector<cf32> in(1000);
@@ -223,45 +227,51 @@ void read_on(radio& r, std::size_t n, heard& h) {
 
 // While the thread waits at one device nobody reads the other; neither may hold the other up. Nothing is late that is sent a lead after
 // what was last read.
-TEST(radio, one_thread_serves_two_devices_in_turn) {
+void serve_two_in_turn(const char* speed, std::size_t chunk, double& took) {
   constexpr double rate = 1.92e6;
+  const hub_process hub("", speed);
+  std::array<std::unique_ptr<radio>, 2> r;
+  for (std::size_t k = 0; k < 2; ++k) {
+    auto c = config_of(hub.device(k == 0 ? "mary" : "john"), rate);
+    c.blank_own_bursts = false;
+    r[k] = open_radio(c);
+    ASSERT_TRUE(r[k]);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const std::int64_t start = ahead_of(*r[0]);
+  for (auto& one : r) ASSERT_TRUE(one->start(start));
+  std::array<heard, 2> h;
+  const auto burst = ramp(300);
+  std::vector<std::int64_t> sent;
+  constexpr std::size_t total = 384000;
+  for (std::size_t at = 0; at < total; at += chunk) {
+    for (std::size_t k = 0; k < 2; ++k) read_on(*r[k], chunk, h[k]);
+    const auto when = static_cast<std::int64_t>(at + chunk) + 960;
+    const auto& from = r[(at / chunk) % 2];
+    if (when + 300 > static_cast<std::int64_t>(total)) continue;
+    const auto t = from->transmit(start + when, burst);
+    ASSERT_TRUE(t && *t == transmit_status::sent);
+    sent.push_back(when);
+  }
+  took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() - start_ahead_s;
+  EXPECT_FALSE(sent.empty());
+  for (std::size_t k = 0; k < 2; ++k) {
+    EXPECT_EQ(h[k].gaps, 0) << chunk;
+    const auto c = r[k]->counters();
+    EXPECT_EQ(c.overflows + c.underflows + c.lates, 0U) << chunk;
+    for (std::size_t i = k; i < sent.size(); i += 2)  // those of the other one
+      for (std::size_t n = 0; n < burst.size(); ++n)
+        ASSERT_LT(std::abs(h[1 - k].samples[static_cast<std::size_t>(sent[i]) + n] - burst[n]), 2e-3F) << "chunk " << chunk << " burst " << i;
+  }
+}
+
+TEST(radio, one_thread_serves_two_devices_in_turn) {
   for (const char* speed : {"max", "1"}) {
     for (const std::size_t chunk : {std::size_t{480}, std::size_t{1920}, std::size_t{19200}, std::size_t{96000}}) {
-      const hub_process hub("", speed);
-      std::array<std::unique_ptr<radio>, 2> r;
-      for (std::size_t k = 0; k < 2; ++k) {
-        auto c = config_of(hub.device(k == 0 ? "mary" : "john"), rate);
-        c.blank_own_bursts = false;
-        r[k] = open_radio(c);
-        ASSERT_TRUE(r[k]);
-      }
-      const auto began = std::chrono::steady_clock::now();
-      const std::int64_t start = r[0]->now_tick().value() + 200000;
-      for (auto& one : r) ASSERT_TRUE(one->start(start));
-      std::array<heard, 2> h;
-      const auto burst = ramp(300);
-      std::vector<std::int64_t> sent;
-      constexpr std::size_t total = 384000;
-      for (std::size_t at = 0; at < total; at += chunk) {
-        for (std::size_t k = 0; k < 2; ++k) read_on(*r[k], chunk, h[k]);
-        const auto when = static_cast<std::int64_t>(at + chunk) + 960;
-        const auto& from = r[(at / chunk) % 2];
-        if (when + 300 > static_cast<std::int64_t>(total)) continue;
-        const auto t = from->transmit(start + when, burst);
-        ASSERT_TRUE(t && *t == transmit_status::sent);
-        sent.push_back(when);
-      }
-      const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+      // A busy machine stands still by itself once in a while; two devices that hold each other up do each time.
+      double took = 0;
+      for (int tries = 0; tries == 0 || (tries < 3 && took >= 2.0); ++tries) serve_two_in_turn(speed, chunk, took);
       EXPECT_LT(took, 2.0) << "chunk " << chunk << " speed " << speed;  // 0.3 s of air
-      EXPECT_FALSE(sent.empty());
-      for (std::size_t k = 0; k < 2; ++k) {
-        EXPECT_EQ(h[k].gaps, 0) << chunk;
-        const auto c = r[k]->counters();
-        EXPECT_EQ(c.overflows + c.underflows + c.lates, 0U) << chunk;
-        for (std::size_t i = k; i < sent.size(); i += 2)  // those of the other one
-          for (std::size_t n = 0; n < burst.size(); ++n)
-            ASSERT_LT(std::abs(h[1 - k].samples[static_cast<std::size_t>(sent[i]) + n] - burst[n]), 2e-3F) << "chunk " << chunk << " burst " << i;
-      }
     }
   }
 }
@@ -272,7 +282,7 @@ TEST(radio, a_device_that_its_thread_neglects_overflows) {
   const auto mary = open_radio(config_of(hub.device("mary"), 1.92e6));
   const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(mary && john);
-  const std::int64_t start = mary->now_tick().value() + 200000;
+  const std::int64_t start = ahead_of(*mary);
   ASSERT_TRUE(mary->start(start) && john->start(start));
   heard at_mary, at_john;
   read_on(*mary, 1000000, at_mary);
@@ -319,7 +329,7 @@ TEST(radio, resamples_where_the_device_gives_another_rate) {
   const auto john = open_radio(cj);
   const auto peter = open_radio(config_of(hub.device("peter"), 23.04e6));  // no bridge: the air's own interpolation
   ASSERT_TRUE(mary && john && peter);
-  const std::int64_t start = (mary->now_tick().value() / 23040 + 100) * 23040;
+  const std::int64_t start = ahead_of(*mary) / 23040 * 23040;
   // A band-limited pulse whose middle is known.
   std::vector<cf32> pulse(2001);
   for (int i = 0; i < 2001; ++i) {
@@ -391,7 +401,7 @@ TEST(radio, an_empty_last_piece_ends_the_burst) {
   const hub_process hub("", "1");
   const auto r = open_radio(config_of(hub.device("mary"), 1.92e6));
   ASSERT_TRUE(r);
-  ASSERT_TRUE(r->transmit(r->now_tick().value() + 400000, ramp(1000), burst_piece::first));
+  ASSERT_TRUE(r->transmit(ahead_of(*r), ramp(1000), burst_piece::first));
   ASSERT_TRUE(r->transmit(0, {}, burst_piece::last));
   for (int i = 0; i < 500 && r->counters().bursts_done == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(r->counters().bursts_sent, 1U);
@@ -406,7 +416,9 @@ TEST(radio, device_time_starts_at_the_pps_when_locked) {
   const auto g = open_radio(c);
   const auto plain = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(g && plain);
-  EXPECT_NEAR(static_cast<double>(g->now_tick().value()), static_cast<double>(plain->now_tick().value()), 1.92e6 * 0.05);
+  const auto before = plain->now_tick().value(), with_gpsdo = g->now_tick().value(), after = plain->now_tick().value();
+  EXPECT_GE(static_cast<double>(with_gpsdo), static_cast<double>(before) - 1.92e6 * 0.05);
+  EXPECT_LE(static_cast<double>(with_gpsdo), static_cast<double>(after) + 1.92e6 * 0.05);
   c = config_of(hub.device("peter"), 1.92e6);
   c.clock_source = c.time_source = "external";
   const auto e = open_radio(c);
