@@ -18,10 +18,19 @@ def path(name):
 def frames(events, key, keep=lambda e: True):
     out = []
     for line in open(events):
+        if not line.endswith("\n"):
+            continue  # being written
         e = json.loads(line)
         if e["event"] in ("mib_sl", "sci", "tb", "discovery") and e.get("crc_ok") is not False and keep(e):
             out.append((e["event"], e[key], e["hex"]))
     return sorted(out)
+
+
+def give_time(condition, seconds=60):
+    """The sniffer works through what it has queued: how long that takes is the machine's affair. Whether it was enough is judged after it."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def sniff(meta, arguments):
@@ -59,47 +68,53 @@ def own_recording_replayed_over_the_air():
         r = subprocess.run([BIN + "/prose-iq", "replay", f"{DATA}/{name}", "--device", air.device("play"), "--start", f"{start:.9f}"], env=ENV, capture_output=True, text=True,
                            timeout=60)
         assert r.returncode == 0, r.stderr
-        time.sleep(2.5)  # the sniffer works through what it has queued
+        heard = lambda: sorted({(e, h) for e, _, h in frames(path("r"), "t")})
+        give_time(lambda: heard() == want)
         live.stop()
-    got = sorted({(e, h) for e, _, h in frames(path("r"), "t")})
+    got = heard()
     assert got == want, (got, want)
 
 
 def live_run_and_its_recording():
+    start = 5  # s of the air's time, at which all must be ready
+    # An SC period is whole in both only inside.
+    first, last = 1000 * start + 40, 1000 * (start + 4) - 40
+    inside = lambda e: first <= e["absolute_subframe"] < last
     tm2 = ["--config", f"{DATA}/regression_tm2_discovery.yaml"]
     with Air(SCENE) as air:
         configs(FOLDER.name, BIN, 2, "gnss", air)
         live = listener(BIN, ENV, air, path("live"), tm2)
-        rec = subprocess.Popen([BIN + "/prose-iq", "record", path("run"), "--device", air.device("rec"), "--rate", "7.68e6", "--type", "ci16", "--start", "4",
+        rec = subprocess.Popen([BIN + "/prose-iq", "record", path("run"), "--device", air.device("rec"), "--rate", "7.68e6", "--type", "ci16", "--start", f"{start}",
                                 "--duration", "4"], env=ENV, stderr=subprocess.PIPE, text=True)
-        time.sleep(3)
+        time.sleep(start - 1)
         ues = [subprocess.Popen([BIN + "/prose-ue", "--config", path(n + ".yaml"), "--log-level", "warn"], env=ENV) for n in ("mary", "john")]
         err = rec.communicate(timeout=100)[1]
         assert rec.returncode == 0, err
-        time.sleep(1.5)
+        give_time(lambda: frames(path("live"), "absolute_subframe", lambda e: last + 200 <= e["absolute_subframe"] < 10240))
         live.stop()
         for u in ues:
             u.terminate()
         assert [u.wait(20) for u in ues] == [0, 0]
-    # An SC period is whole in both only inside.
-    inside = lambda e: 4040 <= e["absolute_subframe"] < 7960
     heard = frames(path("live"), "absolute_subframe", inside)
     sniff(path("run.sigmf-meta"), tm2)
     again = frames(path("e"), "absolute_subframe", inside)
     assert len(heard) > 20 and {f[0] for f in heard} >= {"discovery"}, heard
     assert again == heard, set(again) ^ set(heard)
     print(f"     {len(heard)} frames live and from the recording", {k: sum(f[0] == k for f in heard) for k in ("sci", "tb", "discovery")})
+
+    def third():
+        of = frames(path("third"), "absolute_subframe", inside)
+        of = of or frames(path("third"), "absolute_subframe", lambda e: inside({"absolute_subframe": e["absolute_subframe"] % 10240}))
+        return sorted((e, n % 10240, h) for e, n, h in of)
     # The recording out of a radio, one SFN cycle later: over an air that adds nothing, as the recording has its noise and CFO.
     with Air() as air:
         live = listener(BIN, ENV, air, path("third"), tm2)
-        r = subprocess.run([BIN + "/prose-iq", "replay", path("run"), "--device", air.device("play"), "--freq", "5.9e9", "--start", "14.24"], env=ENV, capture_output=True,
+        r = subprocess.run([BIN + "/prose-iq", "replay", path("run"), "--device", air.device("play"), "--freq", "5.9e9", "--start", f"{start + 10.24}"], env=ENV, capture_output=True,
                            text=True, timeout=100)
         assert r.returncode == 0, r.stderr
-        time.sleep(2.5)  # the sniffer works through what it has queued
+        give_time(lambda: third() == heard)
         live.stop()
-    third = frames(path("third"), "absolute_subframe", inside)
-    third = third or frames(path("third"), "absolute_subframe", lambda e: inside({"absolute_subframe": e["absolute_subframe"] % 10240}))
-    assert sorted((e, n % 10240, h) for e, n, h in third) == heard, set(third) ^ set(heard)
+    assert third() == heard, set(third()) ^ set(heard)
 
 
 main([own_recordings, own_recording_replayed_over_the_air, live_run_and_its_recording])

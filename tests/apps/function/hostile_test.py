@@ -14,6 +14,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resourc
 
 class hostile(unittest.TestCase):
     def setUp(self):
+        self.begun = time.monotonic()
         self.folder = tempfile.TemporaryDirectory()
         self.s = peer.server(BIN, self.folder.name, ('mary', 'john', 'eve'))
         self.s.start()
@@ -23,8 +24,8 @@ class hostile(unittest.TestCase):
         self.s.kill()
         self.folder.cleanup()
 
-    def serves(self):
-        c = self.s.connect('john')
+    def serves(self, source=None):
+        c = self.s.connect('john', source=source)
         self.assertEqual(c.hello['answer'], 'hello')
         c.close()
 
@@ -179,11 +180,13 @@ class hostile(unittest.TestCase):
         # What strangers do fills no disk: one line a second, and how many were left out.
         log = [json.loads(l) for l in open(self.s.path('audit.jsonl'))]
         strangers = [e for e in log if e['event'] == 'audit' and e['account'] == '']
-        self.assertLess(len(strangers), 60)
+        self.assertLess(len(strangers), time.monotonic() - self.begun + 5)
         self.assertGreater(sum(e['connections'] for e in log if e['event'] == 'audit_unlisted'), 0)
 
     def test_silent_connections_keep_nobody_out(self):
-        silent = [socket.create_connection(('127.0.0.1', self.s.port), 5, ('127.0.0.%d' % a, 0)) for a in range(1, 6) for _ in range(600)]
+        # Not from 127.0.0.1: there its ports could be those that a test beside this one is about to listen on.
+        silent = [socket.create_connection(('127.0.0.1', self.s.port), 5, ('127.0.0.%d' % a, 0)) for a in range(2, 7) for _ in range(600)]
+        self.serves('127.0.0.2')
         self.serves()
         self.assertEqual(len(silent), 3000)
 
@@ -213,9 +216,17 @@ class hostile(unittest.TestCase):
 
     def test_an_audit_log_on_a_full_disk_does_not_end_the_server(self):
         self.s.kill()
-        full = subprocess.Popen(self.s.command(audit='/dev/full'), stderr=subprocess.PIPE, text=True)
+        full = subprocess.Popen(self.s.command(self.s.port, audit='/dev/full'), stderr=subprocess.PIPE, text=True)
         try:
-            time.sleep(2)
+            end = time.monotonic() + 60
+            while True:
+                self.assertIsNone(full.poll())
+                try:
+                    self.serves()
+                    break
+                except OSError:
+                    self.assertLess(time.monotonic(), end, 'it does not start')
+                    time.sleep(0.05)
             self.assertIsNone(full.poll())
             full.send_signal(signal.SIGINT)
             _, said = full.communicate(timeout=30)

@@ -93,6 +93,9 @@ def main():
                 ready.wait()
                 threads.append(threading.Thread(target=rng.choice(list(users.values())).register, args=(s,)))
                 threads[-1].start()
+                before, end = sum(counts.values()), time.monotonic() + 60
+                while sum(counts.values()) < before + 6 and time.monotonic() < end:
+                    time.sleep(0.02)
                 time.sleep(rng.uniform(0.2, 0.9))
                 s.kill()
                 stop.set()

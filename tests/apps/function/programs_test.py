@@ -138,6 +138,9 @@ class function_programs(unittest.TestCase):
             threads = [threading.Thread(target=load, args=(u,)) for u in granted]
             for t in threads:
                 t.start()
+            before, end = len(acknowledged), time.monotonic() + 60
+            while len(acknowledged) < before + 2 and time.monotonic() < end:
+                time.sleep(0.02)
             time.sleep(rng.uniform(0.3, 1.2))
             self.server.kill()
             self.server.wait()

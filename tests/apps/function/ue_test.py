@@ -3,7 +3,7 @@ import base64, json, os, re, signal, socket, ssl, stat, struct, subprocess, sys,
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from air_harness import BIN, ENV, Air, main
+from air_harness import BIN, ENV, Air, keeps, main
 from live_run import SOURCE, wait
 
 SERVERS = ('function.example', 'second.example')
@@ -21,6 +21,14 @@ def keys(*a, code=0):
 
 def words(path):
     return [w for l in open(path) if not l.startswith('#') for w in l.split()]
+
+
+def text_of(path):
+    """Of a file that may not be there yet."""
+    try:
+        return open(path).read()
+    except FileNotFoundError:
+        return ''
 
 
 def free_port(kind):
@@ -126,33 +134,38 @@ class world:
 def a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session():
     with world(['mary']) as w:
         w.serve()
-        listen, forward = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
-        w.ue('mary', f', udp_listen: "127.0.0.1:{listen}", udp_forward: "127.0.0.1:{forward}"')
-        wait(lambda: w.of('mary', 'server_session'))
-        time.sleep(0.5)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
-            rx.bind(('127.0.0.1', forward))
-            rx.settimeout(3)
-            sent = [b'packet %d ' % n + bytes(90) for n in range(900)]
+            rx.bind(('127.0.0.1', 0))
+            listen = free_port(socket.SOCK_DGRAM)
+            w.ue('mary', f', udp_listen: "127.0.0.1:{listen}", udp_forward: "127.0.0.1:{rx.getsockname()[1]}"')
+            wait(lambda: w.of('mary', 'server_session'))
+            time.sleep(0.5)
+            rx.settimeout(10)
+            sent, got = [b'packet %d ' % n + bytes(90) for n in range(900)], []
+            begin = time.monotonic()
 
             def talk():
-                begin = time.time()
                 for n, packet in enumerate(sent):
-                    time.sleep(max(0, begin + n / 150 - time.time()))
+                    time.sleep(max(0, begin + n / 150 - time.monotonic()))
+                    # A UE queues 64 of them. On a busy machine it may stand still for longer than they last.
+                    while n - len(got) > 48 and not given_up.is_set():
+                        time.sleep(0.005)
                     tx.sendto(packet, ('127.0.0.1', listen))
+            given_up = threading.Event()
             t = threading.Thread(target=talk)
             t.start()
-            got = []
             try:
                 while len(got) < len(sent):
                     got.append(rx.recv(2000))
             except socket.timeout:
-                pass
+                given_up.set()
+            took = time.monotonic() - begin
             t.join()
         assert got == sent, '%d of %d came back' % (len(got), len(sent))
         assert not w.of('mary', 'server_lost') and len(w.of('mary', 'server_session')) == 1, w.of('mary', 'server_lost')
-        assert len(w.of('mary', 'data_tx', 'server:function.example')) == len(w.of('mary', 'data_rx', 'server:function.example')) == len(sent)
+        wait(lambda: len(w.of('mary', 'data_tx', 'server:function.example')) == len(w.of('mary', 'data_rx', 'server:function.example')) == len(sent), 20)
         w.stop('mary')
+    keeps(len(sent) / 100, took, 'all packets there and back')
 
 
 def a_server_that_goes_again_is_told_again_and_asked_ever_later():
@@ -163,10 +176,10 @@ def a_server_that_goes_again_is_told_again_and_asked_ever_later():
             raise EOFError
         l = liar(w, [hang_up])
         w.ue('mary')
-        wait(lambda: len(w.of('mary', 'server_lost')) == 4)
+        wait(lambda: len(w.of('mary', 'server_lost')) >= 5)
         assert len({e['reason'] for e in w.of('mary', 'server_lost')}) == 1, w.of('mary', 'server_lost')
         at = [e['t'] for e in w.of('mary', 'server_session')]
-        assert at[3] - at[2] > at[1] - at[0], at  # 1 to 3 s against 0.25 to 0.75 s
+        assert at[4] - at[3] > at[1] - at[0], at  # 2 to 6 s against 0.25 to 0.75 s
         w.stop('mary')
         l.close()
 
@@ -183,6 +196,7 @@ def two_servers_and_their_absence():
             w.ue(u)
         both = lambda kind: w.of('mary', kind) and w.of('john', kind)
         wait(lambda: both('link_established'), 60)
+        wait(lambda: all({e['server'] for e in w.of(u, 'server_session')} == set(SERVERS) for u in ('mary', 'john')))
         for u in ('mary', 'john'):
             prints = {e['server']: e['key_fingerprint'] for e in w.of(u, 'server_session')}
             assert set(prints) == set(SERVERS) and len(set(prints.values())) == 2, prints
@@ -191,7 +205,7 @@ def two_servers_and_their_absence():
         # Permitted by the second too, then withdrawn at the first: the permission stays.
         for a, b in (('mary', 'john'), ('john', 'mary')):
             w.at(a, 'grant', b, server=SERVERS[1])
-        wait(lambda: 'john' in open(w.path('mary.cache.second.example')).read())
+        wait(lambda: 'john' in text_of(w.path('mary.cache.second.example')))
         w.at('mary', 'withdraw', 'john')
         wait(lambda: 'john' not in open(w.path('mary.cache.function.example')).read())
         time.sleep(1)
@@ -312,7 +326,7 @@ def a_lying_server_gets_nowhere():
 
         l = lie(changes((2, 'john', True, eve)), changes(), None)  # swapped key
         wait(lambda: [e for e in w.of('mary', 'rejected') if e['reason'] == 'changed key'])
-        assert eve in open(w.path('mary.cache.pending')).read()
+        wait(lambda: eve in text_of(w.path('mary.cache.pending')))
         holds(l)
         l = lie(changes((2, 'john', True, john), (3, 'eve', True, john), (4, 'paul', True, own), (5, 'mary', True, eve)), changes(), None)
         wait(lambda: len({e['peer'] for e in w.of('mary', 'rejected')}) == 3)  # duplicate key, own key, own name
@@ -350,7 +364,7 @@ def a_changed_key_needs_its_user():
         new = w.public('john')
         w.at('john', 'register', '--replace')
         wait(lambda: [e for e in w.of('mary', 'rejected', 'john') if e['reason'] == 'changed key'])
-        wait(lambda: new in open(cache + '.pending').read())
+        wait(lambda: new in text_of(cache + '.pending'))
         assert pins() == ['john', old]
         # Nothing is accepted before the user has seen it and said so.
         keys('confirm', 'john', '--cache', cache, '--key', w.path('none.key'), '--yes', code=2)

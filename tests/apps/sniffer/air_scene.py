@@ -70,7 +70,7 @@ class air_scene:
 
     def start_ues(self, duration, names=NAMES, options=lambda name: [], traffic=False):
         """With traffic, self.ports[a, b] is the UDP port that takes datagrams of a for b."""
-        self.ports = {}
+        self.ports, kept = {}, []
         for n in names:
             text = open(os.path.join(self.root, 'configs', n + '.yaml')).read()
             text = re.sub(r'(?m)^  prb: .*$', '  prb: %s' % self.prb, text)
@@ -81,12 +81,14 @@ class air_scene:
             if traffic:
                 block = ['data:', '  kind: udp', '  peers:']
                 for p in (b if a == n else a for a, b in self.LINKS if n in (a, b)):
-                    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                        s.bind(('127.0.0.1', 0))
-                        self.ports[n, p] = s.getsockname()[1]
+                    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))  # until all have one, or the next could be given the same
+                    kept[-1].bind(('127.0.0.1', 0))
+                    self.ports[n, p] = kept[-1].getsockname()[1]
                     block += ['    - {name: %s, udp_listen: "127.0.0.1:%d", udp_forward: "127.0.0.1:9"}' % (p, self.ports[n, p])]
                 text = re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', '\n'.join(block) + '\n\n', text)
             open(self.path(n + '.yaml'), 'w').write(text)
+        for s in kept:
+            s.close()
         out = []
         for n in names:
             out.append(self.start('prose-ue', n, '--config', self.path(n + '.yaml'), '--device', self.device(n), '--duration', duration,
@@ -119,6 +121,11 @@ class air_scene:
         self.until('two links', up)
         since = max(linked())
         self.until('%g s with them' % seconds, over)
+
+    def until_recording(self, name):
+        """A sniffer records: what is sent from now on it hears."""
+        data = self.path(name + '.sigmf-data')
+        self.until('a recording', lambda: os.path.exists(data) and os.path.getsize(data) > 0)
 
     def events(self, name):
         try:

@@ -52,6 +52,7 @@ for tm in (2, 4):
             open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: slss', 1))  # then MIB-SL are sent
             return []
         sniffer = a.start('prose-sniffer', 'sniffer', '--config', a.sniffer_config('slss'), '--device', a.device('sniffer'), '--record', a.path('x.sigmf-meta'), '--record-type', 'ci16')
+        a.until_recording('x')
         ues = a.start_ues(0, options=options)
         a.until_linked(0)
         if have_tun:
