@@ -52,7 +52,7 @@ public:
                                 bool replace);
   /// User name of an account; empty when it has not registered.
   result<std::string> name_of(const std::string& account) const;
-  /// Whether `peer` exists or has granted too shows in neither the answer nor the work done.
+  /// Whether `peer` exists or has granted too does not show in the answer, nor in the work but for what it costs to read a row that is there.
   result<refusal> grant(const std::string& name, const std::string& peer);
   result<refusal> withdraw(const std::string& name, const std::string& peer);
   result<std::vector<std::string>> granted_by(const std::string& name) const;

@@ -304,7 +304,10 @@ class prose_sniffer(base):
     def test_ctrl_c_ends_cleanly(self):
         meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
         p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--events', self.path('e'), '--sync', 'blind'], stderr=subprocess.PIPE, text=True)
-        time.sleep(0.3)
+        end = time.monotonic() + 60
+        while not os.path.exists(self.path('e')) and time.monotonic() < end:  # then it has long been ready for a signal
+            time.sleep(0.01)
+        time.sleep(0.1)
         p.send_signal(signal.SIGINT)
         err = p.communicate(timeout=60)[1]
         self.assertEqual(p.returncode, 0, err)
