@@ -184,9 +184,12 @@ def tls_sessions(w, between):
 
 
 def link_lines(w):
-    """The lines of both links' key logs. Both ends of a link logged the same."""
+    """The lines of both links' key logs. Both ends of a link logged the same, but for an epoch (two directions) that one end came to just before the
+    link ended and the other did not."""
     lines = {u: [l for l in open(w.path(u + '.keylog')).read().splitlines() if l.startswith('PROSE_RECORD_KEY ')] for u in UES}
-    assert set(lines['mary']) | set(lines['peter']) == set(lines['john'])
+    for u in ('mary', 'peter'):
+        assert set(lines[u]) - set(lines['john']) <= set(lines[u][-2:]), (u, lines)
+    assert len(set(lines['john']) - set(lines['mary']) - set(lines['peter'])) <= 2 * len(LINKS), lines
     links = {LINKS[0]: lines['mary'], LINKS[1]: lines['peter']}
     for l in links.values():  # two directions, three epochs or more
         assert len(l) == len(set(l)) >= 6, l

@@ -31,8 +31,8 @@ def text_of(path):
         return ''
 
 
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as s:
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
 
@@ -54,9 +54,13 @@ class world:
         self.air, self.folder, self.p, self.port = Air(speed=speed), tempfile.TemporaryDirectory(), {}, {}
         self.tls, self.servers, self.runs = self.path('tls'), servers, {}
         keys('ca', 'init', '--folder', self.tls)
+        self.held = []  # a port that nobody listens on now and then is still nobody else's
         for s in servers:
             keys('ca', 'issue', s, '--server', '--folder', self.tls)
-            self.port[s] = free_port(socket.SOCK_STREAM)
+            self.held.append(socket.socket())
+            self.held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.held[-1].bind(('127.0.0.1', 0))
+            self.port[s] = self.held[-1].getsockname()[1]
         for u in users:
             keys('ca', 'issue', u, '--folder', self.tls)
             keys('gen', self.path(u + '.key'))
@@ -70,6 +74,8 @@ class world:
                 p.kill()
             p.wait()
         self.air.__exit__()
+        for s in self.held:
+            s.close()
         self.folder.cleanup()
 
     def path(self, name):
@@ -136,7 +142,7 @@ def a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session():
         w.serve()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
             rx.bind(('127.0.0.1', 0))
-            listen = free_port(socket.SOCK_DGRAM)
+            listen = free_port()
             w.ue('mary', f', udp_listen: "127.0.0.1:{listen}", udp_forward: "127.0.0.1:{rx.getsockname()[1]}"')
             wait(lambda: w.of('mary', 'server_session'))
             time.sleep(0.5)

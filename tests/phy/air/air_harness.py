@@ -29,7 +29,7 @@ class Air:
     def __exit__(self, *_):
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGINT)
-        self.p.wait(10)
+        self.p.wait(60)
 
     def until_joined(self, name, seconds=60):
         """How long a program takes to load UHD and to open its device is the machine's affair."""
