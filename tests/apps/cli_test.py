@@ -282,7 +282,7 @@ class prose_sniffer(base):
 
     def test_the_table_is_redrawn_in_place_on_a_narrow_terminal(self):
         import fcntl, pty, struct, termios
-        meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
+        meta = self.recording([0.01, -0.02, 0.03, 0.015] * 500000)
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 50, 0, 0))
         p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs)

@@ -4,7 +4,7 @@ import os, re, signal, subprocess, time
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
-def wait(what, seconds=90):
+def wait(what, seconds=150):
     end = time.time() + seconds
     while time.time() < end:
         if what():
