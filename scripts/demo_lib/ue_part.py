@@ -64,9 +64,9 @@ class ue_part:
 
     def rekey_in_traffic(self, w):
         """A slow file on both links while they are rekeyed and change their epochs. Again where losses near a change of keys were as many as chance makes
-        them once in a thousand: chance will not do so twice."""
+        them once in a thousand (more often where losses come in clusters): what is wrong with a change of keys shows three times, chance does not."""
         runs = [self.change_keys_in_traffic(w)]
-        if runs[0].chance < CHANCE:
+        while runs[-1].chance < CHANCE and len(runs) < 3:
             runs.append(self.change_keys_in_traffic(w))
         told = lambda texts: '; again: '.join(map(str, texts))
         w.claim('a rekey in mid-traffic lost nothing: both files intact across new keys and epochs, no link lost', all(r.whole for r in runs), told(r.files for r in runs))
