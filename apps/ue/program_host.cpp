@@ -199,28 +199,44 @@ void ue_program::state::tell(const mac::ue_event& e) {
   }
 }
 
+/// A packet of the host that goes nowhere: counted for each peer, told once.
+void ue_program::state::drop(std::size_t slot, const char* why) {
+  if (host_dropped[slot]++ == 0) spdlog::warn("packets for {} are dropped: {}; the metrics count them, nothing more is said", slot_names[slot], why);
+}
+
 void ue_program::state::poll_data() {
   const auto is_linked = [&](security::peer_id p) { return p != 0 && sec->links().link_with(p).has_value(); };
+  const bool piped = config.data == "stdin";
   // A file piped in waits for the first link.
-  if (config.data == "stdin" && server_slots.empty() && std::none_of(peers.begin(), peers.end(), is_linked)) return;
-  while (true) {
+  if (piped && server_slots.empty() && std::none_of(peers.begin(), peers.end(), is_linked)) return;
+  for (int i = 0; i < max_host_packets_per_subframe; ++i) {
     const auto got = held ? std::exchange(held, std::nullopt) : data->poll(packet);
     if (!got) return;
     if (const auto server = server_slots.find(got->peer); server != server_slots.end()) {
       if (servers->send(server->second, std::span(packet).first(got->size)))
         events.write(make_event("data_tx").add("peer", slot_names[got->peer]).add("bytes", static_cast<std::int64_t>(got->size)));
+      else
+        drop(got->peer, "they come faster than its session takes them, or there is none");
       continue;
     }
     const auto peer = peers[got->peer];
-    if (peer == 0) continue;  // not permitted now
-    // Back-pressure: what the full queue of a live link would drop stays with the host. Where there is no link nothing empties the queue, and
-    // whoever is absent must not hold up the others: send() drops it and counts.
-    if (!u->has_room(peer, got->size) && is_linked(peer)) {
+    if (peer == 0) {
+      drop(got->peer, "it is not permitted now");
+      continue;
+    }
+    const bool linked = is_linked(peer);
+    // A file piped in loses nothing on its way to a live link: what has no room waits, and all behind it. Where there is no link nothing
+    // empties the queue, and whoever is absent must not hold up the others. An interface or a socket drops at the tail, as those of the host
+    // do: its peers have nothing to do with each other, and the delay of a queue stays bounded.
+    if (piped && linked && !u->has_room(peer, got->size)) {
       held = got;
       return;
     }
     const auto type = config.data == "tun" ? security::sdu_type::ip : security::sdu_type::non_ip;
-    if (!u->send(peer, type, std::span(packet).first(got->size))) continue;
+    if (!u->send(peer, type, std::span(packet).first(got->size))) {
+      drop(got->peer, linked ? "its queue is full" : "its queue is full and there is no link");
+      continue;
+    }
     auto& t = counts[peer];
     t.tx_octets += got->size;
     ++t.tx_sdus;
@@ -357,6 +373,8 @@ void ue_program::state::each_second() {
     const auto label = "peer=\"" + name_of(p) + "\"";
     page.counter("prose_data_tx_octets_total", "Octets to peers", t.tx_octets, label);
   }
+  for (const auto& [slot, n] : host_dropped)
+    page.counter("prose_host_packets_dropped_total", "Packets of the host that were not taken", n, "peer=\"" + slot_names[slot] + "\"");
   metrics->publish(page.text());
 }
 

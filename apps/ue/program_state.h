@@ -64,7 +64,9 @@ struct ue_program::state {
   std::int64_t subframe = 0;                       // the next one to look at
   std::vector<phy::cf32> burst;
   std::vector<std::uint8_t> packet = std::vector<std::uint8_t>(max_data_packet_bytes);
-  std::optional<outgoing_packet> held;             // read into `packet`, for a peer whose queue was full
+  std::optional<outgoing_packet> held;             // of standard input: read into `packet`, for a peer whose queue was full
+  static constexpr int max_host_packets_per_subframe = 64;  // a host that floods must not cost the subframe its time
+  std::map<std::size_t, std::uint64_t> host_dropped;        // by index of the data port
   mac::step_output out;
   double epoch_s = 0;
   std::uint64_t lates = 0;
@@ -95,6 +97,7 @@ struct ue_program::state {
   result<void> open_data();
   void watch_identity(security::peer_id peer);
   void tell(const mac::ue_event& e);
+  void drop(std::size_t slot, const char* why);
   void poll_data();
   void follow_servers();
   void each_second();

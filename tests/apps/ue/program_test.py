@@ -1,6 +1,6 @@
 """prose-ue as a user meets it, two of them on an emulated air: --data stdin, model B, --metrics-port, --keylog and its refusal, --duration, --radio,
 Ctrl-C, and every event that the contract names. usage: program_test.py BIN SOURCE_DIR UHD_MODULES"""
-import json, os, re, signal, stat, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import json, os, re, signal, socket, stat, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
@@ -34,8 +34,8 @@ class pair:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def start(self, n, *more):
-        self.p[n] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(n + '.yaml'), '--data', 'stdin', '--events', self.path(n + '.jsonl'), *self.options, *more],
+    def start(self, n, *more, data='stdin'):
+        self.p[n] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(n + '.yaml'), '--data', data, '--events', self.path(n + '.jsonl'), *self.options, *more],
                                      env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.path(n + '.err'), 'w'), text=True)
 
     def say(self, n, text):
@@ -120,13 +120,17 @@ def metrics(u):
         assert e.code == 404
 
 
+def permit_peter(u):
+    keys = lambda *x: subprocess.run([BIN + '/prose-keys', *x], check=True, capture_output=True, text=True).stdout.split()
+    keys('gen', u.path('keys/peter.key'))
+    keys('permit', '--permits', u.path('keys/john.permit'), 'peter', keys('pub', u.path('keys/peter.key'))[-1])
+
+
 def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
     """John's lines for Peter, who is off, are more than the queue holds; those for Mary follow them. Mary's are there before the link."""
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
         u = pair(air, d)
-        keys = lambda *x: subprocess.run([BIN + '/prose-keys', *x], check=True, capture_output=True, text=True).stdout.split()
-        keys('gen', u.path('keys/peter.key'))
-        keys('permit', '--permits', u.path('keys/john.permit'), 'peter', keys('pub', u.path('keys/peter.key'))[-1])
+        permit_peter(u)
         u.start('mary')
         for i in range(40):
             u.say('mary', 'john %02d %s' % (i, 'm' * 100))
@@ -147,6 +151,41 @@ def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
         u.stop('john')
         got = [l for l in u.stop('mary') if l.startswith('john')]
         assert 1 <= len(got) == len(set(got)) and set(got) <= {'john past the absent %d' % i for i in range(n)}, got
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def a_full_queue_holds_up_nobody_else():
+    """More for Mary than her queue takes, by UDP; what is for Peter passes it. He is off: his packets are taken until his own queue is full."""
+    with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
+        u = pair(air, d)
+        permit_peter(u)
+        port = {n: free_udp_port() for n in ('mary', 'peter')}
+        edit(u.path('john.yaml'), (r'  kind: none .*', '  queue_octets: 8000\n  peers: [%s]' % ', '.join('{name: %s, udp_listen: "127.0.0.1:%d"}' % x for x in port.items())))
+        u.start('mary')
+        u.start('john', '--metrics-port', '0', data='udp')
+        wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for i in range(80):
+                s.sendto(b'm' * 1400, ('127.0.0.1', port['mary']))
+            for i in range(60):
+                s.sendto(b'p' * 40, ('127.0.0.1', port['peter']))
+        of_peter = lambda: [i for i, e in enumerate(u.of('john', 'data_tx')) if e['peer'] == 'peter']
+        wait(lambda: len(of_peter()) == 60)
+        between = of_peter()[-1] - of_peter()[0] + 1 - 60
+        assert between <= 20, '%d packets for Mary went before the last one for Peter' % between
+        page = lambda: urllib.request.urlopen(re.search(r'http://127\.0\.0\.1:\d+/metrics', open(u.path('john.err')).read()).group(0), timeout=5).read().decode()
+        wait(lambda: 'prose_host_packets_dropped_total{' in page())
+        dropped = {m[0]: int(m[1]) for m in re.findall(r'prose_host_packets_dropped_total\{peer="(\w+)"\} (\d+)', page())}
+        taken = len([e for e in u.of('john', 'data_tx') if e['peer'] == 'mary'])
+        assert set(dropped) == {'mary'} and dropped['mary'] + taken == 80 and taken < 30, (dropped, taken)
+        assert open(u.path('john.err')).read().count('packets for mary are dropped') == 1
+        wait(lambda: u.of('mary', 'data_rx'))
+        u.stop('john'), u.stop('mary')
 
 
 def model_b_is_asked_for_and_silent_otherwise():
@@ -197,4 +236,4 @@ def refusals():
         assert r.returncode == 2 and '0600' in r.stderr, r.stderr
 
 
-main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
+main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, a_full_queue_holds_up_nobody_else, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
