@@ -33,6 +33,10 @@ def build(directory):
     subprocess.run(['cmake', '--build', directory, '--target', *TARGETS], check=True)
 
 
+def missing_programs(directory):
+    return [t for t in TARGETS if t.startswith('prose-') and not os.access(os.path.join(directory, 'bin', t), os.X_OK)]
+
+
 def fingerprint(hex_key):
     return hashlib.sha256(bytes.fromhex(hex_key)).hexdigest()[:16]
 
