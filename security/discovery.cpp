@@ -72,7 +72,7 @@ void discovery_engine::refresh(const peer& p, monitored& m) {
 }
 
 slot_clock::step_result discovery_engine::advance(slot_t t, time_ms now, bool operator_confirmed) {
-  const auto r = clock_.set(t, operator_confirmed);
+  const auto r = clock_.set(t, now, operator_confirmed);
   expire_rendezvous(now);
   if (r != slot_clock::step_result::advanced) return r;
   entered_ms_ = now;

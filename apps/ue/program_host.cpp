@@ -194,7 +194,7 @@ void ue_program::state::tell(const mac::ue_event& e) {
     if (y->timing_changed) modem->reset();
   } else if (const auto* k = std::get_if<mac::ev_clock_refused>(&e)) {
     spdlog::warn("the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is right "
-                 "now, restart", k->slot);
+                 "now and was wrong before, restart", k->slot);
     events.write(make_event("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
   }
 }

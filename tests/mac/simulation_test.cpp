@@ -350,6 +350,23 @@ TEST(simulation, clocks_that_jump_neither_break_links_nor_stop_discovery_for_goo
   }
 }
 
+TEST(simulation, a_clock_that_was_wrong_for_minutes_and_is_right_again_needs_no_restart) {
+  for (const std::int64_t jump_ms : {-5'000, 3'600'000, -3'600'000}) {
+    sim_air air({});
+    auto& x = air.add("a", tm2());
+    auto& y = air.add("b", tm2());
+    air.permit(x, y);
+    ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000)) << jump_ms;
+    y.clock_offset_ms = jump_ms;
+    air.run(150'000);
+    y.clock_offset_ms = 0;
+    air.run(3'000);
+    x.mac().release(x.id_of(y));
+    ASSERT_TRUE(air.run_until([&] { return !linked(x, y); }, 5'000)) << jump_ms;
+    EXPECT_TRUE(air.run_until([&] { return linked(x, y); }, 60'000)) << jump_ms;
+  }
+}
+
 TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier) {
   // No loss, no collisions and, but for the first two runs, no deafness while sending: only rekeying and epochs could lose anything.
   for (unsigned seed = 1; seed <= 42; ++seed) {

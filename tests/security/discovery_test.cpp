@@ -362,23 +362,45 @@ TEST(slot_clock, never_goes_back_never_leaps_and_never_outruns_the_mark) {
   using r = slot_clock::step_result;
   slot_clock c;
   EXPECT_FALSE(c.may_emit());
-  EXPECT_EQ(c.set(1000), r::advanced);
+  EXPECT_EQ(c.set(1000, 0), r::advanced);
   EXPECT_FALSE(c.may_emit()) << "no mark is stored yet";
   ASSERT_EQ(c.mark_to_store(), 1030U);
   c.mark_stored(1030);
   EXPECT_TRUE(c.may_emit());
-  EXPECT_EQ(c.set(999), r::refused_back);
-  EXPECT_EQ(c.set(1000), r::unchanged);
-  EXPECT_EQ(c.set(1061), r::refused_jump);
-  EXPECT_EQ(c.set(1060), r::advanced);
+  EXPECT_EQ(c.set(999, 0), r::refused_back);
+  EXPECT_EQ(c.set(1000, 0), r::unchanged);
+  EXPECT_EQ(c.set(1061, 0), r::refused_jump);
+  EXPECT_EQ(c.set(1060, 0), r::advanced);
   EXPECT_FALSE(c.may_emit()) << "beyond the stored mark";
-  EXPECT_EQ(c.set(1'000'000), r::refused_jump);
-  EXPECT_EQ(c.set(1'000'000, true), r::advanced);
+  EXPECT_EQ(c.set(1'000'000, 0), r::refused_jump);
+  EXPECT_EQ(c.set(1'000'000, 0, true), r::advanced);
   slot_clock end;
-  end.set(UINT32_MAX);
+  end.set(UINT32_MAX, 0);
   EXPECT_EQ(end.mark_to_store(), UINT32_MAX);
   end.mark_stored(UINT32_MAX);
   EXPECT_EQ(end.mark_to_store(), std::nullopt);
+}
+
+TEST(slot_clock, one_that_was_wrong_for_long_and_is_right_again_has_not_leapt) {
+  using r = slot_clock::step_result;
+  constexpr time_ms start = 5'000, later = start + 3'600'000;
+  slot_clock c(999);
+  EXPECT_EQ(c.set(1000, start), r::advanced);
+  c.mark_stored(1030);
+  // For an hour back or far ahead, and never believed: being refused renews nothing.
+  for (time_ms now = start + 1000; now < later; now += 1000) {
+    EXPECT_EQ(c.set(400, now), r::refused_back);
+    EXPECT_EQ(c.set(1'000'000, now), r::refused_jump);
+  }
+  EXPECT_EQ(c.set(1000 + 3600 + 61, later), r::refused_jump) << "the room for a step does not grow with the time";
+  EXPECT_EQ(c.set(1000 + 3600, later), r::advanced);
+  EXPECT_FALSE(c.may_emit()) << "the mark on disk is of before";
+  ASSERT_EQ(c.mark_to_store(), 4630U);
+  c.mark_stored(4630);
+  EXPECT_TRUE(c.may_emit());
+  EXPECT_EQ(c.set(4599, later + 10'000), r::refused_back) << "no slot twice";
+  EXPECT_EQ(c.set(4661, later), r::refused_jump) << "the time gone by counts once";
+  EXPECT_EQ(c.set(4661, later - 3'000'000), r::refused_jump) << "nor does a now that goes back give any";
 }
 
 TEST(discovery_edges, slots_at_both_ends_of_the_counter) {
