@@ -16,6 +16,8 @@ namespace {
 using namespace security;
 constexpr const char* ratchet_label = derivation<link_root_key, link_root_key>::label;
 
+constexpr std::size_t most_points = 1024;
+
 key32 expand(const key32& k, const char* label) {
   key32 out{};
   crypto::hkdf_expand(k, crypto::as_bytes(label), out);
@@ -50,10 +52,10 @@ struct logged_values {
 class key_search {
  public:
   key_search(const std::vector<stolen_file>& files, const kept_capture& capture, const verdict_options& options, check_report& out)
-      : capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_) {}
+      : capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_), handshakes_(keys_, capture, watch_) {}
 
   void run() {
-    open_own() && recognise() && open_setups() && sample() && exhaust();
+    open_own() && recognise() && open_setups() && follow_opened() && sample() && follow_opened() && exhaust() && follow_opened();
     report();
   }
 
@@ -139,13 +141,86 @@ class key_search {
     if (!codes_ || keys_.identities.empty()) return true;
     std::optional<slot_span> others;
     if (codes_->narrow()) others = codes_->slots();
-    setups_.emplace(keys_, capture_, watch_);
     watch_.begin("set-ups", static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size() * capture_.setups.size()) *
                                 (others ? static_cast<double>(others->size()) : 1));
-    if (!setups_->run(codes_->requests(), others)) return false;
-    for (const auto& r : setups_->roots())
+    return handshakes_.run(codes_->requests(), others) && follow_roots() && multiply_set_ups();
+  }
+
+  bool follow_roots() {
+    for (; n_followed_ < handshakes_.roots().size(); ++n_followed_) {
+      const auto& r = handshakes_.roots()[n_followed_];
       if (!follow(r.name, r.root, r.kd_sess_id)) return false;
+    }
     return true;
+  }
+
+  /// What an opened record carries goes into the search, until nothing new is learnt: rekeyings, and whatever octets of it may be a key.
+  bool follow_opened() {
+    for (auto fresh = records_.take_carried(); !fresh.empty(); fresh = records_.take_carried()) {
+      watch_.begin("what opened records carry", static_cast<double>(fresh.size()) * 200 * static_cast<double>(records_.samples()));
+      for (const auto& m : fresh) {
+        handshakes_.hear(m);
+        if (carried_.emplace(m.octets.begin(), m.octets.end()).second && !try_carried(m)) return false;
+      }
+      if (!handshakes_.run_rekeyings() || !follow_roots()) return false;
+    }
+    return true;
+  }
+
+  /// Each 32 octets in a row as a record key, with the 12 octets beside it as the IV or none, and as KD; and as the public value that is multiplied.
+  bool try_carried(const carried_message& m) {
+    for (std::size_t at = 0; at + sizeof(key32) <= m.octets.size(); ++at) {
+      const auto octets = [&]<class T>(T out, std::size_t from) {
+        std::copy_n(m.octets.begin() + static_cast<std::ptrdiff_t>(from), out.size(), out.begin());
+        return out;
+      };
+      const auto key = octets(key32{}, at);
+      std::vector<iv12> ivs{iv12{}};
+      if (at >= sizeof(iv12)) ivs.push_back(octets(iv12{}, at - sizeof(iv12)));
+      if (at + sizeof(key32) + sizeof(iv12) <= m.octets.size()) ivs.push_back(octets(iv12{}, at + sizeof(key32)));
+      const std::string name = "octets " + std::to_string(at) + " to " + std::to_string(at + sizeof(key32) - 1) + " of the message in frame " +
+                               std::to_string(m.frame) + ", opened with " + m.with;
+      if (!counted(records_.try_samples({name, {}, 0, key, ivs})) || !halves(name, key, 0, 0)) return false;
+    }
+    const auto h = read_message_header(m.octets, true);
+    if (!h || (h->type != message_type::rekeying_request && h->type != message_type::rekeying_response)) return true;
+    return multiply(std::span(m.octets).subspan(h->type == message_type::rekeying_request ? 4 : 3).first<sizeof(key32)>(), m.frame);
+  }
+
+  /// The ephemerals of set-ups.
+  bool multiply_set_ups() {
+    const auto n = static_cast<std::size_t>(std::count_if(capture_.setups.begin(), capture_.setups.end(), [](const auto& s) {
+      return s.header.type != message_type::security_mode_complete;
+    }));
+    if (n > most_points) {
+      remark("ephemerals_not_multiplied", "more than " + std::to_string(most_points) + " set-up messages: the stolen private keys were not multiplied with their ephemerals");
+      return true;
+    }
+    watch_.begin("products with the ephemerals of set-ups", static_cast<double>(n * (keys_.identities.size() + keys_.ephemerals.size()) * 30 * records_.samples()));
+    for (const auto& s : capture_.setups) {
+      const std::size_t at = s.header.type == message_type::direct_communication_request ? 4 : 3;
+      if (s.header.type != message_type::security_mode_complete && s.octets.size() >= at + sizeof(key32) &&
+          !multiply(std::span(s.octets).subspan(at).first<sizeof(key32)>(), s.frame))
+        return false;
+    }
+    return true;
+  }
+
+  /// X25519 of each stolen private key and an ephemeral that was heard: as a record key, also after one label, and as KD.
+  bool multiply(std::span<const std::uint8_t, sizeof(key32)> ephemeral, std::uint64_t frame) {
+    public_key point;
+    std::copy(ephemeral.begin(), ephemeral.end(), point.octets.begin());
+    const auto one = [&](const std::string& name, const key32& own) {
+      const auto out = keys_.dh().agree(static_private_key(own), point);
+      if (!out) return true;
+      key32 key{};
+      std::copy(out->expose().begin(), out->expose().end(), key.begin());
+      const std::string product = name + " x the ephemeral in frame " + std::to_string(frame);
+      const auto zero_iv = std::span(keys_.ivs).first(1);
+      return counted(records_.try_samples({product, {}, 0, key, zero_iv})) && halves(product, key, 0, 0) && derivations(product, key, zero_iv, 0);
+    };
+    return std::all_of(keys_.identities.begin(), keys_.identities.end(), [&](const auto& i) { return one(i.name, i.private_key); }) &&
+           std::all_of(keys_.ephemerals.begin(), keys_.ephemerals.end(), [&](const auto& e) { return one(e.name, e.key); });
   }
 
   /// Every key, two derivations of each and the ratchet, on some records of each direction and epoch.
@@ -230,7 +305,8 @@ class key_search {
       }
       v.opened_links.push_back(std::move(o));
     }
-    if (setups_) v.opened_links.insert(v.opened_links.end(), setups_->opened().begin(), setups_->opened().end());
+    v.frames_not_examined += handshakes_.left_out();
+    v.opened_links.insert(v.opened_links.end(), handshakes_.opened().begin(), handshakes_.opened().end());
     if (foreign > 0)
       out_.found("compromise", "stolen_key_opens", "stolen keys open " + std::to_string(foreign) + " links that are not the stolen UE's own", frames);
     if (!codes_) return;
@@ -254,7 +330,9 @@ class key_search {
   stolen_keys keys_;
   record_trials records_;
   std::optional<code_search> codes_;
-  std::optional<setup_search> setups_;
+  setup_search handshakes_;
+  std::size_t n_followed_ = 0;                     // of the roots that handshakes_ learnt
+  std::set<std::string> carried_;
   std::set<epoch_name> own_;
   std::map<key32, logged_values> logged_;
 };

@@ -53,6 +53,8 @@ bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, con
     watch_.opened(++n_opened_contexts_);
   }
   if (at.frames.size() < 8) at.frames.push_back(r.frame);
+  if (r.lcid == security::lcid_pc5s_protected && n >= sizeof(key32))
+    carried_.push_back({r.frame, r.src, r.dst, {plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n)}, c.name()});
   return true;
 }
 

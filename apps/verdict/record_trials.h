@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "apps/verdict/kept_capture.h"
@@ -30,6 +31,14 @@ struct record_candidate {
   std::string name() const;
 };
 
+/// What an opened record of LCID 30 carried.
+struct carried_message {
+  std::uint64_t frame;
+  std::uint32_t src, dst;
+  std::vector<std::uint8_t> octets;
+  std::string with;  ///< what opened the record
+};
+
 class record_trials {
  public:
   record_trials(const std::vector<kept_record>& records, search_watch& watch);
@@ -46,6 +55,8 @@ class record_trials {
   std::optional<std::uint64_t> heard(const epoch_name& id) const;
   std::size_t samples() const { return n_samples_; }
   std::size_t unopened() const;
+  /// Signalling that may hold a key, of records that were opened since the last call.
+  std::vector<carried_message> take_carried() { return std::exchange(carried_, {}); }
   /// `own` is left as it is.
   std::vector<opened_link> opened() const;
 
@@ -63,6 +74,7 @@ class record_trials {
   std::map<epoch_name, context> contexts_;
   std::vector<char> open_;
   std::vector<std::uint8_t> plain_;
+  std::vector<carried_message> carried_;
   std::size_t n_samples_ = 0, n_opened_contexts_ = 0, n_records_ = 0, n_open_ = 0;
 };
 

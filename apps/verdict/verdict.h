@@ -38,7 +38,7 @@ struct finding {
 /// A link that stolen keys opened.
 struct opened_link {
   std::uint32_t src = 0, dst = 0;
-  std::uint16_t kd_sess_id = 0;       ///< 0: a message of a set-up
+  std::uint16_t kd_sess_id = 0;       ///< 0: a message of a set-up or of a rekeying
   std::string with;                   ///< which secret of which file, and what was derived from it
   std::uint64_t records_opened = 0, records_seen = 0;
   bool own = false;                   ///< a link of the stolen UE itself: no finding

@@ -364,6 +364,129 @@ TEST(key_search, records_under_keys_that_follow_from_stolen_ones_are_red) {
                           [](const auto& o) { return !o.own && o.with.find("2 x LTESL/1 ratchet") != std::string::npos; })) << to_json(w);
 }
 
+// --- what opened records carry ----------------------------------------------------------------------------------------------
+
+/// Mary and John rekey twice, the second time inside records of the first, while John talks to Peter.
+struct rekeyed_twice {
+  explicit rekeyed_twice(bool mary_asks) {
+    for (auto* u : {&peter, &mary}) john.knows(*u), u->knows(john);
+    world.ues = {&john, &peter, &mary};
+    world.set_slots();
+    hers = *world.link_up(john, mary);
+    world.pass(1000);
+    peters = *world.link_up(john, peter);
+    thief.path = "memory";
+    for (const auto& k : stolen_state(mary.security->peers(), mary.security->links(), export_permit::user_was_warned()))
+      if (k.name == "static private key" || k.name.ends_with(" binding")) thief.secrets.push_back(k);
+    thief.publics = {john.security->peers().own_public()};
+    thief.names = {"john"};
+    for (const auto& l : key_log_lines(mary.security->links(), hers.second, export_permit::user_was_warned()))
+      thief.logged_keys.push_back(*parse_key_log_line(l));
+    mary.random.keep_draws = true;
+    talk();
+    for (int n = 0; n < 2; ++n) {
+      auto& asks = mary_asks ? mary : john;
+      EXPECT_TRUE(asks.security->links().rekey(mary_asks ? hers.second : hers.first, world.now, asks.pending));
+      world.settle();
+      generations.push_back(ids_of(mary, hers.second, world.now));
+      talk();
+    }
+    EXPECT_EQ(mary.events<rekeyed>().size(), 2U);
+    int n = 0;
+    for (const auto& d : mary.random.draws)
+      if (d.size() == 32) ephemerals.push_back({"draw " + std::to_string(n++) + " ephemeral private key", d});
+  }
+  void talk() {
+    const std::vector<std::uint8_t> text(60, 'x');
+    for (int i = 0; i < 6; ++i)
+      EXPECT_TRUE(world.send(john, hers.first, text) && world.send(mary, hers.second, text) && world.send(john, peters.first, text) &&
+                  world.send(peter, peters.second, text));
+  }
+  verdict judged() { return judge_of(world.captured, {}, stolen(std::move(thief))); }
+  ue john{"john", 91}, peter{"peter", 92}, mary{"mary", 93};
+  air world;
+  std::pair<link_id, link_id> hers, peters;
+  std::vector<std::set<std::pair<std::uint32_t, std::uint32_t>>> generations;
+  stolen_file thief;  // the binding and the key log are those before the first rekeying
+  std::vector<stolen_secret> ephemerals;
+};
+
+TEST(key_search, rekeyings_inside_opened_records_are_followed_whoever_asked) {
+  for (const bool mary_asks : {true, false}) {
+    rekeyed_twice s(mary_asks);
+    s.thief.secrets.insert(s.thief.secrets.end(), s.ephemerals.begin(), s.ephemerals.end());
+    const auto v = s.judged();
+    for (const auto& ids : s.generations) EXPECT_GE(opened_of(v, ids, true), 12U) << mary_asks << to_json(v);
+    EXPECT_EQ(records_opened(v, false), 0U);
+    EXPECT_FALSE(has(v, "stolen_key_opens"));
+    EXPECT_EQ(std::count_if(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) {
+      return o.kd_sess_id == 0 && o.with.find("rekeying in frame") != std::string::npos;
+    }), 4) << "two requests, two responses";
+    EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) {
+      return o.with.find("KD_0 -> LTESL/1 rekey: rekeying in frame") != std::string::npos && o.records_opened > 5;
+    })) << "the report says how\n" << to_json(v);
+  }
+}
+
+/// The control: what the product promises of a rekeying.
+TEST(key_search, rekeyings_stay_closed_without_the_ephemeral_or_the_binding) {
+  for (const bool with_ephemerals : {true, false}) {
+    rekeyed_twice s(true);
+    if (with_ephemerals) {
+      std::erase_if(s.thief.secrets, [](const auto& k) { return k.name.ends_with(" binding"); });
+      s.thief.secrets.insert(s.thief.secrets.end(), s.ephemerals.begin(), s.ephemerals.end());
+    }
+    const auto v = s.judged();
+    EXPECT_GE(records_opened(v, true), 12U) << "before the first";
+    for (const auto& ids : s.generations) EXPECT_EQ(opened_of(v, ids, true), 0U) << with_ephemerals;
+    EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
+  }
+}
+
+/// Weak: the KD of John and Peter is sent to Mary in a record of hers.
+TEST(key_search, a_key_that_an_opened_record_carries_is_tried) {
+  scene s;
+  const auto peters = ids_of(s.john, s.john_peter.first, s.world.now), hers = ids_of(s.john, s.john_mary.first, s.world.now);
+  auto log = log_of(s, s.mary);
+  key32 kd{};
+  seeded_random(5).fill(kd);
+  std::vector<frame> frames = s.world.captured;
+  reseal(frames, s, [&](const frame& f) { return peters.contains({f.src, f.dst}); }, link_root_key(kd));
+  const auto without = judge_of(frames, s.world.captured_discovery, stolen(log_of(s, s.mary)));
+  EXPECT_EQ(records_opened(without, false), 0U);
+  const auto& k = *std::find_if(log.logged_keys.begin(), log.logged_keys.end(), [&](const auto& l) {
+    return std::any_of(frames.begin(), frames.end(), [&](const auto& f) { return f.src == l.src && f.dst == l.dst; });
+  });
+  std::vector<std::uint8_t> message{0x7f, 0, 9};
+  message.insert(message.end(), kd.begin(), kd.end());
+  message.push_back(0);
+  frame f{0, lcid_pc5s_protected, k.src, k.dst, std::vector<std::uint8_t>(message.size() + record_overhead_octets)};
+  const record_protection p(k.suite_used, record_key(k.key.expose()), record_iv(k.iv.expose()), k.kd_sess_id);
+  const pdcp_header h{sdu_type::pc5s, k.kd_sess_id, 500};
+  write_pdcp_header(h, std::span(f.octets).first<5>());
+  p.box.seal(p.nonce(f.lcid, h.sn), bytes_view(f.octets).first(5), message, bytes_span(f.octets).subspan(5));
+  frames.push_back(f);
+  const auto v = judge_of(frames, s.world.captured_discovery, stolen(std::move(log)));
+  EXPECT_TRUE(has(v, "stolen_key_opens")) << to_text(v);
+  EXPECT_EQ(opened_of(v, peters, false), 12U);
+  EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) { return !o.own && o.with.starts_with("octets 3 to 34 of the message in frame "); })) << to_json(v);
+}
+
+/// Weak: KD is X25519 of the request's ephemeral and Mary's static key.
+TEST(key_search, products_with_the_ephemerals_of_set_ups_are_tried) {
+  scene s;
+  const auto peters = ids_of(s.john, s.john_peter.first, s.world.now);
+  std::vector<frame> frames = s.world.captured;
+  const auto request = std::find_if(frames.rbegin(), frames.rend(), [](const auto& f) { return f.lcid == 28; });
+  public_key e;
+  std::copy_n(request->octets.begin() + 4, 32, e.octets.begin());
+  const auto product = s.mary.dh.agree(s.mary.security->peers().own_private(), e);
+  reseal(frames, s, [&](const frame& f) { return peters.contains({f.src, f.dst}); }, link_root_key(product->expose()));
+  const auto v = judge_of(frames, s.world.captured_discovery, stolen(files_of(s.mary, {&s.john})));
+  EXPECT_TRUE(has(v, "stolen_key_opens")) << to_text(v);
+  EXPECT_EQ(opened_of(v, peters, false), 12U);
+}
+
 // --- long searches ----------------------------------------------------------------------------------------------------------
 
 TEST(key_search, that_is_ended_early_is_not_opaque_and_keeps_what_it_found) {
