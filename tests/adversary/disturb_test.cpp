@@ -29,7 +29,7 @@ class disturber : public ::testing::Test {
 TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_security_state) {
   link_up();
   m.run(1);
-  const double before = delivery(t, m, "before", 20);
+  const double before = delivery(t, m, "before", 60);
   // On each grant that is heard: louder garbage on its second PSCCH's PSSCH places, at the same scrambling, and false grants to the same octet.
   std::uint64_t poisoned = 0, false_sci = 0;
   std::uint8_t last_dst = 0;
@@ -71,7 +71,7 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
   m.on_subframe = nullptr;
   m.on_block = nullptr;
   m.run(1);
-  const double after = delivery(t, m, "after", 20);
+  const double after = delivery(t, m, "after", 60);
   EXPECT_EQ(links(), 2U);
   EXPECT_EQ(losses(), 0U);
   EXPECT_GE(after, 0.9);
@@ -121,9 +121,9 @@ TEST_F(disturber, row_10_a_stronger_false_synchronisation_reference_changes_no_s
   EXPECT_LE(back, 45.0);
   EXPECT_EQ(t.count("john", "peer_discovered", "peter") > 0, true);
   EXPECT_EQ(t.rejected("john")["clock"] + t.rejected("peter")["clock"], 0U) << "UTC does not come from SLSS";
-  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"], t.last("peter", "link_established")["key_fingerprint"]);
   m.run(10);
-  const double after = delivery(t, m, "after", 10);
+  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"], t.last("peter", "link_established")["key_fingerprint"]);
+  const double after = delivery(t, m, "after", 60);
   EXPECT_GE(after, 0.8);
   figure("10", "false reference 8 dB stronger for 10 s: %zu changes of reference, links made %zu, lost %zu; first data %.1f s after it ended; delivery %.0f %% before, %.0f %% "
          "after", moved, links() - n_links, losses(), back, 100 * before, 100 * after);
@@ -134,21 +134,21 @@ TEST_F(disturber, row_11_jamming_degrades_while_it_lasts_and_no_longer) {
   s.link = "  keepalive_s: 1\n  lost_s: 30\n";
   link_up(s);
   m.run(1);
-  const double before = delivery(t, m, "before", 30);
+  const double before = delivery(t, m, "before", 60);
   std::uint64_t jammed = 0;
   const auto from = m.now();
   m.on_subframe = [&] {  // half of all SC periods: noise on every PSCCH subframe, 32 dB above the UEs
     const std::int64_t sf = m.now() + 1;
     if (sf % 40 < 8 && sf / 40 % 2 == 0) m.jam(sf, 0), ++jammed;
   };
-  const double half = delivery(t, m, "half", 30);
+  const double half = delivery(t, m, "half", 60);
   m.on_subframe = [&] {  // every subframe
     m.jam(m.now() + 1, 0), ++jammed;
   };
   const double full = delivery(t, m, "full", 30);
   m.on_subframe = nullptr;
   m.run(1);
-  const double after = delivery(t, m, "after", 30);
+  const double after = delivery(t, m, "after", 60);
   EXPECT_GE(before, 0.9);
   EXPECT_GE(half, 0.3) << "half of the periods are free";
   EXPECT_EQ(full, 0.0) << "control: the jammer works";
@@ -165,8 +165,9 @@ TEST_F(disturber, row_11_jamming_degrades_while_it_lasts_and_no_longer) {
     for (int i = 0; i < 7; ++i) m.send_block(octets(m.block_octets(), 0x5a), 0x77);
   };
   const auto again = m.now();
+  const auto n_links = t.count("john", "link_established", "peter");
   t.start("peter", s);
-  const auto linked = [&] { return t.count("john", "link_established", "peter") >= 2; };
+  const auto linked = [&] { return t.count("john", "link_established", "peter") > n_links; };
   const bool at_half = m.run_until(linked, 60);
   const double took_half = static_cast<double>(m.now() - again) / 1000;
   EXPECT_TRUE(at_half) << "repeated messages go out at random times";
@@ -229,7 +230,8 @@ TEST_F(disturber, row_12_a_clock_rolled_back_or_jumped_reconnects_and_reuses_not
   }
   EXPECT_EQ(reused, 0U);
   EXPECT_EQ(codes_again, 0U);
-  EXPECT_GE(requests, 4U);
+  // Four set-ups. The attacker may miss a request in a hundred, two of them in one run of some thousands; it is sent until it is answered.
+  EXPECT_GE(requests, 3U) << "control";
   EXPECT_GE(records, 10U);
   figure("12", "John rebooted with his clock moved: linked again after %s%zu requests, %zu records, %zu codes: 0 tokens, nonces or codes used twice", figures.c_str(),
          requests, records, before.size());

@@ -104,8 +104,11 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   const auto before = counted();
   std::vector<message> held;
   on_first = [&](const message& x) { is_record(x) && x.lcid <= 10 ? held.push_back(x) : forward(x); };
-  for (int i = 0; i < 8; ++i) t.say("john", "peter", "line " + std::to_string(i)), m.run(0.2);
-  ASSERT_TRUE(m.run_until([&] { return held.size() == 8; }, 5));
+  for (int i = 0; i < 20 && held.size() < 8; ++i) t.say("john", "peter", "line " + std::to_string(i)), m.run(0.2);  // the attacker may miss one
+  ASSERT_TRUE(m.run_until([&] { return held.size() >= 8; }, 5));
+  on_first = [&](const message& x) {
+    if (!is_record(x) || x.lcid > 10) forward(x);  // a line that is still on its way is none of the eight
+  };
   std::size_t n_record_variants = 0;
   for (const auto& v : variants(held[0])) m.send(v), ++n_record_variants;
   ASSERT_TRUE(m.run_until([&] { return m.unsent() == 0; }, 20));
@@ -114,6 +117,11 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   for (const int i : {5, 0, 7, 2, 2, 6, 1, 4, 3, 0, 5, 7}) m.send(held[static_cast<std::size_t>(i)]);
   for (auto r : held) std::swap(r.src, r.dst), m.send(r);  // reflected to John
   m.run(2.5);
+  // Peter may have been sending himself when one of them came for the only time: all of them again, which none of the others may survive.
+  for (int i = 0; i < 5 && t.printed("peter").size() < 8; ++i) {
+    for (std::size_t k = 0; k < 8; ++k) m.send(held[k]);
+    m.run(2.5);
+  }
   auto lines = t.printed("peter");
   EXPECT_EQ(lines.size(), 8U) << "each exactly once, in whatever order";
   std::sort(lines.begin(), lines.end());
