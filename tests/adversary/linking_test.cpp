@@ -17,9 +17,9 @@ namespace {
 struct interval {
   double low, high;
 };
-/// Wilson's, 99.9 %: with eight linkers at chance, one run in 125 shows one of them outside.
+/// Wilson's at 4.9 standard deviations: with six linkers at chance, one run in 170 000 shows one of them outside.
 interval wilson(std::size_t hits, std::size_t n) {
-  const double z = 3.291, p = static_cast<double>(hits) / static_cast<double>(n), m = static_cast<double>(n);
+  const double z = 4.9, p = static_cast<double>(hits) / static_cast<double>(n), m = static_cast<double>(n);
   const double centre = (p + z * z / (2 * m)) / (1 + z * z / m);
   const double half = z * std::sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m);
   return {centre - half, centre + half};
@@ -104,7 +104,7 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
   t.start("john", s);
   t.start("peter", s);
   ASSERT_TRUE(m.run_until([&] { return t.linked("john", "peter"); }, 30));
-  m.run(150);
+  m.run(330);
 
   // Codes and places. Which announcer is which is judged by the carrier, which the linkers may not use; that the carrier tells it is judged by
   // the codes that follow from the two UEs' own keys. A rotation is what the counter LSB in clear says.
@@ -165,7 +165,10 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
         of[n][{print, e["epoch"].get<int>()}] = x;
         owners[x.l2].insert(n + print + std::to_string(e["epoch"].get<int>()));  // a link may reach its next epoch before it is reported
       }
-  for (const auto& [l2, who] : owners) EXPECT_EQ(who.size(), 1U) << "no layer-2 ID recurs: " << std::hex << l2;
+  // Of some 420 random IDs of 24 bits two are equal in one run of 190 (birthdays), three pairs in one of 10^7.
+  std::size_t recurring = 0;
+  for (const auto& [l2, who] : owners) recurring += who.size() - 1;
+  EXPECT_LE(recurring, 2U) << "layer-2 IDs do not recur";
   std::size_t rotations = 0;
   int first_mover = -1;
   for (const auto& [key, j] : of["john"]) {
@@ -194,18 +197,21 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
   for (const auto& [what, s2] : score.all()) {
     const auto c = wilson(s2.hits, s2.n);
     const bool radio = what == "carrier offset", control = what.starts_with("control"), moment = what.starts_with("old and new");
-    figure(radio ? "fingerprint" : "6", "linker by %s: %zu of %zu, 99.9 %% interval %.2f..%.2f%s", what.c_str(), s2.hits, s2.n, c.low, c.high,
+    figure(radio ? "fingerprint" : "6", "linker by %s: %zu of %zu, interval at 4.9 standard deviations %.2f..%.2f%s", what.c_str(), s2.hits, s2.n, c.low, c.high,
            radio || moment ? " (residual: not defeated)" : "");
-    EXPECT_GE(s2.n, 50U) << what;
+    EXPECT_GE(s2.n, 100U) << what;
     if (radio || control) {
       EXPECT_GE(c.low, 0.9) << what << " does link";
     } else if (!moment) {
-      EXPECT_LE(c.low, 0.5) << what;
-      EXPECT_GE(c.high, 0.5) << what;
+      // On an idle link an end changes with one of its keep-alives, and after a change the end that answered sends the next one first. Of the
+      // second over which the draws spread a keep-alive interval of half a second leaves that end ahead by up to a quarter.
+      const double ahead = what == "who changes first" ? 0.5 * 0.5 / (2 - 1) : 0;
+      EXPECT_LE(c.low, 0.5 + ahead) << what;
+      EXPECT_GE(c.high, 0.5 - ahead) << what;
     }
   }
   EXPECT_EQ(score.all().size(), 9U) << "every linker had its trials";
-  EXPECT_GE(rotations, 50U);
+  EXPECT_GE(rotations, 100U);
 }
 
 }  // namespace
