@@ -66,7 +66,7 @@ class on_air : public ::testing::Test {
       if (x.lcid == security::lcid_pc5s_unprotected && replayed.insert(x.pdu).second) m.send(x);
     ASSERT_GE(replayed.size(), 2U) << "a request for each link";
     ASSERT_TRUE(m.run_until([&] { return m.unsent() == 0; }, 10));
-    m.run(2);
+    m.run(4);  // an answer takes half a second, and up to 1.2 s of signal wait in the sniffer, which does not look at them once told to stop
     delivered = t.printed("john").size() + t.printed("mary").size() + t.printed("peter").size();
     exit_code = t.stop("sniffer", m);
     report = json::parse(std::ifstream(t.file("report.json")));
