@@ -104,7 +104,7 @@ void jam_every_discovery_subframe(int tm) {
   // The link goes on while false messages fill discovery, and Anna is not found.
   m.run(1);
   const auto links = t.count("john", "link_established") + t.count("peter", "link_established");
-  const double before = delivery(t, m, "before", 20);
+  const double before = delivery(t, m, "before", 60);
   const auto heard = m.blocks.size();
   jam_with_messages(m, messages);
   const auto filled_from = m.now();
@@ -172,7 +172,7 @@ TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays
     std::string text;
     int n = 0;
     for (int i = 0; i < runs; ++i) {
-      const double s = seconds_to_find(share, power_dbfs, share < 1 ? 3 * patience_s : patience_s);
+      const double s = seconds_to_find(share, power_dbfs, share == 1 ? patience_s : share > 0.8 ? 3 * patience_s : 9 * patience_s);
       char number[16];
       std::snprintf(number, sizeof number, s < 0 ? "none" : "%.1f", s);
       if (i != 0) text += ' ';
@@ -192,7 +192,7 @@ TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays
       EXPECT_EQ(n, 0) << "control: the jammer works";
     }
   }
-  figure("11", "seconds until John and Peter have found each other, by the share of discovery subframes jammed: %s'none' is not within 20 s of all, 60 s of a share", shares.c_str());
+  figure("11", "seconds until John and Peter have found each other, by the share of discovery subframes jammed: %s'none' is not within 20 s of all, 60 s of 90 %%, 180 s of less", shares.c_str());
   // Every subframe, weaker: per subcarrier relative to an announcement, as John and Peter hear both (her noise lies on all 512, an announcement on 24).
   std::string powers;
   for (const float ratio_db : {-10.0F, -5.0F, -2.0F, 1.0F, 4.0F}) {

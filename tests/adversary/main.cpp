@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
     c.name = "ear";
     c.air = argv[2];
     c.decode = false;
+    c.begin_after_subframes = 30;
     prose::adversary::node n(c);
     std::FILE* f = std::fopen(argv[3], "wb");
     std::fwrite(&n.first_subframe, sizeof n.first_subframe, 1, f);

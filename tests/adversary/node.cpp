@@ -53,7 +53,7 @@ node::node(const node_config& config) : config_(config) {
   if (!radio) die(radio.error().message);
   radio_ = std::move(*radio);
   const int spsf = carrier_.samples_per_subframe();
-  const std::int64_t begin = (radio_->now_tick().value() / spsf + 30) * spsf;
+  const std::int64_t begin = (radio_->now_tick().value() / spsf + config.begin_after_subframes) * spsf;
   const auto started = radio_->start(begin);
   if (!started) die(started.error().message);
   subframe_ = first_subframe = (*started + spsf - 1) / spsf;

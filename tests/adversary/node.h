@@ -59,6 +59,9 @@ struct node_config {
   float power_db = -12.0F;     ///< mean of a burst relative to full scale, as the UEs' own
   bool look_for_slss = false;
   bool decode = true;          ///< false: power only
+  /// Reception begins so long after the device was opened. An air without receivers goes on with the wall clock meanwhile, and a loaded
+  /// machine may take its time; with one, its time stands still.
+  int begin_after_subframes = 500;
 };
 
 class node {

@@ -79,7 +79,7 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
   EXPECT_EQ(count("link_established") + count("link_lost") + count("peer_discovered"), events);
   EXPECT_GE(sent, 100U);
   EXPECT_GE(refused() - before, 10U) << "control: the copies are decoded and refused";
-  const double after = delivery(t, m, "after", 20);
+  const double after = delivery(t, m, "after", 60);
   EXPECT_GE(after, 0.8);
   figure("4", "TM4: %zu recorded subframes sent again as they were, twice in all: 0 lines delivered again, %zu lost before came with the copy, %llu refused by the "
          "security sublayer; delivery %.0f %% after", sent, now.size() - lines, static_cast<unsigned long long>(refused() - before), 100 * after);
@@ -88,7 +88,7 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
 TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last) {
   ASSERT_TRUE(linked);
   m.record = false;
-  const double before = delivery(t, m, "before", 20);
+  const double before = delivery(t, m, "before", 60);
   const auto losses = count("link_lost"), links = count("link_established");
   // All three sub-channels, highest priority, reserved every 20 ms, in one subframe of four: the blocks are garbage.
   std::uint64_t reserved = 0;
@@ -111,7 +111,7 @@ TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last)
     m.send_raw(sf, {phy::pssch_transmission{*c, garbage}, power});
     ++reserved;
   };
-  const double greedy = delivery(t, m, "greedy", 20);
+  const double greedy = delivery(t, m, "greedy", 60);
   m.on_subframe = [&] {  // ten subframes in twenty
     if ((m.now() + 1) / 10 % 2 == 0) m.jam(m.now() + 1, 0);
   };
@@ -120,7 +120,7 @@ TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last)
   const double full = delivery(t, m, "full", 10);
   m.on_subframe = nullptr;
   m.run(1);
-  const double after = delivery(t, m, "after", 20);
+  const double after = delivery(t, m, "after", 60);
   EXPECT_GE(before, 0.8);
   EXPECT_GE(reserved, 500U);
   EXPECT_GE(greedy, 0.3);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -253,11 +254,14 @@ std::map<std::string, std::uint64_t> town::rejected(const std::string& name) {
 }
 std::uint64_t town::rejected(const std::string& name, const std::string& reason) { return rejected(name)[reason]; }
 
-long town::rss_kib(const std::string& name) {
-  std::ifstream f("/proc/" + std::to_string(ues_.at(name).pid) + "/status");
+long town::memory_kib(const std::string& name) {
+  std::ifstream f("/proc/" + std::to_string(ues_.at(name).pid) + "/smaps_rollup");
+  long sum = 0;
   for (std::string l; std::getline(f, l);)
-    if (l.rfind("VmRSS:", 0) == 0) return std::atol(l.c_str() + 6);
-  return -1;
+    for (const auto* part : {"Anonymous:", "Swap:"})
+      if (l.rfind(part, 0) == 0) sum += std::atol(l.c_str() + std::strlen(part));
+  if (sum == 0) die("no smaps_rollup of " + name);
+  return sum;
 }
 long town::cpu_ms(const std::string& name) {
   const std::string s = slurp("/proc/" + std::to_string(ues_.at(name).pid) + "/stat");

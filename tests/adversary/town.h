@@ -68,7 +68,8 @@ class town {
   /// Sum of `count` of the `rejected` events with this reason.
   std::uint64_t rejected(const std::string& name, const std::string& reason);
   std::map<std::string, std::uint64_t> rejected(const std::string& name);
-  long rss_kib(const std::string& name);
+  /// Anonymous memory, swapped or not, as counted page by page: VmRSS also moves with pages of files, and is exact to some 100 KiB only.
+  long memory_kib(const std::string& name);
   long cpu_ms(const std::string& name);
 
   std::string file(const std::string& name) const { return dir_ + "/" + name; }
