@@ -199,7 +199,7 @@ bool server::state::proceed(connection& c) {
 bool server::state::read_requests(connection& c) {
   std::array<char, 4096> chunk;
   for (std::size_t handled = 0; handled < max_requests_per_turn;) {
-    if (c.out.size() > max_queued_bytes) {  // it must take its answers first
+    if (c.out.size() > config.max_queued_bytes) {  // it must take its answers first
       c.held_back = true;
       return true;
     }
@@ -235,7 +235,7 @@ bool server::state::write_answers(connection& c) {
     if (c.out.empty() && !c.waiting && !c.mid_frame) c.deadline = after(config.limits.idle_s);
   }
   // What it sent meanwhile may lie in our buffers, where the socket does not show it.
-  if (c.held_back && c.out.size() <= max_queued_bytes) {
+  if (c.held_back && c.out.size() <= config.max_queued_bytes) {
     c.held_back = false;
     again.push_back(c.fd.get());
   }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "apps/function/message.h"
 #include "apps/function/store.h"
 #include "apps/function/tls.h"
 #include "common/result.h"
@@ -44,6 +45,7 @@ struct server_config {
   application_config application;
   std::set<std::string> denied;             ///< users whose certificates are refused though they have not expired
   tls_secret_observer observe_secret = {};  ///< for tests
+  std::size_t max_queued_bytes = 2 * max_answer_bytes;  ///< with more answers waiting to be taken, requests wait; another one for tests
   int send_buffer_bytes = 0;                ///< of each connection's socket; 0: the system's; for tests
 };
 

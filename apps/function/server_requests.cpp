@@ -161,7 +161,7 @@ bool server::state::serve(connection& c, const data_request& r) {
 }
 
 void server::state::send_data(connection& c, std::vector<std::uint8_t> octets) {
-  if (c.out.size() > max_queued_bytes) {
+  if (c.out.size() > config.max_queued_bytes) {
     ++counters.data_dropped;
     return;
   }

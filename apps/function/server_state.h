@@ -31,9 +31,6 @@ inline time_point after(double seconds) {
   return clock_type::now() + std::chrono::duration_cast<clock_type::duration>(std::chrono::duration<double>(seconds));
 }
 
-// An answer is queued whole; a client that does not take it blocks only itself.
-inline constexpr std::size_t max_queued_bytes = 2 * max_answer_bytes;
-
 struct connection {
   connection(apps::file_descriptor f, const socket_address& from, tls_connection t, double handshake_s)
       : fd(std::move(f)), address(from.text()), block(from.block()), tls(std::move(t)), deadline(after(handshake_s)) {}

@@ -452,6 +452,22 @@ TEST_F(function_server, requests_held_back_from_who_takes_no_answers_cost_nothin
   for (int i = 0; i < requests; ++i) ASSERT_TRUE(m.read()) << i;
 }
 
+// All of it came in one TLS record and all answers go out in one write: the socket shows neither that requests wait nor that it has room again.
+TEST_F(function_server, held_back_requests_are_taken_up_though_the_socket_is_silent) {
+  server_limits limits;
+  limits.requests_per_second = 100'000;
+  server_config config;
+  config.max_queued_bytes = 100;
+  running_server s(*folder_, "function.example", limits, config);
+  raw_connection m(mary_.identity, s.port());
+  ASSERT_TRUE(m.read());  // hello
+  constexpr int requests = 40;
+  std::string several;
+  for (int k = 0; k < requests; ++k) several += frame(R"({"op":"list"})");
+  ASSERT_TRUE(m.write(several));
+  for (int i = 0; i < requests; ++i) ASSERT_TRUE(m.read()) << i;
+}
+
 TEST_F(function_server, a_denied_user_gets_nowhere_though_his_certificate_is_good) {
   server_config config;
   config.denied = {"john"};

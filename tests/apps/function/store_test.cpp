@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,6 +183,26 @@ TEST_F(store_test, a_full_disk_refuses_the_change_and_loses_nothing) {
   EXPECT_EQ(s.grant("mary", "peter").value(), refusal::none);
   auto again = open();
   EXPECT_EQ(again.granted_by("mary").value(), (std::vector<std::string>{"john", "peter"}));
+}
+
+// The database refuses the second half of a grant: the first half does not stay, and the store goes on.
+TEST_F(store_test, a_change_that_fails_midway_is_undone_and_the_next_one_works) {
+  auto s = open();
+  add(s, "mary", 1);
+  add(s, "john", 2);
+  ASSERT_EQ(s.grant("john", "mary").value(), refusal::none);
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &other), SQLITE_OK);
+  const auto run = [&](const char* sql) { return sqlite3_exec(other, sql, nullptr, nullptr, nullptr); };
+  EXPECT_EQ(run("CREATE TRIGGER no BEFORE INSERT ON change BEGIN SELECT RAISE(ABORT, 'no'); END"), SQLITE_OK);
+  EXPECT_FALSE(s.grant("mary", "john"));
+  EXPECT_EQ(run("DROP TRIGGER no"), SQLITE_OK);
+  sqlite3_close(other);
+  EXPECT_TRUE(s.granted_by("mary").value().empty());
+  EXPECT_EQ(s.changes("john", 0, 8).value().size(), 0U);
+  const auto again = s.grant("mary", "john");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(s.changes("john", 0, 8).value().size(), 1U);
 }
 
 // A child changes the store and reports each acknowledged change over a pipe; it is killed at a random moment.
