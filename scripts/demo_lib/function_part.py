@@ -4,6 +4,7 @@ import json, math, os, socket, subprocess, time
 from . import traffic, world
 
 SERVERS = ('function.example', 'second.example')
+DISCOVERY_PERIOD_S = 0.32  # default_ue_config()
 
 
 class function_part:
@@ -144,11 +145,11 @@ class function_part:
                 '%.2f s, %.2f s of the air\'s time' % (took, on_air))
         recognised = lambda: [len(w.events(a, 'peer_discovered', b)) for a, b in (('mary', 'john'), ('john', 'mary'))]
         seen = recognised()
-        # With the state that John still has: one slot for the codes that are made already.
-        over = min((e['t'] for e in w.events('mary', 'peer_withdrawn')), default=0) + 1
+        # With the state that John still has: one slot for the codes that are made already, and the discovery period that they were given to at its end.
+        over = min((e['t'] for e in w.events('mary', 'peer_withdrawn')), default=0) + 1 + DISCOVERY_PERIOD_S
         w.wait(lambda: w.air_time() >= over + 3, 20 * w.options.patience)
         w.claim('neither Mary nor John recognises the other afterwards', recognised() == seen, seen)
         messages = self.recognised(w)
-        early, late = [r for t, r in messages if t < over - 1], [r for t, r in messages if t > over]
-        w.claim("John's old keys, which recognised Mary's announcements, recognise nothing that Mary sends from the next slot on",
+        early, late = [r for t, r in messages if t < over - 2], [r for t, r in messages if t > over]
+        w.claim("John's old keys, which recognised Mary's announcements, recognise nothing that Mary sends from the next slot's first whole discovery period on",
                 any(early) and late and not any(late), '%d of %d before, %d of %d after' % (sum(early), len(early), sum(late), len(late)))
