@@ -38,6 +38,7 @@ struct rekey_attempt {
 };
 /// Responder of a rekeying: the answer to repeat, and keys that wait for the initiator's first record under them.
 struct staged_rekey {
+  std::uint16_t seq;  // of the request
   std::vector<std::uint8_t> request, answer;
   generation keys;
 };

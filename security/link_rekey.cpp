@@ -34,6 +34,8 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
     send_signalling(l, l.staged->answer, now, out);
     return;
   }
+  // An earlier attempt's request that was overtaken: its initiator no longer waits for the answer, and what is staged for the later one must stay.
+  if (l.staged && static_cast<std::int16_t>(seq - l.staged->seq) < 0) return;
   if (l.rekeying && p->own_key_is_smaller) return;  // both at once: the smaller key's goes on
   handshake_context c;
   c.request_type = message_type::rekeying_request;
@@ -43,7 +45,7 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   auto r = respond(peers_, *p, c, message, config_.suites, [&](std::uint8_t msb) { return pick_half(false, msb); }, why);
   if (!r) return;
   l.rekeying.reset();
-  l.staged.emplace(staged_rekey{{message.begin(), message.end()},
+  l.staged.emplace(staged_rekey{seq, {message.begin(), message.end()},
                                 std::move(r->answer),
                                 make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random,
                                                 now)});

@@ -171,6 +171,38 @@ TEST_F(epochs, rekeying_survives_loss_of_any_message_and_both_starting_at_once) 
   }
 }
 
+// The request of an attempt that was given up comes after that of the next one: the answer under way must stay the one that counts.
+TEST_F(epochs, an_overtaken_request_to_rekey_does_not_undo_the_later_one) {
+  start({});
+  std::vector<frame> of_alice, of_bob;
+  world.filter = [&](const frame& f) {
+    (f.from == 0 ? of_alice : of_bob).push_back(f);
+    return std::vector<frame>{};
+  };
+  ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));
+  world.settle();
+  const frame first = of_alice.at(0);
+  world.pass(11'000);
+  ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));
+  world.settle();
+  of_bob.clear();
+  ASSERT_TRUE(b->hear(of_alice.back(), world.now));
+  world.settle();
+  ASSERT_EQ(of_bob.size(), 1U);
+  const frame answer = of_bob[0];
+  ASSERT_TRUE(b->hear(first, world.now)) << "authentic, if late";
+  world.settle();
+  EXPECT_EQ(of_bob.size(), 1U) << "and not answered";
+  world.filter = nullptr;
+  ASSERT_TRUE(a->hear(answer, world.now));
+  world.settle();
+  ASSERT_EQ(a->events<rekeyed>().size(), 1U);
+  ASSERT_EQ(b->events<rekeyed>().size(), 1U);
+  EXPECT_EQ(info(*a, at_a).key_fingerprint, info(*b, at_b).key_fingerprint);
+  ASSERT_TRUE(world.send(*a, at_a, {7}));
+  EXPECT_EQ(b->inbox.size(), 1U);
+}
+
 TEST_F(epochs, rekeying_is_due_at_30_minutes_and_the_smaller_key_starts_it) {
   start({});
   world.pass(30 * 60'000 - 2000, 1000);

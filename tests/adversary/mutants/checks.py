@@ -180,6 +180,7 @@ CHECKS = [
     ("the larger key waits before rekeying", "security/link_engine.cpp",
      "? config_.rekey_larger_key_waits_ms : 0", "&& !MUTANT ? config_.rekey_larger_key_waits_ms : 0", LINK),
     ("a failed rekeying request changes nothing", "security/link_rekey.cpp",
+    ("overtaken request to rekey", "security/link_rekey.cpp", "if (l.staged && static_cast<std::int16_t>", "if (!MUTANT && l.staged && static_cast<std::int16_t>", LINK),
      "  if (!r) return;\n", "  if (!r && MUTANT) l.staged.reset(), l.rekeying.reset();\n  if (!r) return;\n", LINK),
     ("a failed rekeying response changes nothing", "security/link_rekey.cpp",
      "  if (!secrets) return;\n", "  if (!secrets && MUTANT) l.rekeying.reset();\n  if (!secrets) return;\n", LINK),
