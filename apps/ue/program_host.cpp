@@ -124,6 +124,8 @@ result<void> ue_program::state::open_data() {
   }
   result<std::unique_ptr<data_port>> opened = open_none();
   if (config.data == "tun") {
+    for (const auto& s : server_slots)
+      spdlog::warn("{} has no address on {}: no packet goes to it and none of its packets comes out; accepted for that: --data udp or stdin", slot_names[s.first], config.tun.interface);
     const auto hash = address_hash(sec->peers().own_public());
     if (config.tun.ipv4.length == 0) config.tun.ipv4 = default_ipv4(hash);
     if (config.tun.ipv6.length == 0) config.tun.ipv6 = default_ipv6(hash);

@@ -213,6 +213,15 @@ def duration_ends_by_itself_and_a_profile_is_taken():
         assert 2.5 < t[-1] - t[0] < 3.5, t
 
 
+def a_server_has_no_address_on_a_tun():
+    """Said before anything is opened, so no right to make an interface is needed: its name is too long for one."""
+    with Air() as air, tempfile.TemporaryDirectory() as d:
+        u = pair(air, d, ((r'(?m)^device: ', 'pc3:\n  servers: [{name: function.example, port: 1, ca: ca.crt, certificate: mary.crt, key: mary.tls}]\n\ndevice: '),
+                          (r'  # interface: prose0', '  interface: much_too_long_a_name')))
+        r = subprocess.run([BIN + '/prose-ue', '--config', u.path('mary.yaml'), '--data', 'tun'], env=ENV, capture_output=True, text=True, timeout=30)
+        assert r.returncode != 0 and '15 characters' in r.stderr and 'server:function.example has no address on much_too_long_a_name' in r.stderr, (r.returncode, r.stderr)
+
+
 def refusals():
     with Air() as air, tempfile.TemporaryDirectory() as d:
         u = pair(air, d)
@@ -236,4 +245,4 @@ def refusals():
         assert r.returncode == 2 and '0600' in r.stderr, r.stderr
 
 
-main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, a_full_queue_holds_up_nobody_else, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, refusals])
+main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, a_full_queue_holds_up_nobody_else, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, a_server_has_no_address_on_a_tun, refusals])
