@@ -16,8 +16,10 @@
 
 namespace prose::security {
 
+inline constexpr std::array suites_by_preference{suite::aes_256_gcm, suite::chacha20_poly1305};
+
 struct link_config {
-  std::vector<suite> suites{suite::aes_256_gcm, suite::chacha20_poly1305};  // best first; also what is offered
+  std::vector<suite> suites{suites_by_preference.begin(), suites_by_preference.end()};  // best first; also what is offered
   std::size_t max_links = 64;
   time_ms request_interval_ms = 400;      // T4100: identical retransmission
   time_ms request_lifetime_ms = 8000;

@@ -32,7 +32,7 @@ json_object& json_object::add(std::string_view key, std::span<const int> values)
   return raw(key, nlohmann::json(std::vector<int>(values.begin(), values.end())).dump());
 }
 json_object& json_object::add_hex(std::string_view key, std::span<const std::uint8_t> bytes) {
-  return raw(key, "\"" + to_hex(bytes) + "\"");
+  return raw(key, std::string("\"").append(to_hex(bytes)).append("\""));
 }
 json_object& json_object::add_fixed(std::string_view key, double value, int decimals) {
   if (!std::isfinite(value)) return add_null(key);

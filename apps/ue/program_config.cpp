@@ -77,7 +77,7 @@ void read_discovery(config_section s, program_config& c) {
   // The pool's subframes lie where SC periods leave room: a period that is no multiple of theirs would drift across PSCCH and PSSCH.
   const int step = phy::is_v2x(c.ue.tm) ? 10 : sc_period;
   if (period % step != 0)
-    s.reject("period_subframes", "'" + std::to_string(period) + "' is not a multiple of " + std::to_string(step) +
+    s.reject("period_subframes", std::string("'").append(std::to_string(period)) + "' is not a multiple of " + std::to_string(step) +
                                      (step == sc_period ? ", the SC period" : "") + "; accepted: a multiple of " + std::to_string(step) + " from 40 to 10240");
   s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
   s.read("query", c.query);

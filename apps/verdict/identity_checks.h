@@ -17,6 +17,7 @@
 #include "apps/verdict/rotation_linker.h"
 #include "apps/verdict/sdu_stream.h"
 #include "apps/verdict/statistics.h"
+#include "common/octet_order.h"
 
 namespace prose::apps {
 
@@ -91,8 +92,8 @@ class identity_checks {
   std::uint64_t last_rendezvous_frame_ = 0;
 
   struct message_part {
-    std::set<std::vector<std::uint8_t>> messages;  // different ones
-    std::map<std::vector<std::uint8_t>, std::uint64_t> values;
+    octet_set messages;  // different ones
+    octet_map<std::uint64_t> values;
     std::uint64_t collisions = 0;
     frame_list frames;
   };

@@ -9,6 +9,7 @@
 
 #include "apps/verdict/check_report.h"
 #include "apps/verdict/sdu_stream.h"
+#include "common/octet_order.h"
 
 namespace prose::apps {
 
@@ -31,7 +32,7 @@ class presence_checks {
     double completed_s = -1;
     std::vector<std::uint8_t> octets;
     bool other_octets = false;         // another request under the same IDs: one of them is not the initiator's
-    std::set<std::vector<std::uint8_t>> commands;
+    octet_set commands;
   };
   std::map<std::pair<std::uint32_t, std::uint32_t>, request> requests_;  // (SRC, DST)
   std::uint64_t replays_ = 0, replays_answered_ = 0, forged_ = 0, forged_answered_ = 0;

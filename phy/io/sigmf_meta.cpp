@@ -63,7 +63,7 @@ void read_global(object_reader& r, sigmf_meta& m) {
   if (const auto t = sigmf_datatype_from(datatype)) {
     m.datatype = *t;
   } else {
-    r.wrong("core:datatype", (datatype.empty() ? "is missing" : "'" + datatype.substr(0, 24) + "' is not supported") +
+    r.wrong("core:datatype", (datatype.empty() ? "is missing" : std::string("'").append(datatype, 0, 24).append("' is not supported")) +
                                  std::string("; accepted: cf32_le, ci16_le"));
   }
   std::optional<double> rate;

@@ -237,12 +237,12 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
   }
   for (int k = 0; k < slss_length; ++k) {
     const int odd = 2 * k - (slss_length - 1);  // twice the frequency in subcarriers: -61, -59, .. 61
-    const int stride = (odd % (2 * n) + 2 * n) % (2 * n);
+    const int turn = (odd % (2 * n) + 2 * n) % (2 * n);
     cf32 sum{};
     int phase = 0;
     for (int i = 0; i < n; ++i) {
       sum += rotated[static_cast<std::size_t>(i)] * twiddle[static_cast<std::size_t>(phase)];
-      phase += stride;
+      phase += turn;
       if (phase >= 2 * n) phase -= 2 * n;
     }
     out[static_cast<std::size_t>(k)] = sum * unit(two_pi * 0.5 * odd * rest / n);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/octet_order.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
 #include "tests/adversary/town.h"
@@ -206,7 +207,7 @@ TEST_F(disturber, row_12_a_clock_rolled_back_or_jumped_reconnects_and_reuses_not
   }
   m.run(3);
   // Tokens: every request that differs has its own; records: every (KD-sess ID, SRC, DST, LCID, SN) has one ciphertext; codes: in one slot only.
-  std::map<octets, octets> by_token;
+  octet_map<octets> by_token;
   std::map<std::string, octets> by_nonce;
   std::size_t requests = 0, records = 0, reused = 0;
   for (const auto& x : m.messages) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "common/octet_order.h"
 #include "tests/adversary/emissions.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
@@ -298,7 +299,7 @@ TEST(impersonator, row_16_a_request_for_mary_carried_to_peter_gives_nobody_a_lin
     if (relayed.insert(d.pdu).second) m.send_discovery(d.pdu);
   };
   std::size_t carried = 0;
-  std::set<octets> seen;
+  octet_set seen;
   m.on_message = [&](const message& x) {
     if (!seen.insert(x.pdu).second) return;
     // Where would each of the others take a request now? (With their keys, which is more than she has.)

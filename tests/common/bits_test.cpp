@@ -5,6 +5,7 @@
 #include <array>
 
 #include "common/hex.h"
+#include "common/octet_order.h"
 
 namespace prose {
 namespace {
@@ -35,6 +36,15 @@ TEST(hex, refuses_odd_lengths_and_other_characters) {
   const auto bytes = from_hex("00fFa5");
   ASSERT_TRUE(bytes);
   EXPECT_EQ(to_hex(*bytes), "00ffa5");
+}
+
+TEST(octet_order, octet_by_octet_and_what_another_begins_with_first) {
+  const std::vector<std::vector<std::uint8_t>> sorted{{}, {0}, {0, 0}, {0, 255}, {1}, {127, 1}, {128}, {255, 0, 0}, {255, 1}};
+  for (std::size_t i = 0; i < sorted.size(); ++i)
+    for (std::size_t j = 0; j < sorted.size(); ++j) EXPECT_EQ(octet_order{}(sorted[i], sorted[j]), i < j) << i << " " << j;
+  octet_set all(sorted.rbegin(), sorted.rend());
+  EXPECT_FALSE(all.insert({128}).second);
+  EXPECT_EQ(std::vector(all.begin(), all.end()), sorted);
 }
 
 }  // namespace

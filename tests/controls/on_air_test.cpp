@@ -12,6 +12,7 @@
 #include <fstream>
 #include <set>
 
+#include "common/octet_order.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
 #include "tests/adversary/town.h"
@@ -59,7 +60,7 @@ class on_air : public ::testing::Test {
     }
     m.run(2);
     // Requests of links that are up, after their lifetime (8 s; 10 s in the verdict).
-    std::set<octets> replayed;
+    octet_set replayed;
     m.run(4);
     const auto heard = m.messages;
     for (const auto& x : heard)

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "common/octet_order.h"
 #include "tests/fuzz/toy_dh.h"
 #include "tests/security/security_world.h"
 
@@ -134,7 +135,7 @@ class story {
   std::array<std::unique_ptr<ue>, 2> ues_;
   air world_;
   std::vector<frame> held_;
-  std::array<std::set<std::vector<std::uint8_t>>, 2> sent_, got_;
+  std::array<prose::octet_set, 2> sent_, got_;
   std::uint32_t said_ = 0;
   std::uint64_t reboots_ = 0;
 };

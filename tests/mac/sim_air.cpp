@@ -41,7 +41,7 @@ void sim_node::build() {
   adapter_->store_marks_at_once = true;
   by_peer_.clear();
   for (const auto& [node, k] : permitted_)
-    if (const auto id = security_->add_peer("n" + std::to_string(node), k)) by_peer_[*id] = node;
+    if (const auto id = security_->add_peer(std::string("n").append(std::to_string(node)), k)) by_peer_[*id] = node;
   auto made = ue::make(config_, *adapter_);
   if (!made) throw std::runtime_error(made.error().message);
   ue_ = std::move(*made);
@@ -66,7 +66,7 @@ void sim_node::restart(const ue_config* changed) {
 
 void sim_node::permit(const sim_node& other) {
   permitted_.emplace(other.index_, other.public_);
-  if (const auto id = security_->add_peer("n" + std::to_string(other.index_), other.public_)) by_peer_[*id] = other.index_;
+  if (const auto id = security_->add_peer(std::string("n").append(std::to_string(other.index_)), other.public_)) by_peer_[*id] = other.index_;
 }
 
 peer_id sim_node::id_of(const sim_node& other) const {

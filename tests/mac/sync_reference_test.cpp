@@ -151,7 +151,8 @@ TEST(sync_reference, however_many_become_references_at_once_all_follow_one_withi
     }
     std::sort(subframes.begin(), subframes.end());
     std::string text;
-    for (const int p : percents) text += " " + std::to_string(p) + " %: " + std::to_string(subframes[(subframes.size() - 1) * static_cast<std::size_t>(p) / 100]);
+    for (const int p : percents)
+      text.append(" ").append(std::to_string(p)).append(" %: ").append(std::to_string(subframes[(subframes.size() - 1) * static_cast<std::size_t>(p) / 100]));
     std::printf("%d UEs, subframes until all follow one:%s\n", n, text.c_str());
     EXPECT_LT(subframes[subframes.size() * 9 / 10], 1500) << n;
     EXPECT_LT(subframes.back(), 3000) << n;

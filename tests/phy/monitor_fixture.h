@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/octet_order.h"
 #include "phy/modem/monitor.h"
 #include "phy/modem/transmitter.h"
 #include "phy/types/pool.h"
@@ -25,6 +26,7 @@ namespace prose::phy {
 
 using rng_t = std::mt19937_64;
 using bits_t = std::vector<std::uint8_t>;
+using prose::octet_set;
 
 inline int pick(rng_t& rng, int lo, int hi) { return std::uniform_int_distribution<int>(lo, hi)(rng); }
 inline double real(rng_t& rng, double lo, double hi) { return std::uniform_real_distribution<double>(lo, hi)(rng); }
@@ -73,7 +75,7 @@ inline double noise_for(const carrier_config&, double snr_db) { return std::pow(
 
 struct heard {
   std::set<std::pair<int, bits_t>> mib;
-  std::set<bits_t> sci, tb, discovery;
+  octet_set sci, tb, discovery;
   void take(std::span<const monitor_event> events) {
     for (const auto& e : events) {
       if (const auto* m = std::get_if<mib_sl_event>(&e)) mib.insert({m->n_sl_id, bits_t(m->bits.begin(), m->bits.end())});
@@ -100,8 +102,8 @@ struct tally {
   int expected = 0;
   int found = 0;
   int invented = 0;
-  template <class T>
-  void count(const std::set<T>& want, const std::set<T>& got) {
+  template <class Set>
+  void count(const Set& want, const Set& got) {
     expected += static_cast<int>(want.size());
     for (const auto& w : want) found += got.contains(w) ? 1 : 0;
     for (const auto& g : got) invented += want.contains(g) ? 0 : 1;

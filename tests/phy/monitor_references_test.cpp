@@ -11,7 +11,7 @@ struct reference {
   int n_sl_id, offset;       ///< absolute number of subframe 0
   int shift_samples, first_subframe;
   double cfo_hz;
-  std::set<bits_t> messages{};
+  octet_set messages{};
   int n_mib = 0;
 };
 
@@ -45,7 +45,7 @@ void send(air& a, rng_t& rng, reference& r, const discovery_pool& pool, int n_su
   }
 }
 
-int heard_of(const std::set<bits_t>& sent, const std::set<bits_t>& heard) {
+int heard_of(const octet_set& sent, const octet_set& heard) {
   return static_cast<int>(std::count_if(sent.begin(), sent.end(), [&](const bits_t& m) { return heard.contains(m); }));
 }
 
@@ -70,7 +70,7 @@ TEST(monitor_references, two_numberings_at_once) {
     reference two{200, (first + 40 * pick(rng, 0, 200) + 11) % 10240, 100 + x.shift_samples, x.late, real(rng, -1000, 1000)};
     send(a, rng, one, pool, n_subframes);
     send(a, rng, two, pool, n_subframes);
-    const auto h = listen({.carrier = carrier, .sync = sync_mode::slss, .pools = {config}}, a.samples);
+    const auto h = listen({.carrier = carrier, .sync = sync_mode::slss, .timing = {}, .pools = {config}}, a.samples);
     const int got[] = {heard_of(one.messages, h.discovery), heard_of(two.messages, h.discovery)};
     std::printf("apart by %d samples, the second from subframe %d: %d of %zu and %d of %zu messages\n", x.shift_samples, x.late, got[0],
                 one.messages.size(), got[1], two.messages.size());

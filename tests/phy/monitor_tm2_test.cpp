@@ -34,8 +34,8 @@ TEST(monitor_comm, blind_unknown_pool) {
     }
     bits_t bits(static_cast<std::size_t>(sci_format0_bits(c.n_prb)));
     pack(sci, c.n_prb, bits);
-    std::set<bits_t> sci_sent{bits};
-    std::set<bits_t> tb_sent;
+    octet_set sci_sent{bits};
+    octet_set tb_sent;
     for (int k = 0; k < 2; ++k) {
       const transmission list[] = {{pscch_transmission{{pick(rng, 0, c.n_prb - 1), 0}, bits}, 0.0F}};
       a.add(list, first + k * sps, cfo);
@@ -82,7 +82,7 @@ TEST(monitor_discovery, blind_anywhere) {
     const int n = pick(rng, 1, 4);
     const int first = pick(rng, 0, 40000);
     air a(c, static_cast<std::size_t>(first + n * sps + 4000), noise_for(c, 15), rng);
-    std::set<bits_t> sent;
+    octet_set sent;
     for (int k = 0; k < n; ++k) {
       const int half = c.n_prb / 2;
       for (const int prb : {pick(rng, 0, half - 2), half + pick(rng, 0, c.n_prb - half - 2)}) {
@@ -137,7 +137,7 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
     for (int k = 0; k < 125; ++k) listening.timing.absolute_subframes.push_back(k);
     air a(c, static_cast<std::size_t>(121 * sps), noise_for(c, 18), rng);
     std::array<double, 3> cfo{real(rng, -2000, 2000), real(rng, -2000, 2000), real(rng, -2000, 2000)};
-    std::set<bits_t> announced, orphaned, foreign;
+    octet_set announced, orphaned, foreign;
     for (int period = 0; period < 3; ++period) {
       // Side by side: each within a third of the carrier; or, of the sizes they had, without a gap between the first two.
       const bool touching = period == 1 && pick(rng, 0, 1) == 0;
@@ -178,7 +178,7 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
     listening.unannounced = true;
     const auto h = listen(listening, a.samples);
     without.count(announced, plain.tb);
-    std::set<bits_t> all = announced;
+    octet_set all = announced;
     all.insert(orphaned.begin(), orphaned.end());
     with.count(all, h.tb);
     for (const auto& b : plain.tb) EXPECT_TRUE(h.tb.contains(b)) << "nothing is lost by looking";

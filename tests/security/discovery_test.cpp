@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "common/octet_order.h"
 #include "security/crypto/hash.h"
 #include "tests/security/security_world.h"
 
@@ -158,7 +159,7 @@ TEST_F(discovery, number_of_entries_does_not_tell_the_number_of_peers_and_order_
 }
 
 TEST_F(discovery, nothing_repeats_across_slots) {
-  std::set<std::vector<std::uint8_t>> seen;
+  octet_set seen;
   for (slot_t t = 1000; t < 1100; ++t) {
     at(t);
     for (const auto& d : announced(*john)) EXPECT_TRUE(seen.insert({d.begin() + 1, d.begin() + 28}).second);

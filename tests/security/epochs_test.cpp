@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/hex.h"
+#include "common/octet_order.h"
 #include "security/link.h"
 #include "tests/security/security_world.h"
 
@@ -108,7 +109,7 @@ TEST_F(epochs, a_follower_whose_whole_epoch_was_lost_is_heard_in_the_one_after_i
 TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledged) {
   start({});
   world.filter = [](const frame&) { return std::vector<frame>{}; };
-  std::set<std::vector<std::uint8_t>> headers;
+  octet_set headers;
   int sealed = 0;
   std::vector<std::uint8_t> out(64);
   const std::vector<std::uint8_t> data{1};

@@ -69,7 +69,7 @@ TEST_F(key_files, public_key_agrees_with_rfc_7748_and_with_standard_input) {
 TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_with_one_line) {
   const std::string good = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
   for (const mode_t mode : {0644, 0640, 0604, 0660, 0601, 0700, 0500, 04600, 02600, 01600}) {
-    const auto r = run(tool + " pub " + put("m" + std::to_string(mode), good, mode));
+    const auto r = run(tool + " pub " + put(std::string("m").append(std::to_string(mode)), good, mode));
     EXPECT_EQ(r.code, 2) << std::oct << mode;
     EXPECT_NE(r.text.find("0600"), std::string::npos);
     EXPECT_EQ(std::count(r.text.begin(), r.text.end(), '\n'), 1);
@@ -78,7 +78,7 @@ TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_wit
   for (const std::string& bad :
        {std::string(43, 'A') + "=", std::string(), good.substr(1), good + "A", good + "\n\n", good + "\n" + good, " " + good,
         std::string("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="), std::string(44, '*'), std::string(100000, 'A')}) {
-    const auto r = run(tool + " pub " + put("b" + std::to_string(n++), bad));
+    const auto r = run(tool + " pub " + put(std::string("b").append(std::to_string(n++)), bad));
     EXPECT_EQ(r.code, 2) << bad.substr(0, 60);
     EXPECT_EQ(std::count(r.text.begin(), r.text.end(), '\n'), 1);
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/hex.h"
+#include "common/octet_order.h"
 #include "security/link.h"
 #include "tests/security/engine_state.h"
 #include "tests/security/security_world.h"
@@ -140,7 +141,7 @@ TEST_F(links, sessions_with_different_peers_share_nothing) {
   EXPECT_NE(all[0].kd_sess_id, all[1].kd_sess_id);
   EXPECT_NE(all[0].key_fingerprint, all[1].key_fingerprint);
   EXPECT_NE(all[0].own_l2, all[1].own_l2) << "nothing that John sends to Mary recurs in what he sends to Peter";
-  std::set<std::vector<std::uint8_t>> secrets;
+  octet_set secrets;
   for (const auto& s : stolen_state(john.security->peers(), john.security->links(), export_permit::user_was_warned())) {
     if (s.name.find("psk") != std::string::npos) continue;
     EXPECT_TRUE(secrets.insert(s.octets).second) << s.name;
@@ -171,7 +172,7 @@ TEST_F(links, retransmitted_requests_are_octet_identical) {
   world.filter = [](const frame&) { return std::vector<frame>{}; };
   (void)world.link_up(john, peter);
   world.pass(7000);
-  std::set<std::vector<std::uint8_t>> different;
+  octet_set different;
   std::size_t sent = 0;
   for (const auto& f : world.captured) {
     ASSERT_EQ(f.lcid, 28);
@@ -338,7 +339,7 @@ TEST_F(links, a_lost_release_is_repeated_until_it_is_accepted_and_no_longer) {
 TEST_F(links, a_release_without_an_answer_ends_after_its_last_repetition) {
   const auto l = world.link_up(john, peter);
   ASSERT_TRUE(l);
-  std::set<std::vector<std::uint8_t>> releases;
+  octet_set releases;
   world.filter = [&](const frame& f) {
     if (f.from == 0) releases.insert(f.octets);
     return std::vector<frame>{};

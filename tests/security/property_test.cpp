@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "common/octet_order.h"
 #include "security/link.h"
 #include "tests/security/security_world.h"
 
@@ -75,7 +76,7 @@ class chaos {
 
   /// Both sides of a pair that are live hold the same session, or do not hear each other; no key serves two pairs.
   void check() {
-    std::map<bytes, std::set<std::pair<std::string, std::string>>> owners;
+    octet_map<std::set<std::pair<std::string, std::string>>> owners;
     for (auto& u : ues_)
       for (const auto& [peer, state] : u->security->links().state()) {
         if (!state.live) continue;
@@ -179,7 +180,7 @@ class chaos {
     if (!channel_index(lcid)) return;
     bytes key(pdu.begin() + 1, pdu.begin() + 5);
     key.push_back(lcid);
-    key.insert(key.end(), u.name.begin(), u.name.end());
+    for (const char c : u.name) key.push_back(static_cast<std::uint8_t>(c));
     for (const l2_id id : {src, dst})
       for (int shift = 0; shift < 24; shift += 8) key.push_back(static_cast<std::uint8_t>(id >> shift));
     RC_ASSERT(used_nonces_.insert(key).second);
@@ -256,8 +257,8 @@ class chaos {
   ue_config config_;
   std::vector<std::unique_ptr<ue>> ues_;
   std::deque<frame> pool_;
-  std::map<bytes, message> sent_;
-  std::set<bytes> used_nonces_;
+  octet_map<message> sent_;
+  octet_set used_nonces_;
   time_ms now_ = 0;
   int said_ = 0;
 };
@@ -372,8 +373,8 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
     bytes pdu;
   };
   std::deque<flying> air;
-  std::set<bytes> nonces;    // direction, epoch, channel, SN
-  std::set<bytes> received;  // each datum is sent once
+  octet_set nonces;    // direction, epoch, channel, SN
+  octet_set received;  // each datum is sent once
   std::uint32_t said = 0;
   const auto say = [&](std::size_t from, std::uint8_t lcid) {
     ++said;
@@ -427,7 +428,7 @@ RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice
   ue a("alice", 1), b("bob", 2);
   a.knows(b);
   b.knows(a);
-  std::set<bytes> announced;
+  octet_set announced;
   std::set<slot_t> heard;
   slot_t ta = 100'000;
   slot_t last_announced = 0;

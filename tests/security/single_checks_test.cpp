@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "common/octet_order.h"
 #include "security/link.h"
 #include "security/noise.h"
 #include "tests/security/security_world.h"
@@ -463,7 +464,7 @@ TEST_F(single_checks, the_place_of_a_true_query_among_the_dummies_changes) {
 TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_message_has_a_code_of_its_own) {
   const auto& k = alice.security->peers().find(std::string_view("bob"))->ours;
   std::set<l2_id> ids;
-  std::set<std::vector<std::uint8_t>> codes;
+  octet_set codes;
   for (slot_t t = 1; t <= 20; ++t) {
     ids.insert(rendezvous_l2_id(k, t));
     for (const auto type : {discovery_type::announcement, discovery_type::query, discovery_type::response}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/octet_order.h"
 #include "security/crypto/hash.h"
 #include "security/crypto/x25519.h"
 #include "security/messages.h"
@@ -45,7 +46,7 @@ class forger {
     };
     constexpr std::pair<const char*, std::uint8_t> types[] = {{"announcement", 0x81}, {"response", 0x82}, {"query", 0x86}};
     const auto code_of = [&](const key32& k) { return keyed_hmac(k)({be32(t)}); };
-    std::set<octets> mics(h_.short_stolen.begin(), h_.short_stolen.end());
+    octet_set mics(h_.short_stolen.begin(), h_.short_stolen.end());
     mics.insert(h_.recognised_mics.begin(), h_.recognised_mics.end());
     const auto with_every_mic = [&](const key32& k) {
       const key32 code = code_of(k);

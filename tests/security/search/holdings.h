@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "common/octet_order.h"
 #include "tests/security/mary_search.h"
 #include "tests/security/search/fast_crypto.h"
 
@@ -43,7 +44,7 @@ class holdings {
   std::vector<key32> all;
   std::vector<key32> fresh_secrets, fresh_inputs, fresh_all;
   std::vector<pair_root> fresh_pair_roots;  // HKDF(salt, input, info) of any secret as PSK, any input, any ordered pair
-  std::set<octets> fresh_short_keys;        // 16 octets: stolen or derived
+  octet_set fresh_short_keys;        // 16 octets: stolen or derived
   std::vector<octets> short_stolen;
   std::vector<octets> ivs;                  // stolen, and zero
   std::vector<std::array<std::uint8_t, 64>> splits;  // stolen k1 || k2
@@ -62,7 +63,7 @@ class holdings {
   std::vector<key32> public_values_;
   std::set<std::pair<std::size_t, std::size_t>> multiplied_;
   std::set<key32> in_secrets_, in_inputs_, in_all_;
-  std::set<octets> short_keys_;
+  octet_set short_keys_;
   std::size_t secrets_grown_ = 0, inputs_grown_ = 0, publics_grown_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/octet_order.h"
 #include "security/crypto/hash.h"
 #include "security/messages.h"
 #include "tests/security/search/records.h"
@@ -108,7 +109,7 @@ class marks {
   holdings& h_;
   const evidence& e_;
   findings& out_;
-  std::map<octets, std::uint8_t> codes_;
+  octet_map<std::uint8_t> codes_;
   std::vector<const frame*> requests_, commands_;
   std::set<std::pair<l2_id, l2_id>> ids_;
 };
@@ -155,10 +156,10 @@ void try_in_the_clear(const evidence& e, findings& out) {
 }
 
 void try_linking(const evidence& e, findings& out) {
-  std::map<octets, std::set<std::uint8_t>> code_slots;
+  octet_map<std::set<std::uint8_t>> code_slots;
   for (const auto& d : e.discovery) code_slots[octets(d.begin() + 1, d.begin() + 24)].insert(d[28]);
   for (const auto& [code, slots] : code_slots) out.linked += slots.size() > 1 ? 1 : 0;
-  std::map<octets, std::set<octets>> token_requests;
+  octet_map<octet_set> token_requests;
   for (const auto& f : e.frames)
     if (f.lcid == lcid_pc5s_unprotected && f.octets.size() == request_octets)
       token_requests[octets(f.octets.end() - request_token_octets, f.octets.end())].insert(f.octets);
