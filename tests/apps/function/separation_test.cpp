@@ -114,7 +114,7 @@ TEST(separation, two_servers_and_three_ues_have_six_secrets_and_each_opens_its_o
 
 TEST(separation, requests_and_answers_have_one_length_whoever_is_named) {
   std::set<std::size_t> requests, answers;
-  for (const std::string peer : {std::string("a"), std::string("john"), std::string(64, 'x')}) {
+  for (const std::string& peer : {std::string("a"), std::string("john"), std::string(64, 'x')}) {
     requests.insert(to_text(request(grant_request{peer})).size());
     requests.insert(to_text(request(withdraw_request{peer})).size());
     // One's own grants, whether or not anybody granted in return.
