@@ -20,7 +20,7 @@ class comm_monitor {
   /// unannounced: also looks for PSSCH whose SCI was not received, where the pool and its timing are known.
   comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced = false);
 
-  /// Returns how many SCIs and announced PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
+  /// Returns how many SCIs and PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
 
  private:

@@ -1,7 +1,6 @@
 #include "phy/modem/unannounced.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "phy/types/tbs.h"
 

@@ -1,5 +1,5 @@
 // PSSCH of TM1/2 whose SCI was not received: where two UEs drew the same PSCCH resource neither is understood, and no receiver is told where
-// their PSSCH is. But a group that was heard before is likely to go on with its MCS, and what it sends shows as power that no SCI explains.
+// their PSSCH is. But a group that was heard before is likely to go on with its MCS and size, and what it sends shows as power that no SCI explains.
 #pragma once
 
 #include <array>
