@@ -15,7 +15,6 @@ struct link_attempt {
   peer_id peer = 0;
   initiator_handshake handshake;
   handshake_context context;
-  std::uint8_t kd_sess_id_msb;
   std::uint32_t trials_left;  // commands that may still cost scalar multiplications before the next retransmission
   time_ms next_send;
   time_ms expires;

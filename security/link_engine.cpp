@@ -54,12 +54,6 @@ link* link_engine::find_live(link_id id) {
   return nullptr;
 }
 
-std::size_t link_engine::half_or_live_links() const {
-  std::size_t n = 0;
-  for (const auto& [peer, state] : peers_state_) n += (state.live ? 1U : 0U) + (state.pending ? 1U : 0U);
-  return n;
-}
-
 void link_engine::drop_live(peer_links& state, lost_reason why, actions& out) {
   if (!state.live) return;
   out.push_back(link_lost{state.live->peer, state.live->id, why});

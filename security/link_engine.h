@@ -20,7 +20,6 @@ inline constexpr std::array suites_by_preference{suite::aes_256_gcm, suite::chac
 
 struct link_config {
   std::vector<suite> suites{suites_by_preference.begin(), suites_by_preference.end()};  // best first; also what is offered
-  std::size_t max_links = 64;
   time_ms request_interval_ms = 400;      // T4100: identical retransmission
   time_ms request_lifetime_ms = 8000;
   time_ms answer_gap_ms = 160;            // one sidelink control period: at most one identical answer in it
@@ -171,8 +170,8 @@ class link_engine {
   drop_reason on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
   void establish(peer_links& state, time_ms now, actions& out);
   void send_accept(link& l, time_ms now, actions& out);
-  std::uint8_t pick_half(bool msb, std::uint8_t other) const;
-  std::size_t half_or_live_links() const;
+  std::uint8_t draw_half();
+  std::uint16_t draw_seq();
   // records (link_records.cpp)
   result<received_data, drop_reason> on_record(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view pdu, time_ms now,
                                                bytes_span buffer, actions& out);

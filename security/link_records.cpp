@@ -11,6 +11,9 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
   const auto h = read_pdcp_header(pdu);
   if (!h || pdu.size() < record_overhead_octets) return tl::unexpected(drop_reason::malformed);
   if (!channel_carries(lcid, h->type)) return tl::unexpected(drop_reason::wrong_channel);
+  // Identifiers are drawn without a look at what is in use, and a peer may provoke some that she has heard elsewhere. So a record is tried under
+  // every context that they name, whatever the others made of it: at most 22 of each of max_peers (four chains of four epochs, six of a link
+  // that closes).
   drop_reason worst = drop_reason::unknown_link;
   for (auto& [id, state] : peers_state_) {
     if (state.live) {
@@ -36,11 +39,9 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
       if (n.error() != drop_reason::unknown_link) worst = n.error();
     }
   }
-  if (worst == drop_reason::unknown_link && !closing_.empty()) {
-    worst = on_closing_record(lcid, *h, src, dst, pdu, buffer, out);
-    if (worst == drop_reason::count_) return received_data{0, 0, false, sdu_type::pc5s, {}};
-  }
-  return tl::unexpected(worst);
+  const drop_reason closing = on_closing_record(lcid, *h, src, dst, pdu, buffer, out);
+  if (closing == drop_reason::count_) return received_data{0, 0, false, sdu_type::pc5s, {}};
+  return tl::unexpected(closing != drop_reason::unknown_link ? closing : worst);
 }
 
 result<received_data, drop_reason> link_engine::try_record(link& l, std::uint8_t lcid, const pdcp_header& h, l2_id src,
@@ -48,22 +49,26 @@ result<received_data, drop_reason> link_engine::try_record(link& l, std::uint8_t
                                                            actions& out) {
   bool moved = false;
   auto n = l.current.chain.open(lcid, h, src, dst, pdu, now, buffer);
+  drop_reason worst = n ? drop_reason::unknown_link : n.error();
   if (n) {
     moved = n->moved;
     if (l.previous && !l.previous_until) l.previous_until = now + config_.epochs.old_kept_ms;
-  } else if (l.staged && n.error() == drop_reason::unknown_link) {
+  } else if (l.staged) {
     n = l.staged->keys.chain.open(lcid, h, src, dst, pdu, now, buffer);
     if (n) {
       generation next = std::move(l.staged->keys);
       l.staged.reset();
       adopt(l, std::move(next), true, now, out);
       moved = true;
+    } else if (n.error() != drop_reason::unknown_link) {
+      worst = n.error();
     }
   }
-  if (!n && n.error() == drop_reason::unknown_link && l.previous) {
+  if (!n && l.previous) {
     n = l.previous->open(lcid, h, src, dst, pdu, now, buffer);
+    if (!n && n.error() != drop_reason::unknown_link) worst = n.error();
   }
-  if (!n) return tl::unexpected(n.error());
+  if (!n) return tl::unexpected(worst);
   l.last_heard = now;
   const received_data got{l.peer, l.id, h.type != sdu_type::pc5s, h.type, buffer.first(n->octets)};
   // The peer may drop its old epoch only once it hears us under the new one: say something.

@@ -13,7 +13,7 @@ void link_engine::begin_rekey(link& l, time_ms now, actions& out) {
   c.request_type = message_type::rekeying_request;
   c.seq = l.next_seq++;
   c.binding = &l.current.binding;
-  const offer o{offered_, protocol_version, 0, pick_half(true, 0)};
+  const offer o{offered_, protocol_version, 0, draw_half()};
   l.rekeying.emplace(rekey_attempt{initiator_handshake(peers_, *p, c, o), now + config_.rekey_interval_ms,
                                    now + config_.rekey_lifetime_ms});
   send_signalling(l, l.rekeying->handshake.request(), now, out);
@@ -42,7 +42,7 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   c.seq = seq;
   c.binding = &l.current.binding;
   drop_reason why{};
-  auto r = respond(peers_, *p, c, message, config_.suites, [&](std::uint8_t msb) { return pick_half(false, msb); }, why);
+  auto r = respond(peers_, *p, c, message, config_.suites, [&](std::uint8_t) { return draw_half(); }, why);
   if (!r) return;
   l.rekeying.reset();
   l.staged.emplace(staged_rekey{seq, {message.begin(), message.end()},

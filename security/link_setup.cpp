@@ -30,36 +30,18 @@ generation make_generation(handshake_secrets&& s, role own, const epoch_config& 
           s.kd_sess_id, fingerprint, now};
 }
 
-/// A half of the KD-sess ID that no other context here uses, as long as there is one. Zero is left out: a KD-sess ID of zero
-/// marks unprotected PDUs. Where all are taken, any does: contexts that share an ID also have different layer-2 IDs.
-std::uint8_t link_engine::pick_half(bool msb, std::uint8_t other) const {
-  std::array<bool, 256> used{};
-  used[0] = true;
-  const auto mark = [&](const epoch& e) {
-    const std::uint16_t id = e.rx.protection().kd_sess_id;
-    if (msb) {
-      used[id >> 8] = true;
-    } else if (id >> 8 == other) {
-      used[id & 255] = true;
-    }
-  };
-  for (const auto& [peer, state] : peers_state_) {
-    if (state.attempt && msb) used[state.attempt->kd_sess_id_msb] = true;
-    for (const auto* l : {state.pending.get(), state.live.get()}) {
-      if (l == nullptr) continue;
-      l->current.chain.for_each_epoch(mark);
-      if (l->previous) l->previous->for_each_epoch(mark);
-      if (l->staged) l->staged->keys.chain.for_each_epoch(mark);
-    }
-  }
-  for (const auto& c : closing_)
-    for (const auto& e : c.epochs) mark(e);
-  std::array<std::uint8_t, 256> free{};
-  std::uint32_t n = 0;
-  for (std::uint32_t i = 0; i < 256; ++i)
-    if (!used[i]) free[n++] = static_cast<std::uint8_t>(i);
-  if (n == 0) return static_cast<std::uint8_t>(1 + ports_.random.below(255));
-  return free[ports_.random.below(n)];
+/// A half of the KD-sess ID: uniform, whatever else is in use here. Contexts that share an ID are told apart by trying them; a half that
+/// avoided other links' would tell its peer which those are. Zero is left out: a KD-sess ID of zero marks unprotected PDUs.
+std::uint8_t link_engine::draw_half() {
+  const std::uint32_t half = 1 + ports_.random.below(255);
+  return static_cast<std::uint8_t>(half);
+}
+
+/// First sequence number of the signalling inside a link; later ones count from it, so that an overtaken request can be told.
+std::uint16_t link_engine::draw_seq() {
+  std::array<std::uint8_t, 2> seq{};
+  ports_.random.fill(seq);
+  return static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);
 }
 
 result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms now, actions& out) {
@@ -67,7 +49,6 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
   if (p == nullptr) return tl::unexpected(drop_reason::unknown_link);
   peer_links& state = peers_state_[p->id];
   if (state.attempt || state.pending) return tl::unexpected(drop_reason::limit);
-  if (half_or_live_links() >= config_.max_links && !state.live) return tl::unexpected(drop_reason::limit);
   handshake_context c;
   std::array<std::uint8_t, 5> r{};
   ports_.random.fill(r);
@@ -75,9 +56,8 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
   c.initiator = l2_id{r[2]} << 16 | l2_id{r[3]} << 8 | r[4];  // fresh for this attempt: nothing links two attempts
   c.responder = heard.rendezvous;
   c.t = heard.t;
-  const std::uint8_t msb = pick_half(true, 0);
-  state.attempt.emplace(link_attempt{p->id, initiator_handshake(peers_, *p, c, {offered_, protocol_version, 0, msb}), c,
-                                     msb, config_.command_trials, now, now + config_.request_lifetime_ms});
+  state.attempt.emplace(link_attempt{p->id, initiator_handshake(peers_, *p, c, {offered_, protocol_version, 0, draw_half()}), c,
+                                     config_.command_trials, now, now + config_.request_lifetime_ms});
   tick_link(state, now, out);  // the first transmission
   return {};
 }
@@ -119,18 +99,18 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
   // Simultaneous open: the smaller key's request goes on, whatever became of its answer.
   if (p.own_key_is_smaller && (state.attempt || (state.pending && state.pending->own_role == role::initiator)))
     return drop_reason::yielded;
-  if (!state.pending && !state.live && half_or_live_links() >= config_.max_links) return drop_reason::limit;
   slot.seen[slot.requests++] = digest;  // before the scalar multiplications: the same octets never cost them twice
 
   const handshake_context c{message_type::direct_communication_request, seq, src, dst, slot.t, nullptr};
   drop_reason why{};
-  auto r = respond(peers_, p, c, octets, config_.suites, [&](std::uint8_t msb) { return pick_half(false, msb); }, why);
+  auto r = respond(peers_, p, c, octets, config_.suites, [&](std::uint8_t) { return draw_half(); }, why);
   if (!r) return why;
   state.attempt.reset();
   const auto complete = derive<complete_key>(r->secrets.kd0);
   auto l = std::make_unique<link>(
       make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), p.id, role::responder,
       now, discovery_.clock().now().value_or(0));
+  l->next_seq = draw_seq();
   l->setup = c;
   l->request.assign(octets.begin(), octets.end());
   l->command = std::move(r->answer);
@@ -141,26 +121,33 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
   return took_effect;
 }
 
+/// Several requests may wait under the same layer-2 IDs, by accident or because a peer chose them so: each is tried.
 drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
                                     actions& out) {
+  drop_reason worst = drop_reason::not_addressed;
   for (auto& [id, state] : peers_state_) {
     auto& a = state.attempt;
     if (!a || a->context.responder != src || a->context.initiator != dst) continue;
-    if (a->context.seq != seq) return drop_reason::malformed;
     const peer* p = peers_.find(id);
     if (p == nullptr) continue;
+    worst = drop_reason::malformed;
+    if (a->context.seq != seq) continue;
     const auto expected = command_token(p->theirs, a->context.t, src, dst,
                                         octets.first(octets.size() - command_token_octets));
-    if (!equal_constant_time(expected, octets.last(command_token_octets))) return drop_reason::bad_token;
-    if (a->trials_left == 0) return drop_reason::limit;
+    worst = drop_reason::bad_token;
+    if (!equal_constant_time(expected, octets.last(command_token_octets))) continue;
+    worst = drop_reason::limit;
+    if (a->trials_left == 0) continue;
     --a->trials_left;
     auto secrets = a->handshake.read_answer(octets);
-    if (!secrets) return drop_reason::bad_handshake;
+    worst = drop_reason::bad_handshake;
+    if (!secrets) continue;
 
     const auto key = derive<complete_key>(secrets->kd0);
     auto l = std::make_unique<link>(
         make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), id, role::initiator,
         now, discovery_.clock().now().value_or(0));
+    l->next_seq = draw_seq();
     l->setup = a->context;
     l->complete.resize(complete_octets);
     write_message_header({message_type::security_mode_complete, seq}, l->complete);
@@ -175,27 +162,32 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
     tick_link(state, now, out);  // the first Complete
     return took_effect;
   }
-  return drop_reason::not_addressed;
+  return worst;
 }
 
+/// As with Commands, every set-up under these layer-2 IDs is tried.
 drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
                                      actions& out) {
+  drop_reason worst = drop_reason::not_addressed;
   for (auto& [id, state] : peers_state_) {
     if (link* l = state.live.get(); l != nullptr && l->own_role == role::responder && l->setup.initiator == src &&
                                     l->setup.responder == dst && now - l->created < config_.half_open_lifetime_ms) {
-      if (!std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end()))
-        return drop_reason::replayed;
-      if (now - l->last_answer < config_.answer_gap_ms) return drop_reason::nothing_new;
-      send_accept(*l, now, out);
-      return took_effect;
+      worst = drop_reason::replayed;
+      if (std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end())) {
+        if (now - l->last_answer < config_.answer_gap_ms) return drop_reason::nothing_new;
+        send_accept(*l, now, out);
+        return took_effect;
+      }
     }
     link* l = state.pending.get();
     if (l == nullptr || l->own_role != role::responder || l->setup.initiator != src || l->setup.responder != dst)
       continue;
-    if (l->setup.seq != seq) return drop_reason::malformed;
+    worst = drop_reason::malformed;
+    if (l->setup.seq != seq) continue;
     std::array<std::uint8_t, 5> status{};
     const crypto::aead box(suite::chacha20_poly1305, *l->complete_key_used);
-    if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status)) return drop_reason::bad_handshake;
+    worst = drop_reason::bad_handshake;
+    if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status)) continue;
     l->complete.assign(octets.begin(), octets.end());
     l->last_heard = now;
     discovery_.learn_offset(id, read_u32(bytes_view(status).subspan(1)), l->created_slot);
@@ -203,7 +195,7 @@ drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, st
     send_accept(*state.live, now, out);
     return took_effect;
   }
-  return drop_reason::not_addressed;
+  return worst;
 }
 
 /// The peer has proved that it has the keys: the pending link replaces a live one.

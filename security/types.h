@@ -22,6 +22,10 @@ using peer_id = std::uint32_t;
 /// Local handle of one link; never reused, never goes on the air.
 using link_id = std::uint32_t;
 
+/// The product's largest number of permitted peers, and so of links: at most one lives and one is being set up with each. What is reserved for
+/// a peer is sized by it, never by how many there are. Who has more to permit is told so (ue_security::add_peer).
+inline constexpr std::size_t max_peers = 64;
+
 inline constexpr std::size_t public_key_octets = 32;
 inline constexpr std::size_t discovery_octets = 29;  // PC5_DISCOVERY, 232 bits (TS 24.334 11.2.5)
 using discovery_pdu = std::array<std::uint8_t, discovery_octets>;

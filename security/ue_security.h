@@ -24,6 +24,8 @@ class ue_security {
 
   result<peer_id> add_peer(std::string_view name, const public_key& key,
                            std::optional<pre_shared_key> psk = std::nullopt) {
+    if (peers_.size() >= max_peers)
+      return fail("peer '" + std::string(name) + "' is one too many; accepted: " + std::to_string(max_peers) + " permitted peers");
     auto id = peers_.add(name, key, std::move(psk));
     if (id) discovery_.peer_added(*id);
     return id;

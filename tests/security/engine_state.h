@@ -49,7 +49,7 @@ inline std::string engine_state(ue& u, l2_id dst, time_ms now) {
     if (state.attempt) {
       const auto& a = *state.attempt;
       describe(o << " attempt", a.context);
-      o << ' ' << int{a.kd_sess_id_msb} << ' ' << a.trials_left << ' ' << a.next_send << ' ' << a.expires;
+      o << ' ' << a.trials_left << ' ' << a.next_send << ' ' << a.expires;
     }
     if (state.pending) describe(o << " pending", *state.pending);
     if (state.live) describe(o << " live", *state.live);

@@ -1,7 +1,5 @@
-// Negotiation of suites, pre-shared keys, what a peer table refuses, halves of KD-sess IDs.
+// Negotiation of suites, pre-shared keys, what a peer table refuses.
 #include <gtest/gtest.h>
-
-#include <set>
 
 #include "common/hex.h"
 #include "security/link.h"
@@ -66,33 +64,6 @@ TEST(peers, fingerprint_is_symmetric_and_changes_with_either_key) {
              &kc = c.security->peers().own_public();
   EXPECT_EQ(pair_fingerprint(ka, kb), pair_fingerprint(kb, ka));
   EXPECT_NE(pair_fingerprint(ka, kb), pair_fingerprint(ka, kc));
-}
-
-TEST(kd_sess_id, halves_avoid_those_in_use) {
-  // One UE with links to 24 others: no two of its contexts share an ID, and none is zero.
-  ue_config config;
-  config.discovery.entries = 32;
-  ue hub("hub", 500, config);
-  std::vector<std::unique_ptr<ue>> others;
-  for (int i = 0; i < 24; ++i) {
-    others.push_back(std::make_unique<ue>("peer" + std::to_string(i), 600 + static_cast<std::uint64_t>(i)));
-    hub.knows(*others.back());
-    others.back()->knows(hub);
-  }
-  std::set<std::uint16_t> ids;
-  for (auto& o : others) {
-    air w;
-    w.now = static_cast<time_ms>(ids.size()) * 1000;
-    w.ues = {&hub, o.get()};
-    w.set_slots();
-    ASSERT_TRUE(ids.size() % 2 == 0 ? w.link_up(hub, *o) : w.link_up(*o, hub));
-    const auto l = hub.security->links().link_with(hub.id_of(*o));
-    const auto id = hub.security->links().info(*l, w.now)->kd_sess_id;
-    EXPECT_NE(id, 0);
-    EXPECT_NE(id >> 8, 0);
-    EXPECT_TRUE(ids.insert(id).second);
-  }
-  EXPECT_EQ(ids.size(), 24U);
 }
 
 }  // namespace

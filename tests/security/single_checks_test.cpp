@@ -135,33 +135,11 @@ TEST_F(single_checks, a_set_up_without_its_complete_is_forgotten_after_eight_sec
   EXPECT_FALSE(taken(bob, complete, world.now)) << "a Complete that was held back";
 }
 
-TEST_F(single_checks, one_attempt_a_peer_and_no_more_links_than_configured) {
-  ue_config one;
-  one.links.max_links = 1;
-  ue carol("carol", 903), dave("dave", 904, one);
-  for (ue* u : {&alice, &carol}) {
-    u->knows(dave);
-    dave.knows(*u);
-  }
-  world.ues = {&alice, &bob, &carol, &dave};
-  world.set_slots();
-  // While a request is open there is no second one.
+TEST_F(single_checks, one_attempt_a_peer) {
   const auto h = heard(alice, bob);
   EXPECT_TRUE(alice.security->links().connect(h, world.now, alice.pending));
   EXPECT_EQ(alice.security->links().connect(h, world.now, alice.pending).error(), drop_reason::limit);
   EXPECT_EQ(taken_off(alice).size(), 1U);
-  // Dave has his one link with Alice: he answers Carol nothing, and asks her nothing.
-  world.pass(1000);  // each code counts once
-  ASSERT_TRUE(world.link_up(alice, dave));
-  world.pass(1000);
-  EXPECT_FALSE(world.link_up(carol, dave));
-  EXPECT_EQ(live(dave), 1U);
-  const auto before = dave.dh.multiplications;
-  world.pass(8100);  // Carol's request expires
-  const auto to_carol = heard(dave, carol);
-  EXPECT_EQ(dave.security->links().connect(to_carol, world.now, dave.pending).error(), drop_reason::limit);
-  EXPECT_EQ(dave.dh.multiplications, before);
-  EXPECT_GE(dave.security->links().dropped(drop_reason::limit), 1U);
 }
 
 TEST_F(single_checks, each_attempt_has_a_layer_2_id_of_its_own) {
@@ -347,73 +325,6 @@ TEST_F(single_checks, a_peer_that_is_removed_is_told) {
   world.settle();
   ASSERT_EQ(bob.events<link_lost>().size(), 1U);
   EXPECT_EQ(bob.events<link_lost>()[0].reason, lost_reason::released_by_peer);
-}
-
-/// One UE and many that ask it, or that it asks.
-class kd_sess_id_halves : public ::testing::Test {
- protected:
-  void start(std::size_t peers) {
-    ue_config config;
-    config.discovery.entries = static_cast<std::uint32_t>(peers);
-    config.links.max_links = 2 * peers;
-    hub = std::make_unique<ue>("hub", 5000, config);
-    for (std::size_t i = 0; i < peers; ++i) {
-      others.push_back(std::make_unique<ue>("peer" + std::to_string(i), 5001 + i));
-      hub->knows(*others.back());
-      others.back()->knows(*hub);
-    }
-    hub->set_slot(1000, 0);
-    (void)hub->security->discovery().announcements(0);
-  }
-  /// A request of `other` with that half; what the hub made of both.
-  std::uint16_t asked_by(ue& other, std::uint8_t msb) {
-    const peer& p = *other.security->peers().find(std::string_view("hub"));
-    handshake_context c;
-    c.initiator = 0x123456;
-    c.responder = rendezvous_l2_id(p.theirs, 1000);
-    c.t = 1000;
-    const initiator_handshake hs(other.security->peers(), p, c, offer{all_suites, 1, 0, msb});
-    EXPECT_TRUE(taken(*hub, {0, 28, c.initiator, c.responder, {hs.request().begin(), hs.request().end()}}, 0));
-    return hub->security->links().state().at(hub->id_of(other)).pending->current.kd_sess_id;
-  }
-  std::uint8_t asks(ue& other) {
-    const peer_heard h{hub->id_of(other), 1000, 77, discovery_type::announcement};
-    EXPECT_TRUE(hub->security->links().connect(h, 0, hub->pending));
-    return hub->security->links().state().at(h.peer).attempt->kd_sess_id_msb;
-  }
-  std::unique_ptr<ue> hub;
-  std::vector<std::unique_ptr<ue>> others;
-};
-
-TEST_F(kd_sess_id_halves, each_request_under_way_has_one_of_its_own_as_long_as_there_is_one) {
-  start(256);
-  std::set<std::uint8_t> used;
-  for (std::size_t i = 0; i < 255; ++i) used.insert(asks(*others[i]));
-  EXPECT_EQ(used.size(), 255U);
-  EXPECT_FALSE(used.contains(0)) << "zero marks unprotected PDUs";
-  EXPECT_NE(asks(*others[255]), 0) << "where all are taken, any other";
-}
-
-TEST_F(kd_sess_id_halves, the_answer_avoids_those_in_use_beside_the_same_first_half) {
-  start(100);
-  std::set<std::uint16_t> used;
-  for (const auto& o : others) {
-    const auto id = asked_by(*o, 7);
-    EXPECT_EQ(id >> 8, 7);
-    EXPECT_NE(id & 255, 0);
-    EXPECT_TRUE(used.insert(id).second);
-  }
-}
-
-TEST_F(kd_sess_id_halves, a_request_avoids_the_first_halves_of_links) {
-  start(100);
-  for (std::size_t i = 0; i < 80; ++i) asked_by(*others[i], static_cast<std::uint8_t>(i + 1));
-  std::set<std::uint8_t> used;
-  for (const auto& [peer, state] : hub->security->links().state())
-    state.pending->current.chain.for_each_epoch([&](const epoch& e) { used.insert(static_cast<std::uint8_t>(e.rx.protection().kd_sess_id >> 8)); });
-  EXPECT_GE(used.size(), 80U);
-  EXPECT_LT(used.size(), 200U);
-  for (std::size_t i = 80; i < 100; ++i) EXPECT_FALSE(used.contains(asks(*others[i])));
 }
 
 TEST(single_checks_epochs, the_time_of_a_change_cannot_be_foretold) {

@@ -10,6 +10,7 @@ record_opener), lengths of records. MUTANT becomes a look at the environment, so
 LINK = "security_link_test"
 PRES = "security_adversary_test"
 PRIM = "security_primitives_test"
+IDEN = "noninterference_identifiers"
 FUNC = "function_test"
 
 
@@ -33,15 +34,14 @@ CHECKS = [
     ("three requests a slot", "security/link_setup.cpp", *off("slot.requests >= rendezvous_slot::max_requests"), PRES),
     ("smaller key wins", "security/link_setup.cpp",
      "if (p.own_key_is_smaller && (state.attempt ||", "if (!MUTANT && p.own_key_is_smaller && (state.attempt ||", LINK),
-    ("number of links when answering", "security/link_setup.cpp",
-     *off("!state.pending && !state.live && half_or_live_links() >= config_.max_links"), LINK),
-    ("number of links when asking", "security/link_setup.cpp", *off("half_or_live_links() >= config_.max_links && !state.live"), LINK),
+    ("number of permitted peers", "security/ue_security.h", *off("peers_.size() >= max_peers"), IDEN),
     ("one attempt a peer", "security/link_setup.cpp", *off("state.attempt || state.pending"), LINK),
     ("Complete authenticated", "security/link_setup.cpp",
      "if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status))",
      "if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status) && !MUTANT)", LINK),
     ("only the same Complete draws an Accept", "security/link_setup.cpp",
-     *off("!std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end())"), LINK),
+     "if (std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end())) {",
+     "if (MUTANT || std::equal(octets.begin(), octets.end(), l->complete.begin(), l->complete.end())) {", LINK),
     ("Complete from the addresses of its set-up", "security/link_setup.cpp",
      "if (l == nullptr || l->own_role != role::responder || l->setup.initiator != src || l->setup.responder != dst)",
      "if (l == nullptr || l->own_role != role::responder || (!MUTANT && (l->setup.initiator != src || l->setup.responder != dst)))", LINK),
@@ -55,11 +55,25 @@ CHECKS = [
     ("yields to a verified request only", "security/link_setup.cpp",
      "  drop_reason why{};\n  auto r = respond(peers_, p, c, octets,",
      "  drop_reason why{};\n  if (MUTANT) state.attempt.reset();\n  auto r = respond(peers_, p, c, octets,", LINK),
-    ("KD-sess ID: no half is zero", "security/link_setup.cpp", "  used[0] = true;", "  used[0] = !MUTANT;", LINK),
-    ("KD-sess ID: first half not that of another request", "security/link_setup.cpp",
-     *off("state.attempt && msb"), LINK),
-    ("KD-sess ID: first half not that of a link", "security/link_setup.cpp", "used[id >> 8] = true;", "used[id >> 8] = !MUTANT;", LINK),
-    ("KD-sess ID: second half not that of a link", "security/link_setup.cpp", *off("id >> 8 == other"), LINK),
+    ("KD-sess ID: no half is zero", "security/link_setup.cpp", "half = 1 + ports_", "half = (MUTANT ? 0 : 1) + ports_", IDEN),
+    ("KD-sess ID: halves of other links are not avoided", "security/link_setup.cpp", "  return static_cast<std::uint8_t>(half);",
+     "  if (MUTANT)\n    for (const auto& [id, s] : peers_state_)\n      if (s.live && (s.live->current.kd_sess_id >> 8 == static_cast<int>(half) || "
+     "(s.live->current.kd_sess_id & 255) == static_cast<int>(half))) return static_cast<std::uint8_t>(half % 255 + 1);\n"
+     "  return static_cast<std::uint8_t>(half);", IDEN),
+    ("sequence numbers in a link begin anywhere", "security/link_setup.cpp", "  return static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);",
+     "  return MUTANT ? 0 : static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);", IDEN),
+    ("same identifiers: every request tried", "security/link_setup.cpp", "    worst = drop_reason::malformed;\n    if (a->context.seq != seq)",
+     "    if (MUTANT && worst != drop_reason::not_addressed) return worst;\n    worst = drop_reason::malformed;\n    if (a->context.seq != seq)", IDEN),
+    ("same identifiers: every set-up tried", "security/link_setup.cpp", "    worst = drop_reason::malformed;\n    if (l->setup.seq != seq)",
+     "    if (MUTANT && worst != drop_reason::not_addressed) return worst;\n    worst = drop_reason::malformed;\n    if (l->setup.seq != seq)", IDEN),
+    ("same identifiers: every link tried", "security/link_records.cpp", "      if (r.error() != drop_reason::unknown_link) worst = r.error();",
+     "      if (r.error() != drop_reason::unknown_link) worst = r.error();\n      if (MUTANT && r.error() != drop_reason::unknown_link) return r;", IDEN),
+    ("same identifiers: staged keys tried", "security/link_records.cpp", "  } else if (l.staged) {",
+     "  } else if (l.staged && (!MUTANT || n.error() == drop_reason::unknown_link)) {", IDEN),
+    ("same identifiers: previous keys tried", "security/link_records.cpp", "  if (!n && l.previous) {",
+     "  if (!n && l.previous && (!MUTANT || worst == drop_reason::unknown_link)) {", IDEN),
+    ("same identifiers: closing links tried", "security/link_records.cpp", "closing = on_closing_record(",
+     "closing = MUTANT && worst != drop_reason::unknown_link ? worst : on_closing_record(", IDEN),
     ("request channel", "security/link_engine.cpp", *off("is_request != (lcid == lcid_pc5s_unprotected)"), PRES),
     ("set-up messages on their two channels only", "security/link_engine.cpp",
      *off("lcid != lcid_pc5s_unprotected && lcid != lcid_pc5s_security_mode"), LINK),
@@ -178,8 +192,8 @@ CHECKS = [
     ("key age 40 min: link", "security/link_engine.cpp", *off("now - l.current.born >= config_.refuse_after_ms"), LINK),
     ("PC5-S not from data channels", "security/link_records.cpp", *off("lcid > lcid_data_last"), LINK),
     ("only a verified record is a sign of life", "security/link_records.cpp",
-     "  if (!n) return tl::unexpected(n.error());\n  l.last_heard = now;",
-     "  if (MUTANT) l.last_heard = now;\n  if (!n) return tl::unexpected(n.error());\n  l.last_heard = now;", LINK),
+     "  if (!n) return tl::unexpected(worst);\n  l.last_heard = now;",
+     "  if (MUTANT) l.last_heard = now;\n  if (!n) return tl::unexpected(worst);\n  l.last_heard = now;", LINK),
     ("the larger key waits before rekeying", "security/link_engine.cpp",
      "? config_.rekey_larger_key_waits_ms : 0", "&& !MUTANT ? config_.rekey_larger_key_waits_ms : 0", LINK),
     ("a failed rekeying request changes nothing", "security/link_rekey.cpp",
