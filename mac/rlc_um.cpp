@@ -157,4 +157,137 @@ std::span<const std::uint8_t> rlc_um_rx::take(const umd_pdu& p, std::size_t i, r
   return partial_;
 }
 
+// --- candidates ---------------------------------------------------------------------------------------------------------------
+
+rlc_um_candidates::rlc_um_candidates(const rlc_um_candidate_limits& limits)
+    // Neither is set: pages that no segment ever used cost nothing.
+    : limits_(limits), octets_(std::make_unique_for_overwrite<std::uint8_t[]>(limits.octets)),
+      segments_(std::make_unique_for_overwrite<segment[]>(limits.segments)) {
+  clear();
+}
+
+void rlc_um_candidates::clear() {
+  newest_.fill(none);
+  write_ = oldest_ = count_ = 0;
+  arrivals_ = 0;
+}
+
+void rlc_um_candidates::drop(std::uint16_t i) {
+  segment& g = segments_[i];
+  if (!g.live) return;
+  g.live = false;
+  for (std::uint16_t* at = &newest_[g.sn]; *at != none; at = &segments_[*at].older)
+    if (*at == i) {
+      *at = g.older;
+      return;
+    }
+}
+
+void rlc_um_candidates::drop_oldest() {
+  drop(static_cast<std::uint16_t>(oldest_));
+  oldest_ = (oldest_ + 1) % limits_.segments;
+  --count_;
+}
+
+void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets, rlc_um_counters& c) {
+  if (octets.size() >= limits_.max_sdu_octets) {
+    ++c.malformed;
+    return;
+  }
+  std::size_t same = 0;
+  std::uint16_t oldest_same = none;
+  for (auto i = newest_[sn]; i != none; i = segments_[i].older) {
+    const segment& g = segments_[i];
+    if (g.lcid != lcid) continue;
+    const auto held = octets_of(g);
+    if (g.begins == begins && std::equal(held.begin(), held.end(), octets.begin(), octets.end())) return;  // a copy adds nothing
+    ++same;
+    oldest_same = i;
+  }
+  if (!begins) {  // what continues nothing never becomes an SDU
+    bool follows = false;
+    for (auto i = newest_[(sn + rlc_sn_modulus - 1) % rlc_sn_modulus]; i != none && !follows; i = segments_[i].older)
+      follows = segments_[i].lcid == lcid;
+    if (!follows) return;
+  }
+  if (same >= per_sn) {
+    drop(oldest_same);
+    ++c.candidates_dropped;
+  }
+  const auto make_way = [&] {
+    c.candidates_dropped += segments_[oldest_].live;
+    drop_oldest();
+  };
+  while (count_ != 0 && !segments_[oldest_].live) drop_oldest();
+  if (count_ == limits_.segments) make_way();
+  if (write_ + octets.size() > limits_.octets) {
+    // The oldest ones lie between here and the end of the ring.
+    while (count_ != 0 && segments_[oldest_].at >= write_) make_way();
+    write_ = 0;
+  }
+  while (count_ != 0 && segments_[oldest_].at >= write_ && segments_[oldest_].at < write_ + octets.size()) make_way();
+  const auto i = static_cast<std::uint16_t>((oldest_ + count_) % limits_.segments);
+  ++count_;
+  std::copy(octets.begin(), octets.end(), octets_.get() + write_);
+  segments_[i] = {arrivals_, static_cast<std::uint32_t>(write_), static_cast<std::uint16_t>(octets.size()), newest_[sn], sn, lcid, begins, true};
+  newest_[sn] = i;
+  write_ += octets.size();
+}
+
+/// Depth first from the end to a beginning, with a bound on the cost that grows: path_[0] lies right before the end.
+bool rlc_um_candidates::next_chain(search& s, rlc_um_workspace& work) const {
+  const auto before = [&](std::uint8_t sn) { return newest_[(sn + rlc_sn_modulus - 1) % rlc_sn_modulus]; };
+  std::uint16_t at = s.begun ? segments_[work.path_[--s.depth].segment].older : before(s.sn);
+  s.begun = true;
+  for (;;) {
+    if (at == none) {
+      if (s.depth != 0) {
+        at = segments_[work.path_[--s.depth].segment].older;
+        continue;
+      }
+      if (s.next == INT64_MAX) return false;
+      s.done = s.bound;
+      s.bound = s.next;
+      s.next = INT64_MAX;
+      at = before(s.sn);
+      continue;
+    }
+    if (s.steps-- == 0) return false;
+    const segment& g = segments_[at];
+    const rlc_um_workspace::step* behind = s.depth == 0 ? nullptr : &work.path_[s.depth - 1];
+    const std::uint32_t arrival = behind == nullptr ? s.arrival : segments_[behind->segment].arrival;
+    const std::size_t octets = g.octets + (behind == nullptr ? s.tail_octets : behind->octets);
+    const auto gap = static_cast<std::int32_t>(arrival - g.arrival);
+    const std::int64_t cost = (behind == nullptr ? 0 : behind->cost) + gap - 1;
+    const bool fits = g.lcid == s.lcid && gap > 0 && octets <= limits_.max_sdu_octets && s.depth < work.path_.size();
+    if (fits && cost > s.bound) s.next = std::min(s.next, cost);
+    if (!fits || cost > s.bound || (g.begins && cost <= s.done)) {
+      at = g.older;
+      continue;
+    }
+    work.path_[s.depth++] = {at, cost, octets};
+    if (g.begins) return true;
+    at = before(g.sn);
+  }
+}
+
+std::span<const std::uint8_t> rlc_um_candidates::assemble(const search& s, std::span<const std::uint8_t> tail, rlc_um_workspace& work) const {
+  auto to = work.sdu_.begin();
+  for (std::size_t d = s.depth; d-- > 0;) {
+    const auto part = octets_of(segments_[work.path_[d].segment]);
+    to = std::copy(part.begin(), part.end(), to);
+  }
+  to = std::copy(tail.begin(), tail.end(), to);
+  return {work.sdu_.data(), static_cast<std::size_t>(to - work.sdu_.begin())};
+}
+
+/// An SDU was verified: its segments are used, and what else came meanwhile on its channel is not of its sender.
+void rlc_um_candidates::forget(const search& s, const rlc_um_workspace& work) {
+  const std::uint32_t first = segments_[work.path_[s.depth - 1].segment].arrival;
+  for (std::size_t n = 0; n < count_; ++n) {
+    const auto i = static_cast<std::uint16_t>((oldest_ + n) % limits_.segments);
+    if (segments_[i].lcid == s.lcid && segments_[i].arrival - first < s.arrival - first) drop(i);
+  }
+}
+
 }  // namespace prose::mac

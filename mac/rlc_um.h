@@ -1,9 +1,11 @@
 // RLC unacknowledged mode for STCH (TS 36.322 5.1.2, 6.2.1.3; SN of 5 bits, UM_Window_Size 0: TS 36.331 9.1.1.6).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -40,6 +42,10 @@ class rlc_um_tx {
 
 struct rlc_um_counters {
   std::uint64_t pdus = 0, malformed = 0, gaps = 0, sdus = 0, sdus_lost = 0;
+  // of rlc_um_candidates only
+  std::uint64_t trials = 0;          ///< SDUs handed over that somebody may have forged
+  std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
+  std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
 };
 
 /// A UMD PDU's fields; elements point into the PDU.
@@ -76,6 +82,140 @@ class rlc_um_rx {
   bool in_sequence_ = false;
   bool delivered_partial_ = false;
   std::vector<std::uint8_t> partial_;
+};
+
+/// What the taker of an SDU found.
+enum class sdu_verdict : std::uint8_t {
+  verified,
+  refused,  ///< not taken, but nothing says that somebody forged it (a duplicate, for instance)
+  forged,   ///< its authentication failed
+};
+
+struct rlc_um_candidate_limits {
+  std::size_t octets = 64 * 1024 + 4096;  ///< of segments; 8 of the largest SDU fit
+  std::size_t segments = 256;
+  std::size_t max_sdu_octets = rlc_max_sdu_octets;
+  unsigned trials_per_sdu = 16;
+};
+
+/// What a search for the beginning of an SDU needs; one serves all stores of a receiver.
+class rlc_um_workspace {
+ public:
+  explicit rlc_um_workspace(const rlc_um_candidate_limits& largest) : path_(largest.segments), sdu_(largest.max_sdu_octets) {}
+
+ private:
+  friend class rlc_um_candidates;
+  struct step {
+    std::uint16_t segment;
+    std::int64_t cost;   // PDUs that came between the chosen ones
+    std::size_t octets;  // from here to the end of the SDU
+  };
+  std::vector<step> path_;
+  std::vector<std::uint8_t> sdu_;
+};
+
+/// The receiving entities of one (SRC, DST) where anybody may send under these identifiers. NOT 3GPP: TS 36.322 5.1.2.2 keeps one
+/// assembly, which a single forged PDU destroys. Here up to 8 candidates of a sequence number are kept (then the oldest goes), and an SDU
+/// counts once its taker has verified it; what fails costs nobody anything. As with a window of 0, the PDUs of an SDU arrive in order.
+///
+/// Where a PDU ends an SDU, beginnings and middles that fit are tried: those with the fewest PDUs between them first, so that without an
+/// attacker the first is right. A PDU whose whole SDU is forged is dropped with all that follows: its sender made all of it.
+/// Memory is taken in the constructor, none later.
+class rlc_um_candidates {
+ public:
+  static constexpr std::size_t per_sn = 8;
+  explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
+  void clear();
+
+  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `trials_left` falls with each
+  /// forged one; at 0 nothing is tried. False: the sender of this PDU is not who it says.
+  template <class Attempt>
+  bool receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, unsigned& trials_left, rlc_um_workspace& work, rlc_um_counters& c,
+               Attempt&& attempt) {
+    umd_pdu p;
+    if (!parse(pdu, p)) {
+      ++c.malformed;
+      return false;
+    }
+    ++c.pdus;
+    ++arrivals_;
+    for (std::size_t i = 0; i < p.n_elements; ++i) {
+      const bool continues = i == 0 && p.starts_inside_sdu;
+      const bool unfinished = i + 1 == p.n_elements && p.ends_inside_sdu;
+      if (unfinished) {
+        store(lcid, p.sn, !continues, p.elements[i], c);
+      } else if (continues) {
+        end_of_sdu(lcid, p.sn, p.elements[i], trials_left, work, c, attempt);
+      } else if (p.elements[i].size() > limits_.max_sdu_octets) {
+        ++c.malformed;
+        return false;
+      } else if (try_one(p.elements[i], trials_left, c, attempt) == sdu_verdict::forged) {
+        return false;
+      }
+    }
+    return true;
+  }
+  std::size_t held_segments() const { return count_; }
+
+ private:
+  static constexpr std::uint16_t none = 0xFFFF;
+  static constexpr unsigned max_steps = 4096;
+  struct segment {
+    std::uint32_t arrival;
+    std::uint32_t at;  // in octets_
+    std::uint16_t octets;
+    std::uint16_t older;  // of the same SN
+    std::uint8_t sn, lcid;
+    bool begins, live;
+  };
+  struct search {
+    std::uint8_t lcid, sn;
+    std::uint32_t arrival;
+    std::size_t tail_octets;
+    std::int64_t bound = 0, done = -1, next = INT64_MAX;
+    std::size_t depth = 0;
+    unsigned steps = max_steps;
+    bool begun = false;
+  };
+
+  template <class Attempt>
+  sdu_verdict try_one(std::span<const std::uint8_t> sdu, unsigned& trials_left, rlc_um_counters& c, Attempt&& attempt) {
+    if (trials_left == 0) {
+      ++c.trials_refused;
+      return sdu_verdict::refused;
+    }
+    ++c.trials;
+    const sdu_verdict v = attempt(sdu);
+    if (v == sdu_verdict::forged) --trials_left;
+    if (v == sdu_verdict::verified) ++c.sdus;
+    return v;
+  }
+  template <class Attempt>
+  void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, unsigned& trials_left, rlc_um_workspace& work,
+                  rlc_um_counters& c, Attempt&& attempt) {
+    search s{lcid, sn, arrivals_, tail.size()};
+    for (unsigned n = 0; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
+      if (try_one(assemble(s, tail, work), trials_left, c, attempt) != sdu_verdict::verified) continue;
+      forget(s, work);
+      return;
+    }
+    ++c.sdus_lost;
+  }
+  void store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets, rlc_um_counters& c);
+  bool next_chain(search& s, rlc_um_workspace& work) const;
+  std::span<const std::uint8_t> assemble(const search& s, std::span<const std::uint8_t> tail, rlc_um_workspace& work) const;
+  void forget(const search& s, const rlc_um_workspace& work);
+  void drop(std::uint16_t i);
+  void drop_oldest();
+  std::span<const std::uint8_t> octets_of(const segment& g) const { return {octets_.get() + g.at, g.octets}; }
+
+  rlc_um_candidate_limits limits_;
+  std::unique_ptr<std::uint8_t[]> octets_;     // a ring of segments in the order of their arrival
+  std::unique_ptr<segment[]> segments_;        // likewise
+  std::array<std::uint16_t, rlc_sn_modulus> newest_{};
+  std::size_t write_ = 0;
+  std::size_t oldest_ = 0, count_ = 0;
+  std::uint32_t arrivals_ = 0;
 };
 
 }  // namespace prose::mac

@@ -1,6 +1,7 @@
 #include "mac/rx_path.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "mac/pdcp.h"
 
@@ -10,18 +11,42 @@ namespace {
 constexpr time_ms repetition_ms = 400;         // longer than any SC period or TM4 retransmission gap in use
 constexpr time_ms destinations_valid_ms = 100;
 constexpr time_ms entity_idle_ms = 10'000;
+constexpr std::size_t n_recent = 64;
+constexpr std::size_t max_block_octets = 25'456 / 8;  // of 50 PRB (TS 36.213 table 7.1.7.2.1-1, 16QAM)
+constexpr std::size_t max_setup_sdu_octets = 256;     // no PC5-S message of a set-up is half as long
 
-std::uint64_t digest_of(std::span<const std::uint8_t> b) {  // FNV-1a; an accident would cost one block
-  std::uint64_t h = 14695981039346656037ULL;
-  for (const auto x : b) h = (h ^ x) * 1099511628211ULL;
-  return h;
+rlc_um_candidate_limits setup_limits() { return {1024, 64, max_setup_sdu_octets, 4}; }
+
+sdu_verdict verdict_of(security::drop_reason r) {
+  switch (r) {
+    case security::drop_reason::bad_record:
+    case security::drop_reason::bad_token:
+    case security::drop_reason::bad_handshake: return sdu_verdict::forged;
+    default: return sdu_verdict::refused;
+  }
 }
 }  // namespace
+
+rx_path::pool rx_path::make_pool(std::size_t n, const rlc_um_candidate_limits& limits) {
+  pool p;
+  p.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) p.emplace_back(limits);
+  return p;
+}
+
+rx_path::rx_path(security_port& security)
+    : security_(security), buffer_(rlc_max_sdu_octets), work_(rlc_um_candidate_limits{}),
+      links_(make_pool(max_link_entities, {})), setups_(make_pool(max_setup_entities, setup_limits())),
+      requests_(make_pool(max_request_entities, setup_limits())), recent_(n_recent) {
+  for (auto& r : recent_) r.octets.reserve(max_block_octets);
+}
 
 void rx_path::refresh(time_ms now) {
   if (destinations_known_ && now >= destinations_at_ && now - destinations_at_ < destinations_valid_ms) return;
   destinations_.clear();
   security_.append_own_l2_ids(now, destinations_);
+  pairs_.clear();
+  security_.append_own_l2_pairs(now, pairs_);
   destinations_known_ = true;
   destinations_at_ = now;
 }
@@ -53,67 +78,111 @@ bool rx_path::accept(std::span<const std::uint8_t> tb, std::optional<std::uint8_
     ++counters_.other_destination;
     return false;
   }
-  const auto digest = digest_of(tb);
-  for (const auto& r : recent_)
-    if (r.digest == digest && now - r.at < repetition_ms) {
-      ++counters_.repeated;
-      return false;
-    }
-  recent_[next_recent_] = {digest, now};
-  next_recent_ = (next_recent_ + 1) % recent_.size();
+  const auto header = pdu.header;
+  const auto expected = [&](const sl_sch_sdu& x) {
+    return x.lcid == lcid_pc5s_unprotected || known(header.src, header.dst, x.lcid != lcid_pc5s_security_mode);
+  };
+  if (pdu.n_sdus != 0 && std::none_of(pdu.all().begin(), pdu.all().end(), expected)) {
+    ++counters_.unknown_source;
+    return false;
+  }
+  if (repeated(tb, now)) {
+    ++counters_.repeated;
+    return false;
+  }
   return true;
 }
 
-rx_path::entity& rx_path::entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now) {
-  for (auto e = entities_.begin(); e != entities_.end(); ++e)
-    if (e->src == src && e->dst == dst && e->lcid == lcid) {
-      e->last_used = now;
-      entities_.splice(entities_.begin(), entities_, e);
-      return entities_.front();
-    }
-  if (entities_.size() >= max_entities) {
-    entities_.pop_back();
-    ++counters_.entities_evicted;
-  }
-  entities_.push_front({src, dst, lcid, now, {}});
-  return entities_.front();
+bool rx_path::repeated(std::span<const std::uint8_t> tb, time_ms now) {
+  for (const auto& r : recent_)
+    if (now - r.at < repetition_ms && std::equal(r.octets.begin(), r.octets.end(), tb.begin(), tb.end())) return true;
+  if (tb.size() > max_block_octets) return false;
+  recent_[next_recent_].octets.assign(tb.begin(), tb.end());
+  recent_[next_recent_].at = now;
+  next_recent_ = (next_recent_ + 1) % recent_.size();
+  return false;
 }
 
-std::optional<data_received> rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu,
-                                              time_ms now, security::actions& out) {
-  const auto header = parse_pdcp(sdu);
-  if (!header) {
-    ++counters_.malformed_pdcp;
-    return std::nullopt;
-  }
-  auto octets = sdu;
-  if (lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode) {
-    // TS 36.323 5.6.2: without protection the identifier and the SN are zero.
-    if (header->type != sdu_type::pc5s || header->kd_sess_id != 0 || header->sn != 0) {
-      ++counters_.malformed_pdcp;
-      return std::nullopt;
+bool rx_path::known(l2_id src, l2_id dst, bool records) const {
+  return std::find(pairs_.begin(), pairs_.end(), security::l2_pair{dst, src, records}) != pairs_.end();
+}
+
+rx_path::entity* rx_path::entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now) {
+  refresh(now);  // an SDU before in the same block may have changed them
+  if (lcid == lcid_pc5s_unprotected) return &take_from(requests_, src, dst, now);
+  const bool records = lcid != lcid_pc5s_security_mode;
+  return known(src, dst, records) ? &take_from(records ? links_ : setups_, src, dst, now) : nullptr;
+}
+
+rx_path::entity& rx_path::take_from(pool& p, l2_id src, l2_id dst, time_ms now) {
+  entity* free = nullptr;
+  for (auto& e : p) {
+    if (e.used && e.src == src && e.dst == dst) {
+      e.last_used = now;
+      return e;
     }
-    octets = sdu.subspan(pdcp_header_octets);
+    const auto order = [](const entity& x) { return x.used ? std::pair(x.last_verified, x.last_used) : std::pair(time_ms{-1}, time_ms{-1}); };
+    if (free == nullptr || order(e) < order(*free)) free = &e;
   }
+  counters_.entities_evicted += free->used;
+  free->used = true;
+  free->src = src;
+  free->dst = dst;
+  free->last_used = now;
+  free->last_verified = 0;
+  free->subframe = 0;
+  free->rlc.clear();
+  return *free;
+}
+
+unsigned& rx_path::trials_of(entity& e, std::uint8_t lcid) {
+  const bool request = lcid == lcid_pc5s_unprotected;
+  auto& subframe = request ? requests_subframe_ : e.subframe;
+  auto& left = request ? request_trials_left_ : e.trials_left;
+  if (subframe != subframe_) {
+    subframe = subframe_;
+    left = request ? request_trials : link_trials;
+  }
+  return left;
+}
+
+sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
+                             security::actions& out, std::optional<data_received>& data) {
+  const auto header = parse_pdcp(sdu);
+  const bool unprotected = lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
+  // TS 36.323 5.6.2: without protection the identifier and the SN are zero.
+  if (!header || (unprotected && (header->type != sdu_type::pc5s || header->kd_sess_id != 0 || header->sn != 0))) {
+    ++counters_.malformed_pdcp;
+    return sdu_verdict::forged;
+  }
+  const auto octets = unprotected ? sdu.subspan(pdcp_header_octets) : sdu;
   const std::size_t n_actions = out.size();
   const auto r = security_.receive(lcid, h.src, h.dst, octets, now, buffer_, out);
   if (out.size() != n_actions) invalidate_destinations();
   if (!r) {
     ++counters_.security_dropped;
-    return std::nullopt;
+    return verdict_of(r.error());
   }
   if (!r->is_data) {
     ++counters_.signalling_sdus;
     invalidate_destinations();
-    return std::nullopt;
+    return sdu_verdict::verified;
   }
   ++counters_.data_sdus;
   counters_.data_octets += r->data.size();
-  return data_received{r->peer, r->type, r->data};
+  data = data_received{r->peer, r->type, r->data};
+  return sdu_verdict::verified;
+}
+
+std::size_t rx_path::n_entities() const {
+  const auto used = [](const pool& p) { return static_cast<std::size_t>(std::count_if(p.begin(), p.end(), [](const entity& e) { return e.used; })); };
+  return used(links_) + used(setups_) + used(requests_);
 }
 
 void rx_path::expire(time_ms now) {
-  while (!entities_.empty() && now - entities_.back().last_used > entity_idle_ms) entities_.pop_back();
+  for (auto* p : {&links_, &setups_, &requests_})
+    for (auto& e : *p)
+      if (e.used && now - e.last_used > entity_idle_ms) e.used = false;
 }
 
 }  // namespace prose::mac

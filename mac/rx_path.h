@@ -1,10 +1,15 @@
-// From a transport block to what the security sublayer makes of it: destination filter, SL-SCH demultiplexing, one RLC UM
-// entity per (SRC, DST, LCID), PDCP. Everything from the air is untrusted here; what is dropped is counted.
+// From a transport block to what the security sublayer makes of it: destination and source filter, SL-SCH demultiplexing, RLC UM,
+// PDCP. Everything from the air is untrusted here; what is dropped is counted.
+//
+// Layer-2 IDs are on the air in clear, so anybody sends under them. Three kinds of input are kept apart:
+// - a link's own pair of IDs: candidates and trials of its own, which no other sender and no other link can take from it;
+// - the pair of a set-up that is under way (LCID 29): likewise;
+// - any source at a rendezvous (LCID 28, requests): one pool and one budget for all strangers.
+// All else is dropped with its header. Memory is taken in the constructor.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <span>
 #include <vector>
@@ -20,11 +25,13 @@ struct rx_counters {
   std::uint64_t repeated = 0;           ///< the same block again (a repetition that HARQ did not recognise)
   std::uint64_t malformed_sl_sch = 0;
   std::uint64_t other_destination = 0;
+  std::uint64_t unknown_source = 0;     ///< no request, and of no link or set-up
   std::uint64_t malformed_pdcp = 0;
   std::uint64_t security_dropped = 0;
   std::uint64_t data_sdus = 0, data_octets = 0;
   std::uint64_t signalling_sdus = 0;
-  std::uint64_t entities_evicted = 0;
+  std::uint64_t entities_evicted = 0;   ///< assemblies given up for another source's
+  std::uint64_t forged_blocks = 0;      ///< dropped from the first SDU on that cannot be of the sender it names
   rlc_um_counters rlc;
 };
 
@@ -36,8 +43,10 @@ struct data_received {
 
 class rx_path {
  public:
-  explicit rx_path(security_port& security) : security_(security), buffer_(rlc_max_sdu_octets) {}
+  explicit rx_path(security_port& security);
 
+  /// A new subframe: what others can make this UE try is counted anew.
+  void begin_subframe() { ++subframe_; }
   /// dst_lsb: group destination ID of SCI format 0, empty in TM3/4. Calls on_data(const data_received&) for each SDU of an
   /// established link; signalling turns into actions.
   template <class OnData>
@@ -46,10 +55,21 @@ class rx_path {
     sl_sch_pdu pdu;
     if (!accept(tb, dst_lsb, now, pdu)) return;
     for (const auto& s : pdu.all()) {
-      auto& e = entity_for(pdu.header.src, pdu.header.dst, s.lcid, now);
-      e.rlc.receive(s.data, counters_.rlc, [&](std::span<const std::uint8_t> sdu) {
-        if (const auto d = deliver(s.lcid, pdu.header, sdu, now, out)) on_data(*d);
+      entity* e = entity_for(pdu.header.src, pdu.header.dst, s.lcid, now);
+      if (e == nullptr) {
+        ++counters_.unknown_source;
+        continue;
+      }
+      const bool genuine = e->rlc.receive(s.lcid, s.data, trials_of(*e, s.lcid), work_, counters_.rlc, [&](std::span<const std::uint8_t> sdu) {
+        std::optional<data_received> data;
+        const sdu_verdict v = deliver(s.lcid, pdu.header, sdu, now, out, data);
+        if (v == sdu_verdict::verified) e->last_verified = now;
+        if (data) on_data(*data);
+        return v;
       });
+      if (genuine) continue;
+      ++counters_.forged_blocks;  // one sender made all of the block
+      return;
     }
   }
   /// Own layer-2 IDs may have changed.
@@ -58,34 +78,54 @@ class rx_path {
   /// Whether any own layer-2 ID has these 8 LSB: the filter on SCI format 0.
   bool addressed_lsb(std::uint8_t lsb, time_ms now);
   void expire(time_ms now);
-  std::size_t n_entities() const { return entities_.size(); }
+  std::size_t n_entities() const;
   const rx_counters& counters() const { return counters_; }
-  static constexpr std::size_t max_entities = 128;
+  /// Pairs of IDs that receive at the same time: max_peers links with four each (epochs before and after a move, before and after a rekeying).
+  static constexpr std::size_t max_link_entities = 256;
+  static constexpr std::size_t max_setup_entities = 192;
+  static constexpr std::size_t max_request_entities = 64;
+  /// SDUs a subframe that may fail their authentication before nothing more is tried: of each link or set-up, of all strangers together.
+  static constexpr unsigned link_trials = 32;
+  static constexpr unsigned request_trials = 64;
 
  private:
   struct entity {
-    l2_id src, dst;
-    std::uint8_t lcid;
-    time_ms last_used;
-    rlc_um_rx rlc;
+    explicit entity(const rlc_um_candidate_limits& limits) : rlc(limits) {}
+    bool used = false;
+    l2_id src = 0, dst = 0;
+    time_ms last_used = 0, last_verified = 0;
+    std::uint64_t subframe = 0;
+    unsigned trials_left = 0;
+    rlc_um_candidates rlc;
   };
+  using pool = std::vector<entity>;
+  static pool make_pool(std::size_t n, const rlc_um_candidate_limits& limits);
   bool accept(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now, sl_sch_pdu& pdu);
-  entity& entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now);
-  std::optional<data_received> deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
-                                       security::actions& out);
+  bool repeated(std::span<const std::uint8_t> tb, time_ms now);
+  bool known(l2_id src, l2_id dst, bool records) const;
+  /// Null: nothing from this source is expected on this channel.
+  entity* entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now);
+  entity& take_from(pool& p, l2_id src, l2_id dst, time_ms now);
+  unsigned& trials_of(entity& e, std::uint8_t lcid);
+  sdu_verdict deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now, security::actions& out,
+                      std::optional<data_received>& data);
   void refresh(time_ms now);
 
   security_port& security_;
   std::vector<std::uint8_t> buffer_;
-  std::list<entity> entities_;  // most recently used first
+  rlc_um_workspace work_;
+  pool links_, setups_, requests_;
+  std::uint64_t subframe_ = 1, requests_subframe_ = 0;
+  unsigned request_trials_left_ = 0;
   std::vector<l2_id> destinations_;
+  std::vector<security::l2_pair> pairs_;
   bool destinations_known_ = false;
   time_ms destinations_at_ = 0;
   struct seen {
-    std::uint64_t digest = 0;
+    std::vector<std::uint8_t> octets;  // of the whole block: of two blocks with one digest a forger could make one
     time_ms at = -1'000'000;
   };
-  std::array<seen, 64> recent_{};
+  std::vector<seen> recent_;
   std::size_t next_recent_ = 0;
   rx_counters counters_;
 };

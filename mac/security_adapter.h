@@ -51,6 +51,7 @@ class security_adapter final : public security_port {
     return s_.links().info(link, now);
   }
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const override { s_.append_own_l2_ids(now, out); }
+  void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override { s_.append_own_l2_pairs(now, out); }
 
   bool store_marks_at_once = false;
 

@@ -47,6 +47,8 @@ class security_port {
   virtual std::optional<security::link_info> info(security::link_id link, time_ms now) const = 0;
   /// Every layer-2 ID on which something may arrive now.
   virtual void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const = 0;
+  /// Set-ups and links with the only source that is heard on each: from others comes LCID 28 (a request) and nothing else.
+  virtual void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const = 0;
 };
 
 }  // namespace prose::mac

@@ -73,6 +73,7 @@ void ue::step(const step_input& in, step_output& out) {
     return;
   }
   now_ = std::max(now_, in.now_ms);
+  rx_.begin_subframe();
 
   if (in.utc_slot && in.utc_slot != slot_) {
     const bool ok = security_.advance(*in.utc_slot, now_);

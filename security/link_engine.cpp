@@ -169,4 +169,23 @@ void link_engine::append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const 
     for (const auto& e : c.epochs) out.push_back(e.own_l2);
 }
 
+void link_engine::append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const {
+  const auto add_chain = [&](const epoch_chain& c) { c.for_each_epoch([&](const epoch& e) { out.push_back({e.own_l2, e.peer_l2, true}); }); };
+  const auto add_setup = [&](const handshake_context& c, role own) {
+    out.push_back(own == role::initiator ? l2_pair{c.initiator, c.responder, false} : l2_pair{c.responder, c.initiator, false});
+  };
+  for (const auto& [peer, state] : peers_state_) {
+    if (state.attempt) add_setup(state.attempt->context, role::initiator);
+    for (const auto* l : {state.pending.get(), state.live.get()}) {
+      if (l == nullptr) continue;
+      if (now - l->created < config_.half_open_lifetime_ms) add_setup(l->setup, l->own_role);
+      add_chain(l->current.chain);
+      if (l->previous) add_chain(*l->previous);
+      if (l->staged) add_chain(l->staged->keys.chain);
+    }
+  }
+  for (const auto& c : closing_)
+    for (const auto& e : c.epochs) out.push_back({e.own_l2, e.peer_l2, true});
+}
+
 }  // namespace prose::security

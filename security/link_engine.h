@@ -151,6 +151,8 @@ class link_engine {
   std::vector<link_info> links(time_ms now) const;
   /// Every layer-2 ID to listen on now: rendezvous, set-ups, and all epochs that open.
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const;
+  /// Set-ups and epochs with both their layer-2 IDs: nothing else opens on LCID 1..10, 29 and 30.
+  void append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const;
   std::uint64_t dropped(drop_reason r) const { return drops_[static_cast<std::size_t>(r)]; }
   /// Released links whose peers have not accepted yet: keep ticking until there is none.
   std::size_t closing() const;

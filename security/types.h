@@ -13,6 +13,12 @@ using bytes_span = std::span<std::uint8_t>;
 
 /// 24-bit ProSe layer-2 ID (TS 23.303 4.6.4, TS 36.321 6.2.4).
 using l2_id = std::uint32_t;
+/// One's own and the other end's layer-2 ID of something that is under way with a permitted peer.
+struct l2_pair {
+  l2_id own = 0, peer = 0;
+  bool records = false;  // keys exist: LCID 1..10 and 30; else a set-up: LCID 29
+  friend bool operator==(const l2_pair&, const l2_pair&) = default;
+};
 /// UTC-based counter: count of 1 s slots.
 using slot_t = std::uint32_t;
 /// Milliseconds of a monotonic clock that the caller owns.

@@ -46,6 +46,8 @@ class ue_security {
 
   /// Every layer-2 ID on which something may arrive now.
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const { links_.append_own_l2_ids(now, out); }
+  /// Of these, the ones with the only source that is heard there. What comes from another source can be a request (LCID 28) and nothing else.
+  void append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const { links_.append_own_l2_pairs(now, out); }
 
  private:
   peer_table peers_;

@@ -176,6 +176,7 @@ void sim_air::tick() {
       }
       if (node.known_sci_.size() > 256) node.known_sci_.clear();
     }
+    if (inject) inject(node.index_, frames);
     if (frames.empty() && node.wake_ > now) continue;
     const step_input in{now, now - node.booted_at_, slot_of(node), frames, {}};
     node.ue_->step(in, output_);

@@ -106,6 +106,8 @@ class sim_air {
   std::deque<sim_node>& nodes() { return nodes_; }
   /// Called with every transmission that goes on the air.
   std::function<void(int node, const subframe_transmission&)> on_air;
+  /// May add to what a node hears in this subframe. What it adds must live until its next call.
+  std::function<void(int node, std::vector<received_frame>& heard)> inject;
   /// May say that b does not hear a.
   std::function<bool(int a, int b)> hears;
   std::uint64_t collisions = 0, deliveries = 0, half_duplex = 0;

@@ -37,6 +37,7 @@ class no_links final : public security_port {
   std::optional<security::link_id> link_with(peer_id) const override { return {}; }
   std::optional<security::link_info> info(security::link_id, time_ms) const override { return {}; }
   void append_own_l2_ids(time_ms, std::vector<l2_id>&) const override {}
+  void append_own_l2_pairs(time_ms, std::vector<security::l2_pair>&) const override {}
 };
 
 struct sent {

@@ -12,6 +12,7 @@ PRES = "security_adversary_test"
 PRIM = "security_primitives_test"
 IDEN = "noninterference_identifiers"
 FUNC = "function_test"
+RXP = "mac_rx_path_test"
 
 
 def off(condition):
@@ -285,6 +286,18 @@ CHECKS = [
     ("message: whole numbers in range", "apps/function/message.cpp", *off("!fits"), FUNC),
     ("message: length of a frame", "apps/function/message.cpp", "return front_length().value_or(0) <= max_frame_bytes_;",
      "return MUTANT || front_length().value_or(0) <= max_frame_bytes_;", FUNC),
+    # --- layer 2 before authentication --------------------------------------------------------------------------------------
+    ("only a link's own source", "mac/rx_path.cpp", "return std::find(pairs_.begin(), pairs_.end(),", "return MUTANT || std::find(pairs_.begin(), pairs_.end(),", RXP),
+    ("a copy is a whole copy", "mac/rx_path.cpp", "std::equal(r.octets.begin(), r.octets.end(), tb.begin(), tb.end())",
+     "(MUTANT ? r.octets.size() == tb.size() : std::equal(r.octets.begin(), r.octets.end(), tb.begin(), tb.end()))", RXP),
+    ("each link has trials of its own", "mac/rx_path.cpp", "const bool request = lcid == lcid_pc5s_unprotected;", "const bool request = MUTANT || lcid == lcid_pc5s_unprotected;", RXP),
+    ("trials are bounded", "mac/rlc_um.h", *off("trials_left == 0"), RXP),
+    ("trials begin anew with the subframe", "mac/rx_path.h", "{ ++subframe_; }", "{ if (!MUTANT) ++subframe_; }", RXP),
+    ("a forged block is dropped whole", "mac/rlc_um.h", "trials_left, c, attempt) == sdu_verdict::forged) {", "trials_left, c, attempt) == sdu_verdict::forged && !MUTANT) {", RXP),
+    ("chains tried for an SDU", "mac/rlc_um.h", "n < limits_.trials_per_sdu &&", "(MUTANT || n < limits_.trials_per_sdu) &&", RXP),
+    ("eight candidates a sequence number", "mac/rlc_um.cpp", *off("same >= per_sn"), RXP),
+    ("more than one candidate", "mac/rlc_um.cpp", "(same >= per_sn)", "(same >= (MUTANT ? 1U : per_sn))", RXP),
+    ("a copy of a segment is no candidate", "mac/rlc_um.cpp", "if (g.begins == begins && std::equal(held", "if (!MUTANT && g.begins == begins && std::equal(held", RXP),
     ("message: lengths tell little", "apps/function/message.cpp", "append(target - least, '.')", "append(MUTANT ? 0 : target - least, '.')", FUNC),
 ]
 
