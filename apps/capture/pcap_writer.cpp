@@ -3,8 +3,13 @@
 #include <pcap/pcap.h>
 
 #include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <string_view>
 #include <vector>
+
+#include "apps/common/safe_file.h"
 
 namespace prose::apps {
 namespace {
@@ -102,7 +107,17 @@ result<pcap_writer> pcap_writer::open(const std::string& path) {
   s->handle =
       pcap_open_dead_with_tstamp_precision(linktype_wireshark_upper_pdu, snapshot_length, PCAP_TSTAMP_PRECISION_NANO);
   if (s->handle == nullptr) return fail(path + ": libpcap gave no handle");
-  s->dumper = pcap_dump_open(s->handle, path.c_str());
+  if (path == "-") {
+    s->dumper = pcap_dump_open(s->handle, path.c_str());
+  } else {
+    auto fd = open_private_output(path, output_mode::truncate);
+    if (!fd) return tl::unexpected(fd.error());
+    std::FILE* file = ::fdopen(fd->get(), "wb");
+    if (file == nullptr) return fail(path + ": cannot be created: " + std::strerror(errno));
+    (void)fd->release();
+    s->dumper = pcap_dump_fopen(s->handle, file);  // closes it
+    if (s->dumper == nullptr) std::fclose(file);
+  }
   if (s->dumper == nullptr) {
     const std::string why = pcap_geterr(s->handle);  // begins with the path already
     return fail(why.rfind(path, 0) == 0 ? why : path + ": " + why);

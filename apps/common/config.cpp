@@ -4,10 +4,12 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <set>
 #include <sstream>
 
+#include "apps/common/safe_file.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -43,7 +45,9 @@ struct config_section::document {
 };
 
 result<config_section> config_section::load(const std::string& path) {
-  const auto text = phy::read_text_file(path, max_config_bytes);
+  std::error_code ignored;
+  const bool there = std::filesystem::exists(path, ignored) && !std::filesystem::is_directory(path, ignored);
+  const auto text = there ? read_configuration_file(path, max_config_bytes) : phy::read_text_file(path, max_config_bytes);
   if (!text) return tl::unexpected(text.error());
   return parse(*text, path);
 }

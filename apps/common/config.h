@@ -22,7 +22,7 @@ namespace prose::apps {
 ///   if (auto ok = file->check(); !ok) return usage_error("prose-ue", ok.error());
 class config_section {
  public:
-  /// Empty files are an empty map.
+  /// Empty files are an empty map. Refused: what others may write (apps/common/safe_file.h).
   static result<config_section> load(const std::string& path);
   static result<config_section> parse(const std::string& text, const std::string& name);
 

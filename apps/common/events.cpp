@@ -1,10 +1,13 @@
 #include "apps/common/events.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/safe_file.h"
 #include "common/hex.h"
 
 namespace prose::apps {
@@ -46,7 +49,7 @@ event::event(std::string_view name, double t_s) {
   add_fixed("t", t_s, 9);
 }
 
-result<event_writer> event_writer::open(const std::string& path) {
+result<event_writer> event_writer::open(const std::string& path, const std::string& option) {
   event_writer w;
   if (path.empty()) return w;
   w.state_ = std::make_shared<state>();
@@ -54,8 +57,11 @@ result<event_writer> event_writer::open(const std::string& path) {
     w.state_->file = stdout;
     return w;
   }
-  w.state_->file = std::fopen(path.c_str(), "w");
-  if (w.state_->file == nullptr) return fail("--events " + path + ": cannot be created: " + std::strerror(errno));
+  auto fd = open_private_output(path, output_mode::truncate);
+  if (!fd) return fail(option + " " + fd.error().message);
+  w.state_->file = ::fdopen(fd->get(), "w");
+  if (w.state_->file == nullptr) return fail(option + " " + path + ": cannot be created: " + std::strerror(errno));
+  (void)fd->release();
   w.state_->owned = true;
   return w;
 }

@@ -49,8 +49,8 @@ class event : public json_object {
 class event_writer {
  public:
   event_writer() = default;
-  /// "-" is standard output; "" discards.
-  static result<event_writer> open(const std::string& path);
+  /// "-" is standard output; "" discards. A file has mode 0600: events name peers. `option` begins the error.
+  static result<event_writer> open(const std::string& path, const std::string& option = "--events");
   /// False once a line could not be written (full disk, closed pipe): the program should end with a run-time failure.
   bool write(const json_object& e);
   bool ok() const { return !state_ || !state_->failed; }

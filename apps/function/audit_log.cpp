@@ -1,11 +1,11 @@
 #include "apps/function/audit_log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <utility>
+
+#include "apps/common/safe_file.h"
 
 namespace prose::function {
 namespace {
@@ -22,8 +22,9 @@ result<audit_log> audit_log::open(const std::string& path) {
   audit_log log;
   if (path == "-") log.fd_ = STDOUT_FILENO;
   if (path.empty() || path == "-") return log;
-  log.own_ = apps::file_descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!log.own_) return fail("--audit " + path + ": cannot be written: " + std::strerror(errno));
+  auto fd = apps::open_private_output(path, apps::output_mode::append);
+  if (!fd) return fail("--audit " + fd.error().message);
+  log.own_ = std::move(*fd);
   log.fd_ = log.own_.get();
   return log;
 }

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "apps/common/safe_file.h"
+#include "apps/function/pem.h"
 #include "apps/function/store.h"
 #include "apps/function/tls.h"
 
@@ -70,8 +72,9 @@ std::string utc(std::time_t t) {
   return text;
 }
 
-result<void> write_new_file(const std::string& path, const char* text, mode_t mode) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+// A certificate is for everybody to read.
+result<void> write_new_certificate(const std::string& path, const char* text) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return fail(path + ": " + std::strerror(errno));
   const std::size_t size = std::strlen(text);
   const bool ok = write(fd, text, size) == static_cast<ssize_t>(size) && fsync(fd) == 0;
@@ -114,12 +117,17 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   if (!self_signed) {
     const std::string key_path = folder + "/" + issuer + ".key";
     const std::string crt_path = folder + "/" + issuer + ".crt";
-    if ((code = mbedtls_x509_crt_parse_file(&issuer_crt.crt, crt_path.c_str())) != 0) return failed(crt_path, code);
+    const auto crt_pem = apps::read_trusted_file(crt_path);
+    if (!crt_pem) return tl::unexpected<error>(crt_pem.error());
+    if ((code = mbedtls_x509_crt_parse(&issuer_crt.crt, octets_of(*crt_pem), pem_size(*crt_pem))) != 0) return failed(crt_path, code);
+    auto pem = apps::read_private_file(key_path);
+    if (!pem) return tl::unexpected<error>(pem.error());
 #if MBEDTLS_VERSION_MAJOR >= 3
-    code = mbedtls_pk_parse_keyfile(&issuer_key.pk, key_path.c_str(), nullptr, mbedtls_ctr_drbg_random, &random.random);
+    code = mbedtls_pk_parse_key(&issuer_key.pk, octets_of(*pem), pem_size(*pem), nullptr, 0, mbedtls_ctr_drbg_random, &random.random);
 #else
-    code = mbedtls_pk_parse_keyfile(&issuer_key.pk, key_path.c_str(), nullptr);
+    code = mbedtls_pk_parse_key(&issuer_key.pk, octets_of(*pem), pem_size(*pem), nullptr, 0);
 #endif
+    mbedtls_platform_zeroize(pem->data(), pem->size());
     if (code != 0) return failed(key_path, code);
 #if MBEDTLS_VERSION_MAJOR >= 3
     code = mbedtls_pk_check_pair(&issuer_crt.crt.pk, &issuer_key.pk, mbedtls_ctr_drbg_random, &random.random);
@@ -172,10 +180,10 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   std::array<unsigned char, 2048> key_pem{};
   if ((code = mbedtls_pk_write_key_pem(&key.pk, key_pem.data(), key_pem.size())) != 0)
     return failed("key of " + name, code);
-  auto ok = write_new_file(own_key, reinterpret_cast<const char*>(key_pem.data()), 0600);
+  auto ok = apps::create_private_file(own_key, reinterpret_cast<const char*>(key_pem.data()));
   mbedtls_platform_zeroize(key_pem.data(), key_pem.size());
   if (!ok) return ok;
-  ok = write_new_file(own_crt, reinterpret_cast<const char*>(pem.data()), 0644);
+  ok = write_new_certificate(own_crt, reinterpret_cast<const char*>(pem.data()));
   if (!ok) unlink(own_key.c_str());
   return ok;
 }

@@ -1,5 +1,6 @@
 #include "apps/function/store.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -7,9 +8,12 @@
 #include <set>
 #include <string_view>
 
+#include "apps/common/safe_file.h"
+
 namespace prose::function {
 namespace {
 
+constexpr int newest_version = 1;  // PRAGMA user_version; 0: made by 0.1, the same tables
 constexpr const char* schema = R"sql(
 CREATE TABLE IF NOT EXISTS user(account TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, key BLOB NOT NULL UNIQUE) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS permission(granter TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY(granter, peer)) WITHOUT ROWID;
@@ -143,9 +147,23 @@ store::store(store&&) noexcept = default;
 store& store::operator=(store&&) noexcept = default;
 store::~store() = default;
 
+namespace {
+/// Who permits whom is read by nobody else. SQLite gives its journals the mode of the database.
+result<void> claim(const std::string& path) {
+  if (path.empty() || path == ":memory:") return {};  // refused later, with the reason
+  if (apps::is_absent(path)) {
+    if (auto ok = apps::create_private_file(path, ""); ok || apps::is_absent(path)) return ok;
+  }
+  const auto held = apps::open_private_file(path, O_RDWR);
+  if (!held) return tl::unexpected<error>(held.error());
+  return {};
+}
+}  // namespace
+
 result<store> store::open(const std::string& path) {
   auto s = std::make_unique<state>();
   s->path = path;
+  if (auto ok = claim(path); !ok) return tl::unexpected<error>(ok.error());
   if (sqlite3_open_v2(path.c_str(), &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                       nullptr) != SQLITE_OK)
     return s->failed();
@@ -155,7 +173,12 @@ result<store> store::open(const std::string& path) {
   const std::string mode = s->value("PRAGMA journal_mode = WAL");
   if (mode.empty()) return s->failed();
   if (mode != "wal") return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
+  const std::string version = s->value("PRAGMA user_version");
+  if (version.empty()) return s->failed();
+  if (version.size() > 1 || version[0] - '0' > newest_version)
+    return fail("store '" + path + "': version " + version + ", made by a newer program; accepted: up to " + std::to_string(newest_version));
   if (!s->run("PRAGMA synchronous = FULL") || !s->run(schema)) return s->failed();
+  if (version[0] - '0' < newest_version && !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str())) return s->failed();
   return store(std::move(s));
 }
 

@@ -16,7 +16,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <tuple>
 
+#include "apps/common/safe_file.h"
+#include "apps/function/pem.h"
 #include "apps/function/store.h"
 #include "apps/keys/key_file.h"
 
@@ -158,19 +161,23 @@ result<tls_context> tls_context::server(const tls_identity& identity) { return l
 result<tls_context> tls_context::client(const tls_identity& identity) { return load(identity, false); }
 
 result<void> tls_context::state::load_certificate(const tls_identity& identity) {
-  if (const int c = mbedtls_x509_crt_parse_file(&authority, identity.ca_path.c_str()); c != 0)
-    return fail(identity.ca_path + ": not a CA certificate: " + describe_code(c));
-  if (const int c = mbedtls_x509_crt_parse_file(&own, identity.certificate_path.c_str()); c != 0)
-    return fail(identity.certificate_path + ": not a certificate: " + describe_code(c));
+  for (const auto& [path, chain, what] : {std::tuple{&identity.ca_path, &authority, "a CA certificate"}, std::tuple{&identity.certificate_path, &own, "a certificate"}}) {
+    const auto pem = apps::read_trusted_file(*path);
+    if (!pem) return tl::unexpected<error>(pem.error());
+    if (const int c = mbedtls_x509_crt_parse(chain, octets_of(*pem), pem_size(*pem)); c != 0)
+      return fail(*path + ": not " + what + ": " + describe_code(c));
+  }
+  auto pem = apps::read_private_file(identity.key_path);
+  if (!pem) return tl::unexpected<error>(pem.error());
 #if MBEDTLS_VERSION_MAJOR >= 3
-  const int key_code =
-      mbedtls_pk_parse_keyfile(&key, identity.key_path.c_str(), nullptr, mbedtls_ctr_drbg_random, &random);
+  const int key_code = mbedtls_pk_parse_key(&key, octets_of(*pem), pem_size(*pem), nullptr, 0, mbedtls_ctr_drbg_random, &random);
   const int pair_code =
       key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key, mbedtls_ctr_drbg_random, &random);
 #else
-  const int key_code = mbedtls_pk_parse_keyfile(&key, identity.key_path.c_str(), nullptr);
+  const int key_code = mbedtls_pk_parse_key(&key, octets_of(*pem), pem_size(*pem), nullptr, 0);
   const int pair_code = key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key);
 #endif
+  security::wipe({reinterpret_cast<std::uint8_t*>(pem->data()), pem->size()});
   if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
   if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
   mbedtls_ssl_conf_ca_chain(&config, &authority, nullptr);

@@ -1,94 +1,22 @@
 #include "apps/keys/key_file.h"
+
+#include "apps/common/safe_file.h"
 #include "common/hex.h"
 
-#include <fcntl.h>
 #include <mbedtls/base64.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <sstream>
 
 namespace prose::keys {
 namespace {
 
-constexpr std::size_t largest_file = 1U << 20;
-
-class descriptor {
- public:
-  explicit descriptor(int fd) : fd_(fd) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-std::string errno_text() { return std::strerror(errno); }
-
-/// The whole file, opened once: what is checked is what is read.
-result<std::string> read_file(const std::string& path, bool secret_file) {
-  const descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return fail(path + ": " + errno_text());
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return fail(path + ": " + errno_text());
-  if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file");
-  if (const auto mode = static_cast<unsigned>(st.st_mode & 07777); secret_file && mode != 0600 && mode != 0400) {
-    char text[8];
-    std::snprintf(text, sizeof text, "%04o", mode);
-    return fail(path + ": a secret with mode " + text + "; accepted: 0600 or 0400");
-  }
-  if (secret_file && st.st_uid != ::geteuid() && st.st_uid != 0)
-    return fail(path + ": a secret that belongs to user " + std::to_string(st.st_uid) + "; accepted: one's own or root's");
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const auto n = ::read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(path + ": " + errno_text());
-    if (n == 0) break;
-    text.append(buffer, static_cast<std::size_t>(n));
-    if (text.size() > largest_file) return fail(path + ": larger than 1 MiB");
-  }
-  security::wipe({reinterpret_cast<std::uint8_t*>(buffer), sizeof buffer});
-  return text;
-}
-
-result<void> write_all(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const auto n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail(path + ": " + errno_text());
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::fsync(fd) != 0) return fail(path + ": " + errno_text());
-  return {};
-}
-
-result<void> replace_file(const std::string& path, const std::string& text, mode_t mode) {
-  const std::string temporary = path + ".new";
-  {
-    const descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (fd.get() < 0) return fail(temporary + ": " + errno_text());
-    if (auto ok = write_all(fd.get(), text, temporary); !ok) return ok;
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(path + ": " + errno_text());
-  const auto slash = path.rfind('/');
-  const descriptor folder(::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY));
-  if (folder.get() >= 0) (void)::fsync(folder.get());
-  return {};
-}
+constexpr int permissions_version = 1, mark_version = 1;
 
 template <class Key>
 result<Key> read_secret(const std::string& path, const std::string& what) {
-  auto text = read_file(path, true);
+  auto text = apps::read_private_file(path);
   if (!text) return tl::unexpected(text.error());
   if (!text->empty() && text->back() == '\n') text->pop_back();
   auto octets = key_from_base64(*text, path + ": " + what);
@@ -137,21 +65,16 @@ result<security::pre_shared_key> read_psk(const std::string& path) {
 }
 
 result<void> write_secret(const std::string& path, security::bytes_view octets) {
-  const descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (fd.get() < 0) return fail(path + ": " + errno_text());
   std::string text = to_base64(octets) + '\n';
-  auto ok = ::fchmod(fd.get(), 0600) == 0 ? write_all(fd.get(), text, path) : fail(path + ": " + errno_text());
+  auto ok = apps::create_private_file(path, text);
   security::wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
   return ok;
 }
 
 result<int> open_key_log(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return fail(path + ": " + errno_text());
-  struct stat st {};
-  if (::fstat(fd, &st) == 0 && (st.st_mode & 077) == 0) return fd;
-  ::close(fd);
-  return fail(path + ": others may read it; accepted: mode 0600");
+  auto fd = apps::open_private_output(path, apps::output_mode::append);
+  if (!fd) return tl::unexpected(fd.error());
+  return fd->release();
 }
 
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
@@ -173,6 +96,7 @@ bool valid_name(const std::string& name) {
 
 result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
                                                   security::random_port& random) {
+  if (const auto version = apps::version_of(text, "permissions", permissions_version, path); !version) return tl::unexpected(version.error());
   std::vector<permission> out;
   std::istringstream lines(text);
   std::string line;
@@ -203,16 +127,33 @@ result<std::vector<permission>> parse_permissions(const std::string& text, const
 
 result<std::vector<permission>> read_permissions(const std::string& path, security::dh_port& dh,
                                                  security::random_port& random) {
-  const auto text = read_file(path, false);
+  const auto text = apps::read_trusted_file(path);
   if (!text) return tl::unexpected(text.error());
   return parse_permissions(*text, path, dh, random);
 }
 
-result<void> write_permissions(const std::string& path, const std::vector<permission>& all) {
-  std::string text = "# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n";
+result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh, security::random_port& random) {
+  const auto text = apps::read_private_file(path);
+  if (!text) return tl::unexpected(text.error());
+  return parse_permissions(*text, path, dh, random);
+}
+
+namespace {
+std::string text_of(const std::vector<permission>& all) {
+  std::string text = apps::version_line("permissions", permissions_version);
+  text += "# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n";
   for (const auto& p : all)
     text += p.name + ' ' + to_base64(p.key.octets) + (p.psk_path.empty() ? "" : " psk=" + p.psk_path) + '\n';
-  return replace_file(path, text, 0600);
+  return text;
+}
+}  // namespace
+
+result<void> write_permissions(const std::string& path, const std::vector<permission>& all) {
+  return apps::replace_trusted_file(path, text_of(all));
+}
+
+result<void> write_private_permissions(const std::string& path, const std::vector<permission>& all) {
+  return apps::replace_private_file(path, text_of(all));
 }
 
 std::string fingerprint_text(const security::public_key& own, const security::public_key& other) {
@@ -226,19 +167,24 @@ std::string fingerprint_text(const security::public_key& own, const security::pu
 }
 
 result<std::optional<security::slot_t>> read_mark(const std::string& path) {
-  if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) return std::optional<security::slot_t>{};
-  auto text = read_file(path, false);
+  if (apps::is_absent(path)) return std::optional<security::slot_t>{};
+  auto text = apps::read_private_file(path);
   if (!text) return tl::unexpected(text.error());
+  const auto version = apps::version_of(*text, "mark", mark_version, path);
+  if (!version) return tl::unexpected(version.error());
+  if (*version > 0) text->erase(0, std::min(text->find('\n'), text->size() - 1) + 1);
   while (!text->empty() && text->back() == '\n') text->pop_back();
   security::slot_t v = 0;
   const auto r = std::from_chars(text->data(), text->data() + text->size(), v);
   if (r.ec != std::errc{} || r.ptr != text->data() + text->size())
-    return fail(path + ":1: not a slot number; accepted: one unsigned 32-bit number");
+    return fail(path + (*version > 0 ? ":2" : ":1") + ": not a slot number; accepted: one unsigned 32-bit number");
   return std::optional<security::slot_t>{v};
 }
 
 result<void> write_mark(const std::string& path, security::slot_t mark) {
-  return replace_file(path, std::to_string(mark) + '\n', 0600);
+  return apps::replace_private_file(path, apps::version_line("mark", mark_version) + std::to_string(mark) + '\n');
 }
+
+result<void> check_mark_writable(const std::string& path) { return apps::check_replaceable(path); }
 
 }  // namespace prose::keys

@@ -14,13 +14,12 @@ std::string to_base64(security::bytes_view octets);
 /// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the error.
 result<std::array<std::uint8_t, 32>> key_from_base64(const std::string& text, const std::string& what);
 
-/// Refused: not a regular file, mode not 0600 or 0400, owner neither the user nor root, not one line of base64, all-zero.
+/// Refused: what apps/common/safe_file.h refuses of a private file, not one line of base64, all-zero.
 result<security::static_private_key> read_private_key(const std::string& path);
 result<security::pre_shared_key> read_psk(const std::string& path);
 /// Creates the file with mode 0600; refused if it exists.
 result<void> write_secret(const std::string& path, security::bytes_view octets);
-/// A log of session keys that the user asked for, to append to; made with mode 0600. Refused: a link, a file that others may
-/// read. The caller closes it.
+/// A log of session keys that the user asked for, to append to: an output as in apps/common/safe_file.h. The caller closes it.
 result<int> open_key_log(const std::string& path);
 
 /// Refused: all-zero, low-order and non-canonical keys.
@@ -39,8 +38,11 @@ result<std::vector<permission>> read_permissions(const std::string& path, securi
                                                  security::random_port& random);
 result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
                                                   security::random_port& random);
-/// Replaces the file in one step (write, sync, rename).
+/// Replaces the file in one step (write, sync, rename). Behind a symbolic link its target is replaced.
 result<void> write_permissions(const std::string& path, const std::vector<permission>& all);
+/// The same lines in a file that a program keeps for itself (cache, pins): no link, mode 0600.
+result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh, security::random_port& random);
+result<void> write_private_permissions(const std::string& path, const std::vector<permission>& all);
 
 /// 1 to 64 of a-z A-Z 0-9 . _ -
 bool valid_name(const std::string& name);
@@ -51,5 +53,7 @@ std::string fingerprint_text(const security::public_key& own, const security::pu
 /// The slot mark on disk (see security/slot_clock.h). Empty when the file does not exist.
 result<std::optional<security::slot_t>> read_mark(const std::string& path);
 result<void> write_mark(const std::string& path, security::slot_t mark);
+/// Could write_mark do it now?
+result<void> check_mark_writable(const std::string& path);
 
 }  // namespace prose::keys

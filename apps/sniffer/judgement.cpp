@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
+#include "apps/common/safe_file.h"
 #include "apps/common/stop.h"
 #include "phy/io/json_text.h"
 
@@ -60,7 +60,7 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
   j->analysis_.emplace(std::move(wanted));
   for (const auto& path : s.reports) {
     // A report that cannot be written is told now, not after hours; what an earlier run left there stays until then.
-    if (!std::ofstream(path, std::ios::binary | std::ios::app)) return fail("--report " + path + ": cannot be written");
+    if (const auto probe = open_private_output(path, output_mode::probe); !probe) return fail("--report " + probe.error().message);
     if (is_page(path) && !j->page_) j->page_.emplace();
   }
   return j;
@@ -91,10 +91,7 @@ result<verdict> judgement::finish(const page_facts& facts, std::string& remark) 
   clear_stop();  // what ended the capture does not end the search as well
   const auto v = analysis_->judge();
   for (const auto& path : settings_.reports) {
-    std::ofstream file(path, std::ios::binary);
-    file << (is_page(path) ? page_->html(v, facts) : to_json(v) + '\n');
-    file.close();
-    if (!file) return fail("--report " + path + ": cannot be written");
+    if (auto ok = write_private_output(path, is_page(path) ? page_->html(v, facts) : to_json(v) + '\n'); !ok) return fail("--report " + ok.error().message);
   }
   return v;
 }

@@ -1,6 +1,5 @@
 #include "apps/ue/pc3.h"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 
 #include "apps/common/config.h"
 #include "apps/common/file_descriptor.h"
+#include "apps/common/safe_file.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
 #include "common/hex.h"
@@ -94,10 +94,10 @@ namespace {
 
 result<permission_book::key_map> read_keys(const std::string& path) {
   permission_book::key_map out;
-  if (::access(path.c_str(), F_OK) != 0) return out;
+  if (is_absent(path)) return out;
   keys::system_random random;
   security::crypto::mbedtls_x25519 dh{random};
-  auto all = keys::read_permissions(path, dh, random);
+  auto all = keys::read_private_permissions(path, dh, random);
   if (!all) return tl::unexpected(all.error());
   for (const auto& p : *all) out[p.name] = p.key;
   return out;
@@ -106,15 +106,15 @@ result<permission_book::key_map> read_keys(const std::string& path) {
 result<void> write_keys(const std::string& path, const permission_book::key_map& all) {
   std::vector<keys::permission> lines;
   for (const auto& [name, key] : all) lines.push_back({name, key, {}});
-  return keys::write_permissions(path, lines);
+  return keys::write_private_permissions(path, lines);
 }
 
 /// prose-ue and prose-keys confirm both change the pins. A holder that is stuck does not stop us for good.
 result<file_descriptor> lock_files(const std::string& cache) {
   const std::string path = cache + ".lock";
-  file_descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return fail(path + ": " + std::strerror(errno));
-  for (int tries = 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+  auto fd = open_private_output(path, output_mode::append);
+  if (!fd) return fd;
+  for (int tries = 0; ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
     if (tries == 100) return fail(path + ": another program holds it");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

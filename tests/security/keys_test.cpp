@@ -98,7 +98,7 @@ TEST_F(key_files, a_secret_of_another_user_is_refused) {
 
 TEST_F(key_files, replacing_a_file_follows_no_link) {
   put("victim", "kept");
-  std::filesystem::create_symlink(path("victim"), path("mark.new"));
+  std::filesystem::create_symlink(path("victim"), path("mark"));
   EXPECT_FALSE(write_mark(path("mark"), 1));
   std::string text;
   std::getline(std::ifstream(path("victim")), text);

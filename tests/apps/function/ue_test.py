@@ -391,7 +391,7 @@ def a_cache_that_cannot_be_written_is_told_and_a_stuck_lock_does_not_hang():
     import fcntl
     with world(['mary']) as w:
         w.serve()
-        with open(w.path('mary.cache.lock'), 'w') as f:
+        with open(os.open(w.path('mary.cache.lock'), os.O_WRONLY | os.O_CREAT, 0o600), 'w') as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             w.ue('mary')
             wait(lambda: [e for e in w.of('mary', 'cache_unwritten') if 'holds it' in e['reason']])
