@@ -225,10 +225,14 @@ class prose_sniffer(base):
         self.assertEqual(r.returncode, code, r.stderr)
         self.assertIn(word, r.stderr.strip().splitlines()[-1])
 
+    def skip(self, why):
+        print('skipped: ' + why, flush=True)  # the runner says only how many
+        self.skipTest(why)
+
     def score(self, *args):
         shared = sys.argv[3] if len(sys.argv) > 3 else ''
         if not os.path.exists(os.path.join(shared, 'score')):
-            self.skipTest('no recordings at ' + shared)
+            self.skip('no recordings at ' + shared)
         folders = [os.path.join(shared, f) for f in ('recorded', 'generated_a', 'generated_b')]
         r = subprocess.run([sys.executable, os.path.join(shared, 'score'), os.path.join(BIN, PROGRAM), *folders, *args], capture_output=True, text=True)
         self.assertEqual(r.returncode, 0, r.stdout)
@@ -240,7 +244,7 @@ class prose_sniffer(base):
         shared = sys.argv[3] if len(sys.argv) > 3 else ''
         path = os.path.join(shared, name)
         if not os.path.exists(path + '.sigmf-meta'):
-            self.skipTest('no recordings at ' + shared)
+            self.skip('no recordings at ' + shared)
         scene = json.load(open(path + '.expected.json'))
         frames = scene.pop('frames')
         samples = array.array('f', open(path + '.sigmf-data', 'rb').read())

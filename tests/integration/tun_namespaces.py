@@ -100,7 +100,7 @@ def beside(n, ready, *command):
 
 def copy_by_curl(source):
     if not shutil.which('curl'):
-        return print('curl is not installed: left out')
+        return print('skipped: curl is not installed')
     for version, (family, host) in {'4': ('0.0.0.0', ADDRESS['john'][0]), '6': ('::', '[%s]' % ADDRESS['john'][1])}.items():
         beside('john', 'Serving HTTP', sys.executable, '-u', '-m', 'http.server', '800' + version, '--bind', family, '--directory', os.path.dirname(source))
         begin, got = time.time(), os.path.join(d, 'curl' + version)
@@ -112,7 +112,7 @@ def copy_by_curl(source):
 def copy_by_scp(source):
     sshd = os.environ.get('PROSE_SSHD') or shutil.which('sshd', path=os.environ.get('PATH', '') + ':/usr/sbin')
     if not sshd or not shutil.which('scp'):
-        return print('sshd or scp is not installed: left out')
+        return print('skipped: sshd or scp is not installed')
     for k in ('host', 'user'):
         sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '%s/%s_key' % (d, k), check=True)
     open(d + '/sshd.conf', 'w').write('HostKey %s/host_key\nAuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\nPidFile none\n'

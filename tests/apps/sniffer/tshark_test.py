@@ -14,7 +14,9 @@ if not shutil.which('tshark'):
     sys.exit(77)
 TUN = 'pt%d' % (os.getpid() % 100000)
 have_tun = os.path.exists('/dev/net/tun') and subprocess.run(['ip', 'tuntap', 'add', 'dev', TUN, 'mode', 'tun'], capture_output=True).returncode == 0
-if have_tun:
+if not have_tun:
+    print('skipped: there is no /dev/net/tun, or no right to use it: no IP packets of a UE in the capture')
+else:
     subprocess.run(['ip', 'tuntap', 'del', 'dev', TUN, 'mode', 'tun'], check=True)
 
 

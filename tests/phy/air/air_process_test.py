@@ -291,6 +291,6 @@ def events_of_the_hub():
 
 PYTHON_TESTS = [killed_hub_ends_who_polls_the_time, the_rate_changes_while_streaming, speed_paces]
 if not HAS_UHD:
-    print("     python3-uhd is not installed: skipped", *(t.__name__ for t in PYTHON_TESTS))
+    print("skipped: python3-uhd is not installed:", *(t.__name__ for t in PYTHON_TESTS))
 main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver,
       several_stopped_at_once, killed_hub, *(PYTHON_TESTS if HAS_UHD else []), late_joiner_and_late_hub, one_name_one_device, events_of_the_hub])

@@ -21,7 +21,7 @@ print('RESULT', len(x), float(np.mean(np.abs(x) ** 2)), time.time() - started)
 """
 found = subprocess.run([PYTHON, "-c", "from gnuradio import blocks, gr, uhd"], env=ENV, capture_output=True, text=True)
 if found.returncode != 0:
-    print("GNU Radio is not installed: skipped\n" + found.stderr[-300:])
+    print("skipped: GNU Radio is not installed\n" + found.stderr[-300:])
     sys.exit(77)
 with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
     p = subprocess.run([PYTHON, "-c", GRAPH.format(device=air.device("mary"))], env=ENV, capture_output=True, text=True, timeout=100)

@@ -114,7 +114,7 @@ def rates():
 def python_interface():
     python = "/usr/bin/python3"
     if subprocess.run([python, "-c", "import uhd"], env=ENV, capture_output=True).returncode != 0:
-        print("     python3-uhd is not installed: skipped")
+        print("skipped: python3-uhd is not installed")
         return
     with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
         code = (f"import uhd, numpy as np\nu = uhd.usrp.MultiUSRP('{air.device('mary')}')\n"
@@ -133,6 +133,6 @@ def wrong_arguments():
 
 
 if not EXAMPLES:
-    print("UHD's examples are not installed: skipped")
+    print("skipped: uhd-host is not installed (UHD's examples)")
     sys.exit(77)
 main([discovery, receive_to_file, waveform_is_heard, bursts, timed_reception, loopback, messages, latency, rates, python_interface, wrong_arguments])
