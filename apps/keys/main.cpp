@@ -114,19 +114,20 @@ int permit(const options& o, tools& t) {
   return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
 }
 
-// The permission file's peers, then those that servers told of.
+// The permission file's peers, then those of the consent list.
 result<security::public_key> key_of_peer(const options& o, tools& t) {
-  const std::string& cache = o.server.cache;
-  if (o.permits.empty() && cache.empty())
-    return fail("'" + o.peer + "' is no public key and there is no file to look it up; accepted: --permits FILE, --cache FILE");
+  const auto& key = o.file.empty() ? o.key : o.file;
+  const bool more = !o.server.cache.empty() || (!o.server.consent_path(key).empty() && ::access(o.server.consent_path(key).c_str(), F_OK) == 0);
+  if (o.permits.empty() && !more)
+    return fail("'" + o.peer + "' is no public key and there is no file to look it up; accepted: --permits FILE, --consent FILE, --cache FILE");
   if (!o.permits.empty()) {
     auto all = read_permissions(o.permits, t.dh, t.random);
     if (!all) return tl::unexpected(all.error());
     const auto at = std::find_if(all->begin(), all->end(), [&](const auto& p) { return p.name == o.peer; });
     if (at != all->end()) return at->key;
-    if (cache.empty()) return fail(o.permits + ": no peer is named '" + o.peer + "'");
+    if (!more) return fail(o.permits + ": no peer is named '" + o.peer + "'");
   }
-  return pinned_key(cache, o.peer);
+  return known_key(o.server, key, o.peer);
 }
 
 int fingerprint(const options& o, tools& t) {
@@ -151,7 +152,7 @@ int main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
 
-  CLI::App app{"Makes keys, permission files and certificates; grants and withdraws permissions at a server.", program};
+  CLI::App app{"Makes keys, permission files and certificates; keeps the consent list and tells a server of it.", program};
   add_common_options(app, o.common);
   app.require_subcommand(1);
   auto* gen = app.add_subcommand("gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
@@ -168,10 +169,11 @@ int main(int argc, char** argv) {
   per->add_option("--key", o.key, "own private key, to notice one's own public key")->type_name("FILE");
   per->add_flag("--remove", o.remove, "withdraws the permission");
   auto* fin = app.add_subcommand("fingerprint", "what both users read to each other to know that nobody swapped keys");
-  fin->add_option("peer", o.peer, "a name of the permission file or of the cache, or a public key")->required();
+  fin->add_option("peer", o.peer, "a name of the permission file or of the consent list, or a public key")->required();
   fin->add_option("--key", o.key, "own private key")->type_name("FILE");
   fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
-  fin->add_option("--cache", o.server.cache, "pc3.cache of prose-ue: peers that servers told of")->type_name("FILE");
+  fin->add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")->type_name("FILE");
+  fin->add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1")->type_name("FILE");
   server_commands commands(app, o.server, o.key);
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
   if (const auto code = commands.run(program)) return *code;

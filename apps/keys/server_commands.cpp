@@ -10,9 +10,12 @@
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
 #include "apps/function/tls.h"
+#include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
+#include "common/hex.h"
 #include "security/crypto/x25519.h"
+#include "security/identity.h"
 
 namespace prose::keys {
 
@@ -21,6 +24,7 @@ using namespace prose::apps;
 void read_server_options(config_section& file, const std::string& path, server_options& o) {
   file.read("user", o.user);
   file.read("cache", o.cache);
+  file.read("consent", o.consent);
   if (!file.has("server")) {
     (void)file.section("server");
     return;
@@ -29,10 +33,36 @@ void read_server_options(config_section& file, const std::string& path, server_o
   o.server = read_pc3_server(s, path, o.user);
 }
 
+std::string server_options::consent_path(const std::string& key) const {
+  return !consent.empty() || key.empty() ? consent : default_consent_path(key);
+}
+
+result<security::public_key> known_key(const server_options& o, const std::string& key, const std::string& peer) {
+  const auto path = o.consent_path(key);
+  if (!path.empty()) {
+    const auto list = read_consents(path);
+    if (!list) return tl::unexpected(list.error());
+    const auto waiting = pending_keys(path);
+    if (!waiting) return tl::unexpected(waiting.error());
+    if (const auto at = waiting->find(peer); at != waiting->end()) return at->second;
+    if (const auto at = list->entries.find(peer); at != list->entries.end() && at->second.has_key()) return at->second.key();
+  }
+  if (!o.cache.empty()) {
+    const auto old = cached_peers(o.cache);
+    if (!old) return tl::unexpected(old.error());
+    if (const auto at = old->find(peer); at != old->end()) return at->second;
+  }
+  return fail((path.empty() ? o.cache : path) + ": no key of '" + peer + "' is known");
+}
+
+namespace {
+constexpr const char* no_list = "no consent list; accepted: --consent FILE, or --key FILE beside which it lies (FILE.consent), or both in --config";
+}
+
 struct server_commands::parts {
   server_options& o;
   std::string& key;
-  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *grant = nullptr, *withdraw = nullptr, *list = nullptr,
+  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *grant = nullptr, *withdraw = nullptr, *show = nullptr,
            *confirm = nullptr;
 
   int print(const std::string& text, std::string_view program) const {
@@ -50,27 +80,39 @@ struct server_commands::parts {
     return ok ? static_cast<int>(exit_ok) : usage_error(program, ok.error());
   }
 
+  result<std::optional<security::static_private_key>> own_key() const {
+    if (key.empty()) return std::optional<security::static_private_key>();
+    auto k = read_private_key(key);
+    if (!k) return tl::unexpected(k.error());
+    return std::optional(std::move(*k));
+  }
+  static security::public_key public_of(const security::static_private_key& own) {
+    system_random random;
+    security::crypto::mbedtls_x25519 dh{random};
+    return dh.public_of(own);
+  }
+
   // Shows first; nothing is accepted before the user has seen it.
   int confirm_key(std::string_view program) const {
-    if (o.cache.empty()) return report(program, "no cache; accepted: --cache FILE (pc3.cache of prose-ue) or cache: in --config", exit_usage);
-    std::optional<security::static_private_key> own;
-    if (!key.empty()) {
-      auto k = read_private_key(key);
-      if (!k) return usage_error(program, k.error());
-      own = std::move(*k);
-    }
-    const auto pending = pending_key(o.cache, o.peer);
-    if (!pending) return usage_error(program, pending.error());
-    if (const int code = print("key " + to_base64(pending->octets), program); code != exit_ok) return code;
-    if (own) {
-      system_random random;
-      security::crypto::mbedtls_x25519 dh{random};
-      const auto text = fingerprint_text(dh.public_of(*own), *pending);
-      if (const int code = print("fingerprint " + text, program); code != exit_ok) return code;
-    }
+    const auto path = o.consent_path(key);
+    if (path.empty()) return report(program, no_list, exit_usage);
+    const auto own = own_key();
+    if (!own) return usage_error(program, own.error());
+    const auto waiting = pending_keys(path);
+    if (!waiting) return usage_error(program, waiting.error());
+    const auto at = waiting->find(o.peer);
+    if (at == waiting->end()) return report(program, path + ".pending: no key of '" + o.peer + "' waits for a confirmation", exit_usage);
+    if (const int code = print("key " + to_base64(at->second.octets), program); code != exit_ok) return code;
+    if (*own)
+      if (const int code = print("fingerprint " + fingerprint_text(public_of(**own), at->second), program); code != exit_ok) return code;
     if (!o.yes && !asked(o.peer))
       return report(program, "the key of '" + o.peer + "' is not accepted; compare it with the peer by voice, then give --yes", exit_failure);
-    const auto ok = confirm_pending(o.cache, o.peer, *pending);
+    const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
+      const auto c = list.entries.find(o.peer);
+      if (c == list.entries.end() || c->second.state == consent_state::withdrawn) return fail(path + ": '" + o.peer + "' is not granted");
+      c->second = {consent_state::confirmed, at->second.octets};
+      return {};
+    });
     return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
   }
 
@@ -81,41 +123,183 @@ struct server_commands::parts {
     return std::getline(std::cin, answer) && answer == "yes";
   }
 
-  int talk(std::string_view program) const {
+  bool with_server() const { return !o.server.client.server_name.empty(); }
+
+  // An exit code where something that the server needs is missing or wrong.
+  std::optional<int> check_server(std::string_view program) const {
     auto& c = o.server.client;
-    if (c.server_name.empty()) return report(program, "no server; accepted: --server NAME or server: in --config", exit_usage);
+    if (!with_server()) return report(program, "no server; accepted: --server NAME or server: in --config", exit_usage);
     if (o.user.empty()) return report(program, "no user; accepted: --user NAME or user: in --config", exit_usage);
     if (!c.identity.psk_path.empty()) c.identity.psk_identity = o.user;
     if (auto tls = function::tls_context::client(c.identity); !tls) return usage_error(program, tls.error());
-    std::optional<security::static_private_key> own;
-    if (!key.empty()) {
-      auto k = read_private_key(key);
-      if (!k) return usage_error(program, k.error());
-      own = std::move(*k);
-    } else if (reg->parsed()) {
-      return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
-    }
-    auto server = function::client::connect(c);
-    if (!server) return run_error(program, server.error());
-    if (own) {  // registering again changes nothing
+    if (auto own = own_key(); !own) return usage_error(program, own.error());
+    if (reg->parsed() && key.empty()) return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
+    return std::nullopt;
+  }
+
+  result<std::unique_ptr<function::client>> connect() const {
+    auto own = own_key();
+    if (!own) return tl::unexpected(own.error());
+    auto server = function::client::connect(o.server.client);
+    if (!server) return tl::unexpected(server.error());
+    if (*own) {  // registering again changes nothing
       system_random random;
       security::crypto::mbedtls_x25519 dh{random};
-      if (auto ok = (*server)->register_key(dh, *own, o.user, reg->parsed() && o.replace); !ok) return run_error(program, ok.error());
+      if (auto ok = (*server)->register_key(dh, **own, o.user, reg->parsed() && o.replace); !ok) return tl::unexpected(ok.error());
     }
-    if (list->parsed()) {
-      auto all = (*server)->list();
-      if (!all) return run_error(program, all.error());
-      for (const auto& g : all->granted) {
-        const auto m = std::find_if(all->mutual.begin(), all->mutual.end(), [&](const auto& p) { return p.name == g; });
-        const std::string line = m == all->mutual.end() ? g : g + ' ' + to_base64(m->key.octets);
-        if (const int code = print(line, program); code != exit_ok) return code;
+    return server;
+  }
+
+  int register_key(std::string_view program) const {
+    if (const auto code = check_server(program)) return *code;
+    const auto server = connect();
+    return server ? static_cast<int>(exit_ok) : run_error(program, server.error());
+  }
+
+  // The peers that an earlier version linked, once: later a cache may hold what a server made up.
+  int import_cache(std::string_view program, const std::string& path) const {
+    if (o.cache.empty()) return report(program, "no cache; accepted: --cache FILE (pc3.cache of prose-ue) or cache: in --config", exit_usage);
+    if (!o.peer.empty() || o.trust_first || !o.fingerprint.empty())
+      return report(program, "--from-cache takes no name and no other option; accepted: grant --from-cache --cache FILE", exit_usage);
+    const auto old = cached_peers(o.cache);
+    if (!old) return usage_error(program, old.error());
+    std::string added;
+    const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
+      if (list.imported) return fail(path + ": the cache was imported before; accepted: grant NAME");
+      list.imported = true;
+      for (const auto& [name, k] : *old)
+        if (list.entries.emplace(name, consent{consent_state::first, k.octets}).second) added += name + '\n';
+      return {};
+    });
+    if (!ok) return usage_error(program, ok.error());
+    if (added.empty()) return exit_ok;
+    added.pop_back();
+    return print(added, program);
+  }
+
+  int grant_peer(std::string_view program) const {
+    const auto path = o.consent_path(key);
+    if (path.empty()) return report(program, no_list, exit_usage);
+    if (o.from_cache) return import_cache(program, path);
+    if (o.peer.empty()) return report(program, "grant needs a name (or --from-cache); see --help", exit_usage);
+    if (!valid_name(o.peer) || o.peer == o.user) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ - and is not one's own", exit_usage);
+    std::optional<std::array<std::uint8_t, 32>> wanted;
+    if (!o.fingerprint.empty()) {
+      const auto f = fingerprint_from_text(o.fingerprint);
+      if (!f) return report(program, "--fingerprint: " + f.error().message, exit_usage);
+      wanted = *f;
+    }
+    if (with_server())
+      if (const auto code = check_server(program)) return *code;
+    auto own = own_key();
+    if (!own) return usage_error(program, own.error());
+    const auto waiting = pending_keys(path);
+    if (!waiting) return usage_error(program, waiting.error());
+    std::string differs;
+    const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
+      const bool is_new = !list.entries.contains(o.peer) || list.entries[o.peer].state == consent_state::withdrawn;
+      auto& c = list.entries[o.peer];
+      if (is_new) c = {};
+      if (!wanted) {
+        if (c.state == consent_state::suspended)
+          return fail("a server told of another key of '" + o.peer + "': compare its fingerprint by voice (prose-keys list), then grant with --fingerprint; or withdraw first");
+        if (o.trust_first && c.state == consent_state::pending) c.state = consent_state::trust_first;
+        return {};
       }
-      return exit_ok;
+      // Bound at once where the key is here already. prose-ue does it otherwise.
+      const auto at = waiting->find(o.peer);
+      const auto print_of = [&](const security::public_key& k) { return security::pair_fingerprint(public_of(**own), k); };
+      if (*own && at != waiting->end() && print_of(at->second) == *wanted) {
+        c = {consent_state::confirmed, at->second.octets};
+      } else if (*own && c.has_key() && print_of(c.key()) == *wanted) {
+        c.state = consent_state::confirmed;
+      } else {
+        c = {consent_state::fingerprint, *wanted};
+        if (*own && at != waiting->end()) differs = fingerprint_text(public_of(**own), at->second);
+      }
+      return {};
+    });
+    if (!ok) return usage_error(program, ok.error());
+    if (with_server()) {
+      const auto server = connect();
+      if (!server) return report(program, "granted in " + path + ", but the server was not told: " + server.error().message, exit_failure);
+      if (const auto told = (*server)->grant(o.peer); !told)
+        return report(program, "granted in " + path + ", but the server was not told: " + told.error().message, exit_failure);
     }
-    result<void> ok{};
-    if (grant->parsed()) ok = (*server)->grant(o.peer);
-    if (withdraw->parsed()) ok = (*server)->withdraw(o.peer);
-    return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
+    if (!differs.empty())
+      return report(program, "the key of '" + o.peer + "' that waits has another fingerprint: " + differs + "; nothing goes to it. Whoever gave it to the server is not whom you compared with", exit_failure);
+    return exit_ok;
+  }
+
+  // In force at once, whatever becomes of the server.
+  int withdraw_peer(std::string_view program) const {
+    const auto path = o.consent_path(key);
+    if (path.empty()) return report(program, no_list, exit_usage);
+    if (!valid_name(o.peer)) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ -", exit_usage);
+    const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
+      list.entries[o.peer] = {consent_state::withdrawn, {}};
+      return {};
+    });
+    if (!ok) return usage_error(program, ok.error());
+    if (!with_server()) return exit_ok;
+    if (const auto code = check_server(program)) return *code;
+    const auto late = [&](const error& e) {
+      return report(program, "withdrawn in " + path + " and in force; the server was not told (prose-ue tells it when it can): " + e.message, exit_failure);
+    };
+    const auto server = connect();
+    if (!server) return late(server.error());
+    const auto told = (*server)->withdraw(o.peer);
+    return told ? static_cast<int>(exit_ok) : late(told.error());
+  }
+
+  // NAME KEY STATE, and what there is to compare; with a server, what it knows.
+  int show_list(std::string_view program) const {
+    const auto path = o.consent_path(key);
+    if (path.empty() && !with_server()) return report(program, no_list, exit_usage);
+    if (with_server())
+      if (const auto code = check_server(program)) return *code;
+    auto own = own_key();
+    if (!own) return usage_error(program, own.error());
+    consent_list list;
+    permission_book::key_map waiting;
+    if (!path.empty()) {
+      auto l = read_consents(path);
+      if (!l) return usage_error(program, l.error());
+      list = std::move(*l);
+      auto w = pending_keys(path);
+      if (!w) return usage_error(program, w.error());
+      waiting = std::move(*w);
+    }
+    std::map<std::string, std::string> at_server;
+    std::optional<error> unreachable;
+    if (with_server()) {
+      const auto server = connect();
+      const auto all = server ? (*server)->list() : tl::unexpected(server.error());
+      if (!all) {
+        unreachable = all.error();
+      } else {
+        for (const auto& g : all->granted) at_server[g] = "granted";
+        for (const auto& m : all->mutual) {
+          at_server[m.name] = "mutual";
+          if (const auto c = list.entries.find(m.name); c != list.entries.end() && c->second.state != consent_state::withdrawn && !c->second.has_key()) waiting[m.name] = m.key;
+        }
+      }
+    }
+    for (const auto& [name, where] : at_server) list.entries.try_emplace(name, consent{consent_state::withdrawn, {}});
+    for (const auto& [name, c] : list.entries) {
+      const auto known = at_server.find(name);
+      if (c.state == consent_state::withdrawn && known == at_server.end()) continue;
+      const auto at = waiting.find(name);
+      const bool waits = at != waiting.end() && !c.bound();
+      std::string line = name + ' ' + (waits ? to_base64(at->second.octets) : c.has_key() ? to_base64(c.value) : "-") + ' ';
+      line += c.state == consent_state::withdrawn ? "not-granted" : std::string(name_of(c.state));
+      if (c.state == consent_state::fingerprint) line += " wanted=" + to_hex(c.value);
+      if (at != waiting.end() && !waits) line += " offered=" + to_base64(at->second.octets);
+      if (at != waiting.end() && *own) line += " fingerprint=" + to_hex(security::pair_fingerprint(public_of(**own), at->second));
+      if (known != at_server.end()) line += " server=" + known->second;
+      if (const int code = print(line, program); code != exit_ok) return code;
+    }
+    return unreachable ? run_error(program, *unreachable) : static_cast<int>(exit_ok);
   }
 };
 
@@ -135,14 +319,22 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
   }
   p.reg = app.add_subcommand("register", "registers the public key at the server (prose-ue does so itself)");
   p.reg->add_flag("--replace", o.replace, "another key than before; peers must confirm it");
-  p.grant = app.add_subcommand("grant", "permits a peer at the server; it takes effect once the peer grants too");
-  p.withdraw = app.add_subcommand("withdraw", "withdraws a permission at the server");
-  p.list = app.add_subcommand("list", "whom we granted; with the public key where it is mutual");
-  p.confirm = app.add_subcommand("confirm", "shows the changed key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
-  p.confirm->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
+  p.grant = app.add_subcommand("grant", "grants a peer: in the consent list, and at the server if one is named. It takes effect once the peer grants too and its key is "
+                                        "accepted: by --fingerprint now or in a second grant, or as the first one with --trust-first; until then the key is pending");
+  auto* fingerprint = p.grant->add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")->type_name("F");
+  p.grant->add_flag("--trust-first", o.trust_first, "accepts the first key that a server gives: a server that lies then gets away with it")->excludes(fingerprint);
+  p.grant->add_flag("--from-cache", o.from_cache, "instead of a name, once: the peers that version 0.1 kept in --cache");
+  p.withdraw = app.add_subcommand("withdraw", "withdraws a grant: in the consent list, so that a running prose-ue ends the link within a second, then at the server if one is named");
+  p.show = app.add_subcommand("list", "the consent list, a line a name: NAME KEY|- STATE, the fingerprint to compare, and with a server what it knows. States: pending, trust-first, "
+                                      "fingerprint (no key accepted yet), first, confirmed, suspended (the key changed), not-granted (at the server only)");
+  p.confirm = app.add_subcommand("confirm", "shows the pending key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
+  for (auto* s : {p.grant, p.confirm}) s->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
+  for (auto* s : {p.grant, p.withdraw, p.show, p.confirm})
+    s->add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")->type_name("FILE");
   p.confirm->add_flag("--yes", o.yes, "accepts it without asking");
-  for (auto* s : {p.grant, p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
-  for (auto* s : {p.reg, p.grant, p.withdraw, p.list}) {
+  p.grant->add_option("peer", o.peer, "name of the peer");
+  for (auto* s : {p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
+  for (auto* s : {p.reg, p.grant, p.withdraw, p.show}) {
     auto& c = o.server.client;
     s->add_option("--server", c.server_name, "name in the server's certificate");
     s->add_option("--address", c.address, "of the server")->type_name("IP");
@@ -153,7 +345,7 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
     s->add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate")->type_name("FILE");
     s->add_option("--user", o.user, "own user name");
   }
-  for (auto* s : {p.reg, p.grant, p.withdraw, p.list, p.confirm}) s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
+  for (auto* s : {p.reg, p.grant, p.withdraw, p.show, p.confirm}) s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
 }
 server_commands::~server_commands() = default;
 
@@ -161,7 +353,10 @@ std::optional<int> server_commands::run(std::string_view program) {
   auto& p = *p_;
   if (p.ca->parsed()) return p.authority(program);
   if (p.confirm->parsed()) return p.confirm_key(program);
-  if (p.reg->parsed() || p.grant->parsed() || p.withdraw->parsed() || p.list->parsed()) return p.talk(program);
+  if (p.reg->parsed()) return p.register_key(program);
+  if (p.grant->parsed()) return p.grant_peer(program);
+  if (p.withdraw->parsed()) return p.withdraw_peer(program);
+  if (p.show->parsed()) return p.show_list(program);
   return std::nullopt;
 }
 

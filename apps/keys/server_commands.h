@@ -1,4 +1,4 @@
-// prose-keys' commands around the ProSe Function: ca, register, grant, withdraw, list, confirm.
+// prose-keys' commands around consent and the ProSe Function: ca, register, grant, withdraw, list, confirm.
 #pragma once
 
 #include <memory>
@@ -16,12 +16,18 @@ namespace prose::keys {
 
 struct server_options {
   apps::pc3_server server;
-  std::string user, cache, folder = ".", authority = "ca", peer, name;
+  std::string user, cache, consent, folder = ".", authority = "ca", peer, name, fingerprint;
   int days = 365;
-  bool for_server = false, replace = false, yes = false;
+  bool for_server = false, replace = false, yes = false, trust_first = false, from_cache = false;
+
+  /// The consent list, which lies beside the private key unless told otherwise; empty: neither is known.
+  std::string consent_path(const std::string& key) const;
 };
 
-/// `user`, `cache` and the map `server` of prose-keys' configuration.
+/// The key of a name in the consent list, in force or waiting, or that a version 0.1 pinned in the cache.
+result<security::public_key> known_key(const server_options& o, const std::string& key, const std::string& peer);
+
+/// `user`, `cache`, `consent` and the map `server` of prose-keys' configuration.
 void read_server_options(apps::config_section& file, const std::string& path, server_options& o);
 
 class server_commands {

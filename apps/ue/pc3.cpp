@@ -1,6 +1,5 @@
 #include "apps/ue/pc3.h"
 
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,86 +7,28 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
+#include <tuple>
 
 #include "apps/common/config.h"
 #include "apps/common/file_descriptor.h"
 #include "apps/common/safe_file.h"
+#include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
 #include "common/hex.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::apps {
-
-// --- the book -------------------------------------------------------------------------------------------------------
-
-permission_book::permission_book(std::string own_name, security::public_key own_key, const key_map& fixed)
-    : own_name_(std::move(own_name)), own_key_(own_key), fixed_(fixed), pins_(fixed), effective_(fixed) {}
-
-void permission_book::set_pins(const key_map& pins) {
-  for (const auto& [name, key] : pins)
-    if (!fixed_.contains(name)) pins_[name] = key;
-  settle();
-}
-
-void permission_book::update(std::size_t server, const std::string& peer, std::optional<security::public_key> key) {
-  if (key && (said_[server].size() < max_peers_per_server || said_[server].contains(peer))) said_[server][peer] = *key;
-  else said_[server].erase(peer);
-  settle();
-}
-
-void permission_book::replace(std::size_t server, const key_map& all) {
-  said_[server] = all;
-  settle();
-}
-
-void permission_book::settle() {
-  pending_.clear();
-  std::map<decltype(security::public_key::octets), std::string> owners;
-  for (const auto& [name, key] : pins_) owners.emplace(key.octets, name);
-  for (const auto& [server, all] : said_) {
-    auto& accepted = by_server_[server];
-    std::erase_if(accepted, [&](const auto& a) { return !all.contains(a.first); });
-    for (const auto& [name, key] : all) {
-      const auto pin = pins_.find(name);
-      const auto owner = owners.find(key.octets);
-      std::string why;
-      if (!keys::valid_name(name) || name == own_name_ || key == own_key_) why = "own name or key, or no name";
-      else if (owner != owners.end() && owner->second != name) why = "key of another peer";
-      else if (pin != pins_.end() && pin->second != key) why = "changed key";
-      else if (pin == pins_.end() && pins_.size() >= max_pins) why = "too many peers";
-      if (why.empty()) {
-        pins_[name] = key;
-        owners.emplace(key.octets, name);
-        accepted[name] = key;
-        continue;
-      }
-      if (why == "changed key") pending_[name] = key;
-      if (told_.size() < max_told && told_.insert(std::to_string(server) + name + why + keys::to_base64(key.octets)).second)
-        out_.push_back({.what = pc3_event::kind::refused, .peer = name, .key = key, .server = server, .text = why});
-    }
-  }
-  // The pinned key is in force wherever a server permits the name.
-  key_map now = fixed_;
-  for (const auto& [server, accepted] : by_server_)
-    for (const auto& [name, key] : accepted) now.try_emplace(name, pins_.at(name));
-  for (const auto& [name, key] : effective_)
-    if (const auto n = now.find(name); n == now.end() || n->second != key)
-      out_.push_back({.what = pc3_event::kind::withdrawn, .peer = name, .key = key});
-  for (const auto& [name, key] : now)
-    if (const auto o = effective_.find(name); o == effective_.end() || o->second != key)
-      out_.push_back({.what = pc3_event::kind::permitted, .peer = name, .key = key});
-  effective_ = std::move(now);
-}
-
-std::vector<pc3_event> permission_book::take() { return std::exchange(out_, {}); }
 
 // --- files ----------------------------------------------------------------------------------------------------------
 namespace {
@@ -109,50 +50,32 @@ result<void> write_keys(const std::string& path, const permission_book::key_map&
   return keys::write_private_permissions(path, lines);
 }
 
-/// prose-ue and prose-keys confirm both change the pins. A holder that is stuck does not stop us for good.
-result<file_descriptor> lock_files(const std::string& cache) {
-  const std::string path = cache + ".lock";
-  auto fd = open_private_output(path, output_mode::append);
-  if (!fd) return fd;
-  for (int tries = 0; ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
-    if (tries == 100) return fail(path + ": another program holds it");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return fd;
-}
-
 std::string beside(const std::string& config_path, const std::string& file) {
   if (file.empty() || std::filesystem::path(file).is_absolute()) return file;
   return (std::filesystem::path(config_path).parent_path() / file).string();
 }
 }  // namespace
 
-result<security::public_key> pending_key(const std::string& cache, const std::string& peer) {
-  auto pending = read_keys(cache + ".pending");
-  if (!pending) return tl::unexpected(pending.error());
-  const auto at = pending->find(peer);
-  if (at == pending->end()) return fail(cache + ".pending: no key of '" + peer + "' waits for a confirmation");
-  return at->second;
-}
+result<permission_book::key_map> pending_keys(const std::string& consent_path) { return read_keys(consent_path + ".pending"); }
 
-result<security::public_key> pinned_key(const std::string& cache, const std::string& peer) {
-  auto pins = read_keys(cache + ".pins");
+result<permission_book::key_map> cached_peers(const std::string& cache) {
+  const auto pins = read_keys(cache + ".pins");
   if (!pins) return tl::unexpected(pins.error());
-  const auto at = pins->find(peer);
-  if (at == pins->end()) return fail(cache + ".pins: no peer is named '" + peer + "'");
-  return at->second;
-}
-
-result<void> confirm_pending(const std::string& cache, const std::string& peer, const security::public_key& shown) {
-  const auto lock = lock_files(cache);
-  if (!lock) return tl::unexpected(lock.error());
-  auto key = pending_key(cache, peer);
-  if (!key) return tl::unexpected(key.error());
-  if (*key != shown) return fail(cache + ".pending: the key of '" + peer + "' changed meanwhile; look at it again");
-  auto pins = read_keys(cache + ".pins");
-  if (!pins) return tl::unexpected(pins.error());
-  (*pins)[peer] = *key;
-  return write_keys(cache + ".pins", *pins);
+  const auto prefix = std::filesystem::path(cache).filename().string() + ".";
+  const auto folder = std::filesystem::path(cache).parent_path();
+  permission_book::key_map out;
+  std::error_code none;
+  for (const auto& f : std::filesystem::directory_iterator(folder.empty() ? "." : folder, none)) {
+    const auto name = f.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const auto server = name.substr(prefix.size());
+    if (server == "pins" || server == "pending" || server == "lock" || server.ends_with(".said") || server.ends_with(".new")) continue;
+    const auto permitted = read_keys(f.path().string());
+    if (!permitted) return tl::unexpected(permitted.error());
+    for (const auto& [peer, key] : *permitted)
+      if (const auto pin = pins->find(peer); pin != pins->end() && pin->second == key) out.emplace(peer, key);
+  }
+  return out;
 }
 
 pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user) {
@@ -182,19 +105,30 @@ struct pc3::state {
   static constexpr std::size_t max_events = 1024;    // then the network threads wait
   static constexpr std::size_t max_changes = 100 * permission_book::max_peers_per_server;  // of one synchronisation
   static constexpr double first_retry_s = 0.5, last_retry_s = 30;
+  static constexpr auto look_every = std::chrono::milliseconds(200);  // at the consent list, the clocks, what is to be written
+  static constexpr auto write_every = std::chrono::seconds(1);
+  // A peer that changes its mind without end is heard at this rate, whatever the server lets through.
+  static constexpr auto answer_gap = std::chrono::milliseconds(100);
   pc3_config config;
   file_descriptor key_log;
 
   std::mutex book_mutex;  // of the book and its files, so it is held for long; taken before the other
   std::optional<permission_book> book;
-  timespec pins_time{};
-  bool unwritten = false;
+  std::int64_t valid_s = 0;
+  struct stat consent_seen {};
+  std::map<std::size_t, server_statement> written;  // of each server
+  permission_book::key_map pending_written;
+  std::optional<std::chrono::steady_clock::time_point> last_write;
+  std::string problem;   // with the files, as told last
+  bool unreadable = false;
+  std::atomic<std::int64_t> slot{-1};
 
   std::mutex mutex;  // of everything below; held for moments only
   std::condition_variable changed;
   std::deque<pc3_event> events, data;
   std::vector<std::deque<std::vector<std::uint8_t>>> outbox;
   std::vector<function::client*> clients;
+  std::vector<bool> restate, untold;  // by server: to be asked for its word; does not know of a withdrawal yet
   bool stopping = false;
   std::atomic<std::uint64_t> data_dropped = 0;
   std::vector<std::thread> threads;
@@ -235,46 +169,99 @@ struct pc3::state {
     }
   }
 
+  clock_reading now() const {
+    const auto since_epoch = [](auto clock) { return clock.time_since_epoch(); };
+    return {std::chrono::duration_cast<std::chrono::seconds>(since_epoch(std::chrono::system_clock::now())).count(), slot,
+            std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch(std::chrono::steady_clock::now())).count()};
+  }
+
+  // A statement is taken with the reading of the slot clock.
+  bool wait_for_slot() {
+    while (slot < 0)
+      if (!pause(std::chrono::milliseconds(10))) return false;
+    return true;
+  }
+
   // The following with the book's mutex held.
-  void tell() {
-    for (auto& e : book->take()) emit(std::move(e));
-  }
   void collect() {
-    tell();
-    if (config.cache.empty()) return;
-    const auto ok = write_files();
-    if (!ok && !unwritten) emit({.what = pc3_event::kind::unwritten, .text = ok.error().message});
-    unwritten = !ok;
+    bind();
+    for (auto& e : book->take()) emit(std::move(e));
+    write_files(false);
   }
-  result<void> write_files() {
-    const auto lock = lock_files(config.cache);
-    if (!lock) return tl::unexpected(lock.error());
-    // What the user confirmed meanwhile wins over what is about to be written.
-    const auto pins = read_keys(config.cache + ".pins");
-    if (!pins) return tl::unexpected(pins.error());
-    book->set_pins(*pins);
-    tell();
-    result<void> all_written;  // one that fails does not hinder the others
-    const auto write = [&](const std::string& path, const permission_book::key_map& all) {
-      if (auto ok = write_keys(path, all); !ok) all_written = std::move(ok);
-    };
-    for (const auto& [server, all] : book->by_server()) {
-      permission_book::key_map now;
-      for (const auto& [name, key] : all) now[name] = book->pins().at(name);
-      write(cache_of(server), now);
-    }
-    write(config.cache + ".pins", book->pins());
-    write(config.cache + ".pending", book->pending());
-    pins_time = time_of_pins();
-    return all_written;
+
+  void tell_problem(const std::string& what) {
+    if (!what.empty() && what != problem) emit({.what = pc3_event::kind::unwritten, .text = what});
+    problem = what;
   }
-  std::string cache_of(std::size_t server) const {
-    return config.cache + "." + config.servers[server].client.server_name;
+
+  // A key counts once it is bound on the disk: else a restart could bind another.
+  void bind() {
+    const auto bindings = book->bindings();
+    if (bindings.empty()) return;
+    using state_of = keys::consent_state;
+    const auto ok = keys::change_consents(config.consent_path(), [&](keys::consent_list& list) -> result<void> {
+      for (const auto& [name, to] : bindings) {
+        const auto at = list.entries.find(name);
+        if (at == list.entries.end()) continue;  // the user changed it meanwhile
+        auto& c = at->second;
+        const bool fits = to.state == state_of::suspended ? c.bound() && c.value == to.value
+                          : to.state == state_of::first   ? c.state == state_of::trust_first
+                                                          : c.state == state_of::fingerprint;
+        if (fits) c = to;
+      }
+      return {};
+    });
+    if (!ok) return tell_problem(ok.error().message);
+    load_consents();
   }
-  timespec time_of_pins() const {
+
+  void load_consents() {
     struct stat st {};
-    return ::stat((config.cache + ".pins").c_str(), &st) == 0 ? st.st_mtim : timespec{};
+    if (::stat(config.consent_path().c_str(), &st) != 0) st = {};
+    consent_seen = st;
+    const auto list = keys::read_consents(config.consent_path());
+    if (!list && !unreadable) emit({.what = pc3_event::kind::unreadable, .text = list.error().message});
+    unreadable = !list;
+    book->set_consents(list ? *list : keys::consent_list{});  // no list: nobody
+    const std::lock_guard lock(mutex);
+    if (book->withdrawn().empty()) return;
+    untold.assign(untold.size(), true);
+    for (auto* c : clients)
+      if (c != nullptr) c->nudge();
   }
+
+  bool consents_changed() const {
+    struct stat st {};
+    if (::stat(config.consent_path().c_str(), &st) != 0) st = {};
+    const auto of = [](const struct stat& s) { return std::tuple(s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec, s.st_mode); };
+    return of(st) != of(consent_seen);
+  }
+
+  /// What changed, at most once a second. Of a statement that only grew older a hundredth of the validity may be lost.
+  void write_files(bool all) {
+    const auto t = std::chrono::steady_clock::now();
+    if (!all && last_write && t - *last_write < write_every) return;
+    const auto write = [&](const std::string& path, const std::string& text) {
+      last_write = t;
+      const auto ok = replace_private_file(path, text);
+      tell_problem(ok ? "" : ok.error().message);
+      return ok.has_value();
+    };
+    if (!config.cache.empty())
+      for (const auto& [i, s] : book->statements()) {
+        const auto is = book->granted_part(i);
+        auto& was = written[i];
+        const auto old = std::max(is.advanced_s - was.advanced_s, is.host_s - was.host_s);
+        if (is == was || (!all && is.keys == was.keys && old <= valid_s / 100)) continue;
+        if (write(said_by(i), to_text(is))) was = is;
+      }
+    if (book->pending() == pending_written) return;
+    last_write = t;
+    const auto ok = write_keys(config.consent_path() + ".pending", book->pending());
+    tell_problem(ok ? "" : ok.error().message);
+    if (ok) pending_written = book->pending();
+  }
+  std::string said_by(std::size_t server) const { return config.cache + "." + config.servers[server].client.server_name + ".said"; }
 
   static tl::unexpected<error> lies(const function::client& c, const std::string& what) {
     return fail("server " + c.server_name() + ": " + what);
@@ -297,8 +284,35 @@ struct pc3::state {
       if (all.size() > permission_book::max_peers_per_server || n > max_changes) return lies(c, "more changes than there can be");
     }
     const std::lock_guard lock(book_mutex);
-    book->replace(i, all);
+    book->replace(i, all, now());
     collect();
+    return {};
+  }
+
+  /// A withdrawal is in force here at once; the server hears of it when it can.
+  result<void> tell_withdrawals(function::client& c, std::size_t i) {
+    {
+      const std::lock_guard lock(mutex);
+      if (!untold[i]) return {};
+      untold[i] = false;
+    }
+    std::set<std::string> names;
+    {
+      const std::lock_guard lock(book_mutex);
+      names = book->withdrawn();
+    }
+    if (names.empty()) return {};
+    const auto again = [&](const error& e) -> result<void> {
+      if (!c.refused()) return tl::unexpected(e);
+      const std::lock_guard lock(mutex);  // too many requests: later
+      untold[i] = true;
+      return {};
+    };
+    const auto listed = c.list();
+    if (!listed) return again(listed.error());
+    for (const auto& name : listed->granted)
+      if (names.contains(name))
+        if (const auto ok = c.withdraw(name); !ok) return again(ok.error());
     return {};
   }
 
@@ -312,30 +326,64 @@ struct pc3::state {
       }
       for (const auto& packet : out)
         if (auto ok = c.send_data(packet); !ok) return ok;
-      auto got = c.wait(since, 30);
+      if (auto ok = tell_withdrawals(c, i); !ok) return ok;
+      bool ask = false;
+      {
+        const std::lock_guard lock(mutex);
+        ask = restate[i];
+        restate[i] = false;
+      }
+      auto got = ask ? at_once(c, since) : c.wait(since, 30);
       if (!got) return tl::unexpected(got.error());
       while (auto d = c.take_data()) emit({.what = pc3_event::kind::data, .server = i, .octets = std::move(*d)});
-      if (!*got || (*got)->empty()) continue;
+      if (!*got) continue;
       const auto before = since;
-      const std::lock_guard lock(book_mutex);
-      for (const auto& v : **got) {
-        since = std::max(since, v.version);
-        book->update(i, v.peer, v.permitted ? std::optional(v.key) : std::nullopt);
+      const bool news = !(*got)->empty();
+      {
+        const std::lock_guard lock(book_mutex);
+        std::vector<std::pair<std::string, std::optional<security::public_key>>> changes;
+        for (const auto& v : **got) {
+          since = std::max(since, v.version);
+          changes.emplace_back(v.peer, v.permitted ? std::optional(v.key) : std::nullopt);
+        }
+        book->update(i, changes, now());
+        collect();
       }
-      collect();
-      if (since <= before) return lies(c, "changes that are not new");
+      if (news && since <= before) return lies(c, "changes that are not new");
+      if (news && !pause(answer_gap)) return {};
     }
     return {};
   }
+  static result<std::optional<std::vector<function::change>>> at_once(function::client& c, std::int64_t since) {
+    auto got = c.changes(since, 0);
+    if (got) return std::optional(std::move(*got));
+    if (c.refused()) return std::optional<std::vector<function::change>>();
+    return tl::unexpected(got.error());
+  }
 
-  // Notices keys that the user confirmed, and writes what could not be written. Reading a key costs a scalar
-  // multiplication, too much for the radio loop.
-  void watch_files() {
-    while (pause(std::chrono::seconds(1))) {
+  // Notices what the user wrote, the clocks' advance, what could not be written. Asks a server whose word gets old to give it again.
+  void watch() {
+    if (!wait_for_slot()) return;
+    {
       const std::lock_guard lock(book_mutex);
-      const auto t = time_of_pins();
-      if (unwritten || t.tv_sec != pins_time.tv_sec || t.tv_nsec != pins_time.tv_nsec) collect();
+      for (const auto& [i, said] : written) book->restore(i, said, now());
+      collect();
     }
+    while (pause(look_every)) {
+      const std::lock_guard lock(book_mutex);
+      if (consents_changed()) load_consents();
+      book->advance(now());
+      collect();
+      for (std::size_t i = 0; i < config.servers.size(); ++i) {
+        if (2 * book->left_s(i) > valid_s) continue;
+        const std::lock_guard l(mutex);
+        if (clients[i] == nullptr) continue;
+        restate[i] = true;
+        clients[i]->nudge();
+      }
+    }
+    const std::lock_guard lock(book_mutex);
+    write_files(true);
   }
 
   // `up`: it came to know all that the server permits.
@@ -362,6 +410,11 @@ struct pc3::state {
     if (auto ok = (*c)->register_key(dh, *key, config.user); !ok) return ok;
     if (!wait_for_room()) return {};
     emit({.what = pc3_event::kind::session, .server = i, .text = (*c)->key_fingerprint()});
+    {
+      const std::lock_guard lock(mutex);
+      untold[i] = true;
+    }
+    if (auto ok = tell_withdrawals(**c, i); !ok) return ok;
     std::int64_t since = 0;
     if (auto ok = synchronise(**c, i, since); !ok) return ok;
     up = true;
@@ -373,6 +426,7 @@ struct pc3::state {
     std::minstd_rand jitter(std::random_device{}());
     std::string last;
     double retry_s = first_retry_s;
+    if (!wait_for_slot()) return;
     while (true) {
       const auto began = std::chrono::steady_clock::now();
       bool up = false;
@@ -406,7 +460,8 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
                                         const permission_book::key_map& fixed) {
   auto s = std::make_unique<state>();
   s->config = config;
-  s->book.emplace(config.user, own, fixed);
+  s->valid_s = std::llround(config.valid_h * 3600);
+  s->book.emplace(config.user, own, fixed, s->valid_s);
   if (!config.keylog.empty()) {
     auto fd = keys::open_key_log(config.keylog);
     if (!fd) return tl::unexpected(fd.error());
@@ -416,25 +471,35 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   }
   s->outbox.resize(config.servers.size());
   s->clients.resize(config.servers.size());
+  s->restate.resize(config.servers.size());
+  s->untold.resize(config.servers.size());
   for (const auto& server : config.servers)  // a file that is missing or wrong is the user's to mend, now
     if (auto tls = function::tls_context::client(server.client.identity); !tls) return tl::unexpected(tls.error());
-  if (!config.cache.empty()) {
-    const std::lock_guard lock(s->book_mutex);
-    auto pins = read_keys(config.cache + ".pins");
-    if (!pins) return tl::unexpected(pins.error());
-    s->book->set_pins(*pins);
+  if (auto list = keys::read_consents(config.consent_path()); !list) return tl::unexpected(list.error());
+  auto pending = pending_keys(config.consent_path());
+  if (!pending) return tl::unexpected(pending.error());
+  s->pending_written = std::move(*pending);
+  if (!config.cache.empty())
     for (std::size_t i = 0; i < config.servers.size(); ++i) {
-      auto cached = read_keys(s->cache_of(i));
-      if (!cached) return tl::unexpected(cached.error());
-      s->book->replace(i, *cached);
+      const auto path = s->said_by(i);
+      if (is_absent(path)) continue;
+      const auto text = read_private_file(path);
+      if (!text) return tl::unexpected(text.error());
+      auto said = parse_statement(*text, path);
+      if (!said) return tl::unexpected(said.error());
+      s->written[i] = std::move(*said);
     }
-    s->collect();
+  {
+    const std::lock_guard lock(s->book_mutex);
+    s->load_consents();
   }
   auto* raw = s.get();
   for (std::size_t i = 0; i < config.servers.size(); ++i) s->threads.emplace_back([raw, i] { raw->run(i); });
-  if (!config.cache.empty()) s->threads.emplace_back([raw] { raw->watch_files(); });
+  s->threads.emplace_back([raw] { raw->watch(); });
   return std::unique_ptr<pc3>(new pc3(std::move(s)));
 }
+
+void pc3::set_slot(security::slot_t slot) { s_->slot = slot; }
 
 std::optional<pc3_event> pc3::poll() {
   const std::lock_guard lock(s_->mutex);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "apps/common/stop.h"
+#include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
 #include "apps/ue/program_state.h"
 #include "common/bits.h"
@@ -76,6 +77,13 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
     auto servers = pc3::start(c.pc3, s->sec->peers().own_public(), fixed);
     if (!servers) return tl::unexpected(servers.error());
     s->servers = std::move(*servers);
+    const auto list = c.pc3.consent_path();
+    const auto consents = keys::read_consents(list);
+    const auto granted = !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), [](const auto& e) { return e.second.state != keys::consent_state::withdrawn; });
+    spdlog::info("consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, up to 720); who stays "
+                 "offline for longer uses permission files", list, granted, c.pc3.valid_h);
+    if (granted == 0) spdlog::warn("{}: nobody is granted, so servers link nobody; prose-keys grant NAME, or once grant --from-cache for the peers of version 0.1", list);
+    s->events.write(s->make_event("consent").add("list", list).add("granted", static_cast<std::int64_t>(granted)).add("valid_h", c.pc3.valid_h));
     if (!c.pc3.keylog.empty()) {
       spdlog::warn("KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is said there", c.pc3.keylog);
       s->events.write(s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
@@ -165,7 +173,10 @@ void ue_program::state::process(std::int64_t n) {
       if (const auto ok = keys::write_mark(config.mark, *mark); ok) sec->discovery().clock().mark_stored(*mark);
       else spdlog::warn("{}: {}; discovery stays silent", config.mark, ok.error().message);
     }
-  if (servers) follow_servers();
+  if (servers) {
+    servers->set_slot(static_cast<security::slot_t>(utc));
+    follow_servers();
+  }
   for (const auto& e : out.events) tell(e);
   pending_shift += out.shift_samples;
 }

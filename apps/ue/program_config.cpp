@@ -175,6 +175,9 @@ result<program_config> read_program_config(config_section& file, const std::stri
   pc3.read("user", c.pc3.user);
   pc3.read("cache", c.pc3.cache);
   c.pc3.cache = beside(path, c.pc3.cache);
+  pc3.read("consent", c.pc3.consent);
+  c.pc3.consent = beside(path, c.pc3.consent);
+  pc3.read("valid_h", c.pc3.valid_h, 0.001, pc3_config::max_valid_h);
   pc3.read("keylog", c.pc3.keylog);
   c.pc3.keylog = beside(path, c.pc3.keylog);
   for (auto& s : pc3.list("servers")) {

@@ -303,6 +303,20 @@ void ue_program::state::follow_servers() {
         spdlog::warn("{} says that {} has a key that is refused: {}", server, e->peer, e->text);
         events.write(make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
         break;
+      case pc3_event::kind::pending:
+        spdlog::warn("{} gives a key of {} that waits for you ({}): compare its fingerprint with {} by voice, then prose-keys grant {} --fingerprint F; until "
+                     "then nothing goes to {}: {}", server, e->peer, e->text, e->peer, e->peer, e->peer,
+                     keys::fingerprint_text(sec->peers().own_public(), e->key));
+        events.write(make_event("peer_pending").add("peer", e->peer).add("state", e->text).add("fingerprint", keys::fingerprint_text(sec->peers().own_public(), e->key)));
+        break;
+      case pc3_event::kind::expires:
+        spdlog::warn("the permission of {} ends in {} s: no server has given it again", e->peer, e->seconds);
+        events.write(make_event("permission_expires").add("peer", e->peer).add("in_s", e->seconds));
+        break;
+      case pc3_event::kind::unreadable:
+        spdlog::error("{}: nobody is permitted through a server until it is right", e->text);
+        events.write(make_event("consent_unreadable").add("reason", e->text));
+        break;
       case pc3_event::kind::unwritten:
         spdlog::warn("what the servers say is not on disk: {}", e->text);
         events.write(make_event("cache_unwritten").add("reason", e->text));

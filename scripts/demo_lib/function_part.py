@@ -36,7 +36,7 @@ class function_part:
             lines += ['    - {name: %s, port: %d, ca: tls/ca.crt, certificate: tls/%s.crt, key: tls/%s.key%s}' % (s, self.port[s], n, n, udp.get(s, ''))
                       for s in SERVERS]
             w.config_edits.setdefault(n, []).extend([(r'(?m)^  permissions: .*\n', ''), (r'(?m)^device: ', '\n'.join(lines) + '\n\ndevice: ')])
-        w.permit = lambda public: self.permit(w)
+        w.permit = lambda public: self.permit(w, public)
 
     def serve(self, w, s):
         name, audit, tls = s.split('.')[0], w.path(s + '.jsonl'), w.path('tls')
@@ -64,13 +64,15 @@ class function_part:
         if done.returncode != 0:
             raise RuntimeError('%s: %s' % (' '.join(a[:2]), done.stderr.strip()))
 
-    def permit(self, w):
+    def permit(self, w, public):
         for n in world.NAMES:
             self.call(w, n, 'register')
+        prints = {}
         for a, b in world.LINKS:
-            self.call(w, a, 'grant', b)
-            self.call(w, b, 'grant', a)
-        self.call(w, 'mary', 'grant', 'peter')  # one-sided: nobody hears of it
+            prints[a, b] = prints[b, a] = w.keys('fingerprint', public[b], '--key', w.path('keys', a + '.key'))  # compared by voice
+            self.call(w, a, 'grant', b, '--fingerprint', prints[a, b])
+            self.call(w, b, 'grant', a, '--fingerprint', prints[a, b])
+        self.call(w, 'mary', 'grant', 'peter', '--trust-first')  # one-sided: nobody hears of it
 
     def check(self, w):
         if not self.on:

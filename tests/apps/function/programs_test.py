@@ -58,10 +58,13 @@ class function_programs(unittest.TestCase):
     def test_grant_list_withdraw(self):
         self.start()
         self.assertEqual(self.at_server('mary', 'grant', 'john').returncode, 0)
-        self.assertEqual(self.at_server('mary', 'list').stdout, 'john\n')  # one-sided: no key
+        self.assertEqual(self.at_server('mary', 'list').stdout, 'john - pending server=granted\n')  # one-sided: no key
         self.assertEqual(self.at_server('john', 'grant', 'mary').returncode, 0)
         key = self.ok('pub', self.path('john.key')).strip()
-        self.assertEqual(self.at_server('mary', 'list').stdout, 'john %s\n' % key)
+        pair = self.ok('fingerprint', key, '--key', self.path('mary.key')).strip()
+        self.assertEqual(self.at_server('mary', 'list').stdout, 'john %s pending fingerprint=%s server=mutual\n' % (key, pair.replace(' ', '')))
+        self.assertEqual(run('prose-keys', 'grant', 'john', '--fingerprint', pair, '--key', self.path('mary.key')).returncode, 0)
+        self.assertEqual(run('prose-keys', 'list', '--key', self.path('mary.key')).stdout, 'john - fingerprint wanted=%s\n' % pair.replace(' ', ''))
         self.assertEqual(self.at_server('mary', 'withdraw', 'john').returncode, 0)
         self.assertEqual(self.at_server('mary', 'list').stdout, '')
         audit = open(self.path('audit.jsonl')).read()
@@ -77,6 +80,48 @@ class function_programs(unittest.TestCase):
         self.assertEqual(self.server.wait(20), 0)
         r = self.at_server('mary', 'list')
         self.assertEqual((r.returncode, len(r.stderr.splitlines())), (1, 1), r.stderr)
+        # Without its server a withdrawal is in force all the same, and says that the server was not told.
+        self.assertEqual(self.at_server('mary', 'grant', 'john').returncode, 1)
+        r = self.at_server('mary', 'withdraw', 'john')
+        self.assertEqual((r.returncode, len(r.stderr.splitlines()), 'in force' in r.stderr), (1, 1, True), r.stderr)
+        self.assertEqual(run('prose-keys', 'list', '--key', self.path('mary.key')).stdout, '')
+
+    def test_the_list_without_a_server(self):
+        key, john = self.path('mary.key'), self.ok('pub', self.path('john.key')).strip()
+        at = lambda *a: run('prose-keys', *a, '--key', key)
+        self.assertEqual(at('list').stdout, '')
+        for a in ('ann',), ('bob', '--trust-first'), ('bob',):
+            self.assertEqual(at('grant', *a).returncode, 0)
+        self.assertEqual(at('list').stdout, 'ann - pending\nbob - trust-first\n')
+        self.assertEqual(os.stat(key + '.consent').st_mode & 0o777, 0o600)
+        for bad in ('12', 'x' * 64):
+            r = at('grant', 'john', '--fingerprint', bad)
+            self.assertEqual((r.returncode, len(r.stderr.splitlines())), (2, 1), r.stderr)
+        for a in (('grant', '../x'), ('grant',), ('grant', 'a', '--trust-first', '--fingerprint', 'f'), ('grant', '--from-cache'), ('withdraw', '../x')):
+            self.assertEqual(at(*a).returncode, 2, a)
+        self.assertEqual(run('prose-keys', 'grant', 'john').returncode, 2)
+        self.assertEqual(at('withdraw', 'ann').returncode, 0)
+        self.assertEqual(at('list').stdout, 'bob - trust-first\n')
+        # A list that others may write is no list.
+        os.chmod(key + '.consent', 0o666)
+        self.assertEqual(at('list').returncode, 2)
+        os.chmod(key + '.consent', 0o600)
+        open(key + '.consent', 'a').write('john sure\n')
+        r = at('list')
+        self.assertEqual((r.returncode, 'mary.key.consent:5: ' in r.stderr), (2, True), r.stderr)
+
+    def test_the_cache_of_version_0_1_is_imported_once(self):
+        key, cache, john = self.path('mary.key'), self.path('mary.cache'), self.ok('pub', self.path('john.key')).strip()
+        other = self.ok('pub', key).strip()
+        for name, line in (('.pins', 'john %s\npaul %s\n' % (john, other)), ('.function.example', 'john %s\n' % john), ('.second.example', ''), ('.pending', 'x bad\n')):
+            open(cache + name, 'w').write(line)
+            os.chmod(cache + name, 0o600)
+        at = lambda *a: run('prose-keys', *a, '--key', key)
+        self.assertEqual(at('grant', '--from-cache', '--cache', cache).stdout, 'john\n')  # Paul is not permitted now
+        self.assertEqual(at('list').stdout, 'john %s first\n' % john)
+        self.assertEqual(at('withdraw', 'john').returncode, 0)
+        self.assertEqual(at('grant', '--from-cache', '--cache', cache).returncode, 2)
+        self.assertEqual(at('list').stdout, '')
 
     def test_mistakes_are_one_line_with_code_2(self):
         open(self.path('bad.yaml'), 'w').write('port: 7\nno_such: 1\n')
@@ -151,7 +196,7 @@ class function_programs(unittest.TestCase):
             for user in granted:
                 listed = self.at_server(user, 'list')
                 self.assertEqual(listed.returncode, 0, listed.stderr)
-                there = set(listed.stdout.split())
+                there = {l.split()[0] for l in listed.stdout.splitlines() if 'server=' in l}
                 for peer, state in granted[user].items():
                     if state is not None:
                         self.assertEqual(peer in there, state, (kill, user, peer))

@@ -99,9 +99,15 @@ class world:
         self.p[name].kill()
         self.p[name].wait()
 
-    def at(self, user, command, *a, server=SERVERS[0]):
-        keys(command, *a, '--server', server, '--port', self.port[server], '--user', user, '--key', self.path(user + '.key'), '--ca', self.tls + '/ca.crt',
-             '--certificate', f'{self.tls}/{user}.crt', '--tls-key', f'{self.tls}/{user}.key')
+    def at(self, user, command, *a, server=SERVERS[0], code=0):
+        if command == 'grant' and '--fingerprint' not in a:
+            a += ('--trust-first',)
+        return keys(command, *a, '--server', server, '--port', self.port[server], '--user', user, '--key', self.path(user + '.key'), '--ca', self.tls + '/ca.crt',
+             '--certificate', f'{self.tls}/{user}.crt', '--tls-key', f'{self.tls}/{user}.key', code=code)
+
+    def consents(self, user):
+        """{name: words after it} of the user's consent list."""
+        return {l.split()[0]: l.split()[1:] for l in text_of(self.path(user + '.key.consent')).splitlines()[1:] if not l.startswith('#')}
 
     def ue(self, user, extra='', edits=(), options=(), port=None):
         """`extra`: of each server's entry. `port`: of each server, if not where it listens."""
@@ -130,6 +136,12 @@ class world:
         except OSError:
             return []
         return [e for e in all_of if e['event'] == kind and peer in (None, e.get('peer'))]
+
+    def forget(self, user, peer, server=SERVERS[0]):
+        """The server forgets a grant, though its user did not withdraw it."""
+        with tempfile.TemporaryDirectory() as f:
+            keys('withdraw', peer, '--consent', f + '/another', '--server', server, '--port', self.port[server], '--user', user, '--ca', self.tls + '/ca.crt',
+                 '--certificate', f'{self.tls}/{user}.crt', '--tls-key', f'{self.tls}/{user}.key')
 
     def stop(self, user):
         self.p[user].send_signal(signal.SIGINT)
@@ -206,14 +218,16 @@ def two_servers_and_their_absence():
         for u in ('mary', 'john'):
             prints = {e['server']: e['key_fingerprint'] for e in w.of(u, 'server_session')}
             assert set(prints) == set(SERVERS) and len(set(prints.values())) == 2, prints
-            mode = stat.S_IMODE(os.stat(w.path(u + '.cache.function.example')).st_mode)
-            assert mode == 0o600, oct(mode)
-        # Permitted by the second too, then withdrawn at the first: the permission stays.
+            for f in ('.cache.function.example.said', '.key.consent'):
+                wait(lambda: os.path.exists(w.path(u + f)))
+                mode = stat.S_IMODE(os.stat(w.path(u + f)).st_mode)
+                assert mode == 0o600, (f, oct(mode))
+        # Permitted by the second too, then no longer by the first: the permission stays.
         for a, b in (('mary', 'john'), ('john', 'mary')):
             w.at(a, 'grant', b, server=SERVERS[1])
-        wait(lambda: 'john' in text_of(w.path('mary.cache.second.example')))
-        w.at('mary', 'withdraw', 'john')
-        wait(lambda: 'john' not in open(w.path('mary.cache.function.example')).read())
+        wait(lambda: 'john' in text_of(w.path('mary.cache.second.example.said')))
+        w.forget('john', 'mary')
+        wait(lambda: 'john' not in open(w.path('mary.cache.function.example.said')).read())
         time.sleep(1)
         assert not w.of('mary', 'peer_withdrawn') and not w.of('mary', 'link_lost')
         # All servers away, and the UEs restarted: they go on from what they were told last.
@@ -224,10 +238,14 @@ def two_servers_and_their_absence():
             w.ue(u)
         wait(lambda: both('link_established') and both('server_lost'))
         assert not both('server_session')
-        # Withdrawn everywhere once a server is back: the link goes, and a restart without servers does not bring it back.
+        # Withdrawn while no server is there: the link goes within a second, a server that comes back is told, and a restart without servers does
+        # not bring it back.
+        begin = time.monotonic()
+        w.at('mary', 'withdraw', 'john', code=1)  # the server was not told
+        wait(lambda: w.of('mary', 'peer_withdrawn') and w.of('mary', 'link_lost'))
+        keeps(1, time.monotonic() - begin, 'a withdrawal without a server')
         w.serve(SERVERS[1])
-        w.at('mary', 'withdraw', 'john', server=SERVERS[1])
-        wait(lambda: both('peer_withdrawn') and both('link_lost'))
+        wait(lambda: both('peer_withdrawn'), 60)
         w.kill(SERVERS[1])
         w.stop('mary')
         w.ue('mary')
@@ -306,9 +324,15 @@ def a_lying_server_gets_nowhere():
         keys('gen', w.path('eve.key'))
         eve = w.public('eve')
         truth = changes((1, 'john', True, john))
+        consent = w.path('mary.key.consent')
 
         def lie(*script):
-            """Mary with a cache that knows John and a server that lies from now on; what she did."""
+            """Mary with a list and a cache that know John, who also granted Eve and Paul, and a server that lies from now on; what she did."""
+            for f in (consent, w.path('mary.cache.function.example.said')):
+                if os.path.exists(f):
+                    os.remove(f)
+            for n in ('john', 'paul', 'mary'):
+                keys('grant', n, '--trust-first', '--consent', consent)
             honest = liar(w, [truth, changes(), None])
             w.ue('mary')
             wait(lambda: w.of('mary', 'peer_permitted', 'john'))
@@ -325,17 +349,19 @@ def a_lying_server_gets_nowhere():
             time.sleep(1.2)
             assert w.p['mary'].poll() is None, open(w.path('mary.err')).read()
             assert {e['peer'] for e in w.of('mary', 'peer_permitted')} <= {'john'}, w.of('mary', 'peer_permitted')
-            pins = words(w.path('mary.cache.pins'))
-            assert pins == ['john', john], pins
+            assert w.consents('mary')['john'][1] == john, w.consents('mary')
+            assert set(w.consents('mary')) == {'john', 'paul', 'mary'} and w.consents('mary')['paul'] == ['trust-first'], w.consents('mary')
             w.stop('mary')
             l.close()
 
         l = lie(changes((2, 'john', True, eve)), changes(), None)  # swapped key
         wait(lambda: [e for e in w.of('mary', 'rejected') if e['reason'] == 'changed key'])
-        wait(lambda: eve in text_of(w.path('mary.cache.pending')))
+        wait(lambda: eve in text_of(consent + '.pending'))
+        wait(lambda: w.of('mary', 'peer_withdrawn', 'john'))  # it can deny, never link
+        assert w.consents('mary')['john'] == ['suspended', john]
         holds(l)
         l = lie(changes((2, 'john', True, john), (3, 'eve', True, john), (4, 'paul', True, own), (5, 'mary', True, eve)), changes(), None)
-        wait(lambda: len({e['peer'] for e in w.of('mary', 'rejected')}) == 3)  # duplicate key, own key, own name
+        wait(lambda: len({e['peer'] for e in w.of('mary', 'rejected')}) == 3)  # never granted and a duplicate key, own key, own name
         holds(l)
         page = lambda r: changes(*((r['since'] + 1 + n, 'john', True, john) for n in range(64)))
         holds(lie(page))  # endless pages, of new versions and of the same
@@ -359,49 +385,56 @@ def a_changed_key_needs_its_user():
         w.at('john', 'grant', 'mary')
         w.ue('mary')
         wait(lambda: w.of('mary', 'peer_permitted', 'john'))
-        old, cache = w.public('john'), w.path('mary.cache')
-        pins = lambda: words(cache + '.pins')
-        wait(lambda: pins() == ['john', old])
-        known = keys('fingerprint', 'john', '--cache', cache, '--key', w.path('mary.key')).stdout
+        old, consent = w.public('john'), w.path('mary.key.consent')
+        assert w.consents('mary') == {'john': ['first', old]}, w.consents('mary')
+        known = keys('fingerprint', 'john', '--key', w.path('mary.key')).stdout
         assert known == keys('fingerprint', old, '--key', w.path('mary.key')).stdout
-        keys('fingerprint', 'nobody', '--cache', cache, '--key', w.path('mary.key'), code=2)
+        keys('fingerprint', 'nobody', '--key', w.path('mary.key'), code=2)
         os.remove(w.path('john.key'))
         keys('gen', w.path('john.key'))
         new = w.public('john')
         w.at('john', 'register', '--replace')
         wait(lambda: [e for e in w.of('mary', 'rejected', 'john') if e['reason'] == 'changed key'])
-        wait(lambda: new in text_of(cache + '.pending'))
-        assert pins() == ['john', old]
+        wait(lambda: w.of('mary', 'peer_withdrawn', 'john'))  # the old one at once
+        wait(lambda: new in text_of(consent + '.pending'))
+        assert w.consents('mary') == {'john': ['suspended', old]}
+        listed = keys('list', '--key', w.path('mary.key')).stdout
+        print_of_new = keys('fingerprint', new, '--key', w.path('mary.key')).stdout
+        assert listed == 'john %s suspended fingerprint=%s\n' % (new, print_of_new.strip().replace(' ', '')), listed
         # Nothing is accepted before the user has seen it and said so.
-        keys('confirm', 'john', '--cache', cache, '--key', w.path('none.key'), '--yes', code=2)
-        assert pins() == ['john', old]
-        shown = keys('confirm', 'john', '--cache', cache, '--key', w.path('mary.key'), code=1).stdout
-        assert shown == 'key %s\nfingerprint %s' % (new, keys('fingerprint', new, '--key', w.path('mary.key')).stdout), shown
-        assert pins() == ['john', old]
-        keys('confirm', 'nobody', '--cache', cache, '--yes', code=2)
-        assert answered('no', 'confirm', 'john', '--cache', cache) == 1 and pins() == ['john', old]
-        assert answered('yes', 'confirm', 'john', '--cache', cache) == 0
+        keys('grant', 'john', '--key', w.path('mary.key'), code=2)
+        keys('grant', 'john', '--trust-first', '--key', w.path('mary.key'), code=2)
+        keys('confirm', 'john', '--key', w.path('none.key'), '--yes', code=2)
+        shown = keys('confirm', 'john', '--key', w.path('mary.key'), code=1).stdout
+        assert shown == 'key %s\nfingerprint %s' % (new, print_of_new), shown
+        keys('confirm', 'nobody', '--consent', consent, '--yes', code=2)
+        assert answered('no', 'confirm', 'john', '--consent', consent) == 1 and w.consents('mary') == {'john': ['suspended', old]}
+        assert answered('yes', 'confirm', 'john', '--consent', consent) == 0
         wait(lambda: len(w.of('mary', 'peer_permitted', 'john')) == 2)
-        wait(lambda: pins() == ['john', new] and not words(cache + '.pending'))
-        keys('confirm', 'john', '--cache', cache, '--yes', code=2)
+        assert w.consents('mary') == {'john': ['confirmed', new]}
+        wait(lambda: not words(consent + '.pending'))
+        keys('confirm', 'john', '--consent', consent, '--yes', code=2)
         w.stop('mary')
 
 
-def a_cache_that_cannot_be_written_is_told_and_a_stuck_lock_does_not_hang():
+def a_list_that_cannot_be_written_binds_no_key_and_a_stuck_lock_does_not_hang():
     import fcntl
-    with world(['mary']) as w:
+    with world(['mary', 'john']) as w:
         w.serve()
-        with open(os.open(w.path('mary.cache.lock'), os.O_WRONLY | os.O_CREAT, 0o600), 'w') as f:
+        for u in ('mary', 'john'):
+            w.at(u, 'register')
+        w.at('mary', 'grant', 'john')
+        w.at('john', 'grant', 'mary')
+        with open(os.open(w.path('mary.key.consent.lock'), os.O_WRONLY | os.O_CREAT, 0o600), 'w') as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             w.ue('mary')
             wait(lambda: [e for e in w.of('mary', 'cache_unwritten') if 'holds it' in e['reason']])
-            wait(lambda: w.of('mary', 'server_session'))
+            assert not w.of('mary', 'peer_permitted')
             begin = time.time()
             w.stop('mary')
             keeps(6, time.time() - begin, 'its end beside a stuck lock')
         w.ue('mary')
-        wait(lambda: w.of('mary', 'server_session'))
-        time.sleep(1.5)
+        wait(lambda: w.of('mary', 'peer_permitted', 'john'))
         assert not w.of('mary', 'cache_unwritten')
         w.stop('mary')
 
@@ -436,5 +469,5 @@ def a_flood_of_packets_is_bounded_and_counted():
 
 if __name__ == '__main__':
     main([a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session, a_server_that_goes_again_is_told_again_and_asked_ever_later, two_servers_and_their_absence,
-          a_lying_server_gets_nowhere, a_changed_key_needs_its_user, a_cache_that_cannot_be_written_is_told_and_a_stuck_lock_does_not_hang,
+          a_lying_server_gets_nowhere, a_changed_key_needs_its_user, a_list_that_cannot_be_written_binds_no_key_and_a_stuck_lock_does_not_hang,
           a_flood_of_packets_is_bounded_and_counted, server_names_that_collide_in_the_cache_are_refused_with_file_and_line])

@@ -1,0 +1,65 @@
+// Grants that a peer switches off and on as fast as a server lets it.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include "apps/ue/permission_book.h"
+
+namespace prose::apps {
+namespace {
+
+using kind = pc3_event::kind;
+
+TEST(budget_consent, a_grant_that_is_switched_off_and_on_is_taken_up_once_in_five_seconds_and_ends_at_once) {
+  security::public_key own{}, mary{};
+  own.octets.fill(1);
+  mary.octets.fill(2);
+  permission_book b("john", own, {}, 86400);
+  keys::consent_list list;
+  list.entries["mary"] = {keys::consent_state::confirmed, mary.octets};
+  for (int i = 0; i < 999; ++i) {  // and a large list beside it, whose keys a server gave
+    security::public_key k{};
+    k.octets[0] = static_cast<std::uint8_t>(i);
+    k.octets[1] = static_cast<std::uint8_t>(1 + i / 256);
+    list.entries[std::string("p").append(std::to_string(i))] = {keys::consent_state::confirmed, k.octets};
+  }
+  b.set_consents(list);
+  clock_reading now{1'800'000'000, 1'700'000'000, 0};
+  permission_book::key_map all;
+  for (const auto& [name, c] : list.entries) all[name] = c.key();
+  b.replace(0, all, now);
+  EXPECT_EQ(b.take().size(), 1000U);
+  int permitted = 0, withdrawn = 0;
+  bool in_force = true;
+  const auto began = std::clock();
+  for (int i = 0; i < 400; ++i) {  // 20 a second for 20 s: the server's limit
+    now.steady_ms += 50;
+    b.advance(now);
+    b.update(0, "mary", i % 2 == 1 ? std::optional(mary) : std::nullopt, now);
+    for (const auto& e : b.take()) {
+      permitted += e.what == kind::permitted;
+      withdrawn += e.what == kind::withdrawn;
+      in_force = e.what == kind::permitted;
+      EXPECT_EQ(e.peer, "mary");
+    }
+    EXPECT_FALSE(i % 2 == 0 && in_force) << i;  // the end never waits
+  }
+  const double cpu_s = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  std::printf("FIGURE budget: 400 switches in 20 s, 1000 names: %d times permitted, %.2f s of processor\n", permitted, cpu_s);
+  EXPECT_LE(permitted, 5);
+  EXPECT_GE(permitted, 3);
+  EXPECT_LE(withdrawn, permitted + 1);
+  // What it ends with counts, once its turn comes.
+  now.steady_ms += permission_book::permit_gap_ms;
+  b.advance(now);
+  const auto last = b.take();
+  if (!in_force) {
+    ASSERT_EQ(last.size(), 1U);
+    EXPECT_EQ(last[0].what, kind::permitted);
+  }
+}
+
+}  // namespace
+}  // namespace prose::apps
