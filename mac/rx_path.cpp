@@ -21,7 +21,11 @@ sdu_verdict verdict_of(security::drop_reason r) {
   switch (r) {
     case security::drop_reason::bad_record:
     case security::drop_reason::bad_token:
-    case security::drop_reason::bad_handshake: return sdu_verdict::forged;
+    case security::drop_reason::bad_handshake:
+    // The sender that these layer-2 IDs name uses its own KD-sess ID with them, and its own channels.
+    case security::drop_reason::unknown_link:
+    case security::drop_reason::wrong_channel:
+    case security::drop_reason::malformed: return sdu_verdict::forged;
     default: return sdu_verdict::refused;
   }
 }
