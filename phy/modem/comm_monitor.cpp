@@ -226,21 +226,25 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
     pssch_config config;
     float metric = 0;
   };
-  std::array<choice, 10> choices;
+  std::array<choice, 3> choices;  // the strongest, best first
   std::size_t n = 0;
   const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
   for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
     const auto c = pool_.pssch(g.sci, n_ssf);
     if (!c || beyond_capacity(carrier_, *c, 4) || !sf.rx.pssch_plausible(*c, hints_of(g.signal))) continue;
     const float m = sf.rx.pssch_dmrs_metric(*c, hints_of(g.signal));
-    if (m >= least_metric(*c)) choices[n++] = {*c, m};
+    if (m < least_metric(*c)) continue;
+    std::size_t at = n;
+    while (at > 0 && choices[at - 1].metric < m) --at;
+    if (at == choices.size()) continue;
+    n = std::min(n + 1, choices.size());
+    for (std::size_t i = n - 1; i > at; --i) choices[i] = choices[i - 1];
+    choices[at] = {*c, m};
   }
   if (n == 0) return false;
-  std::sort(choices.begin(), choices.begin() + static_cast<std::ptrdiff_t>(n),
-            [](const choice& a, const choice& b) { return a.metric > b.metric; });
   const float best = choices[0].metric;
   const int turn = g.count % 4;
-  for (std::size_t i = 0; i < std::min<std::size_t>(n, 3); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     if (choices[i].metric < 0.6F * best) break;
     pssch_config c = choices[i].config;
     transport_result r;
