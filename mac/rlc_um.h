@@ -1,6 +1,7 @@
 // RLC unacknowledged mode for STCH (TS 36.322 5.1.2, 6.2.1.3; SN of 5 bits, UM_Window_Size 0: TS 36.331 9.1.1.6).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -124,11 +125,13 @@ class rlc_um_workspace {
 class rlc_um_candidates {
  public:
   static constexpr std::size_t per_sn = 8;
+  /// In units of `trials_left`: what it takes to find out that an SDU is forged grows with it.
+  static constexpr unsigned trial_cost(std::size_t octets) { return 1 + static_cast<unsigned>(octets / 2048); }
   explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
   void clear();
 
-  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `trials_left` falls with each
-  /// forged one; at 0 nothing is tried. False: the sender of this PDU is not who it says.
+  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `trials_left` falls by trial_cost()
+  /// with each forged one; at 0 nothing is tried. False: the sender of this PDU is not who it says.
   template <class Attempt>
   bool receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, unsigned& trials_left, rlc_um_workspace& work, rlc_um_counters& c,
                Attempt&& attempt) {
@@ -186,7 +189,7 @@ class rlc_um_candidates {
     }
     ++c.trials;
     const sdu_verdict v = attempt(sdu);
-    if (v == sdu_verdict::forged) --trials_left;
+    if (v == sdu_verdict::forged) trials_left -= std::min(trials_left, trial_cost(sdu.size()));
     if (v == sdu_verdict::verified) ++c.sdus;
     return v;
   }

@@ -84,7 +84,7 @@ class rx_path {
   static constexpr std::size_t max_link_entities = 256;
   static constexpr std::size_t max_setup_entities = 192;
   static constexpr std::size_t max_request_entities = 64;
-  /// SDUs a subframe that may fail their authentication before nothing more is tried: of each link or set-up, of all strangers together.
+  /// SDUs of less than 2 KiB a subframe that may fail their authentication before nothing more is tried: of each link or set-up, of all strangers together.
   static constexpr unsigned link_trials = 32;
   static constexpr unsigned request_trials = 64;
 

@@ -46,7 +46,7 @@ struct octets_less {
 class taker final : public security_port {
  public:
   std::map<bytes, int, octets_less> expected;   // SDU -> how often it may be taken
-  std::uint64_t taken = 0, opens = 0;
+  std::uint64_t taken = 0, opens = 0, strange_ids = 0;  // an SDU whose KD-sess ID begins with EE is of no link
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
@@ -57,6 +57,10 @@ class taker final : public security_port {
     const auto whole = [&](const auto& x) { return std::equal(x.first.begin(), x.first.end(), octets.begin(), octets.end()); };
     const auto at = std::find_if(expected.begin(), expected.end(), whole);
     if (at != expected.end() && at->second == 0) return tl::unexpected(security::drop_reason::replayed);
+    if (octets.size() > 2 && octets[1] == 0xEE) {
+      ++strange_ids;
+      return tl::unexpected(security::drop_reason::unknown_link);
+    }
     ++opens;
     if (at == expected.end()) return tl::unexpected(lcid >= 28 && lcid <= 29 ? security::drop_reason::bad_token : security::drop_reason::bad_record);
     --at->second;
@@ -103,6 +107,7 @@ struct bench {
   bytes sdu(std::size_t n, std::uint8_t lcid = 1) {
     bytes s(n);
     for (auto& o : s) o = static_cast<std::uint8_t>(rng());
+    s[1] = 0x11;
     s[0] = lcid == 30 || lcid == 28 || lcid == 29 ? 0x40 : 0x00;
     if (lcid == 28 || lcid == 29) std::fill(s.begin() + 1, s.begin() + 5, std::uint8_t{0});
     const bool framed = lcid == 28 || lcid == 29;
@@ -285,6 +290,14 @@ TEST(layer_2, sixteen_chains_are_tried_for_an_sdu) {
   EXPECT_EQ(b.security.opens, 16U);  // of 64
 }
 
+TEST(layer_2, long_forged_sdus_count_as_what_they_cost) {
+  bench b(14);
+  for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(false, true, 0, 3000));
+  for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(true, true, 1, 3000));
+  b.put(peer, own, 1, b.forged(true, false, 2, 1000));
+  EXPECT_EQ(b.security.opens, 8U);  // of 7 KiB, at 4 units of 32 each
+}
+
 TEST(layer_2, a_block_of_many_forged_sdus_costs_one_trial) {
   bench b(9);
   rlc_um_tx tx;
@@ -293,6 +306,19 @@ TEST(layer_2, a_block_of_many_forged_sdus_costs_one_trial) {
   p.resize(tx.build(p));
   b.put(peer, own, 1, p);
   EXPECT_EQ(b.security.opens, 1U);
+  EXPECT_EQ(b.rx.counters().forged_blocks, 1U);
+}
+
+TEST(layer_2, a_strange_kd_sess_id_under_a_link_s_layer_2_ids_ends_the_block) {
+  bench b(13);
+  rlc_um_tx tx;
+  bytes sdu(30, 0);
+  sdu[1] = 0xEE;
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(tx.enqueue(sdu));
+  bytes p(2000);
+  p.resize(tx.build(p));
+  b.put(peer, own, 1, p);
+  EXPECT_EQ(b.security.strange_ids, 1U);
   EXPECT_EQ(b.rx.counters().forged_blocks, 1U);
 }
 
