@@ -15,7 +15,9 @@
 #include "apps/common/stop.h"
 #include "apps/function/audit_log.h"
 #include "apps/function/server.h"
+#include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
+#include "security/crypto/x25519.h"
 
 namespace {
 using namespace prose;
@@ -25,8 +27,24 @@ constexpr const char* program = "prose-function";
 struct options {
   common_options common;
   function::server_config server;
-  std::string audit;
+  std::string audit, replace;
 };
+
+/// NAME=KEY, by the operator. A server that runs on the store tells the peers within a second.
+int replace_key(const options& o) {
+  const auto at = o.replace.find('=');
+  if (at == std::string::npos) return report(program, "--replace-key " + o.replace + ": accepted is NAME=KEY, the key in base64", exit_usage);
+  keys::system_random random;
+  security::crypto::mbedtls_x25519 dh{random};
+  const auto key = keys::check_public_key(o.replace.substr(at + 1), dh, random);
+  if (!key) return usage_error(program, key.error());
+  auto store = function::store::open(o.server.store_path);
+  if (!store) return usage_error(program, store.error());
+  const auto done = store->replace_key(o.replace.substr(0, at), *key);
+  if (!done) return run_error(program, done.error());
+  if (*done != function::refusal::none) return report(program, "--replace-key " + o.replace.substr(0, at) + ": " + std::string(function::describe(*done)), exit_failure);
+  return exit_ok;
+}
 
 result<void> read_config(const std::string& path, options& o) {
   auto loaded = config_section::load(path);
@@ -98,7 +116,12 @@ int main(int argc, char** argv) {
   app.add_option("--store", c.store_path, "SQLite database")->type_name("FILE");
   app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")->type_name("FILE|-");
   app.add_flag("--echo", c.application.echo, "send application data back to its sender");
+  app.add_option("--replace-key", o.replace, "the operator's word for a user whose device and certificate are lost: another public key; ends at once")->type_name("NAME=KEY");
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+  if (!o.replace.empty()) {
+    umask(077);
+    return replace_key(o);
+  }
 
   // What the server writes, the database and its log too, is its own user's business.
   umask(077);

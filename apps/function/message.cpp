@@ -333,6 +333,8 @@ std::string_view describe(refusal r) {
       return "the name is taken, or the account has another";
     case refusal::key_taken:
       return "the key is taken, or the account has another";
+    case refusal::key_replaced:
+      return "the key was replaced by another and does not come back; accepted: a new one";
     case refusal::not_registered:
       return "register first";
     case refusal::too_many:

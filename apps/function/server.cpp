@@ -349,6 +349,7 @@ result<void> server::run() {
     s_->resume_accepting();
     if (clock_type::now() >= next_expiry) {
       s_->expire();
+      if (s_->db.changed_elsewhere()) s_->wake_all();
       next_expiry = after(0.1);
     }
     if (s_->failure) return tl::unexpected<error>(*s_->failure);

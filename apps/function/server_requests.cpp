@@ -102,7 +102,10 @@ bool server::state::serve(connection& c, const register_request& r) {
     return true;
   }
   const auto outcome = db.register_user(c.account, r.name, r.key, r.replace);
-  if (outcome && *outcome == refusal::none) c.name = r.name;
+  if (outcome && *outcome == refusal::none) {
+    c.name = r.name;
+    if (r.replace) close_others(c);
+  }
   return finish(c, outcome, "register " + r.name);
 }
 
@@ -200,6 +203,20 @@ void server::state::answer_waiting(int fd) {
   stop_waiting(c);
   queue(c, changes_answer{std::move(*found)});
   if (!write_answers(c)) close(fd);
+}
+
+// What holds the key that was replaced may be in other hands: it has to come again, and its key is refused.
+void server::state::close_others(const connection& c) {
+  const auto all = accounts.at(c.account).connections;
+  for (const int fd : all)
+    if (fd != c.fd.get()) close(fd);
+}
+
+// The operator changed the store beside us. Who waits is answered with what there is, if only that nothing changed.
+void server::state::wake_all() {
+  std::vector<int> fds;
+  for (const auto& [name, fd] : waiting) fds.push_back(fd);
+  for (const int fd : fds) answer_waiting(fd);
 }
 
 void server::state::wake_changed() {

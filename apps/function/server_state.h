@@ -110,6 +110,8 @@ struct server::state {
   void take_datagrams();
   void answer_waiting(int fd);
   void wake_changed();
+  void wake_all();
+  void close_others(const connection& c);
   // False: close the connection.
   bool give_up(const error& e);
   bool handle(connection& c, const std::string& message);

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "apps/common/safe_file.h"
 
@@ -19,6 +20,7 @@ CREATE TABLE IF NOT EXISTS user(account TEXT PRIMARY KEY, name TEXT NOT NULL UNI
 CREATE TABLE IF NOT EXISTS permission(granter TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY(granter, peer)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change(name TEXT NOT NULL, version INTEGER NOT NULL, peer TEXT NOT NULL, permitted INTEGER NOT NULL,
                                   key BLOB NOT NULL, PRIMARY KEY(name, version)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replaced(key BLOB PRIMARY KEY) WITHOUT ROWID;
 )sql";
 
 // A prepared statement for one use; bindings count from 1 in the order they are added.
@@ -74,6 +76,7 @@ bool valid_name(const std::string& name) {
 struct store::state {
   sqlite3* db = nullptr;
   std::string path;
+  std::string data_version;
   std::set<std::string> changed;          // committed, not yet taken
   std::set<std::string> changed_pending;  // of the open transaction
 
@@ -207,6 +210,9 @@ result<refusal> store::register_user(const std::string& account, const std::stri
     auto key_used = s_->exists(std::move(statement(s_->db, "SELECT 1 FROM user WHERE key = ?").bind(key)));
     if (!key_used) return tl::unexpected<error>(key_used.error());
     if (*key_used) return refusal::key_taken;
+    auto replaced = s_->exists(std::move(statement(s_->db, "SELECT 1 FROM replaced WHERE key = ?").bind(key)));
+    if (!replaced) return tl::unexpected<error>(replaced.error());
+    if (*replaced) return refusal::key_replaced;
     if (!registered) {
       auto name_used = s_->exists(std::move(statement(s_->db, "SELECT 1 FROM user WHERE name = ?").bind(name)));
       if (!name_used) return tl::unexpected<error>(name_used.error());
@@ -215,6 +221,8 @@ result<refusal> store::register_user(const std::string& account, const std::stri
       if (insert.bind(account).bind(name).bind(key).step() != SQLITE_DONE) return s_->failed();
     } else {
       if (!replace) return refusal::key_taken;
+      statement old(s_->db, "INSERT INTO replaced(key) VALUES(?)");
+      if (old.bind(mine.key(1)).step() != SQLITE_DONE) return s_->failed();
       statement update(s_->db, "UPDATE user SET key = ? WHERE account = ?");
       if (update.bind(key).bind(account).step() != SQLITE_DONE) return s_->failed();
     }
@@ -228,6 +236,19 @@ result<refusal> store::register_user(const std::string& account, const std::stri
     }
     return refusal::none;
   });
+}
+
+result<refusal> store::replace_key(const std::string& name, const public_key& key) {
+  statement s(s_->db, "SELECT account FROM user WHERE name = ?");
+  const int code = s.bind(name).step();
+  if (code == SQLITE_DONE) return refusal::not_registered;
+  if (code != SQLITE_ROW) return s_->failed();
+  return register_user(s.text(0), name, key, true);
+}
+
+bool store::changed_elsewhere() {
+  const auto version = s_->value("PRAGMA data_version");
+  return !version.empty() && std::exchange(s_->data_version, version) != version;
 }
 
 result<refusal> store::grant(const std::string& name, const std::string& peer) {

@@ -21,7 +21,7 @@ inline constexpr std::size_t max_name_bytes = 64;
 /// 1 to 64 of a-z A-Z 0-9 . _ -: what a user may be called.
 bool valid_name(const std::string& name);
 
-enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, not_registered, too_many, disk_full };
+enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, key_replaced, not_registered, too_many, disk_full };
 
 /// A mutual permission that began, ended, or whose key was replaced, as one of the two sides sees it.
 struct change {
@@ -47,9 +47,14 @@ public:
 
   /// `account` is the authenticated client. An account has one user name for good, a name one account, a key one name.
   /// The same registration again changes nothing. Another key for the name is taken only with `replace`, and then
-  /// counts as a change for everybody who is mutually permitted.
+  /// counts as a change for everybody who is mutually permitted. A key that was replaced never comes back, for nobody: its device may be
+  /// in other hands.
   result<refusal> register_user(const std::string& account, const std::string& name, const public_key& key,
                                 bool replace);
+  /// The operator's word instead of the account's: another key for a name that is registered.
+  result<refusal> replace_key(const std::string& name, const public_key& key);
+  /// Whether another process changed the store since the last call: then anybody may have news.
+  bool changed_elsewhere();
   /// User name of an account; empty when it has not registered.
   result<std::string> name_of(const std::string& account) const;
   /// Whether `peer` exists or has granted too does not show in the answer, nor in the work but for what it costs to read a row that is there.

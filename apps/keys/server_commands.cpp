@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
+#include "apps/common/safe_file.h"
 #include "apps/function/tls.h"
 #include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
@@ -62,7 +65,7 @@ constexpr const char* no_list = "no consent list; accepted: --consent FILE, or -
 struct server_commands::parts {
   server_options& o;
   std::string& key;
-  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *grant = nullptr, *withdraw = nullptr, *show = nullptr,
+  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *rotate = nullptr, *grant = nullptr, *withdraw = nullptr, *show = nullptr,
            *confirm = nullptr;
 
   int print(const std::string& text, std::string_view program) const {
@@ -126,13 +129,14 @@ struct server_commands::parts {
   bool with_server() const { return !o.server.client.server_name.empty(); }
 
   // An exit code where something that the server needs is missing or wrong.
-  std::optional<int> check_server(std::string_view program) const {
+  std::optional<int> check_server(std::string_view program, bool with_key = true) const {
     auto& c = o.server.client;
     if (!with_server()) return report(program, "no server; accepted: --server NAME or server: in --config", exit_usage);
     if (o.user.empty()) return report(program, "no user; accepted: --user NAME or user: in --config", exit_usage);
     if (!c.identity.psk_path.empty()) c.identity.psk_identity = o.user;
     if (auto tls = function::tls_context::client(c.identity); !tls) return usage_error(program, tls.error());
-    if (auto own = own_key(); !own) return usage_error(program, own.error());
+    if (with_key)
+      if (auto own = own_key(); !own) return usage_error(program, own.error());
     if (reg->parsed() && key.empty()) return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
     return std::nullopt;
   }
@@ -154,6 +158,62 @@ struct server_commands::parts {
     if (const auto code = check_server(program)) return *code;
     const auto server = connect();
     return server ? static_cast<int>(exit_ok) : run_error(program, server.error());
+  }
+
+  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails: the next call goes on.
+  int rotate_key(std::string_view program) const {
+    if (key.empty()) return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config", exit_usage);
+    std::vector<std::string> with_psk;
+    system_random random;
+    security::crypto::mbedtls_x25519 dh{random};
+    if (!o.permits.empty()) {
+      const auto all = read_permissions(o.permits, dh, random);
+      if (!all) return usage_error(program, all.error());
+      for (const auto& p : *all)
+        if (!p.psk_path.empty()) with_psk.push_back(p.name);
+    }
+    const auto list_path = o.consent_path(key);
+    if (const auto list = read_consents(list_path); !list) return usage_error(program, list.error());
+    const auto fresh_path = key + ".rotating";
+    if (is_absent(fresh_path)) {
+      const security::ports ports{random, dh};
+      const auto pair = security::key_pair::generate(ports);
+      if (const auto ok = write_secret(fresh_path, pair.private_key.expose()); !ok) return run_error(program, ok.error());
+    }
+    auto fresh = read_private_key(fresh_path);
+    if (!fresh) return usage_error(program, fresh.error());
+    if (with_server()) {
+      if (const auto code = check_server(program, false)) return *code;
+      const auto late = [&](const error& e) {
+        return report(program, "the key is as it was; the new one waits in " + fresh_path + " for the next rotate: " + e.message, exit_failure);
+      };
+      const auto server = function::client::connect(o.server.client);
+      if (!server) return late(server.error());
+      if (const auto ok = (*server)->register_key(dh, *fresh, o.user, true); !ok) return late(ok.error());
+    }
+    if (std::rename(fresh_path.c_str(), key.c_str()) != 0) return report(program, key + ": " + std::strerror(errno), exit_failure);
+    // The mark belongs to the codes of the old key.
+    const auto mark = o.mark.empty() ? key + ".mark" : o.mark;
+    if (std::remove(mark.c_str()) != 0 && errno != ENOENT) return report(program, mark + ": " + std::strerror(errno) + "; remove it: it is the old key's", exit_failure);
+    const auto own = dh.public_of(*fresh);
+    std::string again, prints;
+    const auto ok = change_consents(list_path, [&](consent_list& list) -> result<void> {
+      for (auto& [name, c] : list.entries) {
+        if (c.state == consent_state::fingerprint) {  // compared with the old key
+          c = {};
+          again += ' ' + name;
+        }
+        if (c.bound()) prints.append("fingerprint ").append(name).append(" ").append(fingerprint_text(own, c.key())).append("\n");
+      }
+      return {};
+    });
+    if (!ok) return run_error(program, ok.error());
+    const auto say = [&](const std::string& text) { std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), text.c_str()); };
+    say("the key is new; start prose-ue again. Peers see it as pending and confirm it by the fingerprint");
+    if (!with_server()) say("no server was told: the old key stays valid until each peer has withdrawn it by hand and permitted the new one");
+    if (!again.empty()) say("their fingerprints were compared with the old key; they are pending now:" + again);
+    for (const auto& name : with_psk) say("agree upon a new pre-shared key with " + name + " (prose-keys gen --psk FILE): the old one is as lost as the old key");
+    return print(prints + "key " + to_base64(own.octets), program);
   }
 
   // The peers that an earlier version linked, once: later a cache may hold what a server made up.
@@ -319,6 +379,10 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
   }
   p.reg = app.add_subcommand("register", "registers the public key at the server (prose-ue does so itself)");
   p.reg->add_flag("--replace", o.replace, "another key than before; peers must confirm it");
+  p.rotate = app.add_subcommand("rotate", "replaces one's own key by a new one, with a new mark, and tells the server if one is named (with one's certificate; the old key is not "
+                                          "needed). Prints the new public key and the fingerprint with each peer");
+  p.rotate->add_option("--permits", o.permits, "permission file: tells whose pre-shared keys are to be renewed")->type_name("FILE");
+  p.rotate->add_option("--mark", o.mark, "the slot mark of the old key, which is removed; default: the private key's name with .mark")->type_name("FILE");
   p.grant = app.add_subcommand("grant", "grants a peer: in the consent list, and at the server if one is named. It takes effect once the peer grants too and its key is "
                                         "accepted: by --fingerprint now or in a second grant, or as the first one with --trust-first; until then the key is pending");
   auto* fingerprint = p.grant->add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")->type_name("F");
@@ -329,12 +393,12 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
                                       "fingerprint (no key accepted yet), first, confirmed, suspended (the key changed), not-granted (at the server only)");
   p.confirm = app.add_subcommand("confirm", "shows the pending key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
   for (auto* s : {p.grant, p.confirm}) s->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
-  for (auto* s : {p.grant, p.withdraw, p.show, p.confirm})
+  for (auto* s : {p.grant, p.withdraw, p.show, p.confirm, p.rotate})
     s->add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")->type_name("FILE");
   p.confirm->add_flag("--yes", o.yes, "accepts it without asking");
   p.grant->add_option("peer", o.peer, "name of the peer");
   for (auto* s : {p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
-  for (auto* s : {p.reg, p.grant, p.withdraw, p.show}) {
+  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show}) {
     auto& c = o.server.client;
     s->add_option("--server", c.server_name, "name in the server's certificate");
     s->add_option("--address", c.address, "of the server")->type_name("IP");
@@ -345,7 +409,7 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
     s->add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate")->type_name("FILE");
     s->add_option("--user", o.user, "own user name");
   }
-  for (auto* s : {p.reg, p.grant, p.withdraw, p.show, p.confirm}) s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
+  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm}) s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
 }
 server_commands::~server_commands() = default;
 
@@ -354,6 +418,7 @@ std::optional<int> server_commands::run(std::string_view program) {
   if (p.ca->parsed()) return p.authority(program);
   if (p.confirm->parsed()) return p.confirm_key(program);
   if (p.reg->parsed()) return p.register_key(program);
+  if (p.rotate->parsed()) return p.rotate_key(program);
   if (p.grant->parsed()) return p.grant_peer(program);
   if (p.withdraw->parsed()) return p.withdraw_peer(program);
   if (p.show->parsed()) return p.show_list(program);

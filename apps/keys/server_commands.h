@@ -1,4 +1,4 @@
-// prose-keys' commands around consent and the ProSe Function: ca, register, grant, withdraw, list, confirm.
+// prose-keys' commands around consent and the ProSe Function: ca, register, rotate, grant, withdraw, list, confirm.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ namespace prose::keys {
 
 struct server_options {
   apps::pc3_server server;
-  std::string user, cache, consent, folder = ".", authority = "ca", peer, name, fingerprint;
+  std::string user, cache, consent, folder = ".", authority = "ca", peer, name, fingerprint, permits, mark;
   int days = 365;
   bool for_server = false, replace = false, yes = false, trust_first = false, from_cache = false;
 

@@ -284,6 +284,8 @@ CHECKS = [
     ("store: valid names", "apps/function/store.cpp", *off("!valid_name(name)"), FUNC),
     ("store: one name an account", "apps/function/store.cpp", *off("registered && mine.text(0) != name"), FUNC),
     ("store: a key is one user's", "apps/function/store.cpp", *off("*key_used"), FUNC),
+    ("store: a replaced key does not come back", "apps/function/store.cpp", *off("*replaced"), FUNC),
+    ("a replaced key's connections end", "apps/function/server_requests.cpp", *off("r.replace"), FUNC),
     ("store: a name is one user's", "apps/function/store.cpp", *off("*name_used"), FUNC),
     ("store: a new key only if wanted", "apps/function/store.cpp", *off("!replace"), FUNC),
     ("store: nobody grants himself", "apps/function/store.cpp", *off("!valid_name(peer) || peer == name"), FUNC),

@@ -86,6 +86,48 @@ class function_programs(unittest.TestCase):
         self.assertEqual((r.returncode, len(r.stderr.splitlines()), 'in force' in r.stderr), (1, 1, True), r.stderr)
         self.assertEqual(run('prose-keys', 'list', '--key', self.path('mary.key')).stdout, '')
 
+    def test_rotate(self):
+        self.start()
+        key, john = self.path('john.key'), lambda: self.ok('pub', self.path('john.key')).strip()
+        old, mary = john(), self.ok('pub', self.path('mary.key')).strip()
+        mark = key + '.mark'
+        with open(mark, 'w') as f:
+            f.write('5\n')
+        self.ok('grant', 'mary', '--trust-first', '--key', key)
+        self.ok('grant', 'ann', '--fingerprint', '00' * 32, '--key', key)
+        with open(key + '.consent') as f:
+            text = f.read().replace('mary trust-first', 'mary first ' + mary)
+        with open(key + '.consent', 'w') as f:
+            f.write(text)
+        self.assertEqual(self.at_server('john', 'register').returncode, 0)
+        r = self.at_server('john', 'rotate')
+        self.assertEqual(r.returncode, 0, r.stderr)
+        new = john()
+        self.assertNotEqual(old, new)
+        pair = self.ok('fingerprint', mary, '--key', key).strip()
+        self.assertEqual(r.stdout, 'fingerprint mary %s\nkey %s\n' % (pair, new))
+        self.assertIn('pending now: ann', r.stderr)
+        self.assertFalse(os.path.exists(mark) or os.path.exists(key + '.rotating'))
+        self.assertEqual(self.ok('list', '--key', key), 'ann - pending\nmary %s first\n' % mary)
+        # The server goes away: the key stays, and the next call goes on with the one that waits.
+        self.server.send_signal(signal.SIGINT)
+        self.assertEqual(self.server.wait(20), 0)
+        r = self.at_server('john', 'rotate')
+        self.assertEqual((r.returncode, len(r.stderr.splitlines()), john()), (1, 1, new), r.stderr)
+        waits = self.ok('pub', key + '.rotating').strip()
+        # Without a server, and on a new device that has no key yet.
+        os.remove(key)
+        r = run('prose-keys', 'rotate', '--key', key)
+        self.assertEqual((r.returncode, john()), (0, waits), r.stderr)
+        self.assertIn('until each peer has withdrawn it by hand', r.stderr)
+        self.assertEqual(run('prose-keys', 'rotate').returncode, 2)
+        # The operator's word.
+        store = ('--store', self.path('f.db'), '--replace-key')
+        self.assertEqual(run('prose-function', *store, 'john=' + waits).returncode, 0)
+        for bad, code in (('john=' + old, 1), ('nobody=' + mary, 1), ('john', 2), ('john=x', 2)):
+            r = run('prose-function', *store, bad)
+            self.assertEqual((r.returncode, len(r.stderr.splitlines())), (code, 1), (bad, r.stderr))
+
     def test_the_list_without_a_server(self):
         key, john = self.path('mary.key'), self.ok('pub', self.path('john.key')).strip()
         at = lambda *a: run('prose-keys', *a, '--key', key)

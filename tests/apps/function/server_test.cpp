@@ -188,6 +188,25 @@ TEST_F(function_server, registration_needs_the_key_and_the_name_of_the_certifica
   EXPECT_NE(s.audit().find("mary register mary: proof of possession failed"), std::string::npos) << s.audit();
 }
 
+TEST_F(function_server, a_replaced_key_ends_what_else_is_connected_and_is_refused_from_then_on) {
+  running_server s(*folder_, "function.example");
+  auto old = john_.connect(s);
+  ASSERT_TRUE(old->register_key(john_.dh, john_.key, "john"));
+  ue fresh{*folder_, "john", 22};
+  auto now = fresh.connect(s);
+  EXPECT_FALSE(now->register_key(fresh.dh, fresh.key, "john"));
+  ASSERT_TRUE(old->list());  // a refusal ends nothing
+  ASSERT_TRUE(now->register_key(fresh.dh, fresh.key, "john", true));
+  EXPECT_FALSE(old->list());
+  EXPECT_FALSE(old->refused());
+  EXPECT_TRUE(now->list());
+  auto again = john_.connect(s);
+  for (const bool replace : {false, true}) {
+    EXPECT_FALSE(again->register_key(john_.dh, john_.key, "john", replace));
+    EXPECT_TRUE(again->refused());
+  }
+}
+
 TEST_F(function_server, nothing_works_before_registration) {
   running_server s(*folder_, "function.example");
   auto m = mary_.connect(s);

@@ -131,6 +131,31 @@ TEST_F(store_test, a_replaced_key_is_a_change_for_the_mutual_peers_only) {
   EXPECT_TRUE(s.changes("peter", 0, 10)->empty());
 }
 
+TEST_F(store_test, a_replaced_key_never_comes_back_for_nobody) {
+  auto s = open();
+  add(s, "john", 2);
+  EXPECT_EQ(s.register_user("account-john", "john", key_of(22), true).value(), refusal::none);
+  EXPECT_EQ(s.register_user("account-john", "john", key_of(2), true).value(), refusal::key_replaced);
+  EXPECT_EQ(s.register_user("account-eve", "eve", key_of(2), false).value(), refusal::key_replaced);
+  EXPECT_EQ(s.register_user("account-john", "john", key_of(22), true).value(), refusal::none);  // said again, as after a lost answer
+}
+
+TEST_F(store_test, the_operator_replaces_a_key_beside_the_server) {
+  auto s = open(), beside = open();
+  add(s, "mary", 1);
+  add(s, "john", 2);
+  s.grant("mary", "john").value();
+  s.grant("john", "mary").value();
+  s.changed_elsewhere();
+  EXPECT_FALSE(s.changed_elsewhere());
+  EXPECT_EQ(beside.replace_key("nobody", key_of(22)).value(), refusal::not_registered);
+  EXPECT_EQ(beside.replace_key("john", key_of(22)).value(), refusal::none);
+  EXPECT_TRUE(s.changed_elsewhere());
+  EXPECT_FALSE(s.changed_elsewhere());
+  EXPECT_EQ(s.changes("mary", 1, 10)->front().key, key_of(22));
+  EXPECT_EQ(s.register_user("account-john", "john", key_of(2), true).value(), refusal::key_replaced);
+}
+
 TEST_F(store_test, a_user_can_only_grant_so_many) {
   auto s = open();
   add(s, "mary", 1);
