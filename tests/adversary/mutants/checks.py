@@ -321,7 +321,7 @@ CHECKS = [
     ("each link has trials of its own", "mac/rx_path.cpp", "const bool request = lcid == lcid_pc5s_unprotected;", "const bool request = MUTANT || lcid == lcid_pc5s_unprotected;", RXP),
     ("a strange KD-sess ID is forged", "mac/rx_path.cpp", "    case security::drop_reason::unknown_link:\n", "    case security::drop_reason::unknown_link: if (MUTANT) return sdu_verdict::refused; [[fallthrough]];\n", RXP),
     ("trials are bounded", "mac/rlc_um.h", *off("trials_left == 0"), RXP),
-    ("long SDUs cost more", "mac/rlc_um.h", "return 1 + static_cast<unsigned>(octets / 2048);", "return MUTANT ? 1 : 1 + static_cast<unsigned>(octets / 2048);", RXP),
+    ("long SDUs cost more", "mac/rlc_um.h", "std::min(trials_left, trial_cost(sdu.size()))", "std::min(trials_left, MUTANT ? 1U : trial_cost(sdu.size()))", RXP),
     ("trials begin anew with the subframe", "mac/rx_path.h", "{ ++subframe_; }", "{ if (!MUTANT) ++subframe_; }", RXP),
     ("a forged block is dropped whole", "mac/rlc_um.h", "trials_left, c, attempt) == sdu_verdict::forged) {", "trials_left, c, attempt) == sdu_verdict::forged && !MUTANT) {", RXP),
     ("chains tried for an SDU", "mac/rlc_um.h", "n < limits_.trials_per_sdu &&", "(MUTANT || n < limits_.trials_per_sdu) &&", RXP),
