@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "phy/modem/band_watch.h"
+
 namespace prose::phy {
 namespace {
 
@@ -27,7 +29,25 @@ comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool u
   if (unannounced && pool_.config().known) unannounced_.emplace(carrier);
 }
 
-int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
+void comm_monitor::close_block(monitor_statistics& statistics, grant& g) {
+  if (!g.used || !g.counted || g.block < 0) return;
+  if (g.decoded || g.present) ++statistics.blocks_announced;
+  else ++statistics.blocks_absent;
+  if (g.decoded) ++statistics.blocks_decoded;
+  g.present = false;
+}
+
+bool comm_monitor::shows_power(const subframe_view& sf, const grant& g, const pssch_config& c) const {
+  if (sf.watch == nullptr || !sf.watch->occupied(c.prb_start, c.n_prb)) return false;
+  for (const grant& other : grants_) {
+    if (!other.used || &other == &g) continue;
+    const auto there = pool_.pssch_at(other.sci, sf.absolute);
+    if (there && there->config.prb_start < c.prb_start + c.n_prb && c.prb_start < there->config.prb_start + there->config.n_prb) return false;
+  }
+  return true;
+}
+
+int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool beside) {
   int n_received = 0;
   const auto received = [&](const signal_estimate& s) {
     if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
@@ -35,17 +55,22 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
   for (grant& g : grants_) {
     if (!g.used) continue;
     if (sf.index - g.first_index >= period_subframes_) {
+      close_block(sf.statistics, g);
       buffers.give_back(g.loan);
       g.used = false;
       continue;
     }
     if (sf.index <= g.first_index) continue;
+    if (beside)
+      if (const auto c = pool_.pssch(g.sci, 0); !c || sf.watch->explained(c->prb_start, c->n_prb) || !sf.watch->occupied(c->prb_start, c->n_prb)) continue;
     signal_estimate s;
     const bool got = timing_known(sf) ? receive_scheduled(sf, buffers, g, s) : receive_searched(sf, buffers, g, s);
     if (got) received(s);
   }
-  if (signal_estimate s; unannounced_ && receive_unannounced(sf, buffers, s)) received(s);
-  const auto prbs = timing_known(sf) ? pool_.pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
+  return n_received;
+}
+
+int comm_monitor::search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received) {
   if (prbs.empty()) return n_received;
   sf.statistics.pscch_candidates += prbs.size();
   const auto found = sf.rx.find_pscch(prbs);
@@ -60,15 +85,28 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
     e.prb = r.config.prb;
     const sci_format0 sci = unpack_sci_format0(r.payload(), carrier_.n_prb);
     e.fields = sci;
-    if (sf.out.add(e, r.payload())) ++sf.statistics.sci;
-    received(r.signal);
-    note(sf, sci, r.signal);
+    const bool told = sf.out.add(e, r.payload());
+    if (told) ++sf.statistics.sci;
+    if (sf.watch != nullptr) sf.watch->explain(e.prb, 1);
+    if (n_received++ == 0 || r.signal.power_db > strongest.power_db) strongest = r.signal;
+    note(sf, sci, r.signal, told);
   }
   return n_received;
 }
 
+int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
+  int n_received = follow_grants(sf, buffers, strongest, false);
+  if (signal_estimate s; unannounced_ && receive_unannounced(sf, buffers, s))
+    if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
+  return search_pscch(sf, timing_known(sf) ? pool_.pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_), strongest, n_received);
+}
+
+int comm_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
+  return search_pscch(sf, prbs, strongest, follow_grants(sf, buffers, strongest, true));
+}
+
 // The second PSCCH of a period says the same again. In a new period the same words are a new grant.
-void comm_monitor::note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal) {
+void comm_monitor::note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told) {
   int period_start = -1;
   if (timing_known(sf))
     if (const auto where = pool_.locate(sf.absolute)) period_start = where->start;
@@ -95,6 +133,7 @@ void comm_monitor::note(const subframe_view& sf, const sci_format0& sci, const s
       if (g.last_index < slot->last_index) slot = &g;
     }
   }
+  close_block(sf.statistics, *slot);
   const soft_buffers::loan kept = slot->used ? slot->loan : soft_buffers::loan{};
   *slot = grant{};
   slot->loan = kept;
@@ -103,6 +142,7 @@ void comm_monitor::note(const subframe_view& sf, const sci_format0& sci, const s
   slot->first_index = slot->last_index = sf.index;
   slot->period_start = period_start;
   slot->signal = signal;
+  slot->counted = told;
 }
 
 transport_result comm_monitor::combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh) {
@@ -153,6 +193,7 @@ void comm_monitor::report(const subframe_view& sf, int mcs, const pssch_config& 
   e.n_ssf = c.n_ssf;
   e.crc_ok = r.crc_ok;
   const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
+  if (r.crc_ok && sf.watch != nullptr) sf.watch->explain(c.prb_start, c.n_prb);
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload);
     if (unannounced_) unannounced_->learn(c, mcs, sf.index);
@@ -168,6 +209,7 @@ bool comm_monitor::receive_scheduled(const subframe_view& sf, soft_buffers& buff
   const auto where = pool_.locate(sf.absolute);
   if (!where || where->start != g.period_start) {
     if (where && g.period_start >= 0 && where->start != g.period_start) {
+      close_block(sf.statistics, g);
       buffers.give_back(g.loan);
       g.used = false;
     }
@@ -176,14 +218,20 @@ bool comm_monitor::receive_scheduled(const subframe_view& sf, soft_buffers& buff
   const auto occasion = pool_.pssch_at(g.sci, sf.absolute);
   if (!occasion || sf.trial) return false;
   const pssch_config& c = occasion->config;
-  if (beyond_capacity(carrier_, c, 4)) return false;
+  const bool power = shows_power(sf, g, c);
+  if (sf.watch != nullptr) sf.watch->explain(c.prb_start, c.n_prb);  // decoded or not, it is accounted for
   g.last_index = sf.index;
   const bool fresh = occasion->block != g.block;
+  if (fresh) close_block(sf.statistics, g);
   if (fresh) g.decoded = false;
   g.block = occasion->block;
+  g.present = g.present || power;
+  if (beyond_capacity(carrier_, c, 4)) return false;
   if (g.decoded) return false;  // the other transmissions of this block say nothing new
   // Nothing there (out of range, or not sent): noise added to the buffer would do harm.
-  if (sf.rx.pssch_dmrs_metric(c, hints_of(g.signal)) < 0.5F * least_metric(c) && !fresh) return false;
+  const float metric = sf.rx.pssch_dmrs_metric(c, hints_of(g.signal));
+  g.present = g.present || metric >= std::max(0.3F, 1.5F * least_metric(c));
+  if (metric < 0.5F * least_metric(c) && !fresh) return false;
   transport_result r = combine(sf, buffers, g, c, fresh);
   int transmissions = g.combined;
   if (!r.crc_ok && transmissions > 1) {
@@ -244,6 +292,11 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
   if (n == 0) return false;
   const float best = choices[0].metric;
   const int turn = g.count % 4;
+  if (!sf.trial) {
+    if (turn == 0) close_block(sf.statistics, g);
+    g.block = g.count / 4;
+    g.present = g.present || best >= 0.5F;
+  }
   for (std::size_t i = 0; i < n; ++i) {
     if (choices[i].metric < 0.6F * best) break;
     pssch_config c = choices[i].config;

@@ -22,6 +22,8 @@ class comm_monitor {
 
   /// Returns how many SCIs and PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// PSCCH at these PRBs only, and PSSCH that nothing else explains; for a monitor of an unknown pool beside those of known ones.
+  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
 
  private:
   struct grant {
@@ -36,10 +38,18 @@ class comm_monitor {
     bool decoded = false;
     soft_buffers::loan loan;
     signal_estimate signal;
+    bool counted = false;           ///< the SCI is told of here: its blocks enter the statistics
+    bool present = false;           ///< of the block: something was sent at its places
   };
+  /// The block in hand is over: was it announced, or an occasion that was left unused?
+  static void close_block(monitor_statistics& statistics, grant& g);
+  /// Power in the places of a grant that no other grant has.
+  bool shows_power(const subframe_view& sf, const grant& g, const pssch_config& c) const;
+  int follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool beside);
+  int search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received);
 
   bool timing_known(const subframe_view& sf) const { return pool_.config().known && sf.absolute >= 0; }
-  void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal);
+  void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told);
   bool receive_scheduled(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
   bool receive_searched(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
   transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "phy/modem/band_watch.h"
 #include "phy/types/comm_pool.h"
 
 namespace prose::phy {
@@ -44,6 +45,24 @@ int discovery_monitor::examine(const subframe_view& sf, signal_estimate& stronge
   return n;
 }
 
+int discovery_monitor::examine_beside(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest) {
+  int n = 0;
+  for (std::size_t i = 0; i + 1 < prbs.size(); ++i) {
+    signal_estimate s;
+    if (prbs[i + 1] != prbs[i] + 1 || !receive_anywhere(sf, prbs[i], s)) continue;
+    if (n++ == 0 || s.power_db > strongest.power_db) strongest = s;
+    ++i;  // the next pair cannot begin inside this one
+  }
+  return n;
+}
+
+void discovery_monitor::count(const subframe_view& sf, int prb, float metric, bool decoded) const {
+  // Power that another channel explains is none of this one; without a look at the power only clear DMRS count.
+  const bool there = sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2) : metric >= 2 * least_metric;
+  if (decoded || there) ++sf.statistics.discovery_occupied;
+  if (decoded) ++sf.statistics.discovery_decoded;
+}
+
 discovery_monitor::resource& discovery_monitor::resource_of(const subframe_view& sf, int n, int transmission) {
   resource* oldest = &resources_[0];
   resource* same = nullptr;
@@ -74,18 +93,25 @@ discovery_monitor::resource& discovery_monitor::resource_of(const subframe_view&
 }
 
 bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s) {
-  if (sf.rx.psdch_dmrs_metric(c.config.prb) < least_metric) return false;
   psdch_config config = c.config;
+  const float metric = sf.rx.psdch_dmrs_metric(config.prb);
+  if (metric < least_metric) {
+    if (pool_->n_transmissions() == 1) count(sf, config.prb, metric, false);
+    return false;
+  }
   if (pool_->n_transmissions() == 1) {
     scratch_.reset(discovery_message_bits);
     config.rv = 0;
     const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
-    if (!r.crc_ok || !sf.credible(r.signal)) return false;
+    const bool decoded = r.crc_ok && sf.credible(r.signal);
+    count(sf, config.prb, metric, decoded);
+    if (!decoded) return false;
     report(sf, config, s = r.signal, 1);
     return true;
   }
   resource& res = resource_of(sf, c.n, c.transmission);
-  ++res.combined;
+  if (++res.combined == 1 && (sf.watch == nullptr || sf.watch->occupied(config.prb, 2))) ++sf.statistics.discovery_occupied;
+  if (sf.watch != nullptr && res.decoded) sf.watch->explain(config.prb, 2);
   if (res.decoded) return false;
   config.rv = rv_order[static_cast<std::size_t>(c.transmission % 4)];
   auto r = sf.rx.decode_psdch(config, res.by_order, payload_);
@@ -95,6 +121,7 @@ bool discovery_monitor::receive_known(const subframe_view& sf, const discovery_p
   }
   if (!r.crc_ok || !sf.credible(r.signal)) return false;
   res.decoded = true;
+  ++sf.statistics.discovery_decoded;
   report(sf, config, s = r.signal, res.combined);
   return true;
 }
@@ -120,6 +147,7 @@ void discovery_monitor::report(const subframe_view& sf, const psdch_config& c, c
   e.n_transmissions = transmissions;
   e.crc_ok = true;
   e.repetition = recent_.seen(payload_);
+  if (sf.watch != nullptr) sf.watch->explain(c.prb, 2);
   if (sf.out.add(e, payload_)) ++sf.statistics.discovery;
 }
 

@@ -20,6 +20,8 @@ class discovery_monitor {
 
   /// Returns how many messages the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, signal_estimate& strongest);
+  /// At pairs of these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
+  int examine_beside(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
 
  private:
   /// One resource of the current period whose transmissions are being combined. 36.321 gives the redundancy versions 0, 2, 3, 1; some
@@ -37,6 +39,8 @@ class discovery_monitor {
   bool receive_known(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s);
   bool receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s);
   resource& resource_of(const subframe_view& sf, int n, int transmission);
+  /// A signal is in the resource: its message is decoded, or not.
+  void count(const subframe_view& sf, int prb, float metric, bool decoded) const;
   void report(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions);
 
   carrier_config carrier_;

@@ -94,6 +94,8 @@ class event_sink {
   std::vector<std::uint8_t> bits_;
 };
 
+class band_watch;
+
 /// The subframe that is being examined.
 struct subframe_view {
   subframe_receiver& rx;
@@ -106,6 +108,7 @@ struct subframe_view {
   bool trial = false;       ///< its start is a guess: what only looks like a transmission must leave no trace
 
   float power_db = 0;       ///< of all its samples
+  band_watch* watch = nullptr;  ///< null: nobody asks what carries power
   /// Far below the strongest signal of the subframe there is only the rounding of the arithmetic, which may look like anything.
   bool credible(const signal_estimate& s) const {
     return s.power_db > power_db - 100.0F && (!trial || s.snr_db > least_trial_snr_db);

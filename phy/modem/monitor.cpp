@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "phy/modem/band_watch.h"
 #include "phy/modem/event_sink.h"
 #include "phy/modem/numberings.h"
 #include "phy/modem/soft_buffers.h"
@@ -86,6 +87,16 @@ result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
     pools.comm.emplace_back(carrier, std::move(*pool));
     pools.discovery.emplace_back(carrier, std::nullopt);
   }
+  if (config.search_beside && !config.pools.empty()) {
+    if (wide) {
+      pools.v2x_beside.emplace_back(carrier, std::nullopt);
+    } else {
+      auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
+      if (!pool) return fail("pool: " + pool.error().message);
+      pools.comm_beside.emplace_back(carrier, std::move(*pool));
+    }
+    pools.discovery_beside.emplace_back(carrier, std::nullopt);
+  }
   return {};
 }
 
@@ -98,6 +109,7 @@ struct monitor::impl {
   subframe_receiver rx;
   soft_buffers buffers;
   numberings numbers;
+  std::optional<band_watch> watch;
   std::optional<slss_search> slss;
   std::optional<prefix_search> prefix;
   std::size_t search_window = 0;
@@ -123,7 +135,9 @@ struct monitor::impl {
         prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size),
         rx(std::move(r)), buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
-        stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {}
+        stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {
+    if (c.search_beside) watch.emplace(c.carrier);
+  }
 
   void step(bool end);
   void step_aligned(bool end);
@@ -147,7 +161,8 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
   subframe_view sf{rx, sink, statistics, start, subframe_index, known.value_or(-1), config.report_failed_tbs, trial,
-                   loaded.power_db};
+                   loaded.power_db, watch ? &*watch : nullptr};
+  if (watch) watch->begin_subframe(rx);
   const auto add = [&](int n, const signal_estimate& s) {
     if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
     o.decoded += n;
@@ -166,6 +181,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
       e.rx = sf.at(mib.signal);
       e.n_sl_id = id.n_sl_id;
       if (sink.add(e, mib.payload())) ++statistics.mib;
+      if (watch) watch->explain((config.carrier.n_prb - 6) / 2, 6 + config.carrier.n_prb % 2);
       o.slss = true;
       add(1, mib.signal);
     }
@@ -176,12 +192,20 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
     for (auto& pool : pools.v2x) add(pool.examine(sf, buffers, s), s);
     for (auto& pool : pools.comm) add(pool.examine(sf, buffers, s), s);
     for (auto& pool : pools.discovery) add(pool.examine(sf, s), s);
+    if (!watch || trial) return;
+    for (auto& beside : pools.comm_beside) add(beside.examine_beside(sf, buffers, watch->unexplained(), s), s);
+    for (auto& beside : pools.v2x_beside) add(beside.examine_beside(sf, buffers, watch->unexplained(), s), s);
+    for (auto& beside : pools.discovery_beside) add(beside.examine_beside(sf, watch->unexplained(), s), s);
   };
   if (known) {
     listen(numbers.first(), *known);
   } else {
     numbers.forget(subframe_index, slss_memory_subframes);
     numbers.each(subframe_index, listen);
+  }
+  if (watch && !trial) {
+    statistics.prbs_occupied += static_cast<std::uint64_t>(watch->n_occupied());
+    statistics.prbs_unexplained += watch->unexplained().size();
   }
   return o;
 }

@@ -56,6 +56,9 @@ struct monitor_config {
   /// TM1/2 with a known pool: also look for PSSCH whose SCI was not received, of groups and with an MCS heard before (NOT 3GPP: for
   /// a receiver that wants everything, not for a UE).
   bool unannounced = false;
+  /// Beside the pools, searches what carries power and is explained by nothing received in them, as if no pool were known; and tells in the statistics how
+  /// many resource blocks that is (NOT 3GPP: likewise).
+  bool search_beside = false;
 };
 
 // --- events ---------------------------------------------------------------------------------------------------------------
@@ -131,6 +134,12 @@ struct monitor_statistics {
   std::uint64_t mib = 0;
   std::uint64_t discovery = 0;
   std::uint64_t soft_buffers_evicted = 0; ///< combining given up for want of room
+  /// Transport blocks that SCIs announced: where TM1/2 leaves occasions of a grant unused they are `absent` and not announced.
+  std::uint64_t blocks_announced = 0, blocks_decoded = 0, blocks_absent = 0;
+  /// Resources of known discovery pools with a signal, and those whose message was decoded.
+  std::uint64_t discovery_occupied = 0, discovery_decoded = 0;
+  /// With search_beside: resource blocks times subframes that carried power, and those that nothing received explains.
+  std::uint64_t prbs_occupied = 0, prbs_unexplained = 0;
 };
 
 /// Allocates in make(); afterwards only the event buffers grow, up to the largest number of events of one call.

@@ -21,6 +21,10 @@ struct pool_monitors {
   std::vector<v2x_monitor> v2x;
   std::vector<comm_monitor> comm;
   std::vector<discovery_monitor> discovery;
+  /// Without knowledge of pools, where power is that the others do not explain (monitor_config::search_beside).
+  std::vector<v2x_monitor> v2x_beside;
+  std::vector<comm_monitor> comm_beside;
+  std::vector<discovery_monitor> discovery_beside;
 };
 
 /// All storage is there from the start. The numbering that was heard of longest ago makes room for a new one; what its monitors still hold of it lapses

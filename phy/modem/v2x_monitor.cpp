@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "phy/modem/band_watch.h"
 #include "phy/types/tbs.h"
 
 namespace prose::phy {
@@ -25,12 +26,41 @@ v2x_monitor::v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> 
     : carrier_(carrier), pool_(std::move(pool)), payload_(max_transport_block_bits) {
   for (int p = 0; p + 2 <= carrier.n_prb; ++p) all_prbs_.push_back(p);
   hypotheses_.reserve(4096);
+  beside_.reserve(all_prbs_.size());
 }
 
 int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
   const std::span<const int> prbs = !pool_              ? std::span<const int>(all_prbs_)
                                     : sf.absolute < 0 ? pool_->pscch_prbs()
                                                       : pool_->pscch_candidates(sf.absolute);
+  return search_pscch(sf, buffers, prbs, strongest);
+}
+
+int v2x_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
+  beside_.clear();
+  for (std::size_t i = 0; i + 1 < prbs.size(); ++i)
+    if (prbs[i + 1] == prbs[i] + 1) beside_.push_back(prbs[i]);
+  return search_pscch(sf, buffers, beside_, strongest);
+}
+
+void v2x_monitor::count(const subframe_view& sf, const sci_format1& sci, bool decoded) {
+  if (sci.retransmission_index == 1 && sci.time_gap != 0)
+    for (announced& a : announced_) {
+      // Where the pool's subframes are not known the gap may be longer than it says, and stored subframes may have holes.
+      const auto gap = sf.index - a.index;
+      if (a.index < 0 || gap < 1 || gap > 20 * sci.time_gap || a.sci.mcs != sci.mcs || a.sci.priority != sci.priority || a.sci.time_gap != sci.time_gap ||
+          a.sci.resource_reservation != sci.resource_reservation || a.sci.transmission_format != sci.transmission_format)
+        continue;
+      if (decoded && !a.decoded) ++sf.statistics.blocks_decoded;
+      a.index = -1;
+      return;
+    }
+  ++sf.statistics.blocks_announced;
+  if (decoded) ++sf.statistics.blocks_decoded;
+  if (sci.retransmission_index == 0 && sci.time_gap != 0) announced_[next_announced_++ % announced_.size()] = {sf.index, sci, decoded};
+}
+
+int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
   if (prbs.empty()) return 0;
   sf.statistics.pscch_candidates += prbs.size();
   const auto found = sf.rx.find_pscch(prbs);
@@ -60,8 +90,12 @@ bool v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
   if (pool_) {
     e.n_subchannels = pool_->config().n_subchannels;
     e.fields = unpack_sci_format1(sci.payload(), e.n_subchannels);
-    if (sf.out.add(e, sci.payload())) ++sf.statistics.sci;
-    return receive_known(sf, buffers, sci, *pool_);
+    const bool told = sf.out.add(e, sci.payload());
+    if (told) ++sf.statistics.sci;
+    if (sf.watch != nullptr) sf.watch->explain(e.prb, 2);
+    const bool decoded = receive_known(sf, buffers, sci, *pool_);
+    if (told) count(sf, std::get<sci_format1>(e.fields), decoded);
+    return decoded;
   }
   // The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the block's.
   int n_subchannels = 0;
@@ -69,8 +103,12 @@ bool v2x_monitor::receive(const subframe_view& sf, soft_buffers& buffers, const 
     if (c.count > 0 && n_subchannels == 0) n_subchannels = c.l.n_subchannels;
   e.n_subchannels = n_subchannels;
   e.fields = unpack_sci_format1(sci.payload(), n_subchannels == 0 ? 1 : n_subchannels);
-  if (sf.out.add(e, sci.payload())) ++sf.statistics.sci;
-  return search_layout(sf, buffers, sci, n_subchannels);
+  const bool told = sf.out.add(e, sci.payload());
+  if (told) ++sf.statistics.sci;
+  if (sf.watch != nullptr) sf.watch->explain(e.prb, 2);
+  const bool decoded = search_layout(sf, buffers, sci, n_subchannels);
+  if (told) count(sf, std::get<sci_format1>(e.fields), decoded);
+  return decoded;
 }
 
 int v2x_monitor::expected_n_ssf(const subframe_view& sf) const {
@@ -120,6 +158,7 @@ bool v2x_monitor::receive_known(const subframe_view& sf, soft_buffers& buffers, 
   if (!grant || !where) return false;
   h.pssch = *grant;
   h.length = where->n_subchannels;
+  if (sf.watch != nullptr) sf.watch->explain(h.pssch.prb_start, h.pssch.n_prb);
   measure(sf, sci, h);
   if (h.metric < least_metric(h.pssch)) return false;
   return decode(sf, buffers, sci, h, where->first_subchannel, where->has_other ? where->other_first_subchannel : -1);
@@ -195,6 +234,7 @@ bool v2x_monitor::decode(const subframe_view& sf, soft_buffers& buffers, const p
   }
   if (!tried) return false;
   if (r.crc_ok) {
+    if (sf.watch != nullptr) sf.watch->explain(h.pssch.prb_start, h.pssch.n_prb);
     n_ssf_index_ = sf.index;
     n_ssf_seen_ = h.pssch.n_ssf;
   }

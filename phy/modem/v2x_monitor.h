@@ -21,8 +21,13 @@ class v2x_monitor {
 
   /// Returns how many SCIs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// PSCCH that begins at these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
+  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
 
  private:
+  int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
+  /// One SCI that is told of: its block was announced, and received or not. A second transmission belongs to the block of the first.
+  void count(const subframe_view& sf, const sci_format1& sci, bool decoded);
   /// A sub-channel layout as far as PSSCH of one SCI depends on it.
   struct layout {
     int n_subchannels = 0;
@@ -86,6 +91,14 @@ class v2x_monitor {
   double power_floor_ = 0;
   std::vector<std::uint8_t> payload_;
   recent_blocks recent_;
+  std::vector<int> beside_;
+  struct announced {
+    std::int64_t index = -1;
+    sci_format1 sci;
+    bool decoded = false;
+  };
+  std::array<announced, 64> announced_{};  ///< first transmissions, lately
+  std::size_t next_announced_ = 0;
   std::int64_t n_ssf_index_ = -1;  ///< subframe whose n_ssf was seen last
   int n_ssf_seen_ = 0;
 };
