@@ -45,12 +45,32 @@ code_search::code_search(const kept_capture& capture, slot_span slots, search_wa
     if (s.header.type == message_type::direct_communication_request) requests_.emplace(s.dst, &s);
     if (s.header.type == message_type::security_mode_command) commands_.emplace(s.dst, &s);
   }
+  for (const auto& [dst, r] : requests_) by_time_.push_back(r);
+  std::sort(by_time_.begin(), by_time_.end(), [](const auto* a, const auto* b) { return a->time_s < b->time_s; });
+}
+
+slot_span code_search::slots_near(double time_s) const {
+  if (!clock_known_) return slots_;
+  const auto slot = [&](double v) {
+    return static_cast<slot_t>(std::clamp(v, static_cast<double>(slots_.first), static_cast<double>(slots_.last)));
+  };
+  return {slot(std::floor(least_offset_s_ + time_s) - clock_margin_slots), slot(std::ceil(most_offset_s_ + time_s) + clock_margin_slots)};
+}
+
+std::span<const kept_setup* const> code_search::requests_near(slot_t t) const {
+  if (!clock_known_) return by_time_;
+  const auto before = [](const auto* r, double time_s) { return r->time_s < time_s; };
+  const auto from = std::lower_bound(by_time_.begin(), by_time_.end(), static_cast<double>(t) - most_offset_s_ - clock_margin_slots - 1, before);
+  const auto to = std::lower_bound(from, by_time_.end(), static_cast<double>(t) - least_offset_s_ + clock_margin_slots + 1, before);
+  return {by_time_.data() + (from - by_time_.begin()), static_cast<std::size_t>(to - from)};
 }
 
 double code_search::cost() const {
   const auto n = static_cast<double>(slots_.size());
-  return n * (static_cast<double>(types_.size() * lsbs_.count()) / 256 +
-              (requests_.empty() ? 0 : 1 + (narrow() ? static_cast<double>(requests_.size()) : 0)));
+  // A request is tried in the slots near its time only, so that the cost grows with the number of requests alone.
+  const double each = clock_known_ ? std::min(n, most_offset_s_ - least_offset_s_ + 2 * clock_margin_slots + 2) : n;
+  return n * static_cast<double>(types_.size() * lsbs_.count()) / 256 +
+         (requests_.empty() ? 0 : n + (narrow() ? each * static_cast<double>(requests_.size()) : 0));
 }
 
 /// Codes have 184 bits: those that are recognised tell the time of the capture. A replayed one only widens the window.
@@ -90,8 +110,9 @@ bool code_search::try_requests(const stolen_keys::direction& d, slot_t t) {
     }
   };
   if (narrow()) {
-    for (const auto& [dst, r] : requests_) attempt(r);
-    return watch_.count(requests_.size());
+    const auto near = requests_near(t);
+    for (const auto* r : near) attempt(r);
+    return watch_.count(near.size());
   }
   for (auto [r, end] = requests_.equal_range(rendezvous_l2_id(d.keys, t)); r != end; ++r) attempt(r->second);
   return watch_.count();

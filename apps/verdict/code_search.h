@@ -4,6 +4,7 @@
 #include <bitset>
 #include <map>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "apps/verdict/kept_capture.h"
@@ -25,7 +26,7 @@ struct recognised_request {
 
 class code_search {
  public:
-  /// In so few slots tokens are tried without a look at the rendezvous ID.
+  /// In so few slots, or where own codes told the clock, tokens are tried without a look at the rendezvous ID.
   static constexpr std::uint64_t narrow_slots = 4096;
 
   code_search(const kept_capture& capture, slot_span slots, search_watch& watch);
@@ -35,7 +36,9 @@ class code_search {
   /// Trials of a direction.
   double cost() const;
   slot_span slots() const { return slots_; }
-  bool narrow() const { return slots_.size() <= narrow_slots; }
+  /// Of the slots, those in which a message that was heard then may have been sent.
+  slot_span slots_near(double time_s) const;
+  bool narrow() const { return clock_known_ || slots_.size() <= narrow_slots; }
   std::size_t own_recognised() const { return n_own_; }
   const std::vector<recognised_request>& requests() const { return recognised_requests_; }
   std::vector<recognised_marks> found() const;
@@ -44,6 +47,8 @@ class code_search {
   void narrow_to_clock();
   void note(const char* kind, const stolen_keys::direction& d, security::slot_t t, std::uint64_t frame);
   bool try_requests(const stolen_keys::direction& d, security::slot_t t);
+  /// Requests heard while this slot may have been the sender's, by the clock that own codes told; all of them where none did.
+  std::span<const kept_setup* const> requests_near(security::slot_t t) const;
 
   const kept_capture& capture_;
   slot_span slots_;
@@ -51,6 +56,7 @@ class code_search {
   std::bitset<256> lsbs_;
   std::vector<security::discovery_type> types_;
   std::multimap<std::uint32_t, const kept_setup*> requests_, commands_;  // by DST
+  std::vector<const kept_setup*> by_time_;                               // requests
   double first_s_ = 0, last_s_ = 0;
   double least_offset_s_ = 1e18, most_offset_s_ = -1e18;  // slot minus time, of own codes
   bool clock_known_ = false;

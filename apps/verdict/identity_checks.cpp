@@ -138,6 +138,8 @@ identity_checks::pair_seen* identity_checks::pair_of(std::uint32_t a, std::uint3
     return nullptr;
   }
   for (const std::uint32_t l2 : {id.first, id.second}) {
+    const auto [newest, first] = last_pair_s_.try_emplace(l2, time_s);
+    newest->second = std::max(newest->second, time_s);
     ++l2_draws_;
     if (l2_uses_[l2]++ > 0) ++l2_collisions_, l2_frames_.add(frame);
     double saved = 0;
@@ -181,10 +183,8 @@ void identity_checks::add_setup(const setup_view& m, std::uint64_t frame, double
     links_.add_request(m.src, m.dst);
     // Several requests may share the rendezvous ID of one slot.
     const id_pair id{std::min(m.src, m.dst), std::max(m.src, m.dst)};
-    bool shared = false;
-    if (!pairs_.contains(id))
-      for (const auto& [other, seen] : pairs_)
-        shared = shared || ((other.first == m.dst || other.second == m.dst) && time_s - seen.first_s < request_window_s);
+    const auto newest = last_pair_s_.find(m.dst);
+    const bool shared = newest != last_pair_s_.end() && time_s - newest->second < request_window_s && !pairs_.contains(id);
     if (!shared) pair_of(m.src, m.dst, frame, time_s);
     add_part(request_tokens_, m.octets, m.octets.last(security::request_token_octets), frame);
     add_part(request_ephemerals_, m.octets, m.octets.subspan(4, 32), frame);

@@ -80,6 +80,7 @@ class identity_checks {
 
   link_history links_;
   std::map<id_pair, pair_seen> pairs_;
+  std::unordered_map<std::uint32_t, double> last_pair_s_;  // by layer-2 ID: when the newest pair with it was first heard
   std::unordered_map<std::uint32_t, std::uint32_t> l2_uses_;  // in how many different pairs
   std::uint64_t l2_collisions_ = 0, l2_draws_ = 0;
   frame_list l2_frames_, l2_id_frames_, rotation_frames_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -52,7 +53,7 @@ struct logged_values {
 class key_search {
  public:
   key_search(const std::vector<stolen_file>& files, const kept_capture& capture, const verdict_options& options, check_report& out)
-      : capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_), handshakes_(keys_, capture, watch_) {}
+      : files_(files), capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_), handshakes_(keys_, capture, watch_) {}
 
   void run() {
     open_own() && recognise() && open_setups() && follow_opened() && sample() && follow_opened() && exhaust() && follow_opened();
@@ -139,10 +140,12 @@ class key_search {
 
   bool open_setups() {
     if (!codes_ || keys_.identities.empty()) return true;
-    std::optional<slot_span> others;
-    if (codes_->narrow()) others = codes_->slots();
-    watch_.begin("set-ups", static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size() * capture_.setups.size()) *
-                                (others ? static_cast<double>(others->size()) : 1));
+    std::function<slot_span(double)> others;
+    if (codes_->narrow()) others = [this](double time_s) { return codes_->slots_near(time_s); };
+    double tries = 0;
+    for (const auto& s : capture_.setups)
+      if (s.header.type == message_type::direct_communication_request) tries += others ? static_cast<double>(others(s.time_s).size()) : 1;
+    watch_.begin("set-ups", tries * static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size()));
     return handshakes_.run(codes_->requests(), others) && follow_roots() && multiply_set_ups();
   }
 
@@ -289,7 +292,11 @@ class key_search {
     return true;
   }
 
-  void remark(const char* check, const std::string& what) { out_.remark("compromise", check, what, {}); }
+  /// Keys that were given and not tried on codes: whatever was not found proves nothing. What a key log holds is meant for records, where all is tried.
+  void remark(const char* check, const std::string& what) {
+    out_.remark("compromise", check, what, {});
+    if (std::any_of(files_.begin(), files_.end(), [](const auto& f) { return !f.secrets.empty(); })) out_.into().doubts.push_back({"keys_untried", what, {}});
+  }
 
   void report() {
     auto& v = out_.into();
@@ -323,6 +330,7 @@ class key_search {
                  "stolen keys recognise " + std::to_string(n) + " discovery messages and set-ups that are not the stolen UE's own", heard);
   }
 
+  const std::vector<stolen_file>& files_;
   const kept_capture& capture_;
   const verdict_options& options_;
   check_report& out_;

@@ -1,6 +1,7 @@
 #include "apps/verdict/link_history.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "apps/verdict/radio_clusters.h"
@@ -91,9 +92,12 @@ void link_history::add_block(const captured_frame& f, std::uint32_t src, std::ui
   if (l == nullptr) {
     if (links_.size() >= max_links) return;  // a flood of made-up links
     place_.emplace(std::minmax(src, dst), links_.size());
-    links_.push_back({std::min(src, dst), std::max(src, dst), f.time_s, f.time_s, {}, {}});
+    links_.push_back({std::min(src, dst), std::max(src, dst), f.time_s, f.time_s, {}, {}, {}});
     l = &links_.back();
   }
+  auto& t = l->traffic;
+  if (t.n++ > 0) t.log_interval += std::log(std::max(f.time_s - l->last_s, 1e-3));
+  ++t.sizes[std::min<std::size_t>(t.sizes.size() - 1, static_cast<std::size_t>(std::bit_width(f.octets.size() >> 4)))];
   l->last_s = std::max(l->last_s, f.time_s);
   auto& d = l->ways[l->ways[0].n_frames == 0 || l->ways[0].src == src ? 0 : 1];
   const signal_features x{{f.power_db, f.timing_offset_samples, f.cfo_hz}};

@@ -53,6 +53,12 @@ class link_history {
     std::array<direction, 2> ways;            ///< in the order in which they were heard; n_frames 0: not heard
     /// The layer-2 ID that a request went to: of a slot, and shared by all requests to its owner in that slot.
     std::optional<std::uint32_t> rendezvous;
+    /// Of its blocks, both ways together.
+    struct shape {
+      std::uint64_t n = 0;
+      std::array<std::uint32_t, 8> sizes{};  ///< by octets: below 16, 32, .. 1024, and above
+      double log_interval = 0;               ///< sum of the logarithms of the seconds between blocks
+    } traffic;
   };
 
   /// Each SCI, before the block that it announces.

@@ -5,6 +5,8 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -24,28 +26,50 @@ struct captured_sdu {
   std::span<const std::uint8_t> octets;
 };
 
-/// One RLC UM entity per (SRC, DST, LCID), the least recently used one given up beyond `max_entities`. Entities keep their state
-/// when the same block is heard twice; copies come out as copies.
+/// What becomes of the octets of RLC PDUs: each of them is told of once.
+class sdu_sink {
+ public:
+  virtual ~sdu_sink() = default;
+  virtual void whole(const captured_sdu& s) = 0;
+  /// A part of an SDU whose rest did not come. begins: with the SDU's first octet. by_loss: a block before or after it is missing, or the capture
+  /// begins here; else its sender broke off.
+  virtual void cut(const captured_sdu& piece, bool begins, bool by_loss) = 0;
+  /// An RLC PDU that is none, or an SDU beyond all sizes.
+  virtual void malformed(const captured_sdu& pdu) = 0;
+  /// RLC headers, and PDUs that came before octet for octet.
+  virtual void overhead(std::uint32_t src, std::size_t octets) = 0;
+  /// Bits between length indicators and data that are not zero.
+  virtual void rlc_padding(const captured_sdu& pdu, std::uint8_t bits) = 0;
+};
+
+/// Puts SDUs together, flow by flow (RLC UM without reordering, TS 36.322 5.1.2.2), as a listener does who hears every sender.
 class sdu_stream {
  public:
   explicit sdu_stream(std::size_t max_entities = 4096) : max_entities_(max_entities) {}
-  /// Calls deliver for each SDU that the frame completes. False: not an SL-SCH PDU, or malformed. Repetitions (HARQ) are to be left
-  /// out by the caller.
-  bool add(const captured_frame& f, const std::function<void(const captured_sdu&)>& deliver);
-  const mac::rlc_um_counters& counters() const { return counters_; }
+  /// The SDUs of a PDU of the frame.
+  void add(const captured_frame& f, const mac::sl_sch_pdu& pdu, sdu_sink& sink);
   std::size_t entities() const { return entities_.size(); }
+  /// RLC PDUs that did not follow the one before.
+  std::uint64_t gaps() const { return gaps_; }
 
  private:
   using flow = std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>;
   struct entity {
-    mac::rlc_um_rx rx;
     std::list<flow>::iterator place;
+    std::optional<std::uint8_t> next_sn;
+    bool open = false;         // the last PDU ended inside an SDU that this one holds from its beginning
+    bool ended_inside = false; // the last PDU did, whatever was held
+    std::vector<std::uint8_t> partial;
+    captured_sdu partial_of;
+    std::uint64_t last_pdu = 0;
   };
-  entity& entity_of(const flow& f);
+  entity& entity_of(const flow& f, sdu_sink& sink);
+  void give_up(entity& e, sdu_sink& sink, bool by_loss);
+  void receive(entity& e, const captured_sdu& pdu, sdu_sink& sink);
   std::size_t max_entities_;
   std::map<flow, entity> entities_;
   std::list<flow> by_use_;  // most recent last
-  mac::rlc_um_counters counters_;
+  std::uint64_t gaps_ = 0;
 };
 
 /// A protected record (LCID 1..10, 30), from the octets of a PDCP PDU.

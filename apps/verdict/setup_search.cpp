@@ -33,6 +33,13 @@ std::array<std::uint8_t, N> difference(std::array<std::uint8_t, N> plain, bytes_
 }
 }  // namespace
 
+setup_search::setup_search(const stolen_keys& keys, const kept_capture& capture, search_watch& watch) : keys_(keys), capture_(capture), watch_(watch) {
+  for (const auto& m : capture.setups) {
+    if (m.header.type == message_type::security_mode_command && m.octets.size() == command_octets) commands_[{m.src, m.dst}].push_back(&m);
+    if (m.header.type == message_type::security_mode_complete && m.octets.size() == complete_octets) completes_[{m.src, m.dst}].push_back(&m);
+  }
+}
+
 /// One stolen identity with everybody else as its peers, all with the same PSK.
 struct setup_search::table {
   table(const stolen_keys& keys, const stolen_keys::identity& i, const stolen_keys::named& psk)
@@ -57,11 +64,11 @@ void setup_search::learn(const kept_setup& r, const handshake_secrets& s, const 
   if (std::any_of(roots_.begin(), roots_.end(), [&](const auto& k) { return k.root == root; })) return;
   roots_.push_back({with, root, s.chosen, s.kd_sess_id});
   const crypto::aead box(suite::chacha20_poly1305, derive<complete_key>(s.kd0));
-  for (const auto& m : capture_.setups) {
-    if (m.header.type != message_type::security_mode_complete || m.src != r.src || m.dst != r.dst) continue;
+  const auto heard = completes_.find({r.src, r.dst});
+  if (heard == completes_.end()) return;
+  for (const auto* m : heard->second) {
     std::array<std::uint8_t, complete_octets - 3 - crypto::tag_octets> plain{};
-    if (m.octets.size() == complete_octets && box.open(std::array<std::uint8_t, crypto::nonce_octets>{}, bytes_view(m.octets).first(3), bytes_view(m.octets).subspan(3), plain))
-      note(m, with);
+    if (box.open(std::array<std::uint8_t, crypto::nonce_octets>{}, bytes_view(m->octets).first(3), bytes_view(m->octets).subspan(3), plain)) note(*m, with);
   }
 }
 
@@ -123,6 +130,7 @@ void setup_search::hear(const carried_message& m) {
   }
   heard_.insert(std::move(whole));
   rekeyings_.push_back({m.frame, 0, m.src, m.dst, *h, m.octets});
+  if (h->type == message_type::rekeying_response) rekeying_responses_[h->seq].push_back(&rekeyings_.back());
 }
 
 void setup_search::bind_roots() {
@@ -158,9 +166,7 @@ bool setup_search::run_rekeyings() {
     bind_roots();
     for (const auto& r : rekeyings_) {
       if (r.header.type != message_type::rekeying_request) continue;
-      messages answers;
-      for (const auto& m : rekeyings_)
-        if (m.header.type == message_type::rekeying_response && m.header.seq == r.header.seq) answers.push_back(&m);
+      const messages& answers = rekeying_responses_[r.header.seq];
       auto& before = tried_[&r];
       const std::size_t first = answers.size() > before.answers ? 0 : before.bindings;
       if (first == bindings_.size()) continue;
@@ -172,7 +178,8 @@ bool setup_search::run_rekeyings() {
   return true;
 }
 
-bool setup_search::run(const std::vector<recognised_request>& recognised, std::optional<slot_span> others) {
+bool setup_search::run(const std::vector<recognised_request>& recognised, const std::function<slot_span(double)>& others) {
+  const messages none;
   std::map<const kept_setup*, slot_t> known;
   for (const auto& r : recognised) known[r.request] = r.t;
   for (const auto& i : keys_.identities)
@@ -180,10 +187,8 @@ bool setup_search::run(const std::vector<recognised_request>& recognised, std::o
       table t(keys_, i, psk);
       for (const auto& r : capture_.setups) {
         if (r.header.type != message_type::direct_communication_request || r.octets.size() != request_octets) continue;
-        messages answers;
-        for (const auto& m : capture_.setups)
-          if (m.header.type == message_type::security_mode_command && m.src == r.dst && m.dst == r.src && m.octets.size() == command_octets)
-            answers.push_back(&m);
+        const auto answered = commands_.find({r.dst, r.src});
+        const messages& answers = answered != commands_.end() ? answered->second : none;
         const auto in_slot = [&](slot_t slot) {
           try_request(t, r, {message_type::direct_communication_request, r.header.seq, r.src, r.dst, slot, nullptr}, answers, "");
         };
@@ -192,7 +197,8 @@ bool setup_search::run(const std::vector<recognised_request>& recognised, std::o
           in_slot(at->second);
           if (!watch_.count(t.peers.size())) return false;
         } else if (others) {
-          for (std::uint64_t s = others->first; s <= others->last; ++s) {
+          const auto near = others(r.time_s);
+          for (std::uint64_t s = near.first; s <= near.last; ++s) {
             in_slot(static_cast<slot_t>(s));
             if (!watch_.count(t.peers.size())) return false;
           }

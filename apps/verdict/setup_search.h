@@ -2,9 +2,11 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/verdict/code_search.h"
@@ -24,9 +26,9 @@ class setup_search {
  public:
   static constexpr std::size_t max_rekeyings = 10'000;
 
-  setup_search(const stolen_keys& keys, const kept_capture& capture, search_watch& watch) : keys_(keys), capture_(capture), watch_(watch) {}
-  /// Each request in its recognised slot; those that no token of a stolen identity told, in each slot of `others`.
-  bool run(const std::vector<recognised_request>& recognised, std::optional<slot_span> others);
+  setup_search(const stolen_keys& keys, const kept_capture& capture, search_watch& watch);
+  /// Each request in its recognised slot; those that no token of a stolen identity told, in each slot that `others` gives for its time, if it is there.
+  bool run(const std::vector<recognised_request>& recognised, const std::function<slot_span(double time_s)>& others);
 
   /// Takes what an opened record carried if it is a rekeying message that was not heard before.
   void hear(const carried_message& m);
@@ -55,6 +57,9 @@ class setup_search {
   const stolen_keys& keys_;
   const kept_capture& capture_;
   search_watch& watch_;
+  using ends = std::pair<std::uint32_t, std::uint32_t>;
+  std::map<ends, messages> commands_, completes_;            // of the capture, by SRC and DST
+  std::map<std::uint16_t, messages> rekeying_responses_;     // by sequence number
   std::set<const kept_setup*> opened_messages_;
   std::vector<opened_link> opened_;
   std::vector<learnt_root> roots_;

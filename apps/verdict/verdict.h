@@ -19,7 +19,7 @@ namespace prose::apps {
 enum class verdict_outcome : std::uint8_t {
   opaque,          ///< exit status 0
   exposed,         ///< 3: at least one finding
-  nothing_proven,  ///< 4: nothing, or too little, was captured
+  nothing_proven,  ///< 4: too little was captured or decoded, blocks are not explained, or a key was not tried
 };
 const char* name_of(verdict_outcome o);
 constexpr int exit_status(verdict_outcome o) {
@@ -79,6 +79,61 @@ struct followed_radio {
   residual by;
 };
 
+/// Where the octets of decoded blocks, discovery messages, MIBs and SCIs went.
+struct octet_sums {
+  std::uint64_t heard = 0;         ///< of all
+  std::uint64_t parsed = 0;        ///< headers, whole records and messages: judged
+  std::uint64_t padding = 0;       ///< declared as such
+  std::uint64_t cut = 0;           ///< parts of SDUs whose rest was in a block that was not decoded
+  std::uint64_t waiting = 0;       ///< parts of SDUs whose rest may still come
+  std::uint64_t unexplained = 0;
+  std::uint64_t padding_not_zero = 0;  ///< of the padding
+  bool operator==(const octet_sums&) const = default;
+};
+
+/// What the verdict is on one transmitter: of blocks ("src 1c92e5"), or of what names nobody (discovery messages, SLSS, SCIs).
+struct transmitter_verdict {
+  std::string who;
+  verdict_outcome outcome = verdict_outcome::nothing_proven;
+  std::string reason;
+  octet_sums octets;
+  std::uint64_t blocks = 0, unexplained_blocks = 0, reserved_not_zero = 0, records = 0, record_octets = 0;
+  bool exempt = false;                ///< its unexplained octets are so few that they do not count
+  std::vector<std::uint64_t> frames;  ///< that are not explained, the first few
+};
+
+/// What makes the outcome "nothing proven".
+struct doubt {
+  std::string check, reason;
+  std::vector<std::uint64_t> frames;
+};
+
+/// A figure of how much was heard, with the bound that it must keep.
+struct bounded_figure {
+  std::string name;
+  double value = 0, bound = 0;
+  bool at_least = true;   ///< else at most
+  std::uint64_t part = 0, whole = 0;
+  bool holds() const { return at_least ? value >= bound : value <= bound; }
+};
+
+/// How much of what was on the air was heard, as the receiver tells it. Counts since its start.
+struct hearing {
+  std::uint64_t blocks_announced = 0;     ///< by SCIs that were heard
+  std::uint64_t blocks_decoded = 0;       ///< of those
+  std::uint64_t blocks_absent = 0;        ///< not among the announced: nothing was sent at their places
+  std::uint64_t discovery_occupied = 0;   ///< discovery resources with energy
+  std::uint64_t discovery_decoded = 0;    ///< of those
+  double seconds = 0;                     ///< of signal since the first frame that was heard, gaps included
+  double seconds_lost = 0;                ///< in gaps since then
+  std::uint64_t unknown_gaps = 0;         ///< gaps since then whose length nobody knows
+  std::uint64_t pscch_candidates = 0;     ///< places searched for an SCI
+  bool pools_told = false;
+  bool searched_beside = false;           ///< what lies outside the pools told was searched as well
+  std::uint64_t prbs_occupied = 0;        ///< resource blocks times subframes with power
+  std::uint64_t prbs_unexplained = 0;     ///< of those, that nothing received explains; never decides
+};
+
 struct statistic {
   std::string aspect, check;
   double value = 0;       ///< what was measured
@@ -94,10 +149,20 @@ struct verdict {
   std::vector<finding> findings;          ///< exposed if not empty
   std::vector<finding> remarks;           ///< odd, but no exposure
   std::vector<statistic> statistics;
+  std::vector<doubt> doubts;              ///< nothing proven if not empty and nothing is exposed
+  std::vector<bounded_figure> figures;
+  std::vector<transmitter_verdict> transmitters;  ///< those with doubts or findings first; the first few
+  std::uint64_t n_transmitters = 0;
+  octet_sums octets;
+  std::uint64_t exempt_octets = 0;        ///< unexplained, and too few to count: here encoded text could hide
+  std::uint64_t noise_scis = 0;           ///< SCIs with reserved bits that are as many as noise passes for
+  std::uint64_t rlc_gaps = 0;             ///< RLC sequence numbers that did not follow the ones before
+  hearing heard;
   std::vector<opened_link> opened_links;
   std::vector<recognised_marks> recognised;
   std::vector<residual> residuals;
   std::vector<followed_radio> followed;
+  std::vector<residual> traffic;          ///< what sizes and times tell; never decides
   std::uint64_t radios_by_cfo = 0;        ///< how many radios the carrier frequency offsets suggest
   std::uint64_t frames = 0, sl_sch_frames = 0, discovery_frames = 0, malformed_frames = 0;
   std::uint64_t records = 0, record_octets = 0, links = 0, requests = 0, commands = 0, completes = 0;
@@ -122,6 +187,11 @@ struct verdict_options {
   /// Less than this proves nothing.
   std::uint64_t min_records = 8;
   std::uint64_t min_record_octets = 512;
+  /// Of blocks and of discovery messages, each times the share of time since the first frame.
+  double min_decoded_share = 0.9;
+  /// Unexplained octets count unless they are below both shares of a transmitter's blocks and octets, and below this many.
+  double max_unexplained_share = 0.01;
+  std::uint64_t max_unexplained_octets = 256;
   /// Bounds of memory: what comes after is counted, enters the sums, and is not kept. Records that were not kept were not tried with the
   /// stolen keys, so that the verdict is then not opaque.
   std::size_t max_kept_records = 200'000;
@@ -145,6 +215,8 @@ class analysis {
   analysis& operator=(analysis&&) noexcept;
   ~analysis();
   void add(const captured_frame& f);
+  /// What the receiver knows beside its frames; the last call counts. Without one, each transport block that is given is one that was announced.
+  void heard(const hearing& h);
   /// May be called at any time, and again.
   verdict judge() const;
 

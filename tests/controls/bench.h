@@ -91,29 +91,13 @@ class bench {
 
   void discovery(const octets& code_and_mic, std::uint8_t lsb, float cfo_hz = 0) {
     auto& f = next(frame_kind::discovery);
-    f.octets.assign(1, 0x41);
+    f.octets.assign(1, 0x81);
     f.octets.insert(f.octets.end(), code_and_mic.begin(), code_and_mic.end());
     f.octets.push_back(lsb);
     f.cfo_hz = cfo_hz;
   }
   double now = 0;
   float cfo = 0;
-
- private:
-  octets head(std::uint8_t type, std::size_t n) {
-    auto m = noise(n);
-    m[0] = type, m[1] = 0, m[2] = 1;
-    return m;
-  }
-  captured_frame& next(frame_kind k) {
-    auto& f = frames.emplace_back();
-    f.number = frames.size() - 1;
-    f.kind = k;
-    f.time_s = now += 0.01;
-    f.sample = static_cast<std::int64_t>(frames.size());
-    f.cfo_hz = cfo;
-    return f;
-  }
   void sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, const octets& pdu) {
     mac::rlc_um_tx rlc;
     ASSERT_TRUE(rlc.enqueue(pdu));
@@ -140,6 +124,22 @@ class bench {
     mac::sl_sch_builder b({mac::sl_sch_version::v2x, src, dst}, f.octets);
     rlc.build(b.add(lcid, rlc.wanted_octets()));
     b.finish();
+  }
+
+ private:
+  octets head(std::uint8_t type, std::size_t n) {
+    auto m = noise(n);
+    m[0] = type, m[1] = 0, m[2] = 1;
+    return m;
+  }
+  captured_frame& next(frame_kind k) {
+    auto& f = frames.emplace_back();
+    f.number = frames.size() - 1;
+    f.kind = k;
+    f.time_s = now += 0.01;
+    f.sample = static_cast<std::int64_t>(frames.size());
+    f.cfo_hz = cfo;
+    return f;
   }
 };
 

@@ -42,6 +42,15 @@ std::uint8_t even_parity(bench& x, double share) {
   }
 }
 
+octets reserved_type(octets body) {
+  body.insert(body.begin(), {0xa0, 0x12, 0x34, 0, 0});
+  return body;
+}
+octets body_of(octets message, const std::function<std::uint8_t()>& next) {
+  std::generate(message.begin() + 4, message.end(), next);
+  return message;
+}
+
 const control controls[] = {
     // content
     {"known_plaintext", {"known_plaintext"}, [](bench& x) {
@@ -240,6 +249,27 @@ const control controls[] = {
        auto one = x.command(), other = x.command();
        std::copy_n(one.begin() + 3, 32, other.begin() + 3);
        x.message(c, d, one), x.message(0x111c0d, 0x8a3f02, other);
+     }},
+    // what belongs to no record
+    {"unexplained_text", {"unexplained_text"}, [](bench& x) {
+       sound(x);
+       for (int i = 0; i < 6; ++i) x.sdu(c, d, 1, reserved_type(x.make(12, [&] { return 0x21 + x.rng() % 94; })));
+     }},
+    {"unexplained_octets", {"unexplained_octets"}, [](bench& x) {
+       sound(x);
+       for (int i = 0; i < 30; ++i) x.sdu(c, d, 1, reserved_type(x.make(12, [&] { return 0x90 + x.rng() % 16; })));
+     }},
+    {"message_text", {"message_text"}, [](bench& x) {
+       sound(x);
+       for (int i = 0; i < 2; ++i) x.message(c, d, body_of(x.request(), [&] { return 0x21 + x.rng() % 94; }));
+     }},
+    {"message_octets", {"message_octets"}, [](bench& x) {
+       sound(x);
+       for (int i = 0; i < 10; ++i) x.message(c, d, body_of(x.request(), [&] { return 0x90 + x.rng() % 16; }));
+     }},
+    {"field_text", {"field_text"}, [](bench& x) {
+       sound(x);
+       for (int i = 0; i < 2; ++i) x.discovery(x.make(27, [&] { return 0x21 + x.rng() % 94; }), 0);
      }},
     // presence
     {"replayed_request_answered", {"replayed_request_answered"}, [](bench& x) {
