@@ -1,6 +1,7 @@
 #include "apps/sniffer/capture.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "apps/sniffer/frame_of_event.h"
 #include "phy/io/sample_format.h"
@@ -21,6 +22,13 @@ void add(phy::monitor_statistics& sum, const phy::monitor_statistics& s) {
   sum.mib += s.mib;
   sum.discovery += s.discovery;
   sum.soft_buffers_evicted += s.soft_buffers_evicted;
+  sum.blocks_announced += s.blocks_announced;
+  sum.blocks_decoded += s.blocks_decoded;
+  sum.blocks_absent += s.blocks_absent;
+  sum.discovery_occupied += s.discovery_occupied;
+  sum.discovery_decoded += s.discovery_decoded;
+  sum.prbs_occupied += s.prbs_occupied;
+  sum.prbs_unexplained += s.prbs_unexplained;
 }
 
 phy::sync_mode mode_of(listen_sync s) {
@@ -76,6 +84,7 @@ result<capture> capture::make_common(phy::sample_source& source, const sample_fa
   c.config_.report_failed_tbs = c.options_.report_failed_tbs;
   c.config_.pools = s.pools;
   c.config_.unannounced = true;
+  c.config_.search_beside = c.options_.search_beside && !s.pools.empty();
   if (c.options_.sync == listen_sync::gnss) c.config_.timing.absolute_subframes = {0};
   return c;
 }
@@ -99,6 +108,7 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
     const std::int64_t tick = tick_of(e);
     const std::int64_t sample = stored_ ? tick : place_.sample_of(tick);
     const stream_position at{sample, static_cast<double>(place_.tick_of(sample)) / config_.carrier.sample_rate_hz()};
+    if (n_frames_ == 0) first_frame_tick_ = place_.tick_of(sample);
     const captured_frame frame = frame_of(e, at, n_frames_++);
     if (!events.write(to_event(e, at))) return false;
     for (const auto& o : observers_)
@@ -134,11 +144,13 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
         going = emit(monitor_[0].finish(), events);
         if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
         sum_.gaps += 1;
+        if (n_frames_ > 0) ++unknown_gaps_;
       }
       if (jump && !first && !round) {
         event gap("gap", static_cast<double>(status->first_tick) / config_.carrier.sample_rate_hz());
         gap.add("sample", place_.n_samples()).add("samples_lost", status->first_tick - place_.next_tick());
         going = going && events.write(gap);
+        lost(std::abs(status->first_tick - place_.next_tick()));
       }
       for (std::size_t a = 0; a < n_antennas; ++a) in[a] = out[a].first(n);
       if (options_.as_ci16) {
@@ -162,6 +174,12 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
   done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
   done.n_samples = place_.n_samples();
   done.n_frames = n_frames_;
+  done.pools_told = !config_.pools.empty();
+  done.searched_beside = config_.search_beside;
+  const double rate = config_.carrier.sample_rate_hz();
+  if (n_frames_ > 0) done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
+  done.seconds_lost = (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) / rate;
+  done.unknown_gaps = unknown_gaps_;
   if (going) events.write(to_event(done.statistics, done.t_end_s));
   if (!events.ok()) return fail("--events: cannot be written");
   return done;

@@ -28,6 +28,7 @@ struct capture_options {
   listen_sync sync = listen_sync::slss;
   bool report_failed_tbs = false;
   double duration_s = 0;  ///< of samples; 0: until the source ends
+  bool search_beside = false;  ///< where pools are told: what they do not explain is searched as well, and counted
   bool as_ci16 = false;   ///< round the samples to ci16_le before anything else, as a recording of that type keeps them
   std::function<bool()> stop = [] { return false; };
 };
@@ -48,6 +49,10 @@ struct capture_result {
   double t_end_s = 0;
   std::int64_t n_samples = 0;
   std::uint64_t n_frames = 0;
+  bool pools_told = false, searched_beside = false;
+  double seconds_since_first_frame = 0;  ///< of device time, gaps included
+  double seconds_lost = 0;               ///< in gaps since the first frame, and samples that were no numbers
+  std::uint64_t unknown_gaps = 0;        ///< gaps since then of which nobody knows the length
 };
 
 /// An error of make() is a usage error (the scene, the pools), which is why preparing is a step of its own.
@@ -72,6 +77,7 @@ class capture {
                                      std::string& assumed);
   result<void> make_monitor();
   result<void> restart();
+  void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
   bool emit(std::span<const phy::monitor_event> found, event_writer& events);
   std::uint64_t gaps_ = 0;
 
@@ -85,6 +91,8 @@ class capture {
   bool stored_ = false;                ///< numbered subframes stored one after the other, whatever their distance on the air
   stream_place place_;
   std::uint64_t n_frames_ = 0;
+  std::int64_t first_frame_tick_ = 0, lost_ = 0;
+  std::uint64_t unknown_gaps_ = 0;
   std::vector<capture_observer> observers_;
 };
 

@@ -96,6 +96,9 @@ event to_event(const monitor_statistics& s, double t_s) {
   o.add("samples", s.samples).add("non_finite_samples", s.non_finite_samples).add("subframes", s.subframes).add("gaps", s.gaps);
   o.add("pscch_candidates", s.pscch_candidates).add("sci", s.sci).add("tb_ok", s.tb_ok).add("tb_failed", s.tb_failed);
   o.add("mib", s.mib).add("discovery", s.discovery).add("soft_buffers_evicted", s.soft_buffers_evicted);
+  o.add("blocks_announced", s.blocks_announced).add("blocks_decoded", s.blocks_decoded).add("blocks_absent", s.blocks_absent);
+  o.add("discovery_occupied", s.discovery_occupied).add("discovery_decoded", s.discovery_decoded);
+  o.add("prbs_occupied", s.prbs_occupied).add("prbs_unexplained", s.prbs_unexplained);
   return o;
 }
 

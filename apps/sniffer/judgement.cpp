@@ -81,13 +81,54 @@ capture_observer judgement::observer() {
   return o;
 }
 
-result<verdict> judgement::finish(const page_facts& facts, std::string& remark) {
+hearing hearing_of(const capture_result& c) {
+  const auto& n = c.statistics;
+  hearing h;
+  h.blocks_announced = n.blocks_announced;
+  h.blocks_decoded = n.blocks_decoded;
+  h.blocks_absent = n.blocks_absent;
+  h.discovery_occupied = n.discovery_occupied;
+  h.discovery_decoded = n.discovery_decoded;
+  h.seconds = c.seconds_since_first_frame;
+  h.seconds_lost = c.seconds_lost;
+  h.unknown_gaps = c.unknown_gaps;
+  h.pscch_candidates = n.pscch_candidates;
+  h.pools_told = c.pools_told;
+  h.searched_beside = c.searched_beside;
+  h.prbs_occupied = n.prbs_occupied;
+  h.prbs_unexplained = n.prbs_unexplained;
+  return h;
+}
+
+std::vector<event> events_of(const verdict& v, double t_s) {
+  std::vector<event> out;
+  for (const auto& f : v.figures) {
+    event e("figure", t_s);
+    e.add("name", f.name).add("value", f.value).add("bound", f.bound).add("at_least", f.at_least).add("holds", f.holds()).add("part", f.part).add("whole", f.whole);
+    out.push_back(std::move(e));
+  }
+  for (const auto& t : v.transmitters) {
+    event e("transmitter", t_s);
+    e.add("who", t.who).add("outcome", name_of(t.outcome)).add("reason", t.reason).add("octets", t.octets.heard).add("parsed", t.octets.parsed);
+    e.add("padding", t.octets.padding).add("cut", t.octets.cut).add("unexplained", t.octets.unexplained).add("exempt", t.exempt);
+    out.push_back(std::move(e));
+  }
+  event e("verdict", t_s);
+  e.add("outcome", name_of(v.outcome)).add("exit_status", exit_status(v.outcome)).add("reason", v.reason).add("octets", v.octets.heard);
+  e.add("parsed", v.octets.parsed).add("padding", v.octets.padding).add("cut", v.octets.cut).add("waiting", v.octets.waiting);
+  e.add("unexplained", v.octets.unexplained).add("exempt_octets", v.exempt_octets).add("trials", v.trials);
+  out.push_back(std::move(e));
+  return out;
+}
+
+result<verdict> judgement::finish(const capture_result& captured, const page_facts& facts, std::string& remark) {
   for (std::size_t i = 0; i < stolen_->size(); ++i) {
     if (auto now = load_stolen_state(settings_.compromised[i])) (*stolen_)[i] = std::move(*now);
     else remark = now.error().message + "; what it held at the start is used";
     const stolen_file& f = (*stolen_)[i];
     if (!f.holds_key() && f.names.empty()) remark = f.path + ": holds no key, so it proves nothing";
   }
+  analysis_->heard(hearing_of(captured));
   clear_stop();  // what ended the capture does not end the search as well
   const auto v = analysis_->judge();
   for (const auto& path : settings_.reports) {

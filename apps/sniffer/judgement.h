@@ -12,6 +12,12 @@
 
 namespace prose::apps {
 
+/// The verdict's figures, its transmitters, and last the verdict itself, as events.
+std::vector<event> events_of(const verdict& v, double t_s);
+
+/// How much of what was on the air a capture heard.
+hearing hearing_of(const capture_result& c);
+
 class judgement {
  public:
   /// Null if neither a verdict nor a report is asked for. Stolen files are read now, so that a mistake is told before anything runs.
@@ -19,7 +25,7 @@ class judgement {
   capture_observer observer();
   /// Writes the reports. Stolen files are read again: the key log of a UE that was still running has grown. One that can no longer be read counts as
   /// it was at the start, and `remark` says so.
-  result<verdict> finish(const page_facts& facts, std::string& remark);
+  result<verdict> finish(const capture_result& captured, const page_facts& facts, std::string& remark);
 
  private:
   explicit judgement(const sniffer_settings& s) : settings_(s) {}

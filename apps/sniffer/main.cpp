@@ -40,7 +40,7 @@ void add_output(CLI::App& app, sniffer_settings& s) {
       ->capture_default_str();
   app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark")->type_name("FILE.pcap");
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
-  app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing (or too little) was captured");
+  app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, something is not explained, or a key was not tried");
   app.add_option("--compromised", s.compromised, "what was stolen of a UE: key file, permissions, key log; once for each file")->type_name("FILE");
   app.add_option("--epoch", s.epoch_s, "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and tokens too")
       ->check(number_in(0, 4e9));

@@ -57,7 +57,8 @@ std::string words_of(const phy::carrier_config& c) {
 int run_sniffer(const char* program, const sniffer_settings& s) {
   const auto known = scene_of(s);
   if (!known) return usage_error(program, known.error());
-  capture_options options{sync_of(s), s.report_failed, s.duration_s, !s.record.empty() && s.record_type == "ci16", &stop_requested};
+  const bool judged_too = s.verdict || !s.reports.empty();
+  capture_options options{sync_of(s), s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16", &stop_requested};
   std::string assumed;
   live_input live;
   std::int64_t partial_bytes = 0, total_samples = 0;
@@ -151,10 +152,12 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   std::string remark;
   const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),
                          static_cast<double>(done->n_samples) / run.carrier().sample_rate_hz(), seen.text()};
-  const auto judged = (*judging)->finish(facts, remark);
+  const auto judged = (*judging)->finish(*done, facts, remark);
   if (!remark.empty()) spdlog::warn("{}", remark);
   if (!judged) return run_error(program, judged.error());
   const auto& v = *judged;
+  for (const auto& e : events_of(v, done->t_end_s)) (void)events->write(e);
+  if (!events->ok()) return run_error(program, error{"--events: cannot be written"});
   std::fputs(to_text(v).c_str(), stderr);
   return s.verdict ? exit_status(v.outcome) : exit_ok;
 }

@@ -124,8 +124,41 @@ void report_page::add(const captured_frame& f, const phy::constellation_sample& 
   }
 }
 
+namespace {
+void put_accounts(std::string& out, const verdict& v) {
+  if (!v.doubts.empty()) {
+    out += "<h2>Why nothing is proven</h2><div class=\"card\"><table id=\"doubts\">" + header({"check", "reason", "frames"});
+    for (const auto& d : v.doubts) out += "<tr>" + cell(d.check) + cell(d.reason, "w") + frame_links(d.frames, d.frames.size()) + "</tr>\n";
+    out += "</table></div>\n";
+  }
+  out += "<h2>How much was heard</h2><div class=\"card\"><table id=\"figures\">" + header({"figure", "measured", "bound", "of", "holds"});
+  for (const auto& f : v.figures)
+    out += "<tr>" + cell(f.name) + cell(small(f.value), "n") + cell((f.at_least ? "at least " : "at most ") + small(f.bound), "n") +
+           cell(std::to_string(f.part) + " of " + std::to_string(f.whole), "n") + cell(f.holds() ? "yes" : "NO") + "</tr>\n";
+  out += "</table></div>\n<p class=\"muted\">" + std::to_string(v.octets.heard) + " octets: " + std::to_string(v.octets.parsed) + " parsed and judged, " +
+         std::to_string(v.octets.padding) + " padding (" + std::to_string(v.octets.padding_not_zero) + " not zero), " + std::to_string(v.octets.cut) +
+         " of SDUs that a lost block cut, " + std::to_string(v.octets.waiting) + " whose rest may still come, " + std::to_string(v.octets.unexplained) +
+         " unexplained, of which " + std::to_string(v.exempt_octets) + " are too few to count: encoded text could hide there.</p>\n";
+  out += "<h2>Each transmitter</h2><div class=\"card\"><table id=\"transmitters\">" +
+         header({"who", "outcome", "blocks", "octets", "unexplained", "records", "reason"});
+  for (const auto& t : v.transmitters)
+    out += "<tr>" + cell(t.who) + cell(name_of(t.outcome)) + cell(std::to_string(t.blocks), "n") + cell(std::to_string(t.octets.heard), "n") +
+           cell(std::to_string(t.octets.unexplained) + (t.exempt ? " (exempt)" : ""), "n") + cell(std::to_string(t.records), "n") + cell(t.reason, "w") + "</tr>\n";
+  out += "</table></div>\n";
+  if (v.n_transmitters > v.transmitters.size())
+    out += "<p class=\"muted\">" + std::to_string(v.transmitters.size()) + " of " + std::to_string(v.n_transmitters) + " are shown.</p>\n";
+  out += "<h2>Residual: sizes and times</h2><p class=\"muted\">Measured, and never part of the verdict.</p><div class=\"card\"><table id=\"traffic\">" +
+         header({"by", "right", "success", "95 %", "guessing"});
+  for (const auto& r : v.traffic)
+    out += "<tr>" + cell(r.feature) + cell(std::to_string(r.right) + " of " + std::to_string(r.trials), "n") + cell(number(r.success, 3), "n") +
+           cell(number(r.low, 3) + " to " + number(r.high, 3), "n") + cell(number(r.chance, 3), "n") + "</tr>\n";
+  out += "</table></div>\n";
+}
+}  // namespace
+
 void report_page::put_evidence(std::string& out, const verdict& v) const {
   put_findings(out, "What an eavesdropper can tell", v.findings);
+  put_accounts(out, v);
   put_findings(out, "Remarks", v.remarks);
   if (!v.opened_links.empty()) {
     out += "<h2>Links that stolen keys open</h2><div class=\"card\"><table>" +

@@ -35,7 +35,7 @@ class on_air : public ::testing::Test {
     if (!weakness.empty()) s.program = PROSE_BINARY_DIR "/tests/weak_ue";
     setenv("PROSE_WEAKNESS", weakness.c_str(), 1);
     std::vector<std::string> arguments{"--events", t.file("sniffer.jsonl"), "--verdict", "--report", t.file("report.json"),
-                                       "--record", t.file("air.sigmf-meta"), "--record-type", "ci16"};
+                                       "--record", t.file("air.sigmf-meta"), "--record-type", "ci16", "--epoch", "1.7e9"};
     for (const auto* f : {"mary.key", "mary.permit", "mary.keylog"}) arguments.insert(arguments.end(), {"--compromised", t.file(f)});
     // Before the UEs, so that it misses nothing: the key log that it reads at the end begins empty.
     std::ofstream(t.file("mary.keylog")).close();
@@ -130,7 +130,7 @@ TEST_F(on_air, the_product_is_opaque_mary_opens_hers_and_john_both_of_his) {
   for (std::string l; std::getline(live, l);)
     if (l.rfind("device:", 0) != 0) replay << l << '\n';
   replay.close();
-  const std::string command = std::string(PROSE_BINARY_DIR "/bin/prose-sniffer --config ") + config + " --iq " + t.file("air.sigmf-meta") + " --plain --verdict --report " + john + " --compromised " + t.file("john.key") +
+  const std::string command = std::string(PROSE_BINARY_DIR "/bin/prose-sniffer --config ") + config + " --iq " + t.file("air.sigmf-meta") + " --plain --verdict --epoch 1.7e9 --report " + john + " --compromised " + t.file("john.key") +
                               " --compromised " + t.file("john.permit") + " --compromised " + t.file("john.keylog") + " 2>" + t.file("john_replay.log");
   const int status = std::system(command.c_str());
   ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status << t.log("john_replay");

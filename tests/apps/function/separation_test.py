@@ -244,7 +244,7 @@ def sniff(w, name, logs, memory):
     """What a sniffer with these key logs and this memory opens of the recorded air: {(SRC, DST): records}."""
     open(w.path(name + '.stolen'), 'w').write('\n'.join(logs) + '\n')
     open(w.path(name + '.memory'), 'w').write(''.join('%s %s\n' % m for m in memory))
-    r = subprocess.run([BIN + '/prose-sniffer', '--config', w.path('sniffer.yaml'), '--iq', w.path('air.sigmf-meta'), '--plain', '--verdict', '--report',
+    r = subprocess.run([BIN + '/prose-sniffer', '--config', w.path('sniffer.yaml'), '--iq', w.path('air.sigmf-meta'), '--plain', '--verdict', '--epoch', '1.7e9', '--report',
                         w.path(name + '.json'), '--compromised', w.path(name + '.stolen'), '--compromised', w.path(name + '.memory')],
                        capture_output=True, text=True, timeout=100)
     report = json.load(open(w.path(name + '.json')))
