@@ -262,16 +262,23 @@ void permission_book::settle() {
       out_.push_back({.what = pc3_event::kind::withdrawn, .peer = name, .key = key});
   std::erase_if(not_before_ms_, [&](const auto& n) { return n.second <= now_.steady_ms; });
   waits_ = false;
+  // Whoever is permitted keeps the place: a UE has so many, and another waits until one is free.
+  auto places = security::max_peers - std::min<std::size_t>(security::max_peers, static_cast<std::size_t>(std::count_if(now.begin(), now.end(), [&](const auto& n) {
+                  const auto e = effective_.find(n.first);
+                  return e != effective_.end() && e->second == n.second;
+                })));
   for (auto n = now.begin(); n != now.end();) {
     if (const auto e = effective_.find(n->first); e != effective_.end() && e->second == n->second) {
       ++n;
       continue;
     }
-    if (not_before_ms_.contains(n->first)) {
+    if (places == 0) refuse(0, n->first, n->second, "one peer too many");
+    if (places == 0 || not_before_ms_.contains(n->first)) {
       waits_ = true;
       n = now.erase(n);
       continue;
     }
+    --places;
     not_before_ms_[n->first] = now_.steady_ms + permit_gap_ms;
     out_.push_back({.what = pc3_event::kind::permitted, .peer = n->first, .key = n->second});
     ++n;

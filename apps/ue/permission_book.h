@@ -56,6 +56,7 @@ public:
   // What a lying server can make us keep. Beyond it a name is not taken, or a refusal not told.
   static constexpr std::size_t max_peers_per_server = function::max_grants_per_user;
   static constexpr std::size_t max_told = 4 * max_peers_per_server;
+  /// At most security::max_peers are permitted; who comes later waits for a place.
   /// A peer that is permitted anew costs scalar multiplications, here and in the set-up: once in this time for each name, however often a
   /// grant is switched off and on. The end of a permission never waits.
   static constexpr std::int64_t permit_gap_ms = 5000;

@@ -267,6 +267,26 @@ TEST(consent_book, a_server_that_names_peers_without_end_is_bounded) {
   EXPECT_EQ(d.told(), "-john2 ");
 }
 
+TEST(consent_book, more_peers_than_a_ue_has_places_for_wait_until_one_is_free) {
+  std::map<std::string, consent> entries;
+  for (int i = 0; i < 66; ++i) entries[std::string("p").append(std::to_string(100 + i))] = bound(static_cast<std::uint8_t>(i + 2));
+  desk d(entries);
+  permission_book::key_map all;
+  for (const auto& [name, c] : entries) all[name] = c.key();
+  d.b.replace(0, all, d.now);
+  int permitted = 0;
+  std::string late;
+  for (const auto& e : d.b.take()) {
+    permitted += e.what == kind::permitted;
+    if (e.what == kind::refused) late.append(e.peer).append("(").append(e.text).append(") ");
+  }
+  EXPECT_EQ(permitted, 64);
+  EXPECT_EQ(late, "p164(one peer too many) p165(one peer too many) ");
+  d.says(0, "p110", std::nullopt);
+  d.later(1);
+  EXPECT_EQ(d.told(), "-p11012 +p16466 ");
+}
+
 // --- time -------------------------------------------------------------------------------------------------------------
 
 TEST(consent_expiry, ends_after_its_validity_by_the_host_or_by_the_slot_clock) {
