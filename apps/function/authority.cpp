@@ -7,7 +7,6 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,12 +16,14 @@
 #include <cstring>
 #include <ctime>
 
+#include "apps/common/mbedtls_versions.h"
 #include "apps/common/safe_file.h"
 #include "apps/function/pem.h"
 #include "apps/function/store.h"
 #include "apps/function/tls.h"
 
 namespace prose::function {
+namespace mbed = apps::mbed;
 namespace {
 
 struct random_source {
@@ -53,15 +54,8 @@ struct certificate_holder {
 
 struct writer_holder {
   mbedtls_x509write_cert writer;
-  mbedtls_mpi serial;
-  writer_holder() {
-    mbedtls_x509write_crt_init(&writer);
-    mbedtls_mpi_init(&serial);
-  }
-  ~writer_holder() {
-    mbedtls_mpi_free(&serial);
-    mbedtls_x509write_crt_free(&writer);
-  }
+  writer_holder() { mbedtls_x509write_crt_init(&writer); }
+  ~writer_holder() { mbedtls_x509write_crt_free(&writer); }
 };
 
 std::string utc(std::time_t t) {
@@ -105,7 +99,7 @@ result<void> make_certificate(const std::string& folder, const std::string& name
     mbedtls_strerror(code, text, sizeof text);
     return fail(what + ": " + text);
   };
-  if (!random.seed()) return fail("certificate: no entropy");
+  if (mbed::initialise() != 0 || !random.seed()) return fail("certificate: no entropy");
   int code = mbedtls_pk_setup(&key.pk, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
   if (code == 0)
     code =
@@ -122,19 +116,11 @@ result<void> make_certificate(const std::string& folder, const std::string& name
     if ((code = mbedtls_x509_crt_parse(&issuer_crt.crt, octets_of(*crt_pem), pem_size(*crt_pem))) != 0) return failed(crt_path, code);
     auto pem = apps::read_private_file(key_path);
     if (!pem) return tl::unexpected<error>(pem.error());
-#if MBEDTLS_VERSION_MAJOR >= 3
-    code = mbedtls_pk_parse_key(&issuer_key.pk, octets_of(*pem), pem_size(*pem), nullptr, 0, mbedtls_ctr_drbg_random, &random.random);
-#else
-    code = mbedtls_pk_parse_key(&issuer_key.pk, octets_of(*pem), pem_size(*pem), nullptr, 0);
-#endif
+    code = mbed::parse_key(issuer_key.pk, {octets_of(*pem), pem_size(*pem)}, random.random);
     mbedtls_platform_zeroize(pem->data(), pem->size());
     if (code != 0) return failed(key_path, code);
-#if MBEDTLS_VERSION_MAJOR >= 3
-    code = mbedtls_pk_check_pair(&issuer_crt.crt.pk, &issuer_key.pk, mbedtls_ctr_drbg_random, &random.random);
-#else
-    code = mbedtls_pk_check_pair(&issuer_crt.crt.pk, &issuer_key.pk);
-#endif
-    if (code != 0) return fail(key_path + ": not the key of " + crt_path);
+    if (mbed::check_pair(issuer_crt.crt.pk, issuer_key.pk, random.random) != 0)
+      return fail(key_path + ": not the key of " + crt_path);
     char subject[256];
     if ((code = mbedtls_x509_dn_gets(subject, sizeof subject, &issuer_crt.crt.subject)) < 0)
       return failed(crt_path, code);
@@ -147,7 +133,6 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   std::array<unsigned char, 16> serial{};
   mbedtls_ctr_drbg_random(&random.random, serial.data(), serial.size());
   serial[0] = static_cast<unsigned char>((serial[0] & 0x7f) | 0x40);  // positive, and of full length
-  mbedtls_mpi_read_binary(&out.serial, serial.data(), serial.size());
   mbedtls_x509write_crt_set_version(w, MBEDTLS_X509_CRT_VERSION_3);
   mbedtls_x509write_crt_set_md_alg(w, MBEDTLS_MD_SHA256);
   mbedtls_x509write_crt_set_subject_key(w, &key.pk);
@@ -157,7 +142,7 @@ result<void> make_certificate(const std::string& folder, const std::string& name
   const std::string end = utc(now + std::time_t{valid_days} * 86400);
   if ((code = mbedtls_x509write_crt_set_subject_name(w, subject.c_str())) != 0 ||
       (code = mbedtls_x509write_crt_set_issuer_name(w, issuer_subject.c_str())) != 0 ||
-      (code = mbedtls_x509write_crt_set_serial(w, &out.serial)) != 0 ||
+      (code = mbed::set_serial(*w, serial)) != 0 ||
       (code = mbedtls_x509write_crt_set_validity(w, begin.c_str(), end.c_str())) != 0 ||
       (code = mbedtls_x509write_crt_set_basic_constraints(w, self_signed ? 1 : 0, self_signed ? 0 : -1)) != 0 ||
       (code = mbedtls_x509write_crt_set_subject_key_identifier(w)) != 0 ||

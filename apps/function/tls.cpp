@@ -6,9 +6,7 @@
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <sys/socket.h>
 
@@ -18,12 +16,14 @@
 #include <filesystem>
 #include <tuple>
 
+#include "apps/common/mbedtls_versions.h"
 #include "apps/common/safe_file.h"
 #include "apps/function/pem.h"
 #include "apps/function/store.h"
 #include "apps/keys/key_file.h"
 
 namespace prose::function {
+namespace mbed = apps::mbed;
 namespace {
 
 std::string describe_code(int code) {
@@ -67,14 +67,6 @@ std::string common_name(const mbedtls_x509_crt* crt) {
   return {};
 }
 
-void fingerprint_secret(std::array<std::uint8_t, 32>& out, const unsigned char* secret, std::size_t size) {
-#if MBEDTLS_VERSION_MAJOR >= 3
-  mbedtls_sha256(secret, size, out.data(), 0);
-#else
-  mbedtls_sha256_ret(secret, size, out.data(), 0);
-#endif
-}
-
 }  // namespace
 
 struct tls_context::state {
@@ -84,8 +76,8 @@ struct tls_context::state {
   mbedtls_x509_crt own;
   mbedtls_pk_context key;
   mbedtls_ssl_config config;
-  // mbedTLS 2.28 gives a session's secret and a client's PSK identity to callbacks of the shared configuration, in the
-  // middle of that connection's handshake step; the step notes which connection it is (one thread a context).
+  // A session's secret (with mbedTLS 2.28) and a client's PSK identity come to callbacks of the shared configuration, in
+  // the middle of that connection's handshake step; the step notes which connection it is (one thread a context).
   std::array<std::uint8_t, 32>* exporting = nullptr;
   std::string* psk_identity = nullptr;
   tls_secret_observer observer;
@@ -138,16 +130,12 @@ struct tls_context::state {
   result<void> load_certificate(const tls_identity& identity);
   result<void> load_psk(const tls_identity& identity, bool is_server);
 
-#if MBEDTLS_VERSION_MAJOR < 3
-  static int export_keys(void* self, const unsigned char* master, const unsigned char*, std::size_t, std::size_t,
-                         std::size_t, const unsigned char* client_random, const unsigned char* server_random,
-                         mbedtls_tls_prf_types) {
+  static void take_master(void* self, const unsigned char* master, const unsigned char* client_random,
+                          const unsigned char* server_random) {
     auto* s = static_cast<state*>(self);
-    if (s->exporting != nullptr) fingerprint_secret(*s->exporting, master, 48);
+    if (s->exporting != nullptr && mbed::sha256({master, 48}, *s->exporting) != 0) s->exporting->fill(0);
     s->observe(master, client_random, server_random);
-    return 0;
   }
-#endif
 };
 
 tls_context::tls_context(std::unique_ptr<state> s) : s_(std::move(s)) {}
@@ -169,14 +157,8 @@ result<void> tls_context::state::load_certificate(const tls_identity& identity) 
   }
   auto pem = apps::read_private_file(identity.key_path);
   if (!pem) return tl::unexpected<error>(pem.error());
-#if MBEDTLS_VERSION_MAJOR >= 3
-  const int key_code = mbedtls_pk_parse_key(&key, octets_of(*pem), pem_size(*pem), nullptr, 0, mbedtls_ctr_drbg_random, &random);
-  const int pair_code =
-      key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key, mbedtls_ctr_drbg_random, &random);
-#else
-  const int key_code = mbedtls_pk_parse_key(&key, octets_of(*pem), pem_size(*pem), nullptr, 0);
-  const int pair_code = key_code != 0 ? key_code : mbedtls_pk_check_pair(&own.pk, &key);
-#endif
+  const int key_code = mbed::parse_key(key, {octets_of(*pem), pem_size(*pem)}, random);
+  const int pair_code = key_code != 0 ? key_code : mbed::check_pair(own.pk, key, random);
   security::wipe({reinterpret_cast<std::uint8_t*>(pem->data()), pem->size()});
   if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
   if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
@@ -207,6 +189,7 @@ result<void> tls_context::state::load_psk(const tls_identity& identity, bool is_
 }
 
 result<tls_context> tls_context::load(const tls_identity& identity, bool is_server) {
+  if (const int c = mbed::initialise(); c != 0) return fail("TLS: the cryptography does not begin: " + describe_code(c));
   auto s = std::make_unique<state>();
   if (const int c = mbedtls_ctr_drbg_seed(&s->random, mbedtls_entropy_func, &s->entropy, nullptr, 0); c != 0)
     return fail("TLS: no entropy: " + describe_code(c));
@@ -229,8 +212,9 @@ result<tls_context> tls_context::load(const tls_identity& identity, bool is_serv
 
   mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &s->random);
   mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-  mbedtls_ssl_conf_max_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+  // TLS 1.3 too is refused, though mbedTLS 3.6 knows it: the same rules hold with either library, and fingerprints, key
+  // logs and the search for an opened session are about the one master secret of TLS 1.2.
+  mbed::only_tls_1_2(*config);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
   mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
@@ -238,9 +222,7 @@ result<tls_context> tls_context::load(const tls_identity& identity, bool is_serv
   // A resumed session would share its master secret with the one before.
   mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #endif
-#if MBEDTLS_VERSION_MAJOR < 3
-  mbedtls_ssl_conf_export_keys_ext_cb(config, state::export_keys, s.get());
-#endif
+  mbed::tell_master_secrets<state::take_master>(*config, s.get());
   return tls_context(std::move(s));
 }
 
@@ -266,15 +248,6 @@ struct tls_connection::state {
     if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || code == MBEDTLS_ERR_SSL_CONN_EOF) return tls_status::closed;
     return tls_status::failed;
   }
-#if MBEDTLS_VERSION_MAJOR >= 3
-  static void export_keys(void* self, mbedtls_ssl_key_export_type, const unsigned char* secret, std::size_t size,
-                          const unsigned char* client_random, const unsigned char* server_random,
-                          mbedtls_tls_prf_types) {
-    auto* s = static_cast<state*>(self);
-    fingerprint_secret(s->fingerprint, secret, size);
-    if (size == 48) s->context->observe(secret, client_random, server_random);
-  }
-#endif
 };
 
 tls_connection::tls_connection(std::unique_ptr<state> s) : s_(std::move(s)) {}
@@ -292,9 +265,7 @@ result<tls_connection> tls_connection::make(const tls_context& context, int sock
       return fail("TLS: " + describe_code(c));
   }
   mbedtls_ssl_set_bio(&s->ssl, &s->socket, send_socket, receive_socket, nullptr);
-#if MBEDTLS_VERSION_MAJOR >= 3
-  mbedtls_ssl_set_export_keys_cb(&s->ssl, state::export_keys, s.get());
-#endif
+  mbed::tell_master_secret<tls_context::state::take_master>(s->ssl, s->context);
   return tls_connection(std::move(s));
 }
 

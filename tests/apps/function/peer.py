@@ -50,8 +50,8 @@ class server:
             self.process.wait()
             self.process = None
 
-    def at_server(self, user, *a):
-        return subprocess.run([os.path.join(self.bin, 'prose-keys'), *a, '--server', 'function.example', '--port', str(self.port), '--user', user,
+    def at_server(self, user, *a, port=None):
+        return subprocess.run([os.path.join(self.bin, 'prose-keys'), *a, '--server', 'function.example', '--port', str(port or self.port), '--user', user,
                                '--ca', self.tls + '/ca.crt', '--certificate', '%s/%s.crt' % (self.tls, user), '--tls-key',
                                '%s/%s.key' % (self.tls, user), '--key', self.path(user + '.key')], capture_output=True, text=True, timeout=100)
 

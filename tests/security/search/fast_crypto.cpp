@@ -2,25 +2,20 @@
 
 #include <mbedtls/chacha20.h>
 #include <mbedtls/poly1305.h>
-#include <mbedtls/version.h>
 
 #include <algorithm>
 #include <cstdlib>
+
+#include "apps/common/mbedtls_versions.h"
 
 namespace prose::security::test {
 namespace {
 void must(int rc) {
   if (rc != 0) std::abort();
 }
-#if MBEDTLS_VERSION_MAJOR >= 3
-void start(mbedtls_sha256_context& c) { must(mbedtls_sha256_starts(&c, 0)); }
-void update(mbedtls_sha256_context& c, bytes_view d) { must(mbedtls_sha256_update(&c, d.data(), d.size())); }
-void finish(mbedtls_sha256_context& c, key32& out) { must(mbedtls_sha256_finish(&c, out.data())); }
-#else
-void start(mbedtls_sha256_context& c) { must(mbedtls_sha256_starts_ret(&c, 0)); }
-void update(mbedtls_sha256_context& c, bytes_view d) { must(mbedtls_sha256_update_ret(&c, d.data(), d.size())); }
-void finish(mbedtls_sha256_context& c, key32& out) { must(mbedtls_sha256_finish_ret(&c, out.data())); }
-#endif
+void start(mbedtls_sha256_context& c) { must(apps::mbed::sha256_starts(c)); }
+void update(mbedtls_sha256_context& c, bytes_view d) { must(apps::mbed::sha256_update(c, d)); }
+void finish(mbedtls_sha256_context& c, key32& out) { must(apps::mbed::sha256_finish(c, out)); }
 constexpr std::size_t block_octets = 64;
 }  // namespace
 
