@@ -54,7 +54,16 @@ function pc5s.dissector(buf, pinfo, tree)
   return buf:len()
 end
 
-local band, bxor, rshift, lshift, lrotate = bit32.band, bit32.bxor, bit32.rshift, bit32.lshift, bit32.lrotate
+-- Lua 5.2 (Wireshark up to 4.2) has bit32; later ones have operators, which 5.2 cannot even read, so they are in a string.
+local bits = bit32 or load([[
+  return {
+    band = function(a, b) return a & b & 0xffffffff end,
+    bxor = function(a, b, c, d, e, f) return (a ~ b ~ (c or 0) ~ (d or 0) ~ (e or 0) ~ (f or 0)) & 0xffffffff end,
+    lshift = function(a, n) return a << n & 0xffffffff end,
+    rshift = function(a, n) return (a & 0xffffffff) >> n end,
+    lrotate = function(a, n) a = a & 0xffffffff; return (a << n | a >> 32 - n) & 0xffffffff end,
+  }]])()
+local band, bxor, rshift, lshift, lrotate = bits.band, bits.bxor, bits.rshift, bits.lshift, bits.lrotate
 local function bytes_of(hex)
   local out = {}
   for pair in hex:gmatch("%x%x") do out[#out + 1] = tonumber(pair, 16) end

@@ -1,6 +1,7 @@
 // Noise, fading and spectrum against what theory says of them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
