@@ -1,6 +1,8 @@
 #include "apps/common/safe_file.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +23,6 @@ namespace prose::apps {
 namespace {
 
 constexpr mode_t rights_of_others = 07177;   // any but reading and writing by the owner
-constexpr mode_t writable_by_others = 0022;
 constexpr int most_links = 40;               // as Linux follows
 
 std::string errno_text() { return std::strerror(errno); }
@@ -36,11 +37,28 @@ std::string strangers(const std::string& path, const struct stat& st, const char
 }
 
 result<void> check_private(const std::string& path, const struct stat& st) {
-  if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file");
+  if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file; accepted: one with mode 0600 or 0400");
   if (!ours(st)) return fail(strangers(path, st, "a secret"));
   if ((st.st_mode & rights_of_others) != 0)
     return fail(path + ": a secret with mode " + octal(st.st_mode) + "; accepted: 0600 or 0400 (chmod 600 " + path + ")");
   return {};
+}
+
+/// The user's own group, as with a umask of 002: it has the user's name, and nobody else is in it.
+bool is_private_group(uid_t owner, gid_t group) {
+  std::array<char, 16384> user_text{}, group_text{};
+  passwd user{}, *user_found = nullptr;
+  struct group of{}, *group_found = nullptr;
+  if (::getpwuid_r(owner, &user, user_text.data(), user_text.size(), &user_found) != 0 || user_found == nullptr || user.pw_gid != group) return false;
+  if (::getgrgid_r(group, &of, group_text.data(), group_text.size(), &group_found) != 0 || group_found == nullptr) return false;
+  if (std::strcmp(of.gr_name, user.pw_name) != 0) return false;
+  for (char** member = of.gr_mem; member != nullptr && *member != nullptr; ++member)
+    if (std::strcmp(*member, user.pw_name) != 0) return false;
+  return true;
+}
+
+bool others_may_write(const struct stat& st) {
+  return (st.st_mode & S_IWOTH) != 0 || ((st.st_mode & S_IWGRP) != 0 && !is_private_group(st.st_uid, st.st_gid));
 }
 
 enum class accept { files, files_and_streams };
@@ -49,7 +67,7 @@ result<void> check_trusted(const std::string& path, const struct stat& st, accep
   const bool device = S_ISCHR(st.st_mode);  // /dev/null may be written by all, and gives nothing of it
   if (!S_ISREG(st.st_mode) && (what == accept::files || !(device || S_ISFIFO(st.st_mode)))) return fail(path + ": not a regular file");
   if (!ours(st)) return fail(strangers(path, st, "a file"));
-  if (!device && (st.st_mode & writable_by_others) != 0)
+  if (!device && others_may_write(st))
     return fail(path + ": others may write it (mode " + octal(st.st_mode) + "); accepted: only its owner (chmod go-w " + path + ")");
   return {};
 }
@@ -58,7 +76,7 @@ result<void> check_trusted(const std::string& path, const struct stat& st, accep
 std::optional<std::string> weakness(const std::string& directory, const struct stat& st) {
   if (!ours(st)) return strangers(directory, st, "a directory on the way of a symbolic link");
   const bool sticky = (st.st_mode & S_ISVTX) != 0;
-  if ((st.st_mode & writable_by_others) != 0 && !sticky)
+  if (!sticky && others_may_write(st))
     return directory + ": a directory on the way of a symbolic link that others may write (mode " + octal(st.st_mode) +
            "); accepted: only its owner (chmod go-w " + directory + "), or no link";
   return std::nullopt;

@@ -1,7 +1,8 @@
 // Files that others must not read, or must not write. Every check is made on the open descriptor, so what is checked is what is read.
 //
 // A private file (key, mark, cache, pin, key log): not a symbolic link, owned by the user or root, mode 0600 or stricter.
-// A trusted file (permissions, configuration, certificate): owned by the user or root, and only they may write it. It may be reached
+// A trusted file (permissions, configuration, certificate): owned by the user or root, and only they may write it (a group that is the
+// owner's own, with nobody else in it, counts as the owner). It may be reached
 // through symbolic links if only the user or root can write each link and every directory on the way.
 // An output about peers (events, reports, captures): made with mode 0600.
 //
