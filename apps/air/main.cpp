@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <optional>
 #include <thread>
+#include <utility>
 
+#include "apps/air/start_time.h"
 #include "apps/common/cli.h"
 #include "apps/common/events.h"
 #include "apps/common/stop.h"
@@ -41,34 +43,46 @@ texts texts_of(air::hub_event::kind k) {
   return {"", ""};
 }
 
-void tell(const air::hub_event& e, event_writer& events) {
+void tell(const air::hub_event& e, double start_s, event_writer& events) {
   const auto [name, text] = texts_of(e.what);
   const bool notable = e.what != air::hub_event::kind::joined && e.what != air::hub_event::kind::left;
-  spdlog::log(notable ? spdlog::level::warn : spdlog::level::info, "{:.3f} s: {} {}", e.air_time_s, e.node, text);
-  event line(name, e.air_time_s);
+  spdlog::log(notable ? spdlog::level::warn : spdlog::level::info, "{:.3f} s: {} {}", start_s + e.air_time_s, e.node, text);
+  event line(name, start_s + e.air_time_s);
   line.add("node", e.node);
   events.write(line);
 }
 
-int run(const air::air_config& config, double duration_s, const std::string& events_path) {
+std::int64_t host_utc_s() { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+/// `history`: none where the start was given.
+int run(const air::air_config& config, double duration_s, const std::string& events_path, std::optional<air_history> history) {
   auto events = event_writer::open(events_path);
   if (!events) return usage_error(program, events.error());
   auto link = air::air_link::create(config.air, config.settings);
   if (!link) return usage_error(program, link.error());
   air::hub hub(std::move(*link));
-  events->write(event("ready", 0.0).add("air", config.air));
+  const auto start_s = static_cast<double>(config.settings.start_s);
+  events->write(event("ready", start_s).add("air", config.air));
   if (events_path != "-") {
     std::printf("prose-air: ready, air '%s'\n", config.air.c_str());
     std::fflush(stdout);
   }
   const auto now_s = [&hub] { return static_cast<double>(hub.memory().now.load()) / static_cast<double>(air::ticks_per_second); };
   while (!stop_requested() && (duration_s <= 0.0 || now_s() < duration_s)) {
-    for (const air::hub_event& e : hub.step()) tell(e, *events);
+    for (const air::hub_event& e : hub.step()) tell(e, start_s, *events);
+    if (history)
+      if (const auto ok = history->at(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s()); !ok) {
+        spdlog::warn("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
+        history.reset();
+      }
     if (config.kill_hub_after_s >= 0.0 && now_s() >= config.kill_hub_after_s) kill(getpid(), SIGKILL);
     if (!events->ok()) return report(program, "--events " + events_path + ": cannot be written", exit_failure);
     std::this_thread::sleep_for(step_time);
   }
-  events->write(event("ended", now_s()));
+  events->write(event("ended", start_s + now_s()));
+  if (history)
+    if (const auto ok = history->end(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s()); !ok)
+      spdlog::warn("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
   spdlog::info("air '{}' ends", config.air);
   return exit_ok;
 }
@@ -83,11 +97,16 @@ int main(int argc, char** argv) {
   common_options common;
   std::optional<std::string> air_name, speed;
   std::string events;
+  std::optional<std::int64_t> start_s;
   double duration_s = 0.0;
   bool check = false;
   add_common_options(app, common);
   app.add_option("--air", air_name, "name of this air, as in the devices' air=NAME (default: default)");
   app.add_option("--speed", speed, "air seconds per wall second: 1, N, or max (as fast as the receivers read)");
+  app.add_option("--start", start_s,
+                 "device time at the start, seconds; without it such that the UEs' UTC (device time + epoch_s 1.7e9) is the host's, but never before\n"
+                 "the end of this air's last run")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{2'500'000'000}));
   app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never")->check(number_in(0, 1e9));
   app.add_option("--events", events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
   app.add_flag("--check", check, "check the configuration and exit");
@@ -111,5 +130,9 @@ int main(int argc, char** argv) {
     if (!v) return report(program, "--" + v.error().message, exit_usage);
     config.settings.speed = *v;
   }
-  return check ? exit_ok : run(config, duration_s, events);
+  if (check) return exit_ok;
+  std::optional<air_history> history;
+  if (!start_s) start_s = history.emplace(config.air, host_utc_s()).start_s();
+  config.settings.start_s = *start_s;
+  return run(config, duration_s, events, std::move(history));
 }

@@ -11,6 +11,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
+#include "apps/common/dumps.h"
 #include "apps/common/events.h"
 #include "apps/common/stop.h"
 #include "apps/function/audit_log.h"
@@ -101,6 +102,7 @@ void allow_descriptors(int connections) {
 
 int main(int argc, char** argv) {
   options o;
+  if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
   auto& c = o.server;

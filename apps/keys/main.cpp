@@ -7,6 +7,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
+#include "apps/common/dumps.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/server_commands.h"
 #include "apps/keys/system_random.h"
@@ -149,6 +150,7 @@ int fingerprint(const options& o, tools& t) {
 
 int main(int argc, char** argv) {
   options o;
+  if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
 

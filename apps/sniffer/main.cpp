@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/common/cli.h"
+#include "apps/common/dumps.h"
 #include "apps/common/radio_profile.h"
 #include "apps/sniffer/program.h"
 #include "apps/sniffer/settings.h"
@@ -81,5 +82,7 @@ int main(int argc, char** argv) {
   if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;
   if (s.device.empty() && s.iq.empty())
     return report(program, std::string("nothing to listen to") + (configured ? "" : "; accepted: --iq FILE.sigmf-meta or --device ARGS"), exit_usage);
+  if (!s.compromised.empty() || !s.keylog.empty())
+    if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   return run_sniffer(program, s);
 }

@@ -2,8 +2,11 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
 
 #include "apps/common/cli.h"
+#include "apps/common/dumps.h"
 #include "apps/ue/program.h"
 
 int main(int argc, char** argv) {
@@ -28,10 +31,22 @@ int main(int argc, char** argv) {
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
   app.add_option("--tx-log", c.tx_log, "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")->type_name("FILE");
   app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")->type_name("FILE");
+  app.add_flag("--dumpable", c.dumpable, "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
   app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")->check(CLI::Range(0, 65535));
+  bool show = false;
+  app.add_flag("--show", show, "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
   if (common.config_path.empty()) return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
 
+  if (c.dumpable && !c.allow_keylog) return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file", exit_usage);
+  if (!c.dumpable)
+    if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
+  if (show) {
+    const auto text = ue_program::show(c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
+    if (!text) return usage_error(program, text.error());
+    if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) return report(program, "standard output does not take the result", exit_failure);
+    return exit_ok;
+  }
   auto ue = ue_program::make(c);
   if (!ue) return usage_error(program, ue.error());
   if (const auto done = (*ue)->run(); !done) return run_error(program, done.error());

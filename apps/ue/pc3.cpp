@@ -69,7 +69,7 @@ result<permission_book::key_map> cached_peers(const std::string& cache) {
     const auto name = f.path().filename().string();
     if (!name.starts_with(prefix)) continue;
     const auto server = name.substr(prefix.size());
-    if (server == "pins" || server == "pending" || server == "lock" || server.ends_with(".said") || server.ends_with(".new")) continue;
+    if (server == "pins" || server == "pending" || server == "lock" || server.ends_with(".said") || server.find(".new") != std::string::npos) continue;
     const auto permitted = read_keys(f.path().string());
     if (!permitted) return tl::unexpected(permitted.error());
     for (const auto& [peer, key] : *permitted)

@@ -9,6 +9,7 @@
 #include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
 #include "apps/ue/program_state.h"
+#include "apps/ue/utc_source.h"
 #include "common/bits.h"
 
 namespace prose::apps {
@@ -34,8 +35,8 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   if (!events) return tl::unexpected(events.error());
   s->events = std::move(*events);
   if (!c.tx_log.empty()) {
-    auto log = event_writer::open(c.tx_log);
-    if (!log) return fail("--tx-log " + c.tx_log + ": cannot be created");
+    auto log = event_writer::open(c.tx_log, "--tx-log");
+    if (!log) return tl::unexpected(log.error());
     s->tx_log = std::move(*log);
   }
 
@@ -61,6 +62,10 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
     s->keylog_fd = *fd;
     spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic", c.keylog);
     s->events.write(s->make_event("keylog").add("file", c.keylog).add("warning", "record keys are being written"));
+  }
+  if (c.dumpable) {
+    spdlog::warn("DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a core");
+    s->events.write(s->make_event("dumpable").add("warning", "the memory with all keys may be read and dumped"));
   }
   if (c.metrics_port >= 0) {
     auto m = metrics_server::open(c.metrics_port);
@@ -89,6 +94,13 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
       s->events.write(s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
     }
   }
+  const auto device = s->radio->now_tick();
+  if (!device) return tl::unexpected(device.error());
+  const double host = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto epoch = utc_at_zero({c.epoch_s, c.epoch_from_system, c.trust_device, is_emulated(c.radio.device_args)},
+                                 static_cast<double>(*device) / c.radio.sample_rate_hz, host, c.duration_s);
+  if (!epoch) return fail((c.where.time.empty() ? "time" : c.where.time) + ": " + epoch.error().message);
+  s->epoch_s = *epoch;
   spdlog::info("{}", s->radio->description());
   for (const auto& n : s->radio->notes()) spdlog::info("{}", n);
   return std::unique_ptr<ue_program>(new ue_program(std::move(s)));
@@ -163,16 +175,12 @@ void ue_program::state::process(std::int64_t n) {
   }
   frames.insert(frames.end(), searched.begin(), searched.end());
 
-  const double utc = epoch_s + device_time();
+  const double utc = epoch_s + device_time();  // within 32 bits: checked at the start and in run()
   const mac::step_input in{n, static_cast<security::time_ms>(std::llround(device_time() * 1000)),
                            static_cast<security::slot_t>(utc), frames, modem->subchannel_rssi_dbm()};
   u->step(in, out);
-  if (!config.mark.empty())
-    if (const auto mark = sec->discovery().clock().mark_to_store()) {
-      // Nothing of a slot is announced before the mark beyond it is on disk.
-      if (const auto ok = keys::write_mark(config.mark, *mark); ok) sec->discovery().clock().mark_stored(*mark);
-      else spdlog::warn("{}: {}; discovery stays silent", config.mark, ok.error().message);
-    }
+  keep_mark();
+  tell_silence();
   if (servers) {
     servers->set_slot(static_cast<security::slot_t>(utc));
     follow_servers();
@@ -226,13 +234,6 @@ result<void> ue_program::run() {
   const auto started = s.radio->start(begin);
   if (!started) return tl::unexpected(started.error());
   s.subframe = (*started + s.spsf - 1) / s.spsf;
-  s.epoch_s = s.config.epoch_s;
-  if (s.config.epoch_from_system) {
-    const double host = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-    const auto device = s.radio->now_tick();
-    if (!device) return tl::unexpected(device.error());
-    s.epoch_s = host - static_cast<double>(*device) / s.rate;
-  }
   const int n_antennas = s.radio->n_antennas();
   s.stream.assign(static_cast<std::size_t>(n_antennas), {});
   s.stream_start = *started;
@@ -273,6 +274,7 @@ result<void> ue_program::run() {
       }
       if (s.subframe >= s.next_second) {
         s.next_second = s.subframe + 1000;
+        if (s.epoch_s + s.device_time() + 2 > UINT32_MAX) return fail("UTC is beyond 32 bits of seconds");
         s.each_second();
         if (!s.events.ok()) return fail(s.config.events + ": cannot be written");
       }
@@ -290,6 +292,7 @@ result<void> ue_program::run() {
       if (e->kind == phy::radio_event_kind::late) spdlog::debug("late burst");
     }
   }
+  s.keep_last_mark();
   s.each_second();
   const auto r = s.radio->counters();
   s.events.write(s.make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "apps/common/events.h"
 #include "apps/ue/program_config.h"
@@ -13,6 +14,8 @@ class ue_program {
  public:
   /// Opens keys, radio, data port; the error is one line.
   static result<std::unique_ptr<ue_program>> make(const program_config& config);
+  /// --show: what the files say, a fact a line ("KEY VALUE ..."); no radio is opened and nothing is written.
+  static result<std::string> show(const program_config& config, double host_utc_s);
   ~ue_program();
   /// Until the duration is over or a stop is requested. Releases the links before it ends.
   result<void> run();

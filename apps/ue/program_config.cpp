@@ -105,6 +105,8 @@ void read_time(config_section s, program_config& c) {
   s.read_choice("utc", utc, {"configured", "system"});
   c.epoch_from_system = utc == "system";
   s.read("epoch_s", c.epoch_s, 0.0, 4.2e9);
+  s.read("trust_device", c.trust_device);
+  c.where.time = s.where(s.has("epoch_s") ? "epoch_s" : "utc");
 }
 
 void read_address(config_section& s, std::string_view key, ip_address& out) {
@@ -207,6 +209,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
   // Last, so that a misspelt key is named first.
   if (c.private_key.empty()) identity.reject("private_key", "is missing; accepted: a file made by prose-keys gen");
+  if (c.mark.empty()) c.mark = c.private_key + ".mark";
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
   return c;
 }

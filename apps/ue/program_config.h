@@ -19,7 +19,7 @@ struct program_config {
   // identity
   std::string private_key;             ///< file of prose-keys gen
   std::string permissions;             ///< file of prose-keys permit
-  std::string mark;                    ///< file of the slot mark; empty: kept in memory only
+  std::string mark;                    ///< file of the slot mark; by default <private_key>.mark
   pc3_config pc3;                      ///< servers that hold permissions; none: the file alone counts
   // radio
   phy::radio_config radio;
@@ -30,9 +30,10 @@ struct program_config {
   security::ue_config security;
   double epoch_s = 1.7e9;              ///< UTC at device time 0
   bool epoch_from_system = false;      ///< take UTC from the host's clock at the start instead
+  bool trust_device = false;           ///< a device more than a day from the host's clock is right
   std::vector<std::string> query;      ///< model B: peers to ask for until they are linked
   struct {
-    std::string private_key, permissions, mark, query;
+    std::string private_key, permissions, mark, query, time;
   } where;                             ///< "FILE:LINE: key" of values that are judged only when they are used
   // data
   std::string data = "none";           ///< tun, udp, stdin, none
@@ -44,6 +45,7 @@ struct program_config {
   std::string keylog;
   std::string tx_log;                  ///< what was sent, for whoever counts what a receiver missed
   bool allow_keylog = false;
+  bool dumpable = false;               ///< memory may be read and dumped; needs allow_keylog
   int metrics_port = -1;               ///< -1: none
   double duration_s = 0;               ///< of device time; 0: until stopped
 };

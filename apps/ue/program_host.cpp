@@ -7,6 +7,7 @@
 
 #include "apps/keys/key_file.h"
 #include "apps/ue/program_state.h"
+#include "apps/ue/utc_source.h"
 #include "common/hex.h"
 #include "security/crypto/hash.h"
 #include "security/export.h"
@@ -49,18 +50,16 @@ result<void> ue_program::state::open_keys() {
   const auto at = [](const std::string& where, const error& e) { return fail(where.empty() ? e.message : where + ": " + e.message); };
   auto key = keys::read_private_key(config.private_key);
   if (!key) return at(config.where.private_key, key.error());
-  std::optional<security::slot_t> mark;
-  if (!config.mark.empty()) {
-    auto m = keys::read_mark(config.mark);
-    if (!m) return at(config.where.mark, m.error());
-    mark = *m;
-  }
+  auto mark = keys::read_mark(config.mark);
+  if (!mark) return at(config.where.mark, mark.error());
+  // Without a mark a restarted UE would use slots twice; so no place for one, no start.
+  if (const auto ok = keys::check_mark_writable(config.mark); !ok)
+    return at(config.where.mark, error{ok.error().message + "; accepted: identity.mark in a folder where " + config.name + " may write"});
   auto sc = config.security;
-  sc.stored_mark = mark;
+  sc.stored_mark = *mark;
   const security::ports ports{random, dh};
   sec = std::make_unique<security::ue_security>(sc, security::key_pair::from_private(std::move(*key), ports), ports);
   port = std::make_unique<mac::security_adapter>(*sec);
-  port->store_marks_at_once = config.mark.empty();
   if (!config.permissions.empty()) {
     auto permitted = keys::read_permissions(config.permissions, dh, random);
     if (!permitted) return at(config.where.permissions, permitted.error());
@@ -103,6 +102,23 @@ result<void> ue_program::state::open_keys() {
   for (const auto& q : config.query)
     if (sec->peers().find(q) == nullptr) return unknown(config.where.query, q);
   return {};
+}
+
+result<std::string> ue_program::show(const program_config& config, double host_utc_s) {
+  state s;
+  s.config = config;
+  if (auto ok = s.open_keys(); !ok) return tl::unexpected(ok.error());
+  std::string text = "name " + config.name + "\nkey " + keys::to_base64(s.sec->peers().own_public().octets) + "\nmark " + config.mark;
+  if (const auto mark = s.sec->discovery().clock().boot_mark()) {
+    const auto host = static_cast<security::slot_t>(std::clamp(host_utc_s, 0.0, 4294967295.0));
+    text += " until " + utc_text(static_cast<double>(*mark) + 1);
+    if (host <= *mark) text += "; by the host's clock " + silence_text(*mark, host, config.mark);
+  } else {
+    text += " not there yet";
+  }
+  text += '\n';
+  for (const auto& p : s.sec->peers().all()) text += "peer " + p->name + ' ' + keys::to_base64(p->key.octets) + '\n';
+  return text;
 }
 
 result<void> ue_program::state::open_data() {
@@ -199,6 +215,51 @@ void ue_program::state::tell(const mac::ue_event& e) {
                  "now and was wrong before, restart", k->slot);
     events.write(make_event("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
   }
+}
+
+void ue_program::state::keep_mark() {
+  auto& clock = sec->discovery().clock();
+  const auto mark = clock.mark_to_store();
+  if (!mark || subframe < mark_again_at) return;
+  // Nothing of a slot is announced before the mark beyond it is on disk.
+  const auto ok = keys::write_mark(config.mark, *mark);
+  if (ok) {
+    clock.mark_stored(*mark);
+    mark_unwritten = false;
+    return;
+  }
+  mark_again_at = subframe + 1000;
+  if (std::exchange(mark_unwritten, true)) return;
+  spdlog::warn("{}; discovery is silent until it can be", ok.error().message);
+  events.write(make_event("mark_unwritten").add("file", config.mark).add("reason", ok.error().message));
+}
+
+/// Nothing is announced after this: the slots that were used are the mark, and a restart in the next one need not be silent.
+void ue_program::state::keep_last_mark() {
+  const auto& clock = sec->discovery().clock();
+  if (!clock.now()) return;
+  const auto last = std::max(*clock.now(), clock.boot_mark().value_or(0));
+  if (const auto ok = keys::write_mark(config.mark, last); !ok) spdlog::warn("{}; the next start will be silent for up to 30 s", ok.error().message);
+}
+
+void ue_program::state::tell_silence() {
+  const auto& clock = sec->discovery().clock();
+  const auto now = clock.now();
+  if (!now) return;
+  if (clock.after_boot_mark(*now)) {
+    if (!std::exchange(silent, false)) return;
+    spdlog::info("the clock has passed the mark: no longer silent");
+    events.write(make_event("silence_ended").add("file", config.mark));
+    return;
+  }
+  if (std::exchange(silent, true)) return;
+  const auto mark = *clock.boot_mark();
+  const auto text = silence_text(mark, *now, config.mark);
+  // Up to 30 s are the life of a restarted UE. More is a clock that is or was wrong, and may be years.
+  const bool ordinary = mark - *now <= 2 * security::slot_clock::mark_ahead_slots;
+  spdlog::log(ordinary ? spdlog::level::info : spdlog::level::warn, "{}{}", text,
+              ordinary ? "" : ". If the clock is right, wait, or make a new key pair and give the peers its public key; without the file codes would repeat");
+  events.write(make_event("silent").add("until", utc_text(static_cast<double>(mark) + 1)).add("file", config.mark).add("clock", utc_text(*now)).add("seconds", std::int64_t{mark} + 1 - *now));
 }
 
 /// A packet of the host that goes nowhere: counted for each peer, told once.
@@ -364,6 +425,7 @@ void ue_program::state::each_second() {
   const auto c = u->counters();
   const auto m = modem->counters();
   page.gauge("prose_device_time_seconds", "Device time", device_time());
+  page.gauge("prose_silent_seconds", "Seconds for which the mark keeps discovery silent", silent ? static_cast<double>(*sec->discovery().clock().boot_mark()) + 1 - *sec->discovery().clock().now() : 0.0);
   page.gauge("prose_links", "Live links", static_cast<double>(sec->links().links(0).size()));
   page.counter("prose_subframes_sent_total", "Subframes with an own transmission", c.subframes_sent);
   page.counter("prose_discovery_sent_total", "PSDCH messages sent", c.discovery_sent);

@@ -74,6 +74,9 @@ struct ue_program::state {
   std::array<std::uint64_t, static_cast<std::size_t>(security::drop_reason::count_)> rejected{};
   std::int64_t next_second = 0;
   double pending_shift = 0;
+  std::int64_t mark_again_at = 0;   // subframe: a mark that could not be written is tried once a second
+  bool mark_unwritten = false;      // told
+  bool silent = false;              // told
 
   ~state() {
     if (keylog_fd >= 0) ::close(keylog_fd);
@@ -95,6 +98,9 @@ struct ue_program::state {
 
   result<void> open_keys();
   result<void> open_data();
+  void keep_mark();
+  void keep_last_mark();
+  void tell_silence();
   void watch_identity(security::peer_id peer);
   void tell(const mac::ue_event& e);
   void drop(std::size_t slot, const char* why);

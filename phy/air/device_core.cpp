@@ -19,6 +19,7 @@ device_core::device_core(air_link link, const device_args& args)
     : link_(std::move(link)), args_(args), hub_(link_), name_(args.name), faults_(link_.memory().settings, args.name),
       receiver_(link_, hub_, args.lead_s > 0.0 ? static_cast<std::int64_t>(args.lead_s * tick_rate) : link_.memory().settings.lead_ticks),
       transmitter_(link_, hub_) {
+  offset_.seconds = link_.memory().settings.start_s;
   ticks_per_sample_[rx] = default_ticks_per_sample;
   ticks_per_sample_[tx] = default_ticks_per_sample;
   seen_underflows_ = transmitter_.underflows();

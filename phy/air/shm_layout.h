@@ -21,7 +21,7 @@ inline constexpr std::int64_t ticks_per_ms = ticks_per_second / 1000;
 inline constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 
 inline constexpr std::uint32_t layout_magic = 0x50524F41;  // "PROA"
-inline constexpr std::uint32_t layout_version = 3;
+inline constexpr std::uint32_t layout_version = 4;
 inline constexpr int max_nodes = 32;
 inline constexpr int max_pair_rules = 256;
 inline constexpr int max_node_rules = 64;
@@ -87,6 +87,7 @@ struct fault_rule {
 /// Written by the hub before `ready`, read-only afterwards.
 struct air_settings {
   std::uint64_t seed = 1;
+  std::int64_t start_s = 0;           ///< device time at air time 0
   double speed = 1.0;                 ///< air seconds per wall second; 0: as fast as the receivers read
   std::int64_t lead_ticks = ticks_per_ms / 2;
   std::int64_t keep_ticks = ticks_per_ms / 10;  ///< how long transmitters keep samples for the longest path and its echoes

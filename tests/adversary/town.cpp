@@ -46,7 +46,7 @@ town::town(const std::string& air_yaml) {
   dir_ = pattern;
   // A stall limit far above what a test ever thinks: the air waits for every receiver.
   std::ofstream(file("air.yaml")) << "speed: max\nstall_ms: 120000\nlead_us: 500\n" << air_yaml;
-  air_pid_ = spawn({PROSE_BINARY_DIR "/bin/prose-air", "--config", file("air.yaml"), "--air", air_}, "air", nullptr, file("air.out"));
+  air_pid_ = spawn({PROSE_BINARY_DIR "/bin/prose-air", "--config", file("air.yaml"), "--air", air_, "--start", "0"}, "air", nullptr, file("air.out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {
     if (slurp(file("air.out")).find("ready") != std::string::npos) return;
     nap();
@@ -135,7 +135,7 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
   auto& p = ues_[name];
   p.identity = id;
   std::vector<std::string> argv{s.program.empty() ? PROSE_BINARY_DIR "/bin/prose-ue" : s.program, "--config", file(name + ".yaml"), "--events", file(name + ".jsonl"),
-                                "--keylog", file(name + ".keylog")};
+                                "--keylog", file(name + ".keylog"), "--dumpable"};  // row 3 and row 9 read its memory
   argv.insert(argv.end(), s.arguments.begin(), s.arguments.end());
   p.pid = spawn(argv, name, &p.in, file(name + ".out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {

@@ -1,11 +1,15 @@
 // Who may read and write the programs' files: secrets, marks, caches and pins; permissions and configurations; what is written about peers.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -13,10 +17,12 @@
 
 #include "apps/capture/pcap_writer.h"
 #include "apps/common/config.h"
+#include "apps/common/dumps.h"
 #include "apps/common/events.h"
 #include "apps/common/safe_file.h"
 #include "apps/function/store.h"
 #include "apps/function/tls.h"
+#include "apps/keys/consent_list.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/system_random.h"
 #include "apps/ue/pc3.h"
@@ -156,14 +162,22 @@ TEST_F(files, keys_marks_caches_and_pins_are_private_wherever_they_are_read) {
   EXPECT_FALSE(keys::read_mark(link("soft.mark", "mark")));
   EXPECT_FALSE(keys::read_mark(link("dangling.mark", "none"))) << "no mark would be a reason to use slots again";
   put("cache.pins", std::string("john ") + alice + "\n", 0666);
-  put("cache.pending", std::string("john ") + alice + "\n", 0644);
-  refused(pinned_key(path("cache"), "john"), "pins");
-  refused(pending_key(path("cache"), "john"), "pending");
-  ::chmod(path("cache.pins").c_str(), 0600);
-  EXPECT_TRUE(pinned_key(path("cache"), "john"));
-  std::filesystem::rename(path("cache.pins"), path("real"));
-  link("cache.pins", "real");
-  EXPECT_FALSE(pinned_key(path("cache"), "john"));
+  put("own.consent.pending", std::string("john ") + alice + "\n", 0644);
+  put("own.consent", keys::to_text({}), 0644);
+  refused(cached_peers(path("cache")), "pins of 0.1");
+  refused(pending_keys(path("own.consent")), "pending");
+  refused(keys::read_consents(path("own.consent")), "consent list");
+  for (const char* n : {"cache.pins", "own.consent.pending", "own.consent"}) ::chmod(path(n).c_str(), 0600);
+  EXPECT_TRUE(cached_peers(path("cache")));
+  EXPECT_TRUE(pending_keys(path("own.consent")));
+  EXPECT_TRUE(keys::read_consents(path("own.consent")));
+  for (const char* n : {"cache.pins", "own.consent.pending", "own.consent"}) {
+    std::filesystem::rename(path(n), path("real"));
+    link(n, "real");
+  }
+  EXPECT_FALSE(cached_peers(path("cache")));
+  EXPECT_FALSE(pending_keys(path("own.consent")));
+  EXPECT_FALSE(keys::read_consents(path("own.consent")));
 }
 
 TEST_F(files, a_server_key_that_others_may_read_and_an_authority_that_they_may_write_are_refused) {
@@ -185,7 +199,7 @@ TEST_F(files, a_server_key_that_others_may_read_and_an_authority_that_they_may_w
   refused("server.key", 0644, "chmod 600");
   refused("server.key", 0640, "chmod 600");
   refused("ca.crt", 0666, "chmod go-w");
-  refused("server.crt", 0664, "chmod go-w");
+  refused("server.crt", 0606, "chmod go-w");
   ASSERT_TRUE(function::tls_context::server(id));
   ::chmod(path("ca.key").c_str(), 0644);
   const auto issued = function::issue_certificate(folder, "ca", "mary", function::certificate_use::ue, 10);
@@ -212,7 +226,7 @@ TEST_F(files, the_servers_database_is_private) {
 TEST_F(files, permissions_and_configurations_may_be_read_by_all_and_written_by_nobody_else) {
   const std::string line = std::string("john ") + alice + "\n";
   for (const mode_t good : {0644, 0600, 0444}) EXPECT_TRUE(keys::read_permissions(put("p" + std::to_string(good), line, good), dh, random));
-  for (const mode_t bad : {0666, 0664, 0620, 0602}) {
+  for (const mode_t bad : {0666, 0646, 0606, 0602}) {
     const auto p = keys::read_permissions(put("q" + std::to_string(bad), line, bad), dh, random);
     ASSERT_FALSE(p) << std::oct << bad;
     EXPECT_THAT(p.error().message, AllOf(HasSubstr("others may write it"), HasSubstr("chmod go-w")));
@@ -224,6 +238,17 @@ TEST_F(files, permissions_and_configurations_may_be_read_by_all_and_written_by_n
   EXPECT_TRUE(config_section::load("/dev/null"));
   EXPECT_FALSE(config_section::load(path("none.yaml")));
   EXPECT_FALSE(config_section::load(folder));
+}
+
+TEST_F(files, a_group_that_others_are_in_must_not_write) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file to any group";
+  const std::string file = put("p", "x", 0664);
+  ASSERT_EQ(::chown(file.c_str(), 0, 1234), 0);
+  EXPECT_THAT(error_of(read_trusted_file(file)), HasSubstr("chmod go-w"));
+  ASSERT_EQ(::chown(file.c_str(), 0, 0), 0);
+  const group* root = ::getgrgid(0);
+  const bool alone = root != nullptr && std::string(root->gr_name) == "root" && (root->gr_mem == nullptr || *root->gr_mem == nullptr);
+  EXPECT_EQ(read_trusted_file(file).has_value(), alone) << "the user's own group, as a umask of 002 leaves files";
 }
 
 TEST_F(files, links_to_permissions_are_followed_where_only_the_owner_can_write) {
@@ -324,6 +349,20 @@ TEST_F(files, a_pipe_of_ones_own_is_closed_to_others) {
   EXPECT_TRUE(event_writer::open(path("pipe")));
   EXPECT_EQ(mode("pipe"), 0600U);
   ::close(reader);
+}
+
+// --- memory ---
+
+int after_forbidding() {
+  const bool before = ::prctl(PR_GET_DUMPABLE) != 0;
+  const bool done = forbid_dumps().has_value();
+  rlimit limit{};
+  const bool none = ::getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0 && limit.rlim_max == 0;
+  return before && done && none && ::prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1;
+}
+
+TEST(files_dumps, a_program_with_keys_leaves_no_core_and_is_not_dumpable) {
+  EXPECT_EXIT(std::_Exit(after_forbidding()), testing::ExitedWithCode(0), "");
 }
 
 // --- versions ---

@@ -12,6 +12,8 @@ PRES = "security_adversary_test"
 PRIM = "security_primitives_test"
 IDEN = "noninterference_identifiers"
 FUNC = "function_test"
+FILES = "files_rules_test"
+MARK = "mark_test"
 RXP = "mac_rx_path_test"
 CONS = "consent_test"
 BUDG = "budget_consent_test"
@@ -213,6 +215,46 @@ CHECKS = [
     ("secrets are wiped", "security/secret.h", "  ~secret() { wipe(value_); }", "  ~secret() { if (!MUTANT) wipe(value_); }", PRIM),
     ("moved secrets are wiped", "security/secret.h", "  secret(secret&& o) noexcept : value_(o.value_) { wipe(o.value_); }",
      "  secret(secret&& o) noexcept : value_(o.value_) { if (!MUTANT) wipe(o.value_); }", PRIM),
+    # --- files and the mark -------------------------------------------------------------------------------------------------
+    ("private: mode", "apps/common/safe_file.cpp", "  if ((st.st_mode & rights_of_others) != 0)\n    return fail(path + \": a secret with mode",
+     "  if (!MUTANT && (st.st_mode & rights_of_others) != 0)\n    return fail(path + \": a secret with mode", FILES),
+    ("private: owner", "apps/common/safe_file.cpp", "if (!ours(st)) return fail(strangers(path, st, \"a secret\"));",
+     "if (!MUTANT && !ours(st)) return fail(strangers(path, st, \"a secret\"));", FILES),
+    ("private: no link", "apps/common/safe_file.cpp", "flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK", "flags | O_CLOEXEC | (MUTANT ? 0 : O_NOFOLLOW) | O_NONBLOCK", FILES),
+    ("private: regular", "apps/common/safe_file.cpp", "  if (!S_ISREG(st.st_mode)) return fail(path + \": not a regular file; accepted: one with mode 0600 or 0400\");\n  if (!ours(st)) return fail(strangers(path, st, \"a secret\"));",
+     "  if (!MUTANT && !S_ISREG(st.st_mode)) return fail(path + \": not a regular file; accepted: one with mode 0600 or 0400\");\n  if (!ours(st)) return fail(strangers(path, st, \"a secret\"));", FILES),
+    ("private: new mode", "apps/common/safe_file.cpp", "fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));",
+     "fd(::open(path.c_str(), O_WRONLY | O_CREAT | (MUTANT ? O_TRUNC : O_EXCL) | O_CLOEXEC | O_NOFOLLOW, 0600));", FILES),
+    ("private: what is replaced is a file", "apps/common/safe_file.cpp", "  if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))",
+     "  if (!MUTANT && ::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))", FILES),
+    ("trusted: mode", "apps/common/safe_file.cpp", *off("!device && others_may_write(st)"), FILES),
+    ("trusted: group", "apps/common/safe_file.cpp", "&& !is_private_group(st.st_uid, st.st_gid));", "&& !MUTANT && !is_private_group(st.st_uid, st.st_gid));", FILES),
+    ("trusted: owner", "apps/common/safe_file.cpp", "if (!ours(st)) return fail(strangers(path, st, \"a file\"));",
+     "if (!MUTANT && !ours(st)) return fail(strangers(path, st, \"a file\"));", FILES),
+    ("trusted: owner of a link", "apps/common/safe_file.cpp", *off("!ours(st) && !weak"), FILES),
+    ("trusted: folders on the way of a link", "apps/common/safe_file.cpp", *off("links > 0 && weak"), FILES),
+    ("trusted: owner of a folder", "apps/common/safe_file.cpp", "if (!ours(st)) return strangers(directory,", "if (!MUTANT && !ours(st)) return strangers(directory,", FILES),
+    ("output: no link", "apps/common/safe_file.cpp", "    if (S_ISLNK(st.st_mode)) return fail(path + \": a symbolic link; accepted: the file itself\");\n    if (S_ISDIR",
+     "    if (MUTANT && S_ISLNK(st.st_mode)) return file_descriptor(::open(path.c_str(), flags | O_CREAT, 0600));\n    if (S_ISLNK(st.st_mode)) return fail(path + \": a symbolic link; accepted: the file itself\");\n    if (S_ISDIR", FILES),
+    ("output: an old one is not shared", "apps/common/safe_file.cpp", "(mode == output_mode::probe || (st.st_mode & rights_of_others) == 0)", "(MUTANT || mode == output_mode::probe || (st.st_mode & rights_of_others) == 0)", FILES),
+    ("output: a pipe is closed to others", "apps/common/safe_file.cpp", "      if ((st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0)",
+     "      if (!MUTANT && (st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0)", FILES),
+    ("versions", "apps/common/safe_file.cpp", *off("version > newest"), FILES),
+    ("key of the TLS certificate is private", "apps/function/tls.cpp", "auto pem = apps::read_private_file(identity.key_path);",
+     "auto pem = MUTANT ? apps::read_trusted_file(identity.key_path) : apps::read_private_file(identity.key_path);", FILES),
+    ("key of the authority is private", "apps/function/authority.cpp", "auto pem = apps::read_private_file(key_path);",
+     "auto pem = MUTANT ? apps::read_trusted_file(key_path) : apps::read_private_file(key_path);", FILES),
+    ("the server's database is private", "apps/function/store.cpp", "auto ok = claim(path); !ok)", "auto ok = claim(path); !MUTANT && !ok)", FILES),
+    ("the mark is private", "apps/keys/key_file.cpp", "  auto text = apps::read_private_file(path);\n  if (!text) return tl::unexpected(text.error());\n  const auto version",
+     "  auto text = MUTANT ? apps::read_trusted_file(path) : apps::read_private_file(path);\n  if (!text) return tl::unexpected(text.error());\n  const auto version", FILES),
+    ("a mark without being asked for", "apps/ue/program_config.cpp", *off("c.mark.empty()"), MARK),
+    ("no place for a mark, no start", "apps/ue/program_host.cpp", "ok = keys::check_mark_writable(config.mark); !ok)", "ok = keys::check_mark_writable(config.mark); !MUTANT && !ok)", MARK),
+    ("UTC within 32 bits", "apps/ue/utc_source.cpp", "  if (!(now >= 0) || !(now + duration_s + security::slot_clock::mark_ahead_slots < slots)) {",
+     "  if (!MUTANT && (!(now >= 0) || !(now + duration_s + security::slot_clock::mark_ahead_slots < slots))) {", MARK),
+    ("UTC near the host's clock", "apps/ue/utc_source.cpp", "&& std::abs(now - host_utc_s) > day_s)", "&& !MUTANT && std::abs(now - host_utc_s) > day_s)", MARK),
+    ("an air begins after its last run", "apps/air/start_time.cpp", "if (const auto end = read_end(file_)) start_s_", "if (const auto end = MUTANT ? std::nullopt : read_end(file_)) start_s_", MARK),
+    ("no core", "apps/common/dumps.cpp", "if (::setrlimit(RLIMIT_CORE, &none) != 0", "if ((!MUTANT && ::setrlimit(RLIMIT_CORE, &none) != 0)", FILES),
+    ("memory closed to the user's programs", "apps/common/dumps.cpp", "|| ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)", "|| (!MUTANT && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0))", FILES),
     # --- the ProSe Function, and what a UE believes of it ---------------------------------------------------------------------
     ("consent: only names of the list", "apps/ue/permission_book.cpp", "        refuse(server, name, key, \"not in the consent list\");",
      "        refuse(server, name, key, \"not in the consent list\");\n        if (MUTANT) bindings_[name] = {consent_state::first, key.octets};", CONS),

@@ -31,7 +31,7 @@ class air_scene:
             self.gain_db, ', '.join('"%s": {noise_dbfs: %.2f}' % x for x in {'*': self.noise_dbfs, **self.node_noise}.items())) +
             'faults: [%s]\n' % ', '.join(self.faults))
         self.keys()  # before anybody runs: the air is as fast as its receivers, and on a busy machine that is many seconds of its time
-        self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--log-level', 'warn'],
+        self.air = subprocess.Popen([self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.name, '--speed', self.speed, '--start', '0', '--log-level', 'warn'],
                                     stdout=subprocess.PIPE, stderr=open(self.path('air.log'), 'w'), text=True, env=self.env)
         line = self.air.stdout.readline().strip()
         assert line == "prose-air: ready, air '%s'" % self.name, line

@@ -16,7 +16,7 @@ class Air:
         self.events = tempfile.NamedTemporaryFile("r", suffix=".jsonl")
         with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as f:
             f.write(yaml + "\n")
-        self.p = subprocess.Popen([BIN + "/prose-air", "--config", f.name, "--air", self.name, "--speed", speed, "--log-level", "warn",
+        self.p = subprocess.Popen([BIN + "/prose-air", "--config", f.name, "--air", self.name, "--speed", speed, "--start", "0", "--log-level", "warn",
                                    "--events", self.events.name],
                                   stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.p.stdout.readline().strip()
