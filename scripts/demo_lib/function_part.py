@@ -1,5 +1,5 @@
 """--with-function: permissions come from a ProSe Function, and each UE has a session of its own with it and with a second server."""
-import json, math, os, socket, subprocess, time
+import base64, contextlib, json, math, os, socket, sqlite3, subprocess, time
 
 from . import traffic, world
 
@@ -63,11 +63,12 @@ class function_part:
         done = subprocess.run([w.program('prose-keys'), *a], capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError('%s: %s' % (' '.join(a[:2]), done.stderr.strip()))
+        return done.stdout
 
     def permit(self, w, public):
         for n in world.NAMES:
             self.call(w, n, 'register')
-        prints = {}
+        self.public, prints = public, {}
         for a, b in world.LINKS:
             prints[a, b] = prints[b, a] = w.keys('fingerprint', public[b], '--key', w.path('keys', a + '.key'))  # compared by voice
             self.call(w, a, 'grant', b, '--fingerprint', prints[a, b])
@@ -87,8 +88,49 @@ class function_part:
         w.claim('the server permitted exactly those who had granted each other; a one-sided grant had no effect',
                 permitted == {'mary': ['john'], 'john': ['mary', 'peter'], 'peter': ['john']}, permitted)
         self.data(w)
+        self.lies(w)
         self.away(w)
         self.withdrawal(w)
+        self.denial(w)
+
+    def says(self, w, server, to, peer, key):
+        """The server's database as whoever owns the server may write it: it tells `to` that `peer` wishes a link and has the key of `key`."""
+        with contextlib.closing(sqlite3.connect(w.path(server + '.db'), timeout=20)) as db, db:
+            version = db.execute('SELECT coalesce(max(version), 0) + 1 FROM change WHERE name = ?', (to,)).fetchone()[0]
+            db.execute('DELETE FROM change WHERE name = ? AND peer = ?', (to, peer))
+            db.execute('INSERT INTO change(name, version, peer, permitted, key) VALUES(?, ?, ?, 1, ?)', (to, version, peer, base64.b64decode(self.public[key])))
+
+    def refusals(self, w, n):
+        return {(e['peer'], e['reason']) for e in w.events(n, 'rejected') if 'peer' in e and 'server' in e}
+
+    def lies(self, w):
+        """Both servers lie about Mary and Peter. She granted him; he did not grant her."""
+        self.says(w, SERVERS[0], 'mary', 'peter', 'peter')
+        self.says(w, SERVERS[0], 'peter', 'mary', 'mary')
+        told = w.wait(lambda: ('mary', 'not in the consent list') in self.refusals(w, 'peter') and w.events('mary', 'peer_permitted', 'peter'), 40 * w.options.patience)
+        self.says(w, SERVERS[1], 'peter', 'john', 'mary')
+        swapped = w.wait(lambda: ('john', 'changed key') in self.refusals(w, 'peter'), 40 * w.options.patience)
+        begin = w.air_time()
+        w.wait(lambda: w.air_time() >= begin + 5, 30 * w.options.patience)
+        nothing = not w.events('peter', 'peer_permitted', 'mary') and not any(w.events(a, kind, b) for a, b in (('mary', 'peter'), ('peter', 'mary'))
+                                                                            for kind in ('peer_discovered', 'link_established'))
+        w.claim('a server that lies hands Mary out to Peter, who never granted her: nothing of him is discovered by her, and no link', told and nothing,
+                'refused at Peter: %s' % sorted(self.refusals(w, 'peter')))
+        whose = self.keys(w, 'list', '--key', w.path('keys', 'peter.key')).split()
+        alive = not w.events('peter', 'peer_withdrawn') and len(traffic.ping(w, 'john', 'peter', patience=2 * w.options.patience)) >= 5
+        w.claim("a server that lies hands out Mary's key as John's: Peter keeps the key whose fingerprint he compared, and his link with John goes on",
+                swapped and nothing and alive and whose[:3] == ['john', self.public['john'], 'confirmed'], ' '.join(whose))
+
+    def denial(self, w):
+        """What still works for a server that lies: a changed key takes the link down, and leads to no other."""
+        self.says(w, SERVERS[0], 'peter', 'john', 'mary')
+        down = w.wait(lambda: w.events('peter', 'peer_withdrawn', 'john') and w.events('peter', 'link_lost', 'john'), 40 * w.options.patience)
+        begin = w.air_time()
+        w.wait(lambda: w.air_time() >= begin + 3, 20 * w.options.patience)
+        whose = self.keys(w, 'list', '--key', w.path('keys', 'peter.key')).split()
+        none = len(w.events('peter', 'peer_permitted', 'john')) == 1 and not w.events('mary', 'peer_discovered', 'peter')
+        w.claim("what still works for it: it tells Peter of another key of John's, and the link with John is released until Peter confirms one; with the other key there is none",
+                down and none and whose[:3] == ['john', self.public['mary'], 'suspended'], ' '.join(whose))
 
     def data(self, w):
         """Each UE's packets to its server, and the server's echo of them."""
