@@ -20,21 +20,34 @@ key_pair key_pair::from_private(static_private_key k, ports p) {
   return {std::move(k), pub};
 }
 
-direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
-                                const public_key& monitor) {
+namespace {
+pair_root_key pair_root(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer, const public_key& monitor) {
   std::array<std::uint8_t, 12 + 64> info{};
   const auto label = crypto::as_bytes("LTESL/1 disc");
   auto at = std::copy(label.begin(), label.end(), info.begin());
   at = std::copy(announcer.octets.begin(), announcer.octets.end(), at);
   std::copy(monitor.octets.begin(), monitor.octets.end(), at);
-  const auto root = pair_root_key::make([&](auto out) {
+  return pair_root_key::make([&](auto out) {
     const auto prk = secret<struct prk_tag, 32>::make(
         [&](auto p) { crypto::hkdf_extract(psk.expose(), ss.expose(), p); });
     crypto::hkdf_expand(prk.expose(), info, out);
   });
+}
+}  // namespace
+
+direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
+                                const public_key& monitor) {
+  const auto root = pair_root(psk, ss, announcer, monitor);
   return {derive<announce_key>(root),      derive<mic_key>(root),        derive<request_token_key>(root),
           derive<command_token_key>(root), derive<rendezvous_key>(root), derive<query_key>(root),
           derive<response_key>(root)};
+}
+
+address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner, const public_key& other) {
+  const auto key = derive<address_key>(pair_root(psk, ss, owner, other));
+  address_bits out{};
+  std::copy(key.expose().begin(), key.expose().end(), out.begin());
+  return out;
 }
 
 peer_table::peer_table(key_pair own, ports p) : own_(std::make_unique<key_pair>(std::move(own))), ports_(p) {}
@@ -52,9 +65,12 @@ result<peer_id> peer_table::add(std::string_view name, const public_key& key, st
       psk ? std::move(*psk) : pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
   auto ours = derive_direction(secret_psk, *shared, own_->public_part, key);
   auto theirs = derive_direction(secret_psk, *shared, key, own_->public_part);
+  const auto own_address = derive_address(secret_psk, *shared, own_->public_part, key);
+  const auto peer_address = derive_address(secret_psk, *shared, key, own_->public_part);
   const peer_id id = next_id_++;
   peers_.push_back(std::make_unique<peer>(peer{id, std::string(name), key, std::move(secret_psk), std::move(*shared),
-                                               std::move(ours), std::move(theirs), own_->public_part < key}));
+                                               std::move(ours), std::move(theirs), own_->public_part < key, own_address,
+                                               peer_address}));
   return id;
 }
 

@@ -36,6 +36,10 @@ struct direction_keys {
 direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
                                 const public_key& monitor);
 
+/// The address that `owner` has on its link with `other`, and on no other link: HKDF-Expand(Kd of owner and other, "LTESL/1 address").
+/// Both ends compute the same; who lacks the pair's secret cannot. Neither end can choose it: a wanted value costs 2^80 key pairs.
+address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner, const public_key& other);
+
 struct peer {
   peer_id id = 0;
   std::string name;
@@ -45,6 +49,8 @@ struct peer {
   direction_keys ours;    // we announce or answer, the peer monitors or asks
   direction_keys theirs;  // the peer announces or answers
   bool own_key_is_smaller = false;  // decides simultaneous requests
+  address_bits own_address{};       // ours on the link with this peer
+  address_bits peer_address{};      // the peer's
 };
 
 class peer_table {

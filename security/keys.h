@@ -19,6 +19,7 @@ using command_token_key = secret<struct dsm_tag, 32>;      // short token of the
 using rendezvous_key = secret<struct l2_tag, 32>;          // rendezvous layer-2 IDs
 using query_key = secret<struct query_tag, 32>;            // model B
 using response_key = secret<struct response_tag, 32>;      // model B
+using address_key = secret<struct address_tag, 10>;        // the announcer's address on the link; told to both hosts (address_bits)
 
 // Handshake.
 using chaining_key = secret<struct chaining_tag, 64>;      // 32 octets used with SHA-256
@@ -47,6 +48,7 @@ PROSE_DERIVATION(pair_root_key, command_token_key, "LTESL/1 command token");
 PROSE_DERIVATION(pair_root_key, rendezvous_key, "LTESL/1 rendezvous");
 PROSE_DERIVATION(pair_root_key, query_key, "LTESL/1 query");
 PROSE_DERIVATION(pair_root_key, response_key, "LTESL/1 response");
+PROSE_DERIVATION(pair_root_key, address_key, "LTESL/1 address");
 PROSE_DERIVATION(link_root_key, complete_key, "LTESL/1 complete");
 PROSE_DERIVATION(link_root_key, rekey_binding, "LTESL/1 rekey");
 PROSE_DERIVATION(link_root_key, link_root_key, "LTESL/1 ratchet");

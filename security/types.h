@@ -36,6 +36,9 @@ inline constexpr std::size_t public_key_octets = 32;
 inline constexpr std::size_t discovery_octets = 29;  // PC5_DISCOVERY, 232 bits (TS 24.334 11.2.5)
 using discovery_pdu = std::array<std::uint8_t, discovery_octets>;
 
+/// NOT 3GPP: what tells the address of one end of a link from all others. The two hosts know it, nobody else can compute it.
+using address_bits = std::array<std::uint8_t, 10>;
+
 /// A public X25519 key. Not secret: may be copied, compared, printed.
 struct public_key {
   std::array<std::uint8_t, public_key_octets> octets{};

@@ -19,7 +19,7 @@ using iv12 = std::array<std::uint8_t, 12>;
 /// HKDF-Expand labels of the product by which one key of 32 octets may lead to another.
 inline constexpr const char* derivation_labels[] = {
     "LTESL/1 announce",   "LTESL/1 mic",   "LTESL/1 request token", "LTESL/1 command token", "LTESL/1 rendezvous", "LTESL/1 query",
-    "LTESL/1 response",   "LTESL/1 complete", "LTESL/1 rekey",      "LTESL/1 ratchet",       "LTESL/1 fingerprint"};
+    "LTESL/1 response",   "LTESL/1 complete", "LTESL/1 rekey",      "LTESL/1 ratchet",       "LTESL/1 fingerprint",   "LTESL/1 address"};
 /// Every label of the product that the search derives with: the above, and those inside derive_direction and derive_epoch.
 std::vector<std::string> searched_labels();
 

@@ -14,7 +14,7 @@ inline constexpr const char* labels[] = {"LTESL/1 announce",         "LTESL/1 mi
                                          "LTESL/1 command token",    "LTESL/1 rendezvous",    "LTESL/1 query",
                                          "LTESL/1 response",         "LTESL/1 complete",      "LTESL/1 rekey",
                                          "LTESL/1 ratchet",          "LTESL/1 fingerprint",   "LTESL/1 record initiator",
-                                         "LTESL/1 record responder"};
+                                         "LTESL/1 record responder", "LTESL/1 address"};
 inline constexpr const char* pair_root_label = "LTESL/1 disc";
 inline constexpr int ratchet_steps = 12;  // epochs that the chain of a root is followed for
 
