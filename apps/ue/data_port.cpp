@@ -16,63 +16,7 @@
 
 namespace prose::apps {
 
-std::optional<ip_address> parse_ip_address(const std::string& text) {
-  ip_address a;
-  if (inet_pton(AF_INET, text.c_str(), a.octets.data()) == 1) {
-    a.length = 4;
-    return a;
-  }
-  if (inet_pton(AF_INET6, text.c_str(), a.octets.data()) == 1) {
-    a.length = 16;
-    return a;
-  }
-  return std::nullopt;
-}
-
-std::string to_string(const ip_address& a) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (a.length != 0) inet_ntop(a.length == 4 ? AF_INET : AF_INET6, a.octets.data(), text, sizeof text);
-  return text;
-}
-
-namespace {
-std::optional<ip_address> address_in(std::span<const std::uint8_t> packet, std::size_t v4_offset,
-                                     std::size_t v6_offset) {
-  if (packet.empty()) return std::nullopt;
-  ip_address a;
-  const int version = packet[0] >> 4;
-  if (version == 4 && packet.size() >= 20) {
-    a.length = 4;
-    std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(v4_offset), 4, a.octets.begin());
-  } else if (version == 6 && packet.size() >= 40) {
-    a.length = 16;
-    std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(v6_offset), 16, a.octets.begin());
-  } else {
-    return std::nullopt;
-  }
-  return a;
-}
-}  // namespace
-
-std::optional<ip_address> destination_of(std::span<const std::uint8_t> packet) { return address_in(packet, 16, 24); }
-std::optional<ip_address> source_of(std::span<const std::uint8_t> packet) { return address_in(packet, 12, 8); }
-
-ip_address default_ipv4(std::span<const std::uint8_t, 20> hash) {
-  ip_address a;
-  a.length = 4;
-  // .0 and .255 at the end look like network and broadcast addresses to some tools: keep the last octet within 1..254.
-  a.octets = {10, static_cast<std::uint8_t>(64 | (hash[0] & 63)), hash[1],
-              static_cast<std::uint8_t>(1 + hash[2] % 254)};
-  return a;
-}
-
-ip_address default_ipv6(std::span<const std::uint8_t, 20> hash) {
-  ip_address a;
-  a.length = 16;
-  a.octets = {0xfd, 0x50, 0x72, 0x6f, 0x53, 0x65};
-  std::copy_n(hash.begin() + 3, 10, a.octets.begin() + 6);
-  return a;
-}
+result<void> data_port::assign(std::size_t, data_peer) { return {}; }
 
 namespace {
 
@@ -152,9 +96,9 @@ public:
   }
 
   // Sockets are opened at the start, for the peers that data.peers names.
-  bool add(data_peer) override {
-    peers_.emplace_back();
-    return true;
+  result<void> assign(std::size_t slot, data_peer) override {
+    if (slot >= peers_.size()) peers_.resize(slot + 1);
+    return {};
   }
 
 private:
@@ -186,9 +130,9 @@ public:
     if (write(out_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++counters_.write_failed;
   }
 
-  bool add(data_peer peer) override {
-    peers_.push_back(std::move(peer));
-    return true;
+  result<void> assign(std::size_t slot, data_peer peer) override {
+    if (slot >= peers_.size()) peers_.push_back(std::move(peer));
+    return {};
   }
 
   bool ended() const override { return eof_ && pending_.find('\n') == std::string::npos; }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/ue/link_filter.h"
 #include "common/result.h"
 
 namespace prose::apps {
@@ -18,26 +19,11 @@ namespace prose::apps {
 /// Largest packet that passes in one piece; also the MTU of the TUN interface. RLC segments it to the grants.
 inline constexpr std::size_t max_data_packet_bytes = 1500;
 
-struct ip_address {
-  std::array<std::uint8_t, 16> octets{};
-  int length = 0;  ///< 4 or 16
-  bool operator==(const ip_address&) const = default;
-};
-std::optional<ip_address> parse_ip_address(const std::string& text);
-std::string to_string(const ip_address& a);
-/// Addresses of an IPv4 or IPv6 packet; empty when the octets are neither.
-std::optional<ip_address> source_of(std::span<const std::uint8_t> packet);
-std::optional<ip_address> destination_of(std::span<const std::uint8_t> packet);
-
-/// NOT 3GPP: the addresses of a UE when its configuration names none, from 20 octets that both ends know (the hash of
-/// its public key): 10.64.0.0/10 with 22 bits of it, fd50:726f:5365::/48 with 80 bits.
-ip_address default_ipv4(std::span<const std::uint8_t, 20> hash);
-ip_address default_ipv6(std::span<const std::uint8_t, 20> hash);
-
 struct data_peer {
   std::string name{};
-  ip_address ipv4{};  ///< TUN: packets to this address go to the peer
+  ip_address ipv4{};  ///< as configured: what the host calls the peer; length 0: not configured
   ip_address ipv6{};
+  link_addresses addresses{};  ///< TUN: those of its link; none: no packet passes
   std::string udp_listen{};   ///< UDP: "address:port"; what arrives there goes to the peer. Empty: nothing does
   std::string udp_forward{};  ///< UDP: "address:port"; what the peer sends goes there. Empty: it is dropped
   std::string where{};        ///< "FILE:LINE: key" of the entry, for errors
@@ -57,6 +43,11 @@ struct data_port_counters {
   std::uint64_t write_failed = 0;  ///< packets of peers that the host did not take
 };
 
+/// Packets of one peer's link that the filter held back, by packet_check.
+struct link_drops {
+  std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)> in{}, out{};
+};
+
 /// Never blocks. One thread.
 class data_port {
 public:
@@ -65,23 +56,32 @@ public:
   virtual std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) = 0;
   /// A packet that a peer sent.
   virtual void deliver(std::size_t peer, std::span<const std::uint8_t> packet) = 0;
-  /// One more peer at the end of the list, permitted while we run. False: its packets cannot pass.
-  virtual bool add(data_peer) { return false; }
+  /// A peer that is permitted while we run: one more at the end of the list, or an earlier one again, perhaps with another key and so
+  /// with other addresses. On error none of its packets pass. slot <= the number of peers.
+  virtual result<void> assign(std::size_t slot, data_peer peer);
+  /// It is permitted no longer: its addresses and routes are taken away.
+  virtual void withdraw(std::size_t) {}
   /// No more packets will come (end of standard input).
   virtual bool ended() const { return false; }
   const data_port_counters& counters() const { return counters_; }
+  /// By index of the list; empty where nothing is filtered.
+  std::span<const link_drops> drops() const { return drops_; }
 
 protected:
   data_port_counters counters_;
+  std::vector<link_drops> drops_;
 };
 
 struct tun_config {
   std::string interface = "prose0";
-  ip_address ipv4{};
+  ip_address ipv4{};       ///< as configured: our own on all links, for the host alone; length 0: not configured
   ip_address ipv6{};
+  std::string ipv4_table;  ///< file of addresses drawn at random; empty: none are drawn
+  std::string hosts;       ///< file that names the peers; empty: none
 };
-/// Creates the interface, gives it the addresses and a route to each peer's, and brings it up. Needs CAP_NET_ADMIN. A
-/// packet is delivered to the host only when its source address is the peer's own: a peer cannot speak for another.
+/// Creates the interface and brings it up; each peer gets a host route an address, with our own of that link as preferred source. Nobody
+/// asks or answers on it for neighbours or routers. Needs CAP_NET_ADMIN. What passes either way: link_filter.h. An address that two peers
+/// have, and a route that cannot be made, is an error.
 result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vector<data_peer> peers);
 /// A pair of UDP endpoints a peer.
 result<std::unique_ptr<data_port>> open_udp(std::vector<data_peer> peers);

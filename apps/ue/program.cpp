@@ -244,6 +244,8 @@ result<void> ue_program::run() {
   std::int64_t longest = end;  // of the goodbye
   bool leaving = false;
   s.events.write(s.make_event("started").add("name", s.config.name).add("device", s.config.radio.device_args));
+  for (std::size_t i = 0; i < s.peers.size(); ++i)
+    if (s.peers[i] != 0) s.tell_addresses(i);
 
   while (s.subframe < end) {
     if (!leaving && (stop_requested() || s.subframe >= end - goodbye_subframes)) {

@@ -1,6 +1,7 @@
 #include "apps/ue/program_config.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "apps/common/config.h"
 #include "apps/common/radio_profile.h"
@@ -109,20 +110,32 @@ void read_time(config_section s, program_config& c) {
   c.where.time = s.where(s.has("epoch_s") ? "epoch_s" : "utc");
 }
 
-void read_address(config_section& s, std::string_view key, ip_address& out) {
+/// A host's address; each once. `taken`: those of the file so far, and where.
+void read_address(config_section& s, std::string_view key, int length, ip_address& out, std::vector<std::pair<ip_address, std::string>>& taken) {
   std::string text;
   s.read(key, text);
   if (text.empty()) return;
   const auto a = parse_ip_address(text);
-  if (a) out = *a;
-  else s.reject(key, "'" + text + "' is no IP address; accepted: e.g. 10.64.0.1 or fd00::1");
+  if (!a || a->length != length) return s.reject(key, "'" + text + "' is no " + (length == 4 ? "IPv4" : "IPv6") + " address; accepted: e.g. " + (length == 4 ? "10.64.0.1" : "fd00::1"));
+  if (!is_plain_unicast(*a)) return s.reject(key, "'" + text + "' is not an address that a host can have; accepted: a unicast address that is neither loopback nor link-local");
+  for (const auto& [other, where] : taken)
+    if (other == *a) return s.reject(key, "'" + text + "' is there already (" + where + "); accepted: each address once");
+  out = *a;
+  taken.emplace_back(*a, s.where(key));
 }
 
-void read_data(config_section s, program_config& c) {
+void read_data(config_section s, const std::string& config_path, program_config& c) {
   s.read_choice("kind", c.data, {"tun", "udp", "stdin", "none"});
   s.read("interface", c.tun.interface);
-  read_address(s, "ipv4", c.tun.ipv4);
-  read_address(s, "ipv6", c.tun.ipv6);
+  std::vector<std::pair<ip_address, std::string>> taken;
+  read_address(s, "ipv4", 4, c.tun.ipv4, taken);
+  read_address(s, "ipv6", 16, c.tun.ipv6, taken);
+  std::string table;
+  s.read("ipv4_table", table);
+  if (table.empty() && !c.private_key.empty()) c.tun.ipv4_table = c.private_key + ".ipv4";
+  else if (table != "off") c.tun.ipv4_table = beside(config_path, table);
+  s.read("hosts", c.tun.hosts);
+  c.tun.hosts = beside(config_path, c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
   s.read("queue_octets", queue, 2000, 10'000'000);
   c.max_queued_octets = static_cast<std::size_t>(queue);
@@ -135,8 +148,12 @@ void read_data(config_section s, program_config& c) {
     check_endpoint(p, "udp_listen", d.udp_listen);
     check_endpoint(p, "udp_forward", d.udp_forward);
     d.where = p.where(d.udp_listen.empty() ? "name" : "udp_listen");
-    read_address(p, "ipv4", d.ipv4);
-    read_address(p, "ipv6", d.ipv6);
+    for (const auto& other : c.data_peers)
+      if (!d.name.empty() && other.name == d.name) p.reject("name", "'" + d.name + "' is there twice; accepted: each peer once");
+    read_address(p, "ipv4", 4, d.ipv4, taken);
+    read_address(p, "ipv6", 16, d.ipv6, taken);
+    if (d.ipv4.length != 0 && c.tun.ipv4.length == 0 && c.tun.ipv4_table.empty())
+      p.reject("ipv4", "has no address of our own beside it; accepted: with data.ipv4, or without ipv4_table: off");
     c.data_peers.push_back(std::move(d));
   }
 }
@@ -199,7 +216,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_discovery(file.section("discovery"), c);
   read_link(file.section("link"), c);
   read_time(file.section("time"), c);
-  read_data(file.section("data"), c);
+  read_data(file.section("data"), path, c);
   file.read("events", c.events);
   file.read("allow_keylog", c.allow_keylog);
   if (!c.pc3.keylog.empty() && !c.allow_keylog) pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");

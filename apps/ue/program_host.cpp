@@ -9,19 +9,11 @@
 #include "apps/ue/program_state.h"
 #include "apps/ue/utc_source.h"
 #include "common/hex.h"
-#include "security/crypto/hash.h"
 #include "security/export.h"
 
 namespace prose::apps {
 
 namespace {
-std::array<std::uint8_t, 20> address_hash(const security::public_key& k) {
-  security::crypto::digest256 d{};
-  security::crypto::digest(security::crypto::hash::sha256, {k.octets}, d);
-  std::array<std::uint8_t, 20> out{};
-  std::copy_n(d.begin(), out.size(), out.begin());
-  return out;
-}
 const char* text_of(security::role r) { return r == security::role::initiator ? "initiator" : "responder"; }
 }  // namespace
 
@@ -121,8 +113,50 @@ result<std::string> ue_program::show(const program_config& config, double host_u
   return text;
 }
 
+/// Of the link with p, for the data port's entry `d`.
+result<void> ue_program::state::give_addresses(data_peer& d, const security::peer& p) {
+  std::optional<address_pair> drawn;
+  if (drawn_ipv4 && (d.ipv4.length == 0 || config.tun.ipv4.length == 0)) {
+    auto pair = drawn_ipv4->of(p.name, p.key);
+    if (!pair) return tl::unexpected(pair.error());
+    drawn = *pair;
+  }
+  d.addresses = addresses_of(p, config.tun, d, drawn);
+  return {};
+}
+
+/// What applications find a peer by. Without a TUN interface nothing uses them; those that the link would have are told all the same.
+void ue_program::state::tell_addresses(std::size_t slot) {
+  const auto& a = addresses[slot];
+  auto e = make_event("peer_address").add("peer", slot_names[slot]);
+  if (config.data == "tun") e.add("interface", config.tun.interface);
+  e.add("own_ipv6", to_string(a.host_ipv6.own)).add("peer_ipv6", to_string(a.host_ipv6.peer));
+  if (config.data == "tun" && a.host_ipv4.peer.length != 0) e.add("own_ipv4", to_string(a.host_ipv4.own)).add("peer_ipv4", to_string(a.host_ipv4.peer));
+  if (a.link_ipv6 != a.host_ipv6) e.add("own_ipv6_on_link", to_string(a.link_ipv6.own)).add("peer_ipv6_on_link", to_string(a.link_ipv6.peer));
+  events.write(e);
+}
+
+result<void> ue_program::state::write_hosts_file() {
+  if (config.data != "tun" || config.tun.hosts.empty()) return {};
+  std::vector<std::pair<std::string, link_addresses>> list;
+  for (std::size_t i = 0; i < peers.size(); ++i)
+    if (peers[i] != 0) list.emplace_back(slot_names[i], addresses[i]);
+  return write_hosts(config.tun.hosts, list);
+}
+
+void ue_program::state::replace_hosts_file() {
+  if (auto ok = write_hosts_file(); !ok) spdlog::warn("{}; who came or went since is not there", ok.error().message);
+}
+
 result<void> ue_program::state::open_data() {
   std::vector<data_peer> list;
+  if (config.data == "tun" && !config.tun.ipv4_table.empty()) {
+    std::vector<ip_address> configured{config.tun.ipv4};
+    for (const auto& c : config.data_peers) configured.push_back(c.ipv4);
+    auto table = ipv4_table::open(config.tun.ipv4_table, random, std::move(configured));
+    if (!table) return tl::unexpected(table.error());
+    drawn_ipv4.emplace(std::move(*table));
+  }
   for (std::size_t i = 0; i < peers.size(); ++i) {
     data_peer d;
     d.name = slot_names[i];
@@ -132,21 +166,18 @@ result<void> ue_program::state::open_data() {
       d.udp_listen = config.pc3.servers[s->second].udp_listen;
       d.udp_forward = config.pc3.servers[s->second].udp_forward;
     } else if (peers[i] != 0) {
-      const auto hash = address_hash(sec->peers().find(peers[i])->key);
-      if (d.ipv4.length == 0) d.ipv4 = default_ipv4(hash);
-      if (d.ipv6.length == 0) d.ipv6 = default_ipv6(hash);
+      if (auto ok = give_addresses(d, *sec->peers().find(peers[i])); !ok) return ok;
     }
+    addresses.push_back(d.addresses);
     list.push_back(std::move(d));
   }
   result<std::unique_ptr<data_port>> opened = open_none();
   if (config.data == "tun") {
     for (const auto& s : server_slots)
       spdlog::warn("{} has no address on {}: no packet goes to it and none of its packets comes out; accepted for that: --data udp or stdin", slot_names[s.first], config.tun.interface);
-    const auto hash = address_hash(sec->peers().own_public());
-    if (config.tun.ipv4.length == 0) config.tun.ipv4 = default_ipv4(hash);
-    if (config.tun.ipv6.length == 0) config.tun.ipv6 = default_ipv6(hash);
     opened = open_tun(config.tun, std::move(list));
-    if (opened) spdlog::info("{}: {} and {}", config.tun.interface, to_string(config.tun.ipv4), to_string(config.tun.ipv6));
+    if (opened)
+      if (auto ok = write_hosts_file(); !ok) return ok;
   } else if (config.data == "udp") {
     opened = open_udp(std::move(list));
   } else if (config.data == "stdin") {
@@ -322,20 +353,30 @@ void ue_program::state::follow_servers() {
         }
         names[*id] = e->peer;
         const auto slot = static_cast<std::size_t>(std::find(slot_names.begin(), slot_names.end(), e->peer) - slot_names.begin());
+        data_peer d;
+        for (const auto& c : config.data_peers)
+          if (c.name == e->peer) d = c;
+        d.name = e->peer;
         if (slot == slot_names.size()) {
-          data_peer d;
-          d.name = e->peer;
-          const auto hash = address_hash(e->key);
-          d.ipv4 = default_ipv4(hash);
-          d.ipv6 = default_ipv6(hash);
-          (void)data->add(std::move(d));
           slot_names.push_back(e->peer);
           peers.push_back(0);
+          addresses.emplace_back();
         }
+        // Perhaps permitted before, with another key and so with other addresses.
+        result<void> given = give_addresses(d, *sec->peers().find(*id));
+        addresses[slot] = d.addresses;
+        if (given) given = data->assign(slot, std::move(d));
         peers[slot] = *id;
         index[*id] = slot;
         spdlog::info("{} is permitted", e->peer);
         events.write(peer_event("peer_permitted", *id));
+        if (!given) {
+          spdlog::error("no packet passes to or from {}: {}", e->peer, given.error().message);
+          events.write(make_event("address_failed").add("peer", e->peer).add("reason", given.error().message));
+        } else {
+          tell_addresses(slot);
+        }
+        replace_hosts_file();
         return;
       }
       case pc3_event::kind::withdrawn: {
@@ -346,7 +387,11 @@ void ue_program::state::follow_servers() {
         u->forget(id);
         (void)sec->remove_peer(id, static_cast<security::time_ms>(std::llround(device_time() * 1000)), caused);
         u->apply(caused, out);
-        std::replace(peers.begin(), peers.end(), id, security::peer_id{0});
+        if (const auto slot = std::find(peers.begin(), peers.end(), id); slot != peers.end()) {
+          data->withdraw(static_cast<std::size_t>(slot - peers.begin()));
+          *slot = 0;
+          replace_hosts_file();
+        }
         present.erase(id);
         spdlog::info("{} is no longer permitted", e->peer);
         events.write(peer_event("peer_withdrawn", id));
@@ -394,7 +439,26 @@ void ue_program::state::follow_servers() {
   }
 }
 
+/// Packets that a link's filter held back: an event a second, peer and reason; the first of each is a warning.
+void ue_program::state::tell_drops() {
+  const auto now = data->drops();
+  told_drops.resize(now.size());
+  for (std::size_t slot = 0; slot < now.size(); ++slot)
+    for (const bool in : {true, false})
+      for (std::size_t i = 0; i < now[slot].in.size(); ++i) {
+        const auto n = in ? now[slot].in[i] : now[slot].out[i];
+        auto& told = in ? told_drops[slot].in[i] : told_drops[slot].out[i];
+        if (n == told) continue;
+        const auto* why = apps::name_of(static_cast<packet_check>(i));
+        const auto* way = in ? "in" : "out";
+        if (told == 0) spdlog::warn("packets {} {} are dropped: {}; events and metrics count them", in ? "from" : "to", slot_names[slot], why);
+        events.write(make_event("packets_dropped").add("peer", slot_names[slot]).add("direction", way).add("reason", why).add("count", n - told));
+        told = n;
+      }
+}
+
 void ue_program::state::each_second() {
+  tell_drops();
   if (servers) {
     if (const auto n = servers->data_dropped(); n != server_data_dropped) {
       server_data_dropped = n;
@@ -453,6 +517,15 @@ void ue_program::state::each_second() {
   }
   for (const auto& [slot, n] : host_dropped)
     page.counter("prose_host_packets_dropped_total", "Packets of the host that were not taken", n, "peer=\"" + slot_names[slot] + "\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().no_such_peer, "reason=\"no_such_peer\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().oversized, "reason=\"oversized\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().write_failed, "reason=\"write_failed\"");
+  for (std::size_t slot = 0; slot < told_drops.size(); ++slot)
+    for (const bool in : {true, false})
+      for (std::size_t i = 0; i < told_drops[slot].in.size(); ++i)
+        if (const auto n = in ? told_drops[slot].in[i] : told_drops[slot].out[i]; n != 0)
+          page.counter("prose_packets_filtered_total", "Packets that the filter of a link held back", n,
+                       "peer=\"" + slot_names[slot] + "\",direction=\"" + (in ? "in" : "out") + "\",reason=\"" + apps::name_of(static_cast<packet_check>(i)) + "\"");
   metrics->publish(page.text());
 }
 

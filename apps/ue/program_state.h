@@ -15,6 +15,7 @@
 #include "apps/keys/system_random.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/frame_modem.h"
+#include "apps/ue/host_addresses.h"
 #include "apps/ue/metrics.h"
 #include "apps/ue/pc3.h"
 #include "apps/ue/program.h"
@@ -36,6 +37,9 @@ struct ue_program::state {
   std::unique_ptr<phy::radio> radio;
   std::optional<phy::slss_search> search;
   std::unique_ptr<data_port> data;
+  std::optional<ipv4_table> drawn_ipv4;             // of the TUN interface
+  std::vector<link_addresses> addresses;           // by index of the data port; none: a server, or never permitted
+  std::vector<link_drops> told_drops;              // likewise
   static constexpr int max_server_events_per_subframe = 8;
   std::unique_ptr<pc3> servers;
   std::uint64_t server_data_dropped = 0;  // as told last
@@ -101,6 +105,11 @@ struct ue_program::state {
   void keep_mark();
   void keep_last_mark();
   void tell_silence();
+  result<void> give_addresses(data_peer& d, const security::peer& p);
+  void tell_addresses(std::size_t slot);
+  result<void> write_hosts_file();
+  void replace_hosts_file();
+  void tell_drops();
   void watch_identity(security::peer_id peer);
   void tell(const mac::ue_event& e);
   void drop(std::size_t slot, const char* why);

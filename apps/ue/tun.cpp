@@ -1,88 +1,88 @@
-// The TUN side of a UE's data (Linux tun(4)), configured through ioctl and a route per peer.
-#include <arpa/inet.h>
+// The TUN side of a UE's data (Linux tun(4)).
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <net/route.h>
-#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
+#include <utility>
 
-#include "apps/ue/data_port.h"
 #include "apps/common/file_descriptor.h"
+#include "apps/ue/data_port.h"
+#include "apps/ue/netlink.h"
+#include "apps/ue/tun.h"
 
 namespace prose::apps {
 namespace {
 
-// The kernel's struct in6_ifreq and in6_rtmsg, whose header (linux/ipv6.h) cannot be included beside netinet/in.h
-// everywhere.
-struct in6_address_request {
-  in6_addr address;
-  std::uint32_t prefix_length;
-  int ifindex;
-};
-struct in6_route_request {
-  in6_addr dst, src, gateway;
-  std::uint32_t type;
-  std::uint16_t dst_len, src_len;
-  std::uint32_t metric;
-  unsigned long info;
-  std::uint32_t flags;
-  int ifindex;
+/// Our own addresses: on all links those that are configured, on others the link's own.
+struct used_address {
+  ip_address address;
+  int links = 0;
 };
 
 class tun_port final : public data_port {
 public:
-  tun_port(file_descriptor fd, std::vector<data_peer> peers, std::string interface)
-      : fd_(std::move(fd)), peers_(std::move(peers)), interface_(std::move(interface)) {}
+  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface)
+      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)) {}
 
-  bool add(data_peer peer) override;
+  result<void> assign(std::size_t slot, data_peer peer) override;
+  void withdraw(std::size_t slot) override;
 
   std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) override {
     while (true) {
       const auto n = read(fd_.get(), buffer.data(), buffer.size());
       if (n <= 0) return std::nullopt;
-      const auto size = static_cast<std::size_t>(n);
-      const auto destination = destination_of(buffer.first(size));
+      const auto packet = buffer.first(static_cast<std::size_t>(n));
+      const auto destination = destination_of(packet);
       const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const data_peer& p) {
-        return destination && (p.ipv4 == *destination || p.ipv6 == *destination);
+        return destination && (p.addresses.host_ipv4.peer == *destination || p.addresses.host_ipv6.peer == *destination);
       });
       if (peer == peers_.end()) {
         ++counters_.no_such_peer;
         continue;
       }
-      return outgoing_packet{static_cast<std::size_t>(peer - peers_.begin()), size};
+      const auto slot = static_cast<std::size_t>(peer - peers_.begin());
+      if (const auto check = host_to_link(peer->addresses, packet); check != packet_check::passes) {
+        ++drops_[slot].out[static_cast<std::size_t>(check)];
+        continue;
+      }
+      return outgoing_packet{slot, packet.size()};
     }
   }
 
-  void deliver(std::size_t peer, std::span<const std::uint8_t> packet) override {
-    const auto source = source_of(packet);
-    const auto& p = peers_.at(peer);
-    if (!source || (*source != p.ipv4 && *source != p.ipv6) ||
-        write(fd_.get(), packet.data(), packet.size()) != static_cast<ssize_t>(packet.size()))
-      ++counters_.write_failed;
+  void deliver(std::size_t slot, std::span<const std::uint8_t> packet) override {
+    if (packet.size() > incoming_.size()) {
+      ++counters_.oversized;
+      return;
+    }
+    std::copy(packet.begin(), packet.end(), incoming_.begin());
+    const auto translated = std::span(incoming_).first(packet.size());
+    if (const auto check = link_to_host(peers_.at(slot).addresses, translated); check != packet_check::passes) {
+      ++drops_[slot].in[static_cast<std::size_t>(check)];
+      return;
+    }
+    if (write(fd_.get(), translated.data(), translated.size()) != static_cast<ssize_t>(translated.size())) ++counters_.write_failed;
   }
 
 private:
-  file_descriptor fd_;
-  std::vector<data_peer> peers_;
-  std::string interface_;
-};
+  result<void> add(const address_pair& pair);
+  void remove(const address_pair& pair);
 
-sockaddr_in socket_address(const std::array<std::uint8_t, 16>& octets) {
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  std::memcpy(&a.sin_addr, octets.data(), 4);
-  return a;
-}
+  file_descriptor fd_;
+  std::unique_ptr<host_routes> routes_;
+  std::string interface_;
+  std::vector<data_peer> peers_;
+  std::vector<used_address> own_;
+  std::array<std::uint8_t, max_data_packet_bytes> incoming_{};
+};
 
 struct interface_setup {
   file_descriptor v4{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  file_descriptor v6{socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
   std::string name;
   int index = 0;
 
@@ -104,55 +104,82 @@ struct interface_setup {
     index = static_cast<int>(if_nametoindex(name.c_str()));
     return index != 0;
   }
-  bool set_address(const ip_address& a) {
-    if (a.length == 4) {
-      ifreq r = request();
-      const sockaddr_in address = socket_address(a.octets);
-      std::memcpy(&r.ifr_addr, &address, sizeof address);
-      if (ioctl(v4.get(), SIOCSIFADDR, &r) != 0) return false;
-      const sockaddr_in mask = socket_address({255, 255, 255, 255});
-      std::memcpy(&r.ifr_netmask, &mask, sizeof mask);
-      return ioctl(v4.get(), SIOCSIFNETMASK, &r) == 0;
-    }
-    in6_address_request r{};
-    std::memcpy(&r.address, a.octets.data(), 16);
-    r.prefix_length = 128;
-    r.ifindex = index;
-    return ioctl(v6.get(), SIOCSIFADDR, &r) == 0;
-  }
-  bool add_route(const ip_address& a) {
-    if (a.length == 4) {
-      rtentry r{};
-      const sockaddr_in destination = socket_address(a.octets);
-      const sockaddr_in mask = socket_address({255, 255, 255, 255});
-      std::memcpy(&r.rt_dst, &destination, sizeof destination);
-      std::memcpy(&r.rt_genmask, &mask, sizeof mask);
-      r.rt_flags = RTF_UP | RTF_HOST;
-      std::string device = name;
-      r.rt_dev = device.data();
-      return ioctl(v4.get(), SIOCADDRT, &r) == 0;
-    }
-    in6_route_request r{};
-    std::memcpy(&r.dst, a.octets.data(), 16);
-    r.dst_len = 128;
-    r.metric = 1;
-    r.flags = RTF_UP | RTF_HOST;
-    r.ifindex = index;
-    return ioctl(v6.get(), SIOCADDRT, &r) == 0;
+  /// The filter holds all of that back too; so the host does not even try. Left alone where the system does not have the switch.
+  void be_quiet() const {
+    const auto set = [&](const char* key, char value) {
+      const file_descriptor file(open(("/proc/sys/net/ipv6/conf/" + name + "/" + key).c_str(), O_WRONLY | O_CLOEXEC));
+      return file && write(file.get(), &value, 1) == 1;
+    };
+    (void)set("addr_gen_mode", '1');
+    for (const char* key : {"router_solicitations", "accept_ra", "accept_redirects"}) (void)set(key, '0');
   }
 };
 
-bool tun_port::add(data_peer peer) {
-  interface_setup setup;
-  setup.name = interface_;
-  setup.index = static_cast<int>(if_nametoindex(interface_.c_str()));
-  bool ok = setup.index != 0;
-  for (const auto& a : {peer.ipv4, peer.ipv6}) ok = (a.length == 0 || setup.add_route(a)) && ok;
-  peers_.push_back(std::move(peer));
-  return ok;
+result<void> tun_port::add(const address_pair& pair) {
+  if (pair.peer.length == 0) return {};
+  const auto at = std::find_if(own_.begin(), own_.end(), [&](const used_address& u) { return u.address == pair.own; });
+  if (at != own_.end()) {
+    ++at->links;
+  } else {
+    if (auto ok = routes_->add_address(pair.own); !ok) return fail("cannot take address " + to_string(pair.own) + ": " + ok.error().message);
+    own_.push_back({pair.own, 1});
+  }
+  if (auto ok = routes_->add_route(pair.peer, pair.own); !ok) {
+    const auto why = ok.error().message;
+    remove({pair.own, {}});
+    return fail("cannot add a route to " + to_string(pair.peer) + " from " + to_string(pair.own) + ": " + why);
+  }
+  return {};
+}
+
+void tun_port::remove(const address_pair& pair) {
+  if (pair.peer.length != 0) (void)routes_->remove_route(pair.peer);
+  const auto at = std::find_if(own_.begin(), own_.end(), [&](const used_address& u) { return u.address == pair.own; });
+  if (at == own_.end() || --at->links > 0) return;
+  (void)routes_->remove_address(pair.own);
+  own_.erase(at);
+}
+
+result<void> tun_port::assign(std::size_t slot, data_peer peer) {
+  if (slot >= peers_.size()) {
+    peers_.resize(slot + 1);
+    drops_.resize(slot + 1);
+  }
+  withdraw(slot);
+  const auto addresses = std::exchange(peer.addresses, {});
+  peers_[slot] = std::move(peer);
+  const std::string at = "tun interface " + interface_ + ": " + peers_[slot].name + ": ";
+  for (const auto& a : {addresses.host_ipv6, addresses.host_ipv4}) {
+    if (a.peer.length == 0) continue;
+    for (const auto& other : peers_)
+      if (a.peer == other.addresses.host_ipv6.peer || a.peer == other.addresses.host_ipv4.peer || a.own == other.addresses.host_ipv6.peer || a.own == other.addresses.host_ipv4.peer)
+        return fail(at + "its link and that of " + other.name + " have the same address, " + to_string(a.peer));
+    if (a.peer == a.own || std::any_of(own_.begin(), own_.end(), [&](const used_address& u) { return u.address == a.peer; }))
+      return fail(at + to_string(a.peer) + " is our own address too");
+  }
+  if (auto ok = add(addresses.host_ipv6); !ok) return fail(at + ok.error().message);
+  if (auto ok = add(addresses.host_ipv4); !ok) {
+    remove(addresses.host_ipv6);
+    return fail(at + ok.error().message);
+  }
+  peers_[slot].addresses = addresses;
+  return {};
+}
+
+void tun_port::withdraw(std::size_t slot) {
+  const auto addresses = std::exchange(peers_.at(slot).addresses, {});
+  for (const auto& pair : {addresses.host_ipv6, addresses.host_ipv4})
+    if (pair.peer.length != 0) remove(pair);
 }
 
 }  // namespace
+
+result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers) {
+  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface));
+  for (std::size_t i = 0; i < peers.size(); ++i)
+    if (auto ok = port->assign(i, std::move(peers[i])); !ok) return tl::unexpected(ok.error());
+  return port;
+}
 
 result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vector<data_peer> peers) {
   const auto failed = [&](const std::string& what) {
@@ -169,13 +196,11 @@ result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vecto
   r.ifr_flags = IFF_TUN | IFF_NO_PI;
   if (ioctl(fd.get(), TUNSETIFF, &r) != 0) return failed("cannot create it");
   if (!setup.set_mtu()) return failed("cannot set its MTU");
+  setup.be_quiet();
   if (!setup.up()) return failed("cannot bring it up");
-  for (const auto& a : {config.ipv4, config.ipv6})
-    if (a.length != 0 && !setup.set_address(a)) return failed("cannot set address " + to_string(a));
-  for (const auto& p : peers)
-    for (const auto& a : {p.ipv4, p.ipv6})
-      if (a.length != 0 && !setup.add_route(a)) return failed("cannot add a route to " + p.name + " " + to_string(a));
-  return std::make_unique<tun_port>(std::move(fd), std::move(peers), config.interface);
+  auto routes = netlink_routes::open(setup.index);
+  if (!routes) return failed("cannot ask for routes");
+  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers));
 }
 
 }  // namespace prose::apps

@@ -1,14 +1,13 @@
-// The UE's ends towards the host: addresses, TUN (in a network namespace of the test's own), UDP and line data ports,
-// metrics.
+// The UE's ends towards the host: addresses in text, UDP and line data ports, metrics. The TUN interface: address_test, address_tun_test.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <thread>
+#include <string>
+#include <vector>
 
 #include "apps/ue/data_port.h"
 #include "apps/common/file_descriptor.h"
@@ -39,14 +38,11 @@ TEST(addresses, of_packets_and_of_text) {
   EXPECT_FALSE(parse_ip_address("10.0.0"));
 }
 
-TEST(addresses, defaults_are_private_and_differ) {
-  std::array<std::uint8_t, 20> hash{};
-  const auto a = default_ipv4(hash);
-  hash[2] = 1;
-  hash[5] = 1;
-  EXPECT_NE(a, default_ipv4(hash));
-  EXPECT_EQ(to_string(a), "10.64.0.1");
-  EXPECT_EQ(to_string(default_ipv6(hash)).substr(0, 14), "fd50:726f:5365");
+TEST(addresses, that_a_host_can_have) {
+  for (const char* good : {"10.64.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"}) EXPECT_TRUE(is_plain_unicast(parse_ip_address(good).value())) << good;
+  for (const char* bad : {"0.0.0.1", "127.0.0.1", "169.254.3.4", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "::10.0.0.1", "fe80::1", "febf::1", "ff02::1"})
+    EXPECT_FALSE(is_plain_unicast(parse_ip_address(bad).value())) << bad;
+  EXPECT_FALSE(is_plain_unicast({}));
 }
 
 TEST(udp_port, carries_packets_both_ways_and_drops_oversized_ones) {
@@ -89,46 +85,13 @@ TEST(udp_port, carries_packets_both_ways_and_drops_oversized_ones) {
   EXPECT_EQ(std::string(in, 6), "answer");
 }
 
-// Runs in a thread that moves into a network namespace of its own.
-void use_tun_in_namespace() {
-  if (unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "no right to make a network namespace";
-  const auto address = [](const char* text) { return parse_ip_address(text).value(); };
-  auto port = open_tun({.interface = "prosetest", .ipv4 = address("10.64.0.1"), .ipv6 = address("fd50::1")},
-                       {{.name = "mary", .ipv4 = address("10.64.0.9"), .ipv6 = address("fd50::9")},
-                        {.name = "john", .ipv4 = address("10.64.0.2"), .ipv6 = address("fd50::2")}});
-  ASSERT_TRUE(port) << port.error().message;
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_port = htons(4000);
-  file_descriptor s(socket(AF_INET, SOCK_DGRAM, 0));
-  ASSERT_EQ(bind(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
-  ASSERT_EQ(inet_pton(AF_INET, "10.64.0.2", &a.sin_addr), 1);
-  ASSERT_EQ(sendto(s.get(), "ping", 4, 0, reinterpret_cast<sockaddr*>(&a), sizeof a), 4);
-  std::vector<std::uint8_t> packet(max_data_packet_bytes);
-  std::optional<outgoing_packet> got;
-  for (int i = 0; i < 200 && !got; ++i) {
-    got = (*port)->poll(packet);
-    usleep(1000);
-  }
-  ASSERT_TRUE(got);
-  EXPECT_EQ(got->peer, 1U);
-  ASSERT_EQ(got->size, 32U);  // IPv4 and UDP headers
-  EXPECT_EQ(to_string(source_of(packet).value()), "10.64.0.1");
-  // The answer: addresses swapped, which leaves both checksums as they are.
-  packet.resize(got->size);
-  std::swap_ranges(packet.begin() + 12, packet.begin() + 16, packet.begin() + 16);
-  (*port)->deliver(0, packet);  // john's address from mary's link: refused
-  char in[16];
-  usleep(10000);
-  EXPECT_LT(recv(s.get(), in, sizeof in, MSG_DONTWAIT), 0);
-  EXPECT_EQ((*port)->counters().write_failed, 1U);
-  (*port)->deliver(1, packet);
-  usleep(10000);
-  EXPECT_EQ(recv(s.get(), in, sizeof in, MSG_DONTWAIT), 4);
-  EXPECT_FALSE(open_tun({.interface = "a name that is too long"}, {}));
+TEST(tun_port, a_bad_name_is_one_line) {
+  tun_config c;
+  c.interface = "a name that is too long";
+  const auto port = open_tun(c, {});
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().message.find("15 characters"), std::string::npos);
 }
-
-TEST(tun_port, routes_packets_by_peer_and_takes_only_their_own_addresses) { std::thread(use_tun_in_namespace).join(); }
 
 TEST(udp_port, bad_endpoints_are_one_line_errors) {
   for (const char* bad : {"127.0.0.1", "localhost:1", "127.0.0.1:99999", ":5", "1.2.3.4:x"}) {
