@@ -1,62 +1,31 @@
 #include "apps/ue/host_addresses.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <sstream>
-#include <string_view>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/common/safe_file.h"
 #include "apps/keys/key_file.h"
 
 namespace prose::apps {
 namespace {
 
-constexpr std::string_view table_head = "# prose-ue IPv4 addresses 1";
-constexpr std::string_view hosts_head = "# prose-ue hosts 1";
-constexpr std::size_t largest_file = 1U << 20;
+constexpr const char* table_kind = "ipv4-addresses";
+constexpr const char* hosts_kind = "hosts";
+constexpr int version = 1;
 
-/// Empty where there is no such file. Judged on the open descriptor.
-result<std::optional<std::string>> read_private(const std::string& path) {
-  const file_descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd && errno == ENOENT) return std::optional<std::string>{};
-  if (!fd) return fail(path + ": " + (errno == ELOOP ? "is a symbolic link; accepted: a file" : std::strerror(errno)));
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return fail(path + ": " + std::strerror(errno));
-  if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file");
-  if ((st.st_mode & 07177) != 0) return fail(path + ": others may read or write it; accepted: mode 0600");
-  if (st.st_uid != ::geteuid() && st.st_uid != 0) return fail(path + ": belongs to user " + std::to_string(st.st_uid) + "; accepted: one's own or root's");
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const auto n = ::read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(path + ": " + std::strerror(errno));
-    if (n == 0) return text;
-    text.append(buffer, static_cast<std::size_t>(n));
-    if (text.size() > largest_file) return fail(path + ": larger than 1 MiB");
-  }
+/// Empty where there is no such file.
+result<std::optional<std::string>> read_if_there(const std::string& path) {
+  if (is_absent(path)) return std::optional<std::string>{};
+  auto text = read_private_file(path);
+  if (!text) return tl::unexpected(text.error());
+  return std::optional<std::string>{std::move(*text)};
 }
 
-result<void> replace_private(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".new";
-  (void)::unlink(temporary.c_str());
-  {
-    const file_descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd) return fail(path + ": cannot be written: " + std::strerror(errno));
-    for (std::string_view rest = text; !rest.empty();) {
-      const auto n = ::write(fd.get(), rest.data(), rest.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return fail(path + ": cannot be written: " + std::strerror(errno));
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    if (::fsync(fd.get()) != 0) return fail(path + ": cannot be written: " + std::strerror(errno));
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(path + ": cannot be written: " + std::strerror(errno));
+/// That it is one of ours and of a version that is known; 0 is a file without any.
+result<void> check_version(const std::string& text, const char* kind, const std::string& path, const char* accepted) {
+  const auto found = version_of(text, kind, version, path);
+  if (!found) return tl::unexpected(found.error());
+  if (*found == 0) return fail(path + ": there is a file that prose-ue did not write; accepted: " + accepted);
   return {};
 }
 
@@ -65,7 +34,7 @@ bool holds(const std::vector<ip_address>& all, const ip_address& a) { return std
 }  // namespace
 
 result<ipv4_table> ipv4_table::open(std::string path, security::random_port& random, std::vector<ip_address> configured) {
-  auto text = read_private(path);
+  auto text = read_if_there(path);
   if (!text) return tl::unexpected(text.error());
   ipv4_table t(std::move(path), random, std::move(configured));
   if (*text)
@@ -74,14 +43,11 @@ result<ipv4_table> ipv4_table::open(std::string path, security::random_port& ran
 }
 
 result<void> ipv4_table::parse(const std::string& text) {
+  if (auto ok = check_version(text, table_kind, path_, "another data.ipv4_table, or a file that is not there yet"); !ok) return ok;
   std::istringstream lines(text);
   std::string line;
   for (int n = 1; std::getline(lines, line); ++n) {
     const auto refuse = [&](const std::string& why) { return fail(path_ + ":" + std::to_string(n) + ": " + why + "; accepted: NAME PUBLIC-KEY OWN PEER"); };
-    if (n == 1) {
-      if (line.rfind(table_head, 0) != 0) return fail(path_ + ":1: no table of addresses of this version; accepted: '" + std::string(table_head) + "...'");
-      continue;
-    }
     std::istringstream words(line);
     std::string name, key, own, peer, more;
     words >> name >> key >> own >> peer >> more;
@@ -129,9 +95,10 @@ result<address_pair> ipv4_table::of(const std::string& name, const security::pub
 }
 
 result<void> ipv4_table::write() const {
-  std::string text = std::string(table_head) + ": NAME PUBLIC-KEY OWN PEER; drawn at random, of use to this host alone\n";
+  std::string text = version_line(table_kind, version) + "# NAME PUBLIC-KEY OWN PEER; drawn at random, of use to this host alone\n";
   for (const auto& r : rows_) text += r.name + ' ' + keys::to_base64(r.key.octets) + ' ' + to_string(r.pair.own) + ' ' + to_string(r.pair.peer) + '\n';
-  return replace_private(path_, text);
+  if (auto ok = replace_private_file(path_, text); !ok) return fail(ok.error().message + " (data.ipv4_table; off: no IPv4 but what is configured)");
+  return {};
 }
 
 link_addresses addresses_of(const security::peer& peer, const tun_config& own, const data_peer& configured, const std::optional<address_pair>& drawn) {
@@ -147,15 +114,15 @@ link_addresses addresses_of(const security::peer& peer, const tun_config& own, c
 }
 
 result<void> write_hosts(const std::string& path, const std::vector<std::pair<std::string, link_addresses>>& peers) {
-  const auto present = read_private(path);
+  const auto present = read_if_there(path);
   if (!present) return tl::unexpected(present.error());
-  if (*present && !(*present)->empty() && (*present)->rfind(hosts_head, 0) != 0)
-    return fail(path + ": there is a file that prose-ue did not write; accepted: another name, or one that is not there yet");
-  std::string text = std::string(hosts_head) + ": replaced whenever a peer comes or goes\n";
+  if (*present)
+    if (auto ok = check_version(**present, hosts_kind, path, "another data.hosts, or a file that is not there yet"); !ok) return ok;
+  std::string text = version_line(hosts_kind, version) + "# replaced whenever a peer comes or goes\n";
   for (const auto& [name, a] : peers)
     for (const auto& pair : {a.host_ipv6, a.host_ipv4})
       if (pair.peer.length != 0) text += to_string(pair.peer) + ' ' + name + "  # from " + to_string(pair.own) + '\n';
-  return replace_private(path, text);
+  return replace_private_file(path, text);
 }
 
 }  // namespace prose::apps

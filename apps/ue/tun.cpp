@@ -34,7 +34,7 @@ public:
   void withdraw(std::size_t slot) override;
 
   std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) override {
-    while (true) {
+    for (int i = 0; i < max_dropped_at_once; ++i) {
       const auto n = read(fd_.get(), buffer.data(), buffer.size());
       if (n <= 0) return std::nullopt;
       const auto packet = buffer.first(static_cast<std::size_t>(n));
@@ -53,6 +53,7 @@ public:
       }
       return outgoing_packet{slot, packet.size()};
     }
+    return std::nullopt;
   }
 
   void deliver(std::size_t slot, std::span<const std::uint8_t> packet) override {
@@ -70,6 +71,7 @@ public:
   }
 
 private:
+  static constexpr int max_dropped_at_once = 64;  // a host that floods must not cost the subframe its time
   result<void> add(const address_pair& pair);
   void remove(const address_pair& pair);
 

@@ -37,7 +37,7 @@ failed = [c for c in claims if not c['held']]
 # The demonstration must have said what it is for, and its exit code must agree with it.
 words = ' | '.join(c['claim'] for c in claims)
 for needed in ('Mary and John discovered', 'John and Peter discovered', 'never saw', 'four distinct', 'file of', 'rekey in mid-traffic', 'no record met a key', 'near a change of keys',
-               'layer-2 IDs rotated', *(('come back as they went', 'goes on without them', 'within 2 s', 'recognise nothing that Mary sends') if '--with-function' in options else ()),
+               'layer-2 IDs rotated', 'John shows Mary and Peter different ones', *(('come back as they went', 'goes on without them', 'within 2 s', 'recognise nothing that Mary sends') if '--with-function' in options else ()),
                *(('no frame of one link opens', 'sniffer says opaque', 'open her link with John and nothing else', 'nothing is proven and exits with 4') if where == 'air' else ())):
     assert needed in words, 'no claim about: ' + needed
 assert (code == 0) == (not failed), 'exit code %d, failed claims: %s' % (code, failed)

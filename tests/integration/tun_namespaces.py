@@ -1,6 +1,6 @@
 """prose-ue --data tun between two network namespaces: ping over IPv6 and IPv4, a file by curl over both and by scp (each where the tool is
 installed; PROSE_SSHD names an sshd that is not in the path); with --iperf also iperf3, TCP and UDP.
-usage: tun_namespaces.py BUILD [--tm 2|4] [--prb 25|50] [--iperf]. Exit 77: skipped (no right to make namespaces)."""
+Addresses, routes and names are those of the events. usage: tun_namespaces.py BUILD [--tm 2|4] [--prb 25|50] [--iperf] [--configured]. Exit 77: skipped (no right to make namespaces)."""
 import argparse, getpass, hashlib, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -9,11 +9,14 @@ p.add_argument('build')
 p.add_argument('--tm', default='2')
 p.add_argument('--prb', default='25')
 p.add_argument('--iperf', action='store_true')
+p.add_argument('--configured', action='store_true', help='addresses of version 0.1: of the configuration, the same on both hosts')
 o = p.parse_args()
 BIN = os.path.join(o.build, 'bin')
 tag = '%d' % (os.getpid() % 100000)
 NS = {'mary': 'pm' + tag, 'john': 'pj' + tag}
-ADDRESS = {'mary': ('10.64.0.1', 'fd50:726f:5365::1'), 'john': ('10.64.0.2', 'fd50:726f:5365::2')}
+# What is configured; the rest is the link's own, or drawn at random.
+CONFIGURED = {'mary': ('10.64.0.1', 'fd00:5365::1'), 'john': ('10.64.0.2', 'fd00:5365::2')} if o.configured else {}
+ADDRESS = {}  # by host: the other's IPv4 and IPv6 address as its own events tell them
 ENV = dict(os.environ, UHD_MODULE_PATH=os.path.join(o.build, 'uhd_modules'), UHD_LOG_CONSOLE_LEVEL='error')
 
 
@@ -51,9 +54,37 @@ def configure():
         keys('permit', '--permits', d + '/keys/%s.permit' % n, other, public[other])
         text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
         text = re.sub(r'(?m)^  prb: .*$', '  prb: ' + o.prb, re.sub(r'(?m)^  tm: .*$', '  tm: ' + o.tm, text))
-        data = 'data:\n  kind: tun\n  interface: prose0\n  ipv4: %s\n  ipv6: "%s"\n  peers: [{name: %s, ipv4: %s, ipv6: "%s"}]\n\n' % (
-            *ADDRESS[n], other, *ADDRESS[other])
+        data = 'data:\n  kind: tun\n  interface: prose0\n  hosts: %s.hosts\n' % n
+        if CONFIGURED:
+            data += '  ipv4: %s\n  ipv6: "%s"\n  peers: [{name: %s, ipv4: %s, ipv6: "%s"}]\n' % (*CONFIGURED[n], other, *CONFIGURED[other])
+        data += '\n'
         open(d + '/%s.yaml' % n, 'w').write(re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', data, text))
+
+
+def events(n, kind):
+    return [e for e in map(json.loads, open(d + '/%s.jsonl' % n)) if e['event'] == kind]
+
+
+def learn_addresses():
+    told = {n: events(n, 'peer_address') for n in NS}
+    for n, other in (('mary', 'john'), ('john', 'mary')):
+        assert [(e['peer'], e['interface']) for e in told[n]] == [(other, 'prose0')], told[n]
+        e = told[n][0]
+        ADDRESS[n] = e['peer_ipv4'], e['peer_ipv6']
+        # A machine finds them by name.
+        hosts = [l.split()[:2] for l in open(d + '/%s.hosts' % n) if not l.startswith('#')]
+        assert hosts == [[e['peer_ipv6'], other], [e['peer_ipv4'], other]] and os.stat(d + '/%s.hosts' % n).st_mode & 0o777 == 0o600, hosts
+        for to, own in (('peer_ipv6', 'own_ipv6'), ('peer_ipv4', 'own_ipv4')):
+            route = json.loads(inside(n, 'ip', '-j', '-6' if to == 'peer_ipv6' else '-4', 'route', 'get', e[to]).stdout)[0]
+            assert (route['dev'], route['prefsrc']) == ('prose0', e[own]), route
+    m, j = told['mary'][0], told['john'][0]
+    on_link = lambda e, which: e.get(which + '_ipv6_on_link', e[which + '_ipv6'])
+    assert (on_link(m, 'own'), on_link(m, 'peer')) == (on_link(j, 'peer'), on_link(j, 'own')) and on_link(m, 'own').startswith('fd50:726f:5365:'), told
+    if CONFIGURED:
+        assert (ADDRESS['mary'], ADDRESS['john']) == (CONFIGURED['john'], CONFIGURED['mary']), ADDRESS
+    else:
+        assert os.stat(d + '/keys/mary.key.ipv4').st_mode & 0o777 == 0o600
+        assert len({m['own_ipv4'], m['peer_ipv4'], j['own_ipv4'], j['peer_ipv4']}) == 4, told  # each host's own names for both
 
 
 def linked():
@@ -68,14 +99,14 @@ def inside(n, *command, **more):
 def iperf():
     server = subprocess.Popen(['ip', 'netns', 'exec', NS['john'], 'iperf3', '-s', '-1', '-J'], stdout=subprocess.DEVNULL)
     time.sleep(1)
-    r = json.loads(inside('mary', 'iperf3', '-c', ADDRESS['john'][0], '-t', '20', '-J', timeout=120).stdout)
+    r = json.loads(inside('mary', 'iperf3', '-c', ADDRESS['mary'][0], '-t', '20', '-J', timeout=120).stdout)
     server.wait(30)
     tcp = r['end']['sum_received']['bits_per_second'] / 1e3
     udp = {}
     for rate in ('100k', '1M'):
         server = subprocess.Popen(['ip', 'netns', 'exec', NS['john'], 'iperf3', '-s', '-1', '-J'], stdout=subprocess.PIPE, text=True)
         time.sleep(1)
-        inside('mary', 'iperf3', '-c', ADDRESS['john'][0], '-u', '-b', rate, '-l', '1000', '-t', '15', '-J', timeout=120)
+        inside('mary', 'iperf3', '-c', ADDRESS['mary'][0], '-u', '-b', rate, '-l', '1000', '-t', '15', '-J', timeout=120)
         out = json.loads(server.communicate(timeout=60)[0])
         received = [s['sum'] for s in out['intervals'] if 'sum' in s]
         seconds = sum(s['seconds'] for s in received)
@@ -101,7 +132,7 @@ def beside(n, ready, *command):
 def copy_by_curl(source):
     if not shutil.which('curl'):
         return print('skipped: curl is not installed')
-    for version, (family, host) in {'4': ('0.0.0.0', ADDRESS['john'][0]), '6': ('::', '[%s]' % ADDRESS['john'][1])}.items():
+    for version, (family, host) in {'4': ('0.0.0.0', ADDRESS['mary'][0]), '6': ('::', '[%s]' % ADDRESS['mary'][1])}.items():
         beside('john', 'Serving HTTP', sys.executable, '-u', '-m', 'http.server', '800' + version, '--bind', family, '--directory', os.path.dirname(source))
         begin, got = time.time(), os.path.join(d, 'curl' + version)
         r = inside('mary', 'curl', '-sS', '-m', '120', '-o', got, 'http://%s:800%s/%s' % (host, version, os.path.basename(source)), timeout=150)
@@ -124,7 +155,7 @@ def copy_by_scp(source):
            % (d, d), sshd)
     begin, got = time.time(), d + '/by_scp'
     r = inside('mary', 'scp', '-q', '-P', '2222', '-i', d + '/user_key', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes',
-               '%s@%s:%s' % (getpass.getuser(), ADDRESS['john'][0], source), got, timeout=200)
+               '%s@%s:%s' % (getpass.getuser(), ADDRESS['mary'][0], source), got, timeout=200)
     assert r.returncode == 0 and digest(got) == digest(source), r.stderr + open(d + '/server.log').read()[-1000:]
     print('scp: %d octets intact in %.1f s' % (os.path.getsize(got), time.time() - begin))
 
@@ -151,16 +182,24 @@ try:
             assert q.poll() is None, [open(f'{d}/{x}.log').read()[-400:] for x in NS]
         time.sleep(0.3)
     assert linked(), 'no link'
+    learn_addresses()
     for n, other in (('mary', 'john'), ('john', 'mary')):
-        for version, address in zip(('4', '6'), ADDRESS[other]):
+        for version, address in zip(('4', '6'), ADDRESS[n]):
             r = inside(n, 'ping', '-' + version, '-c', '20', '-i', '0.3', '-s', '200', '-W', '10', address, timeout=200)
             m = re.search(r'(\d+) received', r.stdout)
             received = int(m.group(1)) if m else 0
             print('%s pings %s over IPv%s: %d of 20; %s' % (n, other, version, received, r.stdout.strip().splitlines()[-1] if m else r.stderr))
             # There is no ARQ, and two UEs that send in one SC period may miss each other.
             assert received >= 16, r.stdout
-    r = inside('mary', 'ping', '-4', '-c', '2', '-W', '2', '10.64.0.99', timeout=60)
-    assert r.returncode != 0, 'an address of nobody answers'
+    for nobody in ('10.127.255.9', 'fd50:726f:5365::9'):
+        assert inside('mary', 'ping', '-c', '2', '-W', '2', nobody, timeout=60).returncode != 0, 'an address of nobody answers'
+    # Not by one's own address towards somebody else, nor by another of the host's: nothing comes out.
+    inside('mary', 'ip', '-6', 'address', 'add', 'fd00:bad::1/128', 'dev', 'prose0', 'nodad')
+    assert inside('mary', 'ping', '-6', '-I', 'fd00:bad::1', '-c', '2', '-W', '2', ADDRESS['mary'][1], timeout=60).returncode != 0
+    end = time.time() + 30
+    while not any((e['direction'], e['reason']) == ('out', 'foreign source') for e in events('mary', 'packets_dropped')):
+        assert time.time() < end, events('mary', 'packets_dropped')
+        time.sleep(0.2)
     os.mkdir(d + '/files')
     open(d + '/files/random.bin', 'wb').write(os.urandom(60_000))
     copy_by_curl(d + '/files/random.bin')
