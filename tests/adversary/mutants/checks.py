@@ -14,6 +14,8 @@ IDEN = "noninterference_identifiers"
 FUNC = "function_test"
 FILES = "files_rules_test"
 MARK = "mark_test"
+ADDR = "address_test"
+CONF = "address_config_test"
 RXP = "mac_rx_path_test"
 CONS = "consent_test"
 BUDG = "budget_consent_test"
@@ -357,6 +359,47 @@ CHECKS = [
     ("message: whole numbers in range", "apps/function/message.cpp", *off("!fits"), FUNC),
     ("message: length of a frame", "apps/function/message.cpp", "return front_length().value_or(0) <= max_frame_bytes_;",
      "return MUTANT || front_length().value_or(0) <= max_frame_bytes_;", FUNC),
+    # --- addresses of links --------------------------------------------------------------------------------------------------
+    ("an address a direction", "security/identity.cpp", "pair_root(psk, ss, owner, other)",
+     "pair_root(psk, ss, MUTANT ? std::min(owner, other) : owner, MUTANT ? std::max(owner, other) : other)", ADDR),
+    ("an address comes from the pair's secret", "security/identity.cpp", "  std::copy(key.expose().begin(), key.expose().end(), out.begin());\n  return out;",
+     "  std::copy(key.expose().begin(), key.expose().end(), out.begin());\n  if (MUTANT) std::copy_n(owner.octets.begin(), out.size(), out.begin());\n  return out;", ADDR),
+    ("source of a link's packets", "apps/ue/link_filter.cpp", *off("!holds(p, source_at(l), of_packet.source)"), ADDR),
+    ("destination of a link's packets", "apps/ue/link_filter.cpp", *off("!holds(p, destination_at(l), of_packet.destination)"), ADDR),
+    ("a link without addresses", "apps/ue/link_filter.cpp", "return a.length != 0 && std::equal(", "return (MUTANT || a.length != 0) && std::equal(", ADDR),
+    ("router and neighbour messages", "apps/ue/link_filter.cpp", "} else if (!is_echo(l, type)) {", "} else if (!MUTANT && !is_echo(l, type)) {", ADDR),
+    ("the other family's control messages", "apps/ue/link_filter.cpp", *off("l.protocol == igmp || l.protocol == (l.v4 ? icmp_v6 : icmp)"), ADDR),
+    ("IPv6 extension headers", "apps/ue/link_filter.cpp", *off("refused_header(out.protocol)"), ADDR),
+    ("IPv4 options", "apps/ue/link_filter.cpp", *off("(p[0] & 15) > 5"), ADDR),
+    ("source that an error quotes", "apps/ue/link_filter.cpp", "!holds(quoted, source_at(q), of_quoted.source) ||", "(!MUTANT && !holds(quoted, source_at(q), of_quoted.source)) ||", ADDR),
+    ("destination that an error quotes", "apps/ue/link_filter.cpp", "!holds(quoted, destination_at(q), of_quoted.destination))",
+     "(!MUTANT && !holds(quoted, destination_at(q), of_quoted.destination)))", ADDR),
+    ("one pair of IPv4 addresses on every link", "apps/ue/link_filter.cpp", "{h.own, h.peer, link_ipv4_source(), link_ipv4_destination()}",
+     "{h.own, h.peer, MUTANT ? h.own : link_ipv4_source(), link_ipv4_destination()}", ADDR),
+    ("what an error quotes is translated", "apps/ue/link_filter.cpp", "of_quote = replace_addresses(quoted, q, of_quoted);", "if (!MUTANT) of_quote = replace_addresses(quoted, q, of_quoted);", ADDR),
+    ("length of an IPv4 packet", "apps/ue/link_filter.cpp", "total < 20 || (!quoted && total != p.size())", "total < 20 || (!MUTANT && !quoted && total != p.size())", ADDR),
+    ("length of an IPv6 packet", "apps/ue/link_filter.cpp", *off("!quoted && total != p.size()"), ADDR),
+    ("first fragments with their transport header", "apps/ue/link_filter.cpp", "at != 0 && at + 2 > p.size())", "!MUTANT && at != 0 && at + 2 > p.size())", ADDR),
+    ("checksum of the IPv4 header", "apps/ue/link_filter.cpp", "if (l.v4) put_checksum(10,", "if (l.v4 && !MUTANT) put_checksum(10,", ADDR),
+    ("checksum of the transport", "apps/ue/link_filter.cpp", "    put_checksum(at, l.protocol == udp", "    if (!MUTANT) put_checksum(at, l.protocol == udp", ADDR),
+    ("a UDP checksum that comes out as none", "apps/ue/link_filter.cpp", "l.protocol == udp && after == 0 ?", "!MUTANT && l.protocol == udp && after == 0 ?", ADDR),
+    ("no UDP checksum stays none", "apps/ue/link_filter.cpp", "&& !(l.protocol == udp && word(p, at) == 0)", "&& (MUTANT || !(l.protocol == udp && word(p, at) == 0))", ADDR),
+    ("ICMP checksum over what it quotes", "apps/ue/link_filter.cpp", *off("!of_quote.none()"), ADDR),
+    ("filter from the host", "apps/ue/tun.cpp", "host_to_link(peer->addresses, packet); check != packet_check::passes", "host_to_link(peer->addresses, packet); !MUTANT && check != packet_check::passes", ADDR),
+    ("filter from the link", "apps/ue/tun.cpp", "link_to_host(peers_.at(slot).addresses, translated); check != packet_check::passes",
+     "link_to_host(peers_.at(slot).addresses, translated); !MUTANT && check != packet_check::passes", ADDR),
+    ("two peers with one address", "apps/ue/tun.cpp", "    for (const auto& other : peers_)\n      if (a.peer ==", "    for (const auto& other : peers_)\n      if (!MUTANT) if (a.peer ==", ADDR),
+    ("a peer with our own address", "apps/ue/tun.cpp", "{ return u.address == a.peer; }", "{ return !MUTANT && u.address == a.peer; }", ADDR),
+    ("a route that fails", "apps/ue/tun.cpp", "routes_->add_route(pair.peer, pair.own); !ok", "routes_->add_route(pair.peer, pair.own); !ok && !MUTANT", ADDR),
+    ("a withdrawn peer has no addresses", "apps/ue/tun.cpp", "const auto addresses = std::exchange(peers_.at(slot).addresses, {});",
+     "const auto addresses = MUTANT ? peers_.at(slot).addresses : std::exchange(peers_.at(slot).addresses, {});", ADDR),
+    ("drawn addresses go by the key", "apps/ue/host_addresses.cpp", "if (same_name->key == key && !holds(", "if ((MUTANT || same_name->key == key) && !holds(", ADDR),
+    ("what is configured is not drawn", "apps/ue/host_addresses.cpp", "!holds(configured_, same_name->pair.peer)) return", "(MUTANT || !holds(configured_, same_name->pair.peer))) return", ADDR),
+    ("a row's addresses occur once", "apps/ue/host_addresses.cpp", *off("*a == *b || is_used(*a) || is_used(*b)"), ADDR),
+    ("another's hosts file stays", "apps/ue/host_addresses.cpp", *off("*found == 0"), ADDR),
+    ("a configured address twice", "apps/ue/program_config.cpp", *off("other == *a"), CONF),
+    ("a configured peer twice", "apps/ue/program_config.cpp", *off("!d.name.empty() && other.name == d.name"), CONF),
+    ("a configured address that no host can have", "apps/ue/program_config.cpp", *off("!is_plain_unicast(*a)"), CONF),
     # --- layer 2 before authentication --------------------------------------------------------------------------------------
     ("only a link's own source", "mac/rx_path.cpp", "return std::find(pairs_.begin(), pairs_.end(),", "return MUTANT || std::find(pairs_.begin(), pairs_.end(),", RXP),
     ("a copy is a whole copy", "mac/rx_path.cpp", "std::equal(r.octets.begin(), r.octets.end(), tb.begin(), tb.end())",
