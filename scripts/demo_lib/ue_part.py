@@ -1,5 +1,5 @@
 """What the three UEs themselves show: discovery, links, keys, data, rekeying, identifiers."""
-import math, statistics, time, types
+import ipaddress, math, statistics, time, types
 
 from . import traffic
 from .world import ENDS, LINKS, NAMES
@@ -49,6 +49,7 @@ class ue_part:
         self.data(w)
         self.rekey_in_traffic(w)
         self.keys(w)
+        self.addresses(w)
         self.identifiers(w)
 
     def data(self, w):
@@ -179,6 +180,17 @@ class ue_part:
         w.metrics['record_key_fingerprints'] = [sorted(e.values()) for e in epochs]
         return (four and same and complete and not foreign and len(epochs) >= 2 and len(set(all_keys)) == len(all_keys),
                 '%d epochs compared: %s' % (len(epochs), '; '.join(' '.join(e.values()) for e in epochs[:3]) + (' ...' if len(epochs) > 3 else '')))
+
+    def addresses(self, w):
+        """As the UEs tell them: what --data tun gives each link. This demonstration has no right to make an interface and carries its data by UDP."""
+        told = {(a, b): w.events(a, 'peer_address', b) for a, b in ENDS}
+        last = {e: v[-1] for e, v in told.items() if v}
+        own = {'%s towards %s' % e: v['own_ipv6'] for e, v in last.items()}
+        agree = len(last) == len(ENDS) and all(last[a, b]['own_ipv6'] == last[b, a]['peer_ipv6'] for a, b in ENDS)
+        network = all(ipaddress.ip_address(x) in ipaddress.ip_network('fd50:726f:5365::/48') for x in own.values())
+        apart = len(set(own.values())) == len(ENDS)
+        w.claim('each end of each link has an IPv6 address of its own: John shows Mary and Peter different ones, and both ends agree', agree and network and apart,
+                '%s; told by the UEs and derived from the pairs\' secrets. No interface is made here: what passes on one is tested apart (address_tun_test, tun_namespaces)' % own)
 
     def identifiers(self, w):
         ids = {e: {x['own_l2_id'] for x in w.events(e[0], peer=e[1]) if 'own_l2_id' in x} for e in ENDS}
