@@ -371,6 +371,7 @@ void ue_program::state::follow_servers() {
         spdlog::info("{} is permitted", e->peer);
         events.write(peer_event("peer_permitted", *id));
         if (!given) {
+          addresses[slot] = {};
           spdlog::error("no packet passes to or from {}: {}", e->peer, given.error().message);
           events.write(make_event("address_failed").add("peer", e->peer).add("reason", given.error().message));
         } else {
