@@ -1,7 +1,6 @@
 // RLC unacknowledged mode for STCH (TS 36.322 5.1.2, 6.2.1.3; SN of 5 bits, UM_Window_Size 0: TS 36.331 9.1.1.6).
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +44,7 @@ struct rlc_um_counters {
   std::uint64_t pdus = 0, malformed = 0, gaps = 0, sdus = 0, sdus_lost = 0;
   // of rlc_um_candidates only
   std::uint64_t trials = 0;          ///< SDUs handed over that somebody may have forged
+  std::uint64_t forged = 0;          ///< of these
   std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
   std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
 };
@@ -120,25 +120,25 @@ class rlc_um_workspace {
 /// counts once its taker has verified it; what fails costs nobody anything. As with a window of 0, the PDUs of an SDU arrive in order.
 ///
 /// Where a PDU ends an SDU, beginnings and middles that fit are tried: those with the fewest PDUs between them first, so that without an
-/// attacker the first is right. A PDU whose whole SDU is forged is dropped with all that follows: its sender made all of it.
+/// attacker the first is right.
 /// Memory is taken in the constructor, none later.
 class rlc_um_candidates {
  public:
   static constexpr std::size_t per_sn = 8;
-  /// In units of `trials_left`: what it takes to find out that an SDU is forged grows with it.
-  static constexpr unsigned trial_cost(std::size_t octets) { return 1 + static_cast<unsigned>(octets / 2048); }
+  /// What a failing trial takes from the budget, in octets of authentication: one begins at the cost of some 64.
+  static constexpr std::size_t trial_cost(std::size_t sdu_octets) { return sdu_octets + 64; }
   explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
   void clear();
 
-  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `trials_left` falls by trial_cost()
-  /// with each forged one; at 0 nothing is tried. False: the sender of this PDU is not who it says.
+  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `budget` falls by trial_cost()
+  /// with each forged one; what it does not cover is not tried.
   template <class Attempt>
-  bool receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, unsigned& trials_left, rlc_um_workspace& work, rlc_um_counters& c,
+  void receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, std::size_t& budget, rlc_um_workspace& work, rlc_um_counters& c,
                Attempt&& attempt) {
     umd_pdu p;
     if (!parse(pdu, p)) {
       ++c.malformed;
-      return false;
+      return;
     }
     ++c.pdus;
     ++arrivals_;
@@ -148,15 +148,13 @@ class rlc_um_candidates {
       if (unfinished) {
         store(lcid, p.sn, !continues, p.elements[i], c);
       } else if (continues) {
-        end_of_sdu(lcid, p.sn, p.elements[i], trials_left, work, c, attempt);
+        end_of_sdu(lcid, p.sn, p.elements[i], budget, work, c, attempt);
       } else if (p.elements[i].size() > limits_.max_sdu_octets) {
         ++c.malformed;
-        return false;
-      } else if (try_one(p.elements[i], trials_left, c, attempt) == sdu_verdict::forged) {
-        return false;
+      } else {
+        try_one(p.elements[i], budget, c, attempt);
       }
     }
-    return true;
   }
   std::size_t held_segments() const { return count_; }
 
@@ -182,23 +180,24 @@ class rlc_um_candidates {
   };
 
   template <class Attempt>
-  sdu_verdict try_one(std::span<const std::uint8_t> sdu, unsigned& trials_left, rlc_um_counters& c, Attempt&& attempt) {
-    if (trials_left == 0) {
+  sdu_verdict try_one(std::span<const std::uint8_t> sdu, std::size_t& budget, rlc_um_counters& c, Attempt&& attempt) {
+    const std::size_t cost = trial_cost(sdu.size());
+    if (budget < cost) {
       ++c.trials_refused;
       return sdu_verdict::refused;
     }
     ++c.trials;
     const sdu_verdict v = attempt(sdu);
-    if (v == sdu_verdict::forged) trials_left -= std::min(trials_left, trial_cost(sdu.size()));
+    if (v == sdu_verdict::forged) budget -= cost, ++c.forged;
     if (v == sdu_verdict::verified) ++c.sdus;
     return v;
   }
   template <class Attempt>
-  void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, unsigned& trials_left, rlc_um_workspace& work,
+  void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, std::size_t& budget, rlc_um_workspace& work,
                   rlc_um_counters& c, Attempt&& attempt) {
     search s{lcid, sn, arrivals_, tail.size()};
     for (unsigned n = 0; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
-      if (try_one(assemble(s, tail, work), trials_left, c, attempt) != sdu_verdict::verified) continue;
+      if (try_one(assemble(s, tail, work), budget, c, attempt) != sdu_verdict::verified) continue;
       forget(s, work);
       return;
     }

@@ -139,13 +139,13 @@ rx_path::entity& rx_path::take_from(pool& p, l2_id src, l2_id dst, time_ms now) 
   return *free;
 }
 
-unsigned& rx_path::trials_of(entity& e, std::uint8_t lcid) {
+std::size_t& rx_path::budget_of(entity& e, std::uint8_t lcid) {
   const bool request = lcid == lcid_pc5s_unprotected;
   auto& subframe = request ? requests_subframe_ : e.subframe;
-  auto& left = request ? request_trials_left_ : e.trials_left;
+  auto& left = request ? request_budget_left_ : e.budget;
   if (subframe != subframe_) {
     subframe = subframe_;
-    left = request ? request_trials : link_trials;
+    left = request ? request_budget : link_budget;
   }
   return left;
 }

@@ -31,7 +31,6 @@ struct rx_counters {
   std::uint64_t data_sdus = 0, data_octets = 0;
   std::uint64_t signalling_sdus = 0;
   std::uint64_t entities_evicted = 0;   ///< assemblies given up for another source's
-  std::uint64_t forged_blocks = 0;      ///< dropped from the first SDU on that cannot be of the sender it names
   rlc_um_counters rlc;
 };
 
@@ -60,16 +59,13 @@ class rx_path {
         ++counters_.unknown_source;
         continue;
       }
-      const bool genuine = e->rlc.receive(s.lcid, s.data, trials_of(*e, s.lcid), work_, counters_.rlc, [&](std::span<const std::uint8_t> sdu) {
+      e->rlc.receive(s.lcid, s.data, budget_of(*e, s.lcid), work_, counters_.rlc, [&](std::span<const std::uint8_t> sdu) {
         std::optional<data_received> data;
         const sdu_verdict v = deliver(s.lcid, pdu.header, sdu, now, out, data);
         if (v == sdu_verdict::verified) e->last_verified = now;
         if (data) on_data(*data);
         return v;
       });
-      if (genuine) continue;
-      ++counters_.forged_blocks;  // one sender made all of the block
-      return;
     }
   }
   /// Own layer-2 IDs may have changed.
@@ -84,9 +80,10 @@ class rx_path {
   static constexpr std::size_t max_link_entities = 256;
   static constexpr std::size_t max_setup_entities = 192;
   static constexpr std::size_t max_request_entities = 64;
-  /// SDUs of less than 2 KiB a subframe that may fail their authentication before nothing more is tried: of each link or set-up, of all strangers together.
-  static constexpr unsigned link_trials = 32;
-  static constexpr unsigned request_trials = 64;
+  /// Octets of SDUs a subframe that may fail their authentication (rlc_um_candidates::trial_cost) before nothing more is tried: of each link or set-up,
+  /// of all strangers together. A subframe of 50 PRB carries 3182 octets: whole SDUs alone never come near.
+  static constexpr std::size_t link_budget = 64 * 1024;
+  static constexpr std::size_t request_budget = 16 * 1024;
 
  private:
   struct entity {
@@ -95,7 +92,7 @@ class rx_path {
     l2_id src = 0, dst = 0;
     time_ms last_used = 0, last_verified = 0;
     std::uint64_t subframe = 0;
-    unsigned trials_left = 0;
+    std::size_t budget = 0;
     rlc_um_candidates rlc;
   };
   using pool = std::vector<entity>;
@@ -106,7 +103,7 @@ class rx_path {
   /// Null: nothing from this source is expected on this channel.
   entity* entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now);
   entity& take_from(pool& p, l2_id src, l2_id dst, time_ms now);
-  unsigned& trials_of(entity& e, std::uint8_t lcid);
+  std::size_t& budget_of(entity& e, std::uint8_t lcid);
   sdu_verdict deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now, security::actions& out,
                       std::optional<data_received>& data);
   void refresh(time_ms now);
@@ -116,7 +113,7 @@ class rx_path {
   rlc_um_workspace work_;
   pool links_, setups_, requests_;
   std::uint64_t subframe_ = 1, requests_subframe_ = 0;
-  unsigned request_trials_left_ = 0;
+  std::size_t request_budget_left_ = 0;
   std::vector<l2_id> destinations_;
   std::vector<security::l2_pair> pairs_;
   bool destinations_known_ = false;

@@ -503,6 +503,8 @@ void ue_program::state::each_second() {
   page.counter("prose_dropped_total", "What was dropped", c.rx.malformed_pdcp, "reason=\"malformed_pdcp\"");
   page.counter("prose_dropped_total", "What was dropped", c.rx.security_dropped, "reason=\"security\"");
   page.counter("prose_dropped_total", "What was dropped", c.rx.other_destination, "reason=\"other_destination\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.unknown_source, "reason=\"unknown_source\"");
+  page.counter("prose_dropped_total", "What was dropped", c.rx.rlc.trials_refused, "reason=\"trial_budget\"");
   page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_refused, "reason=\"queue_full\"");
   page.counter("prose_dropped_total", "What was dropped", c.tx.sdus_expired, "reason=\"no_link\"");
   page.counter("prose_radio_overflows_total", "Overflows", r.overflows);

@@ -21,14 +21,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (s.empty() || s.size() > rlc_max_sdu_octets) std::abort();
     });
     if (rx.held_octets() > rlc_max_sdu_octets) std::abort();
-    unsigned trials = 8;
+    std::size_t budget = 2000;
     const auto before = n_tried;
-    (void)candidates.receive(static_cast<std::uint8_t>(1 + n % 2), {data + pos + 1, n}, trials, work, c, [&](std::span<const std::uint8_t> s) {
+    candidates.receive(static_cast<std::uint8_t>(1 + n % 2), {data + pos + 1, n}, budget, work, c, [&](std::span<const std::uint8_t> s) {
       if (s.empty() || s.size() > limits.max_sdu_octets) std::abort();
       ++n_tried;
       return s.size() % 5 == 0 ? sdu_verdict::verified : s.size() % 5 == 1 ? sdu_verdict::refused : sdu_verdict::forged;
     });
-    if (trials > 8 || n_tried - before > 128 + 16 || candidates.held_segments() > limits.segments) std::abort();
+    if (budget > 2000 || n_tried - before > 128 + 16 || candidates.held_segments() > limits.segments) std::abort();
     pos += n + 1;
   }
   return 0;

@@ -46,7 +46,7 @@ struct octets_less {
 class taker final : public security_port {
  public:
   std::map<bytes, int, octets_less> expected;   // SDU -> how often it may be taken
-  std::uint64_t taken = 0, opens = 0, strange_ids = 0;  // an SDU whose KD-sess ID begins with EE is of no link
+  std::uint64_t taken = 0, opens = 0;
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
@@ -57,10 +57,6 @@ class taker final : public security_port {
     const auto whole = [&](const auto& x) { return std::equal(x.first.begin(), x.first.end(), octets.begin(), octets.end()); };
     const auto at = std::find_if(expected.begin(), expected.end(), whole);
     if (at != expected.end() && at->second == 0) return tl::unexpected(security::drop_reason::replayed);
-    if (octets.size() > 2 && octets[1] == 0xEE) {
-      ++strange_ids;
-      return tl::unexpected(security::drop_reason::unknown_link);
-    }
     ++opens;
     if (at == expected.end()) return tl::unexpected(lcid >= 28 && lcid <= 29 ? security::drop_reason::bad_token : security::drop_reason::bad_record);
     --at->second;
@@ -107,7 +103,6 @@ struct bench {
   bytes sdu(std::size_t n, std::uint8_t lcid = 1) {
     bytes s(n);
     for (auto& o : s) o = static_cast<std::uint8_t>(rng());
-    s[1] = 0x11;
     s[0] = lcid == 30 || lcid == 28 || lcid == 29 ? 0x40 : 0x00;
     if (lcid == 28 || lcid == 29) std::fill(s.begin() + 1, s.begin() + 5, std::uint8_t{0});
     const bool framed = lcid == 28 || lcid == 29;
@@ -248,38 +243,48 @@ TEST(layer_2, one_link_s_forger_takes_nothing_from_another_link_or_a_set_up) {
     ASSERT_TRUE(data.size() == 2 && request.size() == 2 && complete.size() == 2);
     for (std::size_t p = 0; p < 2; ++p) {
       b.rx.begin_subframe(), b.now += 8;
-      for (int k = 0; k < 30; ++k) {
+      for (int k = 0; k < 60; ++k) {
         const auto lcid = static_cast<std::uint8_t>(1 + b.rng() % 10);
         b.put(peer, own, lcid, b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, static_cast<int>(b.rng() % 4), 100), false);
       }
+      for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(false, true, 8, 1500), false);
+      for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(true, true, 9, 1500), false);
+      for (int k = 0; k < 3; ++k) b.put(peer, own, 1, b.forged(true, false, 10, 1500), false);
       b.put(peer_2, own_2, 1, data[p], false);
       b.put(0x300000 + static_cast<l2_id>(i), rendezvous, 28, request[p], false);
       b.put(setup_peer, setup_own, 29, complete[p], false);
     }
   }
   EXPECT_EQ(b.security.taken, expected);
+  EXPECT_GT(b.rx.counters().rlc.trials_refused, 1000U);  // all of the first link's budget was used
 }
 
 TEST(layer_2, trials_are_bounded_in_a_subframe_and_begin_anew_in_the_next) {
   bench b(8);
+  const auto whole = [&] {
+    bytes p = b.sdu(50);
+    p.insert(p.begin(), 0);
+    return p;
+  };
   for (int round = 0; round < 20; ++round) {
     b.rx.begin_subframe();
-    const auto before = b.security.opens;
-    // Whole SDUs: one forged in a block is enough to drop the block. Ends with eight beginnings each: 16 trials a block at most.
-    for (int k = 0; k < 200; ++k) {
-      b.put(peer, own, 1, b.forged(false, true, k % 4), false);
-      b.put(peer, own, 1, b.forged(true, false, k % 4 + 1), false);
+    // Far more than a carrier holds: whole SDUs, and ends with eight beginnings each.
+    const auto before = b.rx.counters().rlc;
+    for (int k = 0; k < 400; ++k) {
+      b.put(peer, own, 1, b.forged(false, true, k % 4, 900), false);
+      b.put(peer, own, 1, b.forged(true, false, k % 4 + 1, 100), false);
       b.put(peer, own, 1, b.forged(false, false, k), false);
       b.put(0x400000 + static_cast<l2_id>(k), rendezvous, 28, b.forged(false, false, 0, 70), false);
     }
-    EXPECT_LE(b.security.opens - before, rx_path::link_trials + rx_path::request_trials);
-    b.put(peer_2, own_2, 1, [&] { bytes p = b.sdu(50); p.insert(p.begin(), 0); return p; }(), false);  // the other link's still opens
+    // Each trial costs at least 64 units, one of a chain here about 1060.
+    EXPECT_LE(b.rx.counters().rlc.forged - before.forged, rx_path::link_budget / 64 + rx_path::request_budget / 64);
+    EXPECT_GT(b.rx.counters().rlc.trials_refused - before.trials_refused, 1000U);
+    b.put(peer_2, own_2, 1, whole(), false);  // the other link's still opens
     const auto taken = b.security.taken;
-    b.put(peer, own, 1, [&] { bytes p = b.sdu(50); p.insert(p.begin(), 0); return p; }());  // and this one's in the next subframe
+    b.put(peer, own, 1, whole());  // and this one's in the next subframe
     EXPECT_EQ(b.security.taken, taken + 1);
   }
   EXPECT_EQ(b.security.taken, 40U);
-  EXPECT_GT(b.rx.counters().rlc.trials_refused, 1000U);
 }
 
 TEST(layer_2, sixteen_chains_are_tried_for_an_sdu) {
@@ -295,31 +300,30 @@ TEST(layer_2, long_forged_sdus_count_as_what_they_cost) {
   for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(false, true, 0, 3000));
   for (int k = 0; k < 8; ++k) b.put(peer, own, 1, b.forged(true, true, 1, 3000));
   b.put(peer, own, 1, b.forged(true, false, 2, 1000));
-  EXPECT_EQ(b.security.opens, 8U);  // of 7 KiB, at 4 units of 32 each
+  EXPECT_EQ(b.security.opens, rx_path::link_budget / (2 * 2999 + 999 + 64));  // 9
 }
 
-TEST(layer_2, a_block_of_many_forged_sdus_costs_one_trial) {
+TEST(layer_2, forged_blocks_that_fill_the_subframe_of_a_segment_cost_nothing) {
+  // 25 PRB carry 1600 octets at most, whoever sends them: beside each piece one forged block of 1400 octets full of small SDUs, read before it.
   bench b(9);
-  rlc_um_tx tx;
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(tx.enqueue(bytes(30, 0)));
-  bytes p(2000);
-  p.resize(tx.build(p));
-  b.put(peer, own, 1, p);
-  EXPECT_EQ(b.security.opens, 1U);
-  EXPECT_EQ(b.rx.counters().forged_blocks, 1U);
-}
-
-TEST(layer_2, a_strange_kd_sess_id_under_a_link_s_layer_2_ids_ends_the_block) {
-  bench b(13);
-  rlc_um_tx tx;
-  bytes sdu(30, 0);
-  sdu[1] = 0xEE;
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(tx.enqueue(sdu));
-  bytes p(2000);
-  p.resize(tx.build(p));
-  b.put(peer, own, 1, p);
-  EXPECT_EQ(b.security.strange_ids, 1U);
-  EXPECT_EQ(b.rx.counters().forged_blocks, 1U);
+  for (int i = 0; i < 100; ++i)
+    for (const auto& p : b.cut(b.sdu(900), 200)) {
+      rlc_um_tx forger;
+      bytes sdu(22);
+      for (int k = 0; k < 58; ++k) {
+        for (auto& o : sdu) o = static_cast<std::uint8_t>(b.rng());
+        sdu[0] = 0;
+        ASSERT_TRUE(forger.enqueue(sdu));
+      }
+      bytes forged(1400);
+      forged.resize(forger.build(forged));
+      b.rx.begin_subframe(), b.now += 8;
+      b.put(peer, own, 1, forged, false);
+      b.put(peer, own, 1, p, false);
+    }
+  EXPECT_EQ(b.security.taken, 100U);
+  EXPECT_GT(b.rx.counters().rlc.forged, 20'000U);
+  EXPECT_EQ(b.rx.counters().rlc.trials_refused, 0U);
 }
 
 TEST(layer_2, losses_copies_and_reordering_never_yield_an_sdu_twice_or_a_wrong_one) {

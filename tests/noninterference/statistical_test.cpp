@@ -144,7 +144,6 @@ struct kind_of_run {
 constexpr int rounds = 5;
 constexpr std::int64_t share_ms = 5'000, settle_ms = 1'300;  // what TM4 senses is forgotten after 1 s
 constexpr int probes_a_share = 8;
-constexpr int forged_beside_a_probe = 70;
 
 class town {
  public:
@@ -313,21 +312,23 @@ class town {
       }
     }
   }
-  /// In each subframe in which Mary sends to John, her second radio sends John whole forged SDUs under the identifiers of the link beside, before hers is read.
+  /// In each subframe in which Mary sends to John, her second radio makes John try chains of forged segments under the identifiers of the link beside, before
+  /// hers is read: eight beginnings and eight middles, which he keeps, four ends, and small whole SDUs for what is left of a budget.
   void forge(int node, std::vector<received_frame>& heard) {
     if (node != john_->index() || !mary_sends_) return;
     mary_sends_ = false;
     if (!observed_ || beside_dst_ == 0) return;
     const bool tm2 = kind_.tm == phy::transmission_mode::tm2;
-    forged_.resize(forged_beside_a_probe);
     std::vector<received_frame> with;
-    for (auto& b : forged_) {
-      b.assign(48, 0);
+    forged_.resize(60);
+    for (std::size_t i = 0; i < forged_.size(); ++i) {
+      auto& b = forged_[i];
+      b.assign(i < 20 ? 1500 : 48, 0);
       sl_sch_builder builder({tm2 ? sl_sch_version::unicast : sl_sch_version::v2x, beside_src_, beside_dst_}, b);
       const auto at = builder.add(1, builder.room());
       for (auto& o : at) o = static_cast<std::uint8_t>(forger_());
-      at[0] &= 31;  // RLC: a whole SDU
-      std::copy(beside_pdcp_.begin(), beside_pdcp_.end(), at.begin() + 1);  // SDU type and KD-sess ID of the link; any SN
+      at[0] = static_cast<std::uint8_t>(i < 8 ? 0x40 : i < 16 ? 0xC0 | 1 : i < 20 ? 0x80 | 2 : 3);  // RLC: framing and SN
+      if (i < 8 || i >= 20) std::copy(beside_pdcp_.begin(), beside_pdcp_.end(), at.begin() + 1);  // SDU type and KD-sess ID of the link; any SN
       builder.finish();
       with.push_back({air_.now, rx_block{b, tm2 ? std::optional<std::uint8_t>(static_cast<std::uint8_t>(beside_dst_)) : std::nullopt}});
     }
