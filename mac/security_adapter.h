@@ -40,6 +40,8 @@ class security_adapter final : public security_port {
     return s_.links().seal(link, lcid, type, data, now, out);
   }
   void tick(time_ms now, security::actions& out) override { s_.links().tick(now, out); }
+  void release_due(time_ms now, security::actions& out) override { s_.links().release_due(now, out); }
+  time_ms next_due() const override { return s_.links().next_due(); }
   bool rekey(security::link_id link, time_ms now, security::actions& out) override {
     return s_.links().rekey(link, now, out).has_value();
   }

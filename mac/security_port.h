@@ -41,6 +41,10 @@ class security_port {
                                                                    security::sdu_type type, std::span<const std::uint8_t> data,
                                                                    time_ms now, std::span<std::uint8_t> out) = 0;
   virtual void tick(time_ms now, security::actions& out) = 0;
+  /// In every subframe, before what is sent is decided: what costs scalar multiplications leaves at its time, neither earlier nor later.
+  virtual void release_due(time_ms, security::actions&) {}
+  /// When something leaves next; INT64_MAX: nothing.
+  virtual time_ms next_due() const { return INT64_MAX; }
   virtual bool rekey(security::link_id link, time_ms now, security::actions& out) = 0;
   virtual bool release(security::link_id link, time_ms now, security::actions& out) = 0;
   virtual std::optional<security::link_id> link_with(peer_id peer) const = 0;

@@ -8,7 +8,7 @@
 namespace prose::mac {
 
 namespace {
-constexpr std::size_t max_held = 64;  // beyond it nothing waits: a flood of answers is its own disorder
+constexpr std::ptrdiff_t max_held_per_peer = 8;  // beyond it nothing waits: a flood of answers is its own disorder, and nobody else's
 }
 
 std::size_t tx_flow::queued_octets() const {
@@ -45,7 +45,8 @@ tx_flow& tx_flows::flow_for(peer_id peer, l2_id src, l2_id dst, time_ms now) {
 void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold) {
   const tx_flow* f = find(m.src, m.dst);
   const bool repeated = f != nullptr && f->channels.contains(m.lcid);
-  if (!repeated || hold <= 0 || held_.size() >= max_held) return queue_signalling(m, now);
+  const auto held = std::count_if(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.peer == m.peer; });
+  if (!repeated || hold <= 0 || held >= max_held_per_peer) return queue_signalling(m, now);
   for (const auto& h : held_)  // as below: one repetition waits at most
     if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst) return;
   held_.push_back({now + hold, m});

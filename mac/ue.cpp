@@ -113,6 +113,7 @@ void ue::step(const step_input& in, step_output& out) {
     for (const auto& q : security_.queries(queries_, now_)) discovery_.enqueue(q);
     queries_.clear();
   }
+  security_.release_due(now_, actions_);
   flush_actions(out);
   flows_.release_held(now_);
 
@@ -253,6 +254,7 @@ void ue::apply(security::actions& actions, step_output& out) {
 std::int64_t ue::next_wakeup(std::int64_t now) const {
   std::int64_t next = std::min(next_tick_, sync_.next_deadline());
   if (!queries_.empty()) next = now + 1;
+  if (const auto due = security_.next_due(); due != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
   if (const auto held = flows_.next_held(); held != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
   if (sync_.has_timing()) {
     // From here on times are those of the transmission; the decision is `lead` earlier.

@@ -95,7 +95,7 @@ struct ev_link_established {
   std::uint64_t frames;    ///< subframes that this UE sent for the set-up
   std::uint64_t octets;    ///< of PC5-S messages in them, PDCP headers included
   std::uint64_t air_octets;  ///< of the transport blocks sent in those subframes, every transmission counted
-  time_ms duration_ms;     ///< since the request, or its arrival
+  time_ms duration_ms;     ///< since the peer was heard, or since its request was answered
 };
 struct ev_data {
   peer_id peer;

@@ -73,7 +73,7 @@ class collector {
       add(name + " staged", l.staged->keys.chain);
       add(name + " staged binding", l.staged->keys.binding);
     }
-    if (l.rekeying) add(name + " rekeying", l.rekeying->handshake.state());
+    if (l.rekeying) add(name + " rekeying", l.rekeying->handshake->state());
     if (l.complete_key_used) add(name + " complete", *l.complete_key_used);
   }
 
@@ -147,9 +147,17 @@ std::vector<stolen_secret> stolen_state(const peer_table& peers, const link_engi
   for (std::size_t i = 0; i < dummies.size(); ++i) c.add("dummy " + std::to_string(i), dummies[i]);
   for (const auto& [peer, state] : links.state()) {
     const std::string name = "peer " + std::to_string(peer);
-    if (state.attempt) c.add(name + " attempt", state.attempt->handshake.state());
+    if (state.attempt) c.add(name + " attempt", state.attempt->handshake->state());
     if (state.pending) c.add(name + " pending link", *state.pending);
     if (state.live) c.add(name + " link", *state.live);
+  }
+  for (const auto& j : links.jobs()) {
+    const std::string name = "peer " + std::to_string(j.peer) + " job";
+    if (j.work->ephemeral()) c.add(name + " ephemeral private key", j.work->ephemeral()->key());
+    if (!j.work->done()) continue;  // another thread has it
+    if (j.work->handshake) c.add(name, j.work->handshake->state());
+    if (j.work->response) c.add(name + " root", j.work->response->secrets.kd0);
+    if (j.work->secrets) c.add(name + " root", j.work->secrets->kd0);
   }
   for (const auto& closing : links.closing_state())
     for (const auto& e : closing.epochs) c.add("peer " + std::to_string(closing.peer) + " closing link", e);

@@ -50,7 +50,7 @@ address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, cons
   return out;
 }
 
-peer_table::peer_table(key_pair own, ports p) : own_(std::make_unique<key_pair>(std::move(own))), ports_(p) {}
+peer_table::peer_table(key_pair own, ports p) : own_(std::make_shared<key_pair>(std::move(own))), ports_(p) {}
 
 result<peer_id> peer_table::add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk) {
   if (!canonical(key)) return fail("peer '" + std::string(name) + "' has a public key that is not in its canonical form");
@@ -68,7 +68,7 @@ result<peer_id> peer_table::add(std::string_view name, const public_key& key, st
   const auto own_address = derive_address(secret_psk, *shared, own_->public_part, key);
   const auto peer_address = derive_address(secret_psk, *shared, key, own_->public_part);
   const peer_id id = next_id_++;
-  peers_.push_back(std::make_unique<peer>(peer{id, std::string(name), key, std::move(secret_psk), std::move(*shared),
+  peers_.push_back(std::make_shared<peer>(peer{id, std::string(name), key, std::move(secret_psk), std::move(*shared),
                                                std::move(ours), std::move(theirs), own_->public_part < key, own_address,
                                                peer_address}));
   return id;
@@ -76,6 +76,11 @@ result<peer_id> peer_table::add(std::string_view name, const public_key& key, st
 
 bool peer_table::remove(peer_id id) {
   return std::erase_if(peers_, [id](const auto& p) { return p->id == id; }) != 0;
+}
+
+std::shared_ptr<const peer> peer_table::share(peer_id id) const {
+  const auto at = std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
+  return at != peers_.end() && (*at)->id == id ? *at : nullptr;
 }
 
 const peer* peer_table::find(peer_id id) const {

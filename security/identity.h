@@ -66,16 +66,20 @@ class peer_table {
   const peer* find(peer_id id) const;
   const peer* find(std::string_view name) const;
   /// Ascending ids.
-  const std::vector<std::unique_ptr<peer>>& all() const { return peers_; }
+  const std::vector<std::shared_ptr<const peer>>& all() const { return peers_; }
   std::size_t size() const { return peers_.size(); }
+  /// The same for work that is under way elsewhere (link_work.h): a removed peer's keys are wiped once that is done.
+  std::shared_ptr<const peer> share(peer_id id) const;
+  std::shared_ptr<const key_pair> share_own() const { return own_; }
+  const key_pair& own_pair() const { return *own_; }
   const public_key& own_public() const { return own_->public_part; }
   const static_private_key& own_private() const { return own_->private_key; }
   const ports& ports_used() const { return ports_; }
 
  private:
-  std::unique_ptr<key_pair> own_;  // a stable address: handshakes point at it
+  std::shared_ptr<const key_pair> own_;  // a stable address: handshakes point at it
   ports ports_;
-  std::vector<std::unique_ptr<peer>> peers_;
+  std::vector<std::shared_ptr<const peer>> peers_;
   peer_id next_id_ = 1;
 };
 

@@ -1,21 +1,41 @@
 // State of one link and of one peer. Internal to link_engine and to the exports; not part of the interface.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "security/epoch_chain.h"
 #include "security/link_handshake.h"
+#include "security/link_work.h"
 
 namespace prose::security {
+
+/// What was tried already, by the first half of its SHA-256.
+using octets_digest = std::array<std::uint8_t, 16>;
+octets_digest digest_of(bytes_view octets);
+inline constexpr std::size_t most_trials = 2;
+struct tried_octets {
+  std::array<octets_digest, most_trials> digests{};
+  std::uint32_t n = 0;
+  bool contains(const octets_digest& d) const { return std::find(digests.begin(), digests.begin() + n, d) != digests.begin() + n; }
+  /// False: no more of them.
+  bool add(const octets_digest& d) {
+    if (n >= most_trials) return false;
+    digests[n++] = d;
+    return true;
+  }
+};
 
 /// Initiator: request sent, no valid command yet.
 struct link_attempt {
   peer_id peer = 0;
-  initiator_handshake handshake;
+  std::shared_ptr<initiator_handshake> handshake;  // shared with the work that reads a command
   handshake_context context;
-  std::uint32_t trials_left;  // commands that may still cost scalar multiplications before the next retransmission
+  tried_octets tried;  // commands with a good token
   time_ms next_send;
   time_ms expires;
 };
@@ -31,7 +51,8 @@ struct generation {
 };
 
 struct rekey_attempt {
-  initiator_handshake handshake;
+  std::shared_ptr<initiator_handshake> handshake;
+  tried_octets tried;  // responses
   time_ms next_send;
   time_ms expires;
 };
@@ -85,6 +106,30 @@ struct closing_link {
   std::array<std::uint8_t, release_octets> message;
   std::uint32_t sends_left;
   time_ms next_send;
+};
+
+/// Scalar multiplications that are under way, and what becomes of them when they are due. Nothing of the engine's state has changed for them yet.
+enum class link_job_kind : std::uint8_t { request, command, connect, rekeying_request, rekeying_response, rekey };
+/// Whether we answer with four, or ask or read an answer with two. At most one of each is under way with a peer.
+constexpr bool responds(link_job_kind k) { return k == link_job_kind::request || k == link_job_kind::rekeying_request; }
+struct link_job {
+  link_job_kind what;
+  peer_id peer;
+  time_ms due;
+  std::shared_ptr<set_up_work> work;
+  link_id link = 0;                             // of a rekeying
+  std::array<std::uint8_t, 8> generation = {};  // that it renews
+  bool missed = false;                          // not done when due; kept for a repetition of the same octets, which then costs nothing
+};
+
+/// What one peer may still cause. Never borrowed from another's.
+struct peer_budget {
+  std::int64_t multiplications_ms;  // left, times the interval in which the whole budget comes back
+  time_ms counted_at;
+  time_ms rekeying_again_at = INT64_MIN;
+  octets_digest last_rekeying{};     // the request that was considered last: the same octets are not considered again
+  time_ms trials_since = INT64_MIN;  // hashes over octets that anybody may have made
+  std::uint32_t trials = 0;
 };
 
 struct peer_links {

@@ -61,6 +61,12 @@ void link_engine::drop_live(peer_links& state, lost_reason why, actions& out) {
 }
 
 void link_engine::tick(time_ms now, actions& out) {
+  release_due(now, out);
+  // A missed one is of use while its octets may come again.
+  std::erase_if(jobs_, [&](const link_job& j) {
+    const bool repeated = j.what != link_job_kind::connect && j.what != link_job_kind::rekey && now - j.due < config_.request_lifetime_ms;
+    return j.missed && j.work->done() && !repeated;
+  });
   for (auto& [peer, state] : peers_state_) tick_link(state, now, out);
   std::erase_if(peers_state_, [](const auto& s) { return !s.second.attempt && !s.second.pending && !s.second.live; });
   tick_closing(now, out);
@@ -73,11 +79,10 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
       if (!other_way) out.push_back(attempt_failed{a->peer});
       a.reset();
     } else if (now >= a->next_send) {
-      const auto r = a->handshake.request();
+      const auto r = a->handshake->request();
       out.push_back(send_message{a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder,
                                  {r.begin(), r.end()}});
       a->next_send = now + config_.request_interval_ms;
-      a->trials_left = config_.command_trials;
     }
   }
   if (auto& p = state.pending) {
@@ -109,10 +114,10 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
       l.rekey_backoff_until = now + config_.rekey_lifetime_ms;
     } else if (now >= l.rekeying->next_send) {
       l.rekeying->next_send = now + config_.rekey_interval_ms;
-      send_signalling(l, l.rekeying->handshake.request(), now, out);
+      send_signalling(l, l.rekeying->handshake->request(), now, out);
     }
   } else if (now >= due && now >= l.rekey_backoff_until) {
-    begin_rekey(l, now, out);
+    (void)begin_rekey(l, now, out);
   }
   // One unanswered is repeated (TS 24.334 10.4.5.2): else three lost records or answers in a row would end a link.
   const bool unanswered = now - l.last_heard >= config_.keepalive_after_ms + config_.keepalive_after_ms / 4;
@@ -120,6 +125,8 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
 }
 
 void link_engine::remove_peer(peer_id peer, time_ms now, actions& out) {
+  std::erase_if(jobs_, [&](const link_job& j) { return j.peer == peer; });
+  budgets_.erase(peer);
   const auto at = peers_state_.find(peer);
   if (at == peers_state_.end()) return;
   if (at->second.live) (void)release(at->second.live->id, now, out);

@@ -18,6 +18,11 @@ namespace prose::security {
 
 inline constexpr std::array suites_by_preference{suite::aes_256_gcm, suite::chacha20_poly1305};
 
+/// An answer that costs scalar multiplications leaves, and takes effect, so many subframes (of 1 ms) after what it answers; so does a request after the
+/// announcement. The same for every UE, configuration and number of peers: longer than the multiplications of max_peers take that all use up what is
+/// reserved for them at one moment (6 each, 384 in all: there is 1.04 ms for each). What misses it is silence.
+inline constexpr time_ms answer_delay_ms = 400;
+
 struct link_config {
   std::vector<suite> suites{suites_by_preference.begin(), suites_by_preference.end()};  // best first; also what is offered
   time_ms request_interval_ms = 400;      // T4100: identical retransmission
@@ -25,7 +30,12 @@ struct link_config {
   time_ms answer_gap_ms = 160;            // one sidelink control period: at most one identical answer in it
   time_ms half_open_lifetime_ms = 8000;
   time_ms complete_interval_ms = 400;
-  std::uint32_t command_trials = 8;       // commands with a good short token tried between two retransmissions
+  // Constants of the product, which no option changes; tests may.
+  time_ms answer_after_ms = answer_delay_ms;
+  time_ms budget_interval_ms = 5'000;
+  std::uint32_t set_up_multiplications = 12;    // a peer may cause in set-ups in that interval
+  time_ms rekeying_interval_ms = 5'000;         // of a peer's requests to rekey one is answered in it
+  std::uint32_t trials_per_10_ms = 64;          // failed hashes over requests for one peer, whoever made them
   epoch_config epochs;
   time_ms keepalive_after_ms = 10'000;    // T4102: nothing sent for so long
   time_ms lost_after_ms = 30'000;         // T4108: nothing verified for so long
@@ -114,6 +124,11 @@ struct link;
 struct generation;
 struct closing_link;
 struct peer_links;
+struct link_job;
+struct peer_budget;
+class set_up_work;
+enum class set_up_work_kind : std::uint8_t;
+enum class link_job_kind : std::uint8_t;
 
 class link_engine {
  public:
@@ -139,7 +154,12 @@ class link_engine {
   /// Retransmissions, expiries, keep-alives, rekeying. Call at least every 100 ms of `now`.
   void tick(time_ms now, actions& out);
 
-  /// Begins rekeying at once.
+  /// Lets what has become due leave and take effect. Call it in every subframe, before what is sent is decided; tick does it too.
+  void release_due(time_ms now, actions& out);
+  /// When there is something to release next; INT64_MAX: nothing.
+  time_ms next_due() const;
+
+  /// Begins rekeying: the request leaves when it is due.
   result<void, drop_reason> rekey(link_id link, time_ms now, actions& out);
   /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts; only what that takes outlives the link.
   result<void, drop_reason> release(link_id link, time_ms now, actions& out);
@@ -159,6 +179,7 @@ class link_engine {
   /// For the exports (export.h).
   const std::map<peer_id, peer_links>& state() const { return peers_state_; }
   const std::vector<closing_link>& closing_state() const { return closing_; }
+  const std::vector<link_job>& jobs() const { return jobs_; }
   const discovery_engine& discovery() const { return discovery_; }
 
  private:
@@ -174,6 +195,23 @@ class link_engine {
   void send_accept(link& l, time_ms now, actions& out);
   std::uint8_t draw_half();
   std::uint16_t draw_seq();
+  drop_reason finish_connect(link_job& j, time_ms now, actions& out);
+  drop_reason finish_request(link_job& j, time_ms now, actions& out);
+  drop_reason finish_command(link_job& j, time_ms now, actions& out);
+  // what costs scalar multiplications (link_budget.cpp); drop_reason::count_ where it takes effect, now or when it is due
+  drop_reason begin(link_job&& j, time_ms now, actions& out);
+  drop_reason finish(link_job& j, time_ms now, actions& out);
+  void miss(link_job& j, time_ms now, actions& out);
+  /// A job that missed its time and answers these very octets: it need not be done again.
+  std::optional<link_job> take_missed(link_job_kind k, peer_id peer, bytes_view octets);
+  bool answers_already(link_job_kind k, peer_id peer, bytes_view octets) const;
+  bool under_way(peer_id peer, bool responds) const;
+  bool under_way(peer_id peer, link_job_kind k) const;
+  void cancel(peer_id peer, link_job_kind k);
+  peer_budget& budget_of(peer_id peer, time_ms now);
+  bool afford(peer_id peer, std::uint32_t multiplications, time_ms now);
+  bool may_try(peer_id peer, time_ms now);
+  std::shared_ptr<set_up_work> new_work(set_up_work_kind k, peer_id peer) const;
   // records (link_records.cpp)
   result<received_data, drop_reason> on_record(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view pdu, time_ms now,
                                                bytes_span buffer, actions& out);
@@ -189,7 +227,11 @@ class link_engine {
                                 bytes_span buffer, actions& out);
   void tick_closing(time_ms now, actions& out);
   // rekeying (link_rekey.cpp)
-  void begin_rekey(link& l, time_ms now, actions& out);
+  drop_reason begin_rekey(link& l, time_ms now, actions& out);
+  drop_reason finish_rekey(link_job& j, time_ms now, actions& out);
+  drop_reason finish_rekey_request(link_job& j, time_ms now, actions& out);
+  drop_reason finish_rekey_response(link_job& j, time_ms now, actions& out);
+  link* find_generation(const link_job& j);
   void on_rekey_request(link& l, bytes_view message, std::uint16_t seq, time_ms now, actions& out);
   void on_rekey_response(link& l, bytes_view message, time_ms now, actions& out);
   void adopt(link& l, generation&& next, bool peer_heard_already, time_ms now, actions& out);
@@ -206,6 +248,8 @@ class link_engine {
   ports ports_;
   std::map<peer_id, peer_links> peers_state_;
   std::vector<closing_link> closing_;
+  std::vector<link_job> jobs_;  // in the order of submission
+  std::map<peer_id, peer_budget> budgets_;
   std::vector<rendezvous_slot*> candidates_;
   std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> drops_{};
   link_id next_link_ = 1;

@@ -45,19 +45,19 @@ class prologue {
   std::size_t size_ = 0;
 };
 
-noise::handshake make_noise(const peer_table& own, const peer& p, const handshake_context& c, role r) {
+noise::handshake make_noise(const handshake_side& own, const peer& p, const handshake_context& c, role r) {
   const prologue pro(c);
   noise::handshake::parameters n;
   n.protocol_used = {&noise::kkpsk0(), suite::chacha20_poly1305, crypto::hash::sha256};
   n.own_role = r;
   n.prologue = pro.view();
-  n.own_static = &own.own_private();
-  n.own_public = own.own_public();
+  n.own_static = &own.own.private_key;
+  n.own_public = own.own.public_part;
   n.remote_static = p.key;
   n.psk = &p.psk;
   n.cached_ss = &p.shared;
-  n.dh = &own.ports_used().dh;
-  n.random = &own.ports_used().random;
+  n.dh = &own.dh;
+  n.random = &own.random;
   return noise::handshake(n);
 }
 
@@ -90,7 +90,7 @@ std::array<std::uint8_t, command_token_octets> command_token(const direction_key
   return token_of<command_token_octets>(k.command_token.expose(), t, src, dst, preceding);
 }
 
-initiator_handshake::initiator_handshake(const peer_table& own, const peer& p, const handshake_context& c, const offer& o)
+initiator_handshake::initiator_handshake(const handshake_side& own, const peer& p, const handshake_context& c, const offer& o)
     : offer_(o),
       seq_(c.seq),
       rekeying_(c.request_type == message_type::rekeying_request),
@@ -105,6 +105,11 @@ initiator_handshake::initiator_handshake(const peer_table& own, const peer& p, c
   if (rekeying_) return;
   const auto token = request_token(p.theirs, c.t, c.initiator, c.responder, request_);
   request_.insert(request_.end(), token.begin(), token.end());
+}
+
+std::optional<handshake_secrets> initiator_handshake::read_answer(bytes_view answer, dh_port& dh) {
+  noise_.use(dh);
+  return read_answer(answer);
 }
 
 std::optional<handshake_secrets> initiator_handshake::read_answer(bytes_view answer) {
@@ -127,7 +132,7 @@ std::optional<handshake_secrets> initiator_handshake::read_answer(bytes_view ans
 
 namespace detail {
 
-std::optional<opened_request> open_request(const peer_table& own, const peer& p, const handshake_context& c,
+std::optional<opened_request> open_request(const handshake_side& own, const peer& p, const handshake_context& c,
                                            bytes_view request) {
   const auto h = read_message_header(request, c.request_type == message_type::rekeying_request);
   if (!h || h->type != c.request_type || h->seq != c.seq || request[3] != protocol_version) return std::nullopt;

@@ -34,14 +34,25 @@ std::array<std::uint8_t, request_token_octets> request_token(const direction_key
 std::array<std::uint8_t, command_token_octets> command_token(const direction_keys& k, slot_t t, l2_id src, l2_id dst,
                                                              bytes_view preceding);
 
+/// One's own side of a handshake. The ephemeral comes from `random`.
+struct handshake_side {
+  handshake_side(const key_pair& k, dh_port& d, random_port& r) : own(k), dh(d), random(r) {}
+  handshake_side(const peer_table& t) : own(t.own_pair()), dh(t.ports_used().dh), random(t.ports_used().random) {}  // NOLINT: stands for it
+  const key_pair& own;
+  dh_port& dh;
+  random_port& random;
+};
+
 class initiator_handshake {
  public:
   /// Draws a fresh ephemeral and composes the request. Any change to what is sent needs a new object: KKpsk0 repeats key and
   /// nonce if one ephemeral serves two different payloads.
-  initiator_handshake(const peer_table& own, const peer& p, const handshake_context& c, const offer& o);
+  initiator_handshake(const handshake_side& own, const peer& p, const handshake_context& c, const offer& o);
   bytes_view request() const { return request_; }
   /// Authenticates the answer; bad ones change nothing. Does two scalar multiplications.
   std::optional<handshake_secrets> read_answer(bytes_view answer);
+  /// As above, on a thread that has an X25519 of its own.
+  std::optional<handshake_secrets> read_answer(bytes_view answer, dh_port& dh);
   /// For the exports (export.h).
   const noise::handshake& state() const { return noise_; }
 
@@ -60,7 +71,7 @@ struct responder_result {
 /// Verifies the request (one scalar multiplication) and composes the answer (three). `lsb` picks the responder's half of the
 /// KD-sess ID once the initiator's is known. The token, if the message has one, must have been verified before.
 template <class PickLsb>
-std::optional<responder_result> respond(const peer_table& own, const peer& p, const handshake_context& c,
+std::optional<responder_result> respond(const handshake_side& own, const peer& p, const handshake_context& c,
                                         bytes_view request, std::span<const suite> preferred, PickLsb&& lsb,
                                         drop_reason& why);
 
@@ -69,7 +80,7 @@ struct opened_request {
   noise::handshake noise;
   offer offered;
 };
-std::optional<opened_request> open_request(const peer_table& own, const peer& p, const handshake_context& c,
+std::optional<opened_request> open_request(const handshake_side& own, const peer& p, const handshake_context& c,
                                            bytes_view request);
 std::optional<suite> choose(std::uint16_t offered, std::span<const suite> preferred);
 std::optional<responder_result> answer_request(opened_request& r, const peer& p, const handshake_context& c, suite s,
@@ -77,7 +88,7 @@ std::optional<responder_result> answer_request(opened_request& r, const peer& p,
 }  // namespace detail
 
 template <class PickLsb>
-std::optional<responder_result> respond(const peer_table& own, const peer& p, const handshake_context& c,
+std::optional<responder_result> respond(const handshake_side& own, const peer& p, const handshake_context& c,
                                         bytes_view request, std::span<const suite> preferred, PickLsb&& lsb,
                                         drop_reason& why) {
   why = drop_reason::bad_handshake;

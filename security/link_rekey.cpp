@@ -6,24 +6,38 @@
 
 namespace prose::security {
 
-void link_engine::begin_rekey(link& l, time_ms now, actions& out) {
-  const peer* p = peers_.find(l.peer);
-  if (p == nullptr) return;
+/// A rekeying of ours may be due while the peer's is answered; two of one kind at once it may not.
+drop_reason link_engine::begin_rekey(link& l, time_ms now, actions& out) {
+  if (peers_.find(l.peer) == nullptr) return drop_reason::unknown_link;
+  if (under_way(l.peer, false)) return drop_reason::limit;
   handshake_context c;
   c.request_type = message_type::rekeying_request;
   c.seq = l.next_seq++;
   c.binding = &l.current.binding;
-  const offer o{offered_, protocol_version, 0, draw_half()};
-  l.rekeying.emplace(rekey_attempt{initiator_handshake(peers_, *p, c, o), now + config_.rekey_interval_ms,
-                                   now + config_.rekey_lifetime_ms});
-  send_signalling(l, l.rekeying->handshake.request(), now, out);
+  auto work = new_work(set_up_work_kind::ask, l.peer);
+  work->ask(c, {offered_, protocol_version, 0, draw_half()}, ports_.random);
+  return begin({link_job_kind::rekey, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+}
+
+/// The link of a job, unless it has other keys by now.
+link* link_engine::find_generation(const link_job& j) {
+  link* l = find_live(j.link);
+  return l != nullptr && l->current.fingerprint == j.generation ? l : nullptr;
+}
+
+drop_reason link_engine::finish_rekey(link_job& j, time_ms now, actions& out) {
+  link* l = find_generation(j);
+  if (l == nullptr || l->rekeying) return drop_reason::nothing_new;
+  l->rekeying.emplace(rekey_attempt{std::move(j.work->handshake), {}, now + config_.rekey_interval_ms, now + config_.rekey_lifetime_ms});
+  send_signalling(*l, l->rekeying->handshake->request(), now, out);
+  return drop_reason::count_;
 }
 
 result<void, drop_reason> link_engine::rekey(link_id id, time_ms now, actions& out) {
   link* l = find_live(id);
   if (l == nullptr) return tl::unexpected(drop_reason::unknown_link);
   if (l->rekeying) return tl::unexpected(drop_reason::limit);
-  begin_rekey(*l, now, out);
+  if (const auto r = begin_rekey(*l, now, out); r != drop_reason::count_) return tl::unexpected(r);
   return {};
 }
 
@@ -36,29 +50,68 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   }
   // An earlier attempt's request that was overtaken: its initiator no longer waits for the answer, and what is staged for the later one must stay.
   if (l.staged && static_cast<std::int16_t>(seq - l.staged->seq) < 0) return;
-  if (l.rekeying && p->own_key_is_smaller) return;  // both at once: the smaller key's goes on
+  if ((l.rekeying || under_way(l.peer, link_job_kind::rekey)) && p->own_key_is_smaller) return;  // both at once: the smaller key's goes on
+  if (auto missed = take_missed(link_job_kind::rekeying_request, l.peer, message)) {
+    (void)finish(*missed, now, out);
+    return;
+  }
+  peer_budget& b = budget_of(l.peer, now);
+  const auto digest = digest_of(message);
+  if (digest == b.last_rekeying) return;
+  if (now < b.rekeying_again_at || under_way(l.peer, true)) {
+    ++drops_[static_cast<std::size_t>(drop_reason::budget)];
+    return;
+  }
+  b.rekeying_again_at = now + config_.rekeying_interval_ms;
+  b.last_rekeying = digest;
   handshake_context c;
   c.request_type = message_type::rekeying_request;
   c.seq = seq;
   c.binding = &l.current.binding;
-  drop_reason why{};
-  auto r = respond(peers_, *p, c, message, config_.suites, [&](std::uint8_t) { return draw_half(); }, why);
-  if (!r) return;
-  l.rekeying.reset();
-  l.staged.emplace(staged_rekey{seq, {message.begin(), message.end()},
-                                std::move(r->answer),
-                                make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random,
-                                                now)});
-  send_signalling(l, l.staged->answer, now, out);
+  auto work = new_work(set_up_work_kind::respond, l.peer);
+  work->respond(c, message, config_.suites, draw_half(), ports_.random);
+  (void)begin({link_job_kind::rekeying_request, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+}
+
+drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions& out) {
+  link* l = find_generation(j);
+  if (l == nullptr) return drop_reason::nothing_new;
+  auto& r = j.work->response;
+  if (!r) return j.work->why;
+  l->rekeying.reset();
+  cancel(j.peer, link_job_kind::rekey);
+  l->staged.emplace(staged_rekey{j.work->context().seq, {j.work->octets().begin(), j.work->octets().end()},
+                                 std::move(r->answer),
+                                 make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random,
+                                                 now)});
+  send_signalling(*l, l->staged->answer, now, out);
+  return drop_reason::count_;
 }
 
 void link_engine::on_rekey_response(link& l, bytes_view message, time_ms now, actions& out) {
   if (!l.rekeying) return;
-  auto secrets = l.rekeying->handshake.read_answer(message);
-  if (!secrets) return;
-  l.rekeying.reset();
-  adopt(l, make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), false, now, out);
-  send_keepalive(l, now, out);  // the responder moves on with the first record under the new keys
+  const auto digest = digest_of(message);
+  if (l.rekeying->tried.contains(digest)) {
+    if (auto missed = take_missed(link_job_kind::rekeying_response, l.peer, message)) (void)finish(*missed, now, out);
+    return;
+  }
+  if (under_way(l.peer, false) || !l.rekeying->tried.add(digest)) {
+    ++drops_[static_cast<std::size_t>(drop_reason::budget)];
+    return;
+  }
+  auto work = new_work(set_up_work_kind::read_answer, l.peer);
+  work->read_answer(l.rekeying->handshake, message);
+  (void)begin({link_job_kind::rekeying_response, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+}
+
+drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions& out) {
+  link* l = find_generation(j);
+  if (l == nullptr || !l->rekeying || l->rekeying->handshake != j.work->handshake) return drop_reason::nothing_new;
+  auto& secrets = j.work->secrets;
+  if (!secrets) return drop_reason::bad_handshake;
+  adopt(*l, make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), false, now, out);
+  send_keepalive(*l, now, out);  // the responder moves on with the first record under the new keys
+  return drop_reason::count_;
 }
 
 /// From here on everything is sent under the new generation. What the peer still sends under the old one is opened until it

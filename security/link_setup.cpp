@@ -11,15 +11,6 @@ namespace {
 
 constexpr drop_reason took_effect = drop_reason::count_;
 constexpr std::array<std::uint8_t, crypto::nonce_octets> complete_nonce{};  // the key serves one message
-
-std::array<std::uint8_t, 16> digest_of(bytes_view octets) {
-  crypto::digest256 d{};
-  crypto::digest(crypto::hash::sha256, {octets}, d);
-  std::array<std::uint8_t, 16> out{};
-  std::copy_n(d.begin(), out.size(), out.begin());
-  return out;
-}
-
 }  // namespace
 
 generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now) {
@@ -47,8 +38,10 @@ std::uint16_t link_engine::draw_seq() {
 result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms now, actions& out) {
   const peer* p = peers_.find(heard.peer);
   if (p == nullptr) return tl::unexpected(drop_reason::unknown_link);
-  peer_links& state = peers_state_[p->id];
-  if (state.attempt || state.pending) return tl::unexpected(drop_reason::limit);
+  if (const auto at = peers_state_.find(p->id); at != peers_state_.end() && (at->second.attempt || at->second.pending))
+    return tl::unexpected(drop_reason::limit);
+  if (under_way(p->id, false) || under_way(p->id, link_job_kind::request)) return tl::unexpected(drop_reason::limit);
+  if (!afford(p->id, set_up_work::multiplications(set_up_work_kind::ask), now)) return tl::unexpected(drop_reason::budget);
   handshake_context c;
   std::array<std::uint8_t, 5> r{};
   ports_.random.fill(r);
@@ -56,25 +49,42 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
   c.initiator = l2_id{r[2]} << 16 | l2_id{r[3]} << 8 | r[4];  // fresh for this attempt: nothing links two attempts
   c.responder = heard.rendezvous;
   c.t = heard.t;
-  state.attempt.emplace(link_attempt{p->id, initiator_handshake(peers_, *p, c, {offered_, protocol_version, 0, draw_half()}), c,
-                                     config_.command_trials, now, now + config_.request_lifetime_ms});
-  tick_link(state, now, out);  // the first transmission
+  auto work = new_work(set_up_work_kind::ask, p->id);
+  work->ask(c, {offered_, protocol_version, 0, draw_half()}, ports_.random);
+  (void)begin({link_job_kind::connect, p->id, now + config_.answer_after_ms, std::move(work)}, now, out);
   return {};
+}
+
+/// The request is composed and due.
+drop_reason link_engine::finish_connect(link_job& j, time_ms now, actions& out) {
+  peer_links& state = peers_state_[j.peer];
+  if (state.attempt || state.pending) return drop_reason::nothing_new;
+  state.attempt.emplace(link_attempt{j.peer, std::move(j.work->handshake), j.work->context(), {}, now, now + config_.request_lifetime_ms});
+  tick_link(state, now, out);  // the first transmission
+  return took_effect;
 }
 
 drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out) {
   discovery_.find_rendezvous(dst, now, candidates_);
   if (candidates_.empty()) return drop_reason::not_addressed;
+  drop_reason worst = drop_reason::bad_token;
   for (rendezvous_slot* slot : candidates_) {
     const peer* p = peers_.find(slot->peer);
     if (p == nullptr) continue;
+    if (!may_try(p->id, now)) {
+      worst = drop_reason::budget;
+      continue;
+    }
     const auto token = octets.last(request_token_octets);
     const auto expected =
         request_token(p->ours, slot->t, src, dst, octets.first(octets.size() - request_token_octets));
-    if (!equal_constant_time(expected, token)) continue;
+    if (!equal_constant_time(expected, token)) {
+      ++budget_of(p->id, now).trials;
+      continue;
+    }
     return answer_request(*p, *slot, src, dst, octets, seq, now, out);
   }
-  return drop_reason::bad_token;
+  return worst;
 }
 
 /// The token is good: the pair's key made these 65 octets for this slot. They may still be a copy.
@@ -83,6 +93,8 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
   const auto digest = digest_of(octets);
   const auto seen_end = slot.seen.begin() + slot.requests;
   if (std::find(slot.seen.begin(), seen_end, digest) != seen_end) {
+    if (auto missed = take_missed(link_job_kind::request, p.id, octets)) return finish(*missed, now, out);
+    if (answers_already(link_job_kind::request, p.id, octets)) return drop_reason::nothing_new;
     const auto at = peers_state_.find(p.id);
     if (at == peers_state_.end() || !at->second.pending) return drop_reason::replayed;
     link& l = *at->second.pending;
@@ -95,28 +107,39 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
     return took_effect;
   }
   if (slot.requests >= rendezvous_slot::max_requests) return drop_reason::limit;
-  peer_links& state = peers_state_[p.id];
   // Simultaneous open: the smaller key's request goes on, whatever became of its answer.
-  if (p.own_key_is_smaller && (state.attempt || (state.pending && state.pending->own_role == role::initiator)))
-    return drop_reason::yielded;
+  const auto at = peers_state_.find(p.id);
+  const bool asked = under_way(p.id, link_job_kind::connect) ||
+                     (at != peers_state_.end() && (at->second.attempt || (at->second.pending && at->second.pending->own_role == role::initiator)));
+  if (p.own_key_is_smaller && asked) return drop_reason::yielded;
+  if (under_way(p.id, true)) return drop_reason::budget;
+  if (!afford(p.id, set_up_work::multiplications(set_up_work_kind::respond), now)) return drop_reason::budget;
   slot.seen[slot.requests++] = digest;  // before the scalar multiplications: the same octets never cost them twice
 
   const handshake_context c{message_type::direct_communication_request, seq, src, dst, slot.t, nullptr};
-  drop_reason why{};
-  auto r = respond(peers_, p, c, octets, config_.suites, [&](std::uint8_t) { return draw_half(); }, why);
-  if (!r) return why;
+  auto work = new_work(set_up_work_kind::respond, p.id);
+  work->respond(c, octets, config_.suites, draw_half(), ports_.random);
+  return begin({link_job_kind::request, p.id, now + config_.answer_after_ms, std::move(work)}, now, out);
+}
+
+/// The answer is composed and due, if the request verified.
+drop_reason link_engine::finish_request(link_job& j, time_ms now, actions& out) {
+  auto& r = j.work->response;
+  if (!r) return j.work->why;
+  peer_links& state = peers_state_[j.peer];
+  cancel(j.peer, link_job_kind::connect);
   state.attempt.reset();
   const auto complete = derive<complete_key>(r->secrets.kd0);
   auto l = std::make_unique<link>(
-      make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), p.id, role::responder,
+      make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), j.peer, role::responder,
       now, discovery_.clock().now().value_or(0));
   l->next_seq = draw_seq();
-  l->setup = c;
-  l->request.assign(octets.begin(), octets.end());
+  l->setup = j.work->context();
+  l->request.assign(j.work->octets().begin(), j.work->octets().end());
   l->command = std::move(r->answer);
   l->complete_key_used.emplace(complete.expose());
   l->last_answer = now;
-  out.push_back(send_message{p.id, lcid_pc5s_security_mode, dst, src, l->command});
+  out.push_back(send_message{j.peer, lcid_pc5s_security_mode, l->setup.responder, l->setup.initiator, l->command});
   state.pending = std::move(l);  // one half-open link a peer; a live one stays until the Complete
   return took_effect;
 }
@@ -136,33 +159,50 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
                                         octets.first(octets.size() - command_token_octets));
     worst = drop_reason::bad_token;
     if (!equal_constant_time(expected, octets.last(command_token_octets))) continue;
-    worst = drop_reason::limit;
-    if (a->trials_left == 0) continue;
-    --a->trials_left;
-    auto secrets = a->handshake.read_answer(octets);
-    worst = drop_reason::bad_handshake;
-    if (!secrets) continue;
-
-    const auto key = derive<complete_key>(secrets->kd0);
-    auto l = std::make_unique<link>(
-        make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), id, role::initiator,
-        now, discovery_.clock().now().value_or(0));
-    l->next_seq = draw_seq();
-    l->setup = a->context;
-    l->complete.resize(complete_octets);
-    write_message_header({message_type::security_mode_complete, seq}, l->complete);
-    std::array<std::uint8_t, 5> status{};
-    write_u32(discovery_.clock().now().value_or(0), bytes_span(status).subspan(1));
-    crypto::aead(suite::chacha20_poly1305, key)
-        .seal(complete_nonce, bytes_view(l->complete).first(3), status, bytes_span(l->complete).subspan(3));
-    l->complete_pending = true;
-    l->next_complete = now;
-    a.reset();
-    state.pending = std::move(l);
-    tick_link(state, now, out);  // the first Complete
-    return took_effect;
+    const auto digest = digest_of(octets);
+    if (a->tried.contains(digest)) {
+      if (auto missed = take_missed(link_job_kind::command, id, octets)) return finish(*missed, now, out);
+      worst = drop_reason::nothing_new;
+      continue;
+    }
+    worst = drop_reason::budget;
+    if (under_way(id, false) || a->tried.n >= most_trials) continue;
+    if (!afford(id, set_up_work::multiplications(set_up_work_kind::read_answer), now)) continue;
+    a->tried.add(digest);
+    auto work = new_work(set_up_work_kind::read_answer, id);
+    work->read_answer(a->handshake, octets);
+    worst = begin({link_job_kind::command, id, now + config_.answer_after_ms, std::move(work)}, now, out);
+    if (worst == took_effect) return took_effect;
   }
   return worst;
+}
+
+/// The command was read, and the Complete is due if it verified.
+drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) {
+  const auto at = peers_state_.find(j.peer);
+  if (at == peers_state_.end() || !at->second.attempt || at->second.attempt->handshake != j.work->handshake) return drop_reason::nothing_new;
+  auto& secrets = j.work->secrets;
+  if (!secrets) return drop_reason::bad_handshake;
+  peer_links& state = at->second;
+  auto& a = state.attempt;
+  const auto key = derive<complete_key>(secrets->kd0);
+  auto l = std::make_unique<link>(
+      make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), j.peer, role::initiator,
+      now, discovery_.clock().now().value_or(0));
+  l->next_seq = draw_seq();
+  l->setup = a->context;
+  l->complete.resize(complete_octets);
+  write_message_header({message_type::security_mode_complete, l->setup.seq}, l->complete);
+  std::array<std::uint8_t, 5> status{};
+  write_u32(discovery_.clock().now().value_or(0), bytes_span(status).subspan(1));
+  crypto::aead(suite::chacha20_poly1305, key)
+      .seal(complete_nonce, bytes_view(l->complete).first(3), status, bytes_span(l->complete).subspan(3));
+  l->complete_pending = true;
+  l->next_complete = now;
+  a.reset();
+  state.pending = std::move(l);
+  tick_link(state, now, out);  // the first Complete
+  return took_effect;
 }
 
 /// As with Commands, every set-up under these layer-2 IDs is tried.

@@ -19,6 +19,8 @@ const char* name_of(drop_reason r) {
     case drop_reason::not_established: return "not_established";
     case drop_reason::unknown_link: return "unknown_link";
     case drop_reason::nothing_new: return "nothing_new";
+    case drop_reason::budget: return "budget";
+    case drop_reason::late: return "late";
     case drop_reason::count_: break;
   }
   return "?";

@@ -181,6 +181,7 @@ std::optional<std::size_t> handshake::write(bytes_view payload, bytes_span out) 
     switch (t) {
       case token::e:
         e_ = ephemeral_private_key::make([&](auto k) { p_.random->fill(k); });
+        p_.random = nullptr;  // it need not outlive this
         e_public_ = p_.dh->public_of(*e_);
         std::copy(e_public_.octets.begin(), e_public_.octets.end(), out.begin() + static_cast<std::ptrdiff_t>(n));
         n += 32;

@@ -76,7 +76,7 @@ class handshake {
     const pre_shared_key* psk = nullptr;             // must outlive the handshake
     const dh_output* cached_ss = nullptr;            // X25519 of the two statics where it is known already
     dh_port* dh = nullptr;
-    random_port* random = nullptr;
+    random_port* random = nullptr;                   // until the own ephemeral is drawn
   };
   explicit handshake(const parameters& p);
 
@@ -84,6 +84,8 @@ class handshake {
   std::optional<std::size_t> write(bytes_view payload, bytes_span out);
   /// Octets of payload, or empty; then nothing has changed and another message may be tried.
   std::optional<std::size_t> read(bytes_view message, bytes_span payload);
+  /// For what follows; the one given before is not touched any more.
+  void use(dh_port& dh) { p_.dh = &dh; }
   bool finished() const { return next_ == p_.protocol_used.pattern_used->messages.size(); }
   split_keys split() const { return state_.split(); }
   bytes_view handshake_hash() const { return state_.handshake_hash(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -38,9 +39,21 @@ class dh_port {
   virtual public_key public_of(const ephemeral_private_key& own) = 0;
 };
 
+class set_up_work;  // link_work.h
+
+/// Where the scalar multiplications of set-ups and rekeyings are done: on a thread of the program's own, so that they hold up no subframe. Without
+/// one (tests, simulations) they are done at once where they arise.
+class work_port {
+ public:
+  virtual ~work_port() = default;
+  /// Returns at once. Calls w->run() once, in the order of submission, on whatever thread, with an X25519 of that thread's own.
+  virtual void submit(std::shared_ptr<set_up_work> w) = 0;
+};
+
 struct ports {
   random_port& random;
   dh_port& dh;
+  work_port* work = nullptr;
 };
 
 }  // namespace prose::security

@@ -82,6 +82,8 @@ enum class drop_reason : std::uint8_t {
   not_established,   // the link cannot send yet, or no longer
   unknown_link,
   nothing_new,       // valid but without effect (a duplicate answered already)
+  budget,            // more than is reserved for this peer
+  late,              // what it costs was not done when the answer was due
   count_
 };
 const char* name_of(drop_reason r);

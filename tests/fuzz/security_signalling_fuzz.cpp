@@ -40,7 +40,7 @@ class pair_of_ues {
   void rekey(std::size_t from, bytes_view delta) {
     if (at(from) == nullptr || !ues_[from]->security->links().rekey(at(from)->id, world_.now, ues_[from]->pending)) return;
     ues_[from]->pending.pop_back();
-    const auto r = at(from)->rekeying->handshake.request();
+    const auto r = at(from)->rekeying->handshake->request();
     std::vector<std::uint8_t> m(r.begin(), r.end());
     for (std::size_t i = 0; i < std::min(m.size(), delta.size()); ++i) m[i] ^= delta[i];
     say(from, m);

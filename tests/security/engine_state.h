@@ -33,7 +33,7 @@ inline void describe(std::ostream& o, const link& l) {
   if (l.previous) describe(o << " previous", *l.previous);
   o << " previous until " << l.previous_until.value_or(-1);
   if (l.staged) describe(o << " staged " << to_hex(l.staged->request) << ' ' << to_hex(l.staged->answer), l.staged->keys);
-  if (l.rekeying) o << " rekeying " << to_hex(l.rekeying->handshake.request()) << ' ' << l.rekeying->next_send << ' ' << l.rekeying->expires;
+  if (l.rekeying) o << " rekeying " << to_hex(l.rekeying->handshake->request()) << ' ' << l.rekeying->next_send << ' ' << l.rekeying->expires;
   describe(o, l.setup);
   o << " backoff " << l.rekey_backoff_until << " complete pending " << l.complete_pending << ' ' << to_hex(l.request) << ' ' << to_hex(l.command) << ' '
     << to_hex(l.complete) << " times " << l.created << ' ' << l.next_complete << ' ' << l.last_answer << ' ' << l.last_heard << ' ' << l.last_sent << ' '
@@ -49,7 +49,7 @@ inline std::string engine_state(ue& u, l2_id dst, time_ms now) {
     if (state.attempt) {
       const auto& a = *state.attempt;
       describe(o << " attempt", a.context);
-      o << ' ' << a.trials_left << ' ' << a.next_send << ' ' << a.expires;
+      o << ' ' << a.tried.n << ' ' << a.next_send << ' ' << a.expires;
     }
     if (state.pending) describe(o << " pending", *state.pending);
     if (state.live) describe(o << " live", *state.live);

@@ -58,6 +58,19 @@ class counting_dh final : public dh_port {
   dh_port& inner_;
 };
 
+/// Most tests are about what is done, not about when and how often: there what costs scalar multiplications takes effect at once and every peer may cause
+/// as much as it likes. Tests of delays and budgets set this before they make UEs.
+inline bool as_shipped = false;
+
+inline ue_config without_budgets(ue_config c) {
+  if (as_shipped) return c;
+  c.links.answer_after_ms = 0;
+  c.links.set_up_multiplications = 1'000'000;
+  c.links.rekeying_interval_ms = 0;
+  c.links.trials_per_10_ms = UINT32_MAX;
+  return c;
+}
+
 /// What went over the air.
 struct frame {
   std::size_t from = 0;
@@ -74,16 +87,17 @@ struct delivered {
 
 /// One UE with everything that it did.
 struct ue {
-  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr)
+  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr,
+     work_port* work = nullptr)
       : name(std::move(n)), random(seed), dh(random, instead) {
-    ue_config c = config;
+    ue_config c = without_budgets(config);
     c.stored_mark = mark;
-    security = std::make_unique<ue_security>(c, key_pair::generate({random, dh}), ports{random, dh});
+    security = std::make_unique<ue_security>(c, key_pair::generate({random, dh}), ports{random, dh, work});
   }
   ue(std::string n, std::uint64_t seed, const static_private_key& key, const ue_config& config,
      std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr)
       : name(std::move(n)), random(seed), dh(random, instead) {
-    ue_config c = config;
+    ue_config c = without_budgets(config);
     c.stored_mark = mark;
     security = std::make_unique<ue_security>(
         c, key_pair::from_private(static_private_key(key.expose()), {random, dh}), ports{random, dh});

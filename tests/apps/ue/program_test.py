@@ -55,7 +55,7 @@ class pair:
 
 def lines_cross_both_ways_and_every_event_has_its_fields():
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
-        fast = ((r'  epoch_min_s: .*', '  epoch_min_s: 2'), (r'  epoch_max_s: .*', '  epoch_max_s: 3'), (r'  rekey_s: .*', '  rekey_s: 4'))
+        fast = ((r'  epoch_min_s: .*', '  epoch_min_s: 2'), (r'  epoch_max_s: .*', '  epoch_max_s: 3'), (r'  rekey_s: .*', '  rekey_s: 5'))
         u = pair(air, d, (*fast, (r'allow_keylog: .*', 'allow_keylog: true')))
         u.start('mary', '--metrics-port', '0', '--keylog', u.path('mary.keylog'))
         u.start('john')
