@@ -91,7 +91,7 @@ void read_link(config_section s, program_config& c) {
   read_ms(s, "lost_s", l.lost_after_ms, 1, 7200);
   if (l.lost_after_ms <= l.keepalive_after_ms)
     s.reject(s.has("lost_s") ? "lost_s" : "keepalive_s", "an idle link would be lost before its first keep-alive; accepted: a lost_s above keepalive_s, by default 30 and 10");
-  read_ms(s, "rekey_s", l.rekey_after_ms, 1, 1800);
+  read_ms(s, "rekey_s", l.rekey_after_ms, 5, 1800);  // the peer answers one in 5 s
   read_ms(s, "epoch_min_s", l.epochs.min_ms, 1, 3600);
   read_ms(s, "epoch_max_s", l.epochs.max_ms, 1, 3600);
   if (l.epochs.max_ms < l.epochs.min_ms) s.reject("epoch_max_s", "is below epoch_min_s");

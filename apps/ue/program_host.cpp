@@ -49,7 +49,7 @@ result<void> ue_program::state::open_keys() {
     return at(config.where.mark, error{ok.error().message + "; accepted: identity.mark in a folder where " + config.name + " may write"});
   auto sc = config.security;
   sc.stored_mark = *mark;
-  const security::ports ports{random, dh};
+  const security::ports ports{random, dh, &work};
   sec = std::make_unique<security::ue_security>(sc, security::key_pair::from_private(std::move(*key), ports), ports);
   port = std::make_unique<mac::security_adapter>(*sec);
   if (!config.permissions.empty()) {

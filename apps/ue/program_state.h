@@ -19,6 +19,7 @@
 #include "apps/ue/metrics.h"
 #include "apps/ue/pc3.h"
 #include "apps/ue/program.h"
+#include "apps/ue/work_thread.h"
 #include "mac/security_adapter.h"
 #include "phy/radio/radio.h"
 #include "phy/sync/slss_search.h"
@@ -30,6 +31,7 @@ struct ue_program::state {
   program_config config;
   keys::system_random random;
   security::crypto::mbedtls_x25519 dh{random};
+  work_thread work;
   std::unique_ptr<security::ue_security> sec;
   std::unique_ptr<mac::security_adapter> port;
   std::unique_ptr<mac::ue> u;
