@@ -17,7 +17,8 @@ function(prose_app name)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
 endfunction()
 
-# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): a GoogleTest program, one ctest entry.
+# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): a GoogleTest program, one ctest entry. Its own sources are
+# compiled with -O1 in a Release build: the work is in the libraries, and the compiler takes a third less time.
 function(prose_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT A_TIMEOUT)
@@ -26,6 +27,7 @@ function(prose_test name)
   add_executable(${name} ${A_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE PROSE_SHARED_IQ="${PROSE_SHARED_IQ}" PROSE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     PROSE_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
