@@ -1,6 +1,7 @@
 // Noise, fading, interpolation, converter and configuration of the emulated air, without UHD.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numbers>
