@@ -1,34 +1,47 @@
 #include "mac/discovery_scheduler.h"
 
+#include "mac/random.h"
+
 namespace prose::mac {
 
-void discovery_scheduler::enqueue(const security::discovery_pdu& pdu) {
-  if (queued_.size() >= max_queued) queued_.pop_front();
-  queued_.push_back(pdu);
+using security::stream_purpose;
+
+void discovery_scheduler::enqueue_response(const security::discovery_pdu& pdu, peer_id to) {
+  if (responses_.size() >= max_queued) responses_.pop_front();
+  responses_.push_back({pdu, to});
 }
 
-void discovery_scheduler::choose(security_port& security, time_ms now) {
+/// What concerns everybody takes its places first, from a stream of its own; responses then from their peers'. So neither how many peers ask nor
+/// who moves the places of the rest.
+void discovery_scheduler::choose(time_ms now) {
   planned_.clear();
-  std::vector<security::discovery_pdu> messages(queued_.begin(), queued_.end());
-  queued_.clear();
+  auto& common = security_.random(stream_purpose::discovery_places);
   if (config_.announce) {
-    const auto entries = security.announcements(now);
+    const auto entries = security_.announcements(now);
     const std::size_t n = std::min(entries.size(), static_cast<std::size_t>(config_.per_period));
-    for (std::size_t i = 0; i < n; ++i) messages.push_back(entries[(turn_ + i) % entries.size()]);
+    for (std::size_t i = 0; i < n; ++i) place(entries[(turn_ + i) % entries.size()], common);
     turn_ += n;
   }
-  for (const auto& m : messages) {
-    if (!random_.chance(config_.tx_probability)) continue;
-    // Uniform among the resources whose subframes no other message of ours has: one burst a subframe.
-    for (int draw = 0; draw < 16; ++draw) {
-      const int n = random_.below(pool_.n_resources());
-      bool free = true;
-      for (int j = 0; j < pool_.n_transmissions(); ++j) free = free && !planned_.contains(pool_.resource(n, j).subframe);
-      if (!free) continue;
-      for (int j = 0; j < pool_.n_transmissions(); ++j)
-        planned_[pool_.resource(n, j).subframe] = psdch_transmission{pool_.psdch(n, j), m};
-      break;
-    }
+  for (const auto& q : queries_) place(q, common);
+  queries_.clear();
+  for (const auto& r : responses_) {
+    auto random = for_one_decision(security_.random(stream_purpose::response_places, r.to));
+    place(r.pdu, random);
+  }
+  responses_.clear();
+}
+
+void discovery_scheduler::place(const security::discovery_pdu& message, security::random_port& random) {
+  if (!chance(random, config_.tx_probability)) return;
+  // Uniform among the resources whose subframes no other message of ours has: one burst a subframe.
+  for (int draw = 0; draw < 16; ++draw) {
+    const int n = below(random, pool_.n_resources());
+    bool free = true;
+    for (int j = 0; j < pool_.n_transmissions(); ++j) free = free && !planned_.contains(pool_.resource(n, j).subframe);
+    if (!free) continue;
+    for (int j = 0; j < pool_.n_transmissions(); ++j)
+      planned_[pool_.resource(n, j).subframe] = psdch_transmission{pool_.psdch(n, j), message};
+    return;
   }
 }
 

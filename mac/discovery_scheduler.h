@@ -9,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "mac/random.h"
 #include "mac/security_port.h"
 #include "mac/transmission.h"
 #include "phy/types/pool.h"
@@ -24,18 +23,20 @@ struct discovery_tx_config {
 
 class discovery_scheduler {
  public:
-  discovery_scheduler(const discovery_tx_config& config, const phy::discovery_pool& pool, scheduling_random& random)
-      : config_(config), pool_(pool), random_(random) {}
+  discovery_scheduler(const discovery_tx_config& config, const phy::discovery_pool& pool, security_port& security)
+      : config_(config), pool_(pool), security_(security) {}
 
-  /// Queries and responses of model B: sent once, in the next period.
-  void enqueue(const security::discovery_pdu& pdu);
+  /// Queries of model B, all of a slot: sent once, in the next period. Later ones take the place of those that have not gone out.
+  void enqueue_queries(std::span<const security::discovery_pdu> queries) { queries_.assign(queries.begin(), queries.end()); }
+  /// A response of model B to this peer: sent once, in the next period.
+  void enqueue_response(const security::discovery_pdu& pdu, peer_id to);
   /// Decides subframe `local`; at the start of a period the messages of the period take their resources.
   template <class IsTaken>
-  void decide(std::int64_t local, int absolute, security_port& security, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
+  void decide(std::int64_t local, int absolute, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
     const auto at = pool_.locate(absolute);
     if (!at) return;
     if (at->offset == 0) {
-      choose(security, now);
+      choose(now);
       for (auto p = planned_.begin(); p != planned_.end();) p = is_taken(local + p->first) ? planned_.erase(p) : std::next(p);
       period_start_ = local;
     }
@@ -48,17 +49,23 @@ class discovery_scheduler {
   }
   void reset() { planned_.clear(), period_start_ = INT64_MIN; }
   bool planned() const { return !planned_.empty(); }
-  bool waiting() const { return !queued_.empty(); }
+  bool waiting() const { return !queries_.empty() || !responses_.empty(); }
   bool announcing() const { return config_.announce; }
   std::uint64_t sent() const { return sent_; }
   static constexpr std::size_t max_queued = 64;
 
  private:
-  void choose(security_port& security, time_ms now);
+  void choose(time_ms now);
+  void place(const security::discovery_pdu& message, security::random_port& random);
   discovery_tx_config config_;
   const phy::discovery_pool& pool_;
-  scheduling_random& random_;
-  std::deque<security::discovery_pdu> queued_;
+  struct response {
+    security::discovery_pdu pdu;
+    peer_id to;
+  };
+  security_port& security_;
+  std::vector<security::discovery_pdu> queries_;
+  std::deque<response> responses_;
   std::map<int, psdch_transmission> planned_;  ///< by offset in the period
   std::int64_t period_start_ = INT64_MIN;
   std::size_t turn_ = 0;

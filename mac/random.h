@@ -1,26 +1,27 @@
-// The randomness of scheduling decisions: reproducible from a seed that the program draws once. Not for keys.
+// What scheduling decisions draw from the streams of the security sublayer (security/random_streams.h): whatever is decided here can be observed.
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "security/random_streams.h"
 
 namespace prose::mac {
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-class scheduling_random {
- public:
-  explicit scheduling_random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-  }
-  /// Uniform in [0, bound), bound >= 1. The bias below 2^-32 does not matter here.
-  int below(int bound) { return static_cast<int>((next() >> 32) * static_cast<std::uint64_t>(bound) >> 32); }
-  bool chance(double p) { return static_cast<double>(next() >> 11) * 0x1p-53 < p; }
+/// A stream for one decision. However much that draws, because places are taken for instance, `from` moves on by one draw: no later decision depends on it.
+inline security::random_stream for_one_decision(security::random_port& from) {
+  return security::random_stream(security::stream_key::make([&](auto out) { from.fill(out); }));
+}
 
- private:
-  std::uint64_t state_;
-};
+/// Uniform in [0, bound), bound >= 1.
+inline int below(security::random_port& random, int bound) { return static_cast<int>(random.below(static_cast<std::uint32_t>(bound))); }
+
+inline bool chance(security::random_port& random, double p) {
+  std::array<std::uint8_t, 8> b{};
+  random.fill(b);
+  std::uint64_t v = 0;
+  for (const auto o : b) v = v << 8 | o;
+  return static_cast<double>(v >> 11) * 0x1p-53 < p;
+}
 
 }  // namespace prose::mac

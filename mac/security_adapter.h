@@ -52,6 +52,8 @@ class security_adapter final : public security_port {
   std::optional<security::link_info> info(security::link_id link, time_ms now) const override {
     return s_.links().info(link, now);
   }
+  security::random_port& random(security::stream_purpose p) override { return s_.peers().stream(p); }
+  security::random_port& random(security::stream_purpose p, peer_id peer) override { return s_.peers().stream(p, peer); }
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const override { s_.append_own_l2_ids(now, out); }
   void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override { s_.append_own_l2_pairs(now, out); }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "security/link_engine.h"
+#include "security/ports.h"
 #include "security/types.h"
 
 namespace prose::mac {
@@ -49,6 +50,10 @@ class security_port {
   virtual bool release(security::link_id link, time_ms now, security::actions& out) = 0;
   virtual std::optional<security::link_id> link_with(peer_id peer) const = 0;
   virtual std::optional<security::link_info> info(security::link_id link, time_ms now) const = 0;
+  /// The stream of random octets for choices that others can observe: those that concern everybody, and those that concern one peer. The
+  /// references stay good as long as the peer is there.
+  virtual security::random_port& random(security::stream_purpose p) = 0;
+  virtual security::random_port& random(security::stream_purpose p, peer_id peer) = 0;
   /// Every layer-2 ID on which something may arrive now.
   virtual void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const = 0;
   /// Set-ups and links with the only source that is heard on each: from others comes LCID 28 (a request) and nothing else.

@@ -22,8 +22,8 @@ const char* name_of(sync_role r) {
   return "?";
 }
 
-sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context)
-    : config_(config), n_prb_(n_prb), random_(random), random_context_(random_context) {
+sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context, std::uint32_t (*muting)(void*))
+    : config_(config), n_prb_(n_prb), random_(random), random_context_(random_context), muting_(muting != nullptr ? muting : random) {
   if (config_.mode == time_mode::gnss) role_ = sync_role::gnss;
   tx_offset_ = config_.offset_1;
   draw_id();
@@ -32,7 +32,6 @@ sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32
 // TS 36.331 5.10.7.3: without a reference, SLSSID is drawn uniformly from the out-of-coverage set.
 void sync_reference::draw_id() {
   n_sl_id_ = first_oon_id + static_cast<int>(random_(random_context_) % 168U);
-  mute_seed_ = random_(random_context_);
 }
 
 // NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both had followed
@@ -41,8 +40,22 @@ void sync_reference::draw_id() {
 bool sync_reference::mutes(std::int64_t local) const {
   const std::int64_t period = config_.period_subframes;
   if (local >= scan_from_ && local < scan_until_ && (local - scan_from_) / period % 2 == 1) return true;
-  const std::uint32_t h = (static_cast<std::uint32_t>(local / period) ^ mute_seed_) * 2654435761U;
-  return h >> 29 == 0;
+  return muted_at_random(local / period);
+}
+
+// Each eight draws its own: from a seed and a hash, whoever watches which are left out could find the seed. One in each eight, because two references that
+// have not heard each other go on until one listens.
+bool sync_reference::muted_at_random(std::int64_t period) const {
+  constexpr int group = 8;
+  const auto size = static_cast<std::int64_t>(muted_.size());
+  const std::int64_t at = period / group;
+  if (at >= muted_until_ + size) muted_from_ = muted_until_ = at;
+  if (at < muted_from_) return false;  // it is over
+  for (; muted_until_ <= at; ++muted_until_) {
+    muted_[static_cast<std::size_t>(muted_until_ % size)] = static_cast<std::uint8_t>(muting_(random_context_) % group);
+    muted_from_ = std::max(muted_from_, muted_until_ + 1 - size);
+  }
+  return muted_[static_cast<std::size_t>(at % size)] == period % group;
 }
 
 std::optional<int> sync_reference::reference_id() const {
@@ -68,11 +81,7 @@ bool sync_reference::other_timing(const candidate& c) const {
   return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
 }
 
-// From what was drawn with the identity.
-int sync_reference::scan_jitter(int below) {
-  const std::uint32_t h = (++n_scans_ ^ mute_seed_) * 2654435761U;
-  return static_cast<int>((h >> 8) % static_cast<std::uint32_t>(below));
-}
+int sync_reference::scan_jitter(int below) { return static_cast<int>(random_(random_context_) % static_cast<std::uint32_t>(below)); }
 
 // Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the first scans come soon after a
 // change of timing. A reference is followed once it was heard several times, in a row: a scan goes on for that.
@@ -180,6 +189,8 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
   sync_actions out;
   if (role_ == sync_role::gnss) return out;
   const std::int64_t period = config_.period_subframes;
+  muted_from_ = std::max(muted_from_, (now / period - 1) / 8);
+  muted_until_ = std::max(muted_until_, muted_from_);
   if (!search_ends_) {
     const auto spread = static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes);
     search_ends_ = now + config_.search_periods * period + static_cast<std::int64_t>(random_(random_context_) % spread);

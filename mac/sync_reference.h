@@ -69,8 +69,9 @@ struct slss_transmission {
 
 class sync_reference {
  public:
-  /// random: any 32-bit value a call; used for the SLSSID and the random part of the search.
-  sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context);
+  /// random: any 32-bit value a call; used for the SLSSID, the random part of the search and the times of scans.
+  /// muting: the same for its own choices; those are made ahead when somebody asks for them, so they must not share a stream. Null: random too.
+  sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context, std::uint32_t (*muting)(void*) = nullptr);
 
   /// Feed every local subframe at which something was heard, and at least one a period. Numbers never go back.
   sync_actions step(std::int64_t local_subframe, std::span<const slss_heard> heard);
@@ -110,6 +111,7 @@ class sync_reference {
   static int priority_group(const candidate& c);
   void draw_id();
   bool mutes(std::int64_t local_subframe) const;
+  bool muted_at_random(std::int64_t period) const;
   bool other_timing(const candidate& c) const;
   void plan_scan(std::int64_t now);
   int scan_jitter(int below);
@@ -118,17 +120,19 @@ class sync_reference {
   int n_prb_;
   std::uint32_t (*random_)(void*);
   void* random_context_;
+  std::uint32_t (*muting_)(void*);
   sync_role role_ = sync_role::searching;
   int n_sl_id_ = 0;
   std::int64_t dfn_offset_ = 0;
   int tx_offset_ = 0;
-  std::uint32_t mute_seed_ = 0;
+  /// Which own SLSS of each eight, from the eight muted_from_ on, is left out; drawn in their order when first asked for, dropped when over.
+  mutable std::array<std::uint8_t, 128> muted_{};
+  mutable std::int64_t muted_from_ = 0, muted_until_ = 0;
   int conflicts_ = 0;               // own identity heard with another timing, in a row
   std::optional<std::int64_t> search_ends_;
   std::int64_t scan_from_ = 0, scan_until_ = 0;
   std::int64_t next_scan_ = 0;
   int scan_gap_ = 0;                // between the scans; doubles up to scan_every_subframes
-  std::uint32_t n_scans_ = 0;
   std::array<candidate, 16> heard_{};
   candidate current_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mac/random.h"
+
 namespace prose::mac {
 
 namespace {
@@ -13,8 +15,8 @@ struct weight_class {
 constexpr weight_class fdd_patterns[] = {{1, 0, 8}, {2, 8, 28}, {4, 36, 70}};
 }  // namespace
 
-tm2_scheduler::tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, scheduling_random& random)
-    : config_(config), pool_(pool), random_(random) {
+tm2_scheduler::tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, security_port& security)
+    : config_(config), pool_(pool), security_(security) {
   const auto& c = pool_.config();
   const auto prbs = c.data ? phy::prbs_of(c.data->prb, c.n_prb, "prb") : result<std::vector<int>>(std::vector<int>());
   pool_prbs_ = c.data ? (prbs ? static_cast<int>(prbs->size()) : 0) : c.n_prb;
@@ -54,6 +56,7 @@ void tm2_scheduler::choose(tx_flows& flows, time_ms now) {
 bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight_left, int& weight) {
   if (allocations_.empty() || pool_.n_pscch_resources() == 0) return false;
   ++counters_.selections;
+  auto random = for_one_decision(security_.random(security::stream_purpose::grants, f.peer));
   const std::size_t needed = backlog + 24;  // headers of a block
   int n_prb = allocations_.back();
   for (const int a : allocations_)
@@ -76,7 +79,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
     const auto& w = *at;
     if (w.weight > weight_left) continue;
     for (int i = 0; i < draws; ++i) {
-      const int trp = w.first + random_.below(w.count);
+      const int trp = w.first + below(random, w.count);
       const int blocks = pool_.n_pssch_transmissions(trp) / 4;
       if (std::min(blocks, blocks_wanted) <= std::min(best_blocks, blocks_wanted)) continue;
       bool free = true;
@@ -95,7 +98,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   bool placed = false;
   int resource = 0;
   for (int i = 0; i < draws && !placed; ++i) {
-    resource = random_.below(pool_.n_pscch_resources());
+    resource = below(random, pool_.n_pscch_resources());
     g.pscch = {pool_.pscch_resource(resource, 0), pool_.pscch_resource(resource, 1)};
     placed = taken_[static_cast<std::size_t>(g.pscch[0].subframe)] == 0 && taken_[static_cast<std::size_t>(g.pscch[1].subframe)] == 0;
   }
@@ -103,7 +106,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   // Uniform over places side by side: blocks of equal size then meet wholly or not at all.
   const int places = pool_prbs_ / n_prb;
   const int spare = pool_prbs_ - places * n_prb;
-  const int start = random_.below(places) * n_prb + (places == 1 ? random_.below(spare + 1) : 0);
+  const int start = below(random, places) * n_prb + (places == 1 ? below(random, spare + 1) : 0);
   g.sci.resource_block_assignment = static_cast<std::uint16_t>(phy::riv_encode(pool_.config().n_prb, start, n_prb));
   g.sci.time_resource_pattern = static_cast<std::uint8_t>(best);
   g.sci.mcs = static_cast<std::uint8_t>(config_.mcs);

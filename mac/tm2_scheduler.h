@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "mac/random.h"
+#include "mac/security_port.h"
 #include "mac/transmission.h"
 #include "mac/tx_flows.h"
 #include "phy/types/pool.h"
@@ -26,7 +26,7 @@ struct scheduler_counters {
 
 class tm2_scheduler {
  public:
-  tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, scheduling_random& random);
+  tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, security_port& security);
 
   /// Decides one subframe: at the start of a period it chooses the grants of the whole period. is_taken(local subframe): an own
   /// SLSS goes out there.
@@ -71,7 +71,7 @@ class tm2_scheduler {
 
   tm2_config config_;
   const phy::comm_pool& pool_;
-  scheduling_random& random_;
+  security_port& security_;  ///< for its streams
   std::vector<int> allocations_;   ///< usable 2^a 3^b 5^c numbers of PRBs, ascending
   std::vector<grant> grants_;
   std::vector<char> taken_;        ///< by an own transmission of this period, by offset

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mac/random.h"
+
 namespace prose::mac {
 
 namespace {
@@ -32,8 +34,8 @@ sensing_config sensing_of(const tm4_config& c, const phy::v2x_pool& pool) {
 }
 }  // namespace
 
-tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, scheduling_random& random)
-    : config_(config), pool_(pool), random_(random), history_(sensing_of(config, pool)) {
+tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security)
+    : config_(config), pool_(pool), security_(security), history_(sensing_of(config, pool)) {
   config_.max_subchannels = std::min(config_.max_subchannels, pool_.config().n_subchannels);
 }
 
@@ -67,10 +69,10 @@ std::int64_t tm4_scheduler::index_of(std::int64_t local, int absolute) const {
 }
 
 // SL_RESOURCE_RESELECTION_COUNTER (TS 36.321 5.14.1.1).
-int tm4_scheduler::draw_counter(int period) {
-  if (period == 20) return 25 + random_.below(51);
-  if (period == 50) return 10 + random_.below(21);
-  return 5 + random_.below(11);
+int tm4_scheduler::draw_counter(int period, security::random_port& random) {
+  if (period == 20) return 25 + below(random, 51);
+  if (period == 50) return 10 + below(random, 21);
+  return 5 + below(random, 11);
 }
 
 void tm4_scheduler::heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm) {
@@ -142,8 +144,9 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
     p.count = c;
     if (static_cast<std::size_t>(octets_of(c)) >= backlog + 24) break;
   }
+  auto& random = p.random.emplace(for_one_decision(security_.random(security::stream_purpose::grants, f.peer)));
   p.period = config_.reservation_period_ms;
-  p.counter = p.period != 0 ? draw_counter(p.period) : 1;
+  p.counter = p.period != 0 ? draw_counter(p.period, random) : 1;
   selection_request q;
   q.n = y;
   q.n_subchannels = p.count;
@@ -164,7 +167,7 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
   ++counters_.selections;
   counters_.raised_thresholds += static_cast<std::uint64_t>(outcome.threshold_raises);
   if (candidates_.empty()) return;
-  const auto first = candidates_[static_cast<std::size_t>(random_.below(static_cast<int>(candidates_.size())))];
+  const auto first = candidates_[static_cast<std::size_t>(below(random, static_cast<int>(candidates_.size())))];
   p.next = first.y;
   p.first = p.other_first = first.first_subchannel;
   if (config_.retransmit) {
@@ -176,7 +179,7 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
       return d == 0 || d > gap || d < -gap || (p.period != 0 && d % p.period == 0);
     });
     if (!candidates_.empty()) {
-      const auto second = candidates_[static_cast<std::size_t>(random_.below(static_cast<int>(candidates_.size())))];
+      const auto second = candidates_[static_cast<std::size_t>(below(random, static_cast<int>(candidates_.size())))];
       const bool later = second.y > first.y;
       p.next = later ? first.y : second.y;
       p.first = later ? first.first_subchannel : second.first_subchannel;
@@ -184,11 +187,11 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
       p.gap = static_cast<int>(later ? second.y - first.y : first.y - second.y);
     }
   }
-  processes_.push_back(p);
+  processes_.push_back(std::move(p));
   ++counters_.grants;
 }
 
-void tm4_scheduler::emit(const process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out) {
+void tm4_scheduler::emit(process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out) {
   phy::sci_format1 sci;
   sci.priority = static_cast<std::uint8_t>(config_.priority - 1);
   sci.resource_reservation = static_cast<std::uint8_t>(reservation_code(p.last ? 0 : p.period));
@@ -202,7 +205,7 @@ void tm4_scheduler::emit(const process& p, bool second, std::int64_t y, int abso
   if (!config) return;
   config->rv = second ? 2 : 0;
   static constexpr int shifts[] = {0, 3, 6, 9};  // TS 36.211 9.8: drawn for each transmission
-  out.pscch = pscch_transmission{{prb, shifts[random_.below(4)]}, sci};
+  out.pscch = pscch_transmission{{prb, shifts[below(*p.random, 4)]}, sci};
   out.pssch = pssch_transmission{*config, p.block};
   if (!p.last && p.period != 0) announced_.push_back(y + p.period);
   ++counters_.pscch;
@@ -277,8 +280,8 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       ++p.turns;
       // 5.14.1.2.2: the counter counts PDUs that are sent. It is asked one PDU ahead: the last one announces no reservation.
       if (keep && --p.counter == 0) {
-        keep = random_.chance(config_.prob_resource_keep);
-        if (keep) p.counter = draw_counter(p.period);
+        keep = chance(*p.random, config_.prob_resource_keep);
+        if (keep) p.counter = draw_counter(p.period, *p.random);
         else ++counters_.reselections;
       }
     }

@@ -7,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "mac/random.h"
+#include "mac/security_port.h"
 #include "mac/sensing.h"
+#include "security/random_streams.h"
 #include "mac/tm2_scheduler.h"
 #include "mac/transmission.h"
 #include "mac/tx_flows.h"
@@ -35,7 +36,7 @@ struct tm4_config {
 
 class tm4_scheduler {
  public:
-  tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, scheduling_random& random);
+  tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security);
 
   /// What was heard, by absolute subframe of its reception.
   void heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm);
@@ -64,6 +65,7 @@ class tm4_scheduler {
     bool last = false;                ///< the period ends with this block: no reservation is announced
     int turns = 0;                    ///< blocks sent
     transport_block block;
+    std::optional<security::random_stream> random;  ///< all that it draws; of the peer whose flow it was selected for
     /// The flow of the first block; no other may use the process. A reservation that outlived the flow would tell whoever listens
     /// that two layer-2 IDs, or two links, belong to one UE.
     std::optional<std::pair<l2_id, l2_id>> flow;
@@ -80,14 +82,14 @@ class tm4_scheduler {
   std::int64_t index_of(std::int64_t local, int absolute) const;
   bool own_use(std::int64_t y) const;
   void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
-  void emit(const process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
+  void emit(process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
   /// Octets of a block on so many sub-channels; 0: too small to carry anything.
   int octets_of(int count) const;
-  int draw_counter(int period);
+  int draw_counter(int period, security::random_port& random);
 
   tm4_config config_;
   const phy::v2x_pool& pool_;
-  scheduling_random& random_;
+  security_port& security_;  ///< for its streams
   sensing_history history_;
   std::deque<process> processes_;
   std::deque<std::int64_t> announced_;  ///< subframes that own SCIs have reserved, also of processes that have ended since

@@ -2,14 +2,21 @@
 
 #include <algorithm>
 
+#include "mac/random.h"
+
 namespace prose::mac {
 
 namespace {
 constexpr std::int64_t tick_subframes = 100;  // the security sublayer wants 100 ms at most
 /// A half-open set-up that was given up without a word: longer than it lives in the security sublayer (8 s).
 constexpr time_ms setup_lifetime_ms = 10'000;
-constexpr std::size_t max_wanted_queries = 16;
-std::uint32_t draw(void* r) { return static_cast<std::uint32_t>(static_cast<scheduling_random*>(r)->next() >> 32); }
+constexpr std::size_t max_wanted_queries = 1024;
+template <security::stream_purpose purpose>
+std::uint32_t draw(void* port) {
+  std::array<std::uint8_t, 4> b{};
+  static_cast<security_port*>(port)->random(purpose).fill(b);
+  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
+}
 
 template <class... F>
 struct overloaded : F... {
@@ -49,11 +56,11 @@ result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& sec
 
 ue::ue(const ue_config& config, security_port& security, phy::discovery_pool d, std::optional<phy::comm_pool> c,
        std::optional<phy::v2x_pool> v)
-    : config_(config), security_(security), random_(config.seed), sync_(config.sync, config.n_prb, draw, &random_),
+    : config_(config), security_(security), sync_(config.sync, config.n_prb, draw<security::stream_purpose::synchronisation>, &security_, draw<security::stream_purpose::slss_muting>),
       discovery_pool_(std::move(d)), comm_pool_(std::move(c)), v2x_pool_(std::move(v)), flows_(config.limits, security),
-      rx_(security), discovery_(config.discovery_tx, discovery_pool_, random_) {
-  if (comm_pool_) tm2_.emplace(config_.tm2, *comm_pool_, random_);
-  if (v2x_pool_) tm4_.emplace(config_.tm4, *v2x_pool_, random_);
+      rx_(security), discovery_(config.discovery_tx, discovery_pool_, security_) {
+  if (comm_pool_) tm2_.emplace(config_.tm2, *comm_pool_, security_);
+  if (v2x_pool_) tm4_.emplace(config_.tm4, *v2x_pool_, security_);
   sent_at_.fill(INT64_MIN);
 }
 
@@ -109,9 +116,10 @@ void ue::step(const step_input& in, step_output& out) {
     std::erase_if(setups_, [&](const auto& s) { return now_ - s.second.since > setup_lifetime_ms; });
     rx_.expire(now_);
   }
-  if (!queries_.empty() && slot_) {
-    for (const auto& q : security_.queries(queries_, now_)) discovery_.enqueue(q);
+  if (query_due_ && slot_) {
+    discovery_.enqueue_queries(security_.queries(queries_, now_));
     queries_.clear();
+    query_due_ = false;
   }
   security_.release_due(now_, actions_);
   flush_actions(out);
@@ -133,7 +141,7 @@ void ue::decide(std::int64_t subframe, step_output& out) {
   t.slss = sync_.transmission(subframe);
   if (tm2_) tm2_->decide(subframe, t.absolute_subframe, flows_, now_, slss_at, t);
   else tm4_->decide(subframe, t.absolute_subframe, flows_, now_, t);
-  discovery_.decide(subframe, t.absolute_subframe, security_, now_, slss_at, t);
+  discovery_.decide(subframe, t.absolute_subframe, now_, slss_at, t);
   if (t.empty()) return;
   // SLSS first (TS 36.211 9.1: nothing else in that subframe), then communication, then discovery (TS 36.213 14).
   if (t.slss && (t.pscch || t.pssch || t.psdch)) {
@@ -180,7 +188,7 @@ void ue::hear_discovery(const rx_discovery& d, step_output& out) {
   if (!e) return;
   ++counters_.discovery_matched;
   if (const auto* q = std::get_if<security::query_heard>(&*e)) {
-    discovery_.enqueue(q->response);
+    discovery_.enqueue_response(q->response, q->peer);
     rx_.invalidate_destinations();
     return;
   }
@@ -216,7 +224,7 @@ void ue::apply(security::actions& actions, step_output& out) {
                        s.octets += m.octets.size() + security::pdcp_header_octets;
                      }
                      const auto spread = static_cast<int>(config_.signalling_spread_ms);
-                     flows_.enqueue_signalling(m, now_, spread > 0 ? random_.below(spread + 1) : 0);
+                     flows_.enqueue_signalling(m, now_, spread > 0 ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1) : 0);
                    },
                    [&](security::link_established& e) {
                      const auto info = security_.info(e.link, now_);
@@ -234,14 +242,12 @@ void ue::apply(security::actions& actions, step_output& out) {
                      out.events.push_back(ev_link_lost{e.peer, e.reason});
                      if (e.reason != security::lost_reason::replaced) {
                        flows_.drop_peer(e.peer);
-                       connect_not_before_[e.peer] =
-                           now_ + config_.connect_backoff_ms + random_.below(static_cast<int>(config_.connect_backoff_ms) + 1);
+                       connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
                      }
                    },
                    [&](security::attempt_failed& e) {
                      setups_.erase(e.peer);
-                     connect_not_before_[e.peer] =
-                         now_ + config_.connect_backoff_ms + random_.below(static_cast<int>(config_.connect_backoff_ms) + 1);
+                     connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
                      out.events.push_back(ev_attempt_failed{e.peer});
                    },
                },
@@ -251,9 +257,13 @@ void ue::apply(security::actions& actions, step_output& out) {
   rx_.invalidate_destinations();
 }
 
+time_ms ue::connect_backoff(peer_id peer) {
+  return config_.connect_backoff_ms + below(security_.random(security::stream_purpose::connect_backoff, peer), static_cast<int>(config_.connect_backoff_ms) + 1);
+}
+
 std::int64_t ue::next_wakeup(std::int64_t now) const {
   std::int64_t next = std::min(next_tick_, sync_.next_deadline());
-  if (!queries_.empty()) next = now + 1;
+  if (query_due_ && slot_) next = now + 1;
   if (const auto due = security_.next_due(); due != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
   if (const auto held = flows_.next_held(); held != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
   if (sync_.has_timing()) {
@@ -286,8 +296,9 @@ bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_
 }
 
 void ue::query(std::span<const peer_id> peers) {
+  query_due_ = true;
   for (const auto p : peers)
-    if (queries_.size() < max_wanted_queries && std::find(queries_.begin(), queries_.end(), p) == queries_.end()) queries_.push_back(p);
+    if (queries_.size() < max_wanted_queries && (p == 0 || std::find(queries_.begin(), queries_.end(), p) == queries_.end())) queries_.push_back(p);
 }
 
 bool ue::rekey(peer_id peer) {

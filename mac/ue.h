@@ -1,5 +1,5 @@
 // One UE without its radio: subframes and what was heard in them go in, transmissions for a later subframe and events come out.
-// No clock, thread, I/O or random device in here; the program (or a simulation) supplies time and seed.
+// No clock, thread, I/O or random device in here; the program (or a simulation) supplies the time, the security sublayer random octets.
 #pragma once
 
 #include <array>
@@ -16,7 +16,6 @@
 
 #include "common/result.h"
 #include "mac/discovery_scheduler.h"
-#include "mac/random.h"
 #include "mac/rx_path.h"
 #include "mac/security_port.h"
 #include "mac/sync_reference.h"
@@ -46,7 +45,6 @@ struct ue_config {
   /// NOT 3GPP: a repeated PC5-S message and its answer wait a random time up to this first. Repetitions every 400 ms are a whole number
   /// of SC periods apart and an answer follows its request by one: without this, whoever jams every other period stops every set-up.
   time_ms signalling_spread_ms = 160;
-  std::uint64_t seed = 1;
 };
 
 /// Pools that suit each other: PSCCH, PSSCH, SLSS and discovery each have their place. n_prb 25 or 50 (others by hand).
@@ -158,6 +156,8 @@ class ue {
   // --- requests of the program; they take effect with the next step ---
   /// False: queue full. Without a link data waits for it, for tx_limits::unlinked_lifetime_ms.
   bool send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid = 1);
+  /// Model B: asks for these peers, with dummies to a constant number; for nobody too, and 0 stands for a peer that is not permitted. Call it alike whatever
+  /// links there are: who stops asking tells that it has found somebody.
   void query(std::span<const peer_id> peers);
   bool rekey(peer_id peer);
   bool release(peer_id peer);
@@ -191,6 +191,7 @@ class ue {
   void flush_actions(step_output& out);
   void try_connect(const security::peer_heard& h, step_output& out);
   void timing_changed();
+  time_ms connect_backoff(peer_id peer);
   bool sent_in(std::int64_t subframe) const {
     return sent_at_[static_cast<std::size_t>(static_cast<std::uint64_t>(subframe) % sent_at_.size())] == subframe;
   }
@@ -202,7 +203,6 @@ class ue {
 
   ue_config config_;
   security_port& security_;
-  scheduling_random random_;
   sync_reference sync_;
   phy::discovery_pool discovery_pool_;
   std::optional<phy::comm_pool> comm_pool_;
@@ -218,6 +218,7 @@ class ue {
   std::map<peer_id, time_ms> connect_not_before_;
   std::set<peer_id> wanted_;
   std::vector<peer_id> queries_;
+  bool query_due_ = false;
   std::array<std::int64_t, 2048> sent_at_;
   std::int64_t last_subframe_ = INT64_MIN;
   std::int64_t last_decided_ = INT64_MIN;

@@ -6,6 +6,7 @@ namespace prose::security {
 namespace {
 constexpr slot_t offset_kept_slots = 120;
 
+/// How much is drawn depends on the length alone.
 template <class T>
 void shuffle(std::vector<T>& v, random_port& random) {
   for (std::size_t i = v.size(); i > 1; --i) std::swap(v[i - 1], v[random.below(static_cast<std::uint32_t>(i))]);
@@ -20,7 +21,14 @@ discovery_engine::discovery_engine(const discovery_config& config, peer_table& p
   config_.entries = std::max(config_.entries, 1U);
   const std::size_t dummies = std::max(config_.entries, config_.query_entries);
   for (std::size_t i = 0; i < dummies; ++i) dummies_.push_back(make_dummy_keys(peers_.ports_used().random));
-  for (const auto& p : peers_.all()) monitored_[p->id];
+  for (const auto& p : peers_.all()) take_seat(p->id);
+}
+
+void discovery_engine::take_seat(peer_id peer) {
+  std::vector<bool> taken(monitored_.size() + 1);
+  for (const auto& [id, m] : monitored_)
+    if (m.seat < taken.size()) taken[m.seat] = true;
+  monitored_[peer].seat = static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
 }
 
 std::uint64_t discovery_engine::key_of(std::span<const std::uint8_t, discovery_octets> pdu) {
@@ -104,15 +112,18 @@ std::span<const discovery_pdu> discovery_engine::announcements(time_ms now) {
     current_peers_.clear();
     const auto& all = peers_.all();
     const std::size_t shown = std::min<std::size_t>(all.size(), config_.entries);
+    std::vector<const peer*> seats(config_.entries);
     for (std::size_t i = 0; i < shown; ++i) {
       const peer& p = *all[(turn_ + i) % all.size()];
-      current_.push_back(make_discovery(discovery_type::announcement, p.ours, t));
+      auto& seat = monitored_[p.id].seat;
+      if (all.size() <= config_.entries && seat >= config_.entries) take_seat(p.id);  // there are fewer now
+      seats[all.size() <= config_.entries ? seat : i] = &p;
       current_peers_.push_back(p.id);
     }
     if (!all.empty()) turn_ = (turn_ + shown) % all.size();
-    for (std::size_t i = shown; i < config_.entries; ++i)
-      current_.push_back(make_discovery(discovery_type::announcement, dummies_[i], t));
-    shuffle(current_, peers_.ports_used().random);
+    for (std::size_t i = 0; i < seats.size(); ++i)
+      current_.push_back(make_discovery(discovery_type::announcement, seats[i] != nullptr ? seats[i]->ours : dummies_[i], t));
+    shuffle(current_, peers_.stream(stream_purpose::announcement_order));
   }
   for (const peer_id id : current_peers_)
     if (const peer* p = peers_.find(id)) remember_rendezvous(*p, t, now);
@@ -121,21 +132,23 @@ std::span<const discovery_pdu> discovery_engine::announcements(time_ms now) {
 
 std::vector<discovery_pdu> discovery_engine::queries(std::span<const peer_id> wanted, time_ms now) {
   expire_rendezvous(now);
-  std::vector<discovery_pdu> out;
-  if (!may_emit(now)) return out;
+  if (!may_emit(now)) return {};
   const slot_t t = *clock_.now();
-  for (const peer_id id : wanted) {
-    const peer* p = peers_.find(id);
+  if (queries_slot_ == t) return current_queries_;
+  queries_slot_ = t;
+  current_queries_.clear();
+  const std::size_t asked = std::min<std::size_t>(wanted.size(), config_.query_entries);
+  for (std::size_t i = 0; i < config_.query_entries; ++i) {
+    const peer* p = i < asked ? peers_.find(wanted[(query_turn_ + i) % wanted.size()]) : nullptr;
+    current_queries_.push_back(make_discovery(discovery_type::query, p != nullptr ? p->theirs : dummies_[i], t));
     if (p == nullptr) continue;
-    out.push_back(make_discovery(discovery_type::query, p->theirs, t));
-    monitored& m = monitored_[id];
+    monitored& m = monitored_[p->id];
     m.responses_until = saturating_add(t, config_.wide_window_slots);
     refresh(*p, m);
   }
-  for (std::size_t i = out.size(); i < config_.query_entries; ++i)
-    out.push_back(make_discovery(discovery_type::query, dummies_[i], t));
-  shuffle(out, peers_.ports_used().random);
-  return out;
+  if (!wanted.empty()) query_turn_ = (query_turn_ + asked) % wanted.size();
+  shuffle(current_queries_, peers_.stream(stream_purpose::query_order));
+  return current_queries_;
 }
 
 std::optional<slot_t>& discovery_engine::last_of(monitored& m, discovery_type type) {
@@ -203,6 +216,7 @@ void discovery_engine::learn_offset(peer_id id, slot_t peer_slot, slot_t not_bef
 void discovery_engine::peer_added(peer_id id) {
   const peer* p = peers_.find(id);
   if (p == nullptr) return;
+  take_seat(id);
   monitored& m = monitored_[id];
   m.last_announcement = m.last_query = m.last_response = removed_heard_;
   m.own_used = removed_own_;

@@ -1,6 +1,7 @@
 // Restricted direct discovery, models A and B, that only the pair can recognise or make. NOT 3GPP (see discovery_code.h).
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -20,7 +21,7 @@ struct discovery_config {
   bool monitor = true;                // model A, monitoring UE
   bool answer_queries = false;        // model B, discoveree UE
   std::uint32_t entries = 16;         // announcements a slot: peers and dummies, always this many
-  std::uint32_t query_entries = 4;    // queries in a slot that has any: asked peers and dummies
+  std::uint32_t query_entries = 4;    // queries in a slot that has any: asked peers and dummies, always this many
   slot_t wide_window_slots = 16;      // until a link has taught a peer's clock offset
   slot_t narrow_window_slots = 2;     // afterwards
   time_ms slot_in_use_ms = 3000;      // a slot lasts 1 s; this long after entering it, without a next one, the clock has failed
@@ -73,7 +74,9 @@ class discovery_engine {
   /// says no or announcing is off. With more peers than entries they take turns.
   std::span<const discovery_pdu> announcements(time_ms now);
 
-  /// Model B: asks for `wanted` in the current slot, padded with dummies. Their responses are recognised for the window.
+  /// Model B: `query_entries` messages that ask for `wanted` in the current slot; of more they take turns. Dummies where there are fewer, and in the place
+  /// of an id that no peer has. The same ones when called again within the slot, whoever is wanted then. Responses are recognised for the window.
+  /// Empty while may_emit() says no.
   std::vector<discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now);
 
   /// Empty for everything that is not a first, fresh message of a permitted peer.
@@ -117,6 +120,7 @@ class discovery_engine {
     window announcements, queries, responses;
     std::optional<slot_t> last_announcement, last_query, last_response;
     slot_t responses_until = 0;
+    std::size_t seat = SIZE_MAX;  // among the entries before they are shuffled: the lowest that was free; others' coming and going moves nobody
     std::optional<slot_t> own_used;  // own slots up to this one take no requests of the peer: what they were used for is forgotten
   };
   static std::uint64_t key_of(std::span<const std::uint8_t, discovery_octets> pdu);
@@ -126,6 +130,7 @@ class discovery_engine {
   void remember_rendezvous(const peer& p, slot_t t, time_ms now);
   void expire_rendezvous(time_ms now);
   std::optional<slot_t>& last_of(monitored& m, discovery_type type);
+  void take_seat(peer_id peer);
 
   discovery_config config_;
   peer_table& peers_;
@@ -141,6 +146,9 @@ class discovery_engine {
   std::vector<peer_id> current_peers_;
   std::optional<slot_t> current_slot_;
   std::size_t turn_ = 0;
+  std::vector<discovery_pdu> current_queries_;
+  std::optional<slot_t> queries_slot_;
+  std::size_t query_turn_ = 0;
   drop_reason last_drop_ = drop_reason::nothing_new;
 };
 

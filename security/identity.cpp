@@ -50,7 +50,12 @@ address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, cons
   return out;
 }
 
-peer_table::peer_table(key_pair own, ports p) : own_(std::make_shared<key_pair>(std::move(own))), ports_(p) {}
+peer_table::peer_table(key_pair own, ports p) : own_(std::make_shared<key_pair>(std::move(own))), ports_(p), streams_(std::make_unique<random_streams>(p.random)) {}
+
+random_port& peer_table::stream(stream_purpose p, peer_id id) const {
+  const peer* at = find(id);
+  return at != nullptr ? streams_->of(p, id, at->key) : streams_->of_former(p, id);
+}
 
 result<peer_id> peer_table::add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk) {
   if (!canonical(key)) return fail("peer '" + std::string(name) + "' has a public key that is not in its canonical form");
@@ -75,7 +80,9 @@ result<peer_id> peer_table::add(std::string_view name, const public_key& key, st
 }
 
 bool peer_table::remove(peer_id id) {
-  return std::erase_if(peers_, [id](const auto& p) { return p->id == id; }) != 0;
+  if (std::erase_if(peers_, [id](const auto& p) { return p->id == id; }) == 0) return false;
+  streams_->forget(id);
+  return true;
 }
 
 std::shared_ptr<const peer> peer_table::share(peer_id id) const {

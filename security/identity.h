@@ -11,6 +11,7 @@
 #include "common/result.h"
 #include "security/keys.h"
 #include "security/ports.h"
+#include "security/random_streams.h"
 #include "security/types.h"
 
 namespace prose::security {
@@ -58,6 +59,10 @@ class peer_table {
   peer_table(key_pair own, ports p);
   peer_table(peer_table&&) noexcept = default;
 
+  /// The stream of choices that others can observe: of those that concern everybody, or one peer (also one that has just left).
+  random_port& stream(stream_purpose p) const { return streams_->common(p); }
+  random_port& stream(stream_purpose p, peer_id peer) const;
+
   /// Refused: own key, a key or a name that is present already, all-zero, low-order and non-canonical keys.
   result<peer_id> add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk = std::nullopt);
   /// Wipes the pair's keys. The id is not reused. Tell the discovery and link engines first (ue_security does).
@@ -79,6 +84,7 @@ class peer_table {
  private:
   std::shared_ptr<const key_pair> own_;  // a stable address: handshakes point at it
   ports ports_;
+  std::unique_ptr<random_streams> streams_;
   std::vector<std::shared_ptr<const peer>> peers_;
   peer_id next_id_ = 1;
 };

@@ -193,8 +193,9 @@ class link_engine {
   drop_reason on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
   void establish(peer_links& state, time_ms now, actions& out);
   void send_accept(link& l, time_ms now, actions& out);
-  std::uint8_t draw_half();
-  std::uint16_t draw_seq();
+  random_port& ephemerals(peer_id peer) const;
+  std::uint8_t draw_half(peer_id peer);
+  std::uint16_t draw_seq(peer_id peer);
   drop_reason finish_connect(link_job& j, time_ms now, actions& out);
   drop_reason finish_request(link_job& j, time_ms now, actions& out);
   drop_reason finish_command(link_job& j, time_ms now, actions& out);

@@ -15,7 +15,7 @@ drop_reason link_engine::begin_rekey(link& l, time_ms now, actions& out) {
   c.seq = l.next_seq++;
   c.binding = &l.current.binding;
   auto work = new_work(set_up_work_kind::ask, l.peer);
-  work->ask(c, {offered_, protocol_version, 0, draw_half()}, ports_.random);
+  work->ask(c, {offered_, protocol_version, 0, draw_half(l.peer)}, ephemerals(l.peer));
   return begin({link_job_kind::rekey, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
 }
 
@@ -69,7 +69,7 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   c.seq = seq;
   c.binding = &l.current.binding;
   auto work = new_work(set_up_work_kind::respond, l.peer);
-  work->respond(c, message, config_.suites, draw_half(), ports_.random);
+  work->respond(c, message, config_.suites, draw_half(l.peer), ephemerals(l.peer));
   (void)begin({link_job_kind::rekeying_request, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
 }
 
@@ -82,8 +82,8 @@ drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions&
   cancel(j.peer, link_job_kind::rekey);
   l->staged.emplace(staged_rekey{j.work->context().seq, {j.work->octets().begin(), j.work->octets().end()},
                                  std::move(r->answer),
-                                 make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random,
-                                                 now)});
+                                 make_generation(std::move(r->secrets), role::responder, config_.epochs,
+                                                 peers_.stream(stream_purpose::epoch_lengths, j.peer), now)});
   send_signalling(*l, l->staged->answer, now, out);
   return drop_reason::count_;
 }
@@ -109,7 +109,7 @@ drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions
   if (l == nullptr || !l->rekeying || l->rekeying->handshake != j.work->handshake) return drop_reason::nothing_new;
   auto& secrets = j.work->secrets;
   if (!secrets) return drop_reason::bad_handshake;
-  adopt(*l, make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), false, now, out);
+  adopt(*l, make_generation(std::move(*secrets), role::initiator, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), false, now, out);
   send_keepalive(*l, now, out);  // the responder moves on with the first record under the new keys
   return drop_reason::count_;
 }

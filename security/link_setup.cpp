@@ -21,17 +21,22 @@ generation make_generation(handshake_secrets&& s, role own, const epoch_config& 
           s.kd_sess_id, fingerprint, now};
 }
 
+random_port& link_engine::ephemerals(peer_id peer) const {
+  const auto* p = peers_.find(peer);
+  return p != nullptr ? ports_.random.ephemerals_for(p->key) : ports_.random;
+}
+
 /// A half of the KD-sess ID: uniform, whatever else is in use here. Contexts that share an ID are told apart by trying them; a half that
 /// avoided other links' would tell its peer which those are. Zero is left out: a KD-sess ID of zero marks unprotected PDUs.
-std::uint8_t link_engine::draw_half() {
-  const std::uint32_t half = 1 + ports_.random.below(255);
+std::uint8_t link_engine::draw_half(peer_id peer) {
+  const std::uint32_t half = 1 + peers_.stream(stream_purpose::kd_sess_id_halves, peer).below(255);
   return static_cast<std::uint8_t>(half);
 }
 
 /// First sequence number of the signalling inside a link; later ones count from it, so that an overtaken request can be told.
-std::uint16_t link_engine::draw_seq() {
+std::uint16_t link_engine::draw_seq(peer_id peer) {
   std::array<std::uint8_t, 2> seq{};
-  ports_.random.fill(seq);
+  peers_.stream(stream_purpose::signalling_numbers, peer).fill(seq);
   return static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);
 }
 
@@ -44,13 +49,13 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
   if (!afford(p->id, set_up_work::multiplications(set_up_work_kind::ask), now)) return tl::unexpected(drop_reason::budget);
   handshake_context c;
   std::array<std::uint8_t, 5> r{};
-  ports_.random.fill(r);
+  peers_.stream(stream_purpose::set_up_identifiers, p->id).fill(r);
   c.seq = static_cast<std::uint16_t>(r[0] << 8 | r[1]);
   c.initiator = l2_id{r[2]} << 16 | l2_id{r[3]} << 8 | r[4];  // fresh for this attempt: nothing links two attempts
   c.responder = heard.rendezvous;
   c.t = heard.t;
   auto work = new_work(set_up_work_kind::ask, p->id);
-  work->ask(c, {offered_, protocol_version, 0, draw_half()}, ports_.random);
+  work->ask(c, {offered_, protocol_version, 0, draw_half(p->id)}, ephemerals(p->id));
   (void)begin({link_job_kind::connect, p->id, now + config_.answer_after_ms, std::move(work)}, now, out);
   return {};
 }
@@ -118,7 +123,7 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
 
   const handshake_context c{message_type::direct_communication_request, seq, src, dst, slot.t, nullptr};
   auto work = new_work(set_up_work_kind::respond, p.id);
-  work->respond(c, octets, config_.suites, draw_half(), ports_.random);
+  work->respond(c, octets, config_.suites, draw_half(p.id), ephemerals(p.id));
   return begin({link_job_kind::request, p.id, now + config_.answer_after_ms, std::move(work)}, now, out);
 }
 
@@ -131,9 +136,9 @@ drop_reason link_engine::finish_request(link_job& j, time_ms now, actions& out) 
   state.attempt.reset();
   const auto complete = derive<complete_key>(r->secrets.kd0);
   auto l = std::make_unique<link>(
-      make_generation(std::move(r->secrets), role::responder, config_.epochs, ports_.random, now), j.peer, role::responder,
+      make_generation(std::move(r->secrets), role::responder, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), j.peer, role::responder,
       now, discovery_.clock().now().value_or(0));
-  l->next_seq = draw_seq();
+  l->next_seq = draw_seq(j.peer);
   l->setup = j.work->context();
   l->request.assign(j.work->octets().begin(), j.work->octets().end());
   l->command = std::move(r->answer);
@@ -187,9 +192,9 @@ drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) 
   auto& a = state.attempt;
   const auto key = derive<complete_key>(secrets->kd0);
   auto l = std::make_unique<link>(
-      make_generation(std::move(*secrets), role::initiator, config_.epochs, ports_.random, now), j.peer, role::initiator,
+      make_generation(std::move(*secrets), role::initiator, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), j.peer, role::initiator,
       now, discovery_.clock().now().value_or(0));
-  l->next_seq = draw_seq();
+  l->next_seq = draw_seq(j.peer);
   l->setup = a->context;
   l->complete.resize(complete_octets);
   write_message_header({message_type::security_mode_complete, l->setup.seq}, l->complete);

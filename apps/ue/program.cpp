@@ -41,9 +41,6 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   }
 
   c.ue.limits.max_queued_octets_per_link = c.max_queued_octets;
-  std::array<std::uint8_t, 8> seed{};
-  s->random.fill(seed);
-  for (const auto b : seed) c.ue.seed = c.ue.seed << 8 | b;
   auto u = mac::ue::make(c.ue, *s->port);
   if (!u) return tl::unexpected(u.error());
   s->u = std::move(*u);

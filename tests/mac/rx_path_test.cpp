@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mac/rx_path.h"
+#include "security/random_streams.h"
 #include "tests/mac/sim_air.h"
 
 namespace {
@@ -47,6 +48,8 @@ class taker final : public security_port {
  public:
   std::map<bytes, int, octets_less> expected;   // SDU -> how often it may be taken
   std::uint64_t taken = 0, opens = 0;
+  security::random_port& random(security::stream_purpose) override { return random_; }
+  security::random_port& random(security::stream_purpose, peer_id) override { return random_; }
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
@@ -77,6 +80,9 @@ class taker final : public security_port {
   void append_own_l2_pairs(time_ms, std::vector<security::l2_pair>& out) const override {
     out.insert(out.end(), {{own, peer, true}, {own_2, peer_2, true}, {setup_own, setup_peer, false}});
   }
+
+ private:
+  security::random_stream random_{security::stream_key(std::array<std::uint8_t, 32>{})};  // the reception draws nothing
 };
 
 struct bench {

@@ -23,7 +23,6 @@ std::vector<prb_span> occupied(const subframe_transmission& t, bool v2x, int n_p
 sim_node::sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
                    std::uint64_t seed)
     : air_(air), index_(index), name_(std::move(name)), config_(config), sec_config_(sec), random_(seed), dh_(random_) {
-  config_.seed = seed * 7919 + 1;
   auto pair = security::key_pair::generate({random_, dh_});
   public_ = pair.public_part;
   const auto octets = pair.private_key.expose();
@@ -48,7 +47,6 @@ void sim_node::build() {
   wake_ = air_.now;
   booted_at_ = air_.now;
   known_sci_.clear();
-  ++config_.seed;
 }
 
 void sim_node::restart(const ue_config* changed) {

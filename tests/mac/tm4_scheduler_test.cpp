@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "mac/tm4_scheduler.h"
 #include "mac/ue.h"
+#include "security/random_streams.h"
 
 using namespace prose;
 using namespace prose::mac;
@@ -18,6 +20,13 @@ namespace {
 /// No links: what the scheduler gets to send is PC5-S of one pair of identifiers, which no security sublayer has to seal.
 class no_links final : public security_port {
  public:
+  explicit no_links(std::uint64_t seed) : random_([&] {
+    std::array<std::uint8_t, 32> octets{};
+    for (std::size_t i = 0; i < 8; ++i) octets[i] = static_cast<std::uint8_t>(seed >> (8 * i));
+    return security::stream_key(octets);
+  }()) {}
+  security::random_port& random(security::stream_purpose) override { return random_; }
+  security::random_port& random(security::stream_purpose, peer_id) override { return random_; }
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
@@ -38,6 +47,9 @@ class no_links final : public security_port {
   std::optional<security::link_info> info(security::link_id, time_ms) const override { return {}; }
   void append_own_l2_ids(time_ms, std::vector<l2_id>&) const override {}
   void append_own_l2_pairs(time_ms, std::vector<security::l2_pair>&) const override {}
+
+ private:
+  security::random_stream random_;
 };
 
 struct sent {
@@ -64,7 +76,7 @@ tm4_config one_process(int period_ms, double keep) {
 class station {
  public:
   explicit station(const tm4_config& c, std::uint64_t seed = 1)
-      : pool(*phy::v2x_pool::make(default_ue_config(phy::transmission_mode::tm4, 25).v2x)), random_(seed), flows_({}, security_), scheduler(c, pool, random_) {}
+      : pool(*phy::v2x_pool::make(default_ue_config(phy::transmission_mode::tm4, 25).v2x)), security_(seed), flows_({}, security_), scheduler(c, pool, security_) {}
 
   /// One subframe, in which something waits or not.
   void step(bool data) {
@@ -103,7 +115,6 @@ class station {
   std::vector<reservation> log;
 
  private:
-  scheduling_random random_;
   no_links security_;
   tx_flows flows_;
   std::int64_t local_ = 0, y_ = -1;

@@ -1,6 +1,9 @@
 // Discovery, models A and B: recognised by the pair, once, in its window, and by nobody else.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "common/octet_order.h"
@@ -221,6 +224,60 @@ TEST_F(discovery, model_b_is_answered_once_to_the_asker_and_names_a_rendezvous) 
   ASSERT_TRUE(john->security->links().connect(std::get<peer_heard>(*e), now, john->pending));
   const auto m = std::get<send_message>(john->pending.back());
   EXPECT_TRUE(peter->hear({0, m.lcid, m.src, m.dst, m.octets}, now));
+}
+
+// The order is drawn over seats, so a peer's place depends on who else is there no more than by whose seat is whose: peers keep theirs.
+TEST_F(discovery, a_peers_place_does_not_depend_on_who_else_is_there) {
+  const auto places = [&](const std::function<void(ue&, slot_t)>& meanwhile) {
+    ue one("one", 7, config);
+    ue a("a", 301), b("b", 302), c("c", 303);
+    one.knows(a), one.knows(b), one.knows(c);
+    std::vector<std::ptrdiff_t> out;
+    for (slot_t t = 1000; t < 1040; ++t) {
+      meanwhile(one, t);
+      one.set_slot(t, time_ms{t} * 1000);
+      const auto sent = one.security->discovery().announcements(time_ms{t} * 1000);
+      const auto code = make_discovery(discovery_type::announcement, one.security->peers().find(one.id_of(b))->ours, t);
+      out.push_back(std::find(sent.begin(), sent.end(), code) - sent.begin());
+    }
+    return out;
+  };
+  const auto nobody_moves = places([](ue&, slot_t) {});
+  EXPECT_GT(std::set<std::ptrdiff_t>(nobody_moves.begin(), nobody_moves.end()).size(), 10U);
+  const auto others_come_and_go = places([&, n = 0](ue& u, slot_t t) mutable {
+    actions ignored;
+    if (t == 1005) u.security->remove_peer(u.security->peers().find(std::string_view("a"))->id, time_ms{t} * 1000, ignored);
+    if (t == 1010) u.security->remove_peer(u.security->peers().find(std::string_view("c"))->id, time_ms{t} * 1000, ignored);
+    if (t < 1015 || n == 9) return;
+    EXPECT_TRUE(u.security->add_peer("d" + std::to_string(n), ue("d", 400 + static_cast<std::uint64_t>(n)).security->peers().own_public()));
+    ++n;
+  });
+  EXPECT_EQ(others_come_and_go, nobody_moves);
+}
+
+TEST_F(discovery, as_many_queries_go_out_whoever_is_asked_for_and_the_same_ones_within_a_slot) {
+  constexpr int asked = 7;
+  std::vector<std::unique_ptr<ue>> others;
+  std::vector<peer_id> wanted;
+  for (int i = 0; i < asked; ++i) {
+    others.push_back(std::make_unique<ue>("other" + std::to_string(i), 300 + i));
+    john->knows(*others.back());
+    wanted.push_back(john->id_of(*others.back()));
+  }
+  auto& d = john->security->discovery();
+  std::map<peer_id, int> times;
+  slot_t t = 1000;
+  for (int round = 0; round < asked; ++round) {
+    at(++t);
+    const auto sent = d.queries(wanted, now);
+    ASSERT_EQ(sent.size(), config.discovery.query_entries);
+    for (const peer_id id : wanted)
+      times[id] += static_cast<int>(std::count(sent.begin(), sent.end(), make_discovery(discovery_type::query, john->security->peers().find(id)->theirs, t)));
+    EXPECT_EQ(d.queries({}, now), sent) << "whoever is wanted later in the slot";
+    at(++t);
+    EXPECT_EQ(d.queries({}, now).size(), config.discovery.query_entries) << "and for nobody";
+  }
+  for (const peer_id id : wanted) EXPECT_EQ(times[id], 4) << "they take turns";
 }
 
 TEST_F(discovery, an_old_query_is_not_answered) {

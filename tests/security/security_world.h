@@ -19,15 +19,36 @@ class seeded_random final : public random_port {
   explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
   void fill(bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
-    std::copy_n(next_octets.begin(), std::min(out.size(), next_octets.size()), out.begin());
-    next_octets.clear();
+    plant(out);
     if (keep_draws) draws.emplace_back(out.begin(), out.end());
+  }
+  /// Streams take `next_octets` too.
+  std::unique_ptr<random_port> stream(const stream_label&) override {
+    return std::make_unique<planted>(*this, stream_key::make([&](auto out) {
+                                       for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
+                                     }));
   }
   std::vector<std::uint8_t> next_octets;  // put in the place of what the next draw begins with
   bool keep_draws = false;  // for tests that plant an ephemeral key
   std::vector<std::vector<std::uint8_t>> draws;
 
  private:
+  class planted final : public random_port {
+   public:
+    planted(seeded_random& owner, stream_key seed) : owner_(owner), inner_(std::move(seed)) {}
+    void fill(bytes_span out) override {
+      inner_.fill(out);
+      owner_.plant(out);
+    }
+
+   private:
+    seeded_random& owner_;
+    random_stream inner_;
+  };
+  void plant(bytes_span out) {
+    std::copy_n(next_octets.begin(), std::min(out.size(), next_octets.size()), out.begin());
+    next_octets.clear();
+  }
   std::mt19937_64 engine_;
 };
 

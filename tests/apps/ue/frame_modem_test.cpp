@@ -47,7 +47,6 @@ struct node {
     frame_modem_config c;
     c.ue = mac::default_ue_config(tm, n_prb);
     c.ue.sync.mode = mac::time_mode::gnss;
-    c.ue.seed = seed;
     c.sample_rate_hz = phy::standard_fft_size(n_prb) * 15e3;
     u = std::move(*mac::ue::make(c.ue, *port));
     modem = std::move(*frame_modem::make(c));
