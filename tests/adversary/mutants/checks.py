@@ -12,6 +12,7 @@ PRES = "security_adversary_test"
 PRIM = "security_primitives_test"
 IDEN = "noninterference_identifiers"
 BUDG = "budget_security"
+EXACT = "noninterference_exact_test"
 FUNC = "function_test"
 FILES = "files_rules_test"
 MARK = "mark_test"
@@ -64,9 +65,10 @@ CHECKS = [
      "  if (MUTANT && at != peers_state_.end()) at->second.attempt.reset();\n  auto work = new_work(set_up_work_kind::respond, p.id);", LINK),
     ("KD-sess ID: no half is zero", "security/link_setup.cpp", "half = 1 + peers_", "half = (MUTANT ? 0 : 1) + peers_", IDEN),
     ("KD-sess ID: halves of other links are not avoided", "security/link_setup.cpp", "  return static_cast<std::uint8_t>(half);",
-     "  if (MUTANT)\n    for (const auto& [id, s] : peers_state_)\n      if (s.live && (s.live->current.kd_sess_id >> 8 == static_cast<int>(half) || "
-     "(s.live->current.kd_sess_id & 255) == static_cast<int>(half))) return static_cast<std::uint8_t>(half % 255 + 1);\n"
-     "  return static_cast<std::uint8_t>(half);", IDEN),
+     "  if (MUTANT) {\n    std::array<bool, 256> used{};\n    std::vector<std::uint8_t> others;\n    for (const auto& [id, s] : peers_state_)\n"
+     "      if (id != peer && s.live) used[s.live->current.kd_sess_id >> 8] = used[s.live->current.kd_sess_id & 255] = true;\n"
+     "    for (std::uint32_t i = 1; i < 256; ++i)\n      if (!used[i]) others.push_back(static_cast<std::uint8_t>(i));\n"
+     "    return others[(half - 1) % others.size()];\n  }\n  return static_cast<std::uint8_t>(half);", IDEN),
     ("sequence numbers in a link begin anywhere", "security/link_setup.cpp", "  return static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);",
      "  return MUTANT ? 0 : static_cast<std::uint16_t>(seq[0] << 8 | seq[1]);", IDEN),
     ("same identifiers: every request tried", "security/link_setup.cpp", "    worst = drop_reason::malformed;\n    if (a->context.seq != seq)",
@@ -150,7 +152,7 @@ CHECKS = [
     ("boot mark: monitor", "security/discovery.cpp", "!clock_.after_boot_mark(slot) ||", "(!MUTANT && !clock_.after_boot_mark(slot)) ||", LINK),
     ("boot mark: announce", "security/discovery.cpp", "!config_.announce || !may_emit(now)", "!config_.announce || !(MUTANT || may_emit(now))", LINK),
     ("boot mark: ask", "security/discovery.cpp",
-     "  if (!may_emit(now)) return out;", "  if (!MUTANT && !may_emit(now)) return out;", LINK),
+     "  if (!may_emit(now)) return {};", "  if (!MUTANT && !may_emit(now)) return {};", LINK),
     ("boot mark: answer", "security/discovery.cpp",
      "  if (!clock_.may_emit()) {\n", "  if (!MUTANT && !clock_.may_emit()) {\n", LINK),
     ("offset clamped", "security/discovery.cpp", "return std::clamp(std::int64_t{peer_slot} - std::int64_t{own}, -limit, limit);",
@@ -161,9 +163,10 @@ CHECKS = [
     ("narrow window after a link", "security/discovery.cpp", "m.offset ? config_.narrow_window_slots", "m.offset && !MUTANT ? config_.narrow_window_slots", LINK),
     ("learnt offset is forgotten after silence", "security/discovery.cpp", "    m.offset.reset();", "    if (!MUTANT) m.offset.reset();", LINK),
     ("responses only when asked", "security/discovery.cpp", "const bool asked = ", "const bool asked = MUTANT || ", LINK),
-    ("dummies", "security/discovery.cpp", "    for (std::size_t i = shown; i < config_.entries; ++i)",
-     "    for (std::size_t i = shown; i < config_.entries && !MUTANT; ++i)", LINK),
-    ("dummy queries", "security/discovery.cpp", "i < config_.query_entries; ++i)", "i < config_.query_entries && !MUTANT; ++i)", LINK),
+    ("dummies", "security/discovery.cpp", "    for (std::size_t i = 0; i < seats.size(); ++i)\n",
+     "    for (std::size_t i = 0; i < seats.size(); ++i)\n      if (!MUTANT || seats[i] != nullptr)\n", LINK),
+    ("entries are placed by seat", "security/discovery.cpp", "      seats[all.size() <= config_.entries ? seat : i] = &p;",
+     "      seats[MUTANT ? config_.entries - shown + i : all.size() <= config_.entries ? seat : i] = &p;", LINK),
     ("shuffle of announcements", "security/discovery.cpp",
      "    shuffle(current_, peers_", "    if (!MUTANT) shuffle(current_, peers_", LINK),
     ("shuffle of queries", "security/discovery.cpp",
@@ -182,6 +185,10 @@ CHECKS = [
      *off("former_.size() <= former_peers_kept")[:1], "if (MUTANT || former_.size() <= former_peers_kept)", LINK),
     ("as many queries whoever is asked for", "security/discovery.cpp", "  for (std::size_t i = 0; i < config_.query_entries; ++i) {\n",
      "  for (std::size_t i = 0; i < (MUTANT ? asked : config_.query_entries); ++i) {\n", LINK),
+    ("responses have places of their own", "mac/discovery_scheduler.cpp",
+     "    auto random = for_one_decision(security_.random(stream_purpose::response_places, r.to));\n    place(r.pdu, random);",
+     "    auto random = for_one_decision(security_.random(stream_purpose::response_places, r.to));\n    if (MUTANT) place(r.pdu, common);\n"
+     "    else place(r.pdu, random);", EXACT),
     ("peers asked for take turns", "security/discovery.cpp", "wanted[(query_turn_ + i) % wanted.size()]", "wanted[MUTANT ? i : (query_turn_ + i) % wanted.size()]", LINK),
     ("a peer keeps its seat among the entries", "security/discovery.cpp", "  monitored_[peer].seat = static_cast",
      "  monitored_[peer].seat = MUTANT ? monitored_.size() - 1 : static_cast", LINK),
