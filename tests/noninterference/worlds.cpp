@@ -24,8 +24,8 @@ using namespace prose::mac;
 using security::peer_id;
 using security::stream_purpose;
 
-// A round: Mary's share, then Peter's. What TM4 has sensed in one (1000 subframes) is forgotten in the other.
-constexpr std::int64_t round_ms = 14'000, peters_share_ms = 7'500, start_ms = 2'000;
+// A round: Mary's share, then Peter's. The last 1.5 s of each are silent: what TM4 has sensed in one (1000 subframes) is forgotten in the other.
+constexpr std::int64_t round_ms = 16'000, peters_share_ms = 7'500, start_ms = 2'000;
 constexpr int rounds = 8;
 constexpr std::int64_t end_ms = start_ms + rounds * round_ms;
 constexpr slot_t first_slot = 1'700'000'000;
@@ -426,7 +426,7 @@ class world {
           const ue_node& n = at(static_cast<who>(w));
           // John cannot sense while he answers Peter: so Peter asks when it is forgotten before Mary's share. Nor in one discovery period with her: two
           // answers in it keep out of each other's way.
-          if (w == peter && (!in_peters_share() || (now_ - start_ms) % round_ms > round_ms - 2000)) continue;
+          if (w == peter && (!in_peters_share() || (now_ - start_ms) % round_ms > round_ms - 3000)) continue;
           if (w != john) n.u->query(std::array{n.id("john")});
           else if (config_.asks_only_without_link) ask_without_link(n);
           else if (config_.peter_first) n.u->query(std::array{n.id("peter"), n.id("mary")});
@@ -456,7 +456,7 @@ class world {
         if (into == 1500) j.u->rekey(j.id("mary"));
         break;
       case 2:
-        if (into == 1500) m.u->rekey(m.id("john"));
+        if (into == 400) m.u->rekey(m.id("john"));
         break;
       case 3:  // probes and replays, through a set-up too
         if (into == 1200) j.u->release(j.id("mary"));
@@ -473,6 +473,8 @@ class world {
         break;
       case 6:
         if (into == 1200) m.u->rekey(m.id("john")), j.u->rekey(j.id("mary"));
+        break;
+      case 7:
         if (into >= 2000 && into < 4000 && into % 11 == 0) inject();
         break;
       default: break;
@@ -486,12 +488,12 @@ class world {
     if (into == 4200) say(j, "peter", 6, 400), say(p, "john", 2);
     if (into == 4600) say(p, "john"), say(j, "peter");
     switch (round) {
-      case 1:
+      case 2:
       case 6:
         if (into == 4000) j.u->rekey(j.id("peter"));
         break;
-      case 2:
-        if (into == 4000) p.u->rekey(p.id("john"));
+      case 1:  // less than 5 s before Mary asks
+        if (into == 4500) p.u->rekey(p.id("john"));
         break;
       case 3:
         if (into == 800) j.u->release(j.id("peter"));

@@ -20,7 +20,7 @@ ADDR = "address_test"
 CONF = "address_config_test"
 RXP = "mac_rx_path_test"
 CONS = "consent_test"
-BUDG = "budget_consent_test"
+CBUD = "budget_consent_test"
 
 
 def off(condition):
@@ -96,6 +96,7 @@ CHECKS = [
     ("the same request to rekey is considered once", "security/link_rekey.cpp", *off("digest == b.last_rekeying"), BUDG),
     ("the same response is tried once", "security/link_rekey.cpp", *off("l.rekeying->tried.contains(digest)"), BUDG),
     ("the same command is tried once", "security/link_setup.cpp", *off("a->tried.contains(digest)"), LINK),
+    ("each peer has a budget of its own", "security/link_budget.cpp", "budgets_.try_emplace(peer,", "budgets_.try_emplace(MUTANT ? 0 : peer,", BUDG),
     ("multiplications a peer", "security/link_budget.cpp", *off("b.multiplications_ms < cost"), BUDG),
     ("multiplications come back with time only", "security/link_budget.cpp", "std::max<time_ms>(now - b.counted_at, 0) * config_",
      "(MUTANT ? 60'000 : std::max<time_ms>(now - b.counted_at, 0)) * config_", BUDG),
@@ -332,7 +333,7 @@ CHECKS = [
     ("expiry: by the host's clock", "apps/ue/permission_book.cpp", "now.host_s - s.host_s,", "MUTANT ? 0 : now.host_s - s.host_s,", CONS),
     ("expiry: by the slot clock", "apps/ue/permission_book.cpp", "now.slot_s - s.slot_s})", "MUTANT ? 0 : now.slot_s - s.slot_s})", CONS),
     ("expiry: no step back revives", "apps/ue/permission_book.cpp", "std::max({s.advanced_s,", "std::max({MUTANT ? 0 : s.advanced_s,", CONS),
-    ("a grant that is switched on and off", "apps/ue/permission_book.cpp", "|| not_before_ms_.contains(n->first)) {", "|| (!MUTANT && not_before_ms_.contains(n->first))) {", BUDG),
+    ("a grant that is switched on and off", "apps/ue/permission_book.cpp", "|| not_before_ms_.contains(n->first)) {", "|| (!MUTANT && not_before_ms_.contains(n->first))) {", CBUD),
     ("more peers than places", "apps/ue/permission_book.cpp", "if (places == 0 ||", "if ((!MUTANT && places == 0) ||", CONS),
     ("consent file: version", "apps/keys/consent_list.cpp", *off("*is != version"), CONS),
     ("consent file: a name once", "apps/keys/consent_list.cpp", *off("out.entries.contains(name)"), CONS),
