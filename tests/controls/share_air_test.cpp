@@ -246,7 +246,9 @@ TEST(verdict_share_air, two_towns_on_one_carrier_are_both_heard_though_one_was_t
     const auto v = judged(t);
     EXPECT_NE(exit_status(v.outcome), text ? 0 : 3) << to_text(v);
     EXPECT_TRUE(std::any_of(v.transmitters.begin(), v.transmitters.end(), [](const auto& x) { return x.who == "src 5d11a3" && x.blocks > 0; })) << to_json(v);
-    if (text) EXPECT_EQ(exit_status(v.outcome), 3) << to_text(v);
+    if (text) {
+      EXPECT_EQ(exit_status(v.outcome), 3) << to_text(v);
+    }
     EXPECT_EQ(exit_status(judged(t, {}, {.beside = false}).outcome), 4) << "one town alone says nothing of the other";
   }
 }
