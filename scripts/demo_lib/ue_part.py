@@ -200,7 +200,7 @@ class ue_part:
 
     def finish(self, w):
         # On the air, that is: what servers say of a peer they may say.
-        told = ('peer_permitted', 'peer_pending', 'peer_withdrawn', 'permission_expires')
+        told = ('peer_permitted', 'peer_pending', 'peer_withdrawn', 'permission_expires', 'peer_address')
         seen = {n: sorted({e['peer'] for e in w.events(n) if 'peer' in e and 'server' not in e and e['event'] not in told}) for n in NAMES}
         w.claim('Mary never saw Peter and Peter never saw Mary',
                 'peter' not in seen['mary'] and 'mary' not in seen['peter'] and seen['mary'] and seen['peter'], seen)

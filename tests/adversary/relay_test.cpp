@@ -158,7 +158,7 @@ TEST_F(man_in_the_middle, row_8_a_flipped_bit_of_offer_or_choice_never_gives_a_l
             const auto token = security::request_token(*keys, s, x.src, x.dst, security::bytes_view(p, 57));
             std::copy(token.begin(), token.end(), p + 57);
             ++flipped;
-            m.send(v);
+            m.send(v, m.now() + 700 * k);  // one request of a peer is under way at a time
           }
       }
     }

@@ -26,7 +26,7 @@ class hub_process {
     if (pid_ == 0) {
       dup2(out[1], 1);
       execl(PROSE_BINARY_DIR "/bin/prose-air", "prose-air", "--config", config.c_str(), "--air", air_.c_str(), "--speed", speed.c_str(),
-            "--log-level", "off", static_cast<char*>(nullptr));
+            "--start", "0", "--log-level", "off", static_cast<char*>(nullptr));
       _exit(127);
     }
     close(out[1]);
