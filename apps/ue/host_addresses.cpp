@@ -78,6 +78,11 @@ ip_address ipv4_table::draw() const {
   }
 }
 
+std::optional<address_pair> ipv4_table::find(const std::string& name, const security::public_key& key) const {
+  const auto r = std::find_if(rows_.begin(), rows_.end(), [&](const row& x) { return x.name == name && x.key == key; });
+  return r == rows_.end() ? std::nullopt : std::optional(r->pair);
+}
+
 result<address_pair> ipv4_table::of(const std::string& name, const security::public_key& key) {
   const auto same_name = std::find_if(rows_.begin(), rows_.end(), [&](const row& r) { return r.name == name; });
   if (same_name != rows_.end()) {

@@ -24,6 +24,9 @@ public:
   /// The row of that name and key. Drawn and written to the file where there is none; it takes the place of a row of the name with another key.
   result<address_pair> of(const std::string& name, const security::public_key& key);
 
+  /// The row that is there already.
+  std::optional<address_pair> find(const std::string& name, const security::public_key& key) const;
+
 private:
   struct row {
     std::string name;

@@ -110,6 +110,18 @@ result<std::string> ue_program::show(const program_config& config, double host_u
   }
   text += '\n';
   for (const auto& p : s.sec->peers().all()) text += "peer " + p->name + ' ' + keys::to_base64(p->key.octets) + '\n';
+  // Those that --data tun uses; IPv4 where it is configured or was drawn before.
+  std::optional<ipv4_table> table;
+  if (!config.tun.ipv4_table.empty())
+    if (auto t = ipv4_table::open(config.tun.ipv4_table, s.random, {}); t) table.emplace(std::move(*t));
+  for (const auto& p : s.sec->peers().all()) {
+    data_peer configured;
+    for (const auto& c : config.data_peers)
+      if (c.name == p->name) configured = c;
+    const auto a = addresses_of(*p, config.tun, configured, table ? table->find(p->name, p->key) : std::nullopt);
+    for (const auto& pair : {a.host_ipv6, a.host_ipv4})
+      if (pair.peer.length != 0) text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
+  }
   return text;
 }
 
