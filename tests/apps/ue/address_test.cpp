@@ -497,7 +497,7 @@ TEST_F(host_files, a_table_that_others_can_change_or_that_is_none_is_refused) {
   const auto words = row.substr(0, row.rfind(' '));  // without the last address
   for (const auto& [content, word] : std::initializer_list<std::pair<std::string, const char*>>{
            {"127.0.0.1 localhost\n", "did not write"}, {row, "did not write"}, {"# prose ipv4-addresses 2\n" + row, "2"}, {head + "john\n", ":2:"}, {head + words + "\n", ":2:"},
-           {head + words + " ::1\n", ":2:"}, {head + words + " 10.64.0.9 more\n", ":2:"}, {head + row + row, ":3:"}, {head + "j!" + row.substr(4), ":2:"},
+           {head + words + " ::1\n", ":2:"}, {head + words + " 10.64.0.9 more\n", ":2:"}, {head + row + row, ":3:"}, {head + row + "mary" + row.substr(4), ":3:"}, {head + "j!" + row.substr(4), ":2:"},
            {head + words + " 224.0.0.1\n", ":2:"}}) {
     write("/t", content);
     EXPECT_TRUE(refused(word)) << content;
