@@ -487,8 +487,15 @@ void ue_program::state::each_second() {
     const auto why = static_cast<security::drop_reason>(i);
     const auto n = sec->links().dropped(why);
     // "Nothing new" and "not addressed" are the ordinary life of a broadcast medium.
-    if (n != rejected[i] && why != security::drop_reason::nothing_new && why != security::drop_reason::not_addressed)
-      events.write(make_event("rejected").add("reason", security::name_of(why)).add("count", n - rejected[i]));
+    if (n != rejected[i] && why != security::drop_reason::nothing_new && why != security::drop_reason::not_addressed) {
+      auto e = make_event("rejected").add("reason", security::name_of(why)).add("count", n - rejected[i]);
+      // Where a piece of a record was lost, what else fits its place is tried.
+      if (const auto m = u->counters().rx.rlc.misfits; why == security::drop_reason::bad_record && m != misfits) {
+        e.add("misfits", m - misfits);
+        misfits = m;
+      }
+      events.write(e);
+    }
     rejected[i] = n;
   }
   if (!config.query.empty()) {

@@ -78,6 +78,7 @@ struct ue_program::state {
   std::uint64_t lates = 0;
   phy::radio_counters reported{};
   std::array<std::uint64_t, static_cast<std::size_t>(security::drop_reason::count_)> rejected{};
+  std::uint64_t misfits = 0;                       // as told last
   std::int64_t next_second = 0;
   double pending_shift = 0;
   std::int64_t mark_again_at = 0;   // subframe: a mark that could not be written is tried once a second

@@ -126,7 +126,8 @@ class ue_part:
         for n in NAMES:
             for e in w.events(n, 'rejected'):
                 if e['reason'] in REFUSALS:
-                    out[n][e['reason']] = out[n].get(e['reason'], 0) + e.get('count', 1)
+                    # Not what only looks so because a piece was lost on the air: assemblies that did not fit.
+                    out[n][e['reason']] = out[n].get(e['reason'], 0) + e.get('count', 1) - e.get('misfits', 0)
         return out
 
     def datagrams_around_changes(self, w, transfers, before):
