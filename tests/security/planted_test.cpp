@@ -92,7 +92,8 @@ struct first_set_up {
 
  private:
   static key32 private_of(ue& u, const public_key& p) {
-    for (const auto& d : u.random.draws) {
+    const auto draws = u.random.draws;  // public_of() draws, too
+    for (const auto& d : draws) {
       if (d.size() != 32) continue;
       key32 k{};
       std::copy(d.begin(), d.end(), k.begin());

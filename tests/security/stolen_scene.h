@@ -156,6 +156,9 @@ struct scene {
       // Towards the other of the pair only: what somebody else may do with John is another matter.
       const peer_id other = u->id_of(u == &john ? peter : john);
       u->inbox.clear();
+      // Each forgery as if it were the first: the product takes two commands of an attempt, and the search does not choose which.
+      for (auto& [id, state] : u->security->links().state())
+        if (state.attempt) const_cast<tried_octets&>(state.attempt->tried) = {};
       u->hear(f, when);
       any |= std::any_of(u->inbox.begin(), u->inbox.end(), [&](const auto& d) { return d.peer == other; });
       any |= std::any_of(u->pending.begin(), u->pending.end(), [&](const auto& a) {
