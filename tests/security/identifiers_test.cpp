@@ -243,6 +243,8 @@ TEST_F(identifiers, of_two_requests_under_way_may_be_the_same) {
   ASSERT_EQ(requests.size(), 2U);
   ASSERT_EQ(requests[0].src, requests[1].src);
   for (const auto& r : requests) world.put(r);
+  // The answer to the request that is looked at last comes first: the other request stands, and is no reason to drop it.
+  for (const auto& command : taken_off(peter, 2)) EXPECT_TRUE(taken(john, command, world.now));
   world.settle();
   EXPECT_TRUE(both_ways(mary, 1));
   EXPECT_TRUE(both_ways(peter, 1));
