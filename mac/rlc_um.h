@@ -45,7 +45,7 @@ struct rlc_um_counters {
   // of rlc_um_candidates only
   std::uint64_t trials = 0;          ///< SDUs handed over that somebody may have forged
   std::uint64_t forged = 0;          ///< of these
-  std::uint64_t misfits = 0;         ///< of these, assemblies of several pieces: one was lost, or forged
+  std::uint64_t misfits = 0;         ///< of these, assemblies between whose pieces other PDUs came: one was lost, or forged
   std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
   std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
 };
@@ -199,7 +199,7 @@ class rlc_um_candidates {
     search s{lcid, sn, arrivals_, tail.size()};
     for (unsigned n = 0; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
       const sdu_verdict v = try_one(assemble(s, tail, work), budget, c, attempt);
-      if (v == sdu_verdict::forged) ++c.misfits;
+      if (v == sdu_verdict::forged && work.path_[s.depth - 1].cost > 0) ++c.misfits;
       if (v != sdu_verdict::verified) continue;
       forget(s, work);
       return;

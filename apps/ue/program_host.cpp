@@ -489,7 +489,7 @@ void ue_program::state::each_second() {
     // "Nothing new" and "not addressed" are the ordinary life of a broadcast medium.
     if (n != rejected[i] && why != security::drop_reason::nothing_new && why != security::drop_reason::not_addressed) {
       auto e = make_event("rejected").add("reason", security::name_of(why)).add("count", n - rejected[i]);
-      // Where a piece of a record was lost, what else fits its place is tried.
+      // Where a piece of a record was lost, an older one that fits its place is tried.
       if (const auto m = u->counters().rx.rlc.misfits; why == security::drop_reason::bad_record && m != misfits) {
         e.add("misfits", m - misfits);
         misfits = m;

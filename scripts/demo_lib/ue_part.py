@@ -126,7 +126,7 @@ class ue_part:
         for n in NAMES:
             for e in w.events(n, 'rejected'):
                 if e['reason'] in REFUSALS:
-                    # Not what only looks so because a piece was lost on the air: assemblies that did not fit.
+                    # Not what only looks so because a piece was lost on the air. A wrong key refuses pieces that followed each other, too.
                     out[n][e['reason']] = out[n].get(e['reason'], 0) + e.get('count', 1) - e.get('misfits', 0)
         return out
 

@@ -267,6 +267,32 @@ TEST(rlc_um, malformed_pdus_change_nothing) {
   EXPECT_EQ(c.malformed, 3U);
 }
 
+// A wrong key refuses assemblies of pieces that followed each other, too; a lost piece only those with others between them. The demo counts
+// on it: what it excuses is a loss.
+TEST(rlc_um_candidates, a_refusal_of_pieces_that_followed_each_other_is_no_misfit) {
+  const auto run = [](bool lose_a_piece, sdu_verdict verdict) {
+    rlc_um_tx tx(1 << 20);
+    rlc_um_candidates rx(rlc_um_candidate_limits{});
+    rlc_um_workspace work(rlc_um_candidate_limits{});
+    rlc_um_counters c;
+    EXPECT_TRUE(tx.enqueue(pattern(2000, 1)));
+    bytes pdu(30);  // 28 octets a piece, so that sequence numbers come round with an older piece behind a lost one
+    for (int i = 0; !tx.empty(); ++i) {
+      const std::size_t n = tx.build(pdu);
+      if (lose_a_piece && i == 60) continue;
+      std::size_t budget = 1 << 20;
+      rx.receive(3, std::span(pdu).first(n), budget, work, c, [&](std::span<const std::uint8_t>) { return verdict; });
+    }
+    return c;
+  };
+  const auto wrong_key = run(false, sdu_verdict::forged);
+  EXPECT_GT(wrong_key.forged, wrong_key.misfits);
+  const auto loss = run(true, sdu_verdict::forged);
+  EXPECT_GT(loss.forged, 0U);
+  EXPECT_EQ(loss.forged, loss.misfits);
+  EXPECT_EQ(run(false, sdu_verdict::verified).forged, 0U);
+}
+
 TEST(pdcp, every_header_round_trips_and_reserved_types_are_refused) {
   for (int t = 0; t < 8; ++t)
     for (int id : {0, 1, 0x1234, 0xFFFF}) {
