@@ -1,5 +1,6 @@
 // What stolen keys open and recognise of the product's own messages, and which of it is the stolen UE's own.
 #include <set>
+#include <stdexcept>
 
 #include "apps/keys/key_file.h"
 #include "apps/verdict/stolen_keys.h"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "apps/verdict/verdict.h"
 #include "mac/rlc_um.h"
