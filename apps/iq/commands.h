@@ -17,6 +17,7 @@ struct info_options {
   std::string in;
   bool verify = false;  ///< compare core:sha512
   bool json = false;
+  double rate_hz = 0;   ///< of a recording that does not say it; 0: not known
 };
 int run_info(const info_options& o);
 
@@ -32,6 +33,7 @@ int run_convert(const convert_options& o);
 struct plot_options {
   std::string in, out;
   double start_s = 0, duration_s = 0;  ///< 0: to the end
+  double rate_hz = 0;                  ///< of a recording that does not say it
   int n_bins = 512;
   int width = 1200, height = 900;
   std::string scene_path, carrier, sync;  ///< a scene, carrier or pool: draws the constellation of what is decoded

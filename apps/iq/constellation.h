@@ -22,7 +22,7 @@ struct constellation {
   std::uint64_t n_frames = 0;
 };
 
-/// Decodes the recording, a few symbols of each frame that begins in [from_s, to_s) of its stored samples. An error is a usage error.
-result<constellation> constellation_of(const std::string& recording, const scene& known, listen_sync sync, double from_s, double to_s);
+/// rate_hz: of a recording that does not say it. Decodes the recording, a few symbols of each frame that begins in [from_s, to_s) of its stored samples. An error is a usage error.
+result<constellation> constellation_of(const std::string& recording, double rate_hz, const scene& known, listen_sync sync, double from_s, double to_s);
 
 }  // namespace prose::apps

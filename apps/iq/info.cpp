@@ -1,3 +1,6 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <vector>
@@ -5,6 +8,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/events.h"
 #include "apps/common/progress.h"
+#include "apps/common/remarks.h"
 #include "apps/common/sha512.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
@@ -13,6 +17,8 @@
 
 namespace prose::apps {
 namespace {
+
+constexpr double loudest = 1e4;  // +40 dBFS: full scale is 1, and no receiver gives a mean power of this
 
 struct measured {
   double power = 0, peak = 0;
@@ -40,9 +46,9 @@ result<measured> measure(phy::sigmf_reader& reader) {
         m.peak = std::max(m.peak, p);
       }
     progress.update(static_cast<double>(reader.position()) / static_cast<double>(reader.n_samples()));
-    if (status->end) break;
+    if (status->end) return m;
   }
-  return m;
+  return fail("stopped after " + std::to_string(reader.position()) + " of " + std::to_string(reader.n_samples()) + " samples");
 }
 
 result<std::string> digest_of(const std::string& path) {
@@ -50,8 +56,25 @@ result<std::string> digest_of(const std::string& path) {
   if (!f) return fail(path + ": cannot be opened");
   sha512 d;
   std::vector<std::uint8_t> block(1U << 20U);
-  while (const auto n = std::fread(block.data(), 1, block.size(), f.get())) d.add({block.data(), n});
+  std::uint64_t done = 0;
+  while (const auto n = std::fread(block.data(), 1, block.size(), f.get())) {
+    d.add({block.data(), n});
+    done += n;
+    if (stop_requested()) return fail("stopped after " + std::to_string(done) + " bytes of " + path);
+  }
+  if (std::ferror(f.get()) != 0) return fail(path + ": cannot be read");
   return d.finish();
+}
+
+/// Hexadecimal digits as people and programs write them: capitals, blanks around.
+std::string plain_digest(const std::string& text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  const auto begin = std::find_if_not(text.begin(), text.end(), is_blank);
+  const auto end = std::find_if_not(text.rbegin(), std::make_reverse_iterator(begin), is_blank).base();
+  std::string out(begin, end);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
 }
 
 std::string carriers_of(double rate_hz) {
@@ -63,8 +86,17 @@ std::string carriers_of(double rate_hz) {
   return out.empty() ? "none" : out;
 }
 
-std::string db(double power) {
+std::string rate_text(double rate_hz) {
+  if (rate_hz <= 0) return "not given (core:sample_rate); --rate tells it";
+  char t[64];
+  std::snprintf(t, sizeof t, "%.10g samples a second; LTE carriers of this rate: ", rate_hz);
+  return t + carriers_of(rate_hz);
+}
+
+/// Of the finite samples.
+std::string db(double power, const measured& m) {
   char t[32];
+  if (m.n == m.non_finite) return "none (no sample is finite)";
   if (power <= 0) return "none (all zero)";
   std::snprintf(t, sizeof t, "%.1f dBFS", 10 * std::log10(power));
   return t;
@@ -73,46 +105,55 @@ std::string db(double power) {
 }  // namespace
 
 int run_info(const info_options& o) {
-  auto opened = phy::sigmf_reader::open(o.in);
+  auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz, .rate_required = false});
   if (!opened) return usage_error(iq_program, opened.error());
   auto& r = **opened;
   const auto m = measure(r);
   if (!m) return run_error(iq_program, m.error());
-  const double mean = m->n > m->non_finite ? m->power / static_cast<double>(m->n - m->non_finite) : 0;
+  const bool any_finite = m->n > m->non_finite;
+  const double mean = any_finite ? m->power / static_cast<double>(m->n - m->non_finite) : 0;
   std::string checksum = r.meta().sha512.empty() ? "not given" : "not compared";
   bool mismatch = false;
   if (o.verify && !r.meta().sha512.empty()) {
     const auto d = digest_of(r.data_path());
     if (!d) return run_error(iq_program, d.error());
-    mismatch = *d != r.meta().sha512;
+    mismatch = *d != plain_digest(r.meta().sha512);
     checksum = mismatch ? "does not match" : "matches";
   }
   std::size_t gaps = 0;
   const std::size_t n_segments = r.meta().captures.size() + (r.meta().captures.front().sample_start > 0 ? 1 : 0);
   for (std::size_t i = 0; i < n_segments; ++i) gaps += r.gap_before_segment(i) ? 1 : 0;
 
+  tell_remarks(r, o.rate_hz);
+  const double rate = r.sample_rate_hz(), seconds = static_cast<double>(r.n_samples()) / rate;
+  if (rate <= 0) spdlog::warn("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
+  if (!any_finite) spdlog::warn("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
+  if (mean > loudest) spdlog::warn("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m), phy::name_of(r.meta().datatype));
   if (o.json) {
+    // What is not known is null: JSON has no infinity and no NaN.
+    const double unknown = std::nan("");
     json_object j;
-    j.add("datatype", phy::name_of(r.meta().datatype)).add("sample_rate_hz", r.sample_rate_hz()).add("channels", r.n_antennas());
-    j.add("samples", r.n_samples()).add("duration_s", static_cast<double>(r.n_samples()) / r.sample_rate_hz());
+    j.add("datatype", phy::name_of(r.meta().datatype)).add("sample_rate_hz", rate > 0 ? rate : unknown).add("channels", r.n_antennas());
+    j.add("samples", r.n_samples()).add("duration_s", rate > 0 ? seconds : unknown);
     j.add("partial_bytes", r.partial_bytes()).add("segments", static_cast<std::uint64_t>(n_segments)).add("gaps", static_cast<std::uint64_t>(gaps));
-    j.add("mean_power", mean).add("peak_power", m->peak).add("non_finite_samples", m->non_finite).add("sha512", checksum);
+    j.add("mean_power", any_finite ? mean : unknown).add("peak_power", any_finite ? m->peak : unknown).add("non_finite_samples", m->non_finite).add("sha512", checksum);
     std::printf("%s\n", j.text().c_str());
   } else {
     std::printf("recording     %s\n", r.meta_path().c_str());
     if (!r.meta().description.empty()) std::printf("description   %s\n", r.meta().description.c_str());
     if (!r.meta().hw.empty()) std::printf("hardware      %s\n", r.meta().hw.c_str());
-    std::printf("samples       %lld of %s, %d channel(s), %.6f s\n", static_cast<long long>(r.n_samples()),
-                std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas(), static_cast<double>(r.n_samples()) / r.sample_rate_hz());
+    std::printf("samples       %lld of %s, %d channel(s)", static_cast<long long>(r.n_samples()),
+                std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas());
+    std::printf(rate > 0 ? ", %.6f s\n" : "\n", seconds);
     if (r.partial_bytes() > 0) std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
-    std::printf("rate          %.10g samples a second; LTE carriers of this rate: %s\n", r.sample_rate_hz(), carriers_of(r.sample_rate_hz()).c_str());
+    std::printf("rate          %s\n", rate_text(rate).c_str());
     for (const auto& c : r.meta().captures)
       std::printf("segment       from sample %lld (stream %lld)%s%s\n", static_cast<long long>(c.sample_start),
                   static_cast<long long>(r.tick_of(c.sample_start)),
                   c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
                   c.datetime.empty() ? "" : (", " + c.datetime).c_str());
     std::printf("gaps          %zu\n", gaps);
-    std::printf("mean power    %s\npeak power    %s\n", db(mean).c_str(), db(m->peak).c_str());
+    std::printf("mean power    %s\npeak power    %s\n", db(mean, *m).c_str(), db(m->peak, *m).c_str());
     std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));
     std::printf("sha512        %s\n", checksum.c_str());
   }

@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
   i->add_option("input", info.in, "SigMF recording")->required();
   i->add_flag("--verify", info.verify, "compare core:sha512 with the data");
   i->add_flag("--json", info.json, "one JSON object");
+  i->add_option("--rate", info.rate_hz, "sample rate of a recording that does not say it, samples a second")->check(number_in(1, 1e12));
 
   auto* c = app.add_subcommand("convert", "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are SigMF");
   c->add_option("input", convert.in, "SigMF recording or raw file")->required();
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
                                "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
   p->add_option("input", plot.in, "SigMF recording")->required();
   p->add_option("output", plot.out, "PNG file")->required();
+  p->add_option("--rate", plot.rate_hz, "sample rate of a recording that does not say it, samples a second")->check(number_in(1, 1e12));
   p->add_option("--start", plot.start_s, "seconds from the beginning")->check(number_in(0, 1e10));
   p->add_option("--duration", plot.duration_s, "seconds; 0: to the end")->check(number_in(0, 1e9));
   p->add_option("--scene", plot.scene_path, "what is known of the carrier, as for prose-sniffer")->type_name("FILE.json");

@@ -10,6 +10,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/gnuplot.h"
 #include "apps/common/progress.h"
+#include "apps/common/remarks.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/constellation.h"
@@ -30,6 +31,7 @@ struct picture {
   std::vector<float> mean_db, power_db;
   std::vector<float> plane;           ///< log10(1 + count), row after row
   float plane_limit = 1;
+  std::uint64_t n_non_finite = 0;     ///< samples that were not finite and count as zero, of those that were read
 };
 
 std::string number(double v) {
@@ -64,7 +66,7 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     const auto status = r.read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[0].first(status->n_samples);
-    phy::zero_non_finite(got);
+    p.n_non_finite += phy::zero_non_finite(got);
     double power = 0;
     for (const auto& v : got) power += std::norm(std::complex<double>(v));
     column.clear();
@@ -76,8 +78,7 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     for (std::size_t i = 0; i < got.size(); i += std::max<std::size_t>(1, got.size() / 1000)) kept.push_back(got[i]);
     progress.update(static_cast<double>(c) / p.columns);
   }
-  p.columns = static_cast<int>(p.power_db.size());
-  if (p.columns == 0) return fail("stopped before anything was read");
+  if (stop_requested()) return fail("stopped after " + std::to_string(p.power_db.size()) + " of " + std::to_string(p.columns) + " columns");
   whole.psd_db(psd);
   p.mean_db = psd;
   for (auto& v : p.mean_db) v = std::isfinite(v) ? std::max(v, floor_db) : floor_db;
@@ -172,7 +173,7 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
 }  // namespace
 
 int run_plot(const plot_options& o) {
-  auto opened = phy::sigmf_reader::open(o.in);
+  auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz});
   if (!opened) return usage_error(iq_program, opened.error());
   auto& r = **opened;
   const double rate = r.sample_rate_hz();
@@ -194,12 +195,15 @@ int run_plot(const plot_options& o) {
     told.sync = o.sync;
     const auto known = scene_of(told);
     if (!known) return usage_error(iq_program, known.error());
-    auto found = constellation_of(o.in, *known, sync_of(told), t0, t0 + static_cast<double>(n) / rate);
+    auto found = constellation_of(o.in, o.rate_hz, *known, sync_of(told), t0, t0 + static_cast<double>(n) / rate);
     if (!found) return usage_error(iq_program, found.error());
     symbols = std::move(*found);
-    spdlog::info("{} frames decoded", symbols->n_frames);
+    if (stop_requested()) return report(iq_program, o.out + ": stopped after " + std::to_string(symbols->n_frames) + " frames, before the picture", exit_failure);
   }
   if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok) return run_error(iq_program, ok.error());
+  tell_remarks(r, o.rate_hz);
+  if (p->n_non_finite > 0) spdlog::warn("{} samples were not finite and count as zero", p->n_non_finite);
+  if (symbols) spdlog::info("{} frames decoded", symbols->n_frames);
   return exit_ok;
 }
 

@@ -8,6 +8,7 @@
 
 #include "apps/capture/pcap_sink.h"
 #include "apps/common/cli.h"
+#include "apps/common/remarks.h"
 #include "apps/common/stop.h"
 #include "apps/sniffer/capture.h"
 #include "apps/sniffer/judgement.h"
@@ -62,11 +63,14 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   std::string assumed;
   live_input live;
   std::int64_t partial_bytes = 0, total_samples = 0;
+  const phy::sigmf_reader* recording = nullptr;  // lives in the capture
   result<capture> made = fail("");
   if (!s.iq.empty()) {
-    auto reader = phy::sigmf_reader::open(s.iq);
+    const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
+    auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz});
     if (!reader) return usage_error(program, reader.error());
-    partial_bytes = (*reader)->partial_bytes();
+    recording = reader->get();
+    partial_bytes = recording->partial_bytes();
     total_samples = (*reader)->n_samples() * s.loop;
     made = capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
   } else {
@@ -123,6 +127,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
                          seen.tick(n, live.radio ? live.radio->counters().samples_lost : 0, run.blocks_failed());
                        }});
   // Remarks only now: a mistake is one line.
+  if (recording != nullptr) tell_remarks(*recording, s.rate_given ? s.radio.sample_rate_hz : 0);
   if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
   if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
 

@@ -1,5 +1,6 @@
 #include "phy/io/sigmf_meta.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@ namespace prose::phy {
 namespace {
 using nlohmann::json;
 
+constexpr std::size_t most_remarks = 8;  // a file can give reason for millions
 constexpr double max_exact_integer = 9007199254740992.0;  // 2^53: beyond it a JSON number need not be an integer
 
 /// Reads keys of one object; the first mistake stays.
@@ -35,12 +37,22 @@ class object_reader {
     out = v->get<double>();
   }
   void count(const char* key, std::optional<std::int64_t>& out) {
-    std::optional<double> v;
-    number(key, v);
-    if (!v) return;
-    if (*v < 0 || *v > max_exact_integer || *v != std::floor(*v)) return wrong(key, "must be a whole number of 0 or more");
-    out = static_cast<std::int64_t>(*v);
+    const json* v = find(key);
+    if (v == nullptr) return;
+    constexpr auto largest = std::numeric_limits<std::int64_t>::max();
+    if (v->is_number_unsigned() && v->get<std::uint64_t>() <= static_cast<std::uint64_t>(largest)) {
+      out = static_cast<std::int64_t>(v->get<std::uint64_t>());
+    } else if (v->is_number_float() && v->get<double>() >= 0 && v->get<double>() < 0x1p63 && v->get<double>() == std::floor(v->get<double>())) {
+      out = static_cast<std::int64_t>(v->get<double>());
+      if (v->get<double>() > max_exact_integer) remark(key, "is written with a point or an exponent: its last digits may be rounded");
+    } else if (v->is_number_integer() && v->get<std::int64_t>() == 0) {
+      out = 0;  // -0
+    } else {
+      wrong(key, "must be a whole number from 0 to " + std::to_string(largest));
+    }
   }
+  void remark(const char* key, const std::string& what) { remarks_.push_back(path_ + key + " " + what); }
+  std::vector<std::string> take_remarks() { return std::move(remarks_); }
   void wrong(const char* key, const std::string& what) {
     if (error_.empty()) error_ = file_ + ": " + path_ + key + " " + what;
   }
@@ -49,6 +61,7 @@ class object_reader {
  private:
   const json& object_;
   std::string file_, path_, error_;
+  std::vector<std::string> remarks_;
 };
 
 /// A file name from outside stays in the recording's folder.
@@ -68,7 +81,6 @@ void read_global(object_reader& r, sigmf_meta& m) {
   }
   std::optional<double> rate;
   r.number("core:sample_rate", rate);
-  if (!rate) r.wrong("core:sample_rate", "is missing");
   if (rate && (*rate <= 0 || *rate > 1e12)) r.wrong("core:sample_rate", "must be above 0 and at most 1e12 (samples a second)");
   m.sample_rate_hz = rate.value_or(0);
   std::optional<std::int64_t> channels, offset, trailing;
@@ -92,6 +104,25 @@ void read_global(object_reader& r, sigmf_meta& m) {
     r.wrong("core:metadata_only", "is true: there are no samples to read");
 }
 
+void add_remarks(sigmf_meta& m, std::vector<std::string> more) {
+  for (auto& r : more)
+    if (m.remarks.size() < most_remarks) m.remarks.push_back(std::move(r));
+}
+
+/// The list in order of the samples; what is odd about it is told once, however often it occurs.
+void put_in_order(sigmf_meta& m) {
+  const auto earlier = [](const sigmf_capture& a, const sigmf_capture& b) { return a.sample_start < b.sample_start; };
+  if (!std::is_sorted(m.captures.begin(), m.captures.end(), earlier)) {
+    std::stable_sort(m.captures.begin(), m.captures.end(), earlier);
+    add_remarks(m, {"captures are not in order of core:sample_start: they were put in order"});
+  }
+  const auto same = std::adjacent_find(m.captures.begin(), m.captures.end(),
+                                       [](const sigmf_capture& a, const sigmf_capture& b) { return a.sample_start == b.sample_start; });
+  if (same != m.captures.end())
+    add_remarks(m, {"captures[" + std::to_string(same->number) + "] and captures[" + std::to_string((same + 1)->number) +
+                    "] begin at the same sample " + std::to_string(same->sample_start) + ": the samples count to the latter"});
+}
+
 result<void> read_captures(const json& list, const std::string& file, sigmf_meta& m) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string path = "captures[" + std::to_string(i) + "].";
@@ -100,18 +131,21 @@ result<void> read_captures(const json& list, const std::string& file, sigmf_meta
     sigmf_capture c;
     std::optional<std::int64_t> start, header;
     r.count("core:sample_start", start);
-    if (!start) r.wrong("core:sample_start", "is missing");
     c.sample_start = start.value_or(0);
-    if (!m.captures.empty() && c.sample_start <= m.captures.back().sample_start)
-      r.wrong("core:sample_start", "must be larger than that of the capture before it");
+    c.number = i;
     r.count("core:global_index", c.global_index);
     r.count("core:header_bytes", header);
     if (header.value_or(0) != 0) r.wrong("core:header_bytes", "is not supported; accepted: data files without headers");
     r.number("core:frequency", c.frequency_hz);
     r.string("core:datetime", c.datetime);
     if (!r.error().empty()) return fail(r.error());
-    m.captures.push_back(std::move(c));
+    if (!start && i == 0) r.remark("core:sample_start", "is missing: 0 was taken");
+    if (!start && i > 0) r.remark("core:sample_start", "is missing: nobody can tell where it begins, it was left out");
+    add_remarks(m, r.take_remarks());
+    if (start || i == 0) m.captures.push_back(std::move(c));
+    else if (c.frequency_hz) m.unplaced_hz.push_back(*c.frequency_hz);
   }
+  put_in_order(m);
   // An empty list says nothing about the samples; they are one segment then.
   if (m.captures.empty()) m.captures.emplace_back();
   return {};
@@ -139,24 +173,30 @@ result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& fi
   object_reader r((*root)["global"], file, "global.");
   read_global(r, m);
   if (!r.error().empty()) return fail(r.error());
+  add_remarks(m, r.take_remarks());
   if (auto ok = read_captures((*root)["captures"], file, m); !ok) return tl::unexpected(ok.error());
   return m;
 }
 
-result<void> check_against_length(const sigmf_meta& meta, std::int64_t n_samples, const std::string& file) {
-  for (std::size_t i = 0; i < meta.captures.size(); ++i)
-    if (meta.captures[i].sample_start >= n_samples)
-      return fail(file + ": captures[" + std::to_string(i) + "].core:sample_start " +
-                  std::to_string(meta.captures[i].sample_start) + " lies beyond the data, which has " +
-                  std::to_string(n_samples) + " samples");
+result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::string& file) {
+  const auto beyond = std::find_if(meta.captures.begin(), meta.captures.end(), [&](const sigmf_capture& c) { return c.sample_start >= n_samples; });
+  if (beyond == meta.captures.end()) return {};
+  const std::string what = "captures[" + std::to_string(beyond->number) + "].core:sample_start " + std::to_string(beyond->sample_start);
+  const std::string length = std::to_string(n_samples) + " samples";
+  if (beyond == meta.captures.begin()) return fail(file + ": " + what + " lies beyond the data, which has " + length);
+  const auto n = meta.captures.end() - beyond;
+  const std::string others = n > 1 ? " (and " + std::to_string(n - 1) + " more)" : "";
+  add_remarks(meta, {beyond->sample_start == n_samples ? what + others + " is the end of the data: there are no samples, it was left out"
+                                                       : what + others + " lies beyond the data, which has " + length + ": cut short? It was left out"});
+  meta.captures.erase(beyond, meta.captures.end());
   return {};
 }
 
 std::string to_json_text(const sigmf_meta& m) {
   json global = {{"core:datatype", name_of(m.datatype)},
-                 {"core:sample_rate", m.sample_rate_hz},
                  {"core:version", "1.0.0"},
                  {"core:num_channels", m.n_channels}};
+  if (m.sample_rate_hz > 0) global["core:sample_rate"] = m.sample_rate_hz;
   if (m.offset != 0) global["core:offset"] = m.offset;
   const auto text = [&global](const char* key, const std::string& v) {
     if (!v.empty()) global[key] = v;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 
 #include "phy/io/json_text.h"
 #include "phy/io/sample_format.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr std::int64_t block_frames = 16384;
 }  // namespace
 
-result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path) {
+result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path, sigmf_open_options options) {
   const auto paths = sigmf_paths_of(path);
   const auto text = read_text_file(paths.meta, max_sigmf_meta_bytes);
   if (!text) return tl::unexpected(text.error());
@@ -23,6 +24,9 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
   if (!meta) return tl::unexpected(meta.error());
   std::unique_ptr<sigmf_reader> r(new sigmf_reader);
   r->meta_ = std::move(*meta);
+  if (r->meta_.sample_rate_hz == 0) r->meta_.sample_rate_hz = options.rate_hz;
+  if (r->meta_.sample_rate_hz == 0 && options.rate_required)
+    return fail(paths.meta + ": global.core:sample_rate is missing, and --rate does not tell it");
   r->meta_path_ = paths.meta;
   r->data_path_ = paths.data;
   const std::string key = r->meta_.dataset.empty() ? "" : " (" + paths.meta + ": global.core:dataset)";
@@ -40,7 +44,7 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
   if (r->n_samples_ == 0)
     return fail(r->data_path_ + ": holds no sample (" + std::to_string(bytes) + " bytes; one sample of global.core:datatype " +
                 std::string(name_of(r->meta_.datatype)) + " has " + std::to_string(frame) + ")");
-  if (auto ok = check_against_length(r->meta_, r->n_samples_, paths.meta); !ok) return tl::unexpected(ok.error());
+  if (auto ok = fit_to_length(r->meta_, r->n_samples_, paths.meta); !ok) return tl::unexpected(ok.error());
   r->file_.reset(std::fopen(r->data_path_.c_str(), "rb"));
   if (!r->file_) return fail(r->data_path_ + ": cannot be opened: " + std::strerror(errno));
   r->lay_out_segments();
@@ -50,20 +54,38 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
 }
 
 void sigmf_reader::lay_out_segments() {
-  // Samples before the first capture belong to no segment by the standard; they are samples all the same.
+  // Every tick up to the end of the data must fit: what would not is not used.
+  const std::int64_t highest = std::numeric_limits<std::int64_t>::max() - n_samples_;
+  const std::int64_t offset = meta_.offset <= highest ? meta_.offset : 0;
+  if (offset != meta_.offset) meta_.remarks.emplace_back("global.core:offset is too large for the data after it: it is not used");
   const auto& c = meta_.captures;
-  if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, meta_.offset, false});
+  // Samples before the first capture belong to no segment by the standard; they are samples all the same.
+  if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, offset, false});
+  bool told = false;
+  std::optional<std::size_t> last;  // segment that has samples, and its frequency
+  std::optional<double> last_hz;
+  if (!segments_.empty()) last = 0;
   for (std::size_t i = 0; i < c.size(); ++i) {
-    segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, meta_.offset + c[i].sample_start, false};
-    if (segments_.empty()) {
-      s.tick = c[i].global_index.value_or(s.tick);
+    segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, offset + c[i].sample_start, false};
+    auto index = c[i].global_index;
+    if (index && *index > highest + c[i].sample_start) {
+      if (!told) meta_.remarks.push_back("captures[" + std::to_string(c[i].number) + "].core:global_index is too large for the data after it: it is not used");
+      told = true;
+      index.reset();
+    }
+    if (!last) {
+      s.tick = index.value_or(s.tick);
     } else {
-      const segment& before = segments_.back();
+      const segment& before = segments_[*last];
       const std::int64_t next = before.tick + (before.end - before.start);
       // A stream index that runs backwards is a lie; the samples stay in order.
-      s.tick = std::max(c[i].global_index.value_or(next), next);
-      const bool retuned = i > 0 && c[i].frequency_hz != c[i - 1].frequency_hz;
-      s.gap = !(c[i].global_index && *c[i].global_index == next) || retuned;
+      s.tick = std::max(index.value_or(next), next);
+      const bool retuned = (c.front().sample_start == 0 || *last > 0) && c[i].frequency_hz != last_hz;
+      s.gap = s.end > s.start && (!(index && *index == next) || retuned);
+    }
+    if (s.end > s.start) {
+      last = segments_.size();
+      last_hz = c[i].frequency_hz;
     }
     segments_.push_back(s);
   }

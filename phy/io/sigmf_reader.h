@@ -13,12 +13,17 @@
 
 namespace prose::phy {
 
+struct sigmf_open_options {
+  double rate_hz = 0;         ///< of a recording that does not say it; 0: not known
+  bool rate_required = true;  ///< else sample_rate_hz() may be 0
+};
+
 /// A read never crosses a capture segment: a new segment starts with gap_before, unless core:global_index says that no sample
 /// is missing and the frequency stays. NaN and infinite samples are passed on as they are; see zero_non_finite.
 class sigmf_reader final : public sample_source {
  public:
   /// Takes x.sigmf-meta, x.sigmf-data or x.
-  static result<std::unique_ptr<sigmf_reader>> open(const std::string& path);
+  static result<std::unique_ptr<sigmf_reader>> open(const std::string& path, sigmf_open_options options = {});
 
   double sample_rate_hz() const override { return meta_.sample_rate_hz; }
   int n_antennas() const override { return meta_.n_channels; }

@@ -230,11 +230,11 @@ TEST_F(sigmf, every_lie_is_one_line_that_names_the_file_and_the_key) {
       {meta(good_global + R"(,"core:dataset":"../../etc/passwd")"), "core:dataset"},
       {meta(good_global + R"(,"core:metadata_only":true)"), "core:metadata_only"},
       {meta(good_global, "[7]"), "captures[0]"},
-      {meta(good_global, "[{}]"), "captures[0].core:sample_start"},
       {meta(good_global, R"([{"core:sample_start":-1}])"), "captures[0].core:sample_start"},
       {meta(good_global, R"([{"core:sample_start":10}])"), "captures[0].core:sample_start 10 lies beyond"},
       {meta(good_global, R"([{"core:sample_start":1e300}])"), "captures[0].core:sample_start"},
-      {meta(good_global, R"([{"core:sample_start":0},{"core:sample_start":0}])"), "captures[1].core:sample_start"},
+      {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9223372036854775808}])"), "captures[0].core:global_index"},
+      {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9.3e18}])"), "captures[0].core:global_index"},
       {meta(good_global, R"([{"core:sample_start":0,"core:header_bytes":4}])"), "captures[0].core:header_bytes"},
       {meta(good_global, R"([{"core:sample_start":0,"core:frequency":"5.9 GHz"}])"), "captures[0].core:frequency"},
   };
@@ -258,6 +258,69 @@ TEST_F(sigmf, missing_and_empty_data_name_the_data_file) {
   fs::create_directory(path("x.sigmf-data"));
   EXPECT_FALSE(sigmf_reader::open(path("x")));
   EXPECT_THAT(sigmf_reader::open(path("none.sigmf-meta")).error().message, HasSubstr("none.sigmf-meta: no such file"));
+}
+
+TEST_F(sigmf, odd_lists_of_captures_are_read_with_a_remark) {
+  struct odd {
+    const char *captures, *remark;
+    std::vector<std::int64_t> starts;
+  };
+  const std::vector<odd> list{
+      {"[{}]", "captures[0].core:sample_start is missing", {0}},
+      {R"([{"core:sample_start":null},{"core:frequency":5}])", "captures[0].core:sample_start is missing", {0}},
+      {R"([{"core:sample_start":0},{"core:sample_start":0}])", "captures[0] and captures[1] begin at the same sample 0", {0, 0}},
+      {R"([{"core:sample_start":5},{"core:sample_start":0},{"core:sample_start":2}])", "not in order", {0, 2, 5}},
+      {R"([{"core:sample_start":0},{"core:sample_start":10}])", "captures[1].core:sample_start 10 is the end of the data", {0}},
+      {R"([{"core:sample_start":12},{"core:sample_start":11},{"core:sample_start":3}])", "captures[1].core:sample_start 11 (and 1 more) lies beyond", {3}},
+  };
+  for (const auto& o : list) {
+    put("x.sigmf-meta", meta(good_global, o.captures));
+    put("x.sigmf-data", std::string(80, '\0'));
+    auto r = sigmf_reader::open(path("x"));
+    ASSERT_TRUE(r) << o.captures << r.error().message;
+    std::vector<std::int64_t> starts;
+    for (const auto& c : (*r)->meta().captures) starts.push_back(c.sample_start);
+    EXPECT_EQ(starts, o.starts) << o.captures;
+    EXPECT_THAT((*r)->meta().remarks, testing::Contains(HasSubstr(o.remark))) << o.captures;
+    EXPECT_EQ(read_all(**r).size(), 10U);
+  }
+}
+
+TEST_F(sigmf, stream_indices_have_64_bits) {
+  constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t at : {(std::int64_t{1} << 53) + 1, std::int64_t{13792014345366705}, largest - 10}) {
+    const std::string index = std::to_string(at);
+    for (const auto& text : {meta(good_global, R"([{"core:sample_start":0,"core:global_index":)" + index + "}]"), meta(good_global + R"(,"core:offset":)" + index)}) {
+      put("x.sigmf-meta", text);
+      put("x.sigmf-data", std::string(80, '\0'));
+      auto r = sigmf_reader::open(path("x"));
+      ASSERT_TRUE(r) << r.error().message;
+      EXPECT_EQ((*r)->tick_of(9), at + 9);
+      EXPECT_EQ((*r)->sample_of(at + 9), 9);
+      EXPECT_THAT((*r)->meta().remarks, testing::IsEmpty());
+      const auto again = parse_sigmf_meta(to_json_text((*r)->meta()), "again");
+      ASSERT_TRUE(again);
+      EXPECT_EQ(again->offset, (*r)->meta().offset);
+      EXPECT_EQ(again->captures[0].global_index, (*r)->meta().captures[0].global_index);
+    }
+  }
+  put("x.sigmf-meta", meta(good_global, R"([{"core:sample_start":0,"core:global_index":9223372036854775800}])"));
+  auto r = sigmf_reader::open(path("x"));
+  ASSERT_TRUE(r);
+  EXPECT_THAT((*r)->meta().remarks, testing::ElementsAre(HasSubstr("too large")));
+  EXPECT_EQ((*r)->tick_of(9), 9);
+}
+
+TEST_F(sigmf, a_rate_is_taken_from_who_knows_it) {
+  put("x.sigmf-meta", meta(R"("core:datatype":"cf32_le")"));
+  put("x.sigmf-data", std::string(80, '\0'));
+  EXPECT_FALSE(sigmf_reader::open(path("x")));
+  auto r = sigmf_reader::open(path("x"), {.rate_hz = 1e6});
+  ASSERT_TRUE(r);
+  EXPECT_EQ((*r)->sample_rate_hz(), 1e6);
+  r = sigmf_reader::open(path("x"), {.rate_required = false});
+  ASSERT_TRUE(r);
+  EXPECT_EQ((*r)->sample_rate_hz(), 0);
 }
 
 TEST_F(sigmf, deeply_nested_metadata_does_not_exhaust_the_stack) {
