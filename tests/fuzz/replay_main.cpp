@@ -1,5 +1,10 @@
 // Runs a fuzz target without libFuzzer: every file of the corpus folder, then a fixed number of seeded mutations of those
 // files and of random inputs. It finds far less than a fuzzer does; it keeps the targets and their findings from rotting.
+// A finding is told with its input in hexadecimal. PROSE_FUZZ_RUNS and PROSE_FUZZ_SEED choose the mutations. With PROSE_FUZZ_CONTROL the target is one
+// without a check, and what succeeds is a finding.
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -29,20 +35,45 @@ void mutate(bytes& b, std::mt19937_64& rng) {
     }
   }
 }
+
+#ifdef PROSE_FUZZ_CONTROL
+constexpr bool finding_is_wanted = true;
+#else
+constexpr bool finding_is_wanted = false;
+#endif
+long runs_so_far = 0;
+const bytes* input = nullptr;
+
+void found(int) {
+  std::fprintf(stderr, "found by input %ld:", runs_so_far);
+  for (const auto b : *input) std::fprintf(stderr, " %02x", b);
+  std::fprintf(stderr, "\n");
+  _exit(finding_is_wanted ? 0 : 1);
+}
+
+void run(const bytes& b) {
+  ++runs_so_far;
+  input = &b;
+  LLVMFuzzerTestOneInput(b.data(), b.size());
+}
 }  // namespace
 
 int main(int argc, char** argv) {
   std::vector<bytes> corpus;
   if (argc > 1 && std::filesystem::is_directory(argv[1])) {
-    for (const auto& e : std::filesystem::directory_iterator(argv[1])) {
-      std::ifstream f(e.path(), std::ios::binary);
+    std::set<std::filesystem::path> paths;  // in an order of their own
+    for (const auto& e : std::filesystem::directory_iterator(argv[1])) paths.insert(e.path());
+    for (const auto& path : paths) {
+      std::ifstream f(path, std::ios::binary);
       corpus.emplace_back(std::istreambuf_iterator<char>(f), std::istreambuf_iterator<char>());
     }
   }
   const char* runs_text = std::getenv("PROSE_FUZZ_RUNS");
   const long runs = runs_text != nullptr ? std::strtol(runs_text, nullptr, 10) : 2000;
-  for (const auto& b : corpus) LLVMFuzzerTestOneInput(b.data(), b.size());
-  std::mt19937_64 rng(1);
+  const char* seed_text = std::getenv("PROSE_FUZZ_SEED");
+  std::signal(SIGABRT, found);
+  for (const auto& b : corpus) run(b);
+  std::mt19937_64 rng(seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1);
   for (long i = 0; i < runs; ++i) {
     bytes b;
     if (!corpus.empty() && rng() % 4 != 0) {
@@ -52,8 +83,8 @@ int main(int argc, char** argv) {
       b.resize(rng() % 600);
       for (auto& x : b) x = static_cast<std::uint8_t>(rng());
     }
-    LLVMFuzzerTestOneInput(b.data(), b.size());
+    run(b);
   }
   std::printf("%zu corpus files and %ld mutations replayed\n", corpus.size(), runs);
-  return 0;
+  return finding_is_wanted ? 1 : 0;
 }
