@@ -13,6 +13,8 @@
 #include "apps/air/start_time.h"
 #include "apps/common/cli.h"
 #include "apps/common/events.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/common/stop.h"
 #include "phy/air/air_config.h"
 #include "phy/air/hub.h"
@@ -89,7 +91,7 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
 
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   CLI::App app{"Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
                "found by UHD when UHD_MODULE_PATH names the folder uhd_modules of the build. The configuration gives paths, noise,\n"
                "clocks and faults (configs/air.yaml); without one every path is perfect.",
@@ -111,9 +113,12 @@ int main(int argc, char** argv) {
   app.add_option("--events", events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
   app.add_flag("--check", check, "check the configuration and exit");
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
-  std::signal(SIGHUP, [](int) { request_stop(); });  // a closed terminal too takes the air down in order
   spdlog::flush_on(spdlog::level::info);
 
+  file_roles files;
+  files.reads("--config", common.config_path);
+  files.writes("--events", events);
+  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
   air::air_config config;
   if (!common.config_path.empty()) {
     const auto text = prose::phy::read_text_file(common.config_path, most_config_bytes);
@@ -136,3 +141,5 @@ int main(int argc, char** argv) {
   config.settings.start_s = *start_s;
   return run(config, duration_s, events, std::move(history));
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

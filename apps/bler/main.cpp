@@ -12,6 +12,8 @@
 #include "apps/bler/table.h"
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/common/progress.h"
 #include "apps/common/stop.h"
 
@@ -219,7 +221,7 @@ result<void> read_config(const std::string& path, options& o) {
 }
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   options o;
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
@@ -254,7 +256,14 @@ int main(int argc, char** argv) {
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
   if (o.false_candidates < 0 || o.false_subframes < 0) return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
   if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  file_roles files;
+  files.reads("--config", o.common.config_path);
+  files.writes("--csv", o.csv);
+  files.writes("--plot", o.plot);
+  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
   if (o.table) return run_table(o);
   if (o.false_candidates > 0 || o.false_subframes > 0) return run_false_alarms(o);
   return run_curves(o);
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

@@ -13,11 +13,15 @@ void on_signal(int) { stop_flag.store(true, std::memory_order_relaxed); }
 }  // namespace
 
 void install_stop_handler() {
-  for (const int s : {SIGINT, SIGTERM}) {
+  for (const int s : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action {};
+    // nohup: a program that is to outlive its terminal.
+    if (s == SIGHUP && (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)) continue;
+    action = {};
     action.sa_handler = &on_signal;
-    // Not SA_RESTART: a read that blocks (a terminal, a socket) must return so that the loop sees the flag.
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    // Not SA_RESTART: a read that blocks (a terminal, a socket) must return so that the loop sees the flag. A terminal that goes away may say so
+    // twice, and nobody is impatient then.
+    action.sa_flags = s == SIGHUP ? 0 : static_cast<int>(SA_RESETHAND);
     sigaction(s, &action, nullptr);
   }
 }

@@ -13,6 +13,8 @@
 #include "apps/common/config.h"
 #include "apps/common/dumps.h"
 #include "apps/common/events.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/common/stop.h"
 #include "apps/function/audit_log.h"
 #include "apps/function/server.h"
@@ -100,7 +102,7 @@ void allow_descriptors(int connections) {
 }
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   options o;
   if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (const auto path = find_config_path(argc, argv); !path.empty())
@@ -124,6 +126,15 @@ int main(int argc, char** argv) {
     umask(077);
     return replace_key(o);
   }
+
+  file_roles files;
+  files.reads("--config", o.common.config_path);
+  files.reads("--ca", c.identity.ca_path);
+  files.reads("--certificate", c.identity.certificate_path);
+  files.reads("--key", c.identity.key_path);
+  files.reads("--store", c.store_path);
+  files.writes("--audit", o.audit);
+  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
 
   // What the server writes, the database and its log too, is its own user's business.
   umask(077);
@@ -158,3 +169,5 @@ int main(int argc, char** argv) {
     return report(program, "--audit " + o.audit + ": " + std::to_string(audit->lost()) + " lines could not be written", exit_failure);
   return exit_ok;
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

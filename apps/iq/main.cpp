@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "apps/common/cli.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/common/radio_profile.h"
 #include "apps/iq/commands.h"
 
@@ -40,7 +42,7 @@ void add_radio_options(CLI::App& app, prose::phy::radio_config& radio, std::stri
 
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   common_options common;
   info_options info;
   convert_options convert;
@@ -113,9 +115,21 @@ int main(int argc, char** argv) {
   p->add_option("--height", plot.height, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();
 
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
+  file_roles files;
+  files.reads("--config", common.config_path);
+  files.reads("--radio", profile);
+  if (*r) files.writes_recording("output", rec.out);
+  if (*p) {
+    files.reads_recording("input", plot.in);
+    files.reads("--scene", plot.scene_path);
+    files.writes("output", plot.out);
+  }
+  if (const auto ok = files.check(); !ok) return usage_error(iq_program, ok.error());
   if (*r) return run_record(rec);
   if (*t) return run_replay(replay);
   if (*i) return run_info(info);
   if (*c) return run_convert(convert);
   return run_plot(plot);
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(iq_program, run_main, argc, argv); }

@@ -8,6 +8,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/config.h"
 #include "apps/common/dumps.h"
+#include "apps/common/program.h"
 #include "apps/keys/key_file.h"
 #include "apps/keys/server_commands.h"
 #include "apps/keys/system_random.h"
@@ -66,7 +67,8 @@ result<security::static_private_key> own_key(const options& o) {
   if (::isatty(STDIN_FILENO) != 0) return fail("no key; accepted: FILE, --key FILE, or a key on standard input");
   std::string line;
   std::getline(std::cin, line);
-  const auto octets = key_from_base64(line, "the private key on standard input");
+  if (std::cin.bad()) return fail("standard input cannot be read");
+  const auto octets = key_from_base64(pasted(line), "the private key on standard input");
   if (!octets) return tl::unexpected(octets.error());
   if (std::all_of(octets->begin(), octets->end(), [](auto b) { return b == 0; }))
     return fail("the private key on standard input is all zero");
@@ -79,6 +81,15 @@ int show_public(const options& o, tools& t) {
   return print_line(to_base64(t.dh.public_of(*key).octets));
 }
 
+/// A path of the command line as a file in another folder has to name it.
+std::string path_from(const std::string& file, const std::string& path) {
+  if (path.empty() || std::filesystem::path(path).is_absolute()) return path;
+  std::error_code failed;
+  const auto folder = std::filesystem::weakly_canonical(std::filesystem::absolute(file).parent_path(), failed);
+  const auto at = std::filesystem::weakly_canonical(std::filesystem::absolute(path).parent_path(), failed) / std::filesystem::path(path).filename();
+  return failed ? std::filesystem::absolute(path).string() : at.lexically_proximate(folder).string();
+}
+
 int permit(const options& o, tools& t) {
   if (o.permits.empty()) return report(program, "no permission file; accepted: --permits FILE or permits: in --config", exit_usage);
   std::vector<permission> all;
@@ -87,10 +98,9 @@ int permit(const options& o, tools& t) {
     if (!present) return usage_error(program, present.error());
     all = std::move(*present);
   }
-  const auto before = all.size();
+  std::optional<permission> now;
   if (o.remove) {
-    std::erase_if(all, [&](const auto& p) { return p.name == o.name; });
-    if (all.size() == before) return report(program, o.permits + ": no peer is named '" + o.name + "'", exit_usage);
+    if (std::none_of(all.begin(), all.end(), [&](const auto& p) { return p.name == o.name; })) return report(program, o.permits + ": no peer is named '" + o.name + "'", exit_usage);
   } else {
     if (!valid_name(o.name)) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ -", exit_usage);
     auto key = check_public_key(o.public_key, t.dh, t.random);
@@ -108,10 +118,9 @@ int permit(const options& o, tools& t) {
       if (p.name != o.name && p.key == *key)
         return report(program, o.permits + ": '" + p.name + "' has the same public key", exit_usage);
     }
-    std::erase_if(all, [&](const auto& p) { return p.name == o.name; });
-    all.push_back({o.name, *key, o.psk});
+    now = permission{o.name, *key, path_from(o.permits, o.psk)};
   }
-  const auto ok = write_permissions(o.permits, all);
+  const auto ok = change_permission(o.permits, o.name, now ? &*now : nullptr, t.dh, t.random);
   return ok ? static_cast<int>(exit_ok) : run_error(program, ok.error());
 }
 
@@ -148,7 +157,7 @@ int fingerprint(const options& o, tools& t) {
 }
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   options o;
   if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (const auto path = find_config_path(argc, argv); !path.empty())
@@ -187,3 +196,5 @@ int main(int argc, char** argv) {
   if (!o.remove && key_option->count() == 0) return report(program, "permit needs a public key (or --remove); see --help", exit_usage);
   return permit(o, t);
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

@@ -3,9 +3,13 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/dumps.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/common/radio_profile.h"
+#include "apps/keys/key_file.h"
 #include "apps/sniffer/program.h"
 #include "apps/sniffer/settings.h"
+#include "apps/verdict/stolen_state.h"
 
 namespace {
 using namespace prose;
@@ -53,9 +57,30 @@ void add_output(CLI::App& app, sniffer_settings& s) {
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }
+
+file_roles roles_of(const sniffer_settings& s, const common_options& common, const std::string& profile) {
+  file_roles files;
+  files.reads("--config", common.config_path);
+  files.reads("--radio", profile);
+  files.reads_recording("--iq", s.iq);
+  files.reads("--scene", s.scene_path);
+  files.reads("--keylog", s.keylog);
+  for (const auto& f : s.compromised) {
+    files.reads("--compromised", f);
+    // What cannot be read is told where it is read.
+    if (const auto stolen = load_stolen_state(f))
+      for (const auto& psk : stolen->psk_paths) files.reads("--compromised " + f + ": psk=", keys::psk_file(f, psk));
+  }
+  for (const auto& f : s.known_plaintexts) files.reads("--known-plaintext", f);
+  files.writes("--events", s.events);
+  files.writes_recording("--record", s.record);
+  files.writes("--pcap", s.pcap);
+  for (const auto& f : s.reports) files.writes("--report", f);
+  return files;
+}
 }  // namespace
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   sniffer_settings s;
   common_options common;
   std::string profile = find_option(argc, argv, "--radio");
@@ -82,7 +107,10 @@ int main(int argc, char** argv) {
   if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;
   if (s.device.empty() && s.iq.empty())
     return report(program, std::string("nothing to listen to") + (configured ? "" : "; accepted: --iq FILE.sigmf-meta or --device ARGS"), exit_usage);
+  if (const auto ok = roles_of(s, common, profile).check(); !ok) return usage_error(program, ok.error());
   if (!s.compromised.empty() || !s.keylog.empty())
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   return run_sniffer(program, s);
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

@@ -7,9 +7,11 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/dumps.h"
+#include "apps/common/file_roles.h"
+#include "apps/common/program.h"
 #include "apps/ue/program.h"
 
-int main(int argc, char** argv) {
+static int run_main(int argc, char** argv) {
   using namespace prose::apps;
   constexpr const char* program = "prose-ue";
   common_options common;
@@ -47,8 +49,28 @@ int main(int argc, char** argv) {
     if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) return report(program, "standard output does not take the result", exit_failure);
     return exit_ok;
   }
+  file_roles files;
+  files.reads("--config", common.config_path);
+  files.reads("--radio", c.radio_profile);
+  files.reads("identity.private_key", c.private_key);
+  files.reads("identity.permissions", c.permissions);
+  files.reads("identity.mark", c.mark);
+  if (!c.pc3.servers.empty()) {
+    files.reads("pc3.consent", c.pc3.consent_path());
+    files.reads("pc3.cache", c.pc3.cache);
+    files.writes("pc3.keylog", c.pc3.keylog);
+    for (const auto& s : c.pc3.servers)
+      for (const auto& f : {s.client.identity.ca_path, s.client.identity.certificate_path, s.client.identity.key_path, s.client.identity.psk_path})
+        files.reads("pc3.servers", f);
+  }
+  files.writes("--events", c.events);
+  files.writes("--tx-log", c.tx_log);
+  files.writes("--keylog", c.keylog);
+  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
   auto ue = ue_program::make(c);
   if (!ue) return usage_error(program, ue.error());
   if (const auto done = (*ue)->run(); !done) return run_error(program, done.error());
   return exit_ok;
 }
+
+int main(int argc, char** argv) { return prose::apps::run_program("prose-ue", run_main, argc, argv); }
