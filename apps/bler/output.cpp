@@ -31,7 +31,7 @@ result<void> plot_curves(const std::string& path, std::span<const bler_curve> cu
   double lowest = 1;
   for (const auto& c : curves)
     for (const auto& p : c.points)
-      if (p.errors > 0) lowest = std::min(lowest, p.bler());
+      if (p.trials > 0) lowest = std::min(lowest, p.errors > 0 ? p.bler() : wilson(0, p.trials).high);
   char range[64];
   std::snprintf(range, sizeof range, "set yrange [%g:1]", std::max(lowest / 3, 1e-7));
   g.command("set title " + gnuplot::quoted(title));
@@ -43,22 +43,26 @@ result<void> plot_curves(const std::string& path, std::span<const bler_curve> cu
     // Eight colours, then the same ones dashed.
     const std::string line = " lc " + std::to_string(colour % 8 + 1) + " dt " + std::to_string(colour / 8 + 1);
     plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") + std::to_string(colour % 8 + 1) +
-            " pt 7 ps 0.6 notitle, '-' using 1:2 with lines lw 1.5" + line + " title " +
-            gnuplot::quoted(c.name) + " noenhanced";
+            " pt 7 ps 0.6 notitle, '-' using 1:2 with points pt 11 lc " + std::to_string(colour % 8 + 1) +
+            " notitle, '-' using 1:2 with lines lw 1.5" + line + " title " + gnuplot::quoted(c.name) + " noenhanced";
     ++colour;
   }
   g.command(plot);
   for (const auto& c : curves) {
-    for (int pass = 0; pass < 2; ++pass) {
+    for (const bool bounds : {false, true, false}) {
       auto points = c.points;
       std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.snr_db < b.snr_db; });
+      bool any = false;
       for (const auto& p : points) {
-        if (p.errors == 0) continue;  // not on a logarithmic axis
+        // Without an error there is no point on a logarithmic axis, but a bound.
+        if (p.trials == 0 || bounds != (p.errors == 0)) continue;
+        any = true;
         const auto i = wilson(p.errors, p.trials);
         char line[120];
-        std::snprintf(line, sizeof line, "%g %g %g %g", p.snr_db, p.bler(), i.low, i.high);
+        std::snprintf(line, sizeof line, "%g %g %g %g", p.snr_db, bounds ? i.high : p.bler(), i.low, i.high);
         g.command(line);
       }
+      if (!any) g.command("NaN NaN NaN NaN");  // gnuplot refuses a plot without data
       g.command("e");
     }
   }
