@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "apps/common/safe_file.h"
+#include "common/yaml_document.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -56,11 +57,9 @@ result<config_section> config_section::parse(const std::string& text, const std:
   auto doc = std::make_shared<document>();
   doc->file = name;
   auto top = std::make_shared<node>();
-  try {
-    top->yaml = YAML::Load(text);
-  } catch (const YAML::Exception& e) {
-    return fail(name + ":" + std::to_string(e.mark.line + 1) + ": not YAML: " + e.msg);
-  }
+  auto read = load_yaml(text, name);
+  if (!read) return tl::unexpected(read.error());
+  top->yaml = std::move(*read);
   if (top->yaml.IsNull()) top->yaml = YAML::Node(YAML::NodeType::Map);
   if (!top->yaml.IsMap()) return fail(name + ":1: must be a map of keys");
   doc->sections.push_back(top);

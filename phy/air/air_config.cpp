@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/yaml_document.h"
 #include "phy/air/air_link.h"
 
 namespace prose::phy::air {
@@ -223,8 +224,10 @@ result<double> parse_speed(const std::string& text) {
 
 result<air_config> parse_air_config(const std::string& yaml, const std::string& source) {
   const auto at = [&](const YAML::Mark& m) { return source + ":" + (m.is_null() ? std::string("1") : std::to_string(m.line + 1)) + ": "; };
+  const auto root = load_yaml(yaml, source);
+  if (!root) return tl::unexpected(root.error());
   try {
-    return parse(YAML::Load(yaml));
+    return parse(*root);
   } catch (const config_failure& e) {
     return fail(at(e.mark) + e.text);
   } catch (const YAML::Exception& e) {
