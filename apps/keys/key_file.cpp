@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <sstream>
 
 namespace prose::keys {
@@ -18,8 +19,7 @@ template <class Key>
 result<Key> read_secret(const std::string& path, const std::string& what) {
   auto text = apps::read_private_file(path);
   if (!text) return tl::unexpected(text.error());
-  if (!text->empty() && text->back() == '\n') text->pop_back();
-  auto octets = key_from_base64(*text, path + ": " + what);
+  auto octets = key_from_base64(pasted(*text), path + ": " + what);
   security::wipe({reinterpret_cast<std::uint8_t*>(text->data()), text->size()});
   if (!octets) return tl::unexpected(octets.error());
   const bool zero = std::all_of(octets->begin(), octets->end(), [](auto b) { return b == 0; });
@@ -39,7 +39,15 @@ std::string to_base64(security::bytes_view octets) {
   return out;
 }
 
-result<std::array<std::uint8_t, 32>> key_from_base64(const std::string& text, const std::string& what) {
+std::string_view pasted(std::string_view text) {
+  constexpr std::string_view mark = "\xEF\xBB\xBF", blanks = " \t\r\n";
+  if (text.starts_with(mark)) text.remove_prefix(mark.size());
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+result<std::array<std::uint8_t, 32>> key_from_base64(std::string_view text, const std::string& what) {
   const auto bad = [&] { return fail(what + " is not 32 octets in base64; accepted: one line of 44 characters"); };
   if (text.size() != 44) return bad();
   std::array<std::uint8_t, 33> raw{};
@@ -79,7 +87,7 @@ result<int> open_key_log(const std::string& path) {
 
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
                                               security::random_port& random) {
-  const auto octets = key_from_base64(base64, "the public key");
+  const auto octets = key_from_base64(pasted(base64), "the public key");
   if (!octets) return tl::unexpected(octets.error());
   const security::public_key key{*octets};
   if (!security::canonical(key)) return fail("the public key is not in its canonical form (top bit clear, below 2^255 - 19)");
@@ -104,16 +112,18 @@ result<std::vector<permission>> parse_permissions(const std::string& text, const
     const auto refuse = [&](const std::string& why) {
       return fail(path + ":" + std::to_string(n) + ": " + why + "; accepted: NAME PUBLIC-KEY [psk=FILE]");
     };
-    std::istringstream words(line);
-    std::string name, key, extra, more;
-    words >> name >> key >> extra >> more;
+    std::istringstream words(n == 1 ? std::string(pasted(line)) : line);
+    std::string name, key, extra;
+    words >> name >> key >> std::ws;
+    std::getline(words, extra);  // a path may have blanks
+    extra = pasted(extra);
     if (name.empty() || name[0] == '#') continue;
     if (!valid_name(name)) return refuse("a name has 1 to 64 of a-z A-Z 0-9 . _ -");
     const auto checked = check_public_key(key, dh, random);
     if (!checked) return refuse(checked.error().message);
     permission p{name, *checked, {}};
     if (!extra.empty()) {
-      if (extra.rfind("psk=", 0) != 0 || extra.size() == 4 || !more.empty()) return refuse("unknown words after the key");
+      if (!extra.starts_with("psk=") || extra.size() == 4) return refuse("unknown words after the key");
       p.psk_path = extra.substr(4);
     }
     for (const auto& q : out) {
@@ -139,17 +149,57 @@ result<std::vector<permission>> read_private_permissions(const std::string& path
 }
 
 namespace {
+std::string line_of(const permission& p) {
+  return p.name + ' ' + to_base64(p.key.octets) + (p.psk_path.empty() ? "" : " psk=" + p.psk_path) + '\n';
+}
 std::string text_of(const std::vector<permission>& all) {
   std::string text = apps::version_line("permissions", permissions_version);
   text += "# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n";
-  for (const auto& p : all)
-    text += p.name + ' ' + to_base64(p.key.octets) + (p.psk_path.empty() ? "" : " psk=" + p.psk_path) + '\n';
+  for (const auto& p : all) text += line_of(p);
   return text;
 }
 }  // namespace
 
+std::string psk_file(const std::string& permissions_path, const std::string& psk_path) {
+  const auto beside = std::filesystem::path(permissions_path).parent_path() / psk_path;
+  std::error_code ignored;
+  return !std::filesystem::exists(beside, ignored) && std::filesystem::exists(psk_path, ignored) ? psk_path : beside.string();
+}
+
 result<void> write_permissions(const std::string& path, const std::vector<permission>& all) {
   return apps::replace_trusted_file(path, text_of(all));
+}
+
+result<void> change_permission(const std::string& path, const std::string& name, const permission* now, security::dh_port& dh,
+                               security::random_port& random) {
+  std::string old = text_of({});
+  if (!apps::is_absent(path)) {
+    auto text = apps::read_trusted_file(path);
+    if (!text) return tl::unexpected(text.error());
+    old = std::move(*text);
+  }
+  std::string text;
+  bool written = now == nullptr;
+  for (std::size_t at = 0; at < old.size();) {
+    const std::size_t end = std::min(old.find('\n', at), old.size() - 1) + 1;
+    const std::string_view line = std::string_view(old).substr(at, end - at);
+    const std::string_view words = pasted(line);
+    at = end;
+    if (words.substr(0, words.find_first_of(" \t")) != name) {
+      text += line;
+    } else if (!written) {
+      text += line_of(*now);
+      written = true;
+    }
+  }
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  if (!written) text += line_of(*now);
+  // What this program cannot read again does not replace what it could.
+  const auto back = parse_permissions(text, path, dh, random);
+  if (!back) return tl::unexpected(back.error());
+  if (now != nullptr && std::none_of(back->begin(), back->end(), [&](const auto& p) { return p.name == now->name && p.key == now->key && p.psk_path == now->psk_path; }))
+    return fail(path + ": psk=" + now->psk_path + " could not be read again; accepted: a path without line breaks and without blanks at its ends");
+  return apps::replace_trusted_file(path, text);
 }
 
 result<void> write_private_permissions(const std::string& path, const std::vector<permission>& all) {

@@ -58,8 +58,8 @@ result<void> ue_program::state::open_keys() {
     for (auto& p : *permitted) {
       std::optional<security::pre_shared_key> psk;
       if (!p.psk_path.empty()) {
-        auto k = keys::read_psk(p.psk_path);
-        if (!k) return tl::unexpected(k.error());
+        auto k = keys::read_psk(keys::psk_file(config.permissions, p.psk_path));
+        if (!k) return fail(config.permissions + ": " + p.name + ": psk=" + p.psk_path + ": " + k.error().message);
         psk = std::move(*k);
       }
       auto id = sec->add_peer(p.name, p.key, std::move(psk));

@@ -34,7 +34,7 @@ result<stolen_file> parse_stolen_state(std::string_view text, const std::string&
   std::string line;
   for (int n = 1; std::getline(lines, line); ++n) {
     const bool unfinished = lines.eof();
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    line = keys::pasted(line);
     if (line.empty() || line[0] == '#') continue;
     if (unfinished && key_log_word.starts_with(line)) continue;
     if (line.starts_with(key_log_word)) {
@@ -49,12 +49,14 @@ result<stolen_file> parse_stolen_state(std::string_view text, const std::string&
       continue;
     }
     std::istringstream words(line);
-    std::string name, second, option;
-    words >> name >> second >> option;
+    std::string name, second, rest;
+    words >> name >> second >> std::ws;
+    std::getline(words, rest);
+    const std::string_view option = keys::pasted(rest);
     if (const auto key = keys::key_from_base64(second, path)) {
       out.names.push_back(name);
       out.publics.push_back({*key});
-      if (option.starts_with("psk=")) out.psk_paths.push_back(option.substr(4));
+      if (option.starts_with("psk=") && option.size() > 4) out.psk_paths.emplace_back(option.substr(4));
       continue;
     }
     const auto at = line.find_last_of(' ');
@@ -73,12 +75,10 @@ result<stolen_file> load_stolen_state(const std::string& path) {
   auto out = parse_stolen_state(*text, path);
   if (!out) return out;
   for (const auto& named : out->psk_paths) {
-    // An absolute one stays as it is; prose-ue takes others from its working directory.
-    auto file = (std::filesystem::path(path).parent_path() / named).string();
-    if (!std::filesystem::exists(file)) file = named;
+    const auto file = keys::psk_file(path, named);
     const auto psk = octets_of_file(file);
     if (!psk) return fail(path + ": psk=" + named + ": " + psk.error().message);
-    const auto key = keys::key_from_base64(psk->substr(0, psk->find_first_of("\r\n")), file + ": the pre-shared key");
+    const auto key = keys::key_from_base64(keys::pasted(*psk), file + ": the pre-shared key");
     if (!key) return tl::unexpected(key.error());
     out->secrets.push_back({named + " psk", {key->begin(), key->end()}});
   }

@@ -76,7 +76,7 @@ TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_wit
   }
   int n = 0;
   for (const std::string& bad :
-       {std::string(43, 'A') + "=", std::string(), good.substr(1), good + "A", good + "\n\n", good + "\n" + good, " " + good,
+       {std::string(43, 'A') + "=", std::string(), good.substr(1), good + "A", good + "\n" + good, good.substr(0, 20) + " " + good.substr(20),
         std::string("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="), std::string(44, '*'), std::string(100000, 'A')}) {
     const auto r = run(tool + " pub " + put(std::string("b").append(std::to_string(n++)), bad));
     EXPECT_EQ(r.code, 2) << bad.substr(0, 60);
@@ -197,7 +197,10 @@ TEST_F(key_files, permissions_are_kept_changed_keys_and_duplicates_refused) {
   ASSERT_FALSE(bad);
   EXPECT_EQ(bad.error().message.rfind("f:2: ", 0), 0U);
   EXPECT_FALSE(parse_permissions("a " + john + "\nb " + john + "\n", "f", dh, random));
-  EXPECT_FALSE(parse_permissions("a " + john + " psk=x y\n", "f", dh, random));
+  EXPECT_FALSE(parse_permissions("a " + john + " x psk=y\n", "f", dh, random));
+  const auto blank = parse_permissions("a " + john + " psk=x y \r\n", "f", dh, random);
+  ASSERT_TRUE(blank);
+  EXPECT_EQ((*blank)[0].psk_path, "x y");
   EXPECT_TRUE(parse_permissions("\n# note\na " + john + " psk=x\n", "f", dh, random));
 }
 
