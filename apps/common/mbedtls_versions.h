@@ -28,6 +28,12 @@ using octets = std::span<const std::uint8_t>;
 using master_secret_sink = void (*)(void* self, const unsigned char* master, const unsigned char* client_random,
                                     const unsigned char* server_random);
 
+#if !defined(MBEDTLS_PRIVATE)
+#define MBEDTLS_PRIVATE(member) member
+#endif
+/// The description of the alert that MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE was about; the library has no other way to it.
+inline int last_alert(const mbedtls_ssl_context& ssl) { return ssl.MBEDTLS_PRIVATE(in_msg)[1]; }
+
 #if MBEDTLS_VERSION_MAJOR >= 3
 
 /// Before the first key or session, as often as one likes: mbedTLS 3 hands work to PSA where it was built so.

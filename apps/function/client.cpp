@@ -196,6 +196,7 @@ client::~client() {
 result<std::unique_ptr<client>> client::connect(const client_config& config) {
   auto context = tls_context::client(config.identity);
   if (!context) return tl::unexpected<error>(context.error());
+  if (auto ok = context->check_dates(); !ok) return tl::unexpected<error>(ok.error());
   if (config.observe_secret) context->observe_secrets(config.observe_secret);
   auto fd = start_connecting(config.address, config.port);
   if (!fd) return tl::unexpected<error>(fd.error());

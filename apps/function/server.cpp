@@ -287,6 +287,7 @@ result<std::unique_ptr<server>> server::open(const server_config& config, securi
                                              std::function<void(const audit_record&)> audit) {
   auto tls = tls_context::server(config.identity);
   if (!tls) return tl::unexpected<error>(tls.error());
+  if (auto ok = tls->check_dates(); !ok) return tl::unexpected<error>(ok.error());
   auto db = store::open(config.store_path);
   if (!db) return tl::unexpected<error>(db.error());
   auto s = std::make_unique<state>(config, random, std::move(audit), std::move(*tls), std::move(*db));

@@ -58,6 +58,24 @@ int receive_socket(void* context, unsigned char* data, std::size_t size) {
   return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_NET_RECV_FAILED;
 }
 
+/// RFC 5246 7.2; those that certificates and keys can cause.
+std::string alert_text(int description) {
+  switch (description) {
+    case 20: case 51: return "wrong key (alert " + std::to_string(description) + ")";
+    case 40: return "no agreement, or a wrong key (alert 40)";
+    case 42: return "bad certificate (alert 42)";
+    case 43: return "unsupported certificate (alert 43)";
+    case 44: return "certificate revoked (alert 44)";
+    case 45: return "certificate expired (alert 45)";
+    case 46: return "certificate unknown (alert 46)";
+    case 48: return "certificate of an unknown authority (alert 48)";
+    case 49: return "access denied (alert 49)";
+    case 70: return "TLS version refused (alert 70)";
+    case 115: return "unknown pre-shared key identity (alert 115)";
+    default: return "alert " + std::to_string(description);
+  }
+}
+
 std::string common_name(const mbedtls_x509_crt* crt) {
   if (crt == nullptr) return {};
   for (const auto* name = &crt->subject; name != nullptr; name = name->next) {
@@ -128,6 +146,7 @@ struct tls_context::state {
   state(const state&) = delete;
   state& operator=(const state&) = delete;
   result<void> load_certificate(const tls_identity& identity);
+  std::string ca_path, certificate_path;
   result<void> load_psk(const tls_identity& identity, bool is_server);
 
   static void take_master(void* self, const unsigned char* master, const unsigned char* client_random,
@@ -142,6 +161,21 @@ tls_context::tls_context(std::unique_ptr<state> s) : s_(std::move(s)) {}
 tls_context::tls_context(tls_context&&) noexcept = default;
 tls_context& tls_context::operator=(tls_context&&) noexcept = default;
 tls_context::~tls_context() = default;
+result<void> tls_context::check_dates() const {
+  const auto text = [](const mbedtls_x509_time& t) {
+    char out[32];
+    std::snprintf(out, sizeof out, "%04d-%02d-%02d %02d:%02d UTC", t.year, t.mon, t.day, t.hour, t.min);
+    return std::string(out);
+  };
+  for (const auto& [path, crt] : {std::pair{&s_->ca_path, &s_->authority}, std::pair{&s_->certificate_path, &s_->own}}) {
+    if (crt->raw.p == nullptr) continue;
+    if (mbedtls_x509_time_is_past(&crt->valid_to) != 0) return fail(*path + ": expired on " + text(crt->valid_to) + "; accepted: a certificate that is valid today");
+    if (mbedtls_x509_time_is_future(&crt->valid_from) != 0)
+      return fail(*path + ": valid only from " + text(crt->valid_from) + " on; is the clock right?");
+  }
+  return {};
+}
+
 std::string tls_context::own_name() const { return s_->own.raw.p == nullptr ? "" : common_name(&s_->own); }
 void tls_context::observe_secrets(tls_secret_observer observer) { s_->observer = std::move(observer); }
 
@@ -149,6 +183,8 @@ result<tls_context> tls_context::server(const tls_identity& identity) { return l
 result<tls_context> tls_context::client(const tls_identity& identity) { return load(identity, false); }
 
 result<void> tls_context::state::load_certificate(const tls_identity& identity) {
+  ca_path = identity.ca_path;
+  certificate_path = identity.certificate_path;
   for (const auto& [path, chain, what] : {std::tuple{&identity.ca_path, &authority, "a CA certificate"}, std::tuple{&identity.certificate_path, &own, "a certificate"}}) {
     const auto pem = apps::read_trusted_file(*path);
     if (!pem) return tl::unexpected<error>(pem.error());
@@ -306,6 +342,13 @@ std::string tls_connection::failure() const {
       if (c == '\n') c = ';';
     return text;
   }
+  // A server that refuses our certificate says why and closes; what we write then fails before that is read.
+  if (s_->last_code == MBEDTLS_ERR_NET_SEND_FAILED || s_->last_code == MBEDTLS_ERR_NET_RECV_FAILED) {
+    std::array<unsigned char, 7> record{};
+    if (recv(s_->socket, record.data(), record.size(), MSG_DONTWAIT | MSG_PEEK) == static_cast<ssize_t>(record.size()) && record[0] == 21 && record[4] == 2)
+      return "refused by the peer: " + alert_text(record[6]);
+  }
+  if (s_->last_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return "refused by the peer: " + alert_text(mbed::last_alert(s_->ssl));
   return describe_code(s_->last_code);
 }
 

@@ -45,6 +45,8 @@ public:
   ~tls_context();
   /// Common name of one's own certificate; empty without one.
   std::string own_name() const;
+  /// Own certificate and authority are valid at this moment. An error names the file and the date.
+  result<void> check_dates() const;
   /// Told of every session's secret from now on.
   void observe_secrets(tls_secret_observer observer);
 

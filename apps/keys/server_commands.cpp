@@ -135,6 +135,7 @@ struct server_commands::parts {
     if (o.user.empty()) return report(program, "no user; accepted: --user NAME or user: in --config", exit_usage);
     if (!c.identity.psk_path.empty()) c.identity.psk_identity = o.user;
     if (auto tls = function::tls_context::client(c.identity); !tls) return usage_error(program, tls.error());
+    else if (auto ok = tls->check_dates(); !ok) return usage_error(program, ok.error());
     if (with_key)
       if (auto own = own_key(); !own) return usage_error(program, own.error());
     if (reg->parsed() && key.empty()) return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
