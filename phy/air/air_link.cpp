@@ -49,6 +49,14 @@ bool is_locked(int fd, off_t byte) {
   return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
+// Memory that /dev/shm has no room for is missed only when it is written, as a SIGBUS: it is taken beforehand.
+result<void> reserve(int fd, std::size_t from, std::size_t octets) {
+  const int why = posix_fallocate(fd, static_cast<off_t>(from), static_cast<off_t>(octets));
+  if (why == 0) return {};
+  constexpr std::size_t mib = std::size_t{1} << 20;
+  return fail("no room in /dev/shm: needs " + std::to_string((octets + mib - 1) / mib) + " MiB: " + std::strerror(why));
+}
+
 air_memory* map(int fd) {
   void* p = mmap(nullptr, sizeof(air_memory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   return p == MAP_FAILED ? nullptr : static_cast<air_memory*>(p);
@@ -92,10 +100,13 @@ result<air_link> air_link::create(const std::string& air_name, const air_setting
   const int fd = shm_open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return fail("air '" + air_name + "': cannot create /dev/shm" + path + ": " + std::strerror(errno));
   air_memory* m = nullptr;
-  if (!take_lock(fd, hub_byte) || ftruncate(fd, sizeof(air_memory)) != 0 || (m = map(fd)) == nullptr) {
+  const bool sized = take_lock(fd, hub_byte) && ftruncate(fd, sizeof(air_memory)) == 0;
+  const auto room = sized ? reserve(fd, 0, offsetof(air_memory, rings)) : result<void>();
+  if (!sized || !room || (m = map(fd)) == nullptr) {
     const std::string why = std::strerror(errno);
     close(fd);
     shm_unlink(path.c_str());
+    if (!room) return fail("air '" + air_name + "': " + room.error().message);
     return fail("air '" + air_name + "': cannot map " + std::to_string(sizeof(air_memory) >> 20) + " MiB of shared memory: " + why);
   }
   // A new file reads as zeros: only what differs from zero is written, so that the rings stay untouched and cost nothing.
@@ -183,6 +194,11 @@ result<int> air_link::join(std::string_view node_name) {
   }
   if (chosen < 0) return fail("air '" + name_ + "' is full: it has room for " + std::to_string(max_nodes) + " devices");
   if (!take_lock(fd_, lock_base + chosen)) return fail("air '" + name_ + "': cannot lock a slot: " + std::strerror(errno));
+  constexpr std::size_t ring_octets = sizeof(memory_->rings[0]);
+  if (auto room = reserve(fd_, offsetof(air_memory, rings) + static_cast<std::size_t>(chosen) * ring_octets, ring_octets); !room) {
+    drop_lock(fd_, lock_base + chosen);
+    return fail("air '" + name_ + "': " + room.error().message);
+  }
   node_slot& n = memory_->nodes[static_cast<std::size_t>(chosen)];
   n.pid = static_cast<std::uint32_t>(getpid());
   n.name = to_name_text(node_name);
