@@ -4,11 +4,18 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace prose::apps {
 
+bool draws_on_terminal() {
+  const char* term = std::getenv("TERM");
+  return isatty(STDERR_FILENO) == 1 && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
+}
+
 progress_bar::progress_bar(std::string title)
-    : title_(std::move(title)), terminal_(isatty(STDERR_FILENO) == 1), next_(std::chrono::steady_clock::now()) {}
+    : title_(std::move(title)), terminal_(draws_on_terminal()), next_(std::chrono::steady_clock::now()) {}
 
 progress_bar::~progress_bar() {
   if (drawn_) std::fprintf(stderr, "\r\033[K");

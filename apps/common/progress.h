@@ -7,6 +7,9 @@
 
 namespace prose::apps {
 
+/// stderr is a terminal that can draw over what it drew: TERM is neither empty nor "dumb".
+bool draws_on_terminal();
+
 class progress_bar {
  public:
   explicit progress_bar(std::string title);

@@ -80,7 +80,9 @@ void server::state::accept_all() {
     from.length = sizeof from.storage;
     file_descriptor fd(accept4(listener.get(), from.generic(), &from.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd) {
-      if (errno == EMFILE || errno == ENFILE) pause_accepting();
+      if (errno != EMFILE && errno != ENFILE) return;
+      if (free_descriptor()) continue;
+      pause_accepting();
       return;
     }
     if (!make_room(from.block())) {
@@ -107,7 +109,21 @@ void server::state::accept_all() {
   }
 }
 
-// Out of descriptors: the backlog waits, rather than that we spin on it.
+/// Out of descriptors: the oldest of whoever has most connections without a name ends, as with max_half_open. False: there is none.
+bool server::state::free_descriptor() {
+  const auto oldest = half_open.oldest_of_heaviest();
+  const auto now = clock_type::now();
+  if (now >= tell_descriptors_again) {  // strangers do not fill the log
+    tell_descriptors_again = after(10);
+    if (audit) audit({"", "", std::string("out of descriptors (ulimit -n): ") + (oldest ? "the oldest connection without a name is ended" : "new connections wait")});
+  }
+  if (!oldest) return false;
+  ++counters.evicted;
+  close(*oldest);
+  return true;
+}
+
+// Nobody is left to end: the backlog waits, rather than that we spin on it.
 void server::state::pause_accepting() {
   epoll_ctl(epoll.get(), EPOLL_CTL_DEL, listener.get(), nullptr);
   accept_again = after(0.5);

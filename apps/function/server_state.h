@@ -75,6 +75,7 @@ struct server::state {
   std::map<std::string, std::deque<int>> handshakes;  // by address block, those that can go on
   std::string last_shaken;
   std::optional<time_point> accept_again;
+  time_point tell_descriptors_again{};
   application_port application;
   server_counters counters;
   std::vector<int> again;  // to be looked at without waiting for the socket
@@ -89,6 +90,7 @@ struct server::state {
   void watch(const connection& c, int operation);
   void close(int fd);
   bool make_room(const std::string& block);
+  bool free_descriptor();
   void accept_all();
   void pause_accepting();
   void resume_accepting();

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "apps/common/progress.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {
@@ -33,7 +34,7 @@ std::size_t terminal_columns() {
 }  // namespace
 
 summary::summary(const sniffer_settings& s, const phy::carrier_config& carrier, std::optional<std::int64_t> n_samples)
-    : terminal_(!s.plain && isatty(STDERR_FILENO) == 1), rate_hz_(carrier.sample_rate_hz()), n_samples_(n_samples),
+    : terminal_(!s.plain && draws_on_terminal()), rate_hz_(carrier.sample_rate_hz()), n_samples_(n_samples),
       started_(std::chrono::steady_clock::now()), next_(started_ + (terminal_ ? terminal_interval : pipe_interval)) {}
 
 void summary::add(const captured_frame& f) {

@@ -224,6 +224,15 @@ class hostile(unittest.TestCase):
         self.serves()
         self.assertEqual(len(silent), 3000)
 
+    def test_out_of_descriptors_the_oldest_stranger_goes(self):
+        self.s.kill()
+        self.s.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)))
+        silent = [socket.create_connection(('127.0.0.1', self.s.port), 5, ('127.0.0.%d' % (2 + i % 5), 0)) for i in range(60)]
+        self.serves()
+        self.assertEqual(len(silent), 60)
+        with open(self.s.path('audit.jsonl')) as log:
+            self.assertEqual(log.read().count('the oldest connection without a name is ended'), 1)
+
     def test_the_audit_log_outlives_starts_and_is_private(self):
         name = self.s.path('audit.jsonl')
         first = open(name).read()

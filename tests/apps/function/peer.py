@@ -33,9 +33,9 @@ class server:
         except (OSError, ValueError):
             return []
 
-    def start(self, *more):
+    def start(self, *more, **options):
         before = len(self.starts())
-        self.process = subprocess.Popen([*self.command(), *more])
+        self.process = subprocess.Popen([*self.command(), *more], **options)
         for _ in range(1200):
             found = self.starts()
             if len(found) > before:
