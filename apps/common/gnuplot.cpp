@@ -8,20 +8,24 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 extern char** environ;
 
 namespace prose::apps {
 namespace {
 
-/// A PNG ends with an empty chunk IEND; what a full disk cuts does not.
-bool whole_png(std::FILE* f) {
+/// A PNG ends with an empty chunk IEND; what a full disk cuts does not. What is no regular file cannot be looked at.
+bool whole_png(int fd) {
   constexpr std::array<unsigned char, 12> end{0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42, 0x60, 0x82};
   std::array<unsigned char, end.size()> last{};
-  return std::fseek(f, -static_cast<long>(end.size()), SEEK_END) == 0 && std::fread(last.data(), 1, last.size(), f) == last.size() && last == end;
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) return false;
+  if (!S_ISREG(st.st_mode)) return true;
+  return st.st_size > static_cast<off_t>(end.size()) &&
+         ::pread(fd, last.data(), last.size(), st.st_size - static_cast<off_t>(end.size())) == static_cast<ssize_t>(last.size()) && last == end;
 }
 
 /// The first line that says something.
@@ -52,37 +56,17 @@ std::string gnuplot::quoted(std::string_view text) {
 }
 
 result<gnuplot> gnuplot::png(const std::string& path, int width, int height) {
-  gnuplot g(path);
-  struct stat old {};
-  const bool exists = ::stat(path.c_str(), &old) == 0;
-  if (exists && !S_ISREG(old.st_mode)) {  // a device or a pipe takes the picture as it is
-    g.picture_ = std::fopen(path.c_str(), "wbe");
-    if (g.picture_ == nullptr) return fail(path + ": cannot be created: " + errno_text());
-  } else {
-    // Beside the file, whose name may be a link, and renamed when the picture is complete.
-    if (exists) {
-      if (char* real = ::realpath(path.c_str(), nullptr); real != nullptr) g.target_ = real, std::free(real);
-      if (::access(g.target_.c_str(), W_OK) != 0) return fail(path + ": cannot be written: " + errno_text());
-    }
-    g.beside_ = g.target_ + ".XXXXXX";
-    const int fd = ::mkostemp(g.beside_.data(), O_CLOEXEC);
-    if (fd < 0) {
-      g.beside_.clear();
-      return fail(path + ": cannot be created: " + errno_text());
-    }
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    ::fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask);
-    g.picture_ = ::fdopen(fd, "w+b");
-  }
+  auto picture = whole_file::open(path);
+  if (!picture) return tl::unexpected(picture.error());
+  gnuplot g(std::move(*picture));
   g.errors_ = std::tmpfile();
   std::array<int, 2> pipe{};
-  if (g.picture_ == nullptr || g.errors_ == nullptr || ::pipe2(pipe.data(), O_CLOEXEC) != 0) return fail(path + ": cannot be created: " + errno_text());
+  if (g.errors_ == nullptr || ::pipe2(pipe.data(), O_CLOEXEC) != 0) return fail(path + ": cannot be drawn: " + errno_text());
   // The picture comes out of standard output, so that no name is part of a command; -d: no start files of the user's.
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_adddup2(&files, pipe[0], 0);
-  posix_spawn_file_actions_adddup2(&files, ::fileno(g.picture_), 1);
+  posix_spawn_file_actions_adddup2(&files, g.picture_.descriptor(), 1);
   posix_spawn_file_actions_adddup2(&files, ::fileno(g.errors_), 2);
   char name[] = "gnuplot", plain[] = "-d";
   char* arguments[] = {name, plain, nullptr};
@@ -99,18 +83,12 @@ result<gnuplot> gnuplot::png(const std::string& path, int width, int height) {
 }
 
 gnuplot::gnuplot(gnuplot&& other) noexcept
-    : path_(std::move(other.path_)), target_(std::move(other.target_)), beside_(std::move(other.beside_)), commands_(other.commands_),
-      picture_(other.picture_), errors_(other.errors_), child_(other.child_) {
-  other.commands_ = other.picture_ = other.errors_ = nullptr;
-  other.beside_.clear();
-  other.child_ = -1;
-}
+    : picture_(std::move(other.picture_)), commands_(std::exchange(other.commands_, nullptr)), errors_(std::exchange(other.errors_, nullptr)),
+      child_(std::exchange(other.child_, -1)) {}
 
 gnuplot::~gnuplot() {
   wait();
-  for (std::FILE* f : {picture_, errors_})
-    if (f != nullptr) std::fclose(f);
-  if (!beside_.empty()) ::unlink(beside_.c_str());
+  if (errors_ != nullptr) std::fclose(errors_);
 }
 
 void gnuplot::command(std::string_view text) {
@@ -134,15 +112,11 @@ bool gnuplot::wait() {
 
 result<void> gnuplot::finish() {
   command("unset multiplot\nunset output\nexit");
-  const bool good = wait();
-  if (!good || (!beside_.empty() && !whole_png(picture_))) {
+  if (!wait() || !whole_png(picture_.descriptor())) {
     const std::string said = first_line(errors_);
-    return fail(path_ + ": gnuplot made no picture" + (said.empty() ? std::string("; is the disk full?") : ": " + said));
+    return fail(picture_.path() + ": gnuplot made no picture" + (said.empty() ? std::string("; is the disk full?") : ": " + said));
   }
-  if (beside_.empty()) return {};
-  if (::fsync(::fileno(picture_)) != 0 || ::rename(beside_.c_str(), target_.c_str()) != 0) return fail(path_ + ": cannot be written: " + errno_text());
-  beside_.clear();
-  return {};
+  return picture_.commit();
 }
 
 }  // namespace prose::apps

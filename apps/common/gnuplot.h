@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "apps/common/whole_file.h"
 #include "common/result.h"
 
 namespace prose::apps {
@@ -29,13 +30,10 @@ class gnuplot {
   static std::string quoted(std::string_view text);
 
  private:
-  explicit gnuplot(std::string path) : path_(std::move(path)), target_(path_) {}
+  explicit gnuplot(whole_file picture) : picture_(std::move(picture)) {}
   bool wait();
-  std::string path_;
-  std::string target_;  ///< what path_ leads to where it is a link
-  std::string beside_;  ///< the picture until it is complete; empty: path_ is a device or a pipe
+  whole_file picture_;
   std::FILE* commands_ = nullptr;
-  std::FILE* picture_ = nullptr;
   std::FILE* errors_ = nullptr;
   pid_t child_ = -1;
 };

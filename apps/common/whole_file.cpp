@@ -39,6 +39,7 @@ result<whole_file> whole_file::open(const std::string& path) {
     return d;
   }
   if (exists && ::access(path.c_str(), W_OK) != 0) return fail(path + ": cannot be written: " + std::strerror(errno));
+  ec.clear();  // a file that is not there yet is no error
   d.target_ = exists ? fs::canonical(name, ec).string() : path;
   if (ec) return fail(path + ": cannot be written: " + ec.message());
   // A short name: that of the target may be as long as names can be.

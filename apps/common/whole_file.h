@@ -24,6 +24,8 @@ class whole_file {
   /// Octets that were written before; not for pipes.
   result<void> write_at(std::uint64_t position, std::span<const std::uint8_t> bytes);
   const std::string& path() const { return path_; }
+  /// For a program that writes it in our place.
+  int descriptor() const { return fd_.get(); }
   /// Everything is on the disk and has its name, or the error tells why not.
   result<void> commit();
 
