@@ -365,6 +365,19 @@ TEST_F(budget, a_request_to_rekey_that_was_composed_for_the_keys_before_is_not_s
     return s.f.from == 0 && s.f.octets.size() == rekeying_request_octets + record_overhead_octets; }), 0);
 }
 
+TEST_F(budget, a_request_to_rekey_that_is_due_after_the_answer_to_the_peers_is_not_sent) {
+  ASSERT_TRUE(link_up(mary, john));
+  ASSERT_TRUE(mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
+  pass(answer_delay_ms + 10);  // John has hers and works on the answer
+  ASSERT_FALSE(live(john, mary).staged);
+  ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  log.clear();
+  pass(3000);
+  EXPECT_EQ(john.events<rekeyed>().size(), 1U);
+  EXPECT_EQ(std::count_if(log.begin(), log.end(), [](const sent& s) {
+    return s.f.from == 0 && s.f.octets.size() == rekeying_request_octets + record_overhead_octets; }), 0);
+}
+
 TEST_F(budget, the_other_ends_request_costs_nothing_while_the_smaller_keys_own_is_under_way) {
   ASSERT_TRUE(link_up(mary, john));
   ASSERT_TRUE(link_up(peter, john));
