@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "apps/common/safe_file.h"
-#include "common/yaml_document.h"
+#include "phy/air/yaml_document.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -57,7 +57,7 @@ result<config_section> config_section::parse(const std::string& text, const std:
   auto doc = std::make_shared<document>();
   doc->file = name;
   auto top = std::make_shared<node>();
-  auto read = load_yaml(text, name);
+  auto read = phy::air::load_yaml(text, name);
   if (!read) return tl::unexpected(read.error());
   top->yaml = std::move(*read);
   if (top->yaml.IsNull()) top->yaml = YAML::Node(YAML::NodeType::Map);

@@ -7,8 +7,8 @@
 #include <set>
 #include <sstream>
 
-#include "common/yaml_document.h"
 #include "phy/air/air_link.h"
+#include "phy/air/yaml_document.h"
 
 namespace prose::phy::air {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "common/result.h"
 
-namespace prose {
+namespace prose::phy::air {
 
 /// Null for an empty text. The error is one line "NAME:LINE: what is wrong": no YAML, or anything behind the first document, which yaml-cpp's own
 /// Load leaves unread.
@@ -36,4 +36,4 @@ inline result<YAML::Node> load_yaml(const std::string& text, const std::string& 
   }
 }
 
-}  // namespace prose
+}  // namespace prose::phy::air
