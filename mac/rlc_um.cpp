@@ -211,11 +211,11 @@ void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, s
     if (!follows) return;
   }
   if (same >= per_sn) {
+    dropping(segments_[oldest_same], c);
     drop(oldest_same);
-    ++c.candidates_dropped;
   }
   const auto make_way = [&] {
-    c.candidates_dropped += segments_[oldest_].live;
+    if (segments_[oldest_].live) dropping(segments_[oldest_], c);
     drop_oldest();
   };
   while (count_ != 0 && !segments_[oldest_].live) drop_oldest();
@@ -252,7 +252,7 @@ bool rlc_um_candidates::next_chain(search& s, rlc_um_workspace& work) const {
       at = before(s.sn);
       continue;
     }
-    if (s.steps-- == 0) return false;
+    if (s.steps-- == 0) return false;  // and steps is above max_steps
     const segment& g = segments_[at];
     const rlc_um_workspace::step* behind = s.depth == 0 ? nullptr : &work.path_[s.depth - 1];
     const std::uint32_t arrival = behind == nullptr ? s.arrival : segments_[behind->segment].arrival;

@@ -48,6 +48,8 @@ struct rlc_um_counters {
   std::uint64_t misfits = 0;         ///< of these, assemblies between whose pieces other PDUs came: one was lost, or forged
   std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
   std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
+  std::uint64_t young_dropped = 0;   ///< of these, within rlc_um_candidates::young_pdus of their arrival: losses alone do not bring that about
+  std::uint64_t searches_cut = 0;    ///< SDUs of which not every assembly was tried
 };
 
 /// A UMD PDU's fields; elements point into the PDU.
@@ -126,6 +128,7 @@ class rlc_um_workspace {
 class rlc_um_candidates {
  public:
   static constexpr std::size_t per_sn = 8;
+  static constexpr std::uint32_t young_pdus = 64;
   /// What a failing trial takes from the budget, in octets of authentication: one begins at the cost of some 64.
   static constexpr std::size_t trial_cost(std::size_t sdu_octets) { return sdu_octets + 64; }
   explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
@@ -197,7 +200,8 @@ class rlc_um_candidates {
   void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, std::size_t& budget, rlc_um_workspace& work,
                   rlc_um_counters& c, Attempt&& attempt) {
     search s{lcid, sn, arrivals_, tail.size()};
-    for (unsigned n = 0; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
+    unsigned n = 0;
+    for (; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
       const sdu_verdict v = try_one(assemble(s, tail, work), budget, c, attempt);
       if (v == sdu_verdict::forged && work.path_[s.depth - 1].cost > 0) ++c.misfits;
       if (v != sdu_verdict::verified) continue;
@@ -205,6 +209,11 @@ class rlc_um_candidates {
       return;
     }
     ++c.sdus_lost;
+    if (n == limits_.trials_per_sdu || s.steps > max_steps) ++c.searches_cut;
+  }
+  void dropping(const segment& g, rlc_um_counters& c) const {
+    ++c.candidates_dropped;
+    c.young_dropped += arrivals_ - g.arrival <= young_pdus ? 1 : 0;
   }
   void store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets, rlc_um_counters& c);
   bool next_chain(search& s, rlc_um_workspace& work) const;

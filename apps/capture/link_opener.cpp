@@ -1,5 +1,6 @@
 #include "apps/capture/link_opener.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -60,32 +61,57 @@ bool link_opener::read_again() {
   return true;
 }
 
+link_opener::flow& link_opener::flow_of(const flow_name& name) {
+  if (const auto at = flows_.find(name); at != flows_.end()) {
+    by_use_.splice(by_use_.end(), by_use_, at->second.place);
+    return at->second;
+  }
+  if (flows_.size() >= max_flows) {
+    flows_.erase(by_use_.front());
+    by_use_.pop_front();
+  }
+  by_use_.push_back(name);
+  return flows_.try_emplace(name, std::prev(by_use_.end())).first->second;
+}
+
+bool link_opener::named(const flow_name& name) const {
+  return std::any_of(keys_.begin(), keys_.end(), [&](const auto& k) { return flow_name{k.src, k.dst} == name; });
+}
+
 void link_opener::add(const captured_frame& f, const std::function<void(const opened&)>& give) {
   if (f.repetition) return;
   const auto pdu = sl_sch_of(f);
   if (!pdu) return;
+  std::size_t budget = octets_a_frame;
   for (const auto& s : pdu->all()) {
     if (!mac::carries_data(s.lcid) && s.lcid != mac::lcid_pc5s_protected) continue;
     const auto& h = pdu->header;
-    if (entities_.size() >= max_entities && !entities_.contains({h.src, h.dst, s.lcid})) entities_.clear();
-    entities_[{h.src, h.dst, s.lcid}].receive(s.data, counters_, [&](std::span<const std::uint8_t> x) { sdu(h.src, h.dst, s.lcid, x, give); });
+    flow& of = flow_of({h.src, h.dst});
+    mac::rlc_um_counters c;
+    of.rlc.receive(s.lcid, s.data, budget, *work_, c, [&](std::span<const std::uint8_t> x) {
+      if (!sdu(h.src, h.dst, s.lcid, x, give)) return mac::sdu_verdict::forged;
+      of.opened = true;
+      return mac::sdu_verdict::verified;
+    });
+    if (c.young_dropped + c.searches_cut + c.trials_refused > 0 && (of.opened || named({h.src, h.dst}))) bound_hit_ = true;
   }
 }
 
-void link_opener::sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu,
+bool link_opener::sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu,
                       const std::function<void(const opened&)>& give) {
   const auto header = mac::parse_pdcp(pdu);
-  if (!header) return;
+  if (!header) return false;
   do {
     for (const auto& key : keys_) {
       const auto plain = security::open_with(key, lcid, pdu);
       if (!plain) continue;
       ++n_opened_;
       give({src, dst, lcid, static_cast<std::uint8_t>(header->type), *plain});
-      return;
+      return true;
     }
   } while (read_again());
   ++n_closed_;
+  return false;
 }
 
 }  // namespace prose::apps

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "apps/capture/captured_frame.h"
@@ -37,18 +39,34 @@ class link_opener {
   void add(const captured_frame& f, const std::function<void(const opened&)>& give);
   std::uint64_t n_opened() const { return n_opened_; }
   std::uint64_t n_closed() const { return n_closed_; }
+  /// Of a link that the log names, more blocks were heard under the same layer-2 IDs than are tried as parts of its SDUs: some may not have been opened.
+  bool bound_hit() const { return bound_hit_; }
 
  private:
-  void sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu, const std::function<void(const opened&)>& give);
+  using flow_name = std::pair<std::uint32_t, std::uint32_t>;
+  /// Anybody may send under these IDs, so several assemblies are tried, as a UE does.
+  struct flow {
+    explicit flow(std::list<flow_name>::iterator at) : rlc(limits), place(at) {}
+    mac::rlc_um_candidates rlc;
+    std::list<flow_name>::iterator place;
+    bool opened = false;  // something of it
+  };
+  flow& flow_of(const flow_name& name);
+  bool named(const flow_name& name) const;
+  bool sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu, const std::function<void(const opened&)>& give);
   bool read_again();
 
-  static constexpr std::size_t max_entities = 4096;
+  static constexpr mac::rlc_um_candidate_limits limits{};
+  static constexpr std::size_t max_flows = 512;               // of 75 KB each, if all of it is used
+  static constexpr std::size_t octets_a_frame = 64 * 1024;    // of SDUs that do not open
   std::string path_;
   std::uintmax_t size_read_ = 0;
   std::vector<security::logged_key> keys_;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>, mac::rlc_um_rx> entities_;
-  mac::rlc_um_counters counters_;
+  std::map<flow_name, flow> flows_;
+  std::list<flow_name> by_use_;  // most recent last
+  std::unique_ptr<mac::rlc_um_workspace> work_ = std::make_unique<mac::rlc_um_workspace>(limits);
   std::uint64_t n_opened_ = 0, n_closed_ = 0;
+  bool bound_hit_ = false;
 };
 
 }  // namespace prose::apps

@@ -19,6 +19,7 @@ class pcap_sink {
   result<void> add(const captured_frame& f);
   std::uint64_t n_records() const { return writer_.n_records(); }
   std::uint64_t n_opened() const { return opener_ ? opener_->n_opened() : 0; }
+  bool bound_hit() const { return opener_ && opener_->bound_hit(); }
 
  private:
   pcap_sink(pcap_writer w, std::optional<link_opener> o) : writer_(std::move(w)), opener_(std::move(o)) {}

@@ -153,6 +153,8 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
                n.discovery);
   if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
+  if (pcap && pcap->bound_hit())
+    spdlog::warn("{}: so many blocks came under the layer-2 IDs of a link of the key log that not every assembly of them was tried: packets may be missing", s.pcap);
   if (!*judging) return exit_ok;
   std::string remark;
   const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),

@@ -191,6 +191,7 @@ captured_frame frame_with_sdu(std::uint8_t lcid, const std::vector<std::uint8_t>
   std::copy(sdu.begin(), sdu.end(), room.begin() + 1);
   b.finish();
   f.kind = frame_kind::sl_sch;
+  f.n_x_id = 0x0f;
   return f;
 }
 
@@ -262,6 +263,49 @@ TEST(link_opener, a_key_log_that_grows_is_read_again) {
   EXPECT_EQ(n, 1);
   EXPECT_EQ(o->n_closed(), 1U);
   std::remove(log.c_str());
+}
+
+/// Records of the key of key_line in two segments, SNs from 0; `between` gives RLC PDUs that somebody else sends between the two.
+template <class Between>
+void segmented_records(link_opener& o, int n, Between&& between, const std::function<void(const link_opener::opened&)>& give) {
+  const auto key = security::parse_key_log_line(key_line);
+  security::record_sealer sealer(security::record_protection(key->suite_used, security::record_key(key->key.expose()),
+                                                             security::record_iv(key->iv.expose()), key->kd_sess_id));
+  const auto packet = from_hex(udp_packet).value();
+  std::vector<std::uint8_t> record(packet.size() + security::record_overhead_octets);
+  for (int i = 0; i < n; ++i) {
+    const auto sn = static_cast<std::uint8_t>(2 * i % 32);
+    EXPECT_TRUE(sealer.seal(3, security::sdu_type::ip, packet, record));
+    o.add(frame_with_sdu(3, {record.begin(), record.begin() + 20}, 0x40 | sn), give);
+    between(i, sn);
+    o.add(frame_with_sdu(3, {record.begin() + 20, record.end()}, static_cast<std::uint8_t>(0x80 | (sn + 1) % 32)), give);
+  }
+}
+
+TEST(link_opener, one_forged_block_an_sdu_hides_nothing) {
+  const std::vector<std::uint8_t> forged(20, 0x99);
+  // A whole SDU, a beginning, a middle and an end, each under the next SN, the same one, and another.
+  for (const int fi : {0x00, 0x40, 0xc0, 0x80})
+    for (const int step : {0, 1, 9}) {
+      link_opener o(*parse_key_log(key_line, "x"));
+      int n = 0;
+      const auto count = [&](const link_opener::opened& x) { n += x.sdu_type == 0; };
+      segmented_records(o, 40, [&](int, int sn) { o.add(frame_with_sdu(3, forged, static_cast<std::uint8_t>(fi | (sn + step) % 32)), count); }, count);
+      EXPECT_EQ(n, 40) << fi << ' ' << step;
+      EXPECT_EQ(o.n_opened(), 40U);
+      EXPECT_FALSE(o.bound_hit());
+    }
+}
+
+TEST(link_opener, more_forged_blocks_than_candidates_are_told) {
+  link_opener o(*parse_key_log(key_line, "x"));
+  int n = 0;
+  const auto count = [&](const link_opener::opened& x) { n += x.sdu_type == 0; };
+  segmented_records(o, 4, [&](int i, int sn) {
+    for (int k = 0; k < 20; ++k) o.add(frame_with_sdu(3, std::vector<std::uint8_t>(20, static_cast<std::uint8_t>(20 * i + k)), static_cast<std::uint8_t>(0x40 | sn)), count);
+  }, count);
+  EXPECT_LT(n, 4);
+  EXPECT_TRUE(o.bound_hit());
 }
 
 TEST(link_opener, a_bad_key_log_is_one_line_with_its_number) {
