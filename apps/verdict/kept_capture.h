@@ -17,6 +17,7 @@ struct kept_record {
   std::uint32_t src, dst;
   std::uint8_t lcid;
   std::vector<std::uint8_t> pdu;
+  bool alternative = false;  ///< one of several assemblies of the same blocks
 };
 struct kept_setup {
   std::uint64_t frame;
@@ -47,9 +48,9 @@ struct kept_capture {
     return c;
   }
   /// Each is false for what is beyond the limits.
-  [[nodiscard]] bool add(const captured_sdu& s) {
+  [[nodiscard]] bool add(const captured_sdu& s, bool alternative) {
     if (records.size() >= max_records || octets_ + s.octets.size() > max_octets) return false;
-    records.push_back({s.frame, s.src, s.dst, s.lcid, {s.octets.begin(), s.octets.end()}});
+    records.push_back({s.frame, s.src, s.dst, s.lcid, {s.octets.begin(), s.octets.end()}, alternative});
     octets_ += s.octets.size();
     return true;
   }

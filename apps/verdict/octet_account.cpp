@@ -39,6 +39,7 @@ bytes trimmed(bytes octets) {
   while (!octets.empty() && octets.front() == 0) octets = octets.subspan(1);
   return octets;
 }
+constexpr const char* never_completed = "parts of SDUs that are never completed, though no block is missing";
 /// Without the headers of RLC and PDCP, which repeat themselves in whatever is built like the product's blocks.
 bytes behind_headers(bytes octets) { return octets.size() > 12 ? octets.subspan(6) : octets; }
 }  // namespace
@@ -170,18 +171,37 @@ void octet_account::malformed(const captured_sdu& pdu) {
   unexplained({kind::blocks, pdu.src}, pdu.frame, pdu.octets.size(), behind_headers(pdu.octets), "RLC PDUs that are none");
 }
 
-void octet_account::cut(const captured_sdu& piece, bool begins, bool by_loss) {
-  const transmitter_id id{kind::blocks, piece.src};
+void octet_account::doubted(const captured_sdu& piece, bool begins) {
   const auto tested = begins && piece.octets.size() > security::pdcp_header_octets ? piece.octets.subspan(security::pdcp_header_octets) : piece.octets;
+  if (tested.empty() || !fresh(tested)) return;
+  unexplained_tests_.add(key_of({kind::blocks, piece.src}), tested, piece.frame);
+  if (look_) look_(tested, piece.frame);
+}
+
+void octet_account::part(const captured_sdu& piece, bool begins) {
+  of({kind::blocks, piece.src}).sums.parsed += piece.octets.size();
+  doubted(piece, begins);
+}
+
+void octet_account::alternative(const captured_sdu& s) {
+  if (doubt_about(s) == nullptr) (*take_)(s, true);
+}
+
+void octet_account::cut(const captured_sdu& piece, bool begins, bool by_loss, bool follows) {
+  const transmitter_id id{kind::blocks, piece.src};
+  doubted(piece, begins);
   if (!by_loss) {
-    unexplained(id, piece.frame, piece.octets.size(), tested, "parts of SDUs that are never completed, though no block is missing");
+    unexplained(id, piece.frame, piece.octets.size(), {}, never_completed);
     return;
   }
-  ++n_cut_;
+  n_cut_ += follows ? 0 : 1;
   of(id).sums.cut += piece.octets.size();
-  if (!fresh(tested)) return;
-  unexplained_tests_.add(key_of(id), tested, piece.frame);
-  if (look_) look_(tested, piece.frame);
+}
+
+std::uint64_t octet_account::cut_pieces() const {
+  std::uint64_t n = n_cut_;
+  sdus_.each_doubted([&](const captured_sdu&, bool by_loss, bool follows) { n += by_loss && !follows ? 1 : 0; });
+  return n;
 }
 
 const char* octet_account::doubt_about(const captured_sdu& s) {
@@ -245,7 +265,7 @@ void octet_account::whole(const captured_sdu& s) {
     ++t.records;
     t.record_octets += r->body().size();
   }
-  (*take_)(s);
+  (*take_)(s, false);
 }
 
 // --- what names nobody --------------------------------------------------------------------------------------------------------
@@ -357,10 +377,30 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
   const std::uint64_t loose = odd_scis_.size() - confirmed + odd_sci_beyond_;
   const bool noise = loose > 0 && poisson_tail(false_scis_a_candidate * static_cast<double>(v.heard.pscch_candidates), loose) > least_false_sci_p;
   v.noise_scis = noise ? loose : 0;
+  // What will be cut unless something ends it after all.
+  std::map<transmitter_id, transmitter> unfinished;
+  sdus_.each_doubted([&](const captured_sdu& piece, bool by_loss, bool) {
+    const transmitter_id id{kind::blocks, piece.src};
+    auto& t = unfinished[transmitters_.contains(id) ? id : transmitter_id{id.of, 0x1000000}];
+    if (by_loss) {
+      t.sums.cut += piece.octets.size();
+      return;
+    }
+    t.sums.unexplained += piece.octets.size();
+    ++t.unexplained_blocks;
+    t.frames.add(piece.frame);
+  });
   std::vector<transmitter_verdict> all;
   std::size_t n_doubted = 0;
   for (const auto& [id, heard] : transmitters_) {
     transmitter t = heard;
+    if (const auto at = unfinished.find(id); at != unfinished.end()) {
+      t.sums.cut += at->second.sums.cut;
+      t.sums.unexplained += at->second.sums.unexplained;
+      t.unexplained_blocks += at->second.unexplained_blocks;
+      for (const auto frame : at->second.frames.first()) t.frames.add(frame);
+      if (t.first_reason.empty() && at->second.unexplained_blocks > 0) t.first_reason = never_completed;
+    }
     if (id.of == kind::discovery && lsb_all > lsb_best) {
       t.sums.unexplained += lsb_all - lsb_best;
       t.sums.parsed -= lsb_all - lsb_best;
@@ -411,6 +451,9 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
   if (n_doubted > 16) v.doubts.push_back({"unexplained", std::to_string(n_doubted - 16) + " more transmitters send what is not explained", {}});
   v.n_transmitters = all.size();
   v.rlc_gaps = sdus_.gaps();
+  v.assemblies_untried = sdus_.untried();
+  if (v.assemblies_untried > 0)
+    v.doubts.push_back({"assembly", std::to_string(v.assemblies_untried) + " times more blocks came under one pair of layer-2 IDs than are tried as parts of its SDUs", {}});
   const auto order = [](const transmitter_verdict& x) {
     const bool doubted = x.octets.unexplained > 0 || x.octets.padding_not_zero > 0 || x.reserved_not_zero > 0;
     return x.outcome == verdict_outcome::exposed ? 0 : doubted && !x.exempt ? 1 : 2;

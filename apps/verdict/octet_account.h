@@ -31,9 +31,8 @@ std::string text_of(const transmitter_id& t);
 class octet_account final : public sdu_sink {
  public:
   static constexpr int n_tests = 2 * stream_tests::n_tests + field_tests::n_tests;
-  /// Takes the whole SDUs of blocks that are in order.
-  using take_sdu = std::function<void(const captured_sdu&)>;
-
+  /// Takes the whole SDUs of blocks that are in order. alternative: of blocks under one name by several senders, and maybe of no sender.
+  using take_sdu = std::function<void(const captured_sdu&, bool alternative)>;
 
   /// A decoded block that is no repetition. False: malformed.
   bool add_block(const captured_frame& f, const take_sdu& take);
@@ -54,7 +53,7 @@ class octet_account final : public sdu_sink {
   /// Sums, a verdict for each transmitter, and doubts. After judge(): findings name frames, and so transmitters.
   void conclude(const verdict_options& o, verdict& v) const;
   /// Pieces of SDUs that a lost block cut: as good as blocks that were not decoded.
-  std::uint64_t cut_pieces() const { return n_cut_; }
+  std::uint64_t cut_pieces() const;
 
  private:
   struct transmitter {
@@ -71,7 +70,10 @@ class octet_account final : public sdu_sink {
 
   // sdu_sink
   void whole(const captured_sdu& s) override;
-  void cut(const captured_sdu& piece, bool begins, bool by_loss) override;
+  void alternative(const captured_sdu& s) override;
+  void part(const captured_sdu& piece, bool begins) override;
+  void cut(const captured_sdu& piece, bool begins, bool by_loss, bool follows) override;
+  void doubted(const captured_sdu& piece, bool begins) override;
   void malformed(const captured_sdu& pdu) override;
   void overhead(std::uint32_t src, std::size_t octets) override;
   void rlc_padding(const captured_sdu& pdu, std::uint8_t bits) override;

@@ -1,5 +1,7 @@
 #include "apps/verdict/record_trials.h"
 
+#include <algorithm>
+
 #include "security/record.h"
 
 namespace prose::apps {
@@ -24,9 +26,9 @@ record_trials::record_trials(const std::vector<kept_record>& records, search_wat
   }
   plain_.resize(longest);
   for (auto& [id, c] : contexts_) {
-    std::map<std::uint8_t, std::vector<std::uint32_t>> by_channel;
-    for (const auto i : c.all) by_channel[records[i].lcid].push_back(i);
-    for (const auto& [lcid, list] : by_channel) {
+    std::map<std::pair<std::uint8_t, bool>, std::vector<std::uint32_t>> by_channel;
+    for (const auto i : c.all) by_channel[{records[i].lcid, records[i].alternative}].push_back(i);
+    for (const auto& [channel, list] : by_channel) {
       // Not the first three: whoever injects a few records under a genuine header does not hide what the others open with.
       c.samples.push_back(list.front());
       if (list.size() > 1) c.samples.push_back(list.back());
@@ -127,7 +129,8 @@ std::vector<opened_link> record_trials::opened() const {
   for (const auto& [id, c] : contexts_) {
     if (c.n_open == 0) continue;
     const auto& [src, dst, kd] = id;
-    out.push_back({src, dst, kd, c.with, c.n_open, c.all.size(), false, c.frames});
+    const auto seen = static_cast<std::size_t>(std::count_if(c.all.begin(), c.all.end(), [&](auto i) { return !records_[i].alternative; }));
+    out.push_back({src, dst, kd, c.with, c.n_open, std::max(seen, c.n_open), false, c.frames});
   }
   return out;
 }

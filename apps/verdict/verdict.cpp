@@ -46,7 +46,11 @@ struct analysis::impl {
   std::uint64_t blocks_given = 0, blocks_failed = 0, codes_given = 0, codes_failed = 0;
   std::optional<hearing> told;
 
-  void take(const captured_sdu& s) {
+  void take(const captured_sdu& s, bool alternative) {
+    if (alternative) {  // for the stolen keys only: at most one of them is genuine, and their octets were told of one by one
+      const auto m = setup_of(s);
+      return keep([&] { return m ? kept.add(*m, s.frame, s.time_s) : kept.add(s, true); });
+    }
     if (const auto m = setup_of(s)) {
       using security::message_type;
       counts.requests += m->header.type == message_type::direct_communication_request ? 1 : 0;
@@ -65,7 +69,7 @@ struct analysis::impl {
     content.add(*r, s.frame);
     markers.add_body(r->body(), s.frame);
     identity.add_record(*r, s.frame, s.time_s);
-    keep([&] { return kept.add(s); });
+    keep([&] { return kept.add(s, false); });
   }
   void conclude(verdict& v) const;
   template <class Add>
@@ -142,7 +146,7 @@ void analysis::add(const captured_frame& f) {
     i.identity.add_block(f, pdu->header.src, pdu->header.dst);
     i.answers.add(f, pdu->header.src, pdu->header.dst);
   }
-  if (!i.account.add_block(f, [&i](const captured_sdu& s) { i.take(s); })) {
+  if (!i.account.add_block(f, [&i](const captured_sdu& s, bool alternative) { i.take(s, alternative); })) {
     ++i.counts.malformed_frames;
     return;
   }
@@ -254,7 +258,8 @@ std::string to_json(const verdict& v) {
   j["heard"] = {{"blocks_announced", v.heard.blocks_announced}, {"blocks_decoded", v.heard.blocks_decoded}, {"blocks_absent", v.heard.blocks_absent},
                 {"discovery_occupied", v.heard.discovery_occupied}, {"discovery_decoded", v.heard.discovery_decoded}, {"seconds", v.heard.seconds},
                 {"seconds_lost", v.heard.seconds_lost}, {"pools_told", v.heard.pools_told}, {"searched_beside", v.heard.searched_beside},
-                {"unknown_gaps", v.heard.unknown_gaps}, {"prbs_occupied", v.heard.prbs_occupied}, {"prbs_unexplained", v.heard.prbs_unexplained}, {"rlc_gaps", v.rlc_gaps}};
+                {"unknown_gaps", v.heard.unknown_gaps}, {"prbs_occupied", v.heard.prbs_occupied}, {"prbs_unexplained", v.heard.prbs_unexplained}, {"rlc_gaps", v.rlc_gaps},
+                {"assemblies_untried", v.assemblies_untried}};
   j["n_transmitters"] = v.n_transmitters;
   j["transmitters"] = json::array();
   for (const auto& t : v.transmitters)

@@ -157,6 +157,7 @@ struct verdict {
   std::uint64_t exempt_octets = 0;        ///< unexplained, and too few to count: here encoded text could hide
   std::uint64_t noise_scis = 0;           ///< SCIs with reserved bits that are as many as noise passes for
   std::uint64_t rlc_gaps = 0;             ///< RLC sequence numbers that did not follow the ones before
+  std::uint64_t assemblies_untried = 0;   ///< times that a bound left blocks untried as parts of an SDU
   hearing heard;
   std::vector<opened_link> opened_links;
   std::vector<recognised_marks> recognised;

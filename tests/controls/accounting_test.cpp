@@ -4,7 +4,9 @@
 
 #include <string>
 
+#include "security/crypto/aead.h"
 #include "security/discovery_code.h"
+#include "security/record.h"
 #include "tests/controls/block_bench.h"
 
 namespace prose::apps {
@@ -114,6 +116,64 @@ TEST(verdict_accounting, place_5_segments_that_never_become_an_sdu_are_not_vouch
   z.good(40);
   for (int i = 0; i < 200; ++i) z.segment(stranger, nobody, i, z.text(i));
   EXPECT_TRUE(red(suspected(z, 3), "unexplained_text"));
+}
+
+/// A record that a stolen key opens: one of its secrets is the record key.
+octets sealed(const octets& body, int sn) {
+  security::record_key key(std::array<std::uint8_t, 32>{1, 2, 3});
+  const security::crypto::aead box(security::suite::aes_256_gcm, key);
+  auto pdu = block_bench::pdcp(0, 0x4321, sn, octets(body.size() + security::record_overhead_octets - 5));
+  std::array<std::uint8_t, 12> nonce{};
+  nonce[7] = 1, nonce[10] = pdu[3], nonce[11] = pdu[4];
+  box.seal(nonce, security::bytes_view(pdu).first(5), body, security::bytes_span(pdu).subspan(5));
+  return pdu;
+}
+std::shared_ptr<std::vector<stolen_file>> stolen_secret() {
+  auto all = std::make_shared<std::vector<stolen_file>>();
+  all->push_back(std::move(*parse_stolen_state("a secret 010203" + std::string(58, '0') + "\n", "mary.memory")));
+  return all;
+}
+
+TEST(verdict_accounting, place_5_one_forged_block_an_sdu_hides_no_record_from_a_stolen_key) {
+  // In the middle of each record somebody else sends a whole SDU, a beginning, a middle or an end, under the next SN, the same one, or another.
+  for (const int fi : {0, 1, 2, 3})
+    for (const int step : {0, -1, 9})
+      for (const int pieces : {2, 3}) {
+        block_bench x;
+        x.options.compromised = stolen_secret();
+        for (int i = 0; i < 40; ++i)
+          x.in_pieces(stranger, nobody, sealed(x.noise(90), i), pieces, [&, n = 0](int sn) mutable {
+            if (n++ == 0) x.umd(stranger, nobody, fi, sn + step + 32, fi < 2 ? x.pdcp(0, 0x4321, i, x.noise(40)) : x.noise(40));
+          });
+        const auto v = suspected(x, 3);
+        ASSERT_EQ(v.opened_links.size(), 1U) << fi << ' ' << step << ' ' << pieces;
+        EXPECT_EQ(v.opened_links[0].records_opened, 40U) << fi << ' ' << step << ' ' << pieces;
+        EXPECT_EQ(v.assemblies_untried, 0U);
+      }
+}
+
+TEST(verdict_accounting, place_5_forged_blocks_are_no_finding_and_every_octet_has_one_place) {
+  for (const int fi : {1, 2, 3}) {
+    block_bench x;
+    x.good(400);
+    for (int i = 0; i < 20; ++i)
+      x.in_pieces(stranger, nobody, x.pdcp(0, 0x4321, i, x.noise(90)), 3, [&](int sn) { x.umd(stranger, nobody, fi, sn, x.noise(40)); });
+    const auto v = judge(x.frames, x.options);
+    EXPECT_TRUE(v.findings.empty()) << to_text(v);
+    EXPECT_EQ(v.octets.heard, v.octets.parsed + v.octets.padding + v.octets.cut + v.octets.waiting + v.octets.unexplained);
+    EXPECT_LT(v.octets.waiting, 200U);
+  }
+}
+
+TEST(verdict_accounting, place_5_what_a_bound_left_untried_is_not_vouched_for) {
+  block_bench x;
+  x.good(4000);
+  for (int i = 0; i < 4; ++i)
+    x.in_pieces(stranger, nobody, sealed(x.noise(90), i), 2, [&](int sn) {
+      for (int k = 0; k < 30; ++k) x.umd(stranger, nobody, 1, sn + 31, x.pdcp(0, 0x4321, 100 + i, x.noise(4)));
+    });
+  x.options.compromised = stolen_secret();
+  EXPECT_TRUE(doubts(judge(x.frames, x.options), "assembly"));
 }
 
 TEST(verdict_accounting, place_6_text_in_pdcp_headers_is_exposed) {

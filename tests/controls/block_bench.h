@@ -85,6 +85,23 @@ class block_bench {
       else put(src, dst, {{1, rlc}}, 8, mac::sl_sch_version::unicast);
     }
   }
+  /// A record in `pieces` blocks; `between` sends something else behind each but the last, and is told the SN of the next.
+  template <class Between>
+  void in_pieces(std::uint32_t src, std::uint32_t dst, const octets& pdu, int pieces, Between&& between) {
+    const std::size_t each = (pdu.size() + static_cast<std::size_t>(pieces) - 1) / static_cast<std::size_t>(pieces);
+    for (int i = 0; i < pieces; ++i) {
+      const auto first = pdu.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * each);
+      const auto n = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(each), pdu.end() - first);
+      umd(src, dst, (i > 0 ? 2 : 0) | (i + 1 < pieces ? 1 : 0), sn_++, octets(first, first + n));
+      if (i + 1 < pieces) between(sn_);
+    }
+  }
+  /// A UMD PDU with whatever framing info and SN.
+  void umd(std::uint32_t src, std::uint32_t dst, int fi, int sn, const octets& body) {
+    octets rlc(body);
+    rlc.insert(rlc.begin(), static_cast<std::uint8_t>(fi << 6 | sn % 32));
+    put(src, dst, {{1, rlc}}, 8, mac::sl_sch_version::unicast);
+  }
   /// A block that was announced and not decoded.
   void lost() {
     auto& f = next(frame_kind::sl_sch);
@@ -158,6 +175,7 @@ class block_bench {
   }
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>, mac::rlc_um_tx> flows_;
   std::uint64_t number_ = 0;
+  int sn_ = 0;
 };
 
 }  // namespace prose::apps
