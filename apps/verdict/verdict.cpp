@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <unordered_set>
@@ -45,7 +46,22 @@ struct analysis::impl {
   verdict counts;
   std::uint64_t blocks_given = 0, blocks_failed = 0, codes_given = 0, codes_failed = 0;
   std::optional<hearing> told;
+  std::map<std::string, double> scis_once;  // of format 0: heard once, and when
+  std::uint64_t grants = 0;                               // SCIs of format 0 that were heard twice, as each is sent in a period
 
+  void count_grant(const captured_frame& f) {
+    constexpr double longest_period_s = 0.32;
+    if (!std::holds_alternative<phy::sci_format0>(f.sci)) return;
+    if (scis_once.size() > 4096) scis_once.clear();
+    const auto [at, first] = scis_once.try_emplace(std::string(f.octets.begin(), f.octets.end()), f.time_s);
+    if (first) return;
+    if (f.time_s - at->second > longest_period_s) {
+      at->second = f.time_s;
+      return;
+    }
+    ++grants;
+    scis_once.erase(at);
+  }
   void take(const captured_sdu& s, bool alternative) {
     if (alternative) {  // for the stolen keys only: at most one of them is genuine, and their octets were told of one by one
       const auto m = setup_of(s);
@@ -137,6 +153,7 @@ void analysis::add(const captured_frame& f) {
   if (f.kind == frame_kind::mib_sl) i.account.add_mib(f);
   if (f.kind == frame_kind::sci) {
     i.account.add_sci(f);
+    i.count_grant(f);
     i.identity.add_sci(f);
   }
   if (f.kind != frame_kind::sl_sch || f.repetition) return;
@@ -199,6 +216,13 @@ void analysis::impl::conclude(verdict& v) const {
     h.discovery_decoded = codes_given, h.discovery_occupied = codes_given + codes_failed;
   }
   judge_shares(h, account.cut_pieces(), o.min_decoded_share, v);
+  if (told && !h.pools_told && grants > 0) {
+    // Where no pool is told the places of blocks are known by their DMRS only: what is drowned is not among the announced. Each grant has a block.
+    const double value = static_cast<double>(std::min(blocks_given, grants)) / static_cast<double>(grants);
+    v.figures.push_back({"grants_with_a_block", value, o.min_decoded_share, true, std::min(blocks_given, grants), grants});
+    if (value < o.min_decoded_share)
+      v.doubts.push_back({"blocks_decoded", std::to_string(blocks_given) + " blocks were decoded, and " + std::to_string(grants) + " grants heard, each for one or more", {}});
+  }
   account.conclude(o, v);
   const auto share = [](std::uint64_t part, std::uint64_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0; };
   double most = 0;

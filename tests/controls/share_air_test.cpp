@@ -221,6 +221,26 @@ TEST(verdict_share_air, half_captured_proves_nothing_and_a_gap_at_the_start_is_n
   EXPECT_EQ(exit_status(late.outcome), 0) << to_text(late);
 }
 
+/// With no pool told, the places of blocks are known by their DMRS only, and what is drowned shows none.
+TEST(verdict_share_air, with_no_pool_told_what_was_jammed_or_missed_proves_nothing) {
+  towns t(periods);
+  auto ues = john_and_peter();
+  t.all(ues);
+  const told nothing{.pool = std::nullopt};
+  const std::int64_t all = static_cast<std::int64_t>(periods) * period * sps;
+  const auto in_order = judged(t, {}, nothing);
+  EXPECT_NE(exit_status(in_order.outcome), 3) << to_text(in_order);
+  EXPECT_GE(in_order.heard.blocks_announced, 2U * periods * 85 / 100);
+  EXPECT_EQ(exit_status(judged(t, {{all / 4, all * 3 / 4}}, nothing).outcome), 4);
+  std::vector<heard_samples::hole> holes;  // PSSCH of every third period missed, PSCCH heard
+  for (int p = 0; p < periods; p += 3) holes.push_back({std::int64_t{p * period + 8} * sps, std::int64_t{p * period + 40} * sps});
+  EXPECT_EQ(exit_status(judged(t, holes, nothing).outcome), 4);
+  for (int p = 0; p < periods; p += 3) t.jam(p * period + 8, 32, -25);
+  const auto v = judged(t, {}, nothing);
+  EXPECT_EQ(exit_status(v.outcome), 4) << to_text(v);
+  EXPECT_TRUE(doubts(v, "blocks_decoded"));
+}
+
 TEST(verdict_share_air, the_wrong_pool_told_does_not_narrow_what_is_heard) {
   towns t(periods);
   auto ues = john_and_peter(13, true);
