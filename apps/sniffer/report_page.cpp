@@ -251,6 +251,8 @@ void report_page::put_frames(std::string& out, const verdict& v) const {
 std::string report_page::html(const verdict& v, const page_facts& facts) const {
   const char* kind = v.outcome == verdict_outcome::opaque ? "opaque" : v.outcome == verdict_outcome::exposed ? "exposed" : "nothing";
   std::string out = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
+                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+                    "form-action 'none'\"/>"
                     "<meta name=\"viewport\" content=\"width=device-width\"/><title>prose-sniffer report</title><style>";
   out += style;
   out += "</style></head><body>\n<h1>What the sniffer heard</h1><p class=\"muted\">" + escaped(facts.source) + " &#183; " + escaped(facts.carrier) +
