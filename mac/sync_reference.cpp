@@ -8,6 +8,10 @@ namespace prose::mac {
 namespace {
 constexpr int first_oon_id = 168;
 constexpr int times_to_follow = 3;  // that a reference must have been heard, but where there is no other timing to keep
+constexpr int silence_lead_periods = 3;    // transmissions are decided ahead
+constexpr int silence_after_periods = 5;   // of a silence, after whoever depends on it has fallen silent too
+constexpr int shared_gap_periods = 32;     // a reference listens to its own SLSS subframes every 15 periods at least, and may miss some
+constexpr int shared_periods = 100;        // who follows a follower has heard the reference long before
 std::int64_t modulo(std::int64_t v, std::int64_t m) { return ((v % m) + m) % m; }
 }  // namespace
 
@@ -36,10 +40,10 @@ void sync_reference::draw_id() {
 
 // NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both had followed
 // one that left) would otherwise always transmit together and never hear each other. Likewise in every other period of a scan, for
-// two whose SLSS fall into the same time.
+// two whose SLSS fall into the same time, and in all that follow once one was heard that may be followed.
 bool sync_reference::mutes(std::int64_t local) const {
   const std::int64_t period = config_.period_subframes;
-  if (local >= scan_from_ && local < scan_until_ && (local - scan_from_) / period % 2 == 1) return true;
+  if (local >= scan_from_ && local < scan_until_ && ((local - scan_from_) / period % 2 == scan_parity_ || local < scan_listens_until_)) return true;
   return muted_at_random(local / period);
 }
 
@@ -83,6 +87,14 @@ bool sync_reference::other_timing(const candidate& c) const {
 
 int sync_reference::scan_jitter(int below) { return static_cast<int>(random_(random_context_) % static_cast<std::uint32_t>(below)); }
 
+// What would change nothing need not be heard again: a scan leaves out own SLSS, and others scan for those. The own identity is to be told from another's.
+bool sync_reference::may_be_followed(const candidate& c) const {
+  const int own_group = role_ == sync_role::follower ? priority_group(current_) : 2;
+  if (priority_group(c) != own_group) return priority_group(c) < own_group;
+  if (role_ == sync_role::reference) return c.n_sl_id <= n_sl_id_;
+  return !config_.merge_by_identity || c.n_sl_id < current_.n_sl_id;
+}
+
 // Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the first scans come soon after a
 // change of timing. A reference is followed once it was heard several times, in a row: a scan goes on for that.
 void sync_reference::plan_scan(std::int64_t now) {
@@ -90,14 +102,37 @@ void sync_reference::plan_scan(std::int64_t now) {
   if (now < scan_until_) {
     const std::int64_t longest = scan_from_ + config_.longest_scan_periods * period;
     for (const auto& c : heard_)
-      if (c.used && c.last_heard >= scan_from_ && c.n_heard < times_to_follow && other_timing(c) && suitable(c))
-        scan_until_ = std::max(scan_until_, std::min(longest, c.last_heard + 2 * period + 2));
+      if (c.used && c.last_heard >= scan_from_ && c.n_heard < times_to_follow && other_timing(c) && suitable(c) && may_be_followed(c))
+        scan_until_ = scan_listens_until_ = std::max(scan_until_, std::min(longest, c.last_heard + 2 * period + 2));
   } else if (now >= next_scan_) {
     scan_from_ = now;
+    scan_parity_ = scan_jitter(2);  // two that scan at once must not leave out the same
     scan_until_ = now + config_.scan_periods * period + 2;
     next_scan_ = scan_until_ + scan_gap_ + scan_jitter(scan_gap_ / 4 + 1);
     scan_gap_ = std::min(2 * scan_gap_, config_.scan_every_subframes);
   }
+}
+
+// NOT 3GPP: a MIB-SL does not tell how far its reference is. Where A follows a reference and B follows A, the reference leaves and A hears B, the two
+// follow each other for ever, and propagation delay makes their timing run away. So B is silent at times for a little longer than A needs to lose a
+// reference. Where A falls silent too, it depended on B; B becomes the reference and keeps identity and timing, and A comes back. Others lose nothing:
+// who loses B keeps the timing for hold_periods. Of more than two in a ring nobody would notice.
+void sync_reference::plan_silence(std::int64_t now, sync_actions& out) {
+  const std::int64_t period = config_.period_subframes;
+  if (silent_until_ > silent_from_ && now >= silent_until_) {
+    const std::int64_t lost = silent_until_ - silence_after_periods * period;
+    const bool was_heard = current_.last_heard >= silent_from_ + (config_.loss_periods - 3) * period;
+    silent_from_ = silent_until_;
+    if (was_heard && current_.last_heard < lost) {
+      role_ = sync_role::reference;
+      out.role_changed = true;
+      return;
+    }
+  }
+  if (now < next_silence_) return;
+  silent_from_ = now + silence_lead_periods * period;
+  silent_until_ = silent_from_ + (config_.loss_periods + silence_after_periods) * period;
+  next_silence_ = silent_until_ + config_.silence_every_subframes + scan_jitter(config_.silence_every_subframes);
 }
 
 std::optional<slss_transmission> sync_reference::transmission(std::int64_t local) const {
@@ -106,6 +141,7 @@ std::optional<slss_transmission> sync_reference::transmission(std::int64_t local
   if (role_ == sync_role::follower && current_.s_rsrp_dbm >= config_.tx_threshold_dbm) return std::nullopt;
   const int dfn = dfn_subframe(local);
   if (dfn % config_.period_subframes != tx_offset_) return std::nullopt;
+  if (follows_a_follower() && local >= silent_from_ && local < silent_until_) return std::nullopt;
   // Who follows a follower sends where the reference itself may be.
   if ((role_ == sync_role::reference || tx_offset_ == config_.offset_1) && mutes(local)) return std::nullopt;
   slss_transmission t;
@@ -181,6 +217,8 @@ void sync_reference::follow(const candidate& c, sync_actions& out) {
   n_sl_id_ = !c.in_coverage && c.n_sl_id < first_oon_id ? c.n_sl_id + first_oon_id : c.n_sl_id;
   // The other offset, so that the reference stays audible while we transmit.
   tx_offset_ = c.slss_offset == config_.offset_1 ? config_.offset_2 : config_.offset_1;
+  silent_from_ = silent_until_ = 0;
+  next_silence_ = c.last_heard + config_.silence_every_subframes + scan_jitter(config_.silence_every_subframes);
   for (auto& h : heard_) h.timing_offset_samples -= shift;
   current_.timing_offset_samples = 0;
 }
@@ -218,12 +256,17 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       out.shift_samples += step;
       for (auto& o : heard_) o.timing_offset_samples -= step;
     }
-    // Two references drew the same identity: the timing tells them apart, or that it was heard where only references send. One odd reception
-    // (multipath) is no proof.
+    // Two references drew the same identity: another timing tells them apart. One odd reception (multipath) is no proof. With our timing and where we
+    // send ourselves it may also be who follows our follower: it looks for us and ends soon, and a new identity would leave those two to follow each other.
     if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_) {
-      conflicts_ = other_timing(c) ? conflicts_ + 1 : 0;
-      if (conflicts_ >= 3 || (c.slss_offset == tx_offset_ && c.n_heard >= 3)) {
-        conflicts_ = 0;
+      c.conflicts = other_timing(c) ? c.conflicts + 1 : 0;
+      if (c.conflicts == 0 && c.slss_offset == tx_offset_) {
+        if (h.local_subframe - shared_last_ > shared_gap_periods * period) shared_from_ = h.local_subframe;
+        shared_last_ = h.local_subframe;
+      }
+      if (c.conflicts >= 3 || shared_last_ - shared_from_ > shared_periods * period) {
+        for (auto& o : heard_) o.conflicts = 0;
+        shared_from_ = shared_last_;
         draw_id();
         out.role_changed = true;
       }
@@ -237,7 +280,7 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     // Whoever followed the same reference misses it now too: who waits least becomes the next one.
     role_ = sync_role::holdover;
     out.role_changed = true;
-    search_ends_ = now + static_cast<std::int64_t>(
+    search_ends_ = now + config_.hold_periods * period + static_cast<std::int64_t>(
                              random_(random_context_) % static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes));
   }
   candidate* best = nullptr;
@@ -301,6 +344,7 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     scan_until_ = now;
     next_scan_ = now + scan_gap_ + scan_jitter(scan_gap_);
   }
+  if (follows_a_follower() && config_.transmit_slss) plan_silence(now, out);
   if (role_ == sync_role::reference || role_ == sync_role::follower) plan_scan(now);
   return out;
 }

@@ -30,6 +30,7 @@ struct sync_config {
   double tx_threshold_dbm = 1000.0;          ///< syncTxThreshOoC: a follower transmits SLSS only below it (1000: always)
   int search_periods = 6;                    ///< silence before becoming the reference, plus a random part as long
   int loss_periods = 10;                     ///< a reference that was not heard for so long is gone
+  int hold_periods = 7;                      ///< then its timing is kept at least so long before a UE becomes one, plus a random part as searches have
   double tracking_gain = 0.3;                ///< first-order loop on the reference's timing
   /// NOT 3GPP: out of coverage, groups of UEs with different timing that meet end with the reference of the smallest identity.
   /// By S-RSRP alone (TS 36.331 5.10.8.2; false) two groups of equal strength stay deaf to each other for ever.
@@ -38,6 +39,7 @@ struct sync_config {
   int scan_periods = 2;                      ///< a UE with timing looks for SLSS of other timings for so long,
   int longest_scan_periods = 12;             ///< and while what it heard needs to be heard again, at most for so long,
   int scan_every_subframes = 2000;           ///< so often, and a random part of a quarter; sooner after a change of its timing
+  int silence_every_subframes = 12'000;      ///< who follows a follower falls silent so often, and a random part as long
 };
 
 /// One SLSS with its MIB-SL, as received.
@@ -103,6 +105,7 @@ class sync_reference {
     double timing_offset_samples = 0;
     int slss_offset = 0;          // position in the SLSS period where it was heard
     int n_heard = 0;
+    int conflicts = 0;            // heard with our identity and another timing, in a row
   };
   candidate& slot_for(const slss_heard& h, std::int64_t dfn_offset);
   void become_reference(sync_actions& out);
@@ -113,7 +116,10 @@ class sync_reference {
   bool mutes(std::int64_t local_subframe) const;
   bool muted_at_random(std::int64_t period) const;
   bool other_timing(const candidate& c) const;
+  bool may_be_followed(const candidate& c) const;
+  bool follows_a_follower() const { return role_ == sync_role::follower && tx_offset_ == config_.offset_1; }
   void plan_scan(std::int64_t now);
+  void plan_silence(std::int64_t now, sync_actions& out);
   int scan_jitter(int below);
 
   sync_config config_;
@@ -128,11 +134,14 @@ class sync_reference {
   /// Which own SLSS of each eight, from the eight muted_from_ on, is left out; drawn in their order when first asked for, dropped when over.
   mutable std::array<std::uint8_t, 128> muted_{};
   mutable std::int64_t muted_from_ = 0, muted_until_ = 0;
-  int conflicts_ = 0;               // own identity heard with another timing, in a row
   std::optional<std::int64_t> search_ends_;
-  std::int64_t scan_from_ = 0, scan_until_ = 0;
+  std::int64_t scan_from_ = 0, scan_until_ = 0, scan_listens_until_ = 0;
   std::int64_t next_scan_ = 0;
+  int scan_parity_ = 0;             // of the periods of a scan that leave out the own SLSS
   int scan_gap_ = 0;                // between the scans; doubles up to scan_every_subframes
+  std::int64_t shared_from_ = 0, shared_last_ = INT64_MIN / 2;  // own identity heard with our timing where we send ourselves
+  std::int64_t silent_from_ = 0, silent_until_ = 0;
+  std::int64_t next_silence_ = 0;
   std::array<candidate, 16> heard_{};
   candidate current_;
 };

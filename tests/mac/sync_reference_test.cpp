@@ -18,8 +18,6 @@ using namespace prose::mac;
 namespace {
 constexpr double samples_per_subframe = 15360;
 constexpr double prefix_samples = 72;
-// Of other seeds, some find UEs that follow each other for more than a minute with no reference among them: docs/not_verified.md.
-constexpr unsigned seed_of_muting = 0x5eed0002;
 
 struct node {
   std::mt19937 rng, muting;
@@ -38,7 +36,7 @@ struct world {
   std::vector<std::vector<double>> loss_db;  // extra, per pair
   double now = 0;
 
-  explicit world(int n, unsigned seed, const sync_config& config = {}) {
+  explicit world(int n, unsigned seed, const sync_config& config = {}, unsigned seed_of_muting = 0x5eed0002) {
     for (int i = 0; i < n; ++i) {
       nodes.emplace_back();
       node& x = nodes.back();
@@ -80,6 +78,7 @@ struct world {
           while (off < -samples_per_subframe / 2) off += samples_per_subframe, --local;
           // The normal prefix is all that a receiver of known timing has.
           if (!x.sync->searches(local) && !(x.sync->is_slss_subframe(local) && std::abs(off) < prefix_samples)) continue;
+          if (s_rsrp_dbm - loss_db[s.who][i] < -130) continue;  // no receiver finds it
           heard.push_back({s.t.n_sl_id, s.t.mib.in_coverage,
                            s.t.mib.direct_frame_number * 10 + s.t.mib.direct_subframe_number, local,
                            s_rsrp_dbm - loss_db[s.who][i], off});
@@ -136,12 +135,15 @@ TEST(sync_reference, three_ues_agree_whatever_the_order_of_events) {
     EXPECT_EQ(w.count(sync_role::follower), 2) << "seed " << seed;
   }
 }
+// A reference that took its followers' followers for a second one of its identity drew another and followed them: they went on without any. Which sets
+// of UEs that befell (one of 440, of eight UEs) changed with what is left out of the SLSS, so there are many seeds of that.
 TEST(sync_reference, however_many_become_references_at_once_all_follow_one_within_seconds) {
   constexpr std::array percents{50, 90, 99, 100};
+  constexpr unsigned seeds_of_muting = 32;
   for (const int n : {2, 3, 8}) {
     std::vector<int> subframes;
-    for (unsigned seed = 0; seed < 400; ++seed) {
-      world w(n, 5000 + seed);
+    for (unsigned seed = 0; seed < 400 * seeds_of_muting; ++seed) {
+      world w(n, 5000 + seed % 400, {}, 0x5eed0000 + 1'000'000 * (seed / 400));
       for (auto& x : w.nodes) {
         x.origin = static_cast<double>(x.rng() % 400) * samples_per_subframe + static_cast<double>(x.rng() % 15360);  // switched on within 400 ms
         x.drift = (static_cast<double>(x.rng() % 1001) / 1000 - 0.5) * 1e-6 * samples_per_subframe;
@@ -152,15 +154,68 @@ TEST(sync_reference, however_many_become_references_at_once_all_follow_one_withi
         if (w.count(sync_role::reference) == 1 && w.count(sync_role::follower) == n - 1 && w.spread(same) < 16 && same) break;
       }
       subframes.push_back(took + 100);
+      EXPECT_LT(took + 100, 3000) << n << " UEs, seed " << seed;
     }
     std::sort(subframes.begin(), subframes.end());
     std::string text;
     for (const int p : percents)
       text.append(" ").append(std::to_string(p)).append(" %: ").append(std::to_string(subframes[(subframes.size() - 1) * static_cast<std::size_t>(p) / 100]));
-    std::printf("%d UEs, subframes until all follow one:%s\n", n, text.c_str());
+    std::printf("%d UEs, subframes until all follow one:%s; over 3000: %d of %zu\n", n, text.c_str(),
+                static_cast<int>(subframes.end() - std::upper_bound(subframes.begin(), subframes.end(), 3000)), subframes.size());
     EXPECT_LT(subframes[subframes.size() * 9 / 10], 1500) << n;
-    EXPECT_LT(subframes.back(), 3000) << n;
   }
+}
+// In a line each hears its neighbours only, so that the reference's follower hears who follows it.
+TEST(sync_reference, in_a_line_two_do_not_follow_each_other_once_the_reference_has_left) {
+  int slowest = 0;
+  for (unsigned seed = 0; seed < 64; ++seed) {
+    world w(3, 7000 + seed);
+    w.loss_db[0][2] = w.loss_db[2][0] = 200;
+    w.nodes[1].on = w.nodes[2].on = false;
+    for (auto& x : w.nodes) {  // one after another, so that the first is the reference
+      x.on = true;
+      w.run(2000);
+    }
+    ASSERT_EQ(w.nodes[0].sync->role(), sync_role::reference) << seed;
+    ASSERT_EQ(w.count(sync_role::follower), 2) << seed;
+    w.nodes[0].on = false;
+    for (auto& x : w.nodes) x.timing_changes = 0;
+    int took = 0;
+    for (; took < 60'000 && w.count(sync_role::reference) == 0; took += 100) w.run(100);
+    slowest = std::max(slowest, took);
+    EXPECT_LT(took, 30'000) << "seed " << seed;
+    w.run(3000);
+    EXPECT_EQ(w.count(sync_role::reference), 1) << "seed " << seed;
+    EXPECT_EQ(w.count(sync_role::follower), 1) << "seed " << seed;
+    for (auto& x : w.nodes) EXPECT_EQ(x.timing_changes, 0) << "seed " << seed;
+  }
+  std::printf("two of a line, subframes until one is the reference: %d at most of 64\n", slowest);
+}
+TEST(sync_reference, in_a_line_of_five_silences_cost_no_timing) {
+  int more_than_one = 0;
+  for (unsigned seed = 0; seed < 16; ++seed) {
+    world w(5, 7100 + seed);
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = 0; j < 5; ++j)
+        if (i != j && i + 1 != j && j + 1 != i) w.loss_db[i][j] = 200;
+    for (auto& x : w.nodes) x.on = false;
+    for (auto& x : w.nodes) {
+      x.on = true;
+      x.drift = (static_cast<double>(x.rng() % 1001) / 1000 - 0.5) * 1e-6 * samples_per_subframe;
+      w.run(2000);
+    }
+    for (auto& x : w.nodes) x.timing_changes = 0;
+    for (int i = 0; i < 600; ++i) {
+      w.run(100);
+      bool same = false;
+      more_than_one += w.count(sync_role::reference) != 1;  // with one timing all the same
+      ASSERT_LT(w.spread(same), 72.0) << "seed " << seed;
+      ASSERT_TRUE(same);
+    }
+    for (auto& x : w.nodes) EXPECT_EQ(x.timing_changes, 0) << "seed " << seed;
+  }
+  std::printf("a line of five, of 9600 looks those without exactly one reference: %d\n", more_than_one);
+  EXPECT_LT(more_than_one, 960);
 }
 TEST(sync_reference, followers_track_half_a_ppm_of_drift) {
   world w(3, 7);
