@@ -131,6 +131,10 @@ void sim_air::tick() {
     std::vector<received_frame> frames;
     const bool deaf = config_.half_duplex && std::any_of(sent.begin(), sent.end(), [&](const auto& s) { return s.node == node.index_; });
     if (deaf && n_sent > 1) ++half_duplex;
+    if (deaf && on_outcome)
+      for (const auto& s : sent)
+        if (s.node != node.index_)
+          on_outcome(s.node, node.index_, s.t, s.t.pscch ? outcome::half_duplex : outcome::not_sent, s.t.pssch ? outcome::half_duplex : outcome::not_sent);
     if (!deaf && n_sent != 0 && !(config_.loss > 0 && lost(rng_))) {
       for (std::size_t i = 0; i < n_sent; ++i) {
         const auto& s = sent[i];
@@ -138,6 +142,7 @@ void sim_air::tick() {
         const auto& tx_config = nodes_[static_cast<std::size_t>(s.node)].config_;
         const bool v2x = phy::is_v2x(tx_config.tm);
         std::size_t part = i * 4;
+        outcome pscch = s.t.pscch ? outcome::collided : outcome::not_sent, pssch = s.t.pssch ? outcome::collided : outcome::not_sent;
         if (s.t.slss && spoiled[part++] == 0)
           frames.push_back({now, rx_slss{{s.t.slss->n_sl_id, s.t.slss->mib.in_coverage,
                                           s.t.slss->mib.direct_frame_number * 10 + s.t.slss->mib.direct_subframe_number, now, -80, 0}}});
@@ -145,6 +150,7 @@ void sim_air::tick() {
         const std::int64_t period = v2x ? 0 : s.t.absolute_subframe / tx_config.comm.sc_period_subframes;
         if (s.t.pscch && spoiled[part++] == 0) {
           sci_known = true;
+          pscch = outcome::heard;
           if (const auto* sci = std::get_if<phy::sci_format1>(&s.t.pscch->sci))
             frames.push_back({now, rx_sci1{*sci, s.t.pscch->config.prb, -80}});
           else node.known_sci_.insert({s.node * 256 + std::get<phy::sci_format0>(s.t.pscch->sci).group_destination_id, period});
@@ -155,6 +161,7 @@ void sim_air::tick() {
             dst = static_cast<std::uint8_t>(s.t.pssch->config.n_x_id);
             sci_known = node.known_sci_.contains({s.node * 256 + *dst, period});
           }
+          pssch = sci_known ? outcome::heard : outcome::no_sci;
           if (sci_known) {
             const void* key = s.t.pssch->block.get();
             auto [d, fresh] = delivered_.try_emplace(key);
@@ -171,6 +178,7 @@ void sim_air::tick() {
           }
         }
         if (s.t.psdch && spoiled[part++] == 0) frames.push_back({now, rx_discovery{s.t.psdch->message}});
+        if (on_outcome) on_outcome(s.node, node.index_, s.t, pscch, pssch);
       }
       if (node.known_sci_.size() > 256) node.known_sci_.clear();
     }

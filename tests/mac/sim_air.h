@@ -37,6 +37,15 @@ struct air_config {
   std::uint64_t seed = 1;
 };
 
+/// What became of one transmission at one receiver.
+enum class outcome : std::uint8_t {
+  not_sent,
+  heard,        ///< of a block: also one that was heard before
+  half_duplex,  ///< the receiver sent in that subframe
+  collided,     ///< with a transmission on the same PRBs
+  no_sci,       ///< no SCI of its SC period was heard
+};
+
 class sim_air;
 
 /// One UE with its keys. `restart` wipes everything but the key pair, the permissions and the mark.
@@ -106,6 +115,8 @@ class sim_air {
   std::deque<sim_node>& nodes() { return nodes_; }
   /// Called with every transmission that goes on the air.
   std::function<void(int node, const subframe_transmission&)> on_air;
+  /// Called for every transmission and node that is on: what became of its PSCCH and of its PSSCH.
+  std::function<void(int from, int to, const subframe_transmission&, outcome pscch, outcome pssch)> on_outcome;
   /// May add to what a node hears in this subframe. What it adds must live until its next call.
   std::function<void(int node, std::vector<received_frame>& heard)> inject;
   /// May say that b does not hear a.
