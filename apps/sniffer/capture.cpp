@@ -129,6 +129,7 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
   bool going = true;
   while (going && !options_.stop()) {
     const bool round = file_ && file_->at_round_start();
+    const std::int64_t shift = file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
     const auto status = source_->read(out);
     if (!status) return tl::unexpected(status.error());
     auto n = status->n_samples;
@@ -138,7 +139,7 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
       const bool jump = status->first_tick != place_.next_tick();
       if (round) {
         going = emit(monitor_[0].finish(), events);
-        config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : file_->shift_ticks());
+        config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : shift);
         if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
       } else if (file_ && status->gap_before && !first && !jump && config_.sync != phy::sync_mode::aligned) {
         going = emit(monitor_[0].finish(), events);
