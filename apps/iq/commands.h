@@ -24,8 +24,8 @@ int run_info(const info_options& o);
 struct convert_options {
   std::string in, out;
   std::string in_type = "cf32", out_type = "cf32";
-  double rate_hz = 0;       ///< of a raw input
-  double frequency_hz = 0;  ///< of a raw input; 0: not known
+  double rate_hz = 0;       ///< of a raw input, or of a recording that does not say it
+  double frequency_hz = 0;  ///< of a raw input, or of captures that do not say it; 0: not known
   int n_channels = 1;       ///< of a raw input
 };
 int run_convert(const convert_options& o);
@@ -68,8 +68,9 @@ struct replay_options {
   phy::radio_config radio;
   bool profile_given = false;      ///< the profile's sample rate is what the device gives
   double rate_hz = 0;              ///< 0: the profile's, or the recording's
-  double frequency_hz = 0;         ///< 0: the recording's, or the profile's
+  double frequency_hz = 0;         ///< 0: the recording's, or the profile's (radio.center_freq_hz; 0: not given)
   std::string in;
+  std::int64_t segment = -1;       ///< place in the recording's list of captures; negative: all of them
   int channel = 0;
   double scale = 1;
   double start_s = -1;             ///< device time of the first sample; negative: soon

@@ -1,31 +1,53 @@
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <filesystem>
 #include <vector>
 
 #include "apps/common/cli.h"
+#include "apps/common/progress.h"
+#include "apps/common/remarks.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
+#include "apps/iq/converted.h"
 #include "apps/iq/raw_file.h"
 #include "phy/io/sigmf_reader.h"
 
 namespace prose::apps {
 namespace {
+constexpr double loudest = 1e4;  // +40 dBFS
 
-result<void> copy_raw(phy::sample_source& source, raw_sink& sink, std::uint64_t& gaps) {
+struct totals {
+  std::uint64_t gaps = 0, non_finite = 0, values = 0;
+  double power = 0;
+};
+
+/// n_samples: of the source; negative: not known.
+result<totals> copy(phy::sample_source& source, converted& out_file, std::int64_t n_samples) {
   const auto n_channels = static_cast<std::size_t>(source.n_antennas());
   std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(65536));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_channels);
+  progress_bar progress("converting");
+  totals t;
   while (!stop_requested()) {
     const auto status = source.read(out);
     if (!status) return tl::unexpected(status.error());
-    gaps += status->gap_before ? 1 : 0;
-    for (std::size_t c = 0; c < n_channels; ++c) in[c] = out[c].first(status->n_samples);
-    if (auto ok = sink.write(in); !ok) return ok;
-    if (status->end) break;
+    t.gaps += status->gap_before ? 1 : 0;
+    for (std::size_t c = 0; c < n_channels; ++c) {
+      in[c] = out[c].first(status->n_samples);
+      for (const auto& v : in[c]) {
+        const double p = std::norm(std::complex<double>(v));
+        ++t.values;
+        if (std::isfinite(p)) t.power += p;
+        else ++t.non_finite;
+      }
+    }
+    if (auto ok = out_file.write(in); !ok) return tl::unexpected(ok.error());
+    if (status->end) return t;
+    progress.update(n_samples > 0 ? static_cast<double>(out_file.n_samples()) / static_cast<double>(n_samples) : -1);
   }
-  return sink.finish();
+  return fail("stopped after " + std::to_string(out_file.n_samples()) + (n_samples >= 0 ? " of " + std::to_string(n_samples) : std::string()) + " samples");
 }
 
 std::vector<std::string> files_of(const std::string& path) {
@@ -34,13 +56,22 @@ std::vector<std::string> files_of(const std::string& path) {
   return {p.meta, p.data};
 }
 
-/// Opening the output would empty the input, whatever the two are called.
+/// Writing the output would replace the input, whatever the two are called.
 bool is_input_itself(const convert_options& o) {
   std::error_code none;
   for (const auto& in : files_of(o.in))
     for (const auto& out : files_of(o.out))
       if (in == out || std::filesystem::equivalent(in, out, none)) return true;
   return false;
+}
+
+void tell(const convert_options& o, const totals& t, const converted& out, bool raw_in, std::string_view type) {
+  if (t.values > 0 && t.non_finite == t.values) spdlog::warn("{}: no sample is finite: is this {}?", o.in, type);
+  else if (t.non_finite > 0) spdlog::warn("{} samples are not finite", t.non_finite);
+  const double mean = t.values > t.non_finite ? t.power / static_cast<double>(t.values - t.non_finite) : 0;
+  if (mean > loudest)
+    spdlog::warn("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type, raw_in ? " --in-type tells what it is" : "");
+  if (out.n_clipped() > 0) spdlog::warn("{} samples were clipped", out.n_clipped());
 }
 
 }  // namespace
@@ -50,31 +81,54 @@ int run_convert(const convert_options& o) {
   for (const auto& [type, word] : {std::pair{in_type, o.in_type}, std::pair{out_type, o.out_type}})
     if (!type) return report(iq_program, "datatype '" + word + "' is not known; accepted: cf32, ci16", exit_usage);
   if (is_input_itself(o)) return report(iq_program, o.out + ": is the input itself", exit_usage);
-  std::unique_ptr<phy::sample_source> source;
-  double frequency_hz = o.frequency_hz;
-  if (is_sigmf_name(o.in)) {
-    auto reader = phy::sigmf_reader::open(o.in);
-    if (!reader) return usage_error(iq_program, reader.error());
-    frequency_hz = (*reader)->meta().captures.front().frequency_hz.value_or(frequency_hz);
-    source = std::move(*reader);
+  std::unique_ptr<phy::sigmf_reader> recording;
+  std::unique_ptr<raw_source> raw;
+  if (is_sigmf_name(o.in) || is_sigmf_archive_name(o.in)) {
+    auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz, .rate_required = false, .keep_text = true});
+    if (!opened) return usage_error(iq_program, opened.error());
+    recording = std::move(*opened);
   } else {
-    auto raw = raw_source::open(o.in, *in_type, o.rate_hz, o.n_channels);
-    if (!raw) return usage_error(iq_program, raw.error());
-    source = std::move(*raw);
+    auto opened = raw_source::open(o.in, *in_type, o.rate_hz, o.n_channels);
+    if (!opened) return usage_error(iq_program, opened.error());
+    raw = std::move(*opened);
   }
-  if (is_sigmf_name(o.out)) {
-    const auto done = record(*source, {o.out, o.out_type, "", "", frequency_hz}, {});
-    if (!done) return run_error(iq_program, done.error());
-    if (done->failed) return report(iq_program, o.out + ": " + done->why + " after " + std::to_string(done->n_samples) + " samples", exit_failure);
-    if (done->n_clipped > 0) spdlog::warn("{} samples were clipped", done->n_clipped);
-    spdlog::info("{} samples in {} segments", done->n_samples, done->n_segments);
+  phy::sample_source& source = recording ? static_cast<phy::sample_source&>(*recording) : *raw;
+  auto out = converted::open(o.out, *out_type);
+  if (!out) return usage_error(iq_program, out.error());
+  const auto done = copy(source, *out, recording ? recording->n_samples() : raw->n_samples());
+  if (!done) {
+    const auto& what = done.error().message;
+    return report(iq_program, what.rfind("stopped", 0) == 0 ? o.out + ": " + what : what, exit_failure);
+  }
+  if (out->n_samples() == 0) return report(iq_program, o.in + ": holds no sample of " + std::string(phy::name_of(*in_type)), exit_usage);
+  std::size_t n_segments = 1;
+  const auto metadata = [&](const std::string& sha512) -> result<std::string> {
+    if (recording) {
+      n_segments = recording->meta().captures.size();
+      return with_datatype(recording->meta_text(), recording->meta_path(), *out_type, sha512, o.rate_hz, o.frequency_hz);
+    }
+    phy::sigmf_meta m;  // nothing is known of when these samples were taken
+    m.datatype = *out_type;
+    m.sample_rate_hz = raw->sample_rate_hz();
+    m.n_channels = raw->n_antennas();
+    m.sha512 = sha512;
+    m.recorder = iq_program;
+    m.captures.emplace_back();
+    if (o.frequency_hz > 0) m.captures[0].frequency_hz = o.frequency_hz;
+    return to_json_text(m);
+  };
+  if (auto ok = out->finish(metadata); !ok) return run_error(iq_program, ok.error());
+
+  if (recording) tell_remarks(*recording, o.rate_hz);
+  if (recording && recording->meta().trailing_bytes > 0)
+    spdlog::warn("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in, recording->meta().trailing_bytes);
+  if (const auto n = recording ? recording->partial_bytes() : raw->partial_bytes(); n > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are left out", o.in, n);
+  tell(o, *done, *out, raw != nullptr, recording ? phy::name_of(recording->meta().datatype) : phy::name_of(*in_type));
+  if (is_sigmf_name(o.out) || is_sigmf_archive_name(o.out)) {
+    spdlog::info("{} samples in {} segments", out->n_samples(), n_segments);
     return exit_ok;
   }
-  auto sink = raw_sink::open(o.out, *out_type);
-  if (!sink) return usage_error(iq_program, sink.error());
-  std::uint64_t gaps = 0;
-  if (auto ok = copy_raw(*source, **sink, gaps); !ok) return run_error(iq_program, ok.error());
-  if (gaps > 0) spdlog::warn("{} gaps: a raw file cannot hold them, the samples follow each other", gaps);
+  if (done->gaps > 0) spdlog::warn("{} gaps: a raw file cannot hold them, the samples follow each other", done->gaps);
   return exit_ok;
 }
 

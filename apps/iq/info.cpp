@@ -51,16 +51,18 @@ result<measured> measure(phy::sigmf_reader& reader) {
   return fail("stopped after " + std::to_string(reader.position()) + " of " + std::to_string(reader.n_samples()) + " samples");
 }
 
-result<std::string> digest_of(const std::string& path) {
+result<std::string> digest_of(const phy::sigmf_reader& r) {
+  const std::string& path = r.data_path();
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> f(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (!f) return fail(path + ": cannot be opened");
+  if (!f || fseeko(f.get(), r.data_begin(), SEEK_SET) != 0) return fail(path + ": cannot be opened");
   sha512 d;
   std::vector<std::uint8_t> block(1U << 20U);
+  const auto size = static_cast<std::uint64_t>(r.data_bytes());
   std::uint64_t done = 0;
-  while (const auto n = std::fread(block.data(), 1, block.size(), f.get())) {
+  while (const auto n = std::fread(block.data(), 1, std::min<std::uint64_t>(block.size(), size - done), f.get())) {
     d.add({block.data(), n});
     done += n;
-    if (stop_requested()) return fail("stopped after " + std::to_string(done) + " bytes of " + path);
+    if (stop_requested()) return fail("stopped after " + std::to_string(done) + " of " + std::to_string(size) + " bytes of the digest");
   }
   if (std::ferror(f.get()) != 0) return fail(path + ": cannot be read");
   return d.finish();
@@ -115,7 +117,7 @@ int run_info(const info_options& o) {
   std::string checksum = r.meta().sha512.empty() ? "not given" : "not compared";
   bool mismatch = false;
   if (o.verify && !r.meta().sha512.empty()) {
-    const auto d = digest_of(r.data_path());
+    const auto d = digest_of(r);
     if (!d) return run_error(iq_program, d.error());
     mismatch = *d != plain_digest(r.meta().sha512);
     checksum = mismatch ? "does not match" : "matches";
@@ -148,10 +150,10 @@ int run_info(const info_options& o) {
     if (r.partial_bytes() > 0) std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
     std::printf("rate          %s\n", rate_text(rate).c_str());
     for (const auto& c : r.meta().captures)
-      std::printf("segment       from sample %lld (stream %lld)%s%s\n", static_cast<long long>(c.sample_start),
+      std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n", static_cast<long long>(c.sample_start),
                   static_cast<long long>(r.tick_of(c.sample_start)),
                   c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
-                  c.datetime.empty() ? "" : (", " + c.datetime).c_str());
+                  c.datetime.empty() ? "" : (", " + c.datetime).c_str(), c.number);
     std::printf("gaps          %zu\n", gaps);
     std::printf("mean power    %s\npeak power    %s\n", db(mean, *m).c_str(), db(m->peak, *m).c_str());
     std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));

@@ -1,6 +1,7 @@
 // prose-iq: recordings of a carrier (SigMF): record, replay, info, plot, convert.
 #include <CLI/CLI.hpp>
 #include <limits>
+#include <utility>
 
 #include "apps/common/cli.h"
 #include "apps/common/file_roles.h"
@@ -50,8 +51,10 @@ static int run_main(int argc, char** argv) {
   record_options rec;
   replay_options replay;
   std::string profile;
+  const double default_hz = std::exchange(rec.radio.center_freq_hz, 0);  // a replay must know whether somebody said it
   if (auto ok = read_files(argc, argv, rec.radio, replay.profile_given); !ok) return usage_error(iq_program, ok.error());
   replay.radio = rec.radio;
+  if (rec.radio.center_freq_hz == 0) rec.radio.center_freq_hz = default_hz;
 
   CLI::App app{"Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them.", iq_program};
   add_common_options(app, common);
@@ -74,10 +77,12 @@ static int run_main(int argc, char** argv) {
   auto* t = app.add_subcommand("replay", "a recording out of a radio, at exact times; gaps between capture segments keep their length");
   t->add_option("input", replay.in, "SigMF recording")->required();
   add_radio_options(*t, replay.radio, profile);
-  t->add_option("--rate", replay.rate_hz, "the device's sample rate, resampled to; default: that of --radio, or the recording's")->check(number_in(1, 1e12));
+  t->add_option("--rate", replay.rate_hz, "the device's sample rate, resampled to; default: that of --radio, or the recording's; that of the recording too where it says none")->check(number_in(1, 1e12));
   t->add_option("--freq", replay.frequency_hz, "centre frequency, Hz; default: the recording's, or that of --radio")->check(number_in(1, 1e12));
   t->add_option("--gain", replay.radio.tx_gain_db, "transmit gain, dB")->check(number_in(0, 1e3))->capture_default_str();
   t->add_option("--scale", replay.scale, "factor on the samples")->check(number_in(0, 1e6))->capture_default_str();
+  t->add_option("--segment", replay.segment, "only this capture, counted from 0 as in the recording's list and in info")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   t->add_option("--channel", replay.channel, "which channel of the recording")->check(CLI::Range(0, 63))->capture_default_str();
   t->add_option("--start", replay.start_s, "device time of the first sample, seconds; default: soon")->check(number_in(0, 1e10));
   auto* loop = t->add_flag("--loop", replay.loop, "again and again, until Ctrl-C");
@@ -89,13 +94,13 @@ static int run_main(int argc, char** argv) {
   i->add_flag("--json", info.json, "one JSON object");
   i->add_option("--rate", info.rate_hz, "sample rate of a recording that does not say it, samples a second")->check(number_in(1, 1e12));
 
-  auto* c = app.add_subcommand("convert", "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are SigMF");
+  auto* c = app.add_subcommand("convert", "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are SigMF, in .sigmf archives of it");
   c->add_option("input", convert.in, "SigMF recording or raw file")->required();
   c->add_option("output", convert.out, "SigMF recording or raw file")->required();
   c->add_option("--in-type", convert.in_type, "datatype of a raw input: cf32 or ci16")->capture_default_str();
   c->add_option("--out-type", convert.out_type, "datatype of the output: cf32 or ci16")->capture_default_str();
-  c->add_option("--rate", convert.rate_hz, "sample rate of a raw input, samples a second")->check(number_in(1, 1e12));
-  c->add_option("--freq", convert.frequency_hz, "centre frequency of a raw input, Hz")->check(number_in(0, 1e12));
+  c->add_option("--rate", convert.rate_hz, "sample rate of a raw input or of a recording that does not say it, samples a second")->check(number_in(1, 1e12));
+  c->add_option("--freq", convert.frequency_hz, "centre frequency of a raw input, or of captures that do not say it, Hz")->check(number_in(0, 1e12));
   c->add_option("--channels", convert.n_channels, "interleaved channels of a raw input")->check(CLI::Range(1, 64))->capture_default_str();
 
   auto* p = app.add_subcommand("plot", "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols of what is decoded\n"

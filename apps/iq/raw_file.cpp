@@ -1,11 +1,13 @@
 #include "apps/iq/raw_file.h"
 
-#include <cassert>
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 
+#include "apps/common/stop.h"
+#include "phy/io/container.h"
 #include "phy/io/sample_format.h"
 
 namespace prose::apps {
@@ -18,6 +20,8 @@ bool is_sigmf_name(const std::string& path) {
     if (path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0) return true;
   return false;
 }
+
+bool is_sigmf_archive_name(const std::string& path) { return phy::is_sigmf_archive_name(path); }
 
 std::optional<phy::sigmf_datatype> datatype_of(const std::string& word) {
   if (word == "cf32" || word == "cf32_le" || word == "fc32") return phy::sigmf_datatype::cf32_le;
@@ -37,8 +41,20 @@ result<std::unique_ptr<raw_source>> raw_source::open(const std::string& path, ph
   s->type_ = type;
   s->rate_hz_ = rate_hz;
   s->n_channels_ = n_channels;
-  s->block_.resize(block_frames * phy::bytes_per_sample(type) * static_cast<std::size_t>(n_channels));
+  const std::size_t frame = phy::bytes_per_sample(type) * static_cast<std::size_t>(n_channels);
+  s->block_.resize(block_frames * frame);
+  s->head_.resize(phy::container_head_bytes);
+  s->head_.resize(std::fread(s->head_.data(), 1, s->head_.size(), s->file_.get()));
+  if (const auto what = phy::container_of(s->head_); !what.empty()) return fail(path + ": is " + std::string(what) + ", not samples");
+  if (std::filesystem::is_regular_file(path, ec)) s->n_samples_ = static_cast<std::int64_t>(std::filesystem::file_size(path, ec) / frame);
   return s;
+}
+
+std::size_t raw_source::take(std::span<std::uint8_t> to) {
+  const std::size_t n = std::min(to.size(), head_.size() - head_at_);
+  std::copy_n(head_.begin() + static_cast<std::ptrdiff_t>(head_at_), n, to.begin());
+  head_at_ += n;
+  return n < to.size() ? n + std::fread(to.data() + n, 1, to.size() - n, file_.get()) : n;
 }
 
 result<phy::read_status> raw_source::read(std::span<const std::span<phy::cf32>> out) {
@@ -47,39 +63,19 @@ result<phy::read_status> raw_source::read(std::span<const std::span<phy::cf32>> 
   status.first_tick = position_;
   for (std::size_t left = out[0].size(); left > 0;) {
     const std::size_t want = std::min(left, block_frames);
-    const std::size_t got = std::fread(block_.data(), frame, want, file_.get());
+    const std::size_t octets = take(std::span(block_).first(want * frame)), got = octets / frame;
+    partial_bytes_ = static_cast<std::int64_t>(octets % frame);
     phy::unpack_samples(block_.data(), type_, out, status.n_samples, got);
     status.n_samples += got;
     left -= got;
     if (got == want) continue;
+    if (std::ferror(file_.get()) != 0 && errno == EINTR && stop_requested()) break;
     if (std::ferror(file_.get()) != 0) return fail(path_ + ": cannot be read: " + std::strerror(errno));
     status.end = true;
     break;
   }
   position_ += static_cast<std::int64_t>(status.n_samples);
   return status;
-}
-
-result<std::unique_ptr<raw_sink>> raw_sink::open(const std::string& path, phy::sigmf_datatype type) {
-  std::unique_ptr<raw_sink> s(new raw_sink);
-  s->file_.reset(std::fopen(path.c_str(), "wb"));
-  if (!s->file_) return fail(path + ": cannot be created: " + std::strerror(errno));
-  s->path_ = path;
-  s->type_ = type;
-  return s;
-}
-
-result<void> raw_sink::write(std::span<const std::span<const phy::cf32>> in) {
-  block_.resize(in[0].size() * in.size() * phy::bytes_per_sample(type_));
-  const auto packed = phy::pack_samples(in, 0, in[0].size(), type_, block_.data());
-  if (std::fwrite(block_.data(), 1, packed.n_bytes, file_.get()) != packed.n_bytes)
-    return fail(path_ + ": cannot be written: " + std::strerror(errno));
-  return {};
-}
-
-result<void> raw_sink::finish() {
-  if (std::fclose(file_.release()) != 0) return fail(path_ + ": cannot be completed: " + std::strerror(errno));
-  return {};
 }
 
 }  // namespace prose::apps

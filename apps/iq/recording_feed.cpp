@@ -6,9 +6,11 @@
 namespace prose::apps {
 namespace {
 constexpr std::size_t block_samples = 16384;
+constexpr double longest_s = 1e7;  // four months: a longer gap is one of a stream index that is wrong
 }
 
-result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale) {
+result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale,
+                                            std::int64_t begin, std::int64_t end) {
   recording_feed f;
   f.reader_ = &reader;
   f.channel_ = channel;
@@ -21,8 +23,14 @@ result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size
     f.bridge_.emplace(std::move(*b));
   }
   f.block_.assign(static_cast<std::size_t>(reader.n_antennas()), std::vector<phy::cf32>(block_samples));
-  f.first_ = reader.tick_of(0);
-  f.length_ = f.to_device(reader.tick_of(reader.n_samples() - 1) + 1 - f.first_);
+  f.begin_ = begin;
+  f.end_ = end;
+  f.first_ = reader.tick_of(begin);
+  const std::int64_t span = reader.tick_of(end - 1) + 1 - f.first_;
+  if (static_cast<double>(span) > longest_s * reader.sample_rate_hz())
+    return fail(reader.meta_path() + ": the captures span " + std::to_string(std::llround(static_cast<double>(span) / reader.sample_rate_hz())) +
+                " s; accepted: up to " + std::to_string(std::llround(longest_s)) + " s, or one of them (--segment)");
+  f.length_ = f.to_device(span);
   return f;
 }
 
@@ -43,12 +51,12 @@ result<void> recording_feed::rewind() {
   in_segment_ = false;
   last_end_ = 0;
   in_.clear();
-  return reader_->seek(0);
+  return reader_->seek(begin_);
 }
 
 result<std::optional<feed_piece>> recording_feed::next() {
   for (;;) {
-    const bool at_end = reader_->position() >= reader_->n_samples();
+    const bool at_end = reader_->position() >= std::min(end_, reader_->n_samples());
     const bool breaks = at_end || reader_->tick_of(reader_->position()) != next_recording_tick_;
     if (in_segment_ && breaks) {
       in_segment_ = false;

@@ -20,7 +20,9 @@ struct feed_piece {
 class recording_feed {
  public:
   /// scale: factor on the samples. The reader must outlive the feed.
-  static result<recording_feed> make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale);
+  /// Samples [begin, end) of the recording.
+  static result<recording_feed> make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale, std::int64_t begin,
+                                     std::int64_t end);
 
   /// The next piece, empty at the end. Pieces are in order and do not overlap.
   result<std::optional<feed_piece>> next();
@@ -39,6 +41,7 @@ class recording_feed {
   phy::sigmf_reader* reader_ = nullptr;
   std::size_t channel_ = 0;
   float scale_ = 1;
+  std::int64_t begin_ = 0, end_ = 0;  ///< samples of the recording
   std::int64_t first_ = 0, length_ = 0, interp_ = 1, decim_ = 1;
   std::optional<phy::rate_bridge> bridge_;
   std::vector<std::vector<phy::cf32>> block_;

@@ -9,6 +9,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/progress.h"
+#include "apps/common/remarks.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/recording_feed.h"
@@ -129,6 +130,7 @@ class player {
 
 struct summary {
   std::int64_t rounds = 0;
+  std::int64_t ticks = 0;  ///< of the round that was stopped
   bool stopped = false;
 };
 
@@ -163,6 +165,7 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
         const double done = static_cast<double>(done_ticks) / static_cast<double>(feed.length());
         char note[64];
         std::snprintf(note, sizeof note, "round %lld, %.1f s", static_cast<long long>(s.rounds + 1), static_cast<double>(done_ticks) / rate_hz);
+        s.ticks = done_ticks;
         progress.update(o.loop ? done : (static_cast<double>(s.rounds) + done) / static_cast<double>(o.times), note);
       }
       if (!late && !s.stopped) ++s.rounds;
@@ -184,10 +187,54 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
   }
 }
 
+/// Samples [begin, end) that are sent.
+struct range {
+  std::int64_t begin = 0, end = 0;
+};
+
+result<range> range_of(const phy::sigmf_reader& r, std::int64_t segment) {
+  if (segment < 0) return range{0, r.n_samples()};
+  const auto& c = r.meta().captures;
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    if (static_cast<std::int64_t>(c[i].number) != segment) continue;
+    const range out{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : r.n_samples()};
+    if (out.begin == out.end) return fail("--segment " + std::to_string(segment) + ": captures[" + std::to_string(segment) + "] has no samples");
+    return out;
+  }
+  return fail("--segment " + std::to_string(segment) + ": " + r.meta_path() + " has no such capture; accepted: as info lists them");
+}
+
+/// Somebody must have said where to send: the command line, the recording for all that is sent, or the profile where the recording is silent.
+result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o) {
+  if (o.frequency_hz > 0) return o.frequency_hz;
+  const auto& m = r.meta();
+  constexpr const char* accepted = "; accepted: --freq, or one of the captures (--segment)";
+  std::vector<double> named = o.segment < 0 ? m.unplaced_hz : std::vector<double>{};
+  bool silent = o.segment < 0 && m.captures.front().sample_start > 0;
+  for (const auto& c : m.captures) {
+    if (o.segment >= 0 && static_cast<std::int64_t>(c.number) != o.segment) continue;
+    if (c.frequency_hz && *c.frequency_hz > 0) named.push_back(*c.frequency_hz);
+    else silent = true;
+  }
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  const auto mhz = [](double hz) {
+    char t[40];
+    std::snprintf(t, sizeof t, "%.10g MHz", hz / 1e6);
+    return std::string(t);
+  };
+  if (named.size() > 1)
+    return fail(r.meta_path() + ": the captures have " + std::to_string(named.size()) + " frequencies (" + mhz(named.front()) + " to " + mhz(named.back()) + ")" + accepted);
+  if (named.size() == 1 && silent) return fail(r.meta_path() + ": core:frequency is that of a part of the samples only (" + mhz(named.front()) + ")" + accepted);
+  if (named.size() == 1) return named.front();
+  if (o.radio.center_freq_hz > 0) return o.radio.center_freq_hz;
+  return fail(r.meta_path() + ": no frequency to send at: core:frequency is missing; accepted: --freq, or center_freq_hz of --radio");
+}
+
 }  // namespace
 
 int run_replay(const replay_options& o) {
-  auto opened = phy::sigmf_reader::open(o.in);
+  auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz});
   if (!opened) return usage_error(iq_program, opened.error());
   auto& reader = **opened;
   if (o.channel >= reader.n_antennas())
@@ -200,10 +247,12 @@ int run_replay(const replay_options& o) {
   config.device_rate_hz = 0;  // the recording is resampled here, as a stream
   config.blank_own_bursts = false;
   config.transmit_timeout_s = 10;
-  const auto recorded_hz = reader.meta().captures.front().frequency_hz;
-  if (o.frequency_hz > 0) config.center_freq_hz = o.frequency_hz;
-  else if (recorded_hz && *recorded_hz > 0) config.center_freq_hz = *recorded_hz;
-  auto feed = recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale);
+  const auto sent = range_of(reader, o.segment);
+  if (!sent) return usage_error(iq_program, sent.error());
+  const auto frequency_hz = frequency_of(reader, o);
+  if (!frequency_hz) return usage_error(iq_program, frequency_hz.error());
+  config.center_freq_hz = *frequency_hz;
+  auto feed = recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale, sent->begin, sent->end);
   if (!feed) return usage_error(iq_program, feed.error());
   auto radio = phy::radio::open(config);
   if (!radio) return usage_error(iq_program, radio.error());
@@ -211,11 +260,16 @@ int run_replay(const replay_options& o) {
   player out(**radio, rate_hz);
   const auto done = play_all(**radio, *feed, out, o, rate_hz);
   if (!done) return run_error(iq_program, done.error());
+  tell_remarks(reader);
   for (const auto& n : (*radio)->notes()) spdlog::info("{}", n);
   if (feed->n_non_finite() > 0) spdlog::warn("{} samples were not finite and went out as zero", feed->n_non_finite());
   if (feed->n_clipped() > 0) spdlog::warn("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
   spdlog::info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds, done->rounds == 1 ? "" : "s",
                done->stopped ? ", then stopped" : "");
+  // An endless replay ends by being stopped.
+  if (done->stopped && !o.loop)
+    return report(iq_program, o.in + ": stopped after " + std::to_string(done->rounds) + " of " + std::to_string(o.times) + " rounds (" +
+                                  std::to_string(done->ticks) + " of " + std::to_string(feed->length()) + " samples of the next)", exit_failure);
   if (out.interruptions() > 0)
     return report(iq_program, std::to_string(out.interruptions()) + " interruptions (underflow or late): " + std::to_string(out.skipped()) +
                                   " samples were left out, the rest kept its time", exit_failure);

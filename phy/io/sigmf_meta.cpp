@@ -219,6 +219,11 @@ std::string to_json_text(const sigmf_meta& m) {
   return root.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
+bool is_sigmf_archive_name(const std::string& path) {
+  constexpr std::string_view suffix = ".sigmf";
+  return path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
 sigmf_paths sigmf_paths_of(const std::string& path) {
   std::string stem = path;
   for (const std::string_view suffix : {".sigmf-meta", ".sigmf-data"})

@@ -58,5 +58,7 @@ struct sigmf_paths {
   std::string meta, data;
 };
 sigmf_paths sigmf_paths_of(const std::string& path);
+/// "x.sigmf": a tar archive that holds both files.
+bool is_sigmf_archive_name(const std::string& path);
 
 }  // namespace prose::phy

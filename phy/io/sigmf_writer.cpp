@@ -35,6 +35,8 @@ result<std::unique_ptr<sigmf_writer>> sigmf_writer::make(sigmf_writer_config con
   if (!(config.sample_rate_hz > 0) || !std::isfinite(config.sample_rate_hz)) return fail(config.path + ": sample rate must be above 0");
   if (config.n_channels < 1 || config.n_channels > max_sigmf_channels)
     return fail(config.path + ": channels must be 1 to " + std::to_string(max_sigmf_channels));
+  if (is_sigmf_archive_name(config.path))
+    return fail(config.path + ": a recording grows as two files, which an archive cannot; accepted: a name ending in .sigmf-meta (convert makes an archive of it)");
   std::unique_ptr<sigmf_writer> w(new sigmf_writer);
   w->paths_ = sigmf_paths_of(config.path);
   w->meta_.datatype = config.datatype;

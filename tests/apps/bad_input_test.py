@@ -49,7 +49,7 @@ def scene(air):
     if not os.path.exists(path("x.sigmf-meta")):
         configs(FOLDER.name, BIN, 2, "gnss", air)
     write("mary.yaml", re.sub(r"(?m)^device: .*", "device: " + air.device("mary"), open(path("mary.yaml")).read()))
-    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0}],
+    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0, "core:frequency": 5.9e9}],
                "annotations": []}, open(path("x.sigmf-meta"), "w"))
     write("x.sigmf-data", b"\0" * 8000)
 

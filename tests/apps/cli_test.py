@@ -94,12 +94,14 @@ class prose_iq(base):
         y = json.load(open(self.path('y.sigmf-meta')))
         self.assertEqual([(c['core:sample_start'], c['core:global_index']) for c in y['captures']], [(0, 5), (100, 1000)])
 
-    def test_a_full_disk_keeps_what_was_written(self):
+    def test_a_full_disk_keeps_what_was_there(self):
+        self.recording([0.5] * 20, name='y')
+        before = [open(self.path('y.sigmf-' + e), 'rb').read() for e in ('meta', 'data')]
         meta = self.recording([0.25] * 200000)
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100003, resource.RLIM_INFINITY))
         self.one_line(run('convert', meta, self.path('y.sigmf-meta'), preexec_fn=limit), 1, 'disk full')
-        r = run('info', '--json', self.path('y.sigmf-meta'))
-        self.assertEqual(json.loads(r.stdout)['samples'], 100000 // 8)
+        self.assertEqual([open(self.path('y.sigmf-' + e), 'rb').read() for e in ('meta', 'data')], before)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ['x.sigmf-data', 'x.sigmf-meta', 'y.sigmf-data', 'y.sigmf-meta'])
 
     def test_plot_of_a_known_carrier_draws_what_is_decoded(self):
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'data', 'regression')

@@ -217,6 +217,72 @@ def an_interrupted_replay_keeps_time():
     assert any(v == 0 for v in y[150000:700000])
 
 
+def only_where_somebody_said():
+    """Without a frequency, or with two, nothing is sent; the profile's counts where the recording is silent."""
+    at = lambda s, hz=None: {"core:sample_start": s, **({} if hz is None else {"core:frequency": hz})}
+    with Air() as air:
+        dev = air.device("play")
+        open(path("hz.yaml"), "w").write("center_freq_hz: 2.4e9\n")
+        open(path("no_hz.yaml"), "w").write("sample_rate_hz: 1.92e6\n")
+        go = lambda *more: start("replay", path("f"), "--device", dev, *more)
+        for captures in ([at(0)], [at(0, 0)]):
+            source("f", 3000, captures)
+            for more in ((), ("--radio", path("no_hz.yaml"))):
+                one_line(go(*more), "f.sigmf-meta", "no frequency", "--freq")
+            for more in (("--freq", 2.4e9), ("--radio", path("hz.yaml"))):
+                assert "2400 MHz" in ended(go(*more))
+        for captures in ([at(0, 2.4e9), at(1000, 2.5e9)], [at(0, 2.4e9), at(0, 2.5e9)], [at(0, 2.4e9), {"core:frequency": 2.5e9}]):
+            source("f", 3000, captures)
+            for more in ((), ("--radio", path("hz.yaml"))):
+                one_line(go(*more), "2 frequencies", "2400 MHz", "2500 MHz", "--segment")
+            assert "2450 MHz" in ended(go("--freq", 2.45e9))
+        for captures in ([at(0, 2.4e9), at(1000)], [at(1000, 2.4e9)]):
+            source("f", 3000, captures)
+            one_line(go(), "a part of the samples", "--freq")
+        # What lies beyond the data is not sent.
+        source("f", 3000, [at(0, 2.4e9), at(3000, 2.5e9)])
+        assert "2400 MHz" in ended(go())
+
+
+def one_segment_is_replayed():
+    x = source("seg", 9000, [{"core:sample_start": 6000, "core:frequency": 2.5e9}, {"core:sample_start": 0, "core:frequency": 2.3e9},
+                             {"core:sample_start": 3000, "core:frequency": 2.4e9, "core:global_index": 2**62}])
+    with Air() as air:
+        rec = recorder(air, "sr", "--start", 6, "--duration", 0.01)
+        assert "2400 MHz" in ended(sender(air, "seg", "--segment", 2, "--start", 6.001))
+        ended(rec)
+        one_line(sender(air, "seg", "--segment", 3), "--segment 3", "no such capture")
+        one_line(sender(air, "seg", "--segment", -1), "--segment")
+        one_line(sender(air, "seg", "--freq", 2.4e9), "span", "--segment")  # 76 000 years of silence
+    y = samples("sr")
+    assert worst(y[1920:4920], x[3000:6000]) < 1e-3 and abs(y[1919]) == 0.0 and abs(y[4920]) == 0.0
+
+
+def ctrl_c_cuts_a_finite_replay_short():
+    source("fin", 5000)
+    with Air() as air:
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            p = sender(air, "fin", "--times", 10**9)
+            air.until_joined("play")
+            time.sleep(1)
+            assert p.poll() is None, p.communicate()
+            p.send_signal(sign)
+            err = ended(p, 1, timeout=10)
+            assert "stopped after" in err and "of 1000000000 rounds" in err, err
+
+
+def recorded_at_the_time_of_today():
+    """The device time of an external reference: sample indices above 2^53. What we write we read, and send again."""
+    open(path("ext.yaml"), "w").write("clock_source: external\ntime_source: external\n")
+    with Air("nodes: {rec: {noise_dbfs: -30}}") as air:
+        ended(start("record", path("e"), "--device", air.device("rec"), "--radio", path("ext.yaml"), "--rate", 7.68e6, "--freq", 2.4e9, "--duration", 0.05))
+        at = meta("e")["captures"][0]["core:global_index"]
+        assert at > 2**53, at
+        r = subprocess.run([BIN + "/prose-iq", "info", path("e.sigmf-meta")], capture_output=True, text=True)
+        assert r.returncode == 0 and f"(stream {at})" in r.stdout and not r.stderr, (r.stdout, r.stderr)
+        ended(sender(air, "e"))
+
+
 def mistakes():
     source("ok", 100)
     with Air() as air:
@@ -249,4 +315,5 @@ def mistakes():
 
 main([what_is_replayed_is_recorded_gaps_included, exact_start, another_rate_is_resampled, overflow_begins_a_segment, limits_and_a_full_disk,
       ctrl_c_ends_a_loop, a_dying_air_keeps_the_recording, a_dying_air_ends_a_replay, a_slow_air_is_played_to_the_end,
-      ctrl_c_ends_a_wait_for_the_start, an_interrupted_replay_keeps_time, mistakes])
+      ctrl_c_ends_a_wait_for_the_start, an_interrupted_replay_keeps_time, only_where_somebody_said, one_segment_is_replayed,
+      ctrl_c_cuts_a_finite_replay_short, recorded_at_the_time_of_today, mistakes])
