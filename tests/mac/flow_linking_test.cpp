@@ -15,12 +15,12 @@ using namespace prose::mac;
 using namespace prose::mac::test;
 
 namespace {
-struct outcome {
+struct linker_tally {
   int windows = 0, called_one_radio = 0, together = 0;
   double expected = 0;
 };
 
-outcome listen(phy::transmission_mode tm, bool one_radio, int seconds, int windows, std::uint64_t seed) {
+linker_tally listen(phy::transmission_mode tm, bool one_radio, int seconds, int windows, std::uint64_t seed) {
   air_config a;
   a.seed = seed;
   sim_air air(a);
@@ -33,7 +33,7 @@ outcome listen(phy::transmission_mode tm, bool one_radio, int seconds, int windo
   air.permit(mary, john);
   air.permit(other, peter);
   const auto linked = [](sim_node& x, sim_node& y) { return x.sec().links().link_with(x.id_of(y)) && y.sec().links().link_with(y.id_of(x)); };
-  outcome o;
+  linker_tally o;
   EXPECT_TRUE(air.run_until([&] { return linked(mary, john) && linked(other, peter); }, 60'000));
   air.run(2'000);
   heard_flow hers, theirs;
@@ -80,7 +80,7 @@ TEST_P(flows_of_one_radio, are_told_from_those_of_two) {
   // A packet is two bursts in TM4, on any subframe, and four in TM2, on 25 of 40: in TM4 it takes longer.
   const int enough = tm == phy::transmission_mode::tm2 ? 20 : 90;
   for (const int seconds : {enough / 2, enough}) {
-    std::array<outcome, 2> worlds;
+    std::array<linker_tally, 2> worlds;
     for (const bool one : {false, true})
       for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         const auto o = listen(tm, one, seconds, 3, 70 + seed);
