@@ -153,7 +153,7 @@ void sim_air::tick() {
           pscch = outcome::heard;
           if (const auto* sci = std::get_if<phy::sci_format1>(&s.t.pscch->sci))
             frames.push_back({now, rx_sci1{*sci, s.t.pscch->config.prb, -80}});
-          else node.known_sci_.insert({s.node * 256 + std::get<phy::sci_format0>(s.t.pscch->sci).group_destination_id, period});
+          else node.known_sci_[{s.node * 256 + std::get<phy::sci_format0>(s.t.pscch->sci).group_destination_id, period}] = now;
         }
         if (s.t.pssch && spoiled[part++] == 0) {
           std::optional<std::uint8_t> dst;
@@ -180,7 +180,8 @@ void sim_air::tick() {
         if (s.t.psdch && spoiled[part++] == 0) frames.push_back({now, rx_discovery{s.t.psdch->message}});
         if (on_outcome) on_outcome(s.node, node.index_, s.t, pscch, pssch);
       }
-      if (node.known_sci_.size() > 256) node.known_sci_.clear();
+      // Those of a period that goes on stay.
+      if (node.known_sci_.size() > 256) std::erase_if(node.known_sci_, [this](const auto& k) { return k.second < now - 1000; });
     }
     if (inject) inject(node.index_, frames);
     if (frames.empty() && node.wake_ > now) continue;

@@ -95,7 +95,7 @@ class sim_node {
   std::int64_t wake_ = 0;
   std::int64_t booted_at_ = 0;
   std::optional<slot_t> mark_;
-  std::set<std::pair<int, std::int64_t>> known_sci_;  // (transmitter, SC period)
+  std::map<std::pair<int, std::int64_t>, std::int64_t> known_sci_;  // (transmitter, SC period) -> heard at
   std::uint64_t boots_ = 0;
 };
 

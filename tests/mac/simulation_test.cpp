@@ -531,7 +531,7 @@ class block_account {
   block_account(sim_air& air, int to) {
     air.on_outcome = [this, to, &air](int from, int at, const subframe_transmission& t, outcome pscch, outcome pssch) {
       if (at != to) return;
-      const std::int64_t period = (air.now - t.subframe + t.absolute_subframe) / 40;
+      const std::int64_t period = air.now - t.absolute_subframe % 40;  // by its begin: numbers of subframes come again after 10.24 s
       if (pscch != outcome::not_sent) {
         auto& s = scis_[{from, period, static_cast<int>(std::get<phy::sci_format0>(t.pscch->sci).group_destination_id)}];
         ++s.sent, s.heard += pscch == outcome::heard, s.collided += pscch == outcome::collided;
