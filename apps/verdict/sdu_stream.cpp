@@ -127,7 +127,7 @@ void sdu_stream::finish(entity& e, const captured_sdu& tail, std::uint8_t sn, bo
     if (s.next > e.kept()) break;
     s.bound = s.next;
   }
-  if (s.assemblies.empty()) return sink.cut(tail, false, by_loss, false);
+  if (s.assemblies.empty()) sink.cut(tail, false, by_loss, false);
   bool told_of_tail = false;
   std::vector<std::uint8_t> octets;
   for (const auto& path : s.assemblies) {
@@ -155,6 +155,7 @@ void sdu_stream::finish(entity& e, const captured_sdu& tail, std::uint8_t sn, bo
       e.pieces[i].touched = e.arrivals;
     }
   }
+  give_up(e, sink, by_loss);  // what the last part follows and no assembly took has no beginning that was heard
 }
 
 void sdu_stream::receive(entity& e, const captured_sdu& pdu, sdu_sink& sink) {
