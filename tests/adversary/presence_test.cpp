@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "common/octet_order.h"
@@ -167,6 +170,30 @@ TEST(forger, row_2_mary_announces_as_herself_but_not_as_john_to_peter_nor_as_pet
   figure("2", "%zu forged announcements and responses with every key of Mary's: 0 believed by Peter, 0 by John; her own as herself: believed", n);
 }
 
+/// Mary knows where John takes her requests: requests with bad tokens, and some that only she can make, each with a new ephemeral. Every other SC
+/// period: a flood of requests, not a jammer.
+void requests_for_john(node& m, const thief& mary, std::uint32_t& n) {
+  if (m.now() % 80 != 0 || m.unsent() > 40) return;
+  const auto& k = mary.with("john");
+  for (int i = 0; i < 60; ++i) {
+    security::handshake_context c;
+    c.seq = static_cast<std::uint16_t>(n);
+    c.initiator = 0x200000 + n % 4;
+    c.t = m.slot();
+    c.responder = security::rendezvous_l2_id(k.theirs, c.t);
+    octets body(security::request_octets);
+    if (i == 0) {
+      const security::initiator_handshake hs(mary.state().peers(), k, c, security::offer{security::all_suites, 1, 0, 1});
+      body.assign(hs.request().begin(), hs.request().end());
+    } else {
+      body[0] = 1, body[1] = static_cast<std::uint8_t>(n >> 8), body[2] = static_cast<std::uint8_t>(n), body[3] = 1;
+      for (std::size_t b = 4; b < body.size(); ++b) body[b] = static_cast<std::uint8_t>((n * 2654435761U + b * 40503U) >> 7);
+    }
+    m.send(as_message(c.initiator, c.responder, 28, body));
+    ++n;
+  }
+}
+
 TEST(flooder, row_9_a_flood_with_marys_keys_costs_no_memory_and_an_honest_set_up_succeeds) {
   town t;
   for (const auto* n : {"mary", "john", "peter"}) t.make_key(n);
@@ -177,29 +204,8 @@ TEST(flooder, row_9_a_flood_with_marys_keys_costs_no_memory_and_an_honest_set_up
   t.start("john");
   m.run(5);
   const thief mary(t, "mary");
-  const auto& k = mary.with("john");
-  // Mary knows where John takes her requests: requests with bad tokens, and some that only she can make, each with a new ephemeral.
   std::uint32_t n = 0;
-  const auto flood = [&] {
-    if (m.now() % 80 != 0 || m.unsent() > 40) return;  // every other SC period: a flood of requests, not a jammer
-    for (int i = 0; i < 60; ++i) {
-      security::handshake_context c;
-      c.seq = static_cast<std::uint16_t>(n);
-      c.initiator = 0x200000 + n % 4;
-      c.t = m.slot();
-      c.responder = security::rendezvous_l2_id(k.theirs, c.t);
-      octets body(security::request_octets);
-      if (i == 0) {
-        const security::initiator_handshake hs(mary.state().peers(), k, c, security::offer{security::all_suites, 1, 0, 1});
-        body.assign(hs.request().begin(), hs.request().end());
-      } else {
-        body[0] = 1, body[1] = static_cast<std::uint8_t>(n >> 8), body[2] = static_cast<std::uint8_t>(n), body[3] = 1;
-        for (std::size_t b = 4; b < body.size(); ++b) body[b] = static_cast<std::uint8_t>((n * 2654435761U + b * 40503U) >> 7);
-      }
-      m.send(as_message(c.initiator, c.responder, 28, body));
-      ++n;
-    }
-  };
+  const auto flood = [&] { requests_for_john(m, mary, n); };
   m.on_subframe = flood;
   m.run(10);
   const long cpu_before = t.cpu_ms("john");
@@ -223,6 +229,38 @@ TEST(flooder, row_9_a_flood_with_marys_keys_costs_no_memory_and_an_honest_set_up
   EXPECT_TRUE(t.running("john"));
   figure("9", "%u requests (%llu counted as rejected), about %.0f a second: memory of its own %ld -> %ld KiB over the last 60 s, John-Peter link in %.1f s, %.1f ms of processor a second",
          n, static_cast<unsigned long long>(rejected), n / (s + 10), before, after, took, static_cast<double>(cpu) / s);
+}
+
+TEST(flooder, row_9_a_live_sniffer_that_judges_with_marys_keys_keeps_real_time) {
+  town t;
+  for (const auto* n : {"mary", "john"}) t.make_key(n);
+  t.permit("mary", "john");
+  node m(t.radio("mallory"));
+  m.run(0.1);
+  t.sniff("listener", {"--verdict", "--compromised", t.file("mary.key"), "--compromised", t.file("mary.permit"), "--report", t.file("listener.json")});
+  m.run(2);
+  const thief mary(t, "mary");
+  std::uint32_t n = 0;
+  m.on_subframe = [&] { requests_for_john(m, mary, n); };
+  m.run(10);
+  const long start = t.cpu_ms("listener");
+  m.run(20);
+  const long middle = t.cpu_ms("listener");
+  m.run(20);
+  const long end = t.cpu_ms("listener");
+  m.on_subframe = nullptr;
+  // Processor time, not the wall's: the emulated air waits for who is late.
+  const double first = static_cast<double>(middle - start) / 20, second = static_cast<double>(end - middle) / 20;
+  EXPECT_GE(n, 30'000U);
+  (void)t.stop("listener", m);
+  std::ifstream report(t.file("listener.json"));
+  const std::string text{std::istreambuf_iterator<char>(report), {}};
+  const auto at = text.find("\"requests\":");
+  const long heard = at == std::string::npos ? 0 : std::atol(text.c_str() + at + 11);
+  EXPECT_GE(heard, 20'000) << "control: the sniffer hears the flood";
+  EXPECT_LT(second, 700) << "ms a second";
+  EXPECT_LT(second, 1.3 * first + 30) << "it does not grow with what was heard";
+  figure("9", "a live sniffer with Mary's keys under the same flood, %u requests of which it heard %ld: %.0f, then %.0f ms of processor a second", n, heard, first, second);
 }
 
 TEST(impersonator, row_16_with_peters_own_key_mary_is_still_not_john_to_peter) {
