@@ -289,17 +289,25 @@ class prose_sniffer(base):
     def test_the_table_is_redrawn_in_place_on_a_narrow_terminal(self):
         import fcntl, pty, struct, termios
         meta = self.recording([0.01, -0.02, 0.03, 0.015] * 500000)
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 50, 0, 0))
-        p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs)
-        os.close(theirs)
-        out = b''
-        try:
-            while chunk := os.read(ours, 65536):
-                out += chunk
-        except OSError:
-            pass  # the other end is closed
-        self.assertEqual(p.wait(60), 0)
+
+        def drawn_on(term):
+            ours, theirs = pty.openpty()
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 50, 0, 0))
+            p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs,
+                                 env=dict(os.environ, TERM=term))
+            os.close(theirs)
+            out = b''
+            try:
+                while chunk := os.read(ours, 65536):
+                    out += chunk
+            except OSError:
+                pass  # the other end is closed
+            self.assertEqual(p.wait(60), 0)
+            return out
+
+        for term in ('dumb', ''):
+            self.assertNotIn(b'\033', drawn_on(term))
+        out = drawn_on('xterm')
         drawn = out.decode().split('\033[1A\033[J')  # up one line: nothing was heard, so the table has only its first
         self.assertGreater(len(drawn), 1, out)
         for d in drawn:
