@@ -1,5 +1,6 @@
 // prose-sniffer: decodes what a radio or a recording hears of an LTE sidelink carrier, and says whether it stays opaque.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "apps/common/cli.h"
 #include "apps/common/dumps.h"
@@ -67,7 +68,9 @@ file_roles roles_of(const sniffer_settings& s, const common_options& common, con
   files.reads("--keylog", s.keylog);
   for (const auto& f : s.compromised) {
     files.reads("--compromised", f);
-    // What cannot be read is told where it is read.
+    // A pipe can be read only once, and not for this. What cannot be read is told where it is read.
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(f, ignored)) continue;
     if (const auto stolen = load_stolen_state(f))
       for (const auto& psk : stolen->psk_paths) files.reads("--compromised " + f + ": psk=", keys::psk_file(f, psk));
   }

@@ -100,6 +100,10 @@ def an_output_is_never_an_input(d):
         p = run(*c)
         one_line(p, 2)
         assert {f: octets(d + '/' + f) for f in os.listdir(d)} == before, c
+    # A pipe is read once, by who uses it: what is wrong in it is still found.
+    p = subprocess.run(['bash', '-c', 'exec "$0" "$@" --compromised <(echo rubbish)', BIN + '/prose-sniffer', '--iq', r, '--plain', '--sync', 'blind', '--verdict'], env=ENV,
+                       capture_output=True, timeout=120)
+    one_line(p, 2, 'not a secret')
     # Devices and standard output may be named twice.
     p = run(*base, '--events', '/dev/null', '--pcap', '/dev/null')
     assert p.returncode == 0, p.stderr
