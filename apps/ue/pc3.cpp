@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -14,7 +15,6 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <random>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -423,7 +423,7 @@ struct pc3::state {
 
   // A server that comes back is not met by all its UEs at once: each waits twice as long as before, more or less.
   void run(std::size_t i) {
-    std::minstd_rand jitter(std::random_device{}());
+    keys::system_random random;
     std::string last;
     double retry_s = first_retry_s;
     if (!wait_for_slot()) return;
@@ -437,7 +437,10 @@ struct pc3::state {
         last = ended.error().message;
         emit({.what = pc3_event::kind::session_lost, .server = i, .text = last});
       }
-      if (!pause(std::chrono::duration<double>(std::uniform_real_distribution(0.5, 1.5)(jitter) * retry_s))) return;
+      std::array<std::uint8_t, 4> r;
+      random.fill(r);
+      const double part = (r[0] + r[1] * 0x1p8 + r[2] * 0x1p16 + r[3] * 0x1p24) * 0x1p-32;
+      if (!pause(std::chrono::duration<double>((0.5 + part) * retry_s))) return;
       retry_s = std::min(2 * retry_s, last_retry_s);
     }
   }

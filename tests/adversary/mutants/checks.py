@@ -21,6 +21,9 @@ CONF = "address_config_test"
 RXP = "mac_rx_path_test"
 CONS = "consent_test"
 CBUD = "budget_consent_test"
+PC3 = "consent_pc3_test"
+WORK = "budget_work_thread"
+TUN = "address_tun_test"  # root only: elsewhere it skips, and its checks are reported as not noticed
 
 
 def off(condition):
@@ -472,6 +475,28 @@ CHECKS = [
     ("more than one candidate", "mac/rlc_um.cpp", "(same >= per_sn)", "(same >= (MUTANT ? 1U : per_sn))", RXP),
     ("a copy of a segment is no candidate", "mac/rlc_um.cpp", "if (g.begins == begins && std::equal(held", "if (!MUTANT && g.begins == begins && std::equal(held", RXP),
     ("message: lengths tell little", "apps/function/message.cpp", "append(target - least, '.')", "append(MUTANT ? 0 : target - least, '.')", FUNC),
+    # --- a UE's sessions with servers, scalar multiplications elsewhere, the kernel's routes --------------------------------------
+    ("pc3: nothing before the slot clock", "apps/ue/pc3.cpp", "    while (slot < 0)", "    while (!MUTANT && slot < 0)", PC3),
+    ("pc3: a key that is not bound on the disk", "apps/ue/pc3.cpp", "if (!ok) return tell_problem(ok.error().message);", "if (!ok && !MUTANT) return tell_problem(ok.error().message);", PC3),
+    ("pc3: what the user wrote meanwhile", "apps/ue/pc3.cpp", "if (fits) c = to;", "if (MUTANT || fits) c = to;", PC3),
+    ("pc3: a list that cannot be read", "apps/ue/pc3.cpp", "    book->set_consents(list ?", "    if (MUTANT && !list) return;\n    book->set_consents(list ?", PC3),
+    ("pc3: a list of old changes", "apps/ue/pc3.cpp", *off("since <= before"), PC3),
+    ("pc3: news of old changes", "apps/ue/pc3.cpp", *off("news && since <= before"), PC3),
+    ("pc3: more names than there can be", "apps/ue/pc3.cpp", "if (all.size() > permission_book", "if (!MUTANT && all.size() > permission_book", PC3),
+    ("pc3: more changes than there can be", "apps/ue/pc3.cpp", "|| n > max_changes)", "|| (!MUTANT && n > max_changes))", PC3),
+    ("pc3: news ten times a second", "apps/ue/pc3.cpp", "if (news && !pause(answer_gap))", "if (news && !MUTANT && !pause(answer_gap))", PC3),
+    ("pc3: packets that wait for us", "apps/ue/pc3.cpp", "} else if (data.size() < max_data) {", "} else if (MUTANT || data.size() < max_data) {", PC3),
+    ("pc3: packets that wait for a server", "apps/ue/pc3.cpp", "s_->outbox[server].size() >= state::max_queued ||", "(!MUTANT && s_->outbox[server].size() >= state::max_queued) ||", PC3),
+    ("pc3: events that wait for us", "apps/ue/pc3.cpp", "if (events.size() < max_events)", "if (MUTANT || events.size() < max_events)", PC3),
+    ("pc3: only what is withdrawn is withdrawn", "apps/ue/pc3.cpp", "if (names.contains(name))", "if (MUTANT || names.contains(name))", PC3),
+    ("pc3: asked again before its word is old", "apps/ue/pc3.cpp", "if (2 * book->left_s(i) > valid_s)", "if (MUTANT || 2 * book->left_s(i) > valid_s)", PC3),
+    ("pc3: pinned keys only", "apps/ue/pc3.cpp", "pin != pins->end() && pin->second == key)", "pin != pins->end() && (MUTANT || pin->second == key))", PC3),
+    ("work is not done by who submits it", "apps/ue/work_thread.cpp", "  {\n    const std::lock_guard lock(mutex_);\n    waiting_.push_back",
+     "  if (MUTANT) return w->run(dh_);\n  {\n    const std::lock_guard lock(mutex_);\n    waiting_.push_back", WORK),
+    ("work that waits ends with its thread", "apps/ue/work_thread.cpp", "    if (stop_) return;", "    if (stop_ && (!MUTANT || waiting_.empty())) return;", WORK),
+    ("a route that is there stays", "apps/ue/netlink.cpp", "NLM_F_CREATE | NLM_F_EXCL", "NLM_F_CREATE | (MUTANT ? NLM_F_REPLACE : NLM_F_EXCL)", TUN),
+    ("a route chooses its link's own address", "apps/ue/netlink.cpp", "  add_attribute(m, RTA_PREFSRC, source);", "  if (!MUTANT) add_attribute(m, RTA_PREFSRC, source);", TUN),
+    ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
 ]
 
 # The tool's own control: changes that alter nothing. A run that reports one of them as caught is a broken run.
