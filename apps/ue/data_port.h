@@ -48,6 +48,13 @@ struct link_drops {
   std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)> in{}, out{};
 };
 
+/// Why packets do not pass.
+struct port_trouble {
+  std::string text{};     ///< empty: they pass
+  bool for_good = false;  ///< nothing will pass any more
+  friend bool operator==(const port_trouble&, const port_trouble&) = default;
+};
+
 /// Never blocks. One thread.
 class data_port {
 public:
@@ -63,6 +70,8 @@ public:
   virtual void withdraw(std::size_t) {}
   /// No more packets will come (end of standard input).
   virtual bool ended() const { return false; }
+  /// How the host's side is now; to be asked about once a second. What an administrator took away and gave back is set up again.
+  virtual port_trouble look() { return {}; }
   const data_port_counters& counters() const { return counters_; }
   /// By index of the list; empty where nothing is filtered.
   std::span<const link_drops> drops() const { return drops_; }

@@ -221,87 +221,93 @@ result<void> ue_program::state::transmit() {
   return {};
 }
 
-result<void> ue_program::run() {
-  auto& s = *s_;
-  s.spsf = s.modem->carrier().samples_per_subframe();
-  s.rate = s.modem->carrier().sample_rate_hz();
-  const auto now = s.radio->now_tick();
+result<void> ue_program::state::run() {
+  spsf = modem->carrier().samples_per_subframe();
+  rate = modem->carrier().sample_rate_hz();
+  const auto now = radio->now_tick();
   if (!now) return tl::unexpected(now.error());
-  const std::int64_t begin = (*now / s.spsf + start_ahead_subframes) * s.spsf;
-  const auto started = s.radio->start(begin);
+  const std::int64_t begin = (*now / spsf + start_ahead_subframes) * spsf;
+  const auto started = radio->start(begin);
   if (!started) return tl::unexpected(started.error());
-  s.subframe = (*started + s.spsf - 1) / s.spsf;
-  const int n_antennas = s.radio->n_antennas();
-  s.stream.assign(static_cast<std::size_t>(n_antennas), {});
-  s.stream_start = *started;
-  std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas), std::vector<phy::cf32>(static_cast<std::size_t>(s.spsf)));
+  subframe = (*started + spsf - 1) / spsf;
+  const int n_antennas = radio->n_antennas();
+  stream.assign(static_cast<std::size_t>(n_antennas), {});
+  stream_start = *started;
+  std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas), std::vector<phy::cf32>(static_cast<std::size_t>(spsf)));
   std::vector<std::span<phy::cf32>> block_spans(block.begin(), block.end());
-  const std::int64_t first = s.subframe;
-  std::int64_t end = s.config.duration_s > 0 ? first + static_cast<std::int64_t>(s.config.duration_s * 1000) : INT64_MAX;
+  const std::int64_t first = subframe;
+  std::int64_t end = config.duration_s > 0 ? first + static_cast<std::int64_t>(config.duration_s * 1000) : INT64_MAX;
   std::int64_t longest = end;  // of the goodbye
   bool leaving = false;
-  s.events.write(s.make_event("started").add("name", s.config.name).add("device", s.config.radio.device_args));
-  for (std::size_t i = 0; i < s.peers.size(); ++i)
-    if (s.peers[i] != 0) s.tell_addresses(i);
+  events.write(make_event("started").add("name", config.name).add("device", config.radio.device_args));
+  for (std::size_t i = 0; i < peers.size(); ++i)
+    if (peers[i] != 0) tell_addresses(i);
 
-  while (s.subframe < end) {
-    if (!leaving && (stop_requested() || s.subframe >= end - goodbye_subframes)) {
+  while (subframe < end) {
+    if (!leaving && (stop_requested() || subframe >= end - goodbye_subframes)) {
       leaving = true;
-      for (const auto p : s.peers)
-        if (p != 0) s.u->release(p);
-      end = std::min(end, s.subframe + goodbye_subframes);
-      longest = s.subframe + longest_goodbye_subframes;
+      for (const auto p : peers)
+        if (p != 0) u->release(p);
+      end = std::min(end, subframe + goodbye_subframes);
+      longest = subframe + longest_goodbye_subframes;
     }
-    if (leaving && s.subframe + 20 >= end && end < longest && s.sec->links().closing() != 0) end = s.subframe + 50;
-    const auto status = s.radio->read(block_spans);
+    if (leaving && subframe + 20 >= end && end < longest && sec->links().closing() != 0) end = subframe + 50;
+    const auto status = radio->read(block_spans);
     if (!status) return tl::unexpected(status.error());
     if (status->end) break;
-    if (status->first_tick != s.stream_start + static_cast<std::int64_t>(s.stream[0].size())) {
-      for (auto& a : s.stream) a.clear();
-      s.stream_start = status->first_tick;
+    if (status->first_tick != stream_start + static_cast<std::int64_t>(stream[0].size())) {
+      for (auto& a : stream) a.clear();
+      stream_start = status->first_tick;
     }
-    for (std::size_t a = 0; a < s.stream.size(); ++a)
-      s.stream[a].insert(s.stream[a].end(), block[a].begin(), block[a].begin() + static_cast<std::ptrdiff_t>(status->n_samples));
-    const std::int64_t stream_end = s.stream_start + static_cast<std::int64_t>(s.stream[0].size());
-    while (std::llround(s.origin + static_cast<double>(s.subframe + 1) * s.spsf) <= stream_end && s.subframe < end) {
-      s.poll_data();
-      s.process(s.subframe);
-      if (auto ok = s.transmit(); !ok) return ok;
-      if (s.pending_shift != 0) {
-        s.origin += s.pending_shift;
-        s.pending_shift = 0;
+    for (std::size_t a = 0; a < stream.size(); ++a)
+      stream[a].insert(stream[a].end(), block[a].begin(), block[a].begin() + static_cast<std::ptrdiff_t>(status->n_samples));
+    const std::int64_t stream_end = stream_start + static_cast<std::int64_t>(stream[0].size());
+    while (std::llround(origin + static_cast<double>(subframe + 1) * spsf) <= stream_end && subframe < end) {
+      poll_data();
+      process(subframe);
+      if (auto ok = transmit(); !ok) return ok;
+      if (pending_shift != 0) {
+        origin += pending_shift;
+        pending_shift = 0;
       }
-      if (s.subframe >= s.next_second) {
-        s.next_second = s.subframe + 1000;
-        if (s.epoch_s + s.device_time() + 2 > UINT32_MAX) return fail("UTC is beyond 32 bits of seconds");
-        s.each_second();
-        if (!s.events.ok()) return fail(s.config.events + ": cannot be written");
+      if (subframe >= next_second) {
+        next_second = subframe + 1000;
+        if (epoch_s + device_time() + 2 > UINT32_MAX) return fail("UTC is beyond 32 bits of seconds");
+        each_second();
+        if (data_trouble.for_good) return fail(data_trouble.text);
+        if (!events.ok()) return fail(config.events + ": cannot be written");
       }
-      ++s.subframe;
+      ++subframe;
     }
     // Keep the last two subframes for the search.
-    const std::int64_t keep_from = std::llround(s.origin + static_cast<double>(s.subframe - 2) * s.spsf);
-    if (keep_from > s.stream_start + 4 * s.spsf) {
-      const auto n = std::min<std::int64_t>(keep_from - s.stream_start, static_cast<std::int64_t>(s.stream[0].size()));
-      for (auto& a : s.stream) a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n));
-      s.stream_start += n;
+    const std::int64_t keep_from = std::llround(origin + static_cast<double>(subframe - 2) * spsf);
+    if (keep_from > stream_start + 4 * spsf) {
+      const auto n = std::min<std::int64_t>(keep_from - stream_start, static_cast<std::int64_t>(stream[0].size()));
+      for (auto& a : stream) a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n));
+      stream_start += n;
     }
-    while (const auto e = s.radio->poll_event()) {
+    while (const auto e = radio->poll_event()) {
       if (e->kind == phy::radio_event_kind::overflow) spdlog::debug("overflow");
       if (e->kind == phy::radio_event_kind::late) spdlog::debug("late burst");
     }
   }
+  return {};
+}
+
+result<void> ue_program::run() {
+  auto& s = *s_;
+  const auto ended = s.run();
   s.keep_last_mark();
   s.each_second();
   const auto r = s.radio->counters();
   s.events.write(s.make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
   const auto c = s.u->counters();
-  s.events.write(s.make_event("stopped")
-                     .add("subframes_sent", c.subframes_sent)
-                     .add("blocks_received", s.modem->counters().blocks_ok)
-                     .add("discovery_heard", c.discovery_heard));
+  auto e = s.make_event("stopped");
+  e.add("subframes_sent", c.subframes_sent).add("blocks_received", s.modem->counters().blocks_ok).add("discovery_heard", c.discovery_heard);
+  if (!ended) e.add("error", ended.error().message);
+  s.events.write(e);
   s.radio->stop();
-  return {};
+  return ended;
 }
 
 }  // namespace prose::apps

@@ -45,6 +45,7 @@ struct ue_program::state {
   static constexpr int max_server_events_per_subframe = 8;
   std::unique_ptr<pc3> servers;
   std::uint64_t server_data_dropped = 0;  // as told last
+  port_trouble data_trouble;              // likewise
   std::unique_ptr<metrics_server> metrics;
   event_writer events, tx_log;
 
@@ -113,12 +114,14 @@ struct ue_program::state {
   result<void> write_hosts_file();
   void replace_hosts_file();
   void tell_drops();
+  void look_at_data_port();
   void watch_identity(security::peer_id peer);
   void tell(const mac::ue_event& e);
   void drop(std::size_t slot, const char* why);
   void poll_data();
   void follow_servers();
   void each_second();
+  result<void> run();
   void process(std::int64_t n);
   std::vector<mac::received_frame> search_slss(std::int64_t n);
   std::vector<std::span<const phy::cf32>> window(std::int64_t first, std::size_t length, std::vector<std::vector<phy::cf32>>& copy) const;

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -27,16 +28,24 @@ struct used_address {
 
 class tun_port final : public data_port {
 public:
-  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface)
-      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)) {}
+  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface, int index)
+      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)), index_(index) {}
 
   result<void> assign(std::size_t slot, data_peer peer) override;
   void withdraw(std::size_t slot) override;
+  port_trouble look() override;
 
   std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) override {
     for (int i = 0; i < max_dropped_at_once; ++i) {
-      const auto n = read(fd_.get(), buffer.data(), buffer.size());
+      // One octet more than may pass: the kernel cuts a packet to what is asked for and does not say so.
+      std::uint8_t more = 0;
+      const std::array<iovec, 2> parts{{{buffer.data(), max_data_packet_bytes}, {&more, 1}}};
+      const auto n = readv(fd_.get(), parts.data(), static_cast<int>(parts.size()));
       if (n <= 0) return std::nullopt;
+      if (static_cast<std::size_t>(n) > max_data_packet_bytes) {
+        ++counters_.oversized;
+        continue;
+      }
       const auto packet = buffer.first(static_cast<std::size_t>(n));
       const auto destination = destination_of(packet);
       const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const data_peer& p) {
@@ -78,6 +87,8 @@ private:
   file_descriptor fd_;
   std::unique_ptr<host_routes> routes_;
   std::string interface_;
+  int index_;
+  bool was_down_ = false;
   std::vector<data_peer> peers_;
   std::vector<used_address> own_;
   std::array<std::uint8_t, max_data_packet_bytes> incoming_{};
@@ -174,10 +185,38 @@ void tun_port::withdraw(std::size_t slot) {
     if (pair.peer.length != 0) remove(pair);
 }
 
+port_trouble tun_port::look() {
+  if (index_ == 0) return {};
+  const std::string who = "tun interface " + interface_ + ": ";
+  ifreq r{};
+  if (if_indextoname(static_cast<unsigned>(index_), r.ifr_name) == nullptr) return {who + "it is gone", true};
+  const file_descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (ioctl(any.get(), SIOCGIFFLAGS, &r) != 0) return {who + std::strerror(errno)};
+  if ((r.ifr_flags & IFF_UP) == 0) {
+    was_down_ = true;
+    return {who + "it is down"};
+  }
+  if (was_down_) {  // the kernel has forgotten routes, and IPv6 addresses
+    for (const auto& p : peers_)
+      for (const auto& pair : {p.addresses.host_ipv6, p.addresses.host_ipv4}) {
+        if (pair.peer.length == 0) continue;
+        (void)routes_->remove_route(pair.peer);
+        auto ok = routes_->add_address(pair.own);
+        if (ok) ok = routes_->add_route(pair.peer, pair.own);
+        if (!ok) return {who + p.name + ": " + ok.error().message};
+      }
+    was_down_ = false;
+  }
+  if (ioctl(any.get(), SIOCGIFMTU, &r) == 0 && r.ifr_mtu > static_cast<int>(max_data_packet_bytes))
+    return {who + "its MTU was set to " + std::to_string(r.ifr_mtu) + ": longer packets than " + std::to_string(max_data_packet_bytes) + " octets are dropped"};
+  return {};
+}
+
 }  // namespace
 
-result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers) {
-  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface));
+result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers,
+                                                 int index) {
+  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface), index);
   for (std::size_t i = 0; i < peers.size(); ++i)
     if (auto ok = port->assign(i, std::move(peers[i])); !ok) return tl::unexpected(ok.error());
   return port;
@@ -202,7 +241,7 @@ result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vecto
   if (!setup.up()) return failed("cannot bring it up");
   auto routes = netlink_routes::open(setup.index);
   if (!routes) return failed("cannot ask for routes");
-  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers));
+  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers), setup.index);
 }
 
 }  // namespace prose::apps

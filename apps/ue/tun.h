@@ -11,7 +11,9 @@
 
 namespace prose::apps {
 
-/// `packets`: each read and write is one IP packet, none blocks. `interface`: its name, for errors. Errors as of open_tun().
-result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers);
+/// `packets`: each read and write is one IP packet, none blocks. `interface`: its name, for errors. `index`: the kernel's number of it; 0: none is
+/// looked at. Errors as of open_tun().
+result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers,
+                                                 int index = 0);
 
 }  // namespace prose::apps

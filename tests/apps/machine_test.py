@@ -210,6 +210,14 @@ def a_permission_file_stays_the_users(d):
 
 
 # --- the machine around ---
+def wait_for(condition, p):
+    end = time.monotonic() + 60
+    while not condition():
+        assert p.poll() is None, p.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def no_room_in_shared_memory_is_told(d):
     """Only root may mount: a small /dev/shm in a mount namespace of its own."""
     script = r'''
@@ -278,9 +286,35 @@ def the_terminals_end_ends_programs_in_order(d):
         assert hub.wait(60) == 0
 
 
+def a_ue_writes_its_last_events(d):
+    """Told to end, and where its radio ends."""
+    run('keys', 'gen', d + '/own.key')
+    for n, (who, how, code) in enumerate((('ue', signal.SIGTERM, 0), ('ue', signal.SIGHUP, 0), ('air', signal.SIGKILL, None))):
+        air, events = 'last%d-%d' % (os.getpid(), n), d + '/events%d' % n
+        hub = subprocess.Popen([BIN + '/prose-air', '--air', air], env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        write(d + '/ue.yaml', 'name: a\nidentity: {private_key: own.key}\ndevice: "type=virtual,name=a,hub_timeout=20,air=%s"\n' % air)
+        ue = subprocess.Popen([BIN + '/prose-ue', '--config', d + '/ue.yaml', '--events', events], env=ENV, stderr=subprocess.PIPE)
+        try:
+            wait_for(lambda: os.path.exists(events) and '"started"' in open(events).read(), ue)
+            (ue if who == 'ue' else hub).send_signal(how)
+            said = ue.communicate(timeout=60)[1]
+            last = json.loads(open(events).read().splitlines()[-1])
+            assert last['event'] == 'stopped', last
+            if code is not None:
+                assert ue.returncode == code and 'error' not in last, (ue.returncode, last)
+            else:
+                assert ue.returncode == 1 and last['error'] in said.decode(), (ue.returncode, last, said)
+        finally:
+            hub.kill()
+            hub.wait()
+            if ue.poll() is None:
+                ue.kill()
+                ue.wait()
+
+
 TESTS = (closed_descriptors_are_nobodys_file, results_that_are_lost_are_an_error, an_output_is_never_an_input, a_picture_replaces_another_only_when_it_is_complete,
          a_curve_without_errors_is_drawn_as_a_bound, nothing_behind_the_first_document_is_ignored, keys_as_people_paste_them, a_permission_file_stays_the_users,
-         no_room_in_shared_memory_is_told, no_home_is_no_matter, the_terminals_end_ends_programs_in_order)
+         no_room_in_shared_memory_is_told, no_home_is_no_matter, the_terminals_end_ends_programs_in_order, a_ue_writes_its_last_events)
 for test in TESTS:
     if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:
         continue

@@ -496,6 +496,8 @@ CHECKS = [
     ("work that waits ends with its thread", "apps/ue/work_thread.cpp", "    if (stop_) return;", "    if (stop_ && (!MUTANT || waiting_.empty())) return;", WORK),
     ("a route that is there stays", "apps/ue/netlink.cpp", "NLM_F_CREATE | NLM_F_EXCL", "NLM_F_CREATE | (MUTANT ? NLM_F_REPLACE : NLM_F_EXCL)", TUN),
     ("a route chooses its link's own address", "apps/ue/netlink.cpp", "  add_attribute(m, RTA_PREFSRC, source);", "  if (!MUTANT) add_attribute(m, RTA_PREFSRC, source);", TUN),
+    ("a packet of the host that is too long", "apps/ue/tun.cpp", *off("static_cast<std::size_t>(n) > max_data_packet_bytes"), TUN),
+    ("an interface that comes up has its routes again", "apps/ue/tun.cpp", "if (was_down_) {", "if (was_down_ && !MUTANT) {", TUN),
     ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
 ]
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -328,6 +329,52 @@ void routes_that_fail_are_errors_and_a_withdrawn_peer_has_none(world& w) {
   datagrams_carry_names_that_each_host_knows(w);
 }
 
+/// What an administrator of John's host does to the interface.
+void ip_link(world& w, const std::string& what) {
+  w.john.enter();
+  ASSERT_EQ(std::system(("ip link " + what).c_str()), 0) << what;
+}
+
+void a_changed_interface_is_noticed_and_set_up_again(world& w) {
+  EXPECT_EQ(w.john.port->look(), port_trouble{});
+  ip_link(w, "set prosetest mtu 9000");
+  EXPECT_NE(w.john.port->look().text.find("MTU was set to 9000"), std::string::npos);
+  const auto& hers = w.john.links[0].host_ipv6;
+  auto s = w.john.socket_of(SOCK_DGRAM, hers.own);
+  socket_address to(hers.peer, 4000);
+  const auto before = w.john.port->counters().oversized;
+  const auto sends = [&](std::size_t octets) {
+    const std::string text(octets, 'x');
+    ASSERT_EQ(::sendto(s.get(), text.data(), text.size(), 0, to.get(), to.length), static_cast<ssize_t>(text.size())) << std::strerror(errno);
+  };
+  w.on_link.clear();
+  for (const std::size_t octets : {1453U, 3000U, 1452U}) sends(octets);  // 48 octets of headers
+  w.carry([&] { return !w.on_link.empty(); });
+  EXPECT_EQ(w.on_link[0].second.size(), 1500U) << "what is too long is not cut";
+  EXPECT_EQ(w.john.port->counters().oversized, before + 2);
+  ip_link(w, "set prosetest mtu 1500");
+  EXPECT_EQ(w.john.port->look(), port_trouble{});
+
+  ip_link(w, "set prosetest down");
+  EXPECT_NE(w.john.port->look().text.find("prosetest: it is down"), std::string::npos);
+  EXPECT_FALSE(w.john.port->look().for_good);
+  const auto unwritten = w.john.port->counters().write_failed;
+  w.john.port->deliver(0, udp(w.john.links[0].link_ipv6.peer, w.john.links[0].link_ipv6.own, "nobody takes it"));
+  EXPECT_EQ(w.john.port->counters().write_failed, unwritten + 1);
+  ip_link(w, "set prosetest up");
+  w.john.enter();
+  EXPECT_EQ(w.john.port->look(), port_trouble{});
+  datagrams_carry_names_that_each_host_knows(w);
+
+  ip_link(w, "set prosetest name prosetest9");  // goes on
+  EXPECT_EQ(w.john.port->look(), port_trouble{});
+  ip_link(w, "delete prosetest9");
+  EXPECT_NE(w.john.port->look().text.find("it is gone"), std::string::npos);
+  EXPECT_TRUE(w.john.port->look().for_good);
+  std::vector<std::uint8_t> b(max_data_packet_bytes);
+  EXPECT_FALSE(w.john.port->poll(b));
+}
+
 TEST(address_tun, three_hosts_two_links) {
   // In a thread, which stays in the last namespace and ends there.
   std::thread([] {
@@ -340,6 +387,7 @@ TEST(address_tun, three_hosts_two_links) {
     mary_reaches_nothing_but_her_own_link(w);
     a_socket_with_another_links_address_sends_nothing(w);
     routes_that_fail_are_errors_and_a_withdrawn_peer_has_none(w);
+    a_changed_interface_is_noticed_and_set_up_again(w);
   }).join();
 }
 
