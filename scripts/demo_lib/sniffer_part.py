@@ -3,7 +3,7 @@ record it caught is tried with every logged key of both links; and which of the 
 import collections, json, os, subprocess, time
 
 from . import decode_share, sniffer_config
-from .world import LINKS, NAMES, ROOT
+from .world import LINKS, NAMES, ROOT, background
 
 
 class sniffer_part:
@@ -20,7 +20,7 @@ class sniffer_part:
         """An air of its own with nobody on it."""
         name = w.air + 'silent'
         with open(w.path('silent.log'), 'w') as log:
-            air = subprocess.Popen([w.program('prose-air'), '--air', name, '--speed', 'max'], env=w.env, stdout=log, stderr=log)
+            air = background([w.program('prose-air'), '--air', name, '--speed', 'max'], w.env, log)
             try:
                 end = time.time() + 30
                 while 'ready' not in open(w.path('silent.log')).read() and time.time() < end:

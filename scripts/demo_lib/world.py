@@ -1,5 +1,5 @@
 """Programs, configurations, events and claims of one demonstration."""
-import hashlib, json, os, re, signal, socket, subprocess, sys, time
+import ctypes, hashlib, json, os, re, signal, socket, subprocess, sys, time
 
 from . import channel
 
@@ -39,6 +39,14 @@ def missing_programs(directory):
 
 def fingerprint(hex_key):
     return hashlib.sha256(bytes.fromhex(hex_key)).hexdigest()[:16]
+
+
+def background(command, env, log):
+    """A program that the terminal's Ctrl-C does not reach, since the demo ends it, once; and that ends when the demo is killed."""
+    libc = ctypes.CDLL(None)
+    pr_set_pdeathsig = 1
+    return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                            preexec_fn=lambda: libc.prctl(pr_set_pdeathsig, signal.SIGTERM))
 
 
 class world:
@@ -142,8 +150,8 @@ class world:
         return ['--radio', os.path.abspath(profile)] if profile else []
 
     def spawn(self, name, command):
-        log = open(self.path(name + '.log'), 'w')
-        self.processes[name] = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        with open(self.path(name + '.log'), 'w') as log:
+            self.processes[name] = background(command, self.env, log)
 
     def start(self):
         if not set(NAMES) <= set(self.devices):
