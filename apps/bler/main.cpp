@@ -105,6 +105,13 @@ int finish(const options& o, const std::vector<bler_curve>& curves, const std::s
   return exit_ok;
 }
 
+/// What was measured is written, and says that it is a part.
+int finish_part(const options& o, const std::vector<bler_curve>& curves, const std::string& title, std::size_t done, std::size_t of, const char* what) {
+  const std::string how_far = "stopped after " + std::to_string(done) + " of " + std::to_string(of) + " " + what;
+  if (const int code = done == 0 ? exit_ok : finish(o, curves, title + ", " + how_far); code != exit_ok) return code;
+  return report(program, how_far, exit_failure);
+}
+
 int run_curves(const options& o) {
   const auto range = parse_sweep(o.snr);
   if (!range) return usage_error(program, range.error());
@@ -114,7 +121,12 @@ int run_curves(const options& o) {
   std::vector<bler_curve> curves;
   auto c = campaign_of(o);
   const bool pssch = o.channel == "pssch";
-  for (const int mcs : pssch ? o.mcs : std::vector<int>{0}) {
+  const auto all_mcs = pssch ? o.mcs : std::vector<int>{0};
+  const int n_points = static_cast<int>(std::floor((range->last - range->first) / range->step + 1e-9)) + 1;
+  const std::size_t of = all_mcs.size() * static_cast<std::size_t>(n_points);
+  std::size_t done = 0;
+  for (const int mcs : all_mcs) {
+    if (stop_requested()) break;
     const auto config = link_of(o, mcs);
     if (!config) return usage_error(program, config.error());
     auto links = links_of(*config, o.threads);
@@ -122,22 +134,22 @@ int run_curves(const options& o) {
     bler_curve curve;
     curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " + std::to_string(links->front().payload_bits()) + " bits"
                        : o.channel;
-    const int n_points = static_cast<int>(std::floor((range->last - range->first) / range->step + 1e-9)) + 1;
     progress_bar bar(curve.name);
-    for (int i = 0; i < n_points && !stop_requested(); ++i) {
+    for (int i = 0; i < n_points; ++i) {
       const double snr_db = range->first + range->step * i;
       c.progress = [&](double part) { bar.update((i + std::min(part, 1.0)) / n_points, "at " + std::to_string(snr_db).substr(0, 5) + " dB"); };
       const auto p = measure(*links, snr_db, c);
-      if (p.trials == 0) break;
+      if (stop_requested()) break;  // with fewer trials than were asked for
+      ++done;
       curve.points.push_back(p);
       const auto w = wilson(p.errors, p.trials);
       if (o.csv != "-") std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(), w.low, w.high,
                                     static_cast<long long>(p.errors), static_cast<long long>(p.trials));
       std::fflush(stdout);
     }
-    curves.push_back(std::move(curve));
+    if (!curve.points.empty()) curves.push_back(std::move(curve));
   }
-  return finish(o, curves, title);
+  return done < of ? finish_part(o, curves, title, done, of, "points") : finish(o, curves, title);
 }
 
 std::string cell(double v) {
@@ -167,7 +179,7 @@ int run_table(const options& o) {
     c.progress = [&](double part) { bar.update(std::min(part, 1.0)); };
     const double at_10 = find_crossing(*links, 0.1, std::floor(row.target_10), 0.25, c, curve.points);
     const double at_1 = stop_requested() || std::isnan(at_10) ? no_value : find_crossing(*links, 0.01, std::ceil(at_10) + 1, 0.5, c, curve.points);
-    if (stop_requested()) return report(program, "stopped", exit_failure);
+    if (stop_requested()) return finish_part(o, curves, "all channels, AWGN", curves.size(), std::size(baseline_table), "rows");
     // Written so that a crossing that was not found counts as missed.
     const bool ok = at_10 <= row.target_10 + 1e-9;
     missed += ok ? 0 : 1;
@@ -203,7 +215,9 @@ int run_false_alarms(const options& o) {
   line("false MIB-SL", r->false_mib, r->psbch_tries);
   line("false blocks", r->false_tb, r->pssch_tries);
   line("false discovery", r->false_discovery, r->psdch_tries);
-  if (stop_requested()) return report(program, "stopped", exit_failure);
+  if (r->pscch_candidates < o.false_candidates || r->subframes < o.false_subframes)
+    return report(program, "stopped after " + std::to_string(r->pscch_candidates) + " of " + std::to_string(o.false_candidates) + " PSCCH candidates and " +
+                               std::to_string(r->subframes) + " of " + std::to_string(o.false_subframes) + " subframes", exit_failure);
   if (o.max_false_sci < 0) return exit_ok;
   const bool ok = r->false_sci <= o.max_false_sci && r->false_mib == 0 && r->false_tb == 0 && r->false_discovery == 0;
   return ok ? exit_ok : report(program, "more false alarms than allowed", exit_failure);

@@ -144,6 +144,25 @@ def a_curve_without_errors_is_drawn_as_a_bound(d):
 
 
 # --- configuration and keys ---
+def a_curve_that_is_stopped_says_so(d):
+    """The points that were measured are kept, with how far it came."""
+    command = [BIN + '/prose-bler', '--channel', 'psbch', '--snr=-20:2:20', '--errors', '20', '--trials', '1000000000', '--csv', d + '/c.csv']
+    p = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert 'BLER' in p.stdout.readline()
+    p.send_signal(signal.SIGINT)
+    said = p.communicate(timeout=60)[1]
+    told = said.strip().splitlines()[-1]
+    done = int(told.split('stopped after ')[1].split(' of 21 points')[0])
+    text = open(d + '/c.csv').read()
+    assert p.returncode == 1 and 0 < done < 21 and told.split(': ')[1] in text, (p.returncode, told, text)
+    assert len([l for l in text.splitlines() if l and not l.startswith('#')]) == 1 + done, text
+    p = subprocess.Popen([BIN + '/prose-bler', '--false-alarms', '1000000000'], env=ENV, stderr=subprocess.PIPE, text=True)
+    while not int(open('/proc/%d/status' % p.pid).read().split('SigCgt:')[1].split()[0], 16) & 1 << signal.SIGINT - 1:
+        time.sleep(0.01)  # it does not look at Ctrl-C yet
+    p.send_signal(signal.SIGINT)
+    assert 'of 1000000000 PSCCH candidates' in p.communicate(timeout=60)[1] and p.returncode == 1
+
+
 def nothing_behind_the_first_document_is_ignored(d):
     r = recording(d)
     for n, text in enumerate(('iq: r.sigmf-meta\n---\nbogus: 1\n', 'iq: r.sigmf-meta\n...\nbogus: 1\n', 'iq: r.sigmf-meta\n---\n', '{iq: r.sigmf-meta}\nbogus: 1\n',
@@ -313,7 +332,7 @@ def a_ue_writes_its_last_events(d):
 
 
 TESTS = (closed_descriptors_are_nobodys_file, results_that_are_lost_are_an_error, an_output_is_never_an_input, a_picture_replaces_another_only_when_it_is_complete,
-         a_curve_without_errors_is_drawn_as_a_bound, nothing_behind_the_first_document_is_ignored, keys_as_people_paste_them, a_permission_file_stays_the_users,
+         a_curve_without_errors_is_drawn_as_a_bound, a_curve_that_is_stopped_says_so, nothing_behind_the_first_document_is_ignored, keys_as_people_paste_them, a_permission_file_stays_the_users,
          no_room_in_shared_memory_is_told, no_home_is_no_matter, the_terminals_end_ends_programs_in_order, a_ue_writes_its_last_events)
 for test in TESTS:
     if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:
