@@ -13,7 +13,7 @@ endfunction()
 # prose_app(NAME SOURCES ... LIBS ...): program build/bin/NAME.
 function(prose_app name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
-  add_executable(${name} ${A_SOURCES})
+  add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:prose_processor>)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
 endfunction()
 

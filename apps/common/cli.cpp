@@ -1,5 +1,6 @@
 #include "apps/common/cli.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -7,12 +8,26 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
+#include <memory>
+#include <utility>
 
 #include "apps/common/stop.h"
+#include "common/printable.h"
 
 namespace prose::apps {
 namespace {
 const std::vector<std::string> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+
+/// A log line may hold what a file, a server or a peer said.
+class printable_text final : public spdlog::custom_flag_formatter {
+public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const auto text = printable({message.payload.data(), message.payload.size()});
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<printable_text>(); }
+};
 }
 
 std::string_view version() { return PROSE_VERSION; }
@@ -37,7 +52,9 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, cons
   }
   auto logger = spdlog::stderr_color_mt(app.get_name());
   spdlog::set_default_logger(logger);
-  spdlog::set_pattern("%H:%M:%S.%e %n %^%l%$ %v");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<printable_text>('*').set_pattern("%H:%M:%S.%e %n %^%l%$ %*");
+  spdlog::set_formatter(std::move(formatter));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   // A reader of our output that goes away, and a file size limit, are write errors, not deaths.
   std::signal(SIGPIPE, SIG_IGN);
@@ -72,10 +89,7 @@ std::string find_option(int argc, char** argv, std::string_view name) {
 std::string find_config_path(int argc, char** argv) { return find_option(argc, argv, "--config"); }
 
 int report(std::string_view program, std::string_view message, exit_code code) {
-  std::string line = std::string(program) + ": " + std::string(message);
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s: %s\n", std::string(program).c_str(), printable(message, ' ').c_str());
   return code;
 }
 

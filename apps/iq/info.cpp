@@ -12,6 +12,7 @@
 #include "apps/common/sha512.h"
 #include "apps/common/stop.h"
 #include "apps/iq/commands.h"
+#include "common/printable.h"
 #include "phy/io/sigmf_reader.h"
 #include "phy/types/carrier.h"
 
@@ -141,9 +142,9 @@ int run_info(const info_options& o) {
     j.add("mean_power", any_finite ? mean : unknown).add("peak_power", any_finite ? m->peak : unknown).add("non_finite_samples", m->non_finite).add("sha512", checksum);
     std::printf("%s\n", j.text().c_str());
   } else {
-    std::printf("recording     %s\n", r.meta_path().c_str());
-    if (!r.meta().description.empty()) std::printf("description   %s\n", r.meta().description.c_str());
-    if (!r.meta().hw.empty()) std::printf("hardware      %s\n", r.meta().hw.c_str());
+    std::printf("recording     %s\n", printable(r.meta_path()).c_str());
+    if (!r.meta().description.empty()) std::printf("description   %s\n", printable(r.meta().description).c_str());
+    if (!r.meta().hw.empty()) std::printf("hardware      %s\n", printable(r.meta().hw).c_str());
     std::printf("samples       %lld of %s, %d channel(s)", static_cast<long long>(r.n_samples()),
                 std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas());
     std::printf(rate > 0 ? ", %.6f s\n" : "\n", seconds);
@@ -153,7 +154,7 @@ int run_info(const info_options& o) {
       std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n", static_cast<long long>(c.sample_start),
                   static_cast<long long>(r.tick_of(c.sample_start)),
                   c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
-                  c.datetime.empty() ? "" : (", " + c.datetime).c_str(), c.number);
+                  c.datetime.empty() ? "" : (", " + printable(c.datetime)).c_str(), c.number);
     std::printf("gaps          %zu\n", gaps);
     std::printf("mean power    %s\npeak power    %s\n", db(mean, *m).c_str(), db(m->peak, *m).c_str());
     std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));

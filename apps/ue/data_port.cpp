@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "apps/common/file_descriptor.h"
+#include "common/printable.h"
 
 namespace prose::apps {
 
@@ -123,15 +124,8 @@ public:
   }
 
   void deliver(std::size_t peer, std::span<const std::uint8_t> packet) override {
-    std::string line = peers_.at(peer).name + ' ';
-    // What a peer sends is its text, not its terminal codes: none of ASCII, and none of 0x80 to 0x9f, alone or as U+0080 to U+009F in UTF-8. Behind
-    // a lead octet other than 0xc2 these are parts of a letter.
-    std::uint8_t before = 0;
-    for (const auto b : packet) {
-      const bool c1 = b >= 0x80 && b < 0xa0 && (before < 0x80 || before == 0xc2);
-      line.push_back(b == '\t' || (b >= 0x20 && b != 0x7f && !c1) ? static_cast<char>(b) : '?');
-      before = b;
-    }
+    // What a peer sends is its text, not its terminal codes.
+    std::string line = peers_.at(peer).name + ' ' + printable({reinterpret_cast<const char*>(packet.data()), packet.size()}, '?', true);
     line.push_back('\n');
     if (write(out_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++counters_.write_failed;
   }

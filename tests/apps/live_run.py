@@ -4,11 +4,14 @@ import os, re, signal, subprocess, time
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 
-def wait(what, seconds=150):
+def wait(what, seconds=150, programs=()):
+    """`programs`: those that must not end meanwhile."""
     end = time.time() + seconds
     while time.time() < end:
         if what():
             return
+        for p in programs:
+            assert p.poll() is None, "%s ended with %s" % (p.args[0], p.returncode)
         time.sleep(0.05)
     raise AssertionError("nothing came in %d s" % seconds)
 

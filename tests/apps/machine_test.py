@@ -1,8 +1,8 @@
 """What a user and the machine around do to the programs: closed and full standard streams, outputs that are inputs, a small /dev/shm, no HOME,
-a terminal that goes away, pasted keys, second YAML documents, pictures on a full disk. usage: machine_test.py BIN UHD_MODULES"""
+a terminal that goes away, pasted keys, second YAML documents, pictures on a full disk. usage: machine_test.py BIN UHD_MODULES PROCESSOR_LACKS [TEST..]"""
 import base64, json, os, resource, signal, stat, struct, subprocess, sys, tempfile, time
 
-BIN, MODULES = sys.argv[1:3]
+BIN, MODULES, LACKS = sys.argv[1:4]
 ENV = dict(os.environ, UHD_MODULE_PATH=MODULES, UHD_LOG_CONSOLE_LEVEL='error')
 PROGRAMS = ('air', 'bler', 'function', 'iq', 'keys', 'sniffer', 'ue')
 
@@ -262,6 +262,15 @@ kill $air 2> /dev/null; wait $air; echo $? > "$3/air.code"
         assert air_dies == ('no room' in open(d + '/air.err').read()), errors
 
 
+def a_processor_without_the_instructions_is_told(_):
+    p = subprocess.run([LACKS], capture_output=True, text=True)
+    assert p.returncode == 1 and p.stdout == '', p
+    assert p.stderr == 'processor_lacks: this processor has no instruction of the year 2100, for which the program was built; build it here, or with -DPROSE_NATIVE=OFF\n', p
+    # And every program looks.
+    for name in PROGRAMS:
+        assert b'this processor has no' in open(BIN + '/prose-' + name, 'rb').read(), name
+
+
 def no_home_is_no_matter(d):
     run('keys', 'gen', d + '/own.key')
     write(d + '/ue.yaml', 'name: a\nidentity: {private_key: own.key}\ndevice: "type=virtual,name=a,air=none%d,hub_timeout=0"\n' % os.getpid())
@@ -333,9 +342,9 @@ def a_ue_writes_its_last_events(d):
 
 TESTS = (closed_descriptors_are_nobodys_file, results_that_are_lost_are_an_error, an_output_is_never_an_input, a_picture_replaces_another_only_when_it_is_complete,
          a_curve_without_errors_is_drawn_as_a_bound, a_curve_that_is_stopped_says_so, nothing_behind_the_first_document_is_ignored, keys_as_people_paste_them, a_permission_file_stays_the_users,
-         no_room_in_shared_memory_is_told, no_home_is_no_matter, the_terminals_end_ends_programs_in_order, a_ue_writes_its_last_events)
+         no_room_in_shared_memory_is_told, a_processor_without_the_instructions_is_told, no_home_is_no_matter, the_terminals_end_ends_programs_in_order, a_ue_writes_its_last_events)
 for test in TESTS:
-    if len(sys.argv) > 3 and test.__name__ not in sys.argv[3:]:
+    if len(sys.argv) > 4 and test.__name__ not in sys.argv[4:]:
         continue
     with tempfile.TemporaryDirectory() as folder:
         test(folder)

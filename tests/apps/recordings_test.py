@@ -362,6 +362,27 @@ class containers(base):
         self.assertEqual(self.info(self.recording([], data=array.array("f", [nan, 0] * 39 + [1.0, 0.0]).tobytes()))["mean_power"], 1.0)
 
 
+class text(base):
+    def test_nothing_in_a_file_is_a_terminals_command(self):
+        bad = ("\x1b[2J", "\x1b]0;title\x07", "\u009b2J", "\u0085", "\r", "\x7f", "a\nb")
+        keys = ("core:description", "core:hw", "core:author", "core:recorder", "core:comment", "core:sha512", "core:dataset")
+        for value in bad:
+            self.recording([{"core:sample_start": 0, "core:datetime": value, "core:comment": value}], changes=dict.fromkeys(keys, value),
+                           top={"annotations": [{"core:sample_start": 0, "core:sample_count": 3, "core:label": value, "core:comment": value}]})
+            for name in ("x", "\x1b[2Jy"):
+                if name != "x":
+                    for part in (".sigmf-meta", ".sigmf-data"):
+                        os.rename(self.path("x" + part), self.path(name + part))
+                meta = self.path(name + ".sigmf-meta")
+                for r in (run("info", meta), run("info", "--json", meta), run("convert", meta, self.path("o.raw")), run("--iq", meta, "--plain", program="prose-sniffer")):
+                    for c in "\x1b\x07\u009b\u0085\r\x7f":
+                        self.assertNotIn(c, r.stdout + r.stderr, (value, r.args))
+                self.assertNotIn("\nb", run("info", meta).stdout)
+
+    def test_letters_stay(self):
+        self.assertIn("caf\u00e9 \u011b \u4f60", run("info", self.recording([], changes={"core:description": "caf\u00e9 \u011b \u4f60"})).stdout)
+
+
 class digest(base):
     def test_case_and_blanks_do_not_count(self):
         import hashlib

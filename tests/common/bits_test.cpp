@@ -6,9 +6,17 @@
 
 #include "common/hex.h"
 #include "common/octet_order.h"
+#include "common/printable.h"
 
 namespace prose {
 namespace {
+
+TEST(printable, terminal_codes_are_replaced_and_letters_stay) {
+  EXPECT_EQ(printable("a\x1b[2Jb\r\n\x7f\t"), "a?[2Jb????");
+  EXPECT_EQ(printable("a\tb", ' ', true), "a\tb");
+  EXPECT_EQ(printable("\x9b" "2J \xc2\x9b" "2J"), "?2J ??2J");
+  for (const char* letters : {"\xc3\xa9", "\xc4\x9b", "\xe2\x80\x9b", "\xf0\x9f\x98\x80"}) EXPECT_EQ(printable(letters), letters);
+}
 
 TEST(bits, fields_are_most_significant_bit_first) {
   std::array<std::uint8_t, 12> bits{};

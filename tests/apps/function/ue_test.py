@@ -194,7 +194,7 @@ def a_server_that_goes_again_is_told_again_and_asked_ever_later():
             raise EOFError
         l = liar(w, [hang_up])
         w.ue('mary')
-        wait(lambda: len(w.of('mary', 'server_lost')) >= 5)
+        wait(lambda: len(w.of('mary', 'server_lost')) >= 5, programs=[w.p['mary']])
         assert len({e['reason'] for e in w.of('mary', 'server_lost')}) == 1, w.of('mary', 'server_lost')
         at = [e['t'] for e in w.of('mary', 'server_session')]
         assert at[4] - at[3] > at[1] - at[0], at  # 2 to 6 s against 0.25 to 0.75 s

@@ -1,0 +1,27 @@
+// Text of strangers (from the air, a file, a server) on its way to a terminal.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace prose {
+
+/// The text with `instead` for everything that a terminal takes as a command: the control codes of ASCII, and 0x80 to 0x9f alone or as U+0080 to U+009F
+/// in UTF-8. Behind a lead octet other than 0xc2 those are parts of a letter. `tabs`: they stay.
+inline std::string printable(std::string_view text, char instead = '?', bool tabs = false) {
+  std::string out(text);
+  std::uint8_t before = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto b = static_cast<std::uint8_t>(out[i]);
+    const bool c0 = (b < 0x20 && !(tabs && b == '\t')) || b == 0x7f;
+    const bool c1 = b >= 0x80 && b < 0xa0 && (before < 0x80 || before == 0xc2);
+    if (c1 && before == 0xc2) out[i - 1] = instead;
+    if (c0 || c1) out[i] = instead;
+    before = b;
+  }
+  return out;
+}
+
+}  // namespace prose
