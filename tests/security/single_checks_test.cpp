@@ -101,6 +101,19 @@ TEST_F(single_checks, a_copy_of_the_complete_draws_an_accept_at_most_once_a_peri
   EXPECT_EQ(taken_off(bob).size(), 1U) << "the copy itself: one Accept";
 }
 
+TEST_F(single_checks, a_copy_of_the_complete_draws_nothing_after_eight_seconds) {
+  const frame complete = held_complete();
+  ASSERT_TRUE(taken(bob, complete, world.now));
+  (void)taken_off(bob);
+  world.now += 7900;
+  bob.hear(complete, world.now);
+  EXPECT_EQ(taken_off(bob).size(), 1U) << "the Accept was lost on the air";
+  world.now += 200;
+  bob.hear(complete, world.now);
+  EXPECT_TRUE(taken_off(bob).empty());
+  EXPECT_EQ(live(bob), 1U);
+}
+
 TEST_F(single_checks, a_complete_from_or_to_another_layer_2_id_is_dropped) {
   const frame complete = held_complete();
   for (int bit = 0; bit < 24; ++bit) {

@@ -4,7 +4,8 @@
 Left out, because two checks guard the same thing and either alone suffices: the sequence numbers of Command and Complete (also in the
 prologue and the AD), the list of known suites (also: was it offered), whose turn it is to read in Noise (the keys are missing then),
 the all-zero result of X25519 (the library refuses such points itself), channel_carries() on reception (in on_record and in
-record_opener), lengths of records. MUTANT becomes a look at the environment, so one build holds all of them. The text must occur exactly once in its file.
+record_opener), lengths of records, a second attempt where the request falls due (its job is
+cancelled before that). MUTANT becomes a look at the environment, so one build holds all of them. The text must occur exactly once in its file.
 """
 
 LINK = "security_link_test"
@@ -46,7 +47,7 @@ CHECKS = [
     ("three requests a slot", "security/link_setup.cpp", *off("slot.requests >= rendezvous_slot::max_requests"), PRES),
     ("smaller key wins", "security/link_setup.cpp", *off("p.own_key_is_smaller && asked"), LINK),
     ("number of permitted peers", "security/ue_security.h", *off("peers_.size() >= max_peers"), IDEN),
-    ("one attempt a peer", "security/link_setup.cpp", *off("state.attempt || state.pending"), LINK),
+    ("one attempt a peer", "security/link_setup.cpp", "(at->second.attempt || at->second.pending))\n    return", "(at->second.attempt || at->second.pending) && !MUTANT)\n    return", LINK),
     ("Complete authenticated", "security/link_setup.cpp",
      "if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status))",
      "if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status) && !MUTANT)", LINK),
@@ -57,7 +58,7 @@ CHECKS = [
      "if (l == nullptr || l->own_role != role::responder || l->setup.initiator != src || l->setup.responder != dst)",
      "if (l == nullptr || l->own_role != role::responder || (!MUTANT && (l->setup.initiator != src || l->setup.responder != dst)))", LINK),
     ("Complete answered for a short time only", "security/link_setup.cpp",
-     "now - l->created < config_.half_open_lifetime_ms) {", "(MUTANT || now - l->created < config_.half_open_lifetime_ms)) {", PRES),
+     "now - l->created < config_.half_open_lifetime_ms) {", "(MUTANT || now - l->created < config_.half_open_lifetime_ms)) {", LINK),
     ("live link stays until the new Complete", "security/link_setup.cpp",
      "  state.pending = std::move(l);  // one half-open link a peer",
      "  if (MUTANT) drop_live(state, lost_reason::replaced, out);\n  state.pending = std::move(l);  // one half-open link a peer", LINK),
@@ -244,8 +245,8 @@ CHECKS = [
     ("COUNT end", "security/record.cpp", *off("next > max_count"), LINK),
     ("COUNT moves on", "security/record.cpp", "  ++next;\n", "  if (!MUTANT) ++next;\n", LINK),
     ("LCID in nonce", "security/record.cpp", "  n[7] ^= lcid;", "  n[7] ^= MUTANT ? 0 : lcid;", LINK),
-    ("COUNT in nonce", "security/record.cpp", "  n[11] ^= static_cast<std::uint8_t>(count);", "  if (!MUTANT) n[11] ^= static_cast<std::uint8_t>(count);", PRES),
-    ("high octet of COUNT in nonce", "security/record.cpp", "  n[10] ^= static_cast<std::uint8_t>(count >> 8);", "  if (!MUTANT) n[10] ^= static_cast<std::uint8_t>(count >> 8);", PRES),
+    ("COUNT in nonce", "security/record.cpp", "  n[11] ^= static_cast<std::uint8_t>(count);", "  if (!MUTANT) n[11] ^= static_cast<std::uint8_t>(count);", PRIM),
+    ("high octet of COUNT in nonce", "security/record.cpp", "  n[10] ^= static_cast<std::uint8_t>(count >> 8);", "  if (!MUTANT) n[10] ^= static_cast<std::uint8_t>(count >> 8);", PRIM),
     ("SDU type fits channel (send)", "security/record.cpp", "if (!channel || !channel_carries(lcid, type))", "if (!channel || (!MUTANT && !channel_carries(lcid, type)))", LINK),
     ("room for what is sealed", "security/record.cpp", "if (data.size() > max_sdu_octets || out.size()", "if ((!MUTANT && data.size() > max_sdu_octets) || out.size()", LINK),
     ("old epoch wiped", "security/epoch_chain.cpp", *off("old_ && now >= old_until_"), LINK),
