@@ -170,20 +170,30 @@ protected:
     c.user = "mary";
     c.private_key = key_;
     c.valid_h = valid_h;
-    c.servers.push_back({.client = {.port = s.port, .server_name = server_name, .identity = files_->identity("mary")}, .udp_listen = "", .udp_forward = ""});
+    // No time limit ends a session on a busy machine.
+    c.servers.push_back({.client = {.port = s.port, .server_name = server_name, .identity = files_->identity("mary"), .timeout_s = 300}, .udp_listen = "", .udp_forward = ""});
     auto p = pc3::start(c, key_of(5000), {});
     ASSERT_TRUE(p) << p.error().message;
     pc3_ = std::move(*p);
   }
-  /// Events come until `done`, or for half a minute, after which something is broken.
+  /// Two minutes, after which something is broken.
   template <class Done>
-  bool until(Done done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (std::chrono::steady_clock::now() < end) {
-      while (auto e = pc3_->poll()) events_.push_back(std::move(*e));
-      if (done()) return true;
+  static bool comes(Done done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
+    return true;
+  }
+  /// The same while events are taken.
+  template <class Done>
+  bool until(Done done) {
+    const bool came = comes([&] {
+      while (auto e = pc3_->poll()) events_.push_back(std::move(*e));
+      return done();
+    });
+    if (came) return true;
     for (const auto& e : events_) std::printf("event %d %s %s\n", static_cast<int>(e.what), e.peer.c_str(), e.text.c_str());
     return false;
   }
@@ -308,7 +318,7 @@ TEST_F(consent_pc3, packets_that_nobody_takes_are_dropped_and_counted) {
   scripted_server s(*files_, to_changes([&](const auto&, int n) { return n == 0 ? none() : n == 1 ? flood : answers{}; }));
   start(s);
   pc3_->set_slot(1'700'000'000);
-  for (int i = 0; i < 15'000 && pc3_->data_dropped() < 1000 - 256; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(comes([&] { return pc3_->data_dropped() >= 1000 - 256; }));
   EXPECT_EQ(pc3_->data_dropped(), 1000U - 256);
   EXPECT_TRUE(until([&] { return count(kind::data) == 256; }));
 }
@@ -329,7 +339,7 @@ TEST_F(consent_pc3, a_server_waits_while_nobody_takes_the_events) {
   }));
   start(s);
   pc3_->set_slot(1'700'000'000);
-  for (int i = 0; i < 15'000 && s.asked < 18; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(comes([&] { return s.asked >= 18; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // in which it would ask five times
   EXPECT_EQ(s.asked, 18) << "960 names in 15 answers, the empty one, and two with 32 others";
   EXPECT_TRUE(until([&] { return s.asked > 18; }));
@@ -373,8 +383,7 @@ TEST_F(consent_pc3, a_server_is_asked_again_before_its_word_gets_too_old) {
   start(s, 4.0 / 3600);
   pc3_->set_slot(1'700'000'000);
   ASSERT_TRUE(heard(kind::permitted));
-  const int at_first = s.asked_at_once;
-  EXPECT_TRUE(until([&] { return s.asked_at_once > at_first; }));
+  EXPECT_TRUE(until([&] { return s.asked_at_once > 2; }));  // the list and its end were asked for at first
 }
 
 TEST_F(consent_pc3, of_a_cache_of_version_0_1_only_pinned_keys_count) {
