@@ -79,7 +79,6 @@ class capture {
   result<void> restart();
   void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
   bool emit(std::span<const phy::monitor_event> found, event_writer& events);
-  std::uint64_t gaps_ = 0;
 
   std::unique_ptr<file_source> file_;
   phy::sample_source* source_ = nullptr;

@@ -41,7 +41,7 @@ class queued_source final : public phy::sample_source {
   void run();
 
   phy::sample_source& source_;
-  std::size_t block_samples_;
+  [[maybe_unused]] std::size_t block_samples_;  // of read(), for assert
   std::vector<block> ring_;
   std::size_t first_ = 0, count_ = 0;
   bool stopping_ = false, ended_ = false;

@@ -90,7 +90,6 @@ class identity_checks {
   frame_list kd_frames_;
   std::array<octet_model, 3> l2_at_;
   code_saving l2_saving_;
-  std::uint64_t last_rendezvous_frame_ = 0;
 
   struct message_part {
     octet_set messages;  // different ones

@@ -43,7 +43,17 @@ inline vec operator*(const vec& x, const vec& y) { return each_part([&](unsigned
 
 /// The compiler may fuse either of two products with their sum, and the choice shows in the last bit: a rounded one it leaves alone.
 inline vec rounded(const vec& x) {
+#if defined(__clang__)
+  return each_part([&](unsigned i) {
+    part v = x.p[i];
+#if defined(__x86_64__)
+    asm("" : "+x"(v));
+#endif
+    return v;
+  });
+#else
   return each_part([&](unsigned i) { return __builtin_assoc_barrier(x.p[i]); });
+#endif
 }
 
 inline vec load(const float* from) {
@@ -60,12 +70,18 @@ inline vec splat(float f) {
   return each_part([f](unsigned) { return part{} + f; });
 }
 inline vec swap_parts(const vec& v) {
+#if defined(__clang__) && defined(__AVX512F__)
+  return each_part([&](unsigned i) { return __builtin_shufflevector(v.p[i], v.p[i], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14); });
+#elif defined(__clang__)
+  return each_part([&](unsigned i) { return __builtin_shufflevector(v.p[i], v.p[i], 1, 0, 3, 2, 5, 4, 7, 6); });
+#else
 #if defined(__AVX512F__)
   constexpr part_index neighbour{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
 #else
   constexpr part_index neighbour{1, 0, 3, 2, 5, 4, 7, 6};
 #endif
   return each_part([&](unsigned i) { return __builtin_shuffle(v.p[i], neighbour); });
+#endif
 }
 /// [-f, f, -f, f, ...]
 inline vec alternate(float f) {
