@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 namespace {
@@ -13,7 +12,7 @@ void say(const char* text) {
   [[maybe_unused]] const auto n = ::write(2, text, std::strlen(text));
 }
 
-[[noreturn]] void lacks(const char* instructions) {
+[[noreturn, maybe_unused]] void lacks(const char* instructions) {
   say(program_invocation_short_name);
   say(": this processor has no ");
   say(instructions);
@@ -28,7 +27,6 @@ void say(const char* text) {
   if (!__builtin_cpu_supports(instructions)) lacks(instructions);
 #include "processor_needs.inc"
 #endif
-  (void)&lacks;
 }
 
 }  // namespace

@@ -48,9 +48,9 @@ struct link_drops {
   std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)> in{}, out{};
 };
 
-/// Why packets do not pass.
+/// Why packets, or long ones, do not pass.
 struct port_trouble {
-  std::string text{};     ///< empty: they pass
+  std::string text{};     ///< empty: all pass
   bool for_good = false;  ///< nothing will pass any more
   friend bool operator==(const port_trouble&, const port_trouble&) = default;
 };

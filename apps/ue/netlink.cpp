@@ -2,6 +2,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -65,14 +66,48 @@ std::vector<std::uint8_t> route_message(std::uint16_t type, std::uint16_t flags,
   return m;
 }
 
+result<file_descriptor> open_netlink(int flags, unsigned groups) {
+  file_descriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE));
+  sockaddr_nl own{};
+  own.nl_family = AF_NETLINK;
+  own.nl_groups = groups;
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return fail(std::strerror(errno));
+  return fd;
+}
+
 }  // namespace
 
 result<netlink_routes> netlink_routes::open(int interface_index) {
-  file_descriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  sockaddr_nl own{};
-  own.nl_family = AF_NETLINK;
-  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return fail(std::strerror(errno));
-  return netlink_routes(std::move(fd), interface_index);
+  auto fd = open_netlink(0, 0);
+  if (!fd) return tl::unexpected(fd.error());
+  return netlink_routes(std::move(*fd), interface_index);
+}
+
+result<link_watch> link_watch::open(int interface_index) {
+  auto fd = open_netlink(SOCK_NONBLOCK, RTMGRP_LINK);
+  if (!fd) return tl::unexpected(fd.error());
+  return link_watch(std::move(*fd), interface_index);
+}
+
+bool link_watch::was_down() {
+  bool down = false;
+  alignas(nlmsghdr) std::uint8_t told[8192];
+  for (;;) {
+    const auto n = recv(fd_.get(), told, sizeof told, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == ENOBUFS) {  // something was lost: it may have been this
+      down = true;
+      continue;
+    }
+    if (n <= 0) return down;
+    auto left = static_cast<std::size_t>(n);
+    for (const auto* m = reinterpret_cast<const nlmsghdr*>(told); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+      if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) continue;
+      ifinfomsg link{};
+      std::memcpy(&link, NLMSG_DATA(m), sizeof link);
+      down = down || (link.ifi_index == interface_index_ && (link.ifi_flags & IFF_UP) == 0);
+    }
+  }
 }
 
 result<void> netlink_routes::ask(std::vector<std::uint8_t>& message) {

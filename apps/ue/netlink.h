@@ -26,4 +26,16 @@ private:
   std::uint32_t sequence_ = 0;
 };
 
+/// Tells whether one interface was down since the last question, however shortly.
+class link_watch {
+public:
+  static result<link_watch> open(int interface_index);
+  bool was_down();
+
+private:
+  link_watch(file_descriptor fd, int interface_index) : fd_(std::move(fd)), interface_index_(interface_index) {}
+  file_descriptor fd_;
+  int interface_index_;
+};
+
 }  // namespace prose::apps

@@ -473,9 +473,9 @@ void ue_program::state::tell_drops() {
 void ue_program::state::look_at_data_port() {
   auto now = data->look();
   if (now == data_trouble) return;
-  if (now.text.empty()) spdlog::info("packets pass again");
+  if (now.text.empty()) spdlog::info("the interface for data is as it should be again");
   else if (!now.for_good) spdlog::warn("{}", now.text);
-  events.write(make_event("data_port").add("passes", now.text.empty()).add("reason", now.text));
+  events.write(make_event("data_port").add("ok", now.text.empty()).add("reason", now.text));
   data_trouble = std::move(now);
 }
 
@@ -554,7 +554,7 @@ void ue_program::state::each_second() {
   page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().no_such_peer, "reason=\"no_such_peer\"");
   page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().oversized, "reason=\"oversized\"");
   page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().write_failed, "reason=\"write_failed\"");
-  page.gauge("prose_data_port_passes", "1: packets pass between the host and the UE", data_trouble.text.empty() ? 1 : 0);
+  page.gauge("prose_data_port_ok", "0: packets, or long ones, do not pass between the host and the UE", data_trouble.text.empty() ? 1 : 0);
   for (std::size_t slot = 0; slot < told_drops.size(); ++slot)
     for (const bool in : {true, false})
       for (std::size_t i = 0; i < told_drops[slot].in.size(); ++i)

@@ -28,8 +28,8 @@ struct used_address {
 
 class tun_port final : public data_port {
 public:
-  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface, int index)
-      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)), index_(index) {}
+  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface, std::optional<watched_interface> watched)
+      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)), watched_(std::move(watched)) {}
 
   result<void> assign(std::size_t slot, data_peer peer) override;
   void withdraw(std::size_t slot) override;
@@ -87,8 +87,8 @@ private:
   file_descriptor fd_;
   std::unique_ptr<host_routes> routes_;
   std::string interface_;
-  int index_;
-  bool was_down_ = false;
+  std::optional<watched_interface> watched_;
+  bool was_down_ = false;  // and its routes are not set again yet
   std::vector<data_peer> peers_;
   std::vector<used_address> own_;
   std::array<std::uint8_t, max_data_packet_bytes> incoming_{};
@@ -186,16 +186,15 @@ void tun_port::withdraw(std::size_t slot) {
 }
 
 port_trouble tun_port::look() {
-  if (index_ == 0) return {};
+  if (!watched_) return {};
   const std::string who = "tun interface " + interface_ + ": ";
   ifreq r{};
-  if (if_indextoname(static_cast<unsigned>(index_), r.ifr_name) == nullptr) return {who + "it is gone", true};
+  if (if_indextoname(static_cast<unsigned>(watched_->index), r.ifr_name) == nullptr) return {who + "it is gone", true};
   const file_descriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (ioctl(any.get(), SIOCGIFFLAGS, &r) != 0) return {who + std::strerror(errno)};
-  if ((r.ifr_flags & IFF_UP) == 0) {
-    was_down_ = true;
-    return {who + "it is down"};
-  }
+  const bool down = (r.ifr_flags & IFF_UP) == 0;
+  if (watched_->events.was_down() || down) was_down_ = true;
+  if (down) return {who + "it is down"};
   if (was_down_) {  // the kernel has forgotten routes, and IPv6 addresses
     for (const auto& p : peers_)
       for (const auto& pair : {p.addresses.host_ipv6, p.addresses.host_ipv4}) {
@@ -215,8 +214,8 @@ port_trouble tun_port::look() {
 }  // namespace
 
 result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers,
-                                                 int index) {
-  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface), index);
+                                                 std::optional<watched_interface> watched) {
+  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface), std::move(watched));
   for (std::size_t i = 0; i < peers.size(); ++i)
     if (auto ok = port->assign(i, std::move(peers[i])); !ok) return tl::unexpected(ok.error());
   return port;
@@ -241,7 +240,10 @@ result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vecto
   if (!setup.up()) return failed("cannot bring it up");
   auto routes = netlink_routes::open(setup.index);
   if (!routes) return failed("cannot ask for routes");
-  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers), setup.index);
+  auto events = link_watch::open(setup.index);
+  if (!events) return failed("cannot watch it");
+  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers),
+                       watched_interface{setup.index, std::move(*events)});
 }
 
 }  // namespace prose::apps

@@ -209,7 +209,7 @@ try:
     # An interface that somebody takes away ends its UE, which says so.
     sh('ip', 'netns', 'exec', NS['john'], 'ip', 'link', 'delete', 'prose0', check=True)
     assert running[2].wait(60) == 1 and 'prose0: it is gone' in open(d + '/john.log').read(), open(d + '/john.log').read()
-    assert [e['passes'] for e in events('john', 'data_port')] == [False] and 'it is gone' in events('john', 'stopped')[0]['error']
+    assert [e['ok'] for e in events('john', 'data_port')] == [False] and 'it is gone' in events('john', 'stopped')[0]['error']
     code = 0
 finally:
     for q in reversed(running):

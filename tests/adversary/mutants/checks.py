@@ -499,6 +499,7 @@ CHECKS = [
     ("a route chooses its link's own address", "apps/ue/netlink.cpp", "  add_attribute(m, RTA_PREFSRC, source);", "  if (!MUTANT) add_attribute(m, RTA_PREFSRC, source);", TUN),
     ("a packet of the host that is too long", "apps/ue/tun.cpp", *off("static_cast<std::size_t>(n) > max_data_packet_bytes"), TUN),
     ("an interface that comes up has its routes again", "apps/ue/tun.cpp", "if (was_down_) {", "if (was_down_ && !MUTANT) {", TUN),
+    ("an interface that was down shortly is noticed", "apps/ue/tun.cpp", "if (watched_->events.was_down() || down)", "if ((!MUTANT && watched_->events.was_down()) || down)", TUN),
     ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
 ]
 

@@ -366,6 +366,13 @@ void a_changed_interface_is_noticed_and_set_up_again(world& w) {
   EXPECT_EQ(w.john.port->look(), port_trouble{});
   datagrams_carry_names_that_each_host_knows(w);
 
+  // Down and up between two looks: the routes are gone all the same.
+  ip_link(w, "set prosetest down");
+  ip_link(w, "set prosetest up");
+  w.john.enter();
+  EXPECT_EQ(w.john.port->look(), port_trouble{});
+  datagrams_carry_names_that_each_host_knows(w);
+
   ip_link(w, "set prosetest name prosetest9");  // goes on
   EXPECT_EQ(w.john.port->look(), port_trouble{});
   ip_link(w, "delete prosetest9");
