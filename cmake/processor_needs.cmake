@@ -1,4 +1,4 @@
-# The instruction sets that the compiler uses with -march=native, as lines PROSE_NEEDS("avx2") for apps/common/processor.cpp. Only those that both gcc 12
+# The instruction sets that the compiler uses with -march=native, as lines PROSE_NEEDS("avx2") for apps/lib/common/processor.cpp. Only those that both gcc 12
 # and clang 14 can ask the processor for.
 set(needs "")
 if(PROSE_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

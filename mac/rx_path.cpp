@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "mac/pdcp.h"
 
 namespace prose::mac {
 
@@ -152,19 +151,18 @@ std::size_t& rx_path::budget_of(entity& e, std::uint8_t lcid) {
 
 sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
                              security::actions& out, std::optional<data_received>& data) {
-  const auto header = parse_pdcp(sdu);
   const bool unprotected = lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
-  // TS 36.323 5.6.2: without protection the identifier and the SN are zero.
-  if (!header || (unprotected && (header->type != sdu_type::pc5s || header->kd_sess_id != 0 || header->sn != 0))) {
+  // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The header of a record is the security layer's.
+  if (unprotected && security::read_pdcp_header(sdu) != security::pdcp_header{}) {
     ++counters_.malformed_pdcp;
     return sdu_verdict::forged;
   }
-  const auto octets = unprotected ? sdu.subspan(pdcp_header_octets) : sdu;
+  const auto octets = unprotected ? sdu.subspan(security::pdcp_header_octets) : sdu;
   const std::size_t n_actions = out.size();
   const auto r = security_.receive(lcid, h.src, h.dst, octets, now, buffer_, out);
   if (out.size() != n_actions) invalidate_destinations();
   if (!r) {
-    ++counters_.security_dropped;
+    ++(!unprotected && r.error() == security::drop_reason::malformed ? counters_.malformed_pdcp : counters_.security_dropped);
     return verdict_of(r.error());
   }
   if (!r->is_data) {

@@ -6,16 +6,15 @@
 #include <cstdint>
 #include <span>
 
+#include "security/lcid.h"
+
 namespace prose::mac {
 
-inline constexpr std::uint8_t lcid_first = 1;
-inline constexpr std::uint8_t lcid_last = 10;
-inline constexpr std::uint8_t lcid_pc5s_unprotected = 28;    ///< 11100
-inline constexpr std::uint8_t lcid_pc5s_security_mode = 29;  ///< 11101: Direct Security Mode Command and Complete
-inline constexpr std::uint8_t lcid_pc5s_protected = 30;      ///< 11110
-inline constexpr std::uint8_t lcid_padding = 31;
-
-constexpr bool carries_data(std::uint8_t lcid) { return lcid >= lcid_first && lcid <= lcid_last; }
+using security::carries_data;
+using security::lcid_padding;
+using security::lcid_pc5s_protected;
+using security::lcid_pc5s_security_mode;
+using security::lcid_pc5s_unprotected;
 constexpr bool carries_sdu(std::uint8_t lcid) {
   return carries_data(lcid) || (lcid >= lcid_pc5s_unprotected && lcid <= lcid_pc5s_protected);
 }

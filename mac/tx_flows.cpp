@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "mac/pdcp.h"
 #include "security/record.h"
 
 namespace prose::mac {
@@ -93,7 +92,7 @@ bool tx_flows::has_room(peer_id peer, std::size_t octets) const {
 }
 
 bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data, time_ms now) {
-  if (!carries_data(lcid) || data.empty() || data.size() > pdcp_max_sdu_octets || !has_room(peer, data.size())) {
+  if (!carries_data(lcid) || data.empty() || data.size() > security::max_sdu_octets || !has_room(peer, data.size())) {
     ++counters_.sdus_refused;
     return false;
   }

@@ -116,10 +116,6 @@ struct link_info {
   time_ms key_age_ms;
 };
 
-/// Header of the PDCP PDU that carries a PC5-S message on LCID 28 or 29.
-inline constexpr std::array<std::uint8_t, pdcp_header_octets> unprotected_pdcp_header{
-    static_cast<std::uint8_t>(static_cast<unsigned>(sdu_type::pc5s) << 5), 0, 0, 0, 0};
-
 struct link;
 struct generation;
 struct closing_link;

@@ -4,20 +4,6 @@
 
 namespace prose::security {
 
-void write_pdcp_header(const pdcp_header& h, std::span<std::uint8_t, pdcp_header_octets> out) {
-  out[0] = static_cast<std::uint8_t>(static_cast<unsigned>(h.type) << 5);
-  out[1] = static_cast<std::uint8_t>(h.kd_sess_id >> 8);
-  out[2] = static_cast<std::uint8_t>(h.kd_sess_id);
-  out[3] = static_cast<std::uint8_t>(h.sn >> 8);
-  out[4] = static_cast<std::uint8_t>(h.sn);
-}
-
-std::optional<pdcp_header> read_pdcp_header(bytes_view pdu) {
-  if (pdu.size() < pdcp_header_octets || pdu[0] >> 5 > 3) return std::nullopt;
-  return pdcp_header{static_cast<sdu_type>(pdu[0] >> 5), static_cast<std::uint16_t>(pdu[1] << 8 | pdu[2]),
-                     static_cast<std::uint16_t>(pdu[3] << 8 | pdu[4])};
-}
-
 // nonce = IV xor (7 zero octets || LCID || COUNT): no two records of one key share it, because the LCIDs differ or COUNT does.
 std::array<std::uint8_t, crypto::nonce_octets> record_protection::nonce(std::uint8_t lcid, std::uint32_t count) const {
   std::array<std::uint8_t, crypto::nonce_octets> n{};

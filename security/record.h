@@ -9,24 +9,14 @@
 
 #include "common/result.h"
 #include "security/crypto/aead.h"
+#include "security/pdcp.h"
 #include "security/replay_window.h"
 #include "security/types.h"
 
 namespace prose::security {
 
-inline constexpr std::size_t pdcp_header_octets = 5;
 inline constexpr std::size_t record_overhead_octets = pdcp_header_octets + crypto::tag_octets;
-inline constexpr std::size_t max_sdu_octets = 8188;  // TS 36.323 4.3.1
 inline constexpr std::uint32_t max_count = 65535;    // 16-bit PDCP SN
-
-struct pdcp_header {
-  sdu_type type = sdu_type::ip;
-  std::uint16_t kd_sess_id = 0;
-  std::uint16_t sn = 0;
-};
-void write_pdcp_header(const pdcp_header& h, std::span<std::uint8_t, pdcp_header_octets> out);
-/// Empty: too short or a reserved SDU type. The five R bits are ignored here (they are covered by the tag).
-std::optional<pdcp_header> read_pdcp_header(bytes_view pdu);
 
 /// Logical channels that carry records: 1..10 for data, 30 for PC5-S.
 inline constexpr std::size_t record_channels = 11;

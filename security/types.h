@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <span>
 
+#include "security/lcid.h"
+#include "security/pdcp.h"
+
 namespace prose::security {
 
 using bytes_view = std::span<const std::uint8_t>;
@@ -52,16 +55,6 @@ inline constexpr std::uint16_t all_suites = suite_bit(suite::aes_256_gcm) | suit
 inline constexpr const char* name_of(suite s) {
   return s == suite::aes_256_gcm ? "AES-256-GCM" : "ChaCha20-Poly1305";
 }
-
-/// SL-SCH logical channels (TS 36.321 table 6.2.4-1).
-inline constexpr std::uint8_t lcid_data_first = 1;
-inline constexpr std::uint8_t lcid_data_last = 10;
-inline constexpr std::uint8_t lcid_pc5s_unprotected = 28;
-inline constexpr std::uint8_t lcid_pc5s_security_mode = 29;
-inline constexpr std::uint8_t lcid_pc5s_protected = 30;
-
-/// PDCP SDU type (TS 36.323 6.3.14); 4..7 are reserved and dropped.
-enum class sdu_type : std::uint8_t { ip = 0, arp = 1, pc5s = 2, non_ip = 3 };
 
 enum class role : std::uint8_t { initiator, responder };
 

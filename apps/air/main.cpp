@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "apps/air/start_time.h"
-#include "apps/common/cli.h"
-#include "apps/common/events.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/common/stop.h"
 #include "phy/air/air_config.h"
 #include "phy/air/hub.h"
 #include "phy/io/json_text.h"

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "apps/common/safe_file.h"
+#include "apps/lib/common/safe_file.h"
 
 namespace prose::apps {
 namespace {

@@ -10,12 +10,12 @@
 #include "apps/bler/false_alarm.h"
 #include "apps/bler/output.h"
 #include "apps/bler/table.h"
-#include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
-#include "apps/common/progress.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/stop.h"
 
 namespace {
 using namespace prose;

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "apps/common/gnuplot.h"
+#include "apps/lib/common/gnuplot.h"
 
 namespace prose::apps {
 

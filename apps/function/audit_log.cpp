@@ -5,7 +5,7 @@
 #include <chrono>
 #include <utility>
 
-#include "apps/common/safe_file.h"
+#include "apps/lib/common/safe_file.h"
 
 namespace prose::function {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 
-#include "apps/common/events.h"
-#include "apps/common/file_descriptor.h"
-#include "apps/function/server.h"
-#include "apps/function/token_bucket.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/function/server.h"
+#include "apps/lib/function/token_bucket.h"
 #include "common/result.h"
 
 namespace prose::function {

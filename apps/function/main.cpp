@@ -9,17 +9,17 @@
 #include <optional>
 #include <thread>
 
-#include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/dumps.h"
-#include "apps/common/events.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/dumps.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/common/stop.h"
 #include "apps/function/audit_log.h"
-#include "apps/function/server.h"
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/function/server.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 
 namespace {

@@ -4,8 +4,8 @@
 
 #include <variant>
 
-#include "apps/common/events.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/stop.h"
 
 namespace prose::apps {
 namespace {

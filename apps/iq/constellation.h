@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/sniffer/capture.h"
+#include "apps/lib/listen/capture.h"
 #include "common/result.h"
 #include "phy/types/cf32.h"
 

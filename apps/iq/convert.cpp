@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <vector>
 
-#include "apps/common/cli.h"
-#include "apps/common/progress.h"
-#include "apps/common/remarks.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/remarks.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/converted.h"
 #include "apps/iq/raw_file.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/sha512.h"
-#include "apps/common/whole_file.h"
+#include "apps/lib/common/sha512.h"
+#include "apps/lib/common/whole_file.h"
 #include "phy/io/sigmf_meta.h"
 #include "phy/types/cf32.h"
 

@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <vector>
 
-#include "apps/common/cli.h"
-#include "apps/common/events.h"
-#include "apps/common/progress.h"
-#include "apps/common/remarks.h"
-#include "apps/common/sha512.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/remarks.h"
+#include "apps/lib/common/sha512.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/commands.h"
 #include "common/printable.h"
 #include "phy/io/sigmf_reader.h"

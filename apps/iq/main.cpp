@@ -3,10 +3,10 @@
 #include <limits>
 #include <utility>
 
-#include "apps/common/cli.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
-#include "apps/common/radio_profile.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/common/radio_profile.h"
 #include "apps/iq/commands.h"
 
 using namespace prose::apps;

@@ -7,14 +7,14 @@
 #include <optional>
 #include <vector>
 
-#include "apps/common/cli.h"
-#include "apps/common/gnuplot.h"
-#include "apps/common/progress.h"
-#include "apps/common/remarks.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/gnuplot.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/remarks.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/constellation.h"
-#include "apps/sniffer/settings.h"
+#include "apps/lib/listen/settings.h"
 #include "phy/dsp/spectrum.h"
 #include "phy/io/sigmf_reader.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "apps/common/stop.h"
+#include "apps/lib/common/stop.h"
 #include "phy/io/container.h"
 #include "phy/io/sample_format.h"
 

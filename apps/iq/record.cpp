@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <vector>
 
-#include "apps/common/progress.h"
-#include "apps/common/sha512.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/sha512.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/raw_file.h"
 #include "phy/io/sigmf_writer.h"

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <thread>
 
-#include "apps/common/cli.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/background_source.h"
 #include "apps/iq/commands.h"
 

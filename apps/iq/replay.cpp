@@ -7,10 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "apps/common/cli.h"
-#include "apps/common/progress.h"
-#include "apps/common/remarks.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/progress.h"
+#include "apps/lib/common/remarks.h"
+#include "apps/lib/common/stop.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/recording_feed.h"
 

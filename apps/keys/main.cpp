@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <iostream>
 
-#include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/dumps.h"
-#include "apps/common/program.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/dumps.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/keys/key_file.h"
 #include "apps/keys/server_commands.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 
 namespace {

@@ -9,13 +9,13 @@
 #include <cstring>
 #include <iostream>
 
-#include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/safe_file.h"
-#include "apps/function/tls.h"
-#include "apps/keys/consent_list.h"
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/safe_file.h"
+#include "apps/lib/function/tls.h"
+#include "apps/lib/keys/consent_list.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "common/hex.h"
 #include "security/crypto/x25519.h"
 #include "security/identity.h"

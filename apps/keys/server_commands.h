@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "apps/ue/pc3.h"
+#include "apps/lib/pc3/pc3.h"
 
 namespace CLI {
 class App;

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <filesystem>
 
-#include "apps/common/safe_file.h"
-#include "apps/common/stop.h"
+#include "apps/lib/common/safe_file.h"
+#include "apps/lib/common/stop.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {

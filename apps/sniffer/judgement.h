@@ -5,10 +5,10 @@
 #include <optional>
 #include <vector>
 
-#include "apps/sniffer/capture.h"
+#include "apps/lib/listen/capture.h"
 #include "apps/sniffer/report_page.h"
-#include "apps/sniffer/settings.h"
-#include "apps/verdict/verdict.h"
+#include "apps/lib/listen/settings.h"
+#include "apps/lib/verdict/verdict.h"
 
 namespace prose::apps {
 

@@ -2,15 +2,15 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
-#include "apps/common/cli.h"
-#include "apps/common/dumps.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
-#include "apps/common/radio_profile.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/dumps.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
+#include "apps/lib/common/radio_profile.h"
+#include "apps/lib/keys/key_file.h"
 #include "apps/sniffer/program.h"
-#include "apps/sniffer/settings.h"
-#include "apps/verdict/stolen_state.h"
+#include "apps/lib/listen/settings.h"
+#include "apps/lib/verdict/stolen_state.h"
 
 namespace {
 using namespace prose;

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <cstdio>
 
-#include "apps/capture/pcap_sink.h"
-#include "apps/common/cli.h"
-#include "apps/common/remarks.h"
-#include "apps/common/stop.h"
-#include "apps/sniffer/capture.h"
+#include "apps/lib/capture/pcap_sink.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/remarks.h"
+#include "apps/lib/common/stop.h"
+#include "apps/lib/listen/capture.h"
 #include "apps/sniffer/judgement.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"

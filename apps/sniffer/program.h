@@ -1,7 +1,7 @@
 // The sniffer's run: opens the source and the outputs, runs the capture, tells how it ended.
 #pragma once
 
-#include "apps/sniffer/settings.h"
+#include "apps/lib/listen/settings.h"
 
 namespace prose::apps {
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "apps/common/sha512.h"
-#include "apps/sniffer/settings.h"
+#include "apps/lib/common/sha512.h"
+#include "apps/lib/listen/settings.h"
 #include "phy/io/sigmf_writer.h"
 
 namespace prose::apps {

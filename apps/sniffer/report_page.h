@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/capture/captured_frame.h"
+#include "apps/lib/capture/captured_frame.h"
 #include "apps/sniffer/waterfall.h"
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "phy/types/cf32.h"
 
 namespace prose::apps {

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "apps/common/progress.h"
+#include "apps/lib/common/progress.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "apps/capture/captured_frame.h"
-#include "apps/sniffer/settings.h"
+#include "apps/lib/capture/captured_frame.h"
+#include "apps/lib/listen/settings.h"
 
 namespace prose::apps {
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "common/printable.h"
 
 namespace prose::apps {

@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <deque>
 #include <optional>
 
 #include "common/bits.h"
-#include "phy/types/pool.h"
+#include "phy/modem/reception/psdch_combiner.h"
+#include "phy/modem/reception/tm2_grants.h"
+#include "phy/modem/reception/tm4_pairs.h"
 
 namespace prose::apps {
-
 namespace {
-constexpr std::size_t max_open_grants = 24;
-constexpr float psdch_dmrs_threshold = 0.12F;  // noise explains about 1/24 of the DMRS energy
-constexpr int max_block_octets = 4000;
+
+constexpr int n_soft_buffers = 24;
+/// PSCCH is 3 dB above PSSCH (TS 36.213 14.2.1); what is compared with thresholds is PSSCH-RSRP.
+constexpr double pscch_boost_db = 3.0;
 
 std::vector<std::uint8_t> unpacked(std::span<const std::uint8_t> octets, std::size_t n_bits) {
   std::vector<std::uint8_t> bits(n_bits);
@@ -28,87 +29,31 @@ struct frame_modem::state {
   phy::carrier_config carrier;
   phy::transmitter tx;
   phy::subframe_receiver rx;
-  phy::discovery_pool discovery;
-  std::optional<phy::comm_pool> comm;
+  phy::psdch_combiner discovery;
+  std::optional<phy::tm2_grants> tm2;
   std::optional<phy::v2x_pool> v2x;
-
-  // An SCI whose PSSCH is under way: TM2 a grant of the SC period, TM4 a block that waits for its second transmission.
-  struct grant {
-    phy::sci_format0 sci0;
-    std::int64_t period_start = 0;      // TM2: local subframe
-    int block = -1;
-    std::int64_t expected = -1;         // TM4: local subframe of the second transmission
-    int first_subchannel = 0, n_subchannels = 0, tbs = 0;
-    bool done = false;
-    phy::soft_buffer buffer{1};
-    std::optional<float> cfo_hz;
-  };
-  std::deque<grant> grants;
-  std::vector<phy::soft_buffer> spare;
-  phy::soft_buffer psdch_buffer{phy::discovery_message_bits};
-  // One a PSDCH resource, where its messages are sent more than once (numRetx): what the transmissions of this period left.
-  struct discovery_resource {
-    std::int64_t period_start = INT64_MIN;
-    int combined = 0;
-    bool done = false;
-    phy::soft_buffer buffer{phy::discovery_message_bits};
-  };
-  std::vector<discovery_resource> discovery_resources;
+  phy::tm4_pairs tm4;
+  phy::soft_buffers buffers{n_soft_buffers, phy::max_transport_block_bits};
+  phy::event_sink sink;
+  phy::monitor_statistics statistics;
 
   std::vector<mac::received_frame> frames;
-  std::deque<std::vector<std::uint8_t>> blocks;
-  std::deque<std::array<std::uint8_t, 29>> messages;
-  std::vector<std::uint8_t> payload;
+  std::vector<std::uint8_t> octets;  // what frames point to
   std::vector<double> rssi;
   frame_modem_counters counters;
-  phy::signal_estimate last;
 
   state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r, phy::discovery_pool d)
       : config(c), carrier(k), tx(std::move(t)), rx(std::move(r)), discovery(std::move(d)) {
-    payload.resize(static_cast<std::size_t>(max_block_octets) * 8);
-    if (discovery.n_transmissions() > 1) discovery_resources.resize(static_cast<std::size_t>(discovery.n_resources()));
+    frames.reserve(64);
+    octets.reserve(std::size_t{1} << 16);
   }
-  phy::soft_buffer take_buffer() {
-    if (spare.empty()) return phy::soft_buffer(max_block_octets * 8);
-    auto b = std::move(spare.back());
-    spare.pop_back();
-    return b;
+  double rsrp(float power_db, int n_prb) const {
+    return power_db - 10.0 * std::log10(static_cast<double>(n_prb * phy::subcarriers_per_prb)) + config.rsrp_offset_db;
   }
-  void drop_grants(const std::function<bool(const grant&)>& which) {
-    for (auto& g : grants)
-      if (which(g)) spare.push_back(std::move(g.buffer));
-    // The moved-from buffers go with their grants.
-    std::erase_if(grants, which);
-  }
-  void keep_room() {
-    if (grants.size() < max_open_grants) return;
-    spare.push_back(std::move(grants.front().buffer));
-    grants.pop_front();
-  }
-  double rsrp(const phy::signal_estimate& s, int n_prb) const {
-    return s.power_db - 10.0 * std::log10(static_cast<double>(n_prb * phy::subcarriers_per_prb)) + config.rsrp_offset_db;
-  }
-  bool decode(const phy::pssch_config& c, const phy::signal_hints& hints, phy::soft_buffer& buffer, std::int64_t local,
-              std::optional<std::uint8_t> dst) {
-    if (c.tbs <= 0 || c.tbs > static_cast<int>(payload.size())) return false;
-    const auto bits = std::span(payload).first(static_cast<std::size_t>(c.tbs));
-    const auto r = rx.decode_pssch(c, hints, buffer, bits);
-    if (!r.crc_ok) {
-      ++counters.blocks_failed;
-      return false;
-    }
-    ++counters.blocks_ok;
-    last = r.signal;
-    blocks.emplace_back(static_cast<std::size_t>((c.tbs + 7) / 8));
-    pack_bits(bits, blocks.back());
-    frames.push_back({local, mac::rx_block{blocks.back(), dst}});
-    return true;
-  }
-  void receive_tm2(const subframe_info& info, const std::function<bool(std::uint8_t)>& addressed);
-  void receive_tm4(const subframe_info& info);
-  void receive_discovery(const subframe_info& info);
   void receive_slss(const subframe_info& info);
   void measure_rssi();
+  void translate(std::int64_t local);
+  std::span<const std::uint8_t> packed(std::span<const std::uint8_t> bits);
 };
 
 frame_modem::frame_modem(std::unique_ptr<state> s) : s_(std::move(s)) {}
@@ -131,18 +76,18 @@ result<std::unique_ptr<frame_modem>> frame_modem::make(const frame_modem_config&
   } else {
     auto p = phy::comm_pool::make(config.ue.comm);
     if (!p) return fail("communication pool: " + p.error().message);
-    s->comm.emplace(std::move(*p));
+    s->tm2.emplace(*carrier, std::move(*p));
   }
   return std::unique_ptr<frame_modem>(new frame_modem(std::move(s)));
 }
 
 const phy::carrier_config& frame_modem::carrier() const { return s_->carrier; }
 const frame_modem_counters& frame_modem::counters() const { return s_->counters; }
-phy::signal_estimate frame_modem::last_signal() const { return s_->last; }
 std::span<const double> frame_modem::subchannel_rssi_dbm() const { return s_->rssi; }
 void frame_modem::reset() {
-  s_->drop_grants([](const auto&) { return true; });
-  for (auto& r : s_->discovery_resources) r.period_start = INT64_MIN;
+  if (s_->tm2) s_->tm2->forget(s_->buffers);
+  s_->tm4.forget(s_->buffers);
+  s_->discovery.forget();
 }
 
 result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::span<phy::cf32> out) {
@@ -187,94 +132,6 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
   return s_->tx.transmit(std::span(list).first(n), out);
 }
 
-void frame_modem::state::receive_tm2(const subframe_info& info, const std::function<bool(std::uint8_t)>& addressed) {
-  const auto at = comm->locate(info.absolute);
-  if (!at) return;
-  const std::int64_t start = info.local - at->offset;
-  drop_grants([&](const grant& g) { return g.period_start != start; });
-  for (const auto& found : rx.find_pscch(comm->pscch_candidates(info.absolute))) {
-    const auto sci = phy::unpack_sci_format0(found.payload(), carrier.n_prb);
-    // The second transmission of the same SCI adds nothing.
-    if (std::any_of(grants.begin(), grants.end(), [&](const grant& g) { return g.sci0 == sci; })) continue;
-    ++counters.sci;
-    if (!addressed(sci.group_destination_id)) {
-      ++counters.sci_other;
-      continue;
-    }
-    const auto c = comm->pssch(sci, 0);
-    if (!c || c->tbs <= 0 || c->tbs > max_block_octets * 8) continue;
-    keep_room();
-    grant g{};
-    g.buffer = take_buffer();
-    g.cfo_hz = found.signal.cfo_hz;
-    g.sci0 = sci;
-    g.period_start = start;
-    grants.push_back(std::move(g));
-  }
-  for (auto& g : grants) {
-    const auto o = comm->pssch_at(g.sci0, info.absolute);
-    if (!o) continue;
-    auto c = o->config;
-    c.rv = phy::rv_order[static_cast<std::size_t>(o->transmission)];
-    if (g.block != o->block) {
-      g.block = o->block;
-      g.done = false;
-      g.buffer.reset(c.tbs);
-    }
-    if (g.done) continue;
-    g.done = decode(c, {g.cfo_hz, std::nullopt}, g.buffer, info.local, g.sci0.group_destination_id);
-  }
-}
-
-void frame_modem::state::receive_tm4(const subframe_info& info) {
-  drop_grants([&](const grant& g) { return g.expected < info.local; });
-  struct heard {
-    phy::sci_format1 sci;
-    phy::pscch_result result;
-  };
-  std::vector<heard> all;
-  for (const auto& found : rx.find_pscch(v2x->pscch_candidates(info.absolute)))
-    all.push_back({phy::unpack_sci_format1(found.payload(), v2x->config().n_subchannels), found});
-  for (const auto& [sci, found] : all) {
-    ++counters.sci;
-    const auto a = v2x->allocation_of(sci, found.config.prb);
-    const auto c0 = v2x->pssch(sci, found.config.prb, found.crc, v2x->n_ssf(info.absolute));
-    if (!a || !c0) continue;
-    // PSCCH is 3 dB above PSSCH (TS 36.213 14.2.1); what is compared with the threshold is PSSCH-RSRP.
-    frames.push_back({info.local, mac::rx_sci1{sci, found.config.prb, rsrp(found.signal, 2) - 3.0}});
-    auto c = *c0;
-    c.rv = sci.retransmission_index == 0 ? 0 : 2;
-    if (c.tbs <= 0 || c.tbs > max_block_octets * 8) continue;
-    const auto hints = phy::hints_of(found.signal);
-    if (sci.retransmission_index == 1 && a->has_other) {
-      const auto g = std::find_if(grants.begin(), grants.end(), [&](const grant& x) {
-        return x.expected == info.local && x.first_subchannel == a->first_subchannel && x.n_subchannels == a->n_subchannels &&
-               x.tbs == c.tbs;
-      });
-      if (g != grants.end()) {
-        if (!g->done) g->done = decode(c, hints, g->buffer, info.local, std::nullopt);
-        continue;
-      }
-    }
-    grant g{};
-    g.buffer = take_buffer();
-    g.buffer.reset(c.tbs);
-    g.tbs = c.tbs;
-    g.done = decode(c, hints, g.buffer, info.local, std::nullopt);
-    const auto other = sci.retransmission_index == 0 ? v2x->other_subframe(*a, info.absolute) : std::nullopt;
-    if (!other) {
-      spare.push_back(std::move(g.buffer));
-      continue;
-    }
-    g.expected = info.local + ((*other - info.absolute) % phy::n_absolute_subframes + phy::n_absolute_subframes) % phy::n_absolute_subframes;
-    g.first_subchannel = a->other_first_subchannel;
-    g.n_subchannels = a->n_subchannels;
-    keep_room();
-    grants.push_back(std::move(g));
-  }
-  measure_rssi();
-}
-
 // S-RSSI: mean over the symbols of the total power in the sub-channel, first and last symbol left out (TS 36.214 5.1.28).
 void frame_modem::state::measure_rssi() {
   const auto& c = v2x->config();
@@ -294,45 +151,6 @@ void frame_modem::state::measure_rssi() {
   }
 }
 
-void frame_modem::state::receive_discovery(const subframe_info& info) {
-  const int n = discovery.n_candidates(info.absolute);
-  std::array<std::uint8_t, phy::discovery_message_bits> bits{};
-  const auto at = discovery.locate(info.absolute);
-  for (int i = 0; i < n; ++i) {
-    const auto c = discovery.candidate_at(info.absolute, i);
-    discovery_resource* r = nullptr;
-    if (!discovery_resources.empty() && at) {
-      r = &discovery_resources[static_cast<std::size_t>(c.n)];
-      if (r->period_start != info.local - at->offset) {
-        r->period_start = info.local - at->offset;
-        r->combined = 0;
-        r->done = false;
-        r->buffer.reset(phy::discovery_message_bits);
-      }
-      if (r->done) continue;
-    }
-    if (rx.psdch_dmrs_metric(c.config.prb) < psdch_dmrs_threshold) continue;
-    psdch_buffer.reset(phy::discovery_message_bits);
-    bool ok = rx.decode_psdch(c.config, psdch_buffer, bits).crc_ok;
-    if (r != nullptr) {  // TS 36.321 5.15.2.2.2: alone first, since two UEs may have met in an earlier transmission
-      if (!ok) {
-        ok = rx.decode_psdch(c.config, r->buffer, bits).crc_ok && r->combined > 0;
-        ++r->combined;
-        counters.discovery_combined += ok;
-      }
-      r->done = ok;
-    }
-    if (!ok) {
-      ++counters.discovery_failed;
-      continue;
-    }
-    ++counters.discovery_ok;
-    messages.emplace_back();
-    pack_bits(bits, messages.back());
-    frames.push_back({info.local, mac::rx_discovery{messages.back()}});
-  }
-}
-
 void frame_modem::state::receive_slss(const subframe_info& info) {
   const auto found = rx.detect_slss();
   if (!found.detected) return;
@@ -341,28 +159,71 @@ void frame_modem::state::receive_slss(const subframe_info& info) {
   const auto mib = phy::unpack_mib_sl(r.payload());
   if (!mib || mib->n_prb != carrier.n_prb) return;
   ++counters.mib;
-  last = r.signal;
   frames.push_back({info.local, mac::rx_slss{{found.n_sl_id, mib->in_coverage, mib->direct_frame_number * 10 + mib->direct_subframe_number,
-                                              info.local, rsrp(r.signal, 6), r.signal.timing_offset_samples}}});
+                                              info.local, rsrp(r.signal.power_db, 6), r.signal.timing_offset_samples}}});
+}
+
+std::span<const std::uint8_t> frame_modem::state::packed(std::span<const std::uint8_t> bits) {
+  const std::size_t begin = octets.size();
+  octets.resize(begin + (bits.size() + 7) / 8);
+  const auto out = std::span(octets).subspan(begin);
+  pack_bits(bits, out);
+  return out;
+}
+
+/// What was received as the MAC sees it.
+void frame_modem::state::translate(std::int64_t local) {
+  const auto events = sink.released();
+  std::size_t most = 0;
+  for (const auto& e : events) std::visit([&](const auto& v) { most += (v.bits.size() + 7) / 8; }, e);
+  octets.clear();
+  octets.reserve(most);  // frames point into it: it must not move
+  for (const auto& e : events) {
+    if (const auto* sci = std::get_if<phy::sci_event>(&e)) {
+      if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields)) frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - pscch_boost_db}});
+    } else if (const auto* tb = std::get_if<phy::tb_event>(&e)) {
+      // In TM1/2 n_ID^X is the group destination (TS 36.211 9.3.1).
+      const auto dst = tm2 ? std::optional(static_cast<std::uint8_t>(tb->n_x_id)) : std::nullopt;
+      frames.push_back({local, mac::rx_block{packed(tb->bits), dst}});
+    } else if (const auto* d = std::get_if<phy::discovery_event>(&e)) {
+      counters.discovery_combined += d->n_transmissions > 1;
+      frames.push_back({local, mac::rx_discovery{packed(d->bits).first<security::discovery_octets>()}});
+    }
+  }
 }
 
 std::span<const mac::received_frame> frame_modem::receive(const subframe_info& info, std::span<const std::span<const phy::cf32>> antennas,
                                                           const std::function<bool(std::uint8_t)>& addressed) {
   state& s = *s_;
   s.frames.clear();
-  s.blocks.clear();
-  s.messages.clear();
   s.rssi.clear();
   if (info.own_transmission) return {};
-  const auto in_discovery = info.absolute >= 0 && s.discovery.n_candidates(info.absolute) > 0;
-  const auto in_comm = info.absolute >= 0 && s.comm && (!s.comm->pscch_candidates(info.absolute).empty() || !s.grants.empty());
-  const auto in_v2x = info.absolute >= 0 && s.v2x && s.v2x->contains(info.absolute);
-  if (!info.slss && !in_discovery && !in_comm && !in_v2x) return {};
-  s.rx.load(antennas);
+  const bool in_discovery = info.absolute >= 0 && s.discovery.pool().n_candidates(info.absolute) > 0;
+  const bool in_tm2 = info.absolute >= 0 && s.tm2 && s.tm2->is_due(info.absolute);
+  const bool in_tm4 = info.absolute >= 0 && s.v2x && s.v2x->contains(info.absolute);
+  if (!info.slss && !in_discovery && !in_tm2 && !in_tm4) return {};
+  const auto loaded = s.rx.load(antennas);
   if (info.slss) s.receive_slss(info);
-  if (s.comm && in_comm) s.receive_tm2(info, addressed);
-  if (in_v2x) s.receive_tm4(info);
-  if (in_discovery) s.receive_discovery(info);
+  s.sink.forget_released();
+  const std::function<bool(std::uint8_t)> counted = [&](std::uint8_t lsb) {
+    const bool ours = addressed(lsb);
+    s.counters.sci_other += ours ? 0 : 1;
+    return ours;
+  };
+  phy::subframe_view view{s.rx, s.sink, s.statistics, info.local * s.carrier.samples_per_subframe(), info.local, info.absolute, false, false, loaded.power_db};
+  view.addressed = &counted;
+  phy::signal_estimate strongest;
+  if (in_tm2) s.tm2->examine(view, s.buffers, strongest);
+  if (in_tm4) s.tm4.examine(view, s.buffers, *s.v2x, strongest);
+  if (in_tm4) s.measure_rssi();
+  if (in_discovery) s.discovery.examine(view, strongest);
+  s.sink.release_all();
+  s.translate(info.local);
+  s.counters.sci = s.statistics.sci;
+  s.counters.blocks_ok = s.statistics.tb_ok;
+  s.counters.blocks_failed = s.statistics.tb_failed;
+  s.counters.discovery_ok = s.statistics.discovery;
+  s.counters.discovery_failed = s.statistics.discovery_occupied - s.statistics.discovery_decoded;
   return s.frames;
 }
 

@@ -52,8 +52,6 @@ class frame_modem {
   /// Forget half-received blocks: the timing jumped.
   void reset();
   const frame_modem_counters& counters() const;
-  /// Of the last block or MIB received.
-  phy::signal_estimate last_signal() const;
 
  private:
   struct state;

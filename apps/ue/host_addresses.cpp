@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "apps/common/safe_file.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/safe_file.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::apps {
 namespace {

@@ -15,7 +15,7 @@
 namespace prose::apps {
 
 /// A file of IPv4 addresses, a pair a peer, by name and public key. They are drawn from 10.64.0.0/10 and say nothing of the key; nobody but this
-/// host ever sees them. A private file (apps/common/safe_file.h) of lines NAME PUBLIC-KEY OWN PEER.
+/// host ever sees them. A private file (apps/lib/common/safe_file.h) of lines NAME PUBLIC-KEY OWN PEER.
 class ipv4_table {
 public:
   /// A file that is absent is empty. Refused: no private file, another version, a line that is none ("FILE:LINE: ...").

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstdio>
 
-#include "apps/common/cli.h"
-#include "apps/common/dumps.h"
-#include "apps/common/file_roles.h"
-#include "apps/common/program.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/dumps.h"
+#include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/program.h"
 #include "apps/ue/program.h"
 
 static int run_main(int argc, char** argv) {

@@ -13,7 +13,7 @@
 #include <mutex>
 #include <thread>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 
 namespace prose::apps {
 

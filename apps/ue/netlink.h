@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "apps/ue/host_routes.h"
 
 namespace prose::apps {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "apps/common/stop.h"
-#include "apps/keys/consent_list.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/stop.h"
+#include "apps/lib/keys/consent_list.h"
+#include "apps/lib/keys/key_file.h"
 #include "apps/ue/program_state.h"
 #include "apps/ue/utc_source.h"
 #include "common/bits.h"

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "apps/common/events.h"
+#include "apps/lib/common/events.h"
 #include "apps/ue/program_config.h"
 #include "common/result.h"
 

@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <utility>
 
-#include "apps/common/config.h"
-#include "apps/common/radio_profile.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/radio_profile.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::apps {
 

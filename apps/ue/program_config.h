@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/ue/data_port.h"
-#include "apps/ue/pc3.h"
+#include "apps/lib/pc3/pc3.h"
 #include "common/result.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "apps/keys/key_file.h"
+#include "apps/lib/keys/key_file.h"
 #include "apps/ue/program_state.h"
 #include "apps/ue/utc_source.h"
 #include "common/hex.h"

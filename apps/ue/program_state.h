@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/system_random.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/host_addresses.h"
 #include "apps/ue/metrics.h"
-#include "apps/ue/pc3.h"
+#include "apps/lib/pc3/pc3.h"
 #include "apps/ue/program.h"
 #include "apps/ue/work_thread.h"
 #include "mac/security_adapter.h"

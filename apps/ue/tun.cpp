@@ -12,7 +12,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/netlink.h"
 #include "apps/ue/tun.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/host_routes.h"
 #include "apps/ue/netlink.h"

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 #include "security/link_work.h"
 #include "security/ports.h"

@@ -5,6 +5,7 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/event_sink.h"
+#include "phy/modem/reception/subframe_view.h"
 #include "phy/modem/numberings.h"
 #include "phy/modem/soft_buffers.h"
 #include "phy/modem/stream_window.h"

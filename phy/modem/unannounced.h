@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "phy/modem/event_sink.h"
+#include "phy/modem/reception/subframe_view.h"
 #include "phy/types/comm_pool.h"
 
 namespace prose::phy {

@@ -1,5 +1,4 @@
-// PSCCH and PSSCH of TM3/TM4 in the subframes of a stream: from SCI format 1 to transport blocks, with the two transmissions of a
-// block combined, and with the sub-channel layout found from the signal where nobody gave it.
+// PSCCH and PSSCH of TM3/TM4 in the subframes of a stream: in a known pool (reception/tm4_pairs), or with the sub-channel layout found from the signal.
 #pragma once
 
 #include <array>
@@ -7,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "phy/modem/event_sink.h"
-#include "phy/modem/recent_blocks.h"
+#include "phy/modem/reception/subframe_view.h"
+#include "phy/modem/reception/tm4_pairs.h"
 #include "phy/modem/soft_buffers.h"
 #include "phy/types/v2x_pool.h"
 
@@ -26,8 +25,6 @@ class v2x_monitor {
 
  private:
   int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
-  /// One SCI that is told of: its block was announced, and received or not. A second transmission belongs to the block of the first.
-  void count(const subframe_view& sf, const sci_format1& sci, bool decoded);
   /// A sub-channel layout as far as PSSCH of one SCI depends on it.
   struct layout {
     int n_subchannels = 0;
@@ -44,25 +41,8 @@ class v2x_monitor {
     int length = 0;              ///< sub-channels
     float metric = 0;
   };
-  /// First transmission of a block whose second may follow.
-  struct pending {
-    bool used = false;
-    std::int64_t index = 0;
-    int pool_index = -1;
-    sci_format1 sci;
-    int length = 0;
-    int n_prb = 0;
-    int other_subchannel = -1;   ///< announced for the second transmission
-    int tbs = 0;
-    bool decoded = false;
-    soft_buffers::loan loan;
-  };
-
-  bool receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci);
-  bool decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const hypothesis& h, int own_subchannel,
-              int other_subchannel);
-  /// PSSCH by a known layout, n_ssf where known. True when decoded.
-  bool receive_known(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool);
+  /// An SCI of a pool that nobody told of. True when its block was decoded.
+  bool receive_unknown(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci);
   bool search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels);
   void add_adjacent(const pscch_result& sci);
   void add_apart(const pscch_result& sci, int edges);
@@ -72,35 +52,21 @@ class v2x_monitor {
   void measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h, float at_least = 0);
   void confirm(const layout& l);
   int weight(const layout& l) const;
-  pending* first_transmission(const subframe_view& sf, const sci_format1& sci, int length, int n_prb, int own_subchannel);
-  int expected_n_ssf(const subframe_view& sf) const;
 
   carrier_config carrier_;
   std::optional<v2x_pool> pool_;
   std::vector<int> all_prbs_;
-  std::array<pending, 64> pending_{};
+  tm4_pairs pairs_;
   std::vector<hypothesis> hypotheses_;
   struct confirmed {
     layout l;
     int count = 0;
   };
   std::array<confirmed, 16> confirmed_{};
-  std::array<pscch_result, subframe_receiver::max_found> found_;
   std::array<bool, subframe_receiver::max_found> decoded_{};
   std::array<double, 100> power_{};
   double power_floor_ = 0;
-  std::vector<std::uint8_t> payload_;
-  recent_blocks recent_;
   std::vector<int> beside_;
-  struct announced {
-    std::int64_t index = -1;
-    sci_format1 sci;
-    bool decoded = false;
-  };
-  std::array<announced, 64> announced_{};  ///< first transmissions, lately
-  std::size_t next_announced_ = 0;
-  std::int64_t n_ssf_index_ = -1;  ///< subframe whose n_ssf was seen last
-  int n_ssf_seen_ = 0;
 };
 
 }  // namespace prose::phy

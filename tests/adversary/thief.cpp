@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "apps/keys/key_file.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::adversary {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 #include "security/export.h"
 #include "security/ue_security.h"

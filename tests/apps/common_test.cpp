@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/common/cli.h"
-#include "apps/common/config.h"
-#include "apps/common/events.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/events.h"
 
 namespace prose::apps {
 namespace {

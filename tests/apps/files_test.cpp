@@ -15,17 +15,17 @@
 #include <sstream>
 #include <string>
 
-#include "apps/capture/pcap_writer.h"
-#include "apps/common/config.h"
-#include "apps/common/dumps.h"
-#include "apps/common/events.h"
-#include "apps/common/safe_file.h"
-#include "apps/function/store.h"
-#include "apps/function/tls.h"
-#include "apps/keys/consent_list.h"
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
-#include "apps/ue/pc3.h"
+#include "apps/lib/capture/pcap_writer.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/common/dumps.h"
+#include "apps/lib/common/events.h"
+#include "apps/lib/common/safe_file.h"
+#include "apps/lib/function/store.h"
+#include "apps/lib/function/tls.h"
+#include "apps/lib/keys/consent_list.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
+#include "apps/lib/pc3/pc3.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::apps {

@@ -1,5 +1,5 @@
 // Radio profiles: the files of configs/ load, and mistakes are one line with file, line and what is accepted.
-#include "apps/common/radio_profile.h"
+#include "apps/lib/common/radio_profile.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

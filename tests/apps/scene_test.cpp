@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/sniffer/event_json.h"
-#include "apps/sniffer/scene.h"
+#include "apps/lib/listen/event_json.h"
+#include "apps/lib/listen/scene.h"
 
 namespace prose::apps {
 namespace {

@@ -9,7 +9,7 @@
 #include <random>
 #include <variant>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 #include "security/types.h"
 

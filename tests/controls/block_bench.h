@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 #include "security/discovery_code.h"
 #include "security/messages.h"

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <random>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {

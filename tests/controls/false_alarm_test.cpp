@@ -4,7 +4,7 @@
 #include <cmath>
 #include <random>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 #include "security/record.h"
 

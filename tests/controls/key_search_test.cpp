@@ -2,8 +2,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "apps/keys/key_file.h"
-#include "apps/verdict/stolen_keys.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/verdict/stolen_keys.h"
 #include "security/crypto/x25519.h"
 #include "security/link.h"
 #include "tests/controls/scene.h"

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 #include "mac/rlc_um.h"
 #include "tests/security/weak_variants.h"
 

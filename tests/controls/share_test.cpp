@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "apps/keys/key_file.h"
+#include "apps/lib/keys/key_file.h"
 #include "tests/controls/block_bench.h"
 #include "tests/security/security_world.h"
 

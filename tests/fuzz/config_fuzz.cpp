@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "apps/common/config.h"
+#include "apps/lib/common/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto c = prose::apps::config_section::parse(std::string(reinterpret_cast<const char*>(data), size), "f");

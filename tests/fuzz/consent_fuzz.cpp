@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "apps/keys/consent_list.h"
-#include "apps/keys/key_file.h"
-#include "apps/ue/permission_book.h"
+#include "apps/lib/keys/consent_list.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/pc3/permission_book.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace prose;

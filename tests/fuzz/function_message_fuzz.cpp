@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "apps/function/message.h"
+#include "apps/lib/function/message.h"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "mac/pdcp.h"
+#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/rx_path.h"
 #include "mac/security_adapter.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "apps/capture/pcap_sink.h"
+#include "apps/lib/capture/pcap_sink.h"
 
 namespace {
 struct cursor {

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "apps/sniffer/scene.h"
+#include "apps/lib/listen/scene.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace prose::apps;

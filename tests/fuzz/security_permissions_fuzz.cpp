@@ -1,6 +1,6 @@
 // Text as a permission file.
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

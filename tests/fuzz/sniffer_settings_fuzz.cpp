@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "apps/sniffer/settings.h"
+#include "apps/lib/listen/settings.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   prose::apps::sniffer_settings s;

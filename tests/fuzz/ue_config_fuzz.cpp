@@ -4,7 +4,7 @@
 #include <random>
 #include <string>
 
-#include "apps/common/config.h"
+#include "apps/lib/common/config.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/program_config.h"
 #include "mac/security_adapter.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "apps/verdict/verdict.h"
+#include "apps/lib/verdict/verdict.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace prose::apps;

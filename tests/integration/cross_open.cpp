@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "mac/pdcp.h"
+#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/sl_sch.h"
 #include "security/export.h"
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
     for (const auto& s : pdu.all()) {
       if (s.lcid == mac::lcid_pc5s_unprotected || s.lcid == mac::lcid_pc5s_security_mode) continue;
       entities[{pdu.header.src, pdu.header.dst, s.lcid}].receive(s.data, rlc, [&](std::span<const std::uint8_t> sdu) {
-        const auto h = mac::parse_pdcp(sdu);
+        const auto h = security::read_pdcp_header(sdu);
         if (!h) return;
         unsigned by = 0;
         for (unsigned l = 0; l < 2; ++l)

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::keys {

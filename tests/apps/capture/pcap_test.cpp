@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "apps/capture/pcap_sink.h"
-#include "apps/capture/pcap_writer.h"
+#include "apps/lib/capture/pcap_sink.h"
+#include "apps/lib/capture/pcap_writer.h"
 #include "common/hex.h"
 #include "mac/sl_sch.h"
 #include "security/record.h"

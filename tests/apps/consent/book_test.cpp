@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "apps/keys/consent_list.h"
-#include "apps/ue/permission_book.h"
+#include "apps/lib/keys/consent_list.h"
+#include "apps/lib/pc3/permission_book.h"
 #include "security/identity.h"
 
 namespace prose::apps {

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <string>
 
-#include "apps/ue/permission_book.h"
+#include "apps/lib/pc3/permission_book.h"
 
 namespace prose::apps {
 namespace {

@@ -1,5 +1,5 @@
-// A UE's session with a server that answers whatever it likes, in one process: the limits and rules of apps/ue/pc3.cpp, one a test.
-#include "apps/ue/pc3.h"
+// A UE's session with a server that answers whatever it likes, in one process: the limits and rules of apps/lib/pc3/pc3.cpp, one a test.
+#include "apps/lib/pc3/pc3.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -21,10 +21,10 @@
 #include <set>
 #include <thread>
 
-#include "apps/common/file_descriptor.h"
-#include "apps/common/safe_file.h"
-#include "apps/function/tls.h"
-#include "apps/keys/key_file.h"
+#include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/safe_file.h"
+#include "apps/lib/function/tls.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::apps {
 namespace {

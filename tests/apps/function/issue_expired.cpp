@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "apps/function/tls.h"
+#include "apps/lib/function/tls.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: issue_expired FOLDER NAME\n"), 2;

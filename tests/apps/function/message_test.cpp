@@ -1,4 +1,4 @@
-#include "apps/function/message.h"
+#include "apps/lib/function/message.h"
 
 #include <gtest/gtest.h>
 

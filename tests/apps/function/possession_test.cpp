@@ -1,4 +1,4 @@
-#include "apps/function/possession.h"
+#include "apps/lib/function/possession.h"
 
 #include <gtest/gtest.h>
 

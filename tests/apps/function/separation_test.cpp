@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <set>
 
-#include "apps/function/message.h"
-#include "apps/function/tls.h"
+#include "apps/lib/function/message.h"
+#include "apps/lib/function/tls.h"
 
 namespace prose::function {
 namespace {

@@ -1,5 +1,5 @@
 // The ProSe Function as a whole: a real server on the loopback, real clients, hostile ones beside them.
-#include "apps/function/server.h"
+#include "apps/lib/function/server.h"
 
 #include <arpa/inet.h>
 #include <sys/ioctl.h>
@@ -19,10 +19,10 @@
 #include <set>
 #include <thread>
 
-#include "apps/common/file_descriptor.h"
-#include "apps/function/address.h"
-#include "apps/function/client.h"
-#include "apps/function/token_bucket.h"
+#include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/function/address.h"
+#include "apps/lib/function/client.h"
+#include "apps/lib/function/token_bucket.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::function {

@@ -1,4 +1,4 @@
-#include "apps/function/store.h"
+#include "apps/lib/function/store.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

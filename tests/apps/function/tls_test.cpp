@@ -1,6 +1,6 @@
 // TLS with the private CA: who is let in, and that every session has secrets of its own. Both ends in one thread, over
 // a socket pair.
-#include "apps/function/tls.h"
+#include "apps/lib/function/tls.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 #include <fstream>
 #include <set>
 
-#include "apps/keys/key_file.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::function {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "apps/common/config.h"
+#include "apps/lib/common/config.h"
 #include "apps/ue/program_config.h"
 
 namespace prose::apps {

@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/host_addresses.h"
 #include "security/crypto/x25519.h"

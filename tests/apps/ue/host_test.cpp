@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "apps/ue/data_port.h"
-#include "apps/common/file_descriptor.h"
+#include "apps/lib/common/file_descriptor.h"
 #include "apps/ue/metrics.h"
 
 namespace prose::apps {

@@ -13,9 +13,9 @@
 #include <string>
 
 #include "apps/air/start_time.h"
-#include "apps/common/config.h"
-#include "apps/keys/key_file.h"
-#include "apps/keys/system_random.h"
+#include "apps/lib/common/config.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "apps/ue/program.h"
 #include "apps/ue/program_config.h"
 #include "apps/ue/utc_source.h"

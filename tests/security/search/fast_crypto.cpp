@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "apps/common/mbedtls_versions.h"
+#include "apps/lib/common/mbedtls_versions.h"
 
 namespace prose::security::test {
 namespace {

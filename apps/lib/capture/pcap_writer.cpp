@@ -1,0 +1,173 @@
+#include "apps/lib/capture/pcap_writer.h"
+
+#include <pcap/pcap.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "apps/lib/common/safe_file.h"
+
+namespace prose::apps {
+namespace {
+
+constexpr int linktype_wireshark_upper_pdu = 252;
+constexpr int snapshot_length = 262144;
+
+// Tags of Wireshark's exported-PDU header (wsutil/exported_pdu_tlvs.h) and of its framing of LTE MAC PDUs
+// (packet-mac-lte.h).
+constexpr std::uint16_t tlv_end = 0;
+constexpr std::uint16_t tlv_dissector_name = 12;
+constexpr std::uint8_t mac_radio_fdd = 1;
+constexpr std::uint8_t mac_direction_uplink = 0;
+constexpr std::uint8_t mac_rnti_type_sl_bch = 7;
+constexpr std::uint8_t mac_rnti_type_sl_sch = 8;
+enum mac_tag : std::uint8_t {
+  tag_payload = 0x01,
+  tag_rnti = 0x02,
+  tag_ueid = 0x03,
+  tag_frame_subframe = 0x04,
+  tag_crc_status = 0x07,
+  tag_carrier_id = 0x0a,
+  tag_phy = 0x0b,
+};
+
+class record {
+public:
+  void u8(int v) { octets_.push_back(static_cast<std::uint8_t>(v)); }
+  void u16(int v) {
+    u8(v >> 8);
+    u8(v & 0xff);
+  }
+  void append(std::span<const std::uint8_t> b) { octets_.insert(octets_.end(), b.begin(), b.end()); }
+  void dissector(std::string_view name) {
+    u16(tlv_dissector_name);
+    u16(static_cast<int>(name.size()));
+    for (const char c : name) u8(static_cast<std::uint8_t>(c));
+    u16(tlv_end);
+    u16(0);
+  }
+  void mac_framing(int rnti_type, const pcap_context& c) {
+    u8(mac_radio_fdd);
+    u8(mac_direction_uplink);
+    u8(rnti_type);
+    u8(tag_ueid);
+    u16(c.transmitter);
+    u8(tag_frame_subframe);
+    u16(((c.frame_number & 0x3ff) << 4) | (c.subframe & 0xf));
+    u8(tag_crc_status);
+    u8(c.crc_ok ? 1 : 0);
+    if (c.carrier != 0) {
+      u8(tag_carrier_id);
+      u8(c.carrier);
+    }
+  }
+  const std::vector<std::uint8_t>& octets() const { return octets_; }
+
+private:
+  std::vector<std::uint8_t> octets_;
+};
+
+}  // namespace
+
+struct pcap_writer::state {
+  pcap_t* handle = nullptr;
+  pcap_dumper_t* dumper = nullptr;
+  std::string path;
+  std::uint64_t n_records = 0;
+  ~state() {
+    if (dumper != nullptr) pcap_dump_close(dumper);
+    if (handle != nullptr) pcap_close(handle);
+  }
+  result<void> write(const pcap_context& c, const record& r) {
+    pcap_pkthdr header{};
+    header.ts.tv_sec = static_cast<time_t>(c.time_ns / 1'000'000'000);
+    header.ts.tv_usec = static_cast<suseconds_t>(c.time_ns % 1'000'000'000);  // nanoseconds at this precision
+    header.caplen = header.len = static_cast<bpf_u_int32>(r.octets().size());
+    pcap_dump(reinterpret_cast<u_char*>(dumper), &header, r.octets().data());
+    if (pcap_dump_flush(dumper) != 0) return fail(path + ": cannot write (disk full?)");
+    ++n_records;
+    return {};
+  }
+};
+
+pcap_writer::pcap_writer(std::unique_ptr<state> s) : s_(std::move(s)) {}
+pcap_writer::pcap_writer(pcap_writer&&) noexcept = default;
+pcap_writer& pcap_writer::operator=(pcap_writer&&) noexcept = default;
+pcap_writer::~pcap_writer() = default;
+
+std::uint64_t pcap_writer::n_records() const { return s_->n_records; }
+
+result<pcap_writer> pcap_writer::open(const std::string& path) {
+  auto s = std::make_unique<state>();
+  s->path = path;
+  s->handle =
+      pcap_open_dead_with_tstamp_precision(linktype_wireshark_upper_pdu, snapshot_length, PCAP_TSTAMP_PRECISION_NANO);
+  if (s->handle == nullptr) return fail(path + ": libpcap gave no handle");
+  if (path == "-") {
+    s->dumper = pcap_dump_open(s->handle, path.c_str());
+  } else {
+    auto fd = open_private_output(path, output_mode::truncate);
+    if (!fd) return tl::unexpected(fd.error());
+    std::FILE* file = ::fdopen(fd->get(), "wb");
+    if (file == nullptr) return fail(path + ": cannot be created: " + std::strerror(errno));
+    (void)fd->release();
+    s->dumper = pcap_dump_fopen(s->handle, file);  // closes it
+    if (s->dumper == nullptr) std::fclose(file);
+  }
+  if (s->dumper == nullptr) {
+    const std::string why = pcap_geterr(s->handle);  // begins with the path already
+    return fail(why.rfind(path, 0) == 0 ? why : path + ": " + why);
+  }
+  return pcap_writer(std::move(s));
+}
+
+result<void> pcap_writer::write_sl_sch(const pcap_context& c, const std::optional<pcap_phy_context>& phy,
+                                       std::span<const std::uint8_t> pdu) {
+  record r;
+  r.dissector("mac-lte-framed");
+  r.mac_framing(mac_rnti_type_sl_sch, c);
+  if (phy) {
+    r.u8(tag_phy);
+    r.u8(6);
+    for (const int v :
+         {phy->modulation_order, phy->tbs_index, phy->n_prb, phy->prb_start, phy->harq_id, phy->new_data ? 1 : 0})
+      r.u8(v);
+  }
+  r.u8(tag_payload);
+  r.append(pdu);
+  return s_->write(c, r);
+}
+
+result<void> pcap_writer::write_mib_sl(const pcap_context& c, std::span<const std::uint8_t> mib) {
+  assert(mib.size() == 5 || mib.size() == 6);
+  record r;
+  if (mib.size() == 6) {
+    r.dissector("lte_rrc.sbcch_sl_bch.v2x");
+  } else {
+    r.dissector("mac-lte-framed");
+    r.mac_framing(mac_rnti_type_sl_bch, c);
+    r.u8(tag_payload);
+  }
+  r.append(mib);
+  return s_->write(c, r);
+}
+
+result<void> pcap_writer::write_discovery(const pcap_context& c, std::span<const std::uint8_t> message) {
+  record r;
+  r.dissector("prose.pc5_discovery");
+  r.append(message);
+  return s_->write(c, r);
+}
+
+result<void> pcap_writer::write_ip(const pcap_context& c, std::span<const std::uint8_t> packet) {
+  record r;
+  r.dissector("ip");
+  r.append(packet);
+  return s_->write(c, r);
+}
+
+}  // namespace prose::apps

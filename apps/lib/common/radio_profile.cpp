@@ -1,0 +1,42 @@
+#include "apps/lib/common/radio_profile.h"
+
+namespace prose::apps {
+namespace {
+const std::vector<std::string> sources{"", "internal", "external", "gpsdo"};
+}
+
+void read_radio_keys(config_section& map, phy::radio_config& r) {
+  map.read_choice("clock_source", r.clock_source, sources);
+  map.read_choice("time_source", r.time_source, sources);
+  // A PPS that is not derived from the reference slides against the samples.
+  if (!r.time_source.empty() && r.time_source != "internal" && !r.clock_source.empty() && r.clock_source != r.time_source)
+    map.reject(map.has("time_source") ? "time_source" : "clock_source",
+               "'" + r.time_source + "' with clock_source '" + r.clock_source + "'; accepted: the same source for both");
+  map.read("subdev", r.subdev);
+  map.read("rx_antenna", r.rx_antenna);
+  map.read("tx_antenna", r.tx_antenna);
+  map.read("master_clock_hz", r.master_clock_hz, 0.0, 1e9);
+  map.read("sample_rate_hz", r.sample_rate_hz, 1e4, 250e6);
+  map.read("device_rate_hz", r.device_rate_hz, 0.0, 250e6);
+  map.read("center_freq_hz", r.center_freq_hz, 1e6, 6e9);
+  map.read("rx_gain_db", r.rx_gain_db, 0.0, 120.0);
+  map.read("tx_gain_db", r.tx_gain_db, 0.0, 120.0);
+  map.read("bandwidth_hz", r.bandwidth_hz, 0.0, 250e6);
+  map.read("rx_antennas", r.n_rx_antennas, 1, 4);
+  map.read("turnaround_s", r.turnaround_s, 0.0, 0.1);
+  map.read("require_lock", r.require_lock);
+  map.read("realtime_priority", r.realtime_priority);
+}
+
+result<void> load_radio_profile(const std::string& path, phy::radio_config& radio) {
+  auto file = config_section::load(path);
+  if (!file) return tl::unexpected(file.error());
+  phy::radio_config r = radio;
+  file->read("device_args", r.device_args);
+  read_radio_keys(*file, r);
+  if (auto ok = file->check(); !ok) return ok;
+  radio = r;
+  return {};
+}
+
+}  // namespace prose::apps

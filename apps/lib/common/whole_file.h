@@ -1,0 +1,41 @@
+// A file that appears whole or not at all: written beside its place, then renamed. What was there before stays until then.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "apps/lib/common/file_descriptor.h"
+#include "common/result.h"
+
+namespace prose::apps {
+
+/// Devices, pipes and the like are written in place, as they come. A symbolic link stays and its target is replaced.
+/// An error names the path that was given.
+class whole_file {
+ public:
+  static result<whole_file> open(const std::string& path);
+  whole_file(whole_file&& other) noexcept;
+  whole_file& operator=(whole_file&&) = delete;
+  ~whole_file();  ///< without commit(): nothing has happened
+
+  result<void> write(std::span<const std::uint8_t> bytes);
+  /// Octets that were written before; not for pipes.
+  result<void> write_at(std::uint64_t position, std::span<const std::uint8_t> bytes);
+  const std::string& path() const { return path_; }
+  /// For a program that writes it in our place.
+  int descriptor() const { return fd_.get(); }
+  /// Everything is on the disk and has its name, or the error tells why not.
+  result<void> commit();
+
+ private:
+  whole_file() = default;
+  result<void> failed(const char* what, int error_number) const;
+
+  std::string path_, target_, working_;
+  file_descriptor fd_;
+  bool replaces_ = false;
+};
+
+}  // namespace prose::apps

@@ -1,0 +1,67 @@
+// A UE's connection to a ProSe Function: calls that block with a time limit, long polls, and application data.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "apps/lib/function/message.h"
+#include "apps/lib/function/tls.h"
+#include "common/result.h"
+#include "security/keys.h"
+#include "security/ports.h"
+
+namespace prose::function {
+
+struct client_config {
+  std::string address = "127.0.0.1";  ///< IPv4 or IPv6
+  int port = 7999;
+  std::string server_name;  ///< must be in the server's certificate
+  tls_identity identity;
+  double timeout_s = 10;                   ///< of each step; a long poll has its wait on top
+  tls_secret_observer observe_secret = {};  ///< for a key log that the user asked for
+};
+
+/// One thread, but for nudge() and interrupt(). Every error ends the connection, except that the server refused a
+/// request (refused()); connect anew.
+class client {
+public:
+  static result<std::unique_ptr<client>> connect(const client_config& config);
+  ~client();
+
+  result<void> register_key(security::dh_port& dh, const security::static_private_key& own, const std::string& name,
+                            bool replace = false);
+  result<void> grant(const std::string& peer);
+  result<void> withdraw(const std::string& peer);
+  result<list_answer> list();
+  /// Changes after `since`; waits up to wait_s for one.
+  result<std::vector<change>> changes(std::int64_t since, int wait_s);
+  /// Whether the last error was the server's refusal; the connection lives on then.
+  bool refused() const;
+
+  /// As changes(), but a refusal makes it ask again a second later, and it comes back empty-handed (no value) also when
+  /// data arrived or when nudged; the poll goes on at the server and the next call takes it up again.
+  result<std::optional<std::vector<change>>> wait(std::int64_t since, int wait_s);
+  /// A packet: the server does not answer, and drops what exceeds its limit of packets per second.
+  result<void> send_data(std::span<const std::uint8_t> octets);
+  /// What the server sent, oldest first.
+  std::optional<std::vector<std::uint8_t>> take_data();
+
+  /// From any thread: a wait() ends.
+  void nudge() noexcept;
+  /// From any thread: every call fails at once from now on.
+  void interrupt() noexcept;
+
+  /// Differs for every session and every server (tls_connection::session_fingerprint).
+  std::string key_fingerprint() const;
+  std::string suite() const;
+  const std::string& server_name() const;
+
+private:
+  struct state;
+  explicit client(std::unique_ptr<state> s);
+  std::unique_ptr<state> s_;
+};
+
+}  // namespace prose::function

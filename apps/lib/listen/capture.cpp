@@ -1,0 +1,189 @@
+#include "apps/lib/listen/capture.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "apps/lib/listen/frame_of_event.h"
+#include "phy/io/sample_format.h"
+
+namespace prose::apps {
+namespace {
+constexpr int max_antennas = 4;
+
+void add(phy::monitor_statistics& sum, const phy::monitor_statistics& s) {
+  sum.samples += s.samples;
+  sum.non_finite_samples += s.non_finite_samples;
+  sum.subframes += s.subframes;
+  sum.gaps += s.gaps;
+  sum.pscch_candidates += s.pscch_candidates;
+  sum.sci += s.sci;
+  sum.tb_ok += s.tb_ok;
+  sum.tb_failed += s.tb_failed;
+  sum.mib += s.mib;
+  sum.discovery += s.discovery;
+  sum.soft_buffers_evicted += s.soft_buffers_evicted;
+  sum.blocks_announced += s.blocks_announced;
+  sum.blocks_decoded += s.blocks_decoded;
+  sum.blocks_absent += s.blocks_absent;
+  sum.discovery_occupied += s.discovery_occupied;
+  sum.discovery_decoded += s.discovery_decoded;
+  sum.prbs_occupied += s.prbs_occupied;
+  sum.prbs_unexplained += s.prbs_unexplained;
+}
+
+phy::sync_mode mode_of(listen_sync s) {
+  switch (s) {
+    case listen_sync::slss: return phy::sync_mode::slss;
+    case listen_sync::blind: return phy::sync_mode::blind;
+    case listen_sync::aligned:
+    case listen_sync::gnss: break;
+  }
+  return phy::sync_mode::aligned;
+}
+}  // namespace
+
+result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s, capture_options options, std::string& assumed) {
+  const auto& reader = file->reader();
+  const sample_facts facts{reader.meta_path(), "global.core:sample_rate", reader.sample_rate_hz(), reader.n_samples()};
+  if (reader.n_antennas() > max_antennas)
+    return fail(reader.meta_path() + ": global.core:num_channels " + std::to_string(reader.n_antennas()) +
+                " is too many; accepted: 1 to " + std::to_string(max_antennas) + " antennas");
+  auto c = make_common(*file, facts, s, std::move(options), assumed);
+  if (!c) return c;
+  if (c->options_.sync == listen_sync::aligned) {
+    c->config_.timing.absolute_subframes = s.absolute_subframes;
+    c->stored_ = !s.absolute_subframes.empty();
+    const std::int64_t first = s.first_subframe_sample.value_or(0);
+    c->first_subframe_ = c->stored_ ? first : reader.tick_of(first);
+    c->config_.timing.first_subframe_sample = c->first_subframe_;
+  }
+  c->file_ = std::move(file);
+  if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
+  return c;
+}
+
+result<capture> capture::make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
+                              std::string& assumed) {
+  const sample_facts facts{name, "sample_rate_hz", radio.sample_rate_hz(), std::nullopt};
+  auto c = make_common(radio, facts, s, std::move(options), assumed);
+  if (!c) return c;
+  if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
+  return c;
+}
+
+result<capture> capture::make_common(phy::sample_source& source, const sample_facts& facts, const scene& s, capture_options options,
+                                     std::string& assumed) {
+  const auto carrier = carrier_of(s, facts, assumed);
+  if (!carrier) return tl::unexpected(carrier.error());
+  capture c;
+  c.source_ = &source;
+  c.options_ = std::move(options);
+  c.config_.carrier = *carrier;
+  c.config_.n_antennas = source.n_antennas();
+  c.config_.sync = mode_of(c.options_.sync);
+  c.config_.report_failed_tbs = c.options_.report_failed_tbs;
+  c.config_.pools = s.pools;
+  c.config_.unannounced = true;
+  c.config_.search_beside = c.options_.search_beside && !s.pools.empty();
+  if (c.options_.sync == listen_sync::gnss) c.config_.timing.absolute_subframes = {0};
+  return c;
+}
+
+result<void> capture::make_monitor() {
+  auto m = phy::monitor::make(config_);
+  if (!m) return tl::unexpected(m.error());
+  monitor_.clear();
+  monitor_.push_back(std::move(*m));
+  return {};
+}
+
+// What was learnt of the timing no longer holds, and there is no tick to show by how much.
+result<void> capture::restart() {
+  add(sum_, monitor_[0].statistics());
+  return make_monitor();
+}
+
+bool capture::emit(std::span<const phy::monitor_event> found, event_writer& events) {
+  for (const auto& e : found) {
+    const std::int64_t tick = tick_of(e);
+    const std::int64_t sample = stored_ ? tick : place_.sample_of(tick);
+    const stream_position at{sample, static_cast<double>(place_.tick_of(sample)) / config_.carrier.sample_rate_hz()};
+    if (n_frames_ == 0) first_frame_tick_ = place_.tick_of(sample);
+    const captured_frame frame = frame_of(e, at, n_frames_++);
+    if (!events.write(to_event(e, at))) return false;
+    for (const auto& o : observers_)
+      if (o.frame && !o.frame(e, frame)) return false;
+  }
+  return true;
+}
+
+result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
+  observers_ = std::move(observers);
+  const auto n_antennas = static_cast<std::size_t>(source_->n_antennas());
+  const auto block = static_cast<std::size_t>(config_.carrier.samples_per_subframe());
+  std::vector<std::vector<phy::cf32>> samples(n_antennas, std::vector<phy::cf32>(block));
+  std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
+  std::vector<std::span<const phy::cf32>> in(n_antennas);
+  const auto wanted = static_cast<std::int64_t>(options_.duration_s * config_.carrier.sample_rate_hz());
+  std::vector<std::uint8_t> packed;
+  bool going = true;
+  while (going && !options_.stop()) {
+    const bool round = file_ && file_->at_round_start();
+    const std::int64_t shift = file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
+    const auto status = source_->read(out);
+    if (!status) return tl::unexpected(status.error());
+    auto n = status->n_samples;
+    if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
+    if (n > 0) {
+      const bool first = place_.n_samples() == 0;
+      const bool jump = status->first_tick != place_.next_tick();
+      if (round) {
+        going = emit(monitor_[0].finish(), events);
+        config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : shift);
+        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+      } else if (file_ && status->gap_before && !first && !jump && config_.sync != phy::sync_mode::aligned) {
+        going = emit(monitor_[0].finish(), events);
+        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+        sum_.gaps += 1;
+        if (n_frames_ > 0) ++unknown_gaps_;
+      }
+      if (jump && !first && !round) {
+        event gap("gap", static_cast<double>(status->first_tick) / config_.carrier.sample_rate_hz());
+        gap.add("sample", place_.n_samples()).add("samples_lost", status->first_tick - place_.next_tick());
+        going = going && events.write(gap);
+        lost(std::abs(status->first_tick - place_.next_tick()));
+      }
+      for (std::size_t a = 0; a < n_antennas; ++a) in[a] = out[a].first(n);
+      if (options_.as_ci16) {
+        packed.resize(n * n_antennas * phy::bytes_per_sample(phy::sigmf_datatype::ci16_le));
+        phy::pack_samples(in, 0, n, phy::sigmf_datatype::ci16_le, packed.data());
+        phy::unpack_samples(packed.data(), phy::sigmf_datatype::ci16_le, out, 0, n);
+      }
+      for (const auto& o : observers_) going = going && (!o.samples || o.samples(in, status->first_tick, status->gap_before && !first));
+      const std::int64_t at = place_.n_samples();
+      place_.add(status->first_tick, static_cast<std::int64_t>(n));
+      going = going && emit(monitor_[0].process(in, stored_ ? at : status->first_tick), events);
+      for (const auto& o : observers_)
+        if (o.progress) o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
+    }
+    if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
+  }
+  going = going && emit(monitor_[0].finish(), events);
+  capture_result done;
+  done.statistics = sum_;
+  add(done.statistics, monitor_[0].statistics());
+  done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
+  done.n_samples = place_.n_samples();
+  done.n_frames = n_frames_;
+  done.pools_told = !config_.pools.empty();
+  done.searched_beside = config_.search_beside;
+  const double rate = config_.carrier.sample_rate_hz();
+  if (n_frames_ > 0) done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
+  done.seconds_lost = (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) / rate;
+  done.unknown_gaps = unknown_gaps_;
+  if (going) events.write(to_event(done.statistics, done.t_end_s));
+  if (!events.ok()) return fail("--events: cannot be written");
+  return done;
+}
+
+}  // namespace prose::apps

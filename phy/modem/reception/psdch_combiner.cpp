@@ -1,0 +1,121 @@
+#include "phy/modem/reception/psdch_combiner.h"
+
+#include <utility>
+
+#include "phy/modem/band_watch.h"
+#include "phy/modem/reception/thresholds.h"
+#include "phy/types/comm_pool.h"
+
+namespace prose::phy {
+namespace {
+constexpr std::size_t n_resources_kept = 128;
+}  // namespace
+
+psdch_combiner::psdch_combiner(discovery_pool pool) : pool_(std::move(pool)) {
+  if (pool_.n_transmissions() > 1) resources_.resize(n_resources_kept);
+}
+
+int psdch_combiner::examine(const subframe_view& sf, signal_estimate& strongest) {
+  int n = 0;
+  const int candidates = pool_.n_candidates(sf.absolute);
+  for (int i = 0; i < candidates; ++i) {
+    signal_estimate s;
+    if (!receive(sf, pool_.candidate_at(sf.absolute, i), s)) continue;
+    if (n++ == 0 || s.power_db > strongest.power_db) strongest = s;
+  }
+  return n;
+}
+
+void psdch_combiner::forget() {
+  for (resource& r : resources_) r.used = false;
+}
+
+void psdch_combiner::count(const subframe_view& sf, int prb, float metric, bool decoded) const {
+  // Power that another channel explains is none of this one; without a look at the power only clear DMRS count.
+  const bool there = sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2) : metric >= 2 * least_psdch_metric;
+  if (decoded || there) ++sf.statistics.discovery_occupied;
+  if (decoded) ++sf.statistics.discovery_decoded;
+}
+
+psdch_combiner::resource& psdch_combiner::resource_of(const subframe_view& sf, int n, int transmission) {
+  resource* oldest = &resources_[0];
+  resource* same = nullptr;
+  for (resource& r : resources_) {
+    if (r.used && r.n == n) same = &r;
+    if (!r.used) {
+      if (oldest->used) oldest = &r;
+    } else if (oldest->used && r.index < oldest->index) {
+      oldest = &r;
+    }
+  }
+  // Transmissions of one period follow within it; the first one starts anew.
+  const std::int64_t period = pool_.config().disc_period_subframes;
+  if (same != nullptr && transmission > 0 && sf.index - same->index < period) {
+    same->index = sf.index;
+    return *same;
+  }
+  resource& r = same != nullptr ? *same : *oldest;
+  if (r.used && same == nullptr) ++sf.statistics.soft_buffers_evicted;
+  r.used = true;
+  r.n = n;
+  r.index = sf.index;
+  r.combined = 0;
+  r.decoded = false;
+  r.by_order.reset(discovery_message_bits);
+  r.all_first.reset(discovery_message_bits);
+  return r;
+}
+
+bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s) {
+  psdch_config config = c.config;
+  const float metric = sf.rx.psdch_dmrs_metric(config.prb);
+  const bool once = pool_.n_transmissions() == 1;
+  if (metric < least_psdch_metric) {
+    if (once) count(sf, config.prb, metric, false);
+    return false;
+  }
+  resource* r = once ? nullptr : &resource_of(sf, c.n, c.transmission);
+  if (r != nullptr) {
+    if (++r->combined == 1 && (sf.watch == nullptr || sf.watch->occupied(config.prb, 2))) ++sf.statistics.discovery_occupied;
+    if (sf.watch != nullptr && r->decoded) sf.watch->explain(config.prb, 2);
+    if (r->decoded) return false;
+  }
+  int transmissions = 1;
+  const auto attempt = [&](int rv, soft_buffer& buffer) {
+    config.rv = rv;
+    return sf.rx.decode_psdch(config, buffer, payload_);
+  };
+  const int in_order = once ? 0 : rv_order[static_cast<std::size_t>(c.transmission % 4)];
+  // TS 36.321 5.15.2.2.2: by itself first, since another UE may have been there in an earlier transmission.
+  scratch_.reset(discovery_message_bits);
+  auto got = attempt(in_order, scratch_);
+  if (r != nullptr && !got.crc_ok) {
+    transmissions = r->combined;
+    got = attempt(in_order, r->by_order);
+    if (!got.crc_ok) got = attempt(0, r->all_first);
+  }
+  const bool decoded = got.crc_ok && sf.credible(got.signal);
+  if (once) count(sf, config.prb, metric, decoded);
+  if (!decoded) return false;
+  if (r != nullptr) {
+    r->decoded = true;
+    ++sf.statistics.discovery_decoded;
+  }
+  report_discovery(sf, config, s = got.signal, transmissions, payload_, recent_);
+  return true;
+}
+
+void report_discovery(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions, std::span<const std::uint8_t> payload,
+                      recent_blocks& recent) {
+  discovery_event e;
+  e.rx = sf.at(s);
+  e.prb = c.prb;
+  e.rv = c.rv;
+  e.n_transmissions = transmissions;
+  e.crc_ok = true;
+  e.repetition = recent.seen(payload);
+  if (sf.watch != nullptr) sf.watch->explain(c.prb, 2);
+  if (sf.out.add(e, payload)) ++sf.statistics.discovery;
+}
+
+}  // namespace prose::phy

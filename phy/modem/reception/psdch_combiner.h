@@ -1,0 +1,52 @@
+// Discovery messages in the resources of a known pool: each transmission by itself and, where a message is sent more than once, those of a period combined.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "phy/modem/recent_blocks.h"
+#include "phy/modem/reception/subframe_view.h"
+#include "phy/types/discovery_pool.h"
+
+namespace prose::phy {
+
+class psdch_combiner {
+ public:
+  explicit psdch_combiner(discovery_pool pool);
+
+  /// The messages in this subframe, whose number must be known. Returns how many; `strongest` is the signal of the strongest of them.
+  int examine(const subframe_view& sf, signal_estimate& strongest);
+  /// What was received of a message is forgotten: the timing jumped.
+  void forget();
+  const discovery_pool& pool() const { return pool_; }
+
+ private:
+  /// One resource of the current period. 36.321 gives the redundancy versions 0, 2, 3, 1; some transmitters send 0 throughout, which the second buffer
+  /// allows for.
+  struct resource {
+    bool used = false;
+    int n = 0;
+    std::int64_t index = 0;
+    int combined = 0;
+    bool decoded = false;
+    soft_buffer by_order{discovery_message_bits};
+    soft_buffer all_first{discovery_message_bits};
+  };
+  bool receive(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s);
+  resource& resource_of(const subframe_view& sf, int n, int transmission);
+  /// A signal is in the resource: its message is decoded, or not.
+  void count(const subframe_view& sf, int prb, float metric, bool decoded) const;
+
+  discovery_pool pool_;
+  std::vector<resource> resources_;
+  soft_buffer scratch_{discovery_message_bits};
+  std::array<std::uint8_t, discovery_message_bits> payload_{};
+  recent_blocks recent_;
+};
+
+/// Tells of a message. `recent`: of the caller's.
+void report_discovery(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions,
+                      std::span<const std::uint8_t> payload, recent_blocks& recent);
+
+}  // namespace prose::phy

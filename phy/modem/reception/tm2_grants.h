@@ -1,0 +1,80 @@
+// TM1/2: what SCIs of format 0 grant in their SC period (TS 36.213 14.1), four transmissions a transport block, combined (TS 36.321 5.14.2.2).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "phy/modem/recent_blocks.h"
+#include "phy/modem/reception/subframe_view.h"
+#include "phy/modem/soft_buffers.h"
+#include "phy/types/comm_pool.h"
+
+namespace prose::phy {
+
+class tm2_grants {
+ public:
+  tm2_grants(const carrier_config& carrier, comm_pool pool);
+
+  /// A pool whose place in time is known: the PSSCHs that are granted in this subframe, then the SCIs in it. Returns how many there were; `strongest` is
+  /// the signal of the strongest of them.
+  int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// Whether there is anything to examine in a subframe: a place for SCIs, or a grant.
+  bool is_due(int absolute) const;
+  /// Half-received blocks are forgotten: the timing jumped.
+  void forget(soft_buffers& buffers);
+
+  // --- what a search without a known pool is made of (comm_monitor) ---
+  struct grant {
+    bool used = false;
+    sci_format0 sci;
+    std::int64_t first_index = 0;   ///< subframe of the SCI seen first
+    std::int64_t last_index = 0;    ///< last sign of life
+    int period_start = -1;          ///< absolute, where the pool's timing is known
+    int count = 0;                  ///< transmissions seen, where their numbers are not known
+    int block = -1;                 ///< transport block of the period that the buffer holds
+    int combined = 0;               ///< transmissions in the buffer
+    bool decoded = false;
+    soft_buffers::loan loan;
+    signal_estimate signal;
+    bool counted = false;           ///< the SCI is told of here: its blocks enter the statistics
+    bool present = false;           ///< of the block: something was sent at its places
+  };
+  const comm_pool& pool() const { return pool_; }
+  std::span<grant> grants() { return grants_; }
+  bool timing_known(const subframe_view& sf) const { return pool_.config().known && sf.absolute >= 0; }
+  /// Whether this grant may have a transmission here; one whose period is over is closed.
+  bool is_open(const subframe_view& sf, soft_buffers& buffers, grant& g);
+  /// By the time resource pattern. True: a block was decoded, with `signal`.
+  bool receive(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
+  /// SCIs at these PRBs; returns how many.
+  int search(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
+  /// The block in hand is over: was it announced, or an occasion that was left unused?
+  static void close_block(monitor_statistics& statistics, grant& g);
+  transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);
+  transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c, const signal_hints& hints);
+  void report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions);
+  /// Of the block that was reported last.
+  const pssch_config& last_decoded() const { return last_decoded_; }
+  /// No code of a rate above 1 can be decoded: what one subframe, or so many of a block, carry.
+  bool beyond_capacity(const pssch_config& c, int transmissions) const;
+
+ private:
+  void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told);
+  bool shows_power(const subframe_view& sf, const grant& g, const pssch_config& c) const;
+
+  carrier_config carrier_;
+  comm_pool pool_;
+  std::int64_t period_subframes_;  ///< an SCI announces nothing beyond it
+  std::array<grant, 32> grants_{};
+  std::array<pscch_result, subframe_receiver::max_found> found_;
+  std::vector<std::uint8_t> payload_;
+  std::array<pssch_config, 64> failed_{};  ///< what did not decode by itself in the subframe at failed_sample_
+  std::size_t n_failed_ = 0;
+  std::int64_t failed_sample_ = -1;
+  recent_blocks recent_;
+  pssch_config last_decoded_;
+};
+
+}  // namespace prose::phy

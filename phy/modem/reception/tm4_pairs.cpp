@@ -1,0 +1,230 @@
+#include "phy/modem/reception/tm4_pairs.h"
+
+#include <algorithm>
+
+#include "phy/modem/band_watch.h"
+#include "phy/modem/reception/thresholds.h"
+
+namespace prose::phy {
+namespace {
+
+/// CRC24A of a transport block.
+constexpr int crc_bits = 24;
+/// A metric that no wrong sequence reaches ends the search for n_ssf: few resource elements scatter more.
+constexpr float decisive_metric = 0.35F, decisive_metric_of_few_prbs = 0.6F;
+/// Where the pool's subframes are not known the gap may be longer than the SCI says, and stored subframes may have holes.
+constexpr int longest_gap_factor = 20;
+
+/// Bits that one subframe carries, the punctured last symbol left out.
+int sent_bits(const pssch_config& c) { return c.n_prb * subcarriers_per_prb * 9 * c.modulation_order; }
+
+/// The second transmission's SCI says the same as the first's (TS 36.212 5.4.3.1.2).
+bool same_block(const sci_format1& a, const sci_format1& b) {
+  return a.mcs == b.mcs && a.priority == b.priority && a.resource_reservation == b.resource_reservation && a.time_gap == b.time_gap &&
+         a.transmission_format == b.transmission_format;
+}
+
+}  // namespace
+
+tm4_pairs::tm4_pairs() : payload_(max_transport_block_bits) {}
+
+int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool, signal_estimate& strongest) {
+  const auto found = find(sf, sf.absolute < 0 ? pool.pscch_prbs() : pool.pscch_candidates(sf.absolute), strongest);
+  for (const pscch_result& sci : found) {
+    sci_event e;
+    e.rx = sf.at(sci.signal);
+    e.format = 1;
+    e.prb = sci.config.prb;
+    e.cyclic_shift = sci.config.cyclic_shift;
+    e.n_subchannels = pool.config().n_subchannels;
+    const auto fields = unpack_sci_format1(sci.payload(), e.n_subchannels);
+    e.fields = fields;
+    const bool told = sf.out.add(e, sci.payload());
+    if (told) ++sf.statistics.sci;
+    if (sf.watch != nullptr) sf.watch->explain(e.prb, 2);
+    const bool decoded = receive(sf, buffers, sci, pool);
+    if (told) count(sf, fields, decoded);
+  }
+  return static_cast<int>(found.size());
+}
+
+void tm4_pairs::forget(soft_buffers& buffers) {
+  for (pending& p : pending_) {
+    buffers.give_back(p.loan);
+    p.used = false;
+  }
+  n_ssf_index_ = -1;
+}
+
+std::span<const pscch_result> tm4_pairs::find(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest) {
+  if (prbs.empty()) return {};
+  sf.statistics.pscch_candidates += prbs.size();
+  std::size_t n = 0;
+  for (const pscch_result& r : sf.rx.find_pscch(prbs)) {
+    if (n == found_.size() || !sf.credible(r.signal)) continue;
+    if (n == 0 || r.signal.power_db > strongest.power_db) strongest = r.signal;
+    found_[n++] = r;
+  }
+  return std::span(found_).first(n);
+}
+
+bool tm4_pairs::receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool) {
+  announcement a;
+  a.sci = unpack_sci_format1(sci.payload(), pool.config().n_subchannels);
+  const auto grant = pool.pssch(a.sci, sci.config.prb, sci.crc, 0);
+  const auto where = pool.allocation_of(a.sci, sci.config.prb);
+  if (!grant || !where) return false;
+  a.pssch = *grant;
+  a.length = where->n_subchannels;
+  a.own_subchannel = where->first_subchannel;
+  if (where->has_other) a.other_subchannel = where->other_first_subchannel;
+  if (sf.watch != nullptr) sf.watch->explain(a.pssch.prb_start, a.pssch.n_prb);
+  if (measure(sf, sci, a.pssch, &pool) < least_pssch_metric_tm4(a.pssch)) return false;
+  return decode(sf, buffers, sci, a, &pool);
+}
+
+int tm4_pairs::expected_n_ssf(const subframe_view& sf, const v2x_pool* pool) const {
+  if (pool != nullptr && sf.absolute >= 0 && pool->knows_subframes()) return pool->n_ssf(sf.absolute);
+  // Where every subframe is in the pool the numbers simply go on: a guess worth trying first.
+  if (n_ssf_index_ >= 0) return static_cast<int>(((sf.index - n_ssf_index_ + n_ssf_seen_) % 10 + 10) % 10);
+  return -1;
+}
+
+float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool, float at_least) {
+  const signal_hints hints = hints_of(sci.signal);
+  // The likely values first; a metric that no wrong sequence reaches ends the search.
+  const int expected = expected_n_ssf(sf, pool);
+  const float decisive = c.n_prb < 3 ? decisive_metric_of_few_prbs : decisive_metric;
+  const bool known = expected >= 0 && pool != nullptr && pool->knows_subframes() && sf.absolute >= 0;
+  std::array<int, 12> order;
+  std::size_t n_order = 0;
+  if (expected >= 0) order[n_order++] = expected;
+  if (n_ssf_index_ >= 0) order[n_order++] = n_ssf_seen_;
+  for (int n = 0; n < 10; ++n) order[n_order++] = n;
+  int best = 0;
+  float best_metric = -1;
+  unsigned done = 0;
+  for (std::size_t i = 0; i < n_order; ++i) {
+    if ((done >> order[i]) & 1U) continue;
+    done |= 1U << order[i];
+    c.n_ssf = order[i];
+    if (!sf.rx.pssch_plausible(c, hints, at_least)) continue;
+    const float m = sf.rx.pssch_dmrs_metric(c, hints);
+    if (m > best_metric) {
+      best_metric = m;
+      best = order[i];
+    }
+    if (m > decisive || (known && i == 0 && m > 2.0F * least_pssch_metric_tm4(c))) break;
+  }
+  c.n_ssf = best;
+  return best_metric;
+}
+
+tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const announcement& a, const v2x_pool* pool) {
+  if (a.sci.retransmission_index == 0 || a.sci.time_gap == 0) return nullptr;
+  const int k = pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1;
+  pending* best = nullptr;
+  for (pending& p : pending_) {
+    if (!p.used || p.index >= sf.index) continue;
+    if (!same_block(p.first.sci, a.sci) || p.first.length != a.length || p.first.pssch.n_prb != a.pssch.n_prb) continue;
+    if (a.own_subchannel >= 0 && p.first.other_subchannel >= 0 && p.first.other_subchannel != a.own_subchannel) continue;
+    if (k >= 0 && p.pool_index >= 0) {
+      const int set = pool->set_size();
+      if ((k - p.pool_index + set) % set != a.sci.time_gap) continue;
+    } else if (sf.index - p.index > longest_gap_factor * a.sci.time_gap) {
+      continue;
+    }
+    if (best == nullptr || p.index > best->index) best = &p;
+  }
+  return best;
+}
+
+void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded, const soft_buffers::loan& loan) {
+  pending* slot = &pending_[0];
+  for (pending& p : pending_) {
+    if (!p.used) {
+      slot = &p;
+      break;
+    }
+    if (p.index < slot->index) slot = &p;
+  }
+  buffers.give_back(slot->loan);
+  *slot = {true, sf.index, pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1, a, decoded, loan};
+  if (decoded) buffers.give_back(slot->loan);
+}
+
+bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a, const v2x_pool* pool) {
+  const signal_hints hints = hints_of(sci.signal);
+  const auto payload = std::span(payload_).first(static_cast<std::size_t>(a.pssch.tbs));
+  pending* first = first_transmission(sf, a, pool);
+  if (first != nullptr && first->decoded && sf.addressed != nullptr) return false;  // it says nothing new
+  const bool beyond_capacity = a.pssch.tbs + crc_bits > sent_bits(a.pssch);
+  transport_result r;
+  int transmissions = 1;
+  bool tried = false;
+  if (first != nullptr && !first->decoded && first->first.pssch.tbs == a.pssch.tbs) {
+    if (soft_buffer* b = buffers.get(first->loan, sf.index)) {
+      r = sf.rx.decode_pssch(a.pssch, hints, *b, payload);
+      transmissions = 2;
+      tried = true;
+      if (r.crc_ok) {
+        first->decoded = true;
+        buffers.give_back(first->loan);
+      }
+    }
+  }
+  soft_buffers::loan loan;
+  const bool expects_second = a.sci.retransmission_index == 0 && a.sci.time_gap != 0;
+  if (!r.crc_ok && (!beyond_capacity || expects_second)) {
+    loan = buffers.borrow(a.pssch.tbs, sf.index, sf.statistics.soft_buffers_evicted);
+    r = sf.rx.decode_pssch(a.pssch, hints, *buffers.get(loan, sf.index), payload);
+    transmissions = 1;
+    tried = true;
+  }
+  if (expects_second) keep(sf, buffers, a, pool, r.crc_ok, loan);
+  else buffers.give_back(loan);
+  if (tried) report(sf, a, r, transmissions, pool != nullptr);
+  return tried && r.crc_ok;
+}
+
+void tm4_pairs::report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions, bool pool_known) {
+  tb_event e;
+  e.rx = sf.at(r.signal);
+  e.prb_start = a.pssch.prb_start;
+  e.n_prb = a.pssch.n_prb;
+  e.tbs = a.pssch.tbs;
+  e.mcs = a.sci.mcs;
+  e.modulation_order = a.pssch.modulation_order;
+  e.rv = a.pssch.rv;
+  e.n_transmissions = transmissions;
+  e.n_x_id = a.pssch.n_x_id;
+  e.n_ssf = a.pssch.n_ssf;
+  e.crc_ok = r.crc_ok;
+  if (r.crc_ok) {
+    if (sf.watch != nullptr) sf.watch->explain(a.pssch.prb_start, a.pssch.n_prb);
+    n_ssf_index_ = sf.index;
+    n_ssf_seen_ = a.pssch.n_ssf;
+    const auto payload = std::span(payload_).first(static_cast<std::size_t>(a.pssch.tbs));
+    e.repetition = recent_.seen(payload);
+    if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
+  } else {
+    ++sf.statistics.tb_failed;
+    if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});
+  }
+}
+
+void tm4_pairs::count(const subframe_view& sf, const sci_format1& sci, bool decoded) {
+  if (sci.retransmission_index == 1 && sci.time_gap != 0)
+    for (announced& a : announced_) {
+      const auto gap = sf.index - a.index;
+      if (a.index < 0 || gap < 1 || gap > longest_gap_factor * sci.time_gap || !same_block(a.sci, sci)) continue;
+      if (decoded && !a.decoded) ++sf.statistics.blocks_decoded;
+      a.index = -1;
+      return;
+    }
+  ++sf.statistics.blocks_announced;
+  if (decoded) ++sf.statistics.blocks_decoded;
+  if (sci.retransmission_index == 0 && sci.time_gap != 0) announced_[next_announced_++ % announced_.size()] = {sf.index, sci, decoded};
+}
+
+}  // namespace prose::phy
