@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     octets += s.data.size();
     for (auto b : s.data) sum += b;
     rx.receive(s.data, c, [&](std::span<const std::uint8_t> sdu) {
-      if (const auto h = security::read_pdcp_header(sdu)) sum += h->sn;
+      if (const auto h = prose::security::read_pdcp_header(sdu)) sum += h->sn;
       if (sdu.size() > rlc_max_sdu_octets) std::abort();
     });
   }

@@ -298,15 +298,15 @@ TEST(pdcp, every_header_round_trips_and_reserved_types_are_refused) {
     for (int id : {0, 1, 0x1234, 0xFFFF}) {
       bytes b(6, 0x1F);
       if (t < 4) {
-        const security::pdcp_header h{static_cast<security::sdu_type>(t), static_cast<std::uint16_t>(id), static_cast<std::uint16_t>(~id)};
-        security::write_pdcp_header(h, std::span<std::uint8_t, 5>(b.data(), 5));
-        EXPECT_EQ(security::read_pdcp_header(b), h);
+        const prose::security::pdcp_header h{static_cast<prose::security::sdu_type>(t), static_cast<std::uint16_t>(id), static_cast<std::uint16_t>(~id)};
+        prose::security::write_pdcp_header(h, std::span<std::uint8_t, 5>(b.data(), 5));
+        EXPECT_EQ(prose::security::read_pdcp_header(b), h);
         b[0] |= 0x1F;
-        EXPECT_EQ(security::read_pdcp_header(b), h);
-        EXPECT_FALSE(security::read_pdcp_header(std::span(b).first(5)).has_value());
+        EXPECT_EQ(prose::security::read_pdcp_header(b), h);
+        EXPECT_FALSE(prose::security::read_pdcp_header(std::span(b).first(5)).has_value());
       } else {
         b[0] = static_cast<std::uint8_t>(t << 5);
-        EXPECT_FALSE(security::read_pdcp_header(b).has_value());
+        EXPECT_FALSE(prose::security::read_pdcp_header(b).has_value());
       }
     }
 }
