@@ -47,9 +47,6 @@ struct ue_config {
   time_ms signalling_spread_ms = 160;
 };
 
-/// Pools that suit each other: PSCCH, PSSCH, SLSS and discovery each have their place. n_prb 25 or 50 (others by hand).
-ue_config default_ue_config(phy::transmission_mode tm, int n_prb);
-
 // --- what was heard -----------------------------------------------------------------------------------------------------------
 struct rx_slss {
   slss_heard heard;

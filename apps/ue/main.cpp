@@ -37,14 +37,17 @@ static int run_main(int argc, char** argv) {
   app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")->check(CLI::Range(0, 65535));
   bool show = false;
   app.add_flag("--show", show, "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
+  bool show_pools = false;
+  app.add_flag("--show-pools", show_pools, "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
   if (common.config_path.empty()) return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
 
   if (c.dumpable && !c.allow_keylog) return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file", exit_usage);
   if (!c.dumpable)
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (show) {
-    const auto text = ue_program::show(c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
+  if (show || show_pools) {
+    const auto text = show ? ue_program::show(c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count())
+                           : prose::result<std::string>(ue_program::show_pools(c));
     if (!text) return usage_error(program, text.error());
     if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) return report(program, "standard output does not take the result", exit_failure);
     return exit_ok;

@@ -8,6 +8,7 @@
 #include "apps/ue/data_port.h"
 #include "apps/lib/pc3/pc3.h"
 #include "common/result.h"
+#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"
 #include "security/ue_security.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/lib/keys/key_file.h"
+#include "apps/lib/listen/pool_keys.h"
 #include "apps/ue/program_state.h"
 #include "apps/ue/utc_source.h"
 #include "common/hex.h"
@@ -122,6 +123,16 @@ result<std::string> ue_program::show(const program_config& config, double host_u
     for (const auto& pair : {a.host_ipv6, a.host_ipv4})
       if (pair.peer.length != 0) text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
   }
+  return text;
+}
+
+std::string ue_program::show_pools(const program_config& config) {
+  const auto& ue = config.ue;
+  const bool v2x = phy::is_v2x(ue.tm);
+  std::string text = "carrier: {prb: " + std::to_string(ue.n_prb) + ", tm: " + (v2x ? "4" : "2") + ", cp: normal}\n";
+  text += std::string("sync: ") + (ue.sync.mode == mac::time_mode::gnss ? "gnss" : "slss") + "\npools:\n";
+  text += "  - " + (v2x ? to_yaml(ue.v2x) : to_yaml(ue.comm)) + '\n';
+  text += "  - " + to_yaml(ue.discovery) + '\n';
   return text;
 }
 

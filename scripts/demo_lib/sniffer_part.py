@@ -13,7 +13,7 @@ class sniffer_part:
         if not self.on:
             return
         with open(w.path('sniffer.yaml'), 'w') as f:
-            f.write(sniffer_config.text(ROOT, int(w.options.tm), int(w.options.prb), w.timing()))
+            f.write(sniffer_config.text(ROOT, w.program('prose-ue'), int(w.options.tm), int(w.options.prb), w.timing()))
         self.silence(w)
 
     def silence(self, w):

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "mac/default_pools.h"
 #include "tests/adversary/emissions.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/town.h"

@@ -16,6 +16,7 @@
 
 #include "mac/rlc_um.h"
 #include "mac/sl_sch.h"
+#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "phy/modem/subframe_receiver.h"
 #include "phy/modem/transmitter.h"

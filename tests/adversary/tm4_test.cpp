@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "mac/default_pools.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/town.h"
 

@@ -5,7 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/lib/listen/event_json.h"
+#include "apps/lib/listen/pool_keys.h"
 #include "apps/lib/listen/scene.h"
+#include "apps/lib/listen/settings.h"
+#include "mac/default_pools.h"
 
 namespace prose::apps {
 namespace {
@@ -32,6 +35,38 @@ std::string error_of(const json& j, const sample_facts& f = file_of_two) {
 json with(json j, const char* pointer, const json& value) {
   j[json::json_pointer(pointer)] = value;
   return j;
+}
+
+TEST(pools, are_written_as_they_are_read) {
+  for (const auto tm : {phy::transmission_mode::tm2, phy::transmission_mode::tm4})
+    for (const int n_prb : {25, 50}) {
+      const auto ue = mac::default_ue_config(tm, n_prb);
+      phy::comm_pool_config tm1 = ue.comm, unknown;
+      tm1.data.reset();
+      tm1.hopping = {17, 2, 3};
+      unknown.known = false;
+      phy::v2x_pool_config apart = ue.v2x;
+      apart.adjacent = false;
+      apart.start_prb_pscch = 2;
+      for (const phy::monitor_pool& p : std::initializer_list<phy::monitor_pool>{ue.comm, ue.v2x, ue.discovery, tm1, unknown, apart}) {
+        const auto again = parse_pool(json::parse(to_yaml(p)), "pool");
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(to_yaml(*again), to_yaml(p));
+        EXPECT_EQ(again->index(), p.index());
+      }
+    }
+}
+
+TEST(pools, of_configs_sniffer_yaml_are_those_of_ues) {
+  sniffer_settings s;
+  const auto ok = load_settings(PROSE_SOURCE_DIR "/configs/sniffer.yaml", s);
+  ASSERT_TRUE(ok) << ok.error().message;
+  const auto known = scene_of(s);
+  ASSERT_TRUE(known) << known.error().message;
+  const auto ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
+  ASSERT_EQ(known->pools.size(), 2U);
+  EXPECT_EQ(to_yaml(known->pools[0]), to_yaml(ue.comm));
+  EXPECT_EQ(to_yaml(known->pools[1]), to_yaml(ue.discovery));
 }
 
 TEST(scene, reads_carrier_pool_and_timing) {

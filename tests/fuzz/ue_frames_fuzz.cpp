@@ -4,6 +4,7 @@
 #include <random>
 
 #include "mac/security_adapter.h"
+#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/fuzz/fixed_random.h"

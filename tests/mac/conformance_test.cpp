@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "mac/default_pools.h"
 #include "security/export.h"
 #include "security/messages.h"
 #include "tests/mac/sim_air.h"

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "mac/default_pools.h"
 #include "tests/mac/sim_air.h"
 
 using namespace prose;

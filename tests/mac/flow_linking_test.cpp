@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "mac/default_pools.h"
 #include "tests/mac/flow_linker.h"
 #include "tests/mac/sim_air.h"
 

@@ -15,6 +15,7 @@
 #include <set>
 #include <vector>
 
+#include "mac/default_pools.h"
 #include "mac/rx_path.h"
 #include "security/random_streams.h"
 #include "tests/mac/sim_air.h"

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "mac/default_pools.h"
 #include "tests/mac/sim_air.h"
 
 using namespace prose;

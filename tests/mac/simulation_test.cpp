@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "mac/default_pools.h"
 #include "mac/sl_sch.h"
 #include "tests/mac/sim_air.h"
 

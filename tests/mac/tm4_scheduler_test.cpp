@@ -9,6 +9,7 @@
 #include <set>
 
 #include "mac/tm4_scheduler.h"
+#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "security/random_streams.h"
 

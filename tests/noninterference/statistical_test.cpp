@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "mac/default_pools.h"
 #include "tests/fuzz/toy_dh.h"
 #include "tests/mac/sim_air.h"
 #include "tests/noninterference/statistics.h"

@@ -13,6 +13,7 @@
 
 #include "mac/security_adapter.h"
 #include "mac/sl_sch.h"
+#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/noninterference/exact_random.h"

@@ -207,6 +207,55 @@ result<phy::monitor_pool> parse_pool(const json& pool, const std::string& where)
   return out;
 }
 
+std::string to_yaml(const phy::monitor_pool& pool) {
+  nlohmann::ordered_json out;
+  const auto add_range = [](auto& p, const phy::prb_range& r) {
+    p["prb_num"] = r.prb_num;
+    p["prb_start"] = r.prb_start;
+    p["prb_end"] = r.prb_end;
+  };
+  const auto add_subframes = [](auto& p, const auto& c) {
+    p["offset_indicator"] = c.offset_indicator;
+    p["subframe_bitmap"] = c.subframe_bitmap;
+  };
+  if (const auto* v = std::get_if<phy::v2x_pool_config>(&pool)) {
+    out["kind"] = "v2x";
+    out["size"] = v->size_subchannel;
+    out["count"] = v->n_subchannels;
+    out["start_prb"] = v->start_prb;
+    out["adjacent_pscch_pssch"] = v->adjacent;
+    if (!v->adjacent) out["start_prb_pscch_pool"] = v->start_prb_pscch;
+    if (!v->subframe_bitmap.empty()) out["sl_Subframe_r14"] = v->subframe_bitmap;
+    out["sl_OffsetIndicator_r14"] = v->offset_indicator;
+    out["slss_period"] = v->slss_period;
+    out["slss_offset"] = v->slss_offset;
+  } else if (const auto* c = std::get_if<phy::comm_pool_config>(&pool)) {
+    out["kind"] = "sl_comm";
+    out["mode"] = !c->known ? "unknown" : c->data ? "tm2" : "tm1";
+    if (!c->known) return out.dump();
+    out["sc_period"] = c->sc_period_subframes;
+    add_range(out, c->pscch);
+    add_subframes(out, *c);
+    out["hopping_parameter"] = c->hopping.hopping_parameter;
+    out["num_subbands"] = c->hopping.n_subbands;
+    out["rb_offset"] = c->hopping.rb_offset;
+    if (c->data) {
+      nlohmann::ordered_json data;
+      add_range(data, c->data->prb);
+      add_subframes(data, *c->data);
+      out["data"] = data;
+    }
+  } else if (const auto* d = std::get_if<phy::discovery_pool_config>(&pool)) {
+    out["kind"] = "psdch";
+    out["disc_period"] = d->disc_period_subframes;
+    out["num_retx"] = d->num_retx;
+    out["num_repetition"] = d->num_repetition;
+    add_range(out, d->prb);
+    add_subframes(out, *d);
+  }
+  return out.dump();
+}
+
 result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config& c, const std::string& where) {
   if (const auto* v = std::get_if<phy::v2x_pool_config>(&pool)) {
     if (!phy::is_v2x(c.tm)) return fail(where + "kind v2x contradicts carrier.transmission_mode; accepted there: 3, 4");

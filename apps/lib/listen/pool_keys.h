@@ -40,6 +40,9 @@ class key_reader {
 /// kind v2x, sl_comm or psdch with their keys. `where` names the pool in errors ("s.json: pool").
 result<phy::monitor_pool> parse_pool(const nlohmann::json& pool, const std::string& where);
 
+/// The pool as parse_pool() reads it: one line of YAML, which is JSON too.
+std::string to_yaml(const phy::monitor_pool& pool);
+
 /// Does the pool fit the carrier? `where` as above, with the dot ("s.json: pool.").
 result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config& carrier, const std::string& where);
 

@@ -138,7 +138,7 @@ def run(w):
         w.at(a, 'grant', b)
         w.at(b, 'grant', a)
     between = {(u, s): proxy(w.port[s]) for u in UES for s in SERVERS}
-    open(w.path('sniffer.yaml'), 'w').write(sniffer_config.text(SOURCE, 2, 25, 'gnss'))
+    open(w.path('sniffer.yaml'), 'w').write(sniffer_config.text(SOURCE, BIN + '/prose-ue', 2, 25, 'gnss'))
     w.p['sniffer'] = subprocess.Popen([BIN + '/prose-sniffer', '--config', w.path('sniffer.yaml'), '--device', w.air.device('sniffer'), '--plain', '--events',
                                        w.path('sniffer.jsonl'), '--record', w.path('air.sigmf-meta')], env=ENV, stderr=open(w.path('sniffer.err'), 'w'))
     for u in UES:

@@ -54,7 +54,7 @@ class air_scene:
 
     def sniffer_config(self, sync):
         """A configuration of the sniffer for this scene's carrier."""
-        open(self.path('sniffer.yaml'), 'w').write(sniffer_config.text(self.root, self.tm, self.prb, sync))
+        open(self.path('sniffer.yaml'), 'w').write(sniffer_config.text(self.root, self.program('prose-ue'), self.tm, self.prb, sync))
         return self.path('sniffer.yaml')
 
     def keys(self):

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "apps/ue/frame_modem.h"
+#include "mac/default_pools.h"
 #include "mac/security_adapter.h"
 #include "security/crypto/x25519.h"
 

@@ -12,6 +12,7 @@
 
 #include "apps/ue/frame_modem.h"
 #include "common/bits.h"
+#include "mac/default_pools.h"
 #include "phy/modem/monitor.h"
 
 namespace prose::apps {
