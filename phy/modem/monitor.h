@@ -1,4 +1,4 @@
-// Everything that a stream of samples says: the engine under the sniffer and under a UE's receiver. Samples go in, decoded
+// Everything that a stream of samples says: the engine under the sniffer. A UE, which knows its pools and its timing, runs on reception/ alone. Samples go in, decoded
 // MIBs, SCIs, transport blocks and discovery messages come out, each with the place of its subframe in the stream.
 #pragma once
 
