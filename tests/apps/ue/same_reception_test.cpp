@@ -195,7 +195,7 @@ TEST_P(same_reception, ue_and_sniffer) {
   EXPECT_EQ(by_ue, by_sniffer);
 }
 INSTANTIATE_TEST_SUITE_P(all, same_reception,
-                         testing::Combine(testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4), testing::Values(0.005F, 0.1F, 0.2F, 0.35F)));
+                         testing::Combine(testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4), testing::Values(0.005F, 0.1F, 0.35F, 0.6F)));
 
 }  // namespace
 }  // namespace prose::apps
