@@ -135,7 +135,7 @@ public:
     return {};
   }
 
-  bool ended() const override { return eof_ && pending_.find('\n') == std::string::npos; }
+  port_trouble look() override { return failure_; }
 
 private:
   bool fill() {
@@ -157,6 +157,7 @@ private:
       if (!pending_.empty()) pending_.push_back('\n');
       return !pending_.empty();
     }
+    if (errno != EINTR && errno != EAGAIN) failure_ = {std::string("standard input: ") + std::strerror(errno), true};
     return false;
   }
 
@@ -182,6 +183,7 @@ private:
   int out_;
   std::string pending_;
   bool eof_ = false;
+  port_trouble failure_;
 };
 
 }  // namespace

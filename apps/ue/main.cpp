@@ -9,7 +9,10 @@
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
+#include "apps/lib/keys/key_file.h"
+#include "apps/lib/keys/system_random.h"
 #include "apps/ue/program.h"
+#include "security/crypto/x25519.h"
 
 static int run_main(int argc, char** argv) {
   using namespace prose::apps;
@@ -57,6 +60,12 @@ static int run_main(int argc, char** argv) {
   files.reads("--radio", c.radio_profile);
   files.reads("identity.private_key", c.private_key);
   files.reads("identity.permissions", c.permissions);
+  if (keys::system_random random; !c.permissions.empty()) {
+    security::crypto::mbedtls_x25519 dh{random};
+    if (const auto permitted = keys::read_permissions(c.permissions, dh, random))  // what is wrong with it is told when it is opened
+      for (const auto& p : *permitted)
+        if (!p.psk_path.empty()) files.reads("psk= of " + p.name, keys::psk_file(c.permissions, p.psk_path));
+  }
   files.reads("identity.mark", c.mark);
   if (!c.pc3.servers.empty()) {
     files.reads("pc3.consent", c.pc3.consent_path());

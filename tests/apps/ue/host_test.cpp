@@ -1,5 +1,6 @@
 // The UE's ends towards the host: addresses in text, UDP and line data ports, metrics. The TUN interface: address_test, address_tun_test.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -110,7 +111,6 @@ TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
   ASSERT_TRUE(port);
   std::vector<std::uint8_t> buffer(max_data_packet_bytes);
   EXPECT_FALSE((*port)->poll(buffer));
-  EXPECT_FALSE((*port)->ended());
   const std::string lines = "mary good day\nnobody hi\njohn last without newline";
   ASSERT_EQ(write(in[1], lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
   auto got = (*port)->poll(buffer);
@@ -124,7 +124,6 @@ TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
   ASSERT_TRUE(got);
   EXPECT_EQ(got->peer, 0U);
   EXPECT_FALSE((*port)->poll(buffer));
-  EXPECT_TRUE((*port)->ended());
   (*port)->deliver(0, octets("a\x1b[2Jb"));
   char text[64];
   const auto n = read(out[0], text, sizeof text);
@@ -133,6 +132,16 @@ TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
   (*port)->deliver(1, octets("\x9b" "1A \xc2\x9b" "1A \xc4\x9b \xe2\x80\x9b \r\x7f"));
   const auto m = read(out[0], text, sizeof text);
   EXPECT_EQ(std::string(text, static_cast<std::size_t>(m)), "mary ?1A ??1A \xc4\x9b \xe2\x80\x9b ??\n");
+}
+
+TEST(line_port, a_read_error_is_the_end_of_the_port) {
+  const file_descriptor folder(::open("/", O_RDONLY | O_DIRECTORY));  // reads fail with EISDIR
+  auto port = open_lines({{.name = "john"}}, folder.get(), 1);
+  ASSERT_TRUE(port);
+  std::vector<std::uint8_t> buffer(max_data_packet_bytes);
+  EXPECT_EQ((*port)->look(), port_trouble{});
+  EXPECT_FALSE((*port)->poll(buffer));
+  EXPECT_EQ((*port)->look(), (port_trouble{"standard input: Is a directory", true}));
 }
 
 std::string ask(int port, const std::string& request) {
