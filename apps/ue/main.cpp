@@ -60,11 +60,11 @@ static int run_main(int argc, char** argv) {
   files.reads("--radio", c.radio_profile);
   files.reads("identity.private_key", c.private_key);
   files.reads("identity.permissions", c.permissions);
-  if (keys::system_random random; !c.permissions.empty()) {
-    security::crypto::mbedtls_x25519 dh{random};
-    if (const auto permitted = keys::read_permissions(c.permissions, dh, random))  // what is wrong with it is told when it is opened
+  if (prose::keys::system_random random; !c.permissions.empty()) {
+    prose::security::crypto::mbedtls_x25519 dh{random};
+    if (const auto permitted = prose::keys::read_permissions(c.permissions, dh, random))  // what is wrong with it is told when it is opened
       for (const auto& p : *permitted)
-        if (!p.psk_path.empty()) files.reads("psk= of " + p.name, keys::psk_file(c.permissions, p.psk_path));
+        if (!p.psk_path.empty()) files.reads("psk= of " + p.name, prose::keys::psk_file(c.permissions, p.psk_path));
   }
   files.reads("identity.mark", c.mark);
   if (!c.pc3.servers.empty()) {
