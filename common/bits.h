@@ -11,7 +11,7 @@ namespace prose {
 
 /// Appends `width` bits of `value`, most significant first, to unpacked bits.
 class bit_writer {
- public:
+public:
   explicit bit_writer(std::span<std::uint8_t> out) : out_(out) {}
   void put(std::uint32_t value, int width) {
     for (int i = width - 1; i >= 0; --i) {
@@ -21,14 +21,14 @@ class bit_writer {
   }
   std::size_t position() const { return pos_; }
 
- private:
+private:
   std::span<std::uint8_t> out_;
   std::size_t pos_ = 0;
 };
 
 /// Reads fields most significant bit first from unpacked bits. Reading past the end gives zeros and sets overrun().
 class bit_reader {
- public:
+public:
   explicit bit_reader(std::span<const std::uint8_t> in) : in_(in) {}
   std::uint32_t get(int width) {
     std::uint32_t v = 0;
@@ -46,7 +46,7 @@ class bit_reader {
   std::size_t position() const { return pos_; }
   bool overrun() const { return overrun_; }
 
- private:
+private:
   std::span<const std::uint8_t> in_;
   std::size_t pos_ = 0;
   bool overrun_ = false;

@@ -1,5 +1,5 @@
-// Sets and maps of octet strings. The default order of std::vector<std::uint8_t> is the same one; gcc 12 inlines it to a memcmp whose length it
-// wrongly takes for negative (-Wstringop-overread), in each place that has such a set.
+// Sets and maps of octet strings. The default order of std::vector<std::uint8_t> is the same one; gcc 12 inlines it to
+// a memcmp whose length it wrongly takes for negative (-Wstringop-overread), in each place that has such a set.
 #pragma once
 
 #include <algorithm>

@@ -8,8 +8,9 @@
 
 namespace prose {
 
-/// The text with `instead` for everything that a terminal takes as a command: the control codes of ASCII, and 0x80 to 0x9f alone or as U+0080 to U+009F
-/// in UTF-8. Behind a lead octet other than 0xc2 those are parts of a letter. `tabs`: they stay.
+/// The text with `instead` for everything that a terminal takes as a command: the control codes of ASCII, and 0x80 to
+/// 0x9f alone or as U+0080 to U+009F in UTF-8. Behind a lead octet other than 0xc2 those are parts of a letter. `tabs`:
+/// they stay.
 inline std::string printable(std::string_view text, char instead = '?', bool tabs = false) {
   std::string out(text);
   std::uint8_t before = 0;

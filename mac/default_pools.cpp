@@ -6,14 +6,15 @@ ue_config default_ue_config(phy::transmission_mode tm, int n_prb) {
   ue_config c;
   c.n_prb = n_prb;
   c.tm = tm;
-  const int edge = 10;                       // PRBs at the upper edge that TM4 leaves to discovery
+  const int edge = 10;  // PRBs at the upper edge that TM4 leaves to discovery
   // TM2, SC period of 40 subframes: PSCCH in 0..7, PSSCH in 8..36 (17 and 37 are SLSS), discovery in 38 and 39.
   c.comm.n_prb = n_prb;
   c.comm.tm = phy::transmission_mode::tm2;
   c.comm.sc_period_subframes = 40;
   c.comm.pscch = {(n_prb + 1) / 2, 0, n_prb - 1};
   c.comm.subframe_bitmap = "1111111100000000000000000000000000000000";
-  c.comm.data = phy::comm_pool_config::data_resources{{(n_prb + 1) / 2, 0, n_prb - 1}, 8, "1111111110111111111111111111100011111111"};
+  c.comm.data = phy::comm_pool_config::data_resources{
+      {(n_prb + 1) / 2, 0, n_prb - 1}, 8, "1111111110111111111111111111100011111111"};
   c.sync.period_subframes = 40;
   c.sync.offset_1 = 37;
   c.sync.offset_2 = 17;

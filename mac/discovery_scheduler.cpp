@@ -11,8 +11,8 @@ void discovery_scheduler::enqueue_response(const security::discovery_pdu& pdu, p
   responses_.push_back({pdu, to});
 }
 
-/// What concerns everybody takes its places first, from a stream of its own; responses then from their peers'. So neither how many peers ask nor
-/// who moves the places of the rest.
+/// What concerns everybody takes its places first, from a stream of its own; responses then from their peers'. So
+/// neither how many peers ask nor who moves the places of the rest.
 void discovery_scheduler::choose(time_ms now) {
   planned_.clear();
   auto& common = security_.random(stream_purpose::discovery_places);

@@ -1,5 +1,5 @@
-// PSDCH: which discovery message goes out on which resource of a discovery period (type 1 selection by the UE: TS 36.321
-// 5.15.1.1, TS 36.213 14.3.1).
+// PSDCH: which discovery message goes out on which resource of a discovery period (type 1 selection by the UE:
+// TS 36.321 5.15.1.1, TS 36.213 14.3.1).
 #pragma once
 
 #include <array>
@@ -16,18 +16,21 @@
 namespace prose::mac {
 
 struct discovery_tx_config {
-  bool announce = true;             ///< model A
-  int per_period = 6;               ///< announcements in one discovery period; the entries of a slot take turns
-  double tx_probability = 1.0;      ///< txProbability 0.25, 0.5, 0.75, 1
+  bool announce = true;         ///< model A
+  int per_period = 6;           ///< announcements in one discovery period; the entries of a slot take turns
+  double tx_probability = 1.0;  ///< txProbability 0.25, 0.5, 0.75, 1
 };
 
 class discovery_scheduler {
- public:
+public:
   discovery_scheduler(const discovery_tx_config& config, const phy::discovery_pool& pool, security_port& security)
       : config_(config), pool_(pool), security_(security) {}
 
-  /// Queries of model B, all of a slot: sent once, in the next period. Later ones take the place of those that have not gone out.
-  void enqueue_queries(std::span<const security::discovery_pdu> queries) { queries_.assign(queries.begin(), queries.end()); }
+  /// Queries of model B, all of a slot: sent once, in the next period. Later ones take the place of those that have not
+  /// gone out.
+  void enqueue_queries(std::span<const security::discovery_pdu> queries) {
+    queries_.assign(queries.begin(), queries.end());
+  }
   /// A response of model B to this peer: sent once, in the next period.
   void enqueue_response(const security::discovery_pdu& pdu, peer_id to);
   /// Decides subframe `local`; at the start of a period the messages of the period take their resources.
@@ -37,7 +40,8 @@ class discovery_scheduler {
     if (!at) return;
     if (at->offset == 0) {
       choose(now);
-      for (auto p = planned_.begin(); p != planned_.end();) p = is_taken(local + p->first) ? planned_.erase(p) : std::next(p);
+      for (auto p = planned_.begin(); p != planned_.end();)
+        p = is_taken(local + p->first) ? planned_.erase(p) : std::next(p);
       period_start_ = local;
     }
     if (local - at->offset != period_start_) planned_.clear();  // the timing jumped
@@ -54,7 +58,7 @@ class discovery_scheduler {
   std::uint64_t sent() const { return sent_; }
   static constexpr std::size_t max_queued = 64;
 
- private:
+private:
   void choose(time_ms now);
   void place(const security::discovery_pdu& message, security::random_port& random);
   discovery_tx_config config_;

@@ -1,4 +1,5 @@
-// What scheduling decisions draw from the streams of the security sublayer (security/random_streams.h): whatever is decided here can be observed.
+// What scheduling decisions draw from the streams of the security sublayer (security/random_streams.h): whatever is
+// decided here can be observed.
 #pragma once
 
 #include <array>
@@ -8,13 +9,16 @@
 
 namespace prose::mac {
 
-/// A stream for one decision. However much that draws, because places are taken for instance, `from` moves on by one draw: no later decision depends on it.
+/// A stream for one decision. However much that draws, because places are taken for instance, `from` moves on by one
+/// draw: no later decision depends on it.
 inline security::random_stream for_one_decision(security::random_port& from) {
   return security::random_stream(security::stream_key::make([&](auto out) { from.fill(out); }));
 }
 
 /// Uniform in [0, bound), bound >= 1.
-inline int below(security::random_port& random, int bound) { return static_cast<int>(random.below(static_cast<std::uint32_t>(bound))); }
+inline int below(security::random_port& random, int bound) {
+  return static_cast<int>(random.below(static_cast<std::uint32_t>(bound)));
+}
 
 inline bool chance(security::random_port& random, double p) {
   std::array<std::uint8_t, 8> b{};

@@ -46,7 +46,8 @@ std::size_t rlc_um_tx::build(std::span<std::uint8_t> out) {
   const std::size_t last = n - 1;
   const bool ends_inside = sizes[last] < queue_[last].size() - (last == 0 ? head : 0);
 
-  out[0] = static_cast<std::uint8_t>((starts_inside ? 0x80 : 0) | (ends_inside ? 0x40 : 0) | (n > 1 ? 0x20 : 0) | vt_us_);
+  out[0] =
+      static_cast<std::uint8_t>((starts_inside ? 0x80 : 0) | (ends_inside ? 0x40 : 0) | (n > 1 ? 0x20 : 0) | vt_us_);
   vt_us_ = static_cast<std::uint8_t>((vt_us_ + 1) % rlc_sn_modulus);
   std::size_t pos = 1;
   std::uint32_t acc = 0;
@@ -157,11 +158,13 @@ std::span<const std::uint8_t> rlc_um_rx::take(const umd_pdu& p, std::size_t i, r
   return partial_;
 }
 
-// --- candidates ---------------------------------------------------------------------------------------------------------------
+// --- candidates
+// ---------------------------------------------------------------------------------------------------------------
 
 rlc_um_candidates::rlc_um_candidates(const rlc_um_candidate_limits& limits)
     // Neither is set: pages that no segment ever used cost nothing.
-    : limits_(limits), octets_(std::make_unique_for_overwrite<std::uint8_t[]>(limits.octets)),
+    : limits_(limits),
+      octets_(std::make_unique_for_overwrite<std::uint8_t[]>(limits.octets)),
       segments_(std::make_unique_for_overwrite<segment[]>(limits.segments)) {
   clear();
 }
@@ -189,7 +192,8 @@ void rlc_um_candidates::drop_oldest() {
   --count_;
 }
 
-void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets, rlc_um_counters& c) {
+void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets,
+                              rlc_um_counters& c) {
   if (octets.size() >= limits_.max_sdu_octets) {
     ++c.malformed;
     return;
@@ -200,7 +204,8 @@ void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, s
     const segment& g = segments_[i];
     if (g.lcid != lcid) continue;
     const auto held = octets_of(g);
-    if (g.begins == begins && std::equal(held.begin(), held.end(), octets.begin(), octets.end())) return;  // a copy adds nothing
+    if (g.begins == begins && std::equal(held.begin(), held.end(), octets.begin(), octets.end()))
+      return;  // a copy adds nothing
     ++same;
     oldest_same = i;
   }
@@ -229,7 +234,14 @@ void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, s
   const auto i = static_cast<std::uint16_t>((oldest_ + count_) % limits_.segments);
   ++count_;
   std::copy(octets.begin(), octets.end(), octets_.get() + write_);
-  segments_[i] = {arrivals_, static_cast<std::uint32_t>(write_), static_cast<std::uint16_t>(octets.size()), newest_[sn], sn, lcid, begins, true};
+  segments_[i] = {arrivals_,
+                  static_cast<std::uint32_t>(write_),
+                  static_cast<std::uint16_t>(octets.size()),
+                  newest_[sn],
+                  sn,
+                  lcid,
+                  begins,
+                  true};
   newest_[sn] = i;
   write_ += octets.size();
 }
@@ -271,7 +283,8 @@ bool rlc_um_candidates::next_chain(search& s, rlc_um_workspace& work) const {
   }
 }
 
-std::span<const std::uint8_t> rlc_um_candidates::assemble(const search& s, std::span<const std::uint8_t> tail, rlc_um_workspace& work) const {
+std::span<const std::uint8_t> rlc_um_candidates::assemble(const search& s, std::span<const std::uint8_t> tail,
+                                                          rlc_um_workspace& work) const {
   auto to = work.sdu_.begin();
   for (std::size_t d = s.depth; d-- > 0;) {
     const auto part = octets_of(segments_[work.path_[d].segment]);

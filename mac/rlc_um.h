@@ -19,7 +19,7 @@ inline constexpr std::size_t rlc_max_sdu_octets = 8188 + 5 + 16;
 
 /// One transmitting entity: queues SDUs and cuts them into PDUs of the sizes that the MAC offers.
 class rlc_um_tx {
- public:
+public:
   explicit rlc_um_tx(std::size_t max_queued_octets = 256 * 1024) : max_queued_octets_(max_queued_octets) {}
   /// False when the queue is full or the SDU is empty or too long; then nothing is queued.
   bool enqueue(std::vector<std::uint8_t> sdu);
@@ -27,12 +27,12 @@ class rlc_um_tx {
   std::size_t queued_octets() const { return queued_octets_ - sent_of_head_; }
   /// Octets of a PDU that would carry everything queued (up to what one PDU can name).
   std::size_t wanted_octets() const;
-  /// Writes one UMD PDU of at most out.size() octets; returns its size, 0 when nothing is queued or fewer than two octets
-  /// are offered.
+  /// Writes one UMD PDU of at most out.size() octets; returns its size, 0 when nothing is queued or fewer than two
+  /// octets are offered.
   std::size_t build(std::span<std::uint8_t> out);
   void clear();
 
- private:
+private:
   std::deque<std::vector<std::uint8_t>> queue_;
   std::size_t sent_of_head_ = 0;
   std::size_t queued_octets_ = 0;
@@ -43,13 +43,14 @@ class rlc_um_tx {
 struct rlc_um_counters {
   std::uint64_t pdus = 0, malformed = 0, gaps = 0, sdus = 0, sdus_lost = 0;
   // of rlc_um_candidates only
-  std::uint64_t trials = 0;          ///< SDUs handed over that somebody may have forged
-  std::uint64_t forged = 0;          ///< of these
-  std::uint64_t misfits = 0;         ///< of these, assemblies between whose pieces other PDUs came: one was lost, or forged
-  std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
+  std::uint64_t trials = 0;   ///< SDUs handed over that somebody may have forged
+  std::uint64_t forged = 0;   ///< of these
+  std::uint64_t misfits = 0;  ///< of these, assemblies between whose pieces other PDUs came: one was lost, or forged
+  std::uint64_t trials_refused = 0;      ///< not handed over: the budget of the subframe was used up
   std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
-  std::uint64_t young_dropped = 0;   ///< of these, within rlc_um_candidates::young_pdus of their arrival: losses alone do not bring that about
-  std::uint64_t searches_cut = 0;    ///< SDUs of which not every assembly was tried
+  std::uint64_t young_dropped =
+      0;  ///< of these, within rlc_um_candidates::young_pdus of their arrival: losses alone do not bring that about
+  std::uint64_t searches_cut = 0;  ///< SDUs of which not every assembly was tried
 };
 
 /// A UMD PDU's fields; elements point into the PDU.
@@ -64,10 +65,10 @@ struct umd_pdu {
 /// False: truncated, a length of zero, more elements than fit, or no data.
 bool parse(std::span<const std::uint8_t> pdu, umd_pdu& out);
 
-/// One receiving entity. With a window of 0 there is no reordering: a PDU that is not the next one starts afresh, and what was
-/// half assembled is lost. VR(UR) takes the SN of the first PDU received (TS 36.322 7.1), whatever it is.
+/// One receiving entity. With a window of 0 there is no reordering: a PDU that is not the next one starts afresh, and
+/// what was half assembled is lost. VR(UR) takes the SN of the first PDU received (TS 36.322 7.1), whatever it is.
 class rlc_um_rx {
- public:
+public:
   /// Calls deliver(std::span<const std::uint8_t>) for each SDU completed by this PDU.
   template <class Deliver>
   void receive(std::span<const std::uint8_t> pdu, rlc_um_counters& c, Deliver&& deliver) {
@@ -78,7 +79,7 @@ class rlc_um_rx {
   }
   std::size_t held_octets() const { return partial_.size(); }
 
- private:
+private:
   bool begin(std::span<const std::uint8_t> pdu, umd_pdu& p, rlc_um_counters& c);
   std::span<const std::uint8_t> take(const umd_pdu& p, std::size_t i, rlc_um_counters& c);
   std::optional<std::uint8_t> vr_ur_;  // VR(UR); VR(UH) equals it with a window of 0
@@ -104,10 +105,11 @@ struct rlc_um_candidate_limits {
 
 /// What a search for the beginning of an SDU needs; one serves all stores of a receiver.
 class rlc_um_workspace {
- public:
-  explicit rlc_um_workspace(const rlc_um_candidate_limits& largest) : path_(largest.segments), sdu_(largest.max_sdu_octets) {}
+public:
+  explicit rlc_um_workspace(const rlc_um_candidate_limits& largest)
+      : path_(largest.segments), sdu_(largest.max_sdu_octets) {}
 
- private:
+private:
   friend class rlc_um_candidates;
   struct step {
     std::uint16_t segment;
@@ -118,15 +120,15 @@ class rlc_um_workspace {
   std::vector<std::uint8_t> sdu_;
 };
 
-/// The receiving entities of one (SRC, DST) where anybody may send under these identifiers. NOT 3GPP: TS 36.322 5.1.2.2 keeps one
-/// assembly, which a single forged PDU destroys. Here up to 8 candidates of a sequence number are kept (then the oldest goes), and an SDU
-/// counts once its taker has verified it; what fails costs nobody anything. As with a window of 0, the PDUs of an SDU arrive in order.
+/// The receiving entities of one (SRC, DST) where anybody may send under these identifiers. NOT 3GPP: TS 36.322 5.1.2.2
+/// keeps one assembly, which a single forged PDU destroys. Here up to 8 candidates of a sequence number are kept (then
+/// the oldest goes), and an SDU counts once its taker has verified it; what fails costs nobody anything. As with a
+/// window of 0, the PDUs of an SDU arrive in order.
 ///
-/// Where a PDU ends an SDU, beginnings and middles that fit are tried: those with the fewest PDUs between them first, so that without an
-/// attacker the first is right.
-/// Memory is taken in the constructor, none later.
+/// Where a PDU ends an SDU, beginnings and middles that fit are tried: those with the fewest PDUs between them first,
+/// so that without an attacker the first is right. Memory is taken in the constructor, none later.
 class rlc_um_candidates {
- public:
+public:
   static constexpr std::size_t per_sn = 8;
   static constexpr std::uint32_t young_pdus = 64;
   /// What a failing trial takes from the budget, in octets of authentication: one begins at the cost of some 64.
@@ -134,11 +136,11 @@ class rlc_um_candidates {
   explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
   void clear();
 
-  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `budget` falls by trial_cost()
-  /// with each forged one; what it does not cover is not tried.
+  /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `budget`
+  /// falls by trial_cost() with each forged one; what it does not cover is not tried.
   template <class Attempt>
-  void receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, std::size_t& budget, rlc_um_workspace& work, rlc_um_counters& c,
-               Attempt&& attempt) {
+  void receive(std::uint8_t lcid, std::span<const std::uint8_t> pdu, std::size_t& budget, rlc_um_workspace& work,
+               rlc_um_counters& c, Attempt&& attempt) {
     umd_pdu p;
     if (!parse(pdu, p)) {
       ++c.malformed;
@@ -162,7 +164,7 @@ class rlc_um_candidates {
   }
   std::size_t held_segments() const { return count_; }
 
- private:
+private:
   static constexpr std::uint16_t none = 0xFFFF;
   static constexpr unsigned max_steps = 4096;
   struct segment {
@@ -197,8 +199,8 @@ class rlc_um_candidates {
     return v;
   }
   template <class Attempt>
-  void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, std::size_t& budget, rlc_um_workspace& work,
-                  rlc_um_counters& c, Attempt&& attempt) {
+  void end_of_sdu(std::uint8_t lcid, std::uint8_t sn, std::span<const std::uint8_t> tail, std::size_t& budget,
+                  rlc_um_workspace& work, rlc_um_counters& c, Attempt&& attempt) {
     search s{lcid, sn, arrivals_, tail.size()};
     unsigned n = 0;
     for (; n < limits_.trials_per_sdu && next_chain(s, work); ++n) {
@@ -217,15 +219,16 @@ class rlc_um_candidates {
   }
   void store(std::uint8_t lcid, std::uint8_t sn, bool begins, std::span<const std::uint8_t> octets, rlc_um_counters& c);
   bool next_chain(search& s, rlc_um_workspace& work) const;
-  std::span<const std::uint8_t> assemble(const search& s, std::span<const std::uint8_t> tail, rlc_um_workspace& work) const;
+  std::span<const std::uint8_t> assemble(const search& s, std::span<const std::uint8_t> tail,
+                                         rlc_um_workspace& work) const;
   void forget(const search& s, const rlc_um_workspace& work);
   void drop(std::uint16_t i);
   void drop_oldest();
   std::span<const std::uint8_t> octets_of(const segment& g) const { return {octets_.get() + g.at, g.octets}; }
 
   rlc_um_candidate_limits limits_;
-  std::unique_ptr<std::uint8_t[]> octets_;     // a ring of segments in the order of their arrival
-  std::unique_ptr<segment[]> segments_;        // likewise
+  std::unique_ptr<std::uint8_t[]> octets_;  // a ring of segments in the order of their arrival
+  std::unique_ptr<segment[]> segments_;     // likewise
   std::array<std::uint16_t, rlc_sn_modulus> newest_{};
   std::size_t write_ = 0;
   std::size_t oldest_ = 0, count_ = 0;

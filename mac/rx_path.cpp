@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-
 namespace prose::mac {
 
 namespace {
-constexpr time_ms repetition_ms = 400;         // longer than any SC period or TM4 retransmission gap in use
+constexpr time_ms repetition_ms = 400;  // longer than any SC period or TM4 retransmission gap in use
 constexpr time_ms destinations_valid_ms = 100;
 constexpr time_ms entity_idle_ms = 10'000;
 constexpr std::size_t n_recent = 64;
@@ -24,8 +23,10 @@ sdu_verdict verdict_of(security::drop_reason r) {
     // The sender that these layer-2 IDs name uses its own KD-sess ID with them, and its own channels.
     case security::drop_reason::unknown_link:
     case security::drop_reason::wrong_channel:
-    case security::drop_reason::malformed: return sdu_verdict::forged;
-    default: return sdu_verdict::refused;
+    case security::drop_reason::malformed:
+      return sdu_verdict::forged;
+    default:
+      return sdu_verdict::refused;
   }
 }
 }  // namespace
@@ -38,9 +39,13 @@ rx_path::pool rx_path::make_pool(std::size_t n, const rlc_um_candidate_limits& l
 }
 
 rx_path::rx_path(security_port& security)
-    : security_(security), buffer_(rlc_max_sdu_octets), work_(rlc_um_candidate_limits{}),
-      links_(make_pool(max_link_entities, {})), setups_(make_pool(max_setup_entities, setup_limits())),
-      requests_(make_pool(max_request_entities, setup_limits())), recent_(n_recent) {
+    : security_(security),
+      buffer_(rlc_max_sdu_octets),
+      work_(rlc_um_candidate_limits{}),
+      links_(make_pool(max_link_entities, {})),
+      setups_(make_pool(max_setup_entities, setup_limits())),
+      requests_(make_pool(max_request_entities, setup_limits())),
+      recent_(n_recent) {
   for (auto& r : recent_) r.octets.reserve(max_block_octets);
 }
 
@@ -64,7 +69,8 @@ bool rx_path::addressed_lsb(std::uint8_t lsb, time_ms now) {
   return std::any_of(destinations_.begin(), destinations_.end(), [&](l2_id d) { return (d & 0xFF) == lsb; });
 }
 
-bool rx_path::accept(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now, sl_sch_pdu& pdu) {
+bool rx_path::accept(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now,
+                     sl_sch_pdu& pdu) {
   ++counters_.transport_blocks;
   if (parse(tb, pdu) != sl_sch_status::ok) {
     ++counters_.malformed_sl_sch;
@@ -124,7 +130,9 @@ rx_path::entity& rx_path::take_from(pool& p, l2_id src, l2_id dst, time_ms now) 
       e.last_used = now;
       return e;
     }
-    const auto order = [](const entity& x) { return x.used ? std::pair(x.last_verified, x.last_used) : std::pair(time_ms{-1}, time_ms{-1}); };
+    const auto order = [](const entity& x) {
+      return x.used ? std::pair(x.last_verified, x.last_used) : std::pair(time_ms{-1}, time_ms{-1});
+    };
     if (free == nullptr || order(e) < order(*free)) free = &e;
   }
   counters_.entities_evicted += free->used;
@@ -152,7 +160,8 @@ std::size_t& rx_path::budget_of(entity& e, std::uint8_t lcid) {
 sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
                              security::actions& out, std::optional<data_received>& data) {
   const bool unprotected = lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
-  // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The header of a record is the security layer's.
+  // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The header of a record is the security
+  // layer's.
   if (unprotected && security::read_pdcp_header(sdu) != security::pdcp_header{}) {
     ++counters_.malformed_pdcp;
     return sdu_verdict::forged;
@@ -162,7 +171,8 @@ sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::spa
   const auto r = security_.receive(lcid, h.src, h.dst, octets, now, buffer_, out);
   if (out.size() != n_actions) invalidate_destinations();
   if (!r) {
-    ++(!unprotected && r.error() == security::drop_reason::malformed ? counters_.malformed_pdcp : counters_.security_dropped);
+    ++(!unprotected && r.error() == security::drop_reason::malformed ? counters_.malformed_pdcp
+                                                                     : counters_.security_dropped);
     return verdict_of(r.error());
   }
   if (!r->is_data) {
@@ -177,7 +187,9 @@ sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::spa
 }
 
 std::size_t rx_path::n_entities() const {
-  const auto used = [](const pool& p) { return static_cast<std::size_t>(std::count_if(p.begin(), p.end(), [](const entity& e) { return e.used; })); };
+  const auto used = [](const pool& p) {
+    return static_cast<std::size_t>(std::count_if(p.begin(), p.end(), [](const entity& e) { return e.used; }));
+  };
   return used(links_) + used(setups_) + used(requests_);
 }
 

@@ -1,8 +1,9 @@
-// From a transport block to what the security sublayer makes of it: destination and source filter, SL-SCH demultiplexing, RLC UM,
-// PDCP. Everything from the air is untrusted here; what is dropped is counted.
+// From a transport block to what the security sublayer makes of it: destination and source filter, SL-SCH
+// demultiplexing, RLC UM, PDCP. Everything from the air is untrusted here; what is dropped is counted.
 //
 // Layer-2 IDs are on the air in clear, so anybody sends under them. Three kinds of input are kept apart:
-// - a link's own pair of IDs: candidates and trials of its own, which no other sender and no other link can take from it;
+// - a link's own pair of IDs: candidates and trials of its own, which no other sender and no other link can take from
+// it;
 // - the pair of a set-up that is under way (LCID 29): likewise;
 // - any source at a rendezvous (LCID 28, requests): one pool and one budget for all strangers.
 // All else is dropped with its header. Memory is taken in the constructor.
@@ -22,15 +23,15 @@ namespace prose::mac {
 
 struct rx_counters {
   std::uint64_t transport_blocks = 0;
-  std::uint64_t repeated = 0;           ///< the same block again (a repetition that HARQ did not recognise)
+  std::uint64_t repeated = 0;  ///< the same block again (a repetition that HARQ did not recognise)
   std::uint64_t malformed_sl_sch = 0;
   std::uint64_t other_destination = 0;
-  std::uint64_t unknown_source = 0;     ///< no request, and of no link or set-up
+  std::uint64_t unknown_source = 0;  ///< no request, and of no link or set-up
   std::uint64_t malformed_pdcp = 0;
   std::uint64_t security_dropped = 0;
   std::uint64_t data_sdus = 0, data_octets = 0;
   std::uint64_t signalling_sdus = 0;
-  std::uint64_t entities_evicted = 0;   ///< assemblies given up for another source's
+  std::uint64_t entities_evicted = 0;  ///< assemblies given up for another source's
   rlc_um_counters rlc;
 };
 
@@ -41,16 +42,16 @@ struct data_received {
 };
 
 class rx_path {
- public:
+public:
   explicit rx_path(security_port& security);
 
   /// A new subframe: what others can make this UE try is counted anew.
   void begin_subframe() { ++subframe_; }
-  /// dst_lsb: group destination ID of SCI format 0, empty in TM3/4. Calls on_data(const data_received&) for each SDU of an
-  /// established link; signalling turns into actions.
+  /// dst_lsb: group destination ID of SCI format 0, empty in TM3/4. Calls on_data(const data_received&) for each SDU of
+  /// an established link; signalling turns into actions.
   template <class OnData>
-  void receive(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now, security::actions& out,
-               OnData&& on_data) {
+  void receive(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now,
+               security::actions& out, OnData&& on_data) {
     sl_sch_pdu pdu;
     if (!accept(tb, dst_lsb, now, pdu)) return;
     for (const auto& s : pdu.all()) {
@@ -59,13 +60,14 @@ class rx_path {
         ++counters_.unknown_source;
         continue;
       }
-      e->rlc.receive(s.lcid, s.data, budget_of(*e, s.lcid), work_, counters_.rlc, [&](std::span<const std::uint8_t> sdu) {
-        std::optional<data_received> data;
-        const sdu_verdict v = deliver(s.lcid, pdu.header, sdu, now, out, data);
-        if (v == sdu_verdict::verified) e->last_verified = now;
-        if (data) on_data(*data);
-        return v;
-      });
+      e->rlc.receive(s.lcid, s.data, budget_of(*e, s.lcid), work_, counters_.rlc,
+                     [&](std::span<const std::uint8_t> sdu) {
+                       std::optional<data_received> data;
+                       const sdu_verdict v = deliver(s.lcid, pdu.header, sdu, now, out, data);
+                       if (v == sdu_verdict::verified) e->last_verified = now;
+                       if (data) on_data(*data);
+                       return v;
+                     });
     }
   }
   /// Own layer-2 IDs may have changed.
@@ -76,16 +78,18 @@ class rx_path {
   void expire(time_ms now);
   std::size_t n_entities() const;
   const rx_counters& counters() const { return counters_; }
-  /// Pairs of IDs that receive at the same time: max_peers links with four each (epochs before and after a move, before and after a rekeying).
+  /// Pairs of IDs that receive at the same time: max_peers links with four each (epochs before and after a move, before
+  /// and after a rekeying).
   static constexpr std::size_t max_link_entities = 256;
   static constexpr std::size_t max_setup_entities = 192;
   static constexpr std::size_t max_request_entities = 64;
-  /// Octets of SDUs a subframe that may fail their authentication (rlc_um_candidates::trial_cost) before nothing more is tried: of each link or set-up,
-  /// of all strangers together. A subframe of 50 PRB carries 3182 octets: whole SDUs alone never come near.
+  /// Octets of SDUs a subframe that may fail their authentication (rlc_um_candidates::trial_cost) before nothing more
+  /// is tried: of each link or set-up, of all strangers together. A subframe of 50 PRB carries 3182 octets: whole SDUs
+  /// alone never come near.
   static constexpr std::size_t link_budget = 64 * 1024;
   static constexpr std::size_t request_budget = 16 * 1024;
 
- private:
+private:
   struct entity {
     explicit entity(const rlc_um_candidate_limits& limits) : rlc(limits) {}
     bool used = false;
@@ -104,8 +108,8 @@ class rx_path {
   entity* entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now);
   entity& take_from(pool& p, l2_id src, l2_id dst, time_ms now);
   std::size_t& budget_of(entity& e, std::uint8_t lcid);
-  sdu_verdict deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now, security::actions& out,
-                      std::optional<data_received>& data);
+  sdu_verdict deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
+                      security::actions& out, std::optional<data_received>& data);
   void refresh(time_ms now);
 
   security_port& security_;

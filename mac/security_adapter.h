@@ -7,7 +7,7 @@
 namespace prose::mac {
 
 class security_adapter final : public security_port {
- public:
+public:
   explicit security_adapter(security::ue_security& s) : s_(s) {}
 
   bool advance(slot_t t, time_ms now) override {
@@ -17,7 +17,9 @@ class security_adapter final : public security_port {
       if (const auto mark = s_.discovery().clock().mark_to_store()) s_.discovery().clock().mark_stored(*mark);
     return r == security::slot_clock::step_result::advanced || r == security::slot_clock::step_result::unchanged;
   }
-  std::span<const security::discovery_pdu> announcements(time_ms now) override { return s_.discovery().announcements(now); }
+  std::span<const security::discovery_pdu> announcements(time_ms now) override {
+    return s_.discovery().announcements(now);
+  }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override {
     return s_.discovery().queries(wanted, now);
   }
@@ -34,9 +36,9 @@ class security_adapter final : public security_port {
                                                                  security::actions& out) override {
     return s_.links().receive(lcid, src, dst, octets, now, buffer, out);
   }
-  result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid, security::sdu_type type,
-                                                           std::span<const std::uint8_t> data, time_ms now,
-                                                           std::span<std::uint8_t> out) override {
+  result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid,
+                                                           security::sdu_type type, std::span<const std::uint8_t> data,
+                                                           time_ms now, std::span<std::uint8_t> out) override {
     return s_.links().seal(link, lcid, type, data, now, out);
   }
   void tick(time_ms now, security::actions& out) override { s_.links().tick(now, out); }
@@ -53,13 +55,17 @@ class security_adapter final : public security_port {
     return s_.links().info(link, now);
   }
   security::random_port& random(security::stream_purpose p) override { return s_.peers().stream(p); }
-  security::random_port& random(security::stream_purpose p, peer_id peer) override { return s_.peers().stream(p, peer); }
+  security::random_port& random(security::stream_purpose p, peer_id peer) override {
+    return s_.peers().stream(p, peer);
+  }
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const override { s_.append_own_l2_ids(now, out); }
-  void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override { s_.append_own_l2_pairs(now, out); }
+  void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override {
+    s_.append_own_l2_pairs(now, out);
+  }
 
   bool store_marks_at_once = false;
 
- private:
+private:
   security::ue_security& s_;
 };
 

@@ -1,5 +1,5 @@
-// What the MAC and the UE need from the security sublayer, and nothing more. One implementation wraps security::ue_security
-// (security_adapter.h); tests may put another in its place.
+// What the MAC and the UE need from the security sublayer, and nothing more. One implementation wraps
+// security::ue_security (security_adapter.h); tests may put another in its place.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ using security::slot_t;
 using security::time_ms;
 
 class security_port {
- public:
+public:
   virtual ~security_port() = default;
 
   /// Moves to UTC slot t; false where the slot clock refuses (back, or a leap that nobody confirmed).
@@ -29,20 +29,22 @@ class security_port {
   /// All entries of this slot, in the order to send them. A call counts as transmission.
   virtual std::span<const security::discovery_pdu> announcements(time_ms now) = 0;
   virtual std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) = 0;
-  virtual std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu,
-                                                             time_ms now) = 0;
+  virtual std::optional<security::discovery_event> discovery(
+      std::span<const std::uint8_t, security::discovery_octets> pdu, time_ms now) = 0;
 
   // --- links ---
   virtual bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) = 0;
   virtual result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst,
-                                                                         std::span<const std::uint8_t> octets, time_ms now,
-                                                                         std::span<std::uint8_t> buffer,
+                                                                         std::span<const std::uint8_t> octets,
+                                                                         time_ms now, std::span<std::uint8_t> buffer,
                                                                          security::actions& out) = 0;
   virtual result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid,
-                                                                   security::sdu_type type, std::span<const std::uint8_t> data,
-                                                                   time_ms now, std::span<std::uint8_t> out) = 0;
+                                                                   security::sdu_type type,
+                                                                   std::span<const std::uint8_t> data, time_ms now,
+                                                                   std::span<std::uint8_t> out) = 0;
   virtual void tick(time_ms now, security::actions& out) = 0;
-  /// In every subframe, before what is sent is decided: what costs scalar multiplications leaves at its time, neither earlier nor later.
+  /// In every subframe, before what is sent is decided: what costs scalar multiplications leaves at its time, neither
+  /// earlier nor later.
   virtual void release_due(time_ms, security::actions&) {}
   /// When something leaves next; INT64_MAX: nothing.
   virtual time_ms next_due() const { return INT64_MAX; }
@@ -50,13 +52,14 @@ class security_port {
   virtual bool release(security::link_id link, time_ms now, security::actions& out) = 0;
   virtual std::optional<security::link_id> link_with(peer_id peer) const = 0;
   virtual std::optional<security::link_info> info(security::link_id link, time_ms now) const = 0;
-  /// The stream of random octets for choices that others can observe: those that concern everybody, and those that concern one peer. The
-  /// references stay good as long as the peer is there.
+  /// The stream of random octets for choices that others can observe: those that concern everybody, and those that
+  /// concern one peer. The references stay good as long as the peer is there.
   virtual security::random_port& random(security::stream_purpose p) = 0;
   virtual security::random_port& random(security::stream_purpose p, peer_id peer) = 0;
   /// Every layer-2 ID on which something may arrive now.
   virtual void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const = 0;
-  /// Set-ups and links with the only source that is heard on each: from others comes LCID 28 (a request) and nothing else.
+  /// Set-ups and links with the only source that is heard on each: from others comes LCID 28 (a request) and nothing
+  /// else.
   virtual void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const = 0;
 };
 

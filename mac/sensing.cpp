@@ -54,8 +54,9 @@ void sensing_history::subframe(std::int64_t y, bool monitored, std::span<const d
 }
 
 void sensing_history::heard(const sensed_sci& sci) {
-  if (sci.n_subchannels < 1 || sci.first_subchannel < 0 || sci.first_subchannel + sci.n_subchannels > config_.n_subchannels ||
-      sci.priority < 1 || sci.priority > 8 || sci.period_subframes < 0)
+  if (sci.n_subchannels < 1 || sci.first_subchannel < 0 ||
+      sci.first_subchannel + sci.n_subchannels > config_.n_subchannels || sci.priority < 1 || sci.priority > 8 ||
+      sci.period_subframes < 0)
     return;
   if (sci_.size() >= max_remembered_sci) sci_.pop_front();
   sci_.push_back(sci);
@@ -63,7 +64,8 @@ void sensing_history::heard(const sensed_sci& sci) {
 
 // Step 8. Without any measurement a resource counts as silent.
 double sensing_history::mean_rssi(const candidate_resource& r, const selection_request& q) const {
-  const int stride = q.period_subframes >= sensing_p_step || q.period_subframes == 0 ? sensing_p_step : q.period_subframes;
+  const int stride =
+      q.period_subframes >= sensing_p_step || q.period_subframes == 0 ? sensing_p_step : q.period_subframes;
   double sum = 0;
   int n = 0;
   for (std::int64_t y = r.y - stride; y >= q.n - sensing_window; y -= stride) {
@@ -100,8 +102,8 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
         for_each_meeting(first, last, q.period_subframes, q.c_resel, z + std::int64_t{i} * period,
                          [&](std::int64_t y) { unmonitored[static_cast<std::size_t>(y - first)] = 1; });
   }
-  // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little left
-  // the step is waived (as TS 38.214 8.1.4 does for its successor).
+  // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little
+  // left the step is waived (as TS 38.214 8.1.4 does for its successor).
   double open = 0;
   for (std::size_t i = 0; i < n_y; ++i) open += usable(i) && unmonitored[i] == 0 ? per_subframe : 0;
   if (open < enough) std::fill(unmonitored.begin(), unmonitored.end(), 0);
@@ -134,7 +136,7 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
     if (static_cast<double>(out.size()) >= enough || !any) break;
   }
   o.n_after_exclusion = static_cast<int>(out.size());
-  // Step 9: the quietest until a fifth of all. 
+  // Step 9: the quietest until a fifth of all.
   const auto keep = static_cast<std::size_t>(std::ceil(enough));
   if (out.size() > keep) {
     std::vector<std::pair<double, candidate_resource>> ranked;

@@ -1,5 +1,5 @@
-// Sensing and resource exclusion of TM4 (TS 36.213 14.1.1.6). Subframes are counted in the pool: y is the index k of t_k^SL,
-// continued without wrapping.
+// Sensing and resource exclusion of TM4 (TS 36.213 14.1.1.6). Subframes are counted in the pool: y is the index k of
+// t_k^SL, continued without wrapping.
 #pragma once
 
 #include <array>
@@ -11,16 +11,16 @@
 namespace prose::mac {
 
 inline constexpr int max_subchannels = 20;
-inline constexpr int sensing_p_step = 100;                      ///< P_step for FDD (table 14.1.1-1)
-inline constexpr int sensing_window = 10 * sensing_p_step;      ///< subframes of the pool that are remembered
+inline constexpr int sensing_p_step = 100;                  ///< P_step for FDD (table 14.1.1-1)
+inline constexpr int sensing_window = 10 * sensing_p_step;  ///< subframes of the pool that are remembered
 
 /// A reservation period in hundredths of P_step: 20, 50, 100, 200 .. 1000 (sub-100 ms periods: 0.2 and 0.5). 0: none.
 struct sensed_sci {
-  std::int64_t y = 0;          ///< pool subframe in which the SCI was received
-  int first_subchannel = 0;    ///< of the transmission in that subframe
+  std::int64_t y = 0;        ///< pool subframe in which the SCI was received
+  int first_subchannel = 0;  ///< of the transmission in that subframe
   int n_subchannels = 1;
-  int priority = 1;            ///< PPPP 1..8
-  int period_subframes = 0;    ///< P'_rsvp_RX
+  int priority = 1;          ///< PPPP 1..8
+  int period_subframes = 0;  ///< P'_rsvp_RX
   double rsrp_dbm = 0;
 };
 
@@ -42,25 +42,26 @@ struct candidate_resource {
 };
 
 struct selection_request {
-  std::int64_t n = 0;           ///< pool subframe of the trigger (the first one not before subframe n)
-  int n_subchannels = 1;        ///< L_subCH
-  int priority = 1;             ///< prio_TX, PPPP 1..8
-  int period_subframes = 0;     ///< P'_rsvp_TX; 0: no reservation
-  int c_resel = 1;              ///< 10 * counter with a reservation, else 1
-  int t1 = 4;                   ///< <= 4: processing time, in subframes of the pool
-  int t2 = 100;                 ///< 20..100
-  /// One entry for each of n + t1 .. n + t2, zero where the bitmap leaves the subframe out of the pool. Empty: all are in it.
+  std::int64_t n = 0;        ///< pool subframe of the trigger (the first one not before subframe n)
+  int n_subchannels = 1;     ///< L_subCH
+  int priority = 1;          ///< prio_TX, PPPP 1..8
+  int period_subframes = 0;  ///< P'_rsvp_TX; 0: no reservation
+  int c_resel = 1;           ///< 10 * counter with a reservation, else 1
+  int t1 = 4;                ///< <= 4: processing time, in subframes of the pool
+  int t2 = 100;              ///< 20..100
+  /// One entry for each of n + t1 .. n + t2, zero where the bitmap leaves the subframe out of the pool. Empty: all are
+  /// in it.
   std::span<const std::uint8_t> usable{};
 };
 
 struct selection_outcome {
-  int n_total = 0;              ///< M_total
+  int n_total = 0;  ///< M_total
   int n_after_exclusion = 0;
-  int threshold_raises = 0;     ///< times 3 dB
+  int threshold_raises = 0;  ///< times 3 dB
 };
 
 class sensing_history {
- public:
+public:
   explicit sensing_history(const sensing_config& config);
 
   /// One subframe of the pool is over. rssi_dbm[m] per sub-channel; empty where the receiver does not measure it. With
@@ -72,7 +73,7 @@ class sensing_history {
   /// S_B: what the MAC may draw from, unordered.
   selection_outcome candidates(const selection_request& request, std::vector<candidate_resource>& out) const;
 
- private:
+private:
   struct record {
     std::int64_t y = -1;
     bool monitored = false;

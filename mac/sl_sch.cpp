@@ -20,13 +20,20 @@ void write24(std::uint8_t* p, std::uint32_t v) {
 
 const char* name_of(sl_sch_status s) {
   switch (s) {
-    case sl_sch_status::ok: return "ok";
-    case sl_sch_status::truncated: return "truncated";
-    case sl_sch_status::reserved_version: return "reserved_version";
-    case sl_sch_status::reserved_lcid: return "reserved_lcid";
-    case sl_sch_status::misplaced_padding: return "misplaced_padding";
-    case sl_sch_status::empty_sdu: return "empty_sdu";
-    case sl_sch_status::too_many_sdus: return "too_many_sdus";
+    case sl_sch_status::ok:
+      return "ok";
+    case sl_sch_status::truncated:
+      return "truncated";
+    case sl_sch_status::reserved_version:
+      return "reserved_version";
+    case sl_sch_status::reserved_lcid:
+      return "reserved_lcid";
+    case sl_sch_status::misplaced_padding:
+      return "misplaced_padding";
+    case sl_sch_status::empty_sdu:
+      return "empty_sdu";
+    case sl_sch_status::too_many_sdus:
+      return "too_many_sdus";
   }
   return "?";
 }
@@ -85,8 +92,8 @@ sl_sch_status parse(std::span<const std::uint8_t> tb, sl_sch_pdu& out) {
   return sl_sch_status::ok;
 }
 
-// SDUs are staged at the end of the block's header space: the headers of the SDUs added so far can only grow, so finish()
-// moves the payload once, to where the final headers end.
+// SDUs are staged at the end of the block's header space: the headers of the SDUs added so far can only grow, so
+// finish() moves the payload once, to where the final headers end.
 sl_sch_builder::sl_sch_builder(const sl_sch_header& header, std::span<std::uint8_t> transport_block)
     : header_(header), tb_(transport_block), staged_(header_octets(header.version) + 1) {}
 

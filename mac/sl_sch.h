@@ -52,12 +52,12 @@ struct sl_sch_pdu {
 
 enum class sl_sch_status : std::uint8_t {
   ok,
-  truncated,         ///< ends inside a header, a length or an SDU
-  reserved_version,  ///< V other than 1, 2, 3
-  reserved_lcid,     ///< 0 and 11..27 (TS 36.321 5.11: a PDU with reserved values is discarded)
-  misplaced_padding, ///< padding between SDUs, or more than two padding subheaders in front
-  empty_sdu,         ///< L = 0, or a last SDU without octets
-  too_many_sdus,     ///< more than max_sdus_per_pdu
+  truncated,          ///< ends inside a header, a length or an SDU
+  reserved_version,   ///< V other than 1, 2, 3
+  reserved_lcid,      ///< 0 and 11..27 (TS 36.321 5.11: a PDU with reserved values is discarded)
+  misplaced_padding,  ///< padding between SDUs, or more than two padding subheaders in front
+  empty_sdu,          ///< L = 0, or a last SDU without octets
+  too_many_sdus,      ///< more than max_sdus_per_pdu
 };
 const char* name_of(sl_sch_status s);
 
@@ -66,20 +66,21 @@ sl_sch_status parse(std::span<const std::uint8_t> transport_block, sl_sch_pdu& o
 
 /// Builds one PDU into a transport block, SDU by SDU. Neither allocates nor copies twice.
 class sl_sch_builder {
- public:
-  /// transport_block must outlive the builder. One that is too small for an SDU has no room() and is filled with zeros, which no receiver takes.
+public:
+  /// transport_block must outlive the builder. One that is too small for an SDU has no room() and is filled with zeros,
+  /// which no receiver takes.
   sl_sch_builder(const sl_sch_header& header, std::span<std::uint8_t> transport_block);
   /// Octets that one more SDU may have (0: none fits).
   std::size_t room() const;
-  /// Space for an SDU of `octets` (1..room(), else nothing is added and the space is empty); the caller fills it before the next call to finish(). The space may be reserved
-  /// larger than needed and cut with shrink_last.
+  /// Space for an SDU of `octets` (1..room(), else nothing is added and the space is empty); the caller fills it before
+  /// the next call to finish(). The space may be reserved larger than needed and cut with shrink_last.
   std::span<std::uint8_t> add(std::uint8_t lcid, std::size_t octets);
   void shrink_last(std::size_t octets);
   bool empty() const { return n_sdus_ == 0; }
   /// Writes the headers and the padding. Call once, last.
   void finish();
 
- private:
+private:
   struct entry {
     std::uint8_t lcid;
     std::size_t octets;
@@ -89,8 +90,8 @@ class sl_sch_builder {
   std::span<std::uint8_t> tb_;
   std::array<entry, max_sdus_per_pdu> entries_{};
   std::size_t n_sdus_ = 0;
-  std::size_t payload_ = 0;     // octets of all SDUs
-  std::size_t staged_ = 0;      // SDUs lie at the front of tb_ + staging offset until finish() moves them
+  std::size_t payload_ = 0;  // octets of all SDUs
+  std::size_t staged_ = 0;   // SDUs lie at the front of tb_ + staging offset until finish() moves them
 };
 
 }  // namespace prose::mac

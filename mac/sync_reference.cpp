@@ -8,47 +8,59 @@ namespace prose::mac {
 namespace {
 constexpr int first_oon_id = 168;
 constexpr int times_to_follow = 3;  // that a reference must have been heard, but where there is no other timing to keep
-constexpr int silence_lead_periods = 3;    // transmissions are decided ahead
-constexpr int silence_after_periods = 5;   // of a silence, after whoever depends on it has fallen silent too
-constexpr int shared_gap_periods = 32;     // a reference listens to its own SLSS subframes every 15 periods at least, and may miss some
-constexpr int shared_periods = 100;        // who follows a follower has heard the reference long before
+constexpr int silence_lead_periods = 3;   // transmissions are decided ahead
+constexpr int silence_after_periods = 5;  // of a silence, after whoever depends on it has fallen silent too
+constexpr int shared_gap_periods =
+    32;  // a reference listens to its own SLSS subframes every 15 periods at least, and may miss some
+constexpr int shared_periods = 100;  // who follows a follower has heard the reference long before
 std::int64_t modulo(std::int64_t v, std::int64_t m) { return ((v % m) + m) % m; }
 }  // namespace
 
 const char* name_of(sync_role r) {
   switch (r) {
-    case sync_role::searching: return "searching";
-    case sync_role::reference: return "reference";
-    case sync_role::follower: return "follower";
-    case sync_role::holdover: return "holdover";
-    case sync_role::gnss: return "gnss";
+    case sync_role::searching:
+      return "searching";
+    case sync_role::reference:
+      return "reference";
+    case sync_role::follower:
+      return "follower";
+    case sync_role::holdover:
+      return "holdover";
+    case sync_role::gnss:
+      return "gnss";
   }
   return "?";
 }
 
-sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context, std::uint32_t (*muting)(void*))
-    : config_(config), n_prb_(n_prb), random_(random), random_context_(random_context), muting_(muting != nullptr ? muting : random) {
+sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*),
+                               void* random_context, std::uint32_t (*muting)(void*))
+    : config_(config),
+      n_prb_(n_prb),
+      random_(random),
+      random_context_(random_context),
+      muting_(muting != nullptr ? muting : random) {
   if (config_.mode == time_mode::gnss) role_ = sync_role::gnss;
   tx_offset_ = config_.offset_1;
   draw_id();
 }
 
 // TS 36.331 5.10.7.3: without a reference, SLSSID is drawn uniformly from the out-of-coverage set.
-void sync_reference::draw_id() {
-  n_sl_id_ = first_oon_id + static_cast<int>(random_(random_context_) % 168U);
-}
+void sync_reference::draw_id() { n_sl_id_ = first_oon_id + static_cast<int>(random_(random_context_) % 168U); }
 
-// NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both had followed
-// one that left) would otherwise always transmit together and never hear each other. Likewise in every other period of a scan, for
-// two whose SLSS fall into the same time, and in all that follow once one was heard that may be followed.
+// NOT 3GPP: a reference listens in one of eight of its own SLSS subframes. Two references with the same timing (both
+// had followed one that left) would otherwise always transmit together and never hear each other. Likewise in every
+// other period of a scan, for two whose SLSS fall into the same time, and in all that follow once one was heard that
+// may be followed.
 bool sync_reference::mutes(std::int64_t local) const {
   const std::int64_t period = config_.period_subframes;
-  if (local >= scan_from_ && local < scan_until_ && ((local - scan_from_) / period % 2 == scan_parity_ || local < scan_listens_until_)) return true;
+  if (local >= scan_from_ && local < scan_until_ &&
+      ((local - scan_from_) / period % 2 == scan_parity_ || local < scan_listens_until_))
+    return true;
   return muted_at_random(local / period);
 }
 
-// Each eight draws its own: from a seed and a hash, whoever watches which are left out could find the seed. One in each eight, because two references that
-// have not heard each other go on until one listens.
+// Each eight draws its own: from a seed and a hash, whoever watches which are left out could find the seed. One in each
+// eight, because two references that have not heard each other go on until one listens.
 bool sync_reference::muted_at_random(std::int64_t period) const {
   constexpr int group = 8;
   const auto size = static_cast<std::int64_t>(muted_.size());
@@ -85,9 +97,12 @@ bool sync_reference::other_timing(const candidate& c) const {
   return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
 }
 
-int sync_reference::scan_jitter(int below) { return static_cast<int>(random_(random_context_) % static_cast<std::uint32_t>(below)); }
+int sync_reference::scan_jitter(int below) {
+  return static_cast<int>(random_(random_context_) % static_cast<std::uint32_t>(below));
+}
 
-// What would change nothing need not be heard again: a scan leaves out own SLSS, and others scan for those. The own identity is to be told from another's.
+// What would change nothing need not be heard again: a scan leaves out own SLSS, and others scan for those. The own
+// identity is to be told from another's.
 bool sync_reference::may_be_followed(const candidate& c) const {
   const int own_group = role_ == sync_role::follower ? priority_group(current_) : 2;
   if (priority_group(c) != own_group) return priority_group(c) < own_group;
@@ -95,14 +110,16 @@ bool sync_reference::may_be_followed(const candidate& c) const {
   return !config_.merge_by_identity || c.n_sl_id < current_.n_sl_id;
 }
 
-// Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the first scans come soon after a
-// change of timing. A reference is followed once it was heard several times, in a row: a scan goes on for that.
+// Several UEs that start together may all become references; none hears the others at its own SLSS offsets. So the
+// first scans come soon after a change of timing. A reference is followed once it was heard several times, in a row: a
+// scan goes on for that.
 void sync_reference::plan_scan(std::int64_t now) {
   const std::int64_t period = config_.period_subframes;
   if (now < scan_until_) {
     const std::int64_t longest = scan_from_ + config_.longest_scan_periods * period;
     for (const auto& c : heard_)
-      if (c.used && c.last_heard >= scan_from_ && c.n_heard < times_to_follow && other_timing(c) && suitable(c) && may_be_followed(c))
+      if (c.used && c.last_heard >= scan_from_ && c.n_heard < times_to_follow && other_timing(c) && suitable(c) &&
+          may_be_followed(c))
         scan_until_ = scan_listens_until_ = std::max(scan_until_, std::min(longest, c.last_heard + 2 * period + 2));
   } else if (now >= next_scan_) {
     scan_from_ = now;
@@ -113,10 +130,11 @@ void sync_reference::plan_scan(std::int64_t now) {
   }
 }
 
-// NOT 3GPP: a MIB-SL does not tell how far its reference is. Where A follows a reference and B follows A, the reference leaves and A hears B, the two
-// follow each other for ever, and propagation delay makes their timing run away. So B is silent at times for a little longer than A needs to lose a
-// reference. Where A falls silent too, it depended on B; B becomes the reference and keeps identity and timing, and A comes back. Others lose nothing:
-// who loses B keeps the timing for hold_periods. Of more than two in a ring nobody would notice.
+// NOT 3GPP: a MIB-SL does not tell how far its reference is. Where A follows a reference and B follows A, the reference
+// leaves and A hears B, the two follow each other for ever, and propagation delay makes their timing run away. So B is
+// silent at times for a little longer than A needs to lose a reference. Where A falls silent too, it depended on B; B
+// becomes the reference and keeps identity and timing, and A comes back. Others lose nothing: who loses B keeps the
+// timing for hold_periods. Of more than two in a ring nobody would notice.
 void sync_reference::plan_silence(std::int64_t now, sync_actions& out) {
   const std::int64_t period = config_.period_subframes;
   if (silent_until_ > silent_from_ && now >= silent_until_) {
@@ -167,11 +185,13 @@ int sync_reference::priority_group(const candidate& c) {
 
 bool sync_reference::suitable(const candidate& c) const {
   if (!c.used || c.s_rsrp_dbm < config_.min_s_rsrp_dbm + config_.min_hysteresis_db) return false;
-  // NOT 3GPP: one reference heard at both offsets is itself at the first (as ours are), its followers at the second. Who took one of those for it would
-  // send where the reference sends, and two that follow each other drift away together.
-  return c.in_coverage || c.slss_offset == config_.offset_1 || std::none_of(heard_.begin(), heard_.end(), [&](const candidate& o) {
-           return o.used && o.n_sl_id == c.n_sl_id && o.dfn_offset == c.dfn_offset && o.slss_offset == config_.offset_1 &&
-                  o.s_rsrp_dbm >= config_.min_s_rsrp_dbm;
+  // NOT 3GPP: one reference heard at both offsets is itself at the first (as ours are), its followers at the second.
+  // Who took one of those for it would send where the reference sends, and two that follow each other drift away
+  // together.
+  return c.in_coverage || c.slss_offset == config_.offset_1 ||
+         std::none_of(heard_.begin(), heard_.end(), [&](const candidate& o) {
+           return o.used && o.n_sl_id == c.n_sl_id && o.dfn_offset == c.dfn_offset &&
+                  o.slss_offset == config_.offset_1 && o.s_rsrp_dbm >= config_.min_s_rsrp_dbm;
          });
 }
 
@@ -243,7 +263,8 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
     c.in_coverage = h.in_coverage;
     c.dfn_offset = dfn_offset;
     c.last_heard = h.local_subframe;
-    c.timing_offset_samples = h.timing_offset_samples - out.shift_samples;  // measured before what this call has tracked
+    c.timing_offset_samples =
+        h.timing_offset_samples - out.shift_samples;  // measured before what this call has tracked
     c.slss_offset = static_cast<int>(modulo(h.dfn_subframe, period));
     // Layer-3 filtering with a = 1/2 (TS 36.331 5.5.3.2, filterCoefficient fc4).
     c.s_rsrp_dbm = fresh ? h.s_rsrp_dbm : 0.5 * c.s_rsrp_dbm + 0.5 * h.s_rsrp_dbm;
@@ -256,8 +277,9 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       out.shift_samples += step;
       for (auto& o : heard_) o.timing_offset_samples -= step;
     }
-    // Two references drew the same identity: another timing tells them apart. One odd reception (multipath) is no proof. With our timing and where we
-    // send ourselves it may also be who follows our follower: it looks for us and ends soon, and a new identity would leave those two to follow each other.
+    // Two references drew the same identity: another timing tells them apart. One odd reception (multipath) is no
+    // proof. With our timing and where we send ourselves it may also be who follows our follower: it looks for us and
+    // ends soon, and a new identity would leave those two to follow each other.
     if (role_ == sync_role::reference && c.n_sl_id == n_sl_id_) {
       c.conflicts = other_timing(c) ? c.conflicts + 1 : 0;
       if (c.conflicts == 0 && c.slss_offset == tx_offset_) {
@@ -275,13 +297,15 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
   for (auto& c : heard_)
     if (c.used && now - c.last_heard > config_.loss_periods * period) c.used = false;
 
-  if (role_ == sync_role::follower && (now - current_.last_heard > config_.loss_periods * period ||
-                                       current_.s_rsrp_dbm < config_.min_s_rsrp_dbm)) {
+  if (role_ == sync_role::follower &&
+      (now - current_.last_heard > config_.loss_periods * period || current_.s_rsrp_dbm < config_.min_s_rsrp_dbm)) {
     // Whoever followed the same reference misses it now too: who waits least becomes the next one.
     role_ = sync_role::holdover;
     out.role_changed = true;
-    search_ends_ = now + config_.hold_periods * period + static_cast<std::int64_t>(
-                             random_(random_context_) % static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes));
+    search_ends_ =
+        now + config_.hold_periods * period +
+        static_cast<std::int64_t>(random_(random_context_) %
+                                  static_cast<std::uint32_t>(config_.search_periods * config_.period_subframes));
   }
   candidate* best = nullptr;
   for (auto& c : heard_) {
@@ -301,8 +325,8 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       }
       break;
     case sync_role::reference: {
-      // NOT 3GPP: of two references that hear each other the one with the smaller identity stays, or both would adopt the
-      // other's timing at once. An identity in coverage always wins.
+      // NOT 3GPP: of two references that hear each other the one with the smaller identity stays, or both would adopt
+      // the other's timing at once. An identity in coverage always wins.
       candidate* smallest = nullptr;
       for (auto& c : heard_)
         if (suitable(c) && c.n_heard >= 2 && (priority_group(c) < 2 || c.n_sl_id < n_sl_id_))
@@ -327,8 +351,9 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
         if (c.n_heard < times_to_follow) continue;
         bool better = priority_group(c) < priority_group(current_);
         if (priority_group(c) == priority_group(current_)) {
-          better = config_.merge_by_identity && other_timing(c) ? c.n_sl_id < current_.n_sl_id
-                                                           : c.s_rsrp_dbm >= current_.s_rsrp_dbm + config_.diff_hysteresis_db;
+          better = config_.merge_by_identity && other_timing(c)
+                       ? c.n_sl_id < current_.n_sl_id
+                       : c.s_rsrp_dbm >= current_.s_rsrp_dbm + config_.diff_hysteresis_db;
         }
         if (better && (other == nullptr || priority_group(c) < priority_group(*other) ||
                        (priority_group(c) == priority_group(*other) && c.s_rsrp_dbm > other->s_rsrp_dbm)))
@@ -337,7 +362,8 @@ sync_actions sync_reference::step(std::int64_t now, std::span<const slss_heard> 
       if (other != nullptr) follow(candidate(*other), out);
       break;
     }
-    case sync_role::gnss: break;
+    case sync_role::gnss:
+      break;
   }
   if (out.timing_changed) {
     scan_gap_ = config_.scan_periods * config_.period_subframes;

@@ -1,5 +1,5 @@
-// Selection of the synchronisation reference without GNSS (TS 36.331 5.10.7, 5.10.8): a UE that hears no SLSS becomes the
-// reference, others follow it, track its drift and choose again when it is gone.
+// Selection of the synchronisation reference without GNSS (TS 36.331 5.10.7, 5.10.8): a UE that hears no SLSS becomes
+// the reference, others follow it, track its drift and choose again when it is gone.
 #pragma once
 
 #include <array>
@@ -20,44 +20,47 @@ enum class time_mode : std::uint8_t {
 
 struct sync_config {
   time_mode mode = time_mode::slss;
-  bool transmit_slss = true;                 ///< networkControlledSyncTx has no counterpart out of coverage
-  int period_subframes = 40;                 ///< 40; 160 in V2X
-  int offset_1 = 37;                         ///< syncOffsetIndicator1
-  int offset_2 = 17;                         ///< syncOffsetIndicator2
-  double min_s_rsrp_dbm = -115.0;            ///< minimum requirement (TS 36.133 12.4)
-  double min_hysteresis_db = 3.0;            ///< syncRefMinHyst
-  double diff_hysteresis_db = 3.0;           ///< syncRefDiffHyst
-  double tx_threshold_dbm = 1000.0;          ///< syncTxThreshOoC: a follower transmits SLSS only below it (1000: always)
-  int search_periods = 6;                    ///< silence before becoming the reference, plus a random part as long
-  int loss_periods = 10;                     ///< a reference that was not heard for so long is gone
-  int hold_periods = 7;                      ///< then its timing is kept at least so long before a UE becomes one, plus a random part as searches have
-  double tracking_gain = 0.3;                ///< first-order loop on the reference's timing
-  /// NOT 3GPP: out of coverage, groups of UEs with different timing that meet end with the reference of the smallest identity.
-  /// By S-RSRP alone (TS 36.331 5.10.8.2; false) two groups of equal strength stay deaf to each other for ever.
+  bool transmit_slss = true;         ///< networkControlledSyncTx has no counterpart out of coverage
+  int period_subframes = 40;         ///< 40; 160 in V2X
+  int offset_1 = 37;                 ///< syncOffsetIndicator1
+  int offset_2 = 17;                 ///< syncOffsetIndicator2
+  double min_s_rsrp_dbm = -115.0;    ///< minimum requirement (TS 36.133 12.4)
+  double min_hysteresis_db = 3.0;    ///< syncRefMinHyst
+  double diff_hysteresis_db = 3.0;   ///< syncRefDiffHyst
+  double tx_threshold_dbm = 1000.0;  ///< syncTxThreshOoC: a follower transmits SLSS only below it (1000: always)
+  int search_periods = 6;            ///< silence before becoming the reference, plus a random part as long
+  int loss_periods = 10;             ///< a reference that was not heard for so long is gone
+  int hold_periods =
+      7;  ///< then its timing is kept at least so long before a UE becomes one, plus a random part as searches have
+  double tracking_gain = 0.3;  ///< first-order loop on the reference's timing
+  /// NOT 3GPP: out of coverage, groups of UEs with different timing that meet end with the reference of the smallest
+  /// identity. By S-RSRP alone (TS 36.331 5.10.8.2; false) two groups of equal strength stay deaf to each other for
+  /// ever.
   bool merge_by_identity = true;
-  double same_timing_samples = 64;           ///< a reference whose timing differs by less has our timing
-  int scan_periods = 2;                      ///< a UE with timing looks for SLSS of other timings for so long,
-  int longest_scan_periods = 12;             ///< and while what it heard needs to be heard again, at most for so long,
-  int scan_every_subframes = 2000;           ///< so often, and a random part of a quarter; sooner after a change of its timing
-  int silence_every_subframes = 12'000;      ///< who follows a follower falls silent so often, and a random part as long
+  double same_timing_samples = 64;  ///< a reference whose timing differs by less has our timing
+  int scan_periods = 2;             ///< a UE with timing looks for SLSS of other timings for so long,
+  int longest_scan_periods = 12;    ///< and while what it heard needs to be heard again, at most for so long,
+  int scan_every_subframes = 2000;  ///< so often, and a random part of a quarter; sooner after a change of its timing
+  int silence_every_subframes = 12'000;  ///< who follows a follower falls silent so often, and a random part as long
 };
 
 /// One SLSS with its MIB-SL, as received.
 struct slss_heard {
   int n_sl_id = 0;
   bool in_coverage = false;
-  int dfn_subframe = 0;                      ///< 10 DFN + subframe that the MIB-SL names
-  std::int64_t local_subframe = 0;           ///< in which it was received
+  int dfn_subframe = 0;             ///< 10 DFN + subframe that the MIB-SL names
+  std::int64_t local_subframe = 0;  ///< in which it was received
   double s_rsrp_dbm = 0;
-  double timing_offset_samples = 0;          ///< its subframe start minus ours, within half a subframe
+  double timing_offset_samples = 0;  ///< its subframe start minus ours, within half a subframe
 };
 
 /// holdover: the reference is gone, its timing is kept while a new one is looked for.
 enum class sync_role : std::uint8_t { searching, reference, follower, holdover, gnss };
 const char* name_of(sync_role r);
 
-/// What the caller must do after a step. Local subframe n starts at origin + n * samples_per_subframe; shift_samples moves the
-/// origin. `timing_changed` says that subframe numbers or boundaries jumped: grants that were chosen before are void.
+/// What the caller must do after a step. Local subframe n starts at origin + n * samples_per_subframe; shift_samples
+/// moves the origin. `timing_changed` says that subframe numbers or boundaries jumped: grants that were chosen before
+/// are void.
 struct sync_actions {
   double shift_samples = 0;
   bool timing_changed = false;
@@ -70,10 +73,12 @@ struct slss_transmission {
 };
 
 class sync_reference {
- public:
+public:
   /// random: any 32-bit value a call; used for the SLSSID, the random part of the search and the times of scans.
-  /// muting: the same for its own choices; those are made ahead when somebody asks for them, so they must not share a stream. Null: random too.
-  sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context, std::uint32_t (*muting)(void*) = nullptr);
+  /// muting: the same for its own choices; those are made ahead when somebody asks for them, so they must not share a
+  /// stream. Null: random too.
+  sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context,
+                 std::uint32_t (*muting)(void*) = nullptr);
 
   /// Feed every local subframe at which something was heard, and at least one a period. Numbers never go back.
   sync_actions step(std::int64_t local_subframe, std::span<const slss_heard> heard);
@@ -94,7 +99,7 @@ class sync_reference {
   std::int64_t next_deadline() const;
   double reference_s_rsrp_dbm() const { return current_.s_rsrp_dbm; }
 
- private:
+private:
   struct candidate {
     bool used = false;
     int n_sl_id = 0;
@@ -103,9 +108,9 @@ class sync_reference {
     std::int64_t last_heard = 0;
     std::int64_t dfn_offset = 0;  // DFN subframe minus local subframe, modulo 10240
     double timing_offset_samples = 0;
-    int slss_offset = 0;          // position in the SLSS period where it was heard
+    int slss_offset = 0;  // position in the SLSS period where it was heard
     int n_heard = 0;
-    int conflicts = 0;            // heard with our identity and another timing, in a row
+    int conflicts = 0;  // heard with our identity and another timing, in a row
   };
   candidate& slot_for(const slss_heard& h, std::int64_t dfn_offset);
   void become_reference(sync_actions& out);
@@ -131,15 +136,17 @@ class sync_reference {
   int n_sl_id_ = 0;
   std::int64_t dfn_offset_ = 0;
   int tx_offset_ = 0;
-  /// Which own SLSS of each eight, from the eight muted_from_ on, is left out; drawn in their order when first asked for, dropped when over.
+  /// Which own SLSS of each eight, from the eight muted_from_ on, is left out; drawn in their order when first asked
+  /// for, dropped when over.
   mutable std::array<std::uint8_t, 128> muted_{};
   mutable std::int64_t muted_from_ = 0, muted_until_ = 0;
   std::optional<std::int64_t> search_ends_;
   std::int64_t scan_from_ = 0, scan_until_ = 0, scan_listens_until_ = 0;
   std::int64_t next_scan_ = 0;
-  int scan_parity_ = 0;             // of the periods of a scan that leave out the own SLSS
-  int scan_gap_ = 0;                // between the scans; doubles up to scan_every_subframes
-  std::int64_t shared_from_ = 0, shared_last_ = INT64_MIN / 2;  // own identity heard with our timing where we send ourselves
+  int scan_parity_ = 0;  // of the periods of a scan that leave out the own SLSS
+  int scan_gap_ = 0;     // between the scans; doubles up to scan_every_subframes
+  std::int64_t shared_from_ = 0,
+               shared_last_ = INT64_MIN / 2;  // own identity heard with our timing where we send ourselves
   std::int64_t silent_from_ = 0, silent_until_ = 0;
   std::int64_t next_silence_ = 0;
   std::array<candidate, 16> heard_{};

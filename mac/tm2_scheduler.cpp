@@ -21,7 +21,8 @@ tm2_scheduler::tm2_scheduler(const tm2_config& config, const phy::comm_pool& poo
   const auto prbs = c.data ? phy::prbs_of(c.data->prb, c.n_prb, "prb") : result<std::vector<int>>(std::vector<int>());
   pool_prbs_ = c.data ? (prbs ? static_cast<int>(prbs->size()) : 0) : c.n_prb;
   for (int n = 1; n <= std::min(config_.max_prb, pool_prbs_); ++n)
-    if (phy::largest_235(n) == n && static_cast<std::size_t>(octets_of(n)) >= min_block_octets) allocations_.push_back(n);
+    if (phy::largest_235(n) == n && static_cast<std::size_t>(octets_of(n)) >= min_block_octets)
+      allocations_.push_back(n);
 }
 
 int tm2_scheduler::octets_of(int n_prb) const {
@@ -65,15 +66,16 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
       break;
     }
   const int octets = octets_of(n_prb);
-  const int blocks_wanted = static_cast<int>((needed + static_cast<std::size_t>(octets) - 1) / static_cast<std::size_t>(octets));
+  const int blocks_wanted =
+      static_cast<int>((needed + static_cast<std::size_t>(octets) - 1) / static_cast<std::size_t>(octets));
 
   grant g;
   g.src = f.src;
   g.dst = f.dst;
   g.tbs_octets = octets;
-  // The heaviest pattern that the limit admits: with k_TRP = 4 two UEs that transmit in the same eight subframes are deaf to
-  // each other in all four transmissions of a block with 1 of 70, with k_TRP = 2 (two turns of the pattern) with 1 of 28, and a
-  // pair of unequal patterns fares worse still. Blocks that are not needed are not sent.
+  // The heaviest pattern that the limit admits: with k_TRP = 4 two UEs that transmit in the same eight subframes are
+  // deaf to each other in all four transmissions of a block with 1 of 70, with k_TRP = 2 (two turns of the pattern)
+  // with 1 of 28, and a pair of unequal patterns fares worse still. Blocks that are not needed are not sent.
   int best = -1, best_blocks = 0;
   for (auto at = std::rbegin(fdd_patterns); at != std::rend(fdd_patterns); ++at) {
     const auto& w = *at;
@@ -83,7 +85,8 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
       const int blocks = pool_.n_pssch_transmissions(trp) / 4;
       if (std::min(blocks, blocks_wanted) <= std::min(best_blocks, blocks_wanted)) continue;
       bool free = true;
-      for (int t = 0; t < blocks * 4 && free; ++t) free = taken_[static_cast<std::size_t>(pool_.pssch_subframe(trp, t))] == 0;
+      for (int t = 0; t < blocks * 4 && free; ++t)
+        free = taken_[static_cast<std::size_t>(pool_.pssch_subframe(trp, t))] == 0;
       // Part of a pattern may fall on an own SLSS; that costs one repetition of one block and is taken last.
       if (!free && i < draws / 2) continue;
       if (!free && !grants_.empty()) continue;
@@ -100,7 +103,8 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   for (int i = 0; i < draws && !placed; ++i) {
     resource = below(random, pool_.n_pscch_resources());
     g.pscch = {pool_.pscch_resource(resource, 0), pool_.pscch_resource(resource, 1)};
-    placed = taken_[static_cast<std::size_t>(g.pscch[0].subframe)] == 0 && taken_[static_cast<std::size_t>(g.pscch[1].subframe)] == 0;
+    placed = taken_[static_cast<std::size_t>(g.pscch[0].subframe)] == 0 &&
+             taken_[static_cast<std::size_t>(g.pscch[1].subframe)] == 0;
   }
   if (!placed) return false;
   // Uniform over places side by side: blocks of equal size then meet wholly or not at all.
@@ -135,7 +139,8 @@ void tm2_scheduler::fill(int offset, int absolute, tx_flows& flows, time_ms now,
     if (transmission == 0) {
       g.block.reset();
       auto octets = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(g.tbs_octets));
-      if (tx_flow* f = flows.find(g.src, g.dst); f != nullptr && flows.build(*f, sl_sch_version::unicast, *octets, now)) {
+      if (tx_flow* f = flows.find(g.src, g.dst);
+          f != nullptr && flows.build(*f, sl_sch_version::unicast, *octets, now)) {
         g.block = std::move(octets);
         ++counters_.blocks;
       }

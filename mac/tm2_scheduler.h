@@ -1,5 +1,5 @@
-// TM2: autonomous selection in SC periods (TS 36.321 5.14.1.1, TS 36.213 14.1.1.3, 14.2.1.2). Per period and destination one
-// grant: a PSCCH resource, a time pattern, PRBs; each transport block is sent four times.
+// TM2: autonomous selection in SC periods (TS 36.321 5.14.1.1, TS 36.213 14.1.1.3, 14.2.1.2). Per period and
+// destination one grant: a PSCCH resource, a time pattern, PRBs; each transport block is sent four times.
 #pragma once
 
 #include <array>
@@ -15,23 +15,25 @@ namespace prose::mac {
 
 struct tm2_config {
   int mcs = 14;
-  int max_prb = 12;               ///< largest PSSCH allocation; also limited by the pool. Half a band leaves room for others
+  int max_prb = 12;  ///< largest PSSCH allocation; also limited by the pool. Half a band leaves room for others
   int max_grants_per_period = 1;  ///< destinations served in one SC period (Rel-13: several grants); they take turns
-  int max_pattern_weight = 4;     ///< sum of k_TRP over the grants of a period: of 8 subframes, the rest is for listening
+  int max_pattern_weight = 4;  ///< sum of k_TRP over the grants of a period: of 8 subframes, the rest is for listening
 };
 
 struct scheduler_counters {
-  std::uint64_t grants = 0, blocks = 0, pscch = 0, pssch = 0, unused = 0, selections = 0, reselections = 0, raised_thresholds = 0;
+  std::uint64_t grants = 0, blocks = 0, pscch = 0, pssch = 0, unused = 0, selections = 0, reselections = 0,
+                raised_thresholds = 0;
 };
 
 class tm2_scheduler {
- public:
+public:
   tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, security_port& security);
 
-  /// Decides one subframe: at the start of a period it chooses the grants of the whole period. is_taken(local subframe): an own
-  /// SLSS goes out there.
+  /// Decides one subframe: at the start of a period it chooses the grants of the whole period. is_taken(local
+  /// subframe): an own SLSS goes out there.
   template <class IsTaken>
-  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, IsTaken&& is_taken, subframe_transmission& out) {
+  void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, IsTaken&& is_taken,
+              subframe_transmission& out) {
     const auto at = pool_.locate(absolute);
     if (!at) return;
     if (at->offset == 0 || local - at->offset != period_start_) {
@@ -40,7 +42,8 @@ class tm2_scheduler {
       period_start_ = local - at->offset;
       if (at->offset == 0 && flows.any_waiting()) {
         taken_.assign(static_cast<std::size_t>(pool_.config().sc_period_subframes), 0);
-        for (std::size_t i = 0; i < taken_.size(); ++i) taken_[i] = is_taken(local + static_cast<std::int64_t>(i)) ? 1 : 0;
+        for (std::size_t i = 0; i < taken_.size(); ++i)
+          taken_[i] = is_taken(local + static_cast<std::int64_t>(i)) ? 1 : 0;
         choose(flows, now);
       }
     }
@@ -55,7 +58,7 @@ class tm2_scheduler {
   std::size_t period_capacity() const;
   const scheduler_counters& counters() const { return counters_; }
 
- private:
+private:
   struct grant {
     l2_id src = 0, dst = 0;
     phy::sci_format0 sci;
@@ -71,10 +74,10 @@ class tm2_scheduler {
 
   tm2_config config_;
   const phy::comm_pool& pool_;
-  security_port& security_;  ///< for its streams
-  std::vector<int> allocations_;   ///< usable 2^a 3^b 5^c numbers of PRBs, ascending
+  security_port& security_;       ///< for its streams
+  std::vector<int> allocations_;  ///< usable 2^a 3^b 5^c numbers of PRBs, ascending
   std::vector<grant> grants_;
-  std::vector<char> taken_;        ///< by an own transmission of this period, by offset
+  std::vector<char> taken_;  ///< by an own transmission of this period, by offset
   std::int64_t period_start_ = INT64_MIN;
   int pool_prbs_ = 0;
   scheduler_counters counters_;

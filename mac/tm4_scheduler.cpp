@@ -9,17 +9,21 @@ namespace prose::mac {
 namespace {
 constexpr int largest_gap = 15;
 constexpr int reservation_t2 = 100;
-constexpr int unused_limit = 1000;             // subframes of the pool
+constexpr int unused_limit = 1000;  // subframes of the pool
 constexpr int blocks_a_turn = 8;
 constexpr std::int64_t never = INT64_MAX / 2;  // the next transmission of a process that ends
 
 // TS 36.213 table 14.2.1-2.
 int reservation_code(int period_ms) {
   switch (period_ms) {
-    case 0: return 0;
-    case 50: return 11;
-    case 20: return 12;
-    default: return period_ms / 100;
+    case 0:
+      return 0;
+    case 50:
+      return 11;
+    case 20:
+      return 12;
+    default:
+      return period_ms / 100;
   }
 }
 int reservation_period(int code) {
@@ -75,11 +79,14 @@ int tm4_scheduler::draw_counter(int period, security::random_port& random) {
   return 5 + below(random, 11);
 }
 
-void tm4_scheduler::heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm) {
+void tm4_scheduler::heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb,
+                              double rsrp_dbm) {
   const std::int64_t y = index_of(local, absolute);
   const auto a = pool_.allocation_of(sci, pscch_prb);
   if (y < 0 || !a) return;
-  sensed_sci s{y, a->first_subchannel, a->n_subchannels, sci.priority + 1, reservation_period(sci.resource_reservation), rsrp_dbm};
+  sensed_sci s{
+      y,       a->first_subchannel, a->n_subchannels, sci.priority + 1, reservation_period(sci.resource_reservation),
+      rsrp_dbm};
   history_.heard(s);
   if (a->has_other && a->other_distance > 0) {
     s.y += a->other_distance;
@@ -93,32 +100,38 @@ void tm4_scheduler::subframe_over(std::int64_t local, int absolute, bool transmi
 }
 
 bool tm4_scheduler::own_use(std::int64_t y) const {
-  // A place that a process reserved and gave up is as taken as any other UE's: who used it would be known for the one who reserved it.
+  // A place that a process reserved and gave up is as taken as any other UE's: who used it would be known for the one
+  // who reserved it.
   if (std::find(announced_.begin(), announced_.end(), y) != announced_.end()) return true;
   for (const auto& p : processes_) {
     if (p.block && p.gap != 0 && p.block_at + p.gap == y) return true;
     if (y == p.next || (p.gap != 0 && y == p.next + p.gap)) return true;
     // Also before its next transmission: what starts there recurs in the same period.
-    if (p.period != 0 && p.next != never && ((y - p.next) % p.period == 0 || (p.gap != 0 && (y - p.next - p.gap) % p.period == 0))) return true;
+    if (p.period != 0 && p.next != never &&
+        ((y - p.next) % p.period == 0 || (p.gap != 0 && (y - p.next - p.gap) % p.period == 0)))
+      return true;
   }
   return false;
 }
 
 bool tm4_scheduler::is_served(const tx_flow& f) const {
-  return std::any_of(processes_.begin(), processes_.end(), [&](const process& p) { return p.next != never && serves(p, f); });
+  return std::any_of(processes_.begin(), processes_.end(),
+                     [&](const process& p) { return p.next != never && serves(p, f); });
 }
 
 /// The flow that one more process is to be selected for, if any.
 const tx_flow* tm4_scheduler::lacks_process(std::int64_t y, tx_flows& flows) const {
   // A process that has not sent yet will carry what waits; another one only for more than that.
-  auto fresh = std::count_if(processes_.begin(), processes_.end(), [](const process& p) { return p.next != never && !p.flow; });
+  auto fresh =
+      std::count_if(processes_.begin(), processes_.end(), [](const process& p) { return p.next != never && !p.flow; });
   const auto waiting = flows.waiting();
   for (const auto* f : waiting)
     if (!is_served(*f) && fresh-- == 0) return f;
   for (const auto* f : waiting) {
     std::size_t coming = 0;
     for (const auto& p : processes_)
-      if ((!p.flow || serves(p, *f)) && p.next >= y && p.next - y <= reservation_t2) coming += static_cast<std::size_t>(octets_of(p.count));
+      if ((!p.flow || serves(p, *f)) && p.next >= y && p.next - y <= reservation_t2)
+        coming += static_cast<std::size_t>(octets_of(p.count));
     if (flows.backlog(*f) > coming) return f;
   }
   return nullptr;
@@ -214,8 +227,8 @@ void tm4_scheduler::emit(process& p, bool second, std::int64_t y, int absolute, 
 
 /// What the process carries next: of its own flow, or if it has none yet of the most urgent that no process serves.
 tx_flow* tm4_scheduler::next_flow(const process& p, std::int64_t y, tx_flows& flows) const {
-  // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a lost
-  // first transmission would let a later block overtake.
+  // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a
+  // lost first transmission would let a later block overtake.
   const auto held = [&](const tx_flow& f) {
     return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
       return &o != &p && serves(o, f) && (o.again > 0 || (o.block && o.gap != 0 && o.block_at + o.gap >= y));
@@ -230,8 +243,9 @@ tx_flow* tm4_scheduler::next_flow(const process& p, std::int64_t y, tx_flows& fl
   return second_choice;
 }
 
-/// NOT 3GPP: a process serves one flow, so it gives way once another flow waits and no process is left for it: at once where it carried nothing,
-/// where its flow has another one and for signalling, else after some blocks. Two links and PC5-S share two processes in turns.
+/// NOT 3GPP: a process serves one flow, so it gives way once another flow waits and no process is left for it: at once
+/// where it carried nothing, where its flow has another one and for signalling, else after some blocks. Two links and
+/// PC5-S share two processes in turns.
 bool tm4_scheduler::must_yield(const process& p, tx_flows& flows) const {
   int others = 0, own = 0;  // processes that are free for another flow or soon will be; that serve this one's flow
   for (const auto& o : processes_) {
@@ -240,7 +254,8 @@ bool tm4_scheduler::must_yield(const process& p, tx_flows& flows) const {
   }
   others += config_.max_processes - static_cast<int>(processes_.size());
   for (const auto* f : flows.waiting())
-    if (!is_served(*f) && others-- <= 0) return p.flow && (!p.block || own > 1 || f->has_signalling() || p.turns >= blocks_a_turn);
+    if (!is_served(*f) && others-- <= 0)
+      return p.flow && (!p.block || own > 1 || f->has_signalling() || p.turns >= blocks_a_turn);
   return false;
 }
 
@@ -278,11 +293,14 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       p.block_at = y;
       p.missed = 0;
       ++p.turns;
-      // 5.14.1.2.2: the counter counts PDUs that are sent. It is asked one PDU ahead: the last one announces no reservation.
+      // 5.14.1.2.2: the counter counts PDUs that are sent. It is asked one PDU ahead: the last one announces no
+      // reservation.
       if (keep && --p.counter == 0) {
         keep = chance(*p.random, config_.prob_resource_keep);
-        if (keep) p.counter = draw_counter(p.period, *p.random);
-        else ++counters_.reselections;
+        if (keep)
+          p.counter = draw_counter(p.period, *p.random);
+        else
+          ++counters_.reselections;
       }
     }
     if (keep && p.again == 0 && must_yield(p, flows)) keep = false;

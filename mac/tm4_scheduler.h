@@ -1,4 +1,5 @@
-// TM4: resources selected by the UE from what it sensed, reserved and kept (TS 36.321 5.14.1.1, TS 36.213 14.1.1.4B, 14.1.1.6).
+// TM4: resources selected by the UE from what it sensed, reserved and kept (TS 36.321 5.14.1.1,
+// TS 36.213 14.1.1.4B, 14.1.1.6).
 #pragma once
 
 #include <array>
@@ -9,23 +10,25 @@
 
 #include "mac/security_port.h"
 #include "mac/sensing.h"
-#include "security/random_streams.h"
 #include "mac/tm2_scheduler.h"
 #include "mac/transmission.h"
 #include "mac/tx_flows.h"
 #include "phy/types/pool.h"
+#include "security/random_streams.h"
 
 namespace prose::mac {
 
 struct tm4_config {
   int mcs = 14;
-  int priority = 4;                 ///< PPPP 1 (highest) .. 8
-  int max_subchannels = 3;          ///< of one transmission
-  /// Reservation period, ms: 20, 50, 100, 200 .. 1000; 0: every block is selected on its own ("single MAC PDU" of 5.14.1.1).
+  int priority = 4;         ///< PPPP 1 (highest) .. 8
+  int max_subchannels = 3;  ///< of one transmission
+  /// Reservation period, ms: 20, 50, 100, 200 .. 1000; 0: every block is selected on its own ("single MAC PDU"
+  /// of 5.14.1.1).
   int reservation_period_ms = 20;
-  bool retransmit = true;           ///< two transmissions a block (else one)
-  /// How often a block is sent anew with its own pair of transmissions at the process' next opportunities. NOT 3GPP: TS 36.321 knows two
-  /// transmissions a block at most; the receiver sees the same block twice and drops the second. For bad channels, at 1/repeat of the rate.
+  bool retransmit = true;  ///< two transmissions a block (else one)
+  /// How often a block is sent anew with its own pair of transmissions at the process' next opportunities. NOT 3GPP:
+  /// TS 36.321 knows two transmissions a block at most; the receiver sees the same block twice and drops the second.
+  /// For bad channels, at 1/repeat of the rate.
   int repeat = 1;
   double prob_resource_keep = 0.4;  ///< probResourceKeep: 0, 0.2 .. 0.8
   int reselect_after = 4;           ///< sl-ReselectAfter: unused opportunities in a row, 1..9
@@ -35,15 +38,15 @@ struct tm4_config {
 };
 
 class tm4_scheduler {
- public:
+public:
   tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security);
 
   /// What was heard, by absolute subframe of its reception.
   void heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb, double rsrp_dbm);
   /// One subframe is over; transmitted: we could not listen.
   void subframe_over(std::int64_t local, int absolute, bool transmitted, std::span<const double> subchannel_rssi_dbm);
-  /// Decides subframe `local`: selects resources when something waits and a process is free. Own SLSS subframes are not in
-  /// t_k^SL, so they need no look.
+  /// Decides subframe `local`: selects resources when something waits and a process is free. Own SLSS subframes are not
+  /// in t_k^SL, so they need no look.
   void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   bool busy() const { return !processes_.empty(); }
   void reset();
@@ -53,24 +56,24 @@ class tm4_scheduler {
   const sensing_history& history() const { return history_; }
   std::size_t n_processes() const { return processes_.size(); }
 
- private:
+private:
   struct process {
-    std::int64_t next = 0;            ///< pool index of the next initial transmission
-    int first = 0, count = 1;         ///< sub-channels
-    int gap = 0;                      ///< retransmission at next + gap; 0: none
+    std::int64_t next = 0;     ///< pool index of the next initial transmission
+    int first = 0, count = 1;  ///< sub-channels
+    int gap = 0;               ///< retransmission at next + gap; 0: none
     int other_first = 0;
-    int period = 0;                   ///< subframes of the pool; 0: this once
-    int counter = 1;                  ///< SL_RESOURCE_RESELECTION_COUNTER
+    int period = 0;   ///< subframes of the pool; 0: this once
+    int counter = 1;  ///< SL_RESOURCE_RESELECTION_COUNTER
     int missed = 0;
-    bool last = false;                ///< the period ends with this block: no reservation is announced
-    int turns = 0;                    ///< blocks sent
+    bool last = false;  ///< the period ends with this block: no reservation is announced
+    int turns = 0;      ///< blocks sent
     transport_block block;
     std::optional<security::random_stream> random;  ///< all that it draws; of the peer whose flow it was selected for
-    /// The flow of the first block; no other may use the process. A reservation that outlived the flow would tell whoever listens
-    /// that two layer-2 IDs, or two links, belong to one UE.
+    /// The flow of the first block; no other may use the process. A reservation that outlived the flow would tell
+    /// whoever listens that two layer-2 IDs, or two links, belong to one UE.
     std::optional<std::pair<l2_id, l2_id>> flow;
-    std::int64_t block_at = -1;       ///< initial transmission of `block`
-    int again = 0;                    ///< repetitions of `kept` still to come
+    std::int64_t block_at = -1;  ///< initial transmission of `block`
+    int again = 0;               ///< repetitions of `kept` still to come
     transport_block kept;
   };
   void select(std::int64_t y, const tx_flow& f, const tx_flows& flows);
@@ -92,7 +95,8 @@ class tm4_scheduler {
   security_port& security_;  ///< for its streams
   sensing_history history_;
   std::deque<process> processes_;
-  std::deque<std::int64_t> announced_;  ///< subframes that own SCIs have reserved, also of processes that have ended since
+  std::deque<std::int64_t>
+      announced_;  ///< subframes that own SCIs have reserved, also of processes that have ended since
   std::vector<candidate_resource> candidates_;
   std::vector<std::uint8_t> usable_;
   scheduler_counters counters_;

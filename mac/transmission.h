@@ -29,13 +29,14 @@ struct psdch_transmission {
   std::array<std::uint8_t, 29> message{};
 };
 
-/// The smallest block that is worth a transmission: headers of SL-SCH (7 octets, subheader 1) and RLC (1) and some of an SDU.
+/// The smallest block that is worth a transmission: headers of SL-SCH (7 octets, subheader 1) and RLC (1) and some of
+/// an SDU.
 inline constexpr std::size_t min_block_octets = 16;
 
 /// TM1/2: one of the channels a subframe (one CP-OFDM burst is one channel). TM3/4: PSCCH and PSSCH together.
 struct subframe_transmission {
-  std::int64_t subframe = 0;      ///< local number
-  int absolute_subframe = 0;      ///< 10 DFN + subframe
+  std::int64_t subframe = 0;  ///< local number
+  int absolute_subframe = 0;  ///< 10 DFN + subframe
   std::optional<slss_transmission> slss;
   std::optional<pscch_transmission> pscch;
   std::optional<pssch_transmission> pssch;

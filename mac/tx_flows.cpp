@@ -7,7 +7,8 @@
 namespace prose::mac {
 
 namespace {
-constexpr std::ptrdiff_t max_held_per_peer = 8;  // beyond it nothing waits: a flood of answers is its own disorder, and nobody else's
+constexpr std::ptrdiff_t max_held_per_peer =
+    8;  // beyond it nothing waits: a flood of answers is its own disorder, and nobody else's
 }
 
 std::size_t tx_flow::queued_octets() const {
@@ -44,10 +45,12 @@ tx_flow& tx_flows::flow_for(peer_id peer, l2_id src, l2_id dst, time_ms now) {
 void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold) {
   const tx_flow* f = find(m.src, m.dst);
   const bool repeated = f != nullptr && f->channels.contains(m.lcid);
-  const auto held = std::count_if(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.peer == m.peer; });
+  const auto held =
+      std::count_if(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.peer == m.peer; });
   if (!repeated || hold <= 0 || held >= max_held_per_peer) return queue_signalling(m, now);
   for (const auto& h : held_)  // as below: one repetition waits at most
-    if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst) return;
+    if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst)
+      return;
   held_.push_back({now + hold, m});
 }
 
@@ -69,12 +72,14 @@ time_ms tx_flows::next_held() const {
 }
 
 bool tx_flows::holds(l2_id src, l2_id dst) const {
-  return std::any_of(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.src == src && h.message.dst == dst; });
+  return std::any_of(held_.begin(), held_.end(),
+                     [&](const held_message& h) { return h.message.src == src && h.message.dst == dst; });
 }
 
 void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   std::vector<std::uint8_t> octets;
-  if (m.lcid != lcid_pc5s_protected) octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
+  if (m.lcid != lcid_pc5s_protected)
+    octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
   octets.insert(octets.end(), m.octets.begin(), m.octets.end());
   tx_flow& f = flow_for(m.peer, m.src, m.dst, now);
   auto& rlc = f.channels.try_emplace(m.lcid, 8 * 1024).first->second;
@@ -88,10 +93,12 @@ void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
 bool tx_flows::has_room(peer_id peer, std::size_t octets) const {
   const auto q = queues_.find(peer);
   return q == queues_.end() ? octets <= limits_.max_queued_octets_per_link
-                            : q->second.sdus.size() < limits_.max_queued_sdus_per_link && q->second.octets + octets <= limits_.max_queued_octets_per_link;
+                            : q->second.sdus.size() < limits_.max_queued_sdus_per_link &&
+                                  q->second.octets + octets <= limits_.max_queued_octets_per_link;
 }
 
-bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data, time_ms now) {
+bool tx_flows::enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type,
+                            std::span<const std::uint8_t> data, time_ms now) {
   if (!carries_data(lcid) || data.empty() || data.size() > security::max_sdu_octets || !has_room(peer, data.size())) {
     ++counters_.sdus_refused;
     return false;
@@ -116,8 +123,10 @@ bool tx_flows::seal_one(peer_id peer, link_queue& q, time_ms now) {
   pdu.resize(sealed->octets);
   tx_flow& f = flow_for(peer, sealed->src, sealed->dst, now);
   f.last_used = now;
-  if (f.channels.try_emplace(s.lcid).first->second.enqueue(std::move(pdu))) ++counters_.sdus_sealed;
-  else ++counters_.sdus_dropped;
+  if (f.channels.try_emplace(s.lcid).first->second.enqueue(std::move(pdu)))
+    ++counters_.sdus_sealed;
+  else
+    ++counters_.sdus_dropped;
   q.octets -= s.data.size();
   q.sdus.pop_front();
   return true;
@@ -193,7 +202,8 @@ bool tx_flows::build(tx_flow& f, sl_sch_version version, std::span<std::uint8_t>
 
 void tx_flows::drop_peer(peer_id peer) {
   queues_.erase(peer);
-  std::erase_if(flows_, [&](const tx_flow& f) { return f.peer == peer && !f.has_signalling() && !holds(f.src, f.dst); });
+  std::erase_if(flows_,
+                [&](const tx_flow& f) { return f.peer == peer && !f.has_signalling() && !holds(f.src, f.dst); });
   for (auto& f : flows_)
     if (f.peer == peer)
       for (auto& [lcid, rlc] : f.channels)
@@ -202,9 +212,12 @@ void tx_flows::drop_peer(peer_id peer) {
 
 void tx_flows::expire(time_ms now) {
   for (auto& f : flows_)
-    if (f.has_signalling() && now - f.signalling_since > limits_.signalling_lifetime_ms && now - f.last_used > limits_.signalling_lifetime_ms)
+    if (f.has_signalling() && now - f.signalling_since > limits_.signalling_lifetime_ms &&
+        now - f.last_used > limits_.signalling_lifetime_ms)
       for (auto& [lcid, rlc] : f.channels) rlc.clear();
-  std::erase_if(flows_, [&](const tx_flow& f) { return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst); });
+  std::erase_if(flows_, [&](const tx_flow& f) {
+    return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst);
+  });
   // What waits for a link is not delivered long after it was meant.
   for (auto& [peer, q] : queues_)
     while (!q.sdus.empty() && now - q.sdus.front().since > limits_.unlinked_lifetime_ms && !security_.link_with(peer)) {

@@ -1,5 +1,5 @@
-// What waits for transmission: per link the plaintext of the application, per (SRC, DST) the RLC entities. Data is sealed as
-// late as a grant allows, so an epoch change finds little that still belongs to the old identifiers.
+// What waits for transmission: per link the plaintext of the application, per (SRC, DST) the RLC entities. Data is
+// sealed as late as a grant allows, so an epoch change finds little that still belongs to the old identifiers.
 #pragma once
 
 #include <deque>
@@ -17,13 +17,14 @@ namespace prose::mac {
 struct tx_limits {
   std::size_t max_queued_octets_per_link = 512 * 1024;
   std::size_t max_queued_sdus_per_link = 1024;
-  time_ms flow_idle_ms = 10'000;        ///< an empty flow is forgotten after so long
+  time_ms flow_idle_ms = 10'000;  ///< an empty flow is forgotten after so long
   time_ms signalling_lifetime_ms = 3'000;
   time_ms unlinked_lifetime_ms = 5'000;  ///< of application data while no link with its peer exists
 };
 
 struct tx_counters {
-  std::uint64_t sdus_accepted = 0, sdus_refused = 0, sdus_sealed = 0, seal_refused = 0, sdus_dropped = 0, sdus_expired = 0;
+  std::uint64_t sdus_accepted = 0, sdus_refused = 0, sdus_sealed = 0, seal_refused = 0, sdus_dropped = 0,
+                sdus_expired = 0;
   std::uint64_t transport_blocks = 0, octets_offered = 0, octets_used = 0;
 };
 
@@ -33,23 +34,24 @@ struct tx_flow {
   l2_id src = 0, dst = 0;
   std::map<std::uint8_t, rlc_um_tx> channels;  ///< by LCID
   time_ms last_used = 0;
-  time_ms signalling_since = 0;                ///< when the oldest signalling of it was queued
+  time_ms signalling_since = 0;  ///< when the oldest signalling of it was queued
   std::size_t queued_octets() const;
   bool has_signalling() const;
 };
 
 class tx_flows {
- public:
+public:
   tx_flows(const tx_limits& limits, security_port& security) : limits_(limits), security_(security) {}
 
-  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (gets its PDCP header here) or 30. The first of a
-  /// flow and LCID goes at once; each later one waits `hold` first (ue_config::signalling_spread_ms).
+  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (gets its PDCP header here) or 30. The
+  /// first of a flow and LCID goes at once; each later one waits `hold` first (ue_config::signalling_spread_ms).
   void enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold = 0);
   /// Queues what has waited long enough.
   void release_held(time_ms now);
   time_ms next_held() const;  ///< INT64_MAX: nothing is held
   /// Application data; false where the peer has no queue left.
-  bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data, time_ms now);
+  bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data,
+                    time_ms now);
   bool has_room(peer_id peer, std::size_t octets) const;
 
   /// Seals waiting data of every live link until `octets` a link are ready in RLC.
@@ -71,7 +73,7 @@ class tx_flows {
   std::size_t queued_plaintext_octets() const;
   const tx_counters& counters() const { return counters_; }
 
- private:
+private:
   struct sdu {
     std::uint8_t lcid;
     security::sdu_type type;

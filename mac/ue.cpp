@@ -41,24 +41,33 @@ result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& sec
     if (!p) return fail("communication pool: " + p.error().message);
     comm = std::move(*p);
   }
-  if (config.signalling_spread_ms < 0 || config.signalling_spread_ms > 1000) return fail("signalling_spread_ms: accepted 0 to 1000");
+  if (config.signalling_spread_ms < 0 || config.signalling_spread_ms > 1000)
+    return fail("signalling_spread_ms: accepted 0 to 1000");
   if (config.lead_subframes < 1 || config.lead_subframes > 100) return fail("lead_subframes: accepted 1 to 100");
   const int mcs = comm ? config.tm2.mcs : config.tm4.mcs;
   if (mcs < 0 || mcs > 28) return fail("mcs: accepted 0 to 28");
   auto made = std::unique_ptr<ue>(new ue(config, security, std::move(*discovery), std::move(comm), std::move(v2x)));
   if ((made->tm2_ ? made->tm2_->block_capacity() : made->tm4_->block_capacity()) < min_block_octets)
     return fail("sidelink: mcs " + std::to_string(mcs) + " with " +
-                (made->tm2_ ? "max_prb " + std::to_string(config.tm2.max_prb) : "max_subchannels " + std::to_string(config.tm4.max_subchannels)) +
-                " has no block of " + std::to_string(min_block_octets) + " octets; accepted: a larger mcs (up to 20) or more " +
-                (made->tm2_ ? "PRBs" : "sub-channels"));
+                (made->tm2_ ? "max_prb " + std::to_string(config.tm2.max_prb)
+                            : "max_subchannels " + std::to_string(config.tm4.max_subchannels)) +
+                " has no block of " + std::to_string(min_block_octets) +
+                " octets; accepted: a larger mcs (up to 20) or more " + (made->tm2_ ? "PRBs" : "sub-channels"));
   return made;
 }
 
 ue::ue(const ue_config& config, security_port& security, phy::discovery_pool d, std::optional<phy::comm_pool> c,
        std::optional<phy::v2x_pool> v)
-    : config_(config), security_(security), sync_(config.sync, config.n_prb, draw<security::stream_purpose::synchronisation>, &security_, draw<security::stream_purpose::slss_muting>),
-      discovery_pool_(std::move(d)), comm_pool_(std::move(c)), v2x_pool_(std::move(v)), flows_(config.limits, security),
-      rx_(security), discovery_(config.discovery_tx, discovery_pool_, security_) {
+    : config_(config),
+      security_(security),
+      sync_(config.sync, config.n_prb, draw<security::stream_purpose::synchronisation>, &security_,
+            draw<security::stream_purpose::slss_muting>),
+      discovery_pool_(std::move(d)),
+      comm_pool_(std::move(c)),
+      v2x_pool_(std::move(v)),
+      flows_(config.limits, security),
+      rx_(security),
+      discovery_(config.discovery_tx, discovery_pool_, security_) {
   if (comm_pool_) tm2_.emplace(config_.tm2, *comm_pool_, security_);
   if (v2x_pool_) tm4_.emplace(config_.tm4, *v2x_pool_, security_);
   sent_at_.fill(INT64_MIN);
@@ -93,7 +102,8 @@ void ue::step(const step_input& in, step_output& out) {
   std::array<slss_heard, 16> heard;
   std::size_t n_heard = 0;
   for (const auto& f : in.frames)
-    if (const auto* s = std::get_if<rx_slss>(&f.content); s != nullptr && n_heard < heard.size()) heard[n_heard++] = s->heard;
+    if (const auto* s = std::get_if<rx_slss>(&f.content); s != nullptr && n_heard < heard.size())
+      heard[n_heard++] = s->heard;
   const auto sync = sync_.step(in.subframe, {heard.data(), n_heard});
   out.shift_samples = sync.shift_samples;
   if (sync.timing_changed) timing_changed();
@@ -139,8 +149,10 @@ void ue::decide(std::int64_t subframe, step_output& out) {
   t.absolute_subframe = sync_.dfn_subframe(subframe);
   const auto slss_at = [&](std::int64_t n) { return sync_.transmission(n).has_value(); };
   t.slss = sync_.transmission(subframe);
-  if (tm2_) tm2_->decide(subframe, t.absolute_subframe, flows_, now_, slss_at, t);
-  else tm4_->decide(subframe, t.absolute_subframe, flows_, now_, t);
+  if (tm2_)
+    tm2_->decide(subframe, t.absolute_subframe, flows_, now_, slss_at, t);
+  else
+    tm4_->decide(subframe, t.absolute_subframe, flows_, now_, t);
   discovery_.decide(subframe, t.absolute_subframe, now_, slss_at, t);
   if (t.empty()) return;
   // SLSS first (TS 36.211 9.1: nothing else in that subframe), then communication, then discovery (TS 36.213 14).
@@ -224,7 +236,11 @@ void ue::apply(security::actions& actions, step_output& out) {
                        s.octets += m.octets.size() + security::pdcp_header_octets;
                      }
                      const auto spread = static_cast<int>(config_.signalling_spread_ms);
-                     flows_.enqueue_signalling(m, now_, spread > 0 ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1) : 0);
+                     flows_.enqueue_signalling(
+                         m, now_,
+                         spread > 0
+                             ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1)
+                             : 0);
                    },
                    [&](security::link_established& e) {
                      const auto info = security_.info(e.link, now_);
@@ -232,11 +248,16 @@ void ue::apply(security::actions& actions, step_output& out) {
                      setups_.erase(e.peer);
                      wanted_.erase(e.peer);
                      connect_not_before_.erase(e.peer);
-                     if (info) out.events.push_back(ev_link_established{e.peer, *info, s.frames, s.octets, s.air_octets, now_ - s.since});
+                     if (info)
+                       out.events.push_back(
+                           ev_link_established{e.peer, *info, s.frames, s.octets, s.air_octets, now_ - s.since});
                    },
-                   [&](security::epoch_entered& e) { out.events.push_back(ev_epoch{e.peer, e.link, e.epoch}); },
+                   [&](security::epoch_entered& e) {
+                     out.events.push_back(ev_epoch{e.peer, e.link, e.epoch});
+                   },
                    [&](security::rekeyed& e) {
-                     if (const auto info = security_.info(e.link, now_)) out.events.push_back(ev_rekeyed{e.peer, *info});
+                     if (const auto info = security_.info(e.link, now_))
+                       out.events.push_back(ev_rekeyed{e.peer, *info});
                    },
                    [&](security::link_lost& e) {
                      out.events.push_back(ev_link_lost{e.peer, e.reason});
@@ -258,20 +279,25 @@ void ue::apply(security::actions& actions, step_output& out) {
 }
 
 time_ms ue::connect_backoff(peer_id peer) {
-  return config_.connect_backoff_ms + below(security_.random(security::stream_purpose::connect_backoff, peer), static_cast<int>(config_.connect_backoff_ms) + 1);
+  return config_.connect_backoff_ms + below(security_.random(security::stream_purpose::connect_backoff, peer),
+                                            static_cast<int>(config_.connect_backoff_ms) + 1);
 }
 
 std::int64_t ue::next_wakeup(std::int64_t now) const {
   std::int64_t next = std::min(next_tick_, sync_.next_deadline());
   if (query_due_ && slot_) next = now + 1;
-  if (const auto due = security_.next_due(); due != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
-  if (const auto held = flows_.next_held(); held != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
+  if (const auto due = security_.next_due(); due != INT64_MAX)
+    next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
+  if (const auto held = flows_.next_held(); held != INT64_MAX)
+    next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
   if (sync_.has_timing()) {
     // From here on times are those of the transmission; the decision is `lead` earlier.
     std::int64_t tx = INT64_MAX;
     const std::int64_t from = std::max(last_decided_, now + config_.lead_subframes) + 1;
     const int dfn = sync_.dfn_subframe(from);
-    const auto to_next = [&](const phy::pool_period::position& p, int length) { return p.offset == 0 ? 0 : length - p.offset; };
+    const auto to_next = [&](const phy::pool_period::position& p, int length) {
+      return p.offset == 0 ? 0 : length - p.offset;
+    };
     if (discovery_.planned()) tx = from;
     if (discovery_.announcing() || discovery_.waiting()) {
       const auto at = discovery_pool_.locate(dfn);
@@ -280,7 +306,8 @@ std::int64_t ue::next_wakeup(std::int64_t now) const {
     const bool waiting = flows_.any_waiting();
     if (tm2_ && (tm2_->has_grants() || waiting)) {
       const auto at = comm_pool_->locate(dfn);
-      tx = tm2_->has_grants() || !at ? from : std::min(tx, from + to_next(*at, comm_pool_->config().sc_period_subframes));
+      tx = tm2_->has_grants() || !at ? from
+                                     : std::min(tx, from + to_next(*at, comm_pool_->config().sc_period_subframes));
     }
     if (tm4_ && (tm4_->busy() || waiting)) tx = from;
     if (tx > from && (sync_.role() == sync_role::reference || sync_.role() == sync_role::follower))
@@ -298,7 +325,9 @@ bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_
 void ue::query(std::span<const peer_id> peers) {
   query_due_ = true;
   for (const auto p : peers)
-    if (queries_.size() < max_wanted_queries && (p == 0 || std::find(queries_.begin(), queries_.end(), p) == queries_.end())) queries_.push_back(p);
+    if (queries_.size() < max_wanted_queries &&
+        (p == 0 || std::find(queries_.begin(), queries_.end(), p) == queries_.end()))
+      queries_.push_back(p);
 }
 
 bool ue::rekey(peer_id peer) {
@@ -327,8 +356,9 @@ ue_counters ue::counters() const {
 }
 
 std::size_t ue::held_items() const {
-  return flows_.n_flows() + flows_.queued_plaintext_octets() + rx_.n_entities() + setups_.size() + connect_not_before_.size() +
-         wanted_.size() + queries_.size() + actions_.size() + (tm4_ ? tm4_->n_processes() : 0);
+  return flows_.n_flows() + flows_.queued_plaintext_octets() + rx_.n_entities() + setups_.size() +
+         connect_not_before_.size() + wanted_.size() + queries_.size() + actions_.size() +
+         (tm4_ ? tm4_->n_processes() : 0);
 }
 
 }  // namespace prose::mac

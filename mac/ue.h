@@ -1,5 +1,6 @@
-// One UE without its radio: subframes and what was heard in them go in, transmissions for a later subframe and events come out.
-// No clock, thread, I/O or random device in here; the program (or a simulation) supplies the time, the security sublayer random octets.
+// One UE without its radio: subframes and what was heard in them go in, transmissions for a later subframe and events
+// come out. No clock, thread, I/O or random device in here; the program (or a simulation) supplies the time, the
+// security sublayer random octets.
 #pragma once
 
 #include <array>
@@ -31,23 +32,25 @@ namespace prose::mac {
 struct ue_config {
   int n_prb = 25;
   phy::transmission_mode tm = phy::transmission_mode::tm2;
-  phy::comm_pool_config comm;          ///< TM2
-  phy::v2x_pool_config v2x;            ///< TM4
+  phy::comm_pool_config comm;  ///< TM2
+  phy::v2x_pool_config v2x;    ///< TM4
   phy::discovery_pool_config discovery;
   discovery_tx_config discovery_tx;
   tm2_config tm2;
   tm4_config tm4;
   sync_config sync;
   tx_limits limits;
-  int lead_subframes = 4;              ///< step(n) decides what goes out in subframe n + lead
-  bool auto_connect = true;            ///< ask for a link with every permitted peer that is heard
-  time_ms connect_backoff_ms = 1000;   ///< after a failed attempt; plus a random part as long
-  /// NOT 3GPP: a repeated PC5-S message and its answer wait a random time up to this first. Repetitions every 400 ms are a whole number
-  /// of SC periods apart and an answer follows its request by one: without this, whoever jams every other period stops every set-up.
+  int lead_subframes = 4;             ///< step(n) decides what goes out in subframe n + lead
+  bool auto_connect = true;           ///< ask for a link with every permitted peer that is heard
+  time_ms connect_backoff_ms = 1000;  ///< after a failed attempt; plus a random part as long
+  /// NOT 3GPP: a repeated PC5-S message and its answer wait a random time up to this first. Repetitions every 400 ms
+  /// are a whole number of SC periods apart and an answer follows its request by one: without this, whoever jams every
+  /// other period stops every set-up.
   time_ms signalling_spread_ms = 160;
 };
 
-// --- what was heard -----------------------------------------------------------------------------------------------------------
+// --- what was heard
+// -----------------------------------------------------------------------------------------------------------
 struct rx_slss {
   slss_heard heard;
 };
@@ -71,14 +74,15 @@ struct received_frame {
 };
 
 struct step_input {
-  std::int64_t subframe = 0;             ///< local number of the subframe that is over; never goes back
-  time_ms now_ms = 0;                    ///< monotonic
-  std::optional<slot_t> utc_slot;        ///< UTC-based counter; never from SLSS
+  std::int64_t subframe = 0;       ///< local number of the subframe that is over; never goes back
+  time_ms now_ms = 0;              ///< monotonic
+  std::optional<slot_t> utc_slot;  ///< UTC-based counter; never from SLSS
   std::span<const received_frame> frames;
   std::span<const double> subchannel_rssi_dbm;  ///< of this subframe (TM4), if measured
 };
 
-// --- events -------------------------------------------------------------------------------------------------------------------
+// --- events
+// -------------------------------------------------------------------------------------------------------------------
 struct ev_peer_discovered {
   peer_id peer;
   slot_t slot;
@@ -87,10 +91,10 @@ struct ev_peer_discovered {
 struct ev_link_established {
   peer_id peer;
   security::link_info info;
-  std::uint64_t frames;    ///< subframes that this UE sent for the set-up
-  std::uint64_t octets;    ///< of PC5-S messages in them, PDCP headers included
+  std::uint64_t frames;      ///< subframes that this UE sent for the set-up
+  std::uint64_t octets;      ///< of PC5-S messages in them, PDCP headers included
   std::uint64_t air_octets;  ///< of the transport blocks sent in those subframes, every transmission counted
-  time_ms duration_ms;     ///< since the peer was heard, or since its request was answered
+  time_ms duration_ms;       ///< since the peer was heard, or since its request was answered
 };
 struct ev_data {
   peer_id peer;
@@ -121,13 +125,14 @@ struct ev_sync {
 struct ev_clock_refused {
   slot_t slot;
 };
-using ue_event = std::variant<ev_peer_discovered, ev_link_established, ev_data, ev_rekeyed, ev_epoch, ev_link_lost, ev_attempt_failed,
-                              ev_sync, ev_clock_refused>;
+using ue_event = std::variant<ev_peer_discovered, ev_link_established, ev_data, ev_rekeyed, ev_epoch, ev_link_lost,
+                              ev_attempt_failed, ev_sync, ev_clock_refused>;
 
 struct step_output {
-  std::vector<subframe_transmission> transmissions;  ///< not yet decided before; ascending, at most up to subframe + lead
+  std::vector<subframe_transmission>
+      transmissions;  ///< not yet decided before; ascending, at most up to subframe + lead
   std::vector<ue_event> events;
-  double shift_samples = 0;                          ///< move the origin of the local subframes by so much
+  double shift_samples = 0;  ///< move the origin of the local subframes by so much
 };
 
 struct ue_counters {
@@ -139,22 +144,22 @@ struct ue_counters {
 };
 
 class ue {
- public:
+public:
   /// security must outlive the UE.
   static result<std::unique_ptr<ue>> make(const ue_config& config, security_port& security);
   ue(const ue&) = delete;
   ue& operator=(const ue&) = delete;
 
   void step(const step_input& in, step_output& out);
-  /// The next local subframe after `now` at which step() must be called although nothing was heard. A caller in real time
-  /// steps every subframe; a simulation may skip to here.
+  /// The next local subframe after `now` at which step() must be called although nothing was heard. A caller in real
+  /// time steps every subframe; a simulation may skip to here.
   std::int64_t next_wakeup(std::int64_t now) const;
 
   // --- requests of the program; they take effect with the next step ---
   /// False: queue full. Without a link data waits for it, for tx_limits::unlinked_lifetime_ms.
   bool send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid = 1);
-  /// Model B: asks for these peers, with dummies to a constant number; for nobody too, and 0 stands for a peer that is not permitted. Call it alike whatever
-  /// links there are: who stops asking tells that it has found somebody.
+  /// Model B: asks for these peers, with dummies to a constant number; for nobody too, and 0 stands for a peer that is
+  /// not permitted. Call it alike whatever links there are: who stops asking tells that it has found somebody.
   void query(std::span<const peer_id> peers);
   bool rekey(peer_id peer);
   bool release(peer_id peer);
@@ -179,7 +184,7 @@ class ue {
   /// Sizes of everything that could grow, for tests of memory.
   std::size_t held_items() const;
 
- private:
+private:
   ue(const ue_config& config, security_port& security, phy::discovery_pool d, std::optional<phy::comm_pool> c,
      std::optional<phy::v2x_pool> v);
   void receive(const received_frame& f, step_output& out);

@@ -44,8 +44,8 @@ discovery_engine::window discovery_engine::wanted_window(const monitored& m) con
   return {saturating_add(t, offset.low - half), saturating_add(t, offset.high + half)};
 }
 
-/// Takes slots that left the window out of the table, and puts those that entered it in. Slots that were acted on or lie
-/// before the mark found at boot never get in.
+/// Takes slots that left the window out of the table, and puts those that entered it in. Slots that were acted on or
+/// lie before the mark found at boot never get in.
 void discovery_engine::move_window(const peer& p, discovery_type type, window& have, window want,
                                    std::optional<slot_t> last) {
   const direction_keys& keys = type == discovery_type::query ? p.ours : p.theirs;
@@ -71,7 +71,8 @@ void discovery_engine::move_window(const peer& p, discovery_type type, window& h
 void discovery_engine::refresh(const peer& p, monitored& m) {
   const slot_t heard = std::max(m.last_announcement.value_or(0), m.last_response.value_or(0));
   if (m.offset && *clock_.now() > saturating_add(std::max(heard, m.offset_learnt_at), offset_kept_slots))
-    m.offset.reset();  // long silence: the peer's clock may have been set anew, so look for it as widely as for a new one
+    m.offset
+        .reset();  // long silence: the peer's clock may have been set anew, so look for it as widely as for a new one
   const window want = wanted_window(m);
   if (config_.monitor) move_window(p, discovery_type::announcement, m.announcements, want, m.last_announcement);
   if (config_.answer_queries) move_window(p, discovery_type::query, m.queries, want, m.last_query);
@@ -122,7 +123,8 @@ std::span<const discovery_pdu> discovery_engine::announcements(time_ms now) {
     }
     if (!all.empty()) turn_ = (turn_ + shown) % all.size();
     for (std::size_t i = 0; i < seats.size(); ++i)
-      current_.push_back(make_discovery(discovery_type::announcement, seats[i] != nullptr ? seats[i]->ours : dummies_[i], t));
+      current_.push_back(
+          make_discovery(discovery_type::announcement, seats[i] != nullptr ? seats[i]->ours : dummies_[i], t));
     shuffle(current_, peers_.stream(stream_purpose::announcement_order));
   }
   for (const peer_id id : current_peers_)
@@ -153,9 +155,12 @@ std::vector<discovery_pdu> discovery_engine::queries(std::span<const peer_id> wa
 
 std::optional<slot_t>& discovery_engine::last_of(monitored& m, discovery_type type) {
   switch (type) {
-    case discovery_type::query: return m.last_query;
-    case discovery_type::response: return m.last_response;
-    case discovery_type::announcement: break;
+    case discovery_type::query:
+      return m.last_query;
+    case discovery_type::response:
+      return m.last_response;
+    case discovery_type::announcement:
+      break;
   }
   return m.last_announcement;
 }

@@ -1,4 +1,5 @@
-// Restricted direct discovery, models A and B, that only the pair can recognise or make. NOT 3GPP (see discovery_code.h).
+// Restricted direct discovery, models A and B, that only the pair can recognise or make. NOT 3GPP (see
+// discovery_code.h).
 #pragma once
 
 #include <cstdint>
@@ -17,15 +18,16 @@
 namespace prose::security {
 
 struct discovery_config {
-  bool announce = true;               // model A, announcing UE
-  bool monitor = true;                // model A, monitoring UE
-  bool answer_queries = false;        // model B, discoveree UE
-  std::uint32_t entries = 16;         // announcements a slot: peers and dummies, always this many
-  std::uint32_t query_entries = 4;    // queries in a slot that has any: asked peers and dummies, always this many
-  slot_t wide_window_slots = 16;      // until a link has taught a peer's clock offset
-  slot_t narrow_window_slots = 2;     // afterwards
-  time_ms slot_in_use_ms = 3000;      // a slot lasts 1 s; this long after entering it, without a next one, the clock has failed
-  time_ms request_validity_ms = 8000; // how long after its last transmission a slot of ours takes requests
+  bool announce = true;             // model A, announcing UE
+  bool monitor = true;              // model A, monitoring UE
+  bool answer_queries = false;      // model B, discoveree UE
+  std::uint32_t entries = 16;       // announcements a slot: peers and dummies, always this many
+  std::uint32_t query_entries = 4;  // queries in a slot that has any: asked peers and dummies, always this many
+  slot_t wide_window_slots = 16;    // until a link has taught a peer's clock offset
+  slot_t narrow_window_slots = 2;   // afterwards
+  time_ms slot_in_use_ms =
+      3000;  // a slot lasts 1 s; this long after entering it, without a next one, the clock has failed
+  time_ms request_validity_ms = 8000;  // how long after its last transmission a slot of ours takes requests
 };
 
 /// A peer was heard. Its slot t and layer-2 ID are what a Direct Communication Request needs.
@@ -54,16 +56,17 @@ struct rendezvous_slot {
   std::array<std::array<std::uint8_t, 16>, max_requests> seen{};  // digests of those requests
 };
 
-/// One object a UE. The caller sets the clock (advance), sends what announcements() and queries() give, feeds every received
-/// PC5_DISCOVERY to receive(). Unknown messages cost one hash-table look-up and change nothing.
+/// One object a UE. The caller sets the clock (advance), sends what announcements() and queries() give, feeds every
+/// received PC5_DISCOVERY to receive(). Unknown messages cost one hash-table look-up and change nothing.
 class discovery_engine {
- public:
+public:
   discovery_engine(const discovery_config& config, peer_table& peers, std::optional<slot_t> stored_mark = std::nullopt);
 
   /// Moves to slot t and brings the monitor table up to date. See slot_clock for what is refused.
   slot_clock::step_result advance(slot_t t, time_ms now, bool operator_confirmed = false);
-  /// False too when the last step of the clock is too long ago (it stopped, went back or leapt): a slot used longer would repeat
-  /// its codes and take requests that were held back. Discovery is silent and believes nothing until advance() gets on.
+  /// False too when the last step of the clock is too long ago (it stopped, went back or leapt): a slot used longer
+  /// would repeat its codes and take requests that were held back. Discovery is silent and believes nothing until
+  /// advance() gets on.
   bool in_use(time_ms now) const { return clock_.now() && now - entered_ms_ <= config_.slot_in_use_ms; }
   bool may_emit(time_ms now) const { return clock_.may_emit() && in_use(now); }
   slot_clock& clock() { return clock_; }
@@ -74,17 +77,18 @@ class discovery_engine {
   /// says no or announcing is off. With more peers than entries they take turns.
   std::span<const discovery_pdu> announcements(time_ms now);
 
-  /// Model B: `query_entries` messages that ask for `wanted` in the current slot; of more they take turns. Dummies where there are fewer, and in the place
-  /// of an id that no peer has. The same ones when called again within the slot, whoever is wanted then. Responses are recognised for the window.
-  /// Empty while may_emit() says no.
+  /// Model B: `query_entries` messages that ask for `wanted` in the current slot; of more they take turns. Dummies
+  /// where there are fewer, and in the place of an id that no peer has. The same ones when called again within the
+  /// slot, whoever is wanted then. Responses are recognised for the window. Empty while may_emit() says no.
   std::vector<discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now);
 
   /// Empty for everything that is not a first, fresh message of a permitted peer.
   std::optional<discovery_event> receive(std::span<const std::uint8_t, discovery_octets> pdu, time_ms now);
   drop_reason last_drop() const { return last_drop_; }
 
-  /// After a link: the peer's slot counter was `peer_slot` at a moment between our slot `not_before` and now. Narrows the window to what that leaves
-  /// open: who holds the message back makes it wider, but never such that it misses the peer.
+  /// After a link: the peer's slot counter was `peer_slot` at a moment between our slot `not_before` and now. Narrows
+  /// the window to what that leaves open: who holds the message back makes it wider, but never such that it misses the
+  /// peer.
   void learn_offset(peer_id peer, slot_t peer_slot, slot_t not_before);
   void peer_added(peer_id peer);
   /// From now on codes no longer include the peer, and its requests meet silence.
@@ -99,7 +103,7 @@ class discovery_engine {
   std::size_t monitor_table_size() const { return expected_.size(); }
   std::size_t rendezvous_table_size() const { return rendezvous_.size(); }
 
- private:
+private:
   struct expectation {
     peer_id peer;
     slot_t t;
@@ -120,8 +124,10 @@ class discovery_engine {
     window announcements, queries, responses;
     std::optional<slot_t> last_announcement, last_query, last_response;
     slot_t responses_until = 0;
-    std::size_t seat = SIZE_MAX;  // among the entries before they are shuffled: the lowest that was free; others' coming and going moves nobody
-    std::optional<slot_t> own_used;  // own slots up to this one take no requests of the peer: what they were used for is forgotten
+    std::size_t seat = SIZE_MAX;  // among the entries before they are shuffled: the lowest that was free; others'
+                                  // coming and going moves nobody
+    std::optional<slot_t>
+        own_used;  // own slots up to this one take no requests of the peer: what they were used for is forgotten
   };
   static std::uint64_t key_of(std::span<const std::uint8_t, discovery_octets> pdu);
   window wanted_window(const monitored& m) const;
@@ -136,7 +142,8 @@ class discovery_engine {
   peer_table& peers_;
   slot_clock clock_;
   time_ms entered_ms_ = 0;  // when the clock last advanced
-  // What removed peers used up, as one slot for all: whoever is added (again) starts after it, so a code counts once even then.
+  // What removed peers used up, as one slot for all: whoever is added (again) starts after it, so a code counts once
+  // even then.
   std::optional<slot_t> removed_heard_, removed_own_;
   std::map<peer_id, monitored> monitored_;
   std::unordered_map<std::uint64_t, expectation> expected_;  // keyed by the first octets of the code

@@ -12,9 +12,12 @@ std::array<std::uint8_t, 4> big_endian(slot_t t) {
 }
 bytes_view code_key(discovery_type type, const direction_keys& keys) {
   switch (type) {
-    case discovery_type::query: return keys.query.expose();
-    case discovery_type::response: return keys.response.expose();
-    case discovery_type::announcement: break;
+    case discovery_type::query:
+      return keys.query.expose();
+    case discovery_type::response:
+      return keys.response.expose();
+    case discovery_type::announcement:
+      break;
   }
   return keys.announce.expose();
 }
@@ -24,8 +27,8 @@ discovery_pdu make_discovery(discovery_type type, const direction_keys& keys, sl
   const auto slot = big_endian(t);
   crypto::digest256 code{};
   crypto::hmac(crypto::hash::sha256, code_key(type, keys), {slot}, code);
-  // The MIC is computed over type || code || t. The message holds type || code first, so t is put where the MIC and the LSB
-  // will be and overwritten afterwards.
+  // The MIC is computed over type || code || t. The message holds type || code first, so t is put where the MIC and the
+  // LSB will be and overwritten afterwards.
   discovery_pdu pdu{};
   pdu[0] = static_cast<std::uint8_t>(type);
   std::copy_n(code.begin(), 23, pdu.begin() + 1);

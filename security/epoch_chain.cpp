@@ -12,8 +12,7 @@ struct half {
 
 half derive_half(const link_root_key& kd, suite s, const char* label, std::optional<std::uint16_t> kd_sess_id) {
   using block = secret<struct epoch_block_tag, 32 + 12 + 2 + 3>;
-  const auto b =
-      block::make([&](auto out) { crypto::hkdf_expand(kd.expose(), crypto::as_bytes(label), out); });
+  const auto b = block::make([&](auto out) { crypto::hkdf_expand(kd.expose(), crypto::as_bytes(label), out); });
   const auto v = b.expose();
   auto id = static_cast<std::uint16_t>(v[44] << 8 | v[45]);
   if (id == 0) id = 1;  // 0 marks an unprotected PDU (TS 36.323 5.6.2)
@@ -53,7 +52,8 @@ void epoch_chain::advance_base(time_ms now) {
   old_.emplace(std::move(base_));
   old_until_ = now + config_.old_kept_ms;
   base_ = std::move(next_);
-  next_ = after_next_ ? std::move(*after_next_) : derive_epoch(root_after_next_, own_, suite_, base_.index + 1, std::nullopt);
+  next_ = after_next_ ? std::move(*after_next_)
+                      : derive_epoch(root_after_next_, own_, suite_, base_.index + 1, std::nullopt);
   after_next_.reset();
   root_after_next_ = derive<link_root_key>(root_after_next_);
   base_verified_ = true;
@@ -61,8 +61,8 @@ void epoch_chain::advance_base(time_ms now) {
   draw_next_move(now);
 }
 
-result<epoch_chain::sealed, drop_reason> epoch_chain::seal(std::uint8_t lcid, sdu_type type, bytes_view data, time_ms now,
-                                                           bytes_span out) {
+result<epoch_chain::sealed, drop_reason> epoch_chain::seal(std::uint8_t lcid, sdu_type type, bytes_view data,
+                                                           time_ms now, bytes_span out) {
   bool moved = false;
   // Only having verified a record of the peer under this epoch: then it holds the next one already.
   if (!tx_next_ && base_verified_ && (base_.tx.most_sealed() >= config_.records || now >= move_due_)) {
@@ -76,8 +76,8 @@ result<epoch_chain::sealed, drop_reason> epoch_chain::seal(std::uint8_t lcid, sd
   return sealed{*n, e.own_l2, e.peer_l2, moved};
 }
 
-result<epoch_chain::opened, drop_reason> epoch_chain::open(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
-                                                           bytes_view pdu, time_ms now, bytes_span out) {
+result<epoch_chain::opened, drop_reason> epoch_chain::open(std::uint8_t lcid, const pdcp_header& h, l2_id src,
+                                                           l2_id dst, bytes_view pdu, time_ms now, bytes_span out) {
   tick(now);
   drop_reason worst = drop_reason::unknown_link;
   const auto matches = [&](const epoch& e) {

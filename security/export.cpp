@@ -15,8 +15,8 @@ std::string hex_of(std::uint32_t v, int octets) {
 }
 
 std::string line_of(const record_protection& p, l2_id src, l2_id dst) {
-  return std::string("PROSE_RECORD_KEY ") + name_of(p.suite_used) + ' ' + hex_of(p.kd_sess_id, 2) + ' ' + hex_of(src, 3) +
-         ' ' + hex_of(dst, 3) + ' ' + to_hex(p.key.expose()) + ' ' + to_hex(p.iv.expose());
+  return std::string("PROSE_RECORD_KEY ") + name_of(p.suite_used) + ' ' + hex_of(p.kd_sess_id, 2) + ' ' +
+         hex_of(src, 3) + ' ' + hex_of(dst, 3) + ' ' + to_hex(p.key.expose()) + ' ' + to_hex(p.iv.expose());
 }
 
 template <std::size_t N>
@@ -29,7 +29,7 @@ std::optional<std::array<std::uint8_t, N>> fixed_hex(std::string_view text) {
 }
 
 class collector {
- public:
+public:
   explicit collector(std::vector<stolen_secret>& out) : out_(out) {}
   template <class S>
   void add(const std::string& name, const S& s) {
@@ -77,7 +77,7 @@ class collector {
     if (l.complete_key_used) add(name + " complete", *l.complete_key_used);
   }
 
- private:
+private:
   std::vector<stolen_secret>& out_;
 };
 
@@ -115,10 +115,11 @@ result<logged_key> parse_key_log_line(std::string_view line) {
   const auto dst = fixed_hex<3>(words[4]);
   auto key = fixed_hex<32>(words[5]);
   const auto iv = fixed_hex<12>(words[6]);
-  if (!id || !src || !dst || !key || !iv) return fail("a key-log line has a field that is not hexadecimal of its length");
+  if (!id || !src || !dst || !key || !iv)
+    return fail("a key-log line has a field that is not hexadecimal of its length");
   const auto u24 = [](const auto& b) { return l2_id{b[0]} << 16 | l2_id{b[1]} << 8 | b[2]; };
-  logged_key k{s, static_cast<std::uint16_t>((*id)[0] << 8 | (*id)[1]), u24(*src), u24(*dst), record_key(*key),
-               record_iv(*iv)};
+  logged_key k{
+      s, static_cast<std::uint16_t>((*id)[0] << 8 | (*id)[1]), u24(*src), u24(*dst), record_key(*key), record_iv(*iv)};
   wipe(*key);
   return k;
 }

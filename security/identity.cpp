@@ -21,15 +21,16 @@ key_pair key_pair::from_private(static_private_key k, ports p) {
 }
 
 namespace {
-pair_root_key pair_root(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer, const public_key& monitor) {
+pair_root_key pair_root(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
+                        const public_key& monitor) {
   std::array<std::uint8_t, 12 + 64> info{};
   const auto label = crypto::as_bytes("LTESL/1 disc");
   auto at = std::copy(label.begin(), label.end(), info.begin());
   at = std::copy(announcer.octets.begin(), announcer.octets.end(), at);
   std::copy(monitor.octets.begin(), monitor.octets.end(), at);
   return pair_root_key::make([&](auto out) {
-    const auto prk = secret<struct prk_tag, 32>::make(
-        [&](auto p) { crypto::hkdf_extract(psk.expose(), ss.expose(), p); });
+    const auto prk =
+        secret<struct prk_tag, 32>::make([&](auto p) { crypto::hkdf_extract(psk.expose(), ss.expose(), p); });
     crypto::hkdf_expand(prk.expose(), info, out);
   });
 }
@@ -43,14 +44,18 @@ direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, 
           derive<response_key>(root)};
 }
 
-address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner, const public_key& other) {
+address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner,
+                            const public_key& other) {
   const auto key = derive<address_key>(pair_root(psk, ss, owner, other));
   address_bits out{};
   std::copy(key.expose().begin(), key.expose().end(), out.begin());
   return out;
 }
 
-peer_table::peer_table(key_pair own, ports p) : own_(std::make_shared<key_pair>(std::move(own))), ports_(p), streams_(std::make_unique<random_streams>(p.random)) {}
+peer_table::peer_table(key_pair own, ports p)
+    : own_(std::make_shared<key_pair>(std::move(own))),
+      ports_(p),
+      streams_(std::make_unique<random_streams>(p.random)) {}
 
 random_port& peer_table::stream(stream_purpose p, peer_id id) const {
   const peer* at = find(id);
@@ -58,7 +63,8 @@ random_port& peer_table::stream(stream_purpose p, peer_id id) const {
 }
 
 result<peer_id> peer_table::add(std::string_view name, const public_key& key, std::optional<pre_shared_key> psk) {
-  if (!canonical(key)) return fail("peer '" + std::string(name) + "' has a public key that is not in its canonical form");
+  if (!canonical(key))
+    return fail("peer '" + std::string(name) + "' has a public key that is not in its canonical form");
   if (key == own_->public_part) return fail("peer '" + std::string(name) + "' has our own public key");
   for (const auto& p : peers_) {
     if (p->key == key) return fail("peers '" + p->name + "' and '" + std::string(name) + "' have the same public key");
@@ -67,7 +73,8 @@ result<peer_id> peer_table::add(std::string_view name, const public_key& key, st
   auto shared = ports_.dh.agree(own_->private_key, key);
   if (!shared) return fail("peer '" + std::string(name) + "' has an all-zero or low-order public key");
   pre_shared_key secret_psk =
-      psk ? std::move(*psk) : pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
+      psk ? std::move(*psk)
+          : pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
   auto ours = derive_direction(secret_psk, *shared, own_->public_part, key);
   auto theirs = derive_direction(secret_psk, *shared, key, own_->public_part);
   const auto own_address = derive_address(secret_psk, *shared, own_->public_part, key);
@@ -86,12 +93,14 @@ bool peer_table::remove(peer_id id) {
 }
 
 std::shared_ptr<const peer> peer_table::share(peer_id id) const {
-  const auto at = std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
+  const auto at =
+      std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
   return at != peers_.end() && (*at)->id == id ? *at : nullptr;
 }
 
 const peer* peer_table::find(peer_id id) const {
-  const auto at = std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
+  const auto at =
+      std::lower_bound(peers_.begin(), peers_.end(), id, [](const auto& p, peer_id v) { return p->id < v; });
   return at != peers_.end() && (*at)->id == id ? at->get() : nullptr;
 }
 

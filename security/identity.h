@@ -33,33 +33,37 @@ struct direction_keys {
   query_key query;
   response_key response;
 };
-/// Kd = HKDF(salt = psk, ikm = X25519 of the statics, info = "LTESL/1 disc" || announcer || monitor), then one key a purpose.
+/// Kd = HKDF(salt = psk, ikm = X25519 of the statics, info = "LTESL/1 disc" || announcer || monitor), then one key a
+/// purpose.
 direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, const public_key& announcer,
                                 const public_key& monitor);
 
-/// The address that `owner` has on its link with `other`, and on no other link: HKDF-Expand(Kd of owner and other, "LTESL/1 address").
-/// Both ends compute the same; who lacks the pair's secret cannot. Neither end can choose it: a wanted value costs 2^80 key pairs.
-address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner, const public_key& other);
+/// The address that `owner` has on its link with `other`, and on no other link: HKDF-Expand(Kd of owner and other,
+/// "LTESL/1 address"). Both ends compute the same; who lacks the pair's secret cannot. Neither end can choose it: a
+/// wanted value costs 2^80 key pairs.
+address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner,
+                            const public_key& other);
 
 struct peer {
   peer_id id = 0;
   std::string name;
   public_key key;
-  pre_shared_key psk;     // zero octets where the pair has none
-  dh_output shared;       // X25519 of the statics, computed once
-  direction_keys ours;    // we announce or answer, the peer monitors or asks
-  direction_keys theirs;  // the peer announces or answers
+  pre_shared_key psk;               // zero octets where the pair has none
+  dh_output shared;                 // X25519 of the statics, computed once
+  direction_keys ours;              // we announce or answer, the peer monitors or asks
+  direction_keys theirs;            // the peer announces or answers
   bool own_key_is_smaller = false;  // decides simultaneous requests
   address_bits own_address{};       // ours on the link with this peer
   address_bits peer_address{};      // the peer's
 };
 
 class peer_table {
- public:
+public:
   peer_table(key_pair own, ports p);
   peer_table(peer_table&&) noexcept = default;
 
-  /// The stream of choices that others can observe: of those that concern everybody, or one peer (also one that has just left).
+  /// The stream of choices that others can observe: of those that concern everybody, or one peer (also one that has
+  /// just left).
   random_port& stream(stream_purpose p) const { return streams_->common(p); }
   random_port& stream(stream_purpose p, peer_id peer) const;
 
@@ -81,7 +85,7 @@ class peer_table {
   const static_private_key& own_private() const { return own_->private_key; }
   const ports& ports_used() const { return ports_; }
 
- private:
+private:
   std::shared_ptr<const key_pair> own_;  // a stable address: handshakes point at it
   ports ports_;
   std::unique_ptr<random_streams> streams_;
@@ -89,8 +93,8 @@ class peer_table {
   peer_id next_id_ = 1;
 };
 
-/// X25519 ignores the top bit and reduces modulo p (RFC 7748 5), so that other octets are the same key and would pass as another
-/// peer's. Only the reduced form is taken.
+/// X25519 ignores the top bit and reduces modulo p (RFC 7748 5), so that other octets are the same key and would pass
+/// as another peer's. Only the reduced form is taken.
 bool canonical(const public_key& key);
 
 /// SHA-256 of the two public keys in ascending order, for people to compare by voice: the same on both sides.

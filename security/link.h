@@ -21,7 +21,9 @@ inline constexpr std::size_t most_trials = 2;
 struct tried_octets {
   std::array<octets_digest, most_trials> digests{};
   std::uint32_t n = 0;
-  bool contains(const octets_digest& d) const { return std::find(digests.begin(), digests.begin() + n, d) != digests.begin() + n; }
+  bool contains(const octets_digest& d) const {
+    return std::find(digests.begin(), digests.begin() + n, d) != digests.begin() + n;
+  }
   /// False: no more of them.
   bool add(const octets_digest& d) {
     if (n >= most_trials) return false;
@@ -63,33 +65,40 @@ struct staged_rekey {
   generation keys;
 };
 
-generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now);
+generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random,
+                           time_ms now);
 
 struct link {
   link(generation&& keys, peer_id with, role own, time_ms now, slot_t slot)
-      : peer(with), own_role(own), current(std::move(keys)), created(now), created_slot(slot), last_heard(now), last_sent(now) {}
+      : peer(with),
+        own_role(own),
+        current(std::move(keys)),
+        created(now),
+        created_slot(slot),
+        last_heard(now),
+        last_sent(now) {}
 
   link_id id = 0;  // given when it is established
   peer_id peer;
   role own_role;
   generation current;
-  std::optional<epoch_chain> previous;       // of the generation before; opens only
-  std::optional<time_ms> previous_until;     // empty until the peer is heard under the current one
+  std::optional<epoch_chain> previous;    // of the generation before; opens only
+  std::optional<time_ms> previous_until;  // empty until the peer is heard under the current one
   std::optional<staged_rekey> staged;
   std::optional<rekey_attempt> rekeying;
   time_ms rekey_backoff_until = 0;
 
   // Set-up.
-  handshake_context setup;                   // binding unused
-  bool complete_pending = false;             // initiator: repeat the Complete until a record of the responder verifies
-  std::vector<std::uint8_t> request;         // responder: what it answered
-  std::vector<std::uint8_t> command;         // responder: the identical answer
-  std::vector<std::uint8_t> complete;        // initiator: to repeat; responder: the one that verified
+  handshake_context setup;             // binding unused
+  bool complete_pending = false;       // initiator: repeat the Complete until a record of the responder verifies
+  std::vector<std::uint8_t> request;   // responder: what it answered
+  std::vector<std::uint8_t> command;   // responder: the identical answer
+  std::vector<std::uint8_t> complete;  // initiator: to repeat; responder: the one that verified
   std::optional<complete_key> complete_key_used;
   time_ms created;
-  slot_t created_slot;                       // ours; the peer's Complete or Accept was made in no earlier one
+  slot_t created_slot;  // ours; the peer's Complete or Accept was made in no earlier one
   time_ms next_complete = 0;
-  time_ms last_answer = 0;                   // responder: last DSM Command or Accept
+  time_ms last_answer = 0;  // responder: last DSM Command or Accept
 
   std::uint32_t reported_epoch = 0;
   time_ms last_heard;
@@ -99,7 +108,8 @@ struct link {
   std::uint16_t next_seq = 0;
 };
 
-/// A link that we released: no longer a link for anybody, kept to repeat the Release until the peer answers. Nothing else of it is left.
+/// A link that we released: no longer a link for anybody, kept to repeat the Release until the peer answers. Nothing
+/// else of it is left.
 struct closing_link {
   peer_id peer;
   std::vector<epoch> epochs;  // the first one seals; all open
@@ -108,7 +118,8 @@ struct closing_link {
   time_ms next_send;
 };
 
-/// Scalar multiplications that are under way, and what becomes of them when they are due. Nothing of the engine's state has changed for them yet.
+/// Scalar multiplications that are under way, and what becomes of them when they are due. Nothing of the engine's state
+/// has changed for them yet.
 enum class link_job_kind : std::uint8_t { request, command, connect, rekeying_request, rekeying_response, rekey };
 /// Whether we answer with four, or ask or read an answer with two. At most one of each is under way with a peer.
 constexpr bool responds(link_job_kind k) { return k == link_job_kind::request || k == link_job_kind::rekeying_request; }
@@ -119,7 +130,7 @@ struct link_job {
   std::shared_ptr<set_up_work> work;
   link_id link = 0;                             // of a rekeying
   std::array<std::uint8_t, 8> generation = {};  // that it renews
-  bool missed = false;                          // not done when due; kept for a repetition of the same octets, which then costs nothing
+  bool missed = false;  // not done when due; kept for a repetition of the same octets, which then costs nothing
 };
 
 /// What one peer may still cause. Never borrowed from another's.

@@ -1,5 +1,5 @@
-// What costs scalar multiplications: how much of it each peer may cause, and when its answer leaves. What one peer is given never depends on
-// what others ask for.
+// What costs scalar multiplications: how much of it each peer may cause, and when its answer leaves. What one peer is
+// given never depends on what others ask for.
 #include <algorithm>
 
 #include "security/crypto/hash.h"
@@ -24,7 +24,8 @@ peer_budget& link_engine::budget_of(peer_id peer, time_ms now) {
 bool link_engine::afford(peer_id peer, std::uint32_t multiplications, time_ms now) {
   peer_budget& b = budget_of(peer, now);
   const std::int64_t all = std::int64_t{config_.set_up_multiplications} * config_.budget_interval_ms;
-  b.multiplications_ms = std::min(all, b.multiplications_ms + std::max<time_ms>(now - b.counted_at, 0) * config_.set_up_multiplications);
+  b.multiplications_ms =
+      std::min(all, b.multiplications_ms + std::max<time_ms>(now - b.counted_at, 0) * config_.set_up_multiplications);
   b.counted_at = now;
   const std::int64_t cost = multiplications * config_.budget_interval_ms;
   if (b.multiplications_ms < cost) return false;
@@ -46,7 +47,8 @@ std::shared_ptr<set_up_work> link_engine::new_work(set_up_work_kind k, peer_id p
   return std::make_shared<set_up_work>(k, peers_.share_own(), peers_.share(peer));
 }
 
-/// Under way also means: missed its time, but still occupies whoever does it. So no more than one of a kind a peer ever wait there.
+/// Under way also means: missed its time, but still occupies whoever does it. So no more than one of a kind a peer ever
+/// wait there.
 bool link_engine::under_way(peer_id peer, bool responding) const {
   return std::any_of(jobs_.begin(), jobs_.end(), [&](const link_job& j) {
     return j.peer == peer && responds(j.what) == responding && !(j.missed && j.work->done());
@@ -54,7 +56,8 @@ bool link_engine::under_way(peer_id peer, bool responding) const {
 }
 
 bool link_engine::under_way(peer_id peer, link_job_kind k) const {
-  return std::any_of(jobs_.begin(), jobs_.end(), [&](const link_job& j) { return j.peer == peer && j.what == k && !j.missed; });
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [&](const link_job& j) { return j.peer == peer && j.what == k && !j.missed; });
 }
 
 bool link_engine::answers_already(link_job_kind k, peer_id peer, bytes_view octets) const {
@@ -87,8 +90,10 @@ drop_reason link_engine::begin(link_job&& j, time_ms now, actions& out) {
     return old.peer == j.peer && responds(old.what) == responds(j.what) && old.missed && old.work->done();
   });
   const auto work = j.work;
-  if (ports_.work != nullptr) ports_.work->submit(work);
-  else work->run(ports_.dh);
+  if (ports_.work != nullptr)
+    ports_.work->submit(work);
+  else
+    work->run(ports_.dh);
   if (j.due <= now && work->done()) return finish(j, now, out);
   jobs_.push_back(std::move(j));
   return drop_reason::count_;
@@ -96,12 +101,18 @@ drop_reason link_engine::begin(link_job&& j, time_ms now, actions& out) {
 
 drop_reason link_engine::finish(link_job& j, time_ms now, actions& out) {
   switch (j.what) {
-    case link_job_kind::connect: return finish_connect(j, now, out);
-    case link_job_kind::request: return finish_request(j, now, out);
-    case link_job_kind::command: return finish_command(j, now, out);
-    case link_job_kind::rekey: return finish_rekey(j, now, out);
-    case link_job_kind::rekeying_request: return finish_rekey_request(j, now, out);
-    case link_job_kind::rekeying_response: return finish_rekey_response(j, now, out);
+    case link_job_kind::connect:
+      return finish_connect(j, now, out);
+    case link_job_kind::request:
+      return finish_request(j, now, out);
+    case link_job_kind::command:
+      return finish_command(j, now, out);
+    case link_job_kind::rekey:
+      return finish_rekey(j, now, out);
+    case link_job_kind::rekeying_request:
+      return finish_rekey_request(j, now, out);
+    case link_job_kind::rekeying_response:
+      return finish_rekey_response(j, now, out);
   }
   return drop_reason::nothing_new;
 }
@@ -111,12 +122,14 @@ void link_engine::miss(link_job& j, time_ms now, actions& out) {
   j.missed = true;
   ++drops_[static_cast<std::size_t>(drop_reason::late)];
   if (j.what == link_job_kind::connect) out.push_back(attempt_failed{j.peer});
-  if (link* l = j.what == link_job_kind::rekey ? find_live(j.link) : nullptr) l->rekey_backoff_until = now + config_.rekey_lifetime_ms;
+  if (link* l = j.what == link_job_kind::rekey ? find_live(j.link) : nullptr)
+    l->rekey_backoff_until = now + config_.rekey_lifetime_ms;
 }
 
 void link_engine::release_due(time_ms now, actions& out) {
   for (;;) {
-    const auto at = std::find_if(jobs_.begin(), jobs_.end(), [&](const link_job& j) { return !j.missed && now >= j.due; });
+    const auto at =
+        std::find_if(jobs_.begin(), jobs_.end(), [&](const link_job& j) { return !j.missed && now >= j.due; });
     if (at == jobs_.end()) return;
     if (!at->work->done()) {
       miss(*at, now, out);

@@ -8,11 +8,16 @@ namespace prose::security {
 
 const char* name_of(lost_reason r) {
   switch (r) {
-    case lost_reason::silence: return "silence";
-    case lost_reason::released_by_us: return "released_by_us";
-    case lost_reason::released_by_peer: return "released_by_peer";
-    case lost_reason::replaced: return "replaced";
-    case lost_reason::key_age: return "key_age";
+    case lost_reason::silence:
+      return "silence";
+    case lost_reason::released_by_us:
+      return "released_by_us";
+    case lost_reason::released_by_peer:
+      return "released_by_peer";
+    case lost_reason::replaced:
+      return "replaced";
+    case lost_reason::key_age:
+      return "key_age";
   }
   return "?";
 }
@@ -64,7 +69,8 @@ void link_engine::tick(time_ms now, actions& out) {
   release_due(now, out);
   // A missed one is of use while its octets may come again.
   std::erase_if(jobs_, [&](const link_job& j) {
-    const bool repeated = j.what != link_job_kind::connect && j.what != link_job_kind::rekey && now - j.due < config_.request_lifetime_ms;
+    const bool repeated =
+        j.what != link_job_kind::connect && j.what != link_job_kind::rekey && now - j.due < config_.request_lifetime_ms;
     return j.missed && j.work->done() && !repeated;
   });
   for (auto& [peer, state] : peers_state_) tick_link(state, now, out);
@@ -80,8 +86,8 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
       a.reset();
     } else if (now >= a->next_send) {
       const auto r = a->handshake->request();
-      out.push_back(send_message{a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder,
-                                 {r.begin(), r.end()}});
+      out.push_back(send_message{
+          a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder, {r.begin(), r.end()}});
       a->next_send = now + config_.request_interval_ms;
     }
   }
@@ -90,7 +96,8 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
       if (p->own_role == role::initiator && !state.live) out.push_back(attempt_failed{p->peer});
       p.reset();
     } else if (p->complete_pending && now >= p->next_complete) {
-      out.push_back(send_message{p->peer, lcid_pc5s_security_mode, p->setup.initiator, p->setup.responder, p->complete});
+      out.push_back(
+          send_message{p->peer, lcid_pc5s_security_mode, p->setup.initiator, p->setup.responder, p->complete});
       p->next_complete = now + config_.complete_interval_ms;
     }
   }
@@ -121,7 +128,8 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
   }
   // One unanswered is repeated (TS 24.334 10.4.5.2): else three lost records or answers in a row would end a link.
   const bool unanswered = now - l.last_heard >= config_.keepalive_after_ms + config_.keepalive_after_ms / 4;
-  if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive) send_keepalive(l, now, out);
+  if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive)
+    send_keepalive(l, now, out);
 }
 
 void link_engine::remove_peer(peer_id peer, time_ms now, actions& out) {
@@ -159,7 +167,9 @@ std::vector<link_info> link_engine::links(time_ms now) const {
 
 void link_engine::append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const {
   discovery_.append_own_l2_ids(now, out);
-  const auto add_chain = [&](const epoch_chain& c) { c.for_each_epoch([&](const epoch& e) { out.push_back(e.own_l2); }); };
+  const auto add_chain = [&](const epoch_chain& c) {
+    c.for_each_epoch([&](const epoch& e) { out.push_back(e.own_l2); });
+  };
   for (const auto& [peer, state] : peers_state_) {
     if (state.attempt) out.push_back(state.attempt->context.initiator);
     for (const auto* l : {state.pending.get(), state.live.get()}) {
@@ -177,9 +187,12 @@ void link_engine::append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const 
 }
 
 void link_engine::append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const {
-  const auto add_chain = [&](const epoch_chain& c) { c.for_each_epoch([&](const epoch& e) { out.push_back({e.own_l2, e.peer_l2, true}); }); };
+  const auto add_chain = [&](const epoch_chain& c) {
+    c.for_each_epoch([&](const epoch& e) { out.push_back({e.own_l2, e.peer_l2, true}); });
+  };
   const auto add_setup = [&](const handshake_context& c, role own) {
-    out.push_back(own == role::initiator ? l2_pair{c.initiator, c.responder, false} : l2_pair{c.responder, c.initiator, false});
+    out.push_back(own == role::initiator ? l2_pair{c.initiator, c.responder, false}
+                                         : l2_pair{c.responder, c.initiator, false});
   };
   for (const auto& [peer, state] : peers_state_) {
     if (state.attempt) add_setup(state.attempt->context, role::initiator);

@@ -1,4 +1,5 @@
-// Links with peers: set-up, records, epochs, rekeying, release. Events come in with the time, actions go out; no clock, no I/O.
+// Links with peers: set-up, records, epochs, rekeying, release. Events come in with the time, actions go out; no clock,
+// no I/O.
 #pragma once
 
 #include <array>
@@ -18,39 +19,41 @@ namespace prose::security {
 
 inline constexpr std::array suites_by_preference{suite::aes_256_gcm, suite::chacha20_poly1305};
 
-/// An answer that costs scalar multiplications leaves, and takes effect, so many subframes (of 1 ms) after what it answers; so does a request after the
-/// announcement. The same for every UE, configuration and number of peers: longer than the multiplications of max_peers take that all use up what is
-/// reserved for them at one moment (6 each, 384 in all: there is 1.04 ms for each). What misses it is silence.
+/// An answer that costs scalar multiplications leaves, and takes effect, so many subframes (of 1 ms) after what it
+/// answers; so does a request after the announcement. The same for every UE, configuration and number of peers: longer
+/// than the multiplications of max_peers take that all use up what is reserved for them at one moment (6 each, 384 in
+/// all: there is 1.04 ms for each). What misses it is silence.
 inline constexpr time_ms answer_delay_ms = 400;
 
 struct link_config {
-  std::vector<suite> suites{suites_by_preference.begin(), suites_by_preference.end()};  // best first; also what is offered
-  time_ms request_interval_ms = 400;      // T4100: identical retransmission
+  std::vector<suite> suites{suites_by_preference.begin(),
+                            suites_by_preference.end()};  // best first; also what is offered
+  time_ms request_interval_ms = 400;                      // T4100: identical retransmission
   time_ms request_lifetime_ms = 8000;
-  time_ms answer_gap_ms = 160;            // one sidelink control period: at most one identical answer in it
+  time_ms answer_gap_ms = 160;  // one sidelink control period: at most one identical answer in it
   time_ms half_open_lifetime_ms = 8000;
   time_ms complete_interval_ms = 400;
   // Constants of the product, which no option changes; tests may.
   time_ms answer_after_ms = answer_delay_ms;
   time_ms budget_interval_ms = 5'000;
-  std::uint32_t set_up_multiplications = 12;    // a peer may cause in set-ups in that interval
-  time_ms rekeying_interval_ms = 5'000;         // of a peer's requests to rekey one is answered in it
-  std::uint32_t trials_per_10_ms = 64;          // failed hashes over requests for one peer, whoever made them
+  std::uint32_t set_up_multiplications = 12;  // a peer may cause in set-ups in that interval
+  time_ms rekeying_interval_ms = 5'000;       // of a peer's requests to rekey one is answered in it
+  std::uint32_t trials_per_10_ms = 64;        // failed hashes over requests for one peer, whoever made them
   epoch_config epochs;
-  time_ms keepalive_after_ms = 10'000;    // T4102: nothing sent for so long
-  time_ms lost_after_ms = 30'000;         // T4108: nothing verified for so long
+  time_ms keepalive_after_ms = 10'000;  // T4102: nothing sent for so long
+  time_ms lost_after_ms = 30'000;       // T4108: nothing verified for so long
   time_ms rekey_after_ms = 30 * 60'000;
   time_ms rekey_larger_key_waits_ms = 60'000;
   time_ms rekey_interval_ms = 1'000;
   time_ms rekey_lifetime_ms = 10'000;
   time_ms refuse_after_ms = 40 * 60'000;
-  time_ms release_interval_ms = 400;      // T4103
-  std::uint32_t release_sends = 5;        // then the peer is left to its silence timer
+  time_ms release_interval_ms = 400;  // T4103
+  std::uint32_t release_sends = 5;    // then the peer is left to its silence timer
 };
 
 // --- actions ---------------------------------------------------------------------------------------------------------
-/// Send octets as one RLC SDU on (src, dst, lcid). LCID 28 and 29: a PC5-S message, to be put into a PDCP PDU whose KD-sess ID
-/// and SN are zero (TS 36.323 5.6.2; `unprotected_pdcp_header`). LCID 30: a complete, sealed PDCP PDU.
+/// Send octets as one RLC SDU on (src, dst, lcid). LCID 28 and 29: a PC5-S message, to be put into a PDCP PDU whose
+/// KD-sess ID and SN are zero (TS 36.323 5.6.2; `unprotected_pdcp_header`). LCID 30: a complete, sealed PDCP PDU.
 struct send_message {
   peer_id peer;
   std::uint8_t lcid;
@@ -96,7 +99,7 @@ using actions = std::vector<action>;
 struct received_data {
   peer_id peer;
   link_id link;
-  bool is_data;     // false: signalling, dealt with; data is empty
+  bool is_data;  // false: signalling, dealt with; data is empty
   sdu_type type;
   bytes_view data;  // inside the output given to receive()
 };
@@ -112,7 +115,7 @@ struct link_info {
   suite suite_used;
   std::array<std::uint8_t, 8> key_fingerprint;
   std::uint32_t epoch;
-  l2_id own_l2, peer_l2;     // as sent now
+  l2_id own_l2, peer_l2;  // as sent now
   time_ms key_age_ms;
 };
 
@@ -127,7 +130,7 @@ enum class set_up_work_kind : std::uint8_t;
 enum class link_job_kind : std::uint8_t;
 
 class link_engine {
- public:
+public:
   link_engine(const link_config& config, peer_table& peers, discovery_engine& discovery);
   ~link_engine();
   link_engine(const link_engine&) = delete;
@@ -136,28 +139,30 @@ class link_engine {
   /// Requests a link with a peer that discovery has heard. `limit` while a request or a half-open link to it exists.
   result<void, drop_reason> connect(const peer_heard& heard, time_ms now, actions& out);
 
-  /// Takes what arrived for one of own_l2_ids(): on LCID 28/29 the PC5-S message (after its PDCP header), on 1..10 and 30 the
-  /// whole PDCP PDU. Data is opened into `buffer` (at least octets.size() long). Everything unverified is dropped without
-  /// change of state; the error says why, to nobody but the caller.
+  /// Takes what arrived for one of own_l2_ids(): on LCID 28/29 the PC5-S message (after its PDCP header), on 1..10 and
+  /// 30 the whole PDCP PDU. Data is opened into `buffer` (at least octets.size() long). Everything unverified is
+  /// dropped without change of state; the error says why, to nobody but the caller.
   result<received_data, drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,
                                              bytes_span buffer, actions& out);
 
-  /// Seals data for an established link; allocates nothing. out.size() >= data.size() + record_overhead_octets. data may lie
-  /// in out at offset pdcp_header_octets. `moved` epochs are reported by the next tick.
+  /// Seals data for an established link; allocates nothing. out.size() >= data.size() + record_overhead_octets. data
+  /// may lie in out at offset pdcp_header_octets. `moved` epochs are reported by the next tick.
   result<sealed_pdu, drop_reason> seal(link_id link, std::uint8_t lcid, sdu_type type, bytes_view data, time_ms now,
                                        bytes_span out);
 
   /// Retransmissions, expiries, keep-alives, rekeying. Call at least every 100 ms of `now`.
   void tick(time_ms now, actions& out);
 
-  /// Lets what has become due leave and take effect. Call it in every subframe, before what is sent is decided; tick does it too.
+  /// Lets what has become due leave and take effect. Call it in every subframe, before what is sent is decided; tick
+  /// does it too.
   void release_due(time_ms now, actions& out);
   /// When there is something to release next; INT64_MAX: nothing.
   time_ms next_due() const;
 
   /// Begins rekeying: the request leaves when it is due.
   result<void, drop_reason> rekey(link_id link, time_ms now, actions& out);
-  /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts; only what that takes outlives the link.
+  /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts; only what that takes
+  /// outlives the link.
   result<void, drop_reason> release(link_id link, time_ms now, actions& out);
   /// Releases the peer's link and forgets every set-up with it. Call before the peer leaves the table.
   void remove_peer(peer_id peer, time_ms now, actions& out);
@@ -178,7 +183,7 @@ class link_engine {
   const std::vector<link_job>& jobs() const { return jobs_; }
   const discovery_engine& discovery() const { return discovery_; }
 
- private:
+private:
   result<received_data, drop_reason> dispatch(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,
                                               bytes_span buffer, actions& out);
   // set-up (link_setup.cpp)
@@ -195,7 +200,8 @@ class link_engine {
   drop_reason finish_connect(link_job& j, time_ms now, actions& out);
   drop_reason finish_request(link_job& j, time_ms now, actions& out);
   drop_reason finish_command(link_job& j, time_ms now, actions& out);
-  // what costs scalar multiplications (link_budget.cpp); drop_reason::count_ where it takes effect, now or when it is due
+  // what costs scalar multiplications (link_budget.cpp); drop_reason::count_ where it takes effect, now or when it is
+  // due
   drop_reason begin(link_job&& j, time_ms now, actions& out);
   drop_reason finish(link_job& j, time_ms now, actions& out);
   void miss(link_job& j, time_ms now, actions& out);

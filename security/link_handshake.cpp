@@ -18,7 +18,7 @@ void put_u24(l2_id v, std::uint8_t* out) {
 
 /// "LTESL/1", version, type, seq, both layer-2 IDs, t, and when rekeying the binding.
 class prologue {
- public:
+public:
   explicit prologue(const handshake_context& c) {
     const auto label = crypto::as_bytes("LTESL/1");
     auto* at = std::copy(label.begin(), label.end(), octets_.data());
@@ -40,7 +40,7 @@ class prologue {
   ~prologue() { wipe(octets_); }
   bytes_view view() const { return bytes_view(octets_).first(size_); }
 
- private:
+private:
   std::array<std::uint8_t, 64> octets_{};
   std::size_t size_ = 0;
 };
@@ -90,7 +90,8 @@ std::array<std::uint8_t, command_token_octets> command_token(const direction_key
   return token_of<command_token_octets>(k.command_token.expose(), t, src, dst, preceding);
 }
 
-initiator_handshake::initiator_handshake(const handshake_side& own, const peer& p, const handshake_context& c, const offer& o)
+initiator_handshake::initiator_handshake(const handshake_side& own, const peer& p, const handshake_context& c,
+                                         const offer& o)
     : offer_(o),
       seq_(c.seq),
       rekeying_(c.request_type == message_type::rekeying_request),

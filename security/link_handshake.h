@@ -1,5 +1,5 @@
-// The two messages of Noise_KKpsk0_25519_ChaChaPoly_SHA256 as Direct Communication Request / DSM Command, and, inside a live
-// link, as Direct Rekeying Request / Response. No state machine here: link_engine decides when.
+// The two messages of Noise_KKpsk0_25519_ChaChaPoly_SHA256 as Direct Communication Request / DSM Command, and, inside a
+// live link, as Direct Rekeying Request / Response. No state machine here: link_engine decides when.
 #pragma once
 
 #include <optional>
@@ -27,8 +27,9 @@ struct handshake_secrets {
   std::uint16_t kd_sess_id;  // MSB chosen by the initiator, LSB by the responder (TS 33.303 6.5.5.2)
 };
 
-/// Short tokens: a keyed hash in front of the scalar multiplications. They cover both layer-2 IDs, t and every octet before
-/// them. The request's uses K_dcr; the command's, K_dsm of the same direction (responder announces, initiator monitors).
+/// Short tokens: a keyed hash in front of the scalar multiplications. They cover both layer-2 IDs, t and every octet
+/// before them. The request's uses K_dcr; the command's, K_dsm of the same direction (responder announces, initiator
+/// monitors).
 std::array<std::uint8_t, request_token_octets> request_token(const direction_keys& k, slot_t t, l2_id src, l2_id dst,
                                                              bytes_view preceding);
 std::array<std::uint8_t, command_token_octets> command_token(const direction_keys& k, slot_t t, l2_id src, l2_id dst,
@@ -37,16 +38,17 @@ std::array<std::uint8_t, command_token_octets> command_token(const direction_key
 /// One's own side of a handshake. The ephemeral comes from `random`.
 struct handshake_side {
   handshake_side(const key_pair& k, dh_port& d, random_port& r) : own(k), dh(d), random(r) {}
-  handshake_side(const peer_table& t) : own(t.own_pair()), dh(t.ports_used().dh), random(t.ports_used().random) {}  // NOLINT: stands for it
+  handshake_side(const peer_table& t)
+      : own(t.own_pair()), dh(t.ports_used().dh), random(t.ports_used().random) {}  // NOLINT: stands for it
   const key_pair& own;
   dh_port& dh;
   random_port& random;
 };
 
 class initiator_handshake {
- public:
-  /// Draws a fresh ephemeral and composes the request. Any change to what is sent needs a new object: KKpsk0 repeats key and
-  /// nonce if one ephemeral serves two different payloads.
+public:
+  /// Draws a fresh ephemeral and composes the request. Any change to what is sent needs a new object: KKpsk0 repeats
+  /// key and nonce if one ephemeral serves two different payloads.
   initiator_handshake(const handshake_side& own, const peer& p, const handshake_context& c, const offer& o);
   bytes_view request() const { return request_; }
   /// Authenticates the answer; bad ones change nothing. Does two scalar multiplications.
@@ -56,7 +58,7 @@ class initiator_handshake {
   /// For the exports (export.h).
   const noise::handshake& state() const { return noise_; }
 
- private:
+private:
   offer offer_;
   std::uint16_t seq_;
   bool rekeying_;
@@ -68,8 +70,8 @@ struct responder_result {
   std::vector<std::uint8_t> answer;
   handshake_secrets secrets;
 };
-/// Verifies the request (one scalar multiplication) and composes the answer (three). `lsb` picks the responder's half of the
-/// KD-sess ID once the initiator's is known. The token, if the message has one, must have been verified before.
+/// Verifies the request (one scalar multiplication) and composes the answer (three). `lsb` picks the responder's half
+/// of the KD-sess ID once the initiator's is known. The token, if the message has one, must have been verified before.
 template <class PickLsb>
 std::optional<responder_result> respond(const handshake_side& own, const peer& p, const handshake_context& c,
                                         bytes_view request, std::span<const suite> preferred, PickLsb&& lsb,

@@ -11,9 +11,9 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
   const auto h = read_pdcp_header(pdu);
   if (!h || pdu.size() < record_overhead_octets) return tl::unexpected(drop_reason::malformed);
   if (!channel_carries(lcid, h->type)) return tl::unexpected(drop_reason::wrong_channel);
-  // Identifiers are drawn without a look at what is in use, and a peer may provoke some that she has heard elsewhere. So a record is tried under
-  // every context that they name, whatever the others made of it: at most 22 of each of max_peers (four chains of four epochs, six of a link
-  // that closes).
+  // Identifiers are drawn without a look at what is in use, and a peer may provoke some that she has heard elsewhere.
+  // So a record is tried under every context that they name, whatever the others made of it: at most 22 of each of
+  // max_peers (four chains of four epochs, six of a link that closes).
   drop_reason worst = drop_reason::unknown_link;
   for (auto& [id, state] : peers_state_) {
     if (state.live) {
@@ -100,9 +100,14 @@ bool link_engine::on_signalling(link& l, bytes_view message, time_ms now, action
       drop_live(peers_state_.at(l.peer), lost_reason::released_by_peer, out);
       return false;
     }
-    case message_type::rekeying_request: on_rekey_request(l, message, h->seq, now, out); return true;
-    case message_type::rekeying_response: on_rekey_response(l, message, now, out); return true;
-    default: return true;
+    case message_type::rekeying_request:
+      on_rekey_request(l, message, h->seq, now, out);
+      return true;
+    case message_type::rekeying_response:
+      on_rekey_response(l, message, now, out);
+      return true;
+    default:
+      return true;
   }
 }
 

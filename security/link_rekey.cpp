@@ -16,7 +16,9 @@ drop_reason link_engine::begin_rekey(link& l, time_ms now, actions& out) {
   c.binding = &l.current.binding;
   auto work = new_work(set_up_work_kind::ask, l.peer);
   work->ask(c, {offered_, protocol_version, 0, draw_half(l.peer)}, ephemerals(l.peer));
-  return begin({link_job_kind::rekey, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+  return begin(
+      {link_job_kind::rekey, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now,
+      out);
 }
 
 /// The link of a job, unless it has other keys by now.
@@ -28,7 +30,8 @@ link* link_engine::find_generation(const link_job& j) {
 drop_reason link_engine::finish_rekey(link_job& j, time_ms now, actions& out) {
   link* l = find_generation(j);
   if (l == nullptr || l->rekeying) return drop_reason::nothing_new;
-  l->rekeying.emplace(rekey_attempt{std::move(j.work->handshake), {}, now + config_.rekey_interval_ms, now + config_.rekey_lifetime_ms});
+  l->rekeying.emplace(rekey_attempt{
+      std::move(j.work->handshake), {}, now + config_.rekey_interval_ms, now + config_.rekey_lifetime_ms});
   send_signalling(*l, l->rekeying->handshake->request(), now, out);
   return drop_reason::count_;
 }
@@ -48,9 +51,11 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
     send_signalling(l, l.staged->answer, now, out);
     return;
   }
-  // An earlier attempt's request that was overtaken: its initiator no longer waits for the answer, and what is staged for the later one must stay.
+  // An earlier attempt's request that was overtaken: its initiator no longer waits for the answer, and what is staged
+  // for the later one must stay.
   if (l.staged && static_cast<std::int16_t>(seq - l.staged->seq) < 0) return;
-  if ((l.rekeying || under_way(l.peer, link_job_kind::rekey)) && p->own_key_is_smaller) return;  // both at once: the smaller key's goes on
+  if ((l.rekeying || under_way(l.peer, link_job_kind::rekey)) && p->own_key_is_smaller)
+    return;  // both at once: the smaller key's goes on
   if (auto missed = take_missed(link_job_kind::rekeying_request, l.peer, message)) {
     (void)finish(*missed, now, out);
     return;
@@ -70,7 +75,9 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   c.binding = &l.current.binding;
   auto work = new_work(set_up_work_kind::respond, l.peer);
   work->respond(c, message, config_.suites, draw_half(l.peer), ephemerals(l.peer));
-  (void)begin({link_job_kind::rekeying_request, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+  (void)begin({link_job_kind::rekeying_request, l.peer, now + config_.answer_after_ms, std::move(work), l.id,
+               l.current.fingerprint},
+              now, out);
 }
 
 drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions& out) {
@@ -80,7 +87,8 @@ drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions&
   if (!r) return j.work->why;
   l->rekeying.reset();
   cancel(j.peer, link_job_kind::rekey);
-  l->staged.emplace(staged_rekey{j.work->context().seq, {j.work->octets().begin(), j.work->octets().end()},
+  l->staged.emplace(staged_rekey{j.work->context().seq,
+                                 {j.work->octets().begin(), j.work->octets().end()},
                                  std::move(r->answer),
                                  make_generation(std::move(r->secrets), role::responder, config_.epochs,
                                                  peers_.stream(stream_purpose::epoch_lengths, j.peer), now)});
@@ -101,7 +109,9 @@ void link_engine::on_rekey_response(link& l, bytes_view message, time_ms now, ac
   }
   auto work = new_work(set_up_work_kind::read_answer, l.peer);
   work->read_answer(l.rekeying->handshake, message);
-  (void)begin({link_job_kind::rekeying_response, l.peer, now + config_.answer_after_ms, std::move(work), l.id, l.current.fingerprint}, now, out);
+  (void)begin({link_job_kind::rekeying_response, l.peer, now + config_.answer_after_ms, std::move(work), l.id,
+               l.current.fingerprint},
+              now, out);
 }
 
 drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions& out) {
@@ -109,13 +119,16 @@ drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions
   if (l == nullptr || !l->rekeying || l->rekeying->handshake != j.work->handshake) return drop_reason::nothing_new;
   auto& secrets = j.work->secrets;
   if (!secrets) return drop_reason::bad_handshake;
-  adopt(*l, make_generation(std::move(*secrets), role::initiator, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), false, now, out);
+  adopt(*l,
+        make_generation(std::move(*secrets), role::initiator, config_.epochs,
+                        peers_.stream(stream_purpose::epoch_lengths, j.peer), now),
+        false, now, out);
   send_keepalive(*l, now, out);  // the responder moves on with the first record under the new keys
   return drop_reason::count_;
 }
 
-/// From here on everything is sent under the new generation. What the peer still sends under the old one is opened until it
-/// has been heard under the new one and for the usual time after.
+/// From here on everything is sent under the new generation. What the peer still sends under the old one is opened
+/// until it has been heard under the new one and for the usual time after.
 void link_engine::adopt(link& l, generation&& next, bool peer_heard_already, time_ms now, actions& out) {
   l.previous.emplace(std::move(l.current.chain));
   l.previous_until.reset();

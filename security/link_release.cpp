@@ -1,4 +1,5 @@
-// Direct Communication Release, repeated until Release Accept (T4103 of TS 24.334) or until it has been sent often enough.
+// Direct Communication Release, repeated until Release Accept (T4103 of TS 24.334) or until it has been sent often
+// enough.
 #include <algorithm>
 
 #include "security/link.h"
@@ -32,10 +33,10 @@ void link_engine::send_release(closing_link& c, time_ms now, actions& out) {
   out.push_back(std::move(m));
 }
 
-/// Data that was under way when we left is for nobody. The peer's Accept ends the repetitions, as does its own Release, which it
-/// repeats in its turn until it has our Accept. count_: it took effect.
-drop_reason link_engine::on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
-                                           bytes_span buffer, actions& out) {
+/// Data that was under way when we left is for nobody. The peer's Accept ends the repetitions, as does its own Release,
+/// which it repeats in its turn until it has our Accept. count_: it took effect.
+drop_reason link_engine::on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
+                                           bytes_view pdu, bytes_span buffer, actions& out) {
   drop_reason worst = drop_reason::unknown_link;
   for (auto c = closing_.begin(); c != closing_.end(); ++c)
     for (auto& e : c->epochs) {

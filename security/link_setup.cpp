@@ -13,12 +13,17 @@ constexpr drop_reason took_effect = drop_reason::count_;
 constexpr std::array<std::uint8_t, crypto::nonce_octets> complete_nonce{};  // the key serves one message
 }  // namespace
 
-generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random, time_ms now) {
+generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random,
+                           time_ms now) {
   std::array<std::uint8_t, 8> fingerprint{};
   crypto::hkdf_expand(s.kd0.expose(), crypto::as_bytes("LTESL/1 fingerprint"), fingerprint);
   auto binding = derive<rekey_binding>(s.kd0);
-  return {epoch_chain(std::move(s.kd0), own, s.chosen, s.kd_sess_id, epochs, random, now), std::move(binding), s.chosen,
-          s.kd_sess_id, fingerprint, now};
+  return {epoch_chain(std::move(s.kd0), own, s.chosen, s.kd_sess_id, epochs, random, now),
+          std::move(binding),
+          s.chosen,
+          s.kd_sess_id,
+          fingerprint,
+          now};
 }
 
 random_port& link_engine::ephemerals(peer_id peer) const {
@@ -26,14 +31,16 @@ random_port& link_engine::ephemerals(peer_id peer) const {
   return p != nullptr ? ports_.random.ephemerals_for(p->key) : ports_.random;
 }
 
-/// A half of the KD-sess ID: uniform, whatever else is in use here. Contexts that share an ID are told apart by trying them; a half that
-/// avoided other links' would tell its peer which those are. Zero is left out: a KD-sess ID of zero marks unprotected PDUs.
+/// A half of the KD-sess ID: uniform, whatever else is in use here. Contexts that share an ID are told apart by trying
+/// them; a half that avoided other links' would tell its peer which those are. Zero is left out: a KD-sess ID of zero
+/// marks unprotected PDUs.
 std::uint8_t link_engine::draw_half(peer_id peer) {
   const std::uint32_t half = 1 + peers_.stream(stream_purpose::kd_sess_id_halves, peer).below(255);
   return static_cast<std::uint8_t>(half);
 }
 
-/// First sequence number of the signalling inside a link; later ones count from it, so that an overtaken request can be told.
+/// First sequence number of the signalling inside a link; later ones count from it, so that an overtaken request can be
+/// told.
 std::uint16_t link_engine::draw_seq(peer_id peer) {
   std::array<std::uint8_t, 2> seq{};
   peers_.stream(stream_purpose::signalling_numbers, peer).fill(seq);
@@ -46,7 +53,8 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
   if (const auto at = peers_state_.find(p->id); at != peers_state_.end() && (at->second.attempt || at->second.pending))
     return tl::unexpected(drop_reason::limit);
   if (under_way(p->id, false) || under_way(p->id, link_job_kind::request)) return tl::unexpected(drop_reason::limit);
-  if (!afford(p->id, set_up_work::multiplications(set_up_work_kind::ask), now)) return tl::unexpected(drop_reason::budget);
+  if (!afford(p->id, set_up_work::multiplications(set_up_work_kind::ask), now))
+    return tl::unexpected(drop_reason::budget);
   handshake_context c;
   std::array<std::uint8_t, 5> r{};
   peers_.stream(stream_purpose::set_up_identifiers, p->id).fill(r);
@@ -64,12 +72,14 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
 drop_reason link_engine::finish_connect(link_job& j, time_ms now, actions& out) {
   peer_links& state = peers_state_[j.peer];
   if (state.attempt || state.pending) return drop_reason::nothing_new;
-  state.attempt.emplace(link_attempt{j.peer, std::move(j.work->handshake), j.work->context(), {}, now, now + config_.request_lifetime_ms});
+  state.attempt.emplace(link_attempt{
+      j.peer, std::move(j.work->handshake), j.work->context(), {}, now, now + config_.request_lifetime_ms});
   tick_link(state, now, out);  // the first transmission
   return took_effect;
 }
 
-drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out) {
+drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                    actions& out) {
   discovery_.find_rendezvous(dst, now, candidates_);
   if (candidates_.empty()) return drop_reason::not_addressed;
   drop_reason worst = drop_reason::bad_token;
@@ -81,8 +91,7 @@ drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std
       continue;
     }
     const auto token = octets.last(request_token_octets);
-    const auto expected =
-        request_token(p->ours, slot->t, src, dst, octets.first(octets.size() - request_token_octets));
+    const auto expected = request_token(p->ours, slot->t, src, dst, octets.first(octets.size() - request_token_octets));
     if (!equal_constant_time(expected, token)) {
       ++budget_of(p->id, now).trials;
       continue;
@@ -103,8 +112,9 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
     const auto at = peers_state_.find(p.id);
     if (at == peers_state_.end() || !at->second.pending) return drop_reason::replayed;
     link& l = *at->second.pending;
-    if (l.own_role != role::responder || !std::equal(octets.begin(), octets.end(), l.request.begin(), l.request.end()) ||
-        l.setup.initiator != src || l.setup.responder != dst)
+    if (l.own_role != role::responder ||
+        !std::equal(octets.begin(), octets.end(), l.request.begin(), l.request.end()) || l.setup.initiator != src ||
+        l.setup.responder != dst)
       return drop_reason::replayed;
     if (now - l.last_answer < config_.answer_gap_ms) return drop_reason::nothing_new;
     l.last_answer = now;
@@ -115,7 +125,8 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
   // Simultaneous open: the smaller key's request goes on, whatever became of its answer.
   const auto at = peers_state_.find(p.id);
   const bool asked = under_way(p.id, link_job_kind::connect) ||
-                     (at != peers_state_.end() && (at->second.attempt || (at->second.pending && at->second.pending->own_role == role::initiator)));
+                     (at != peers_state_.end() &&
+                      (at->second.attempt || (at->second.pending && at->second.pending->own_role == role::initiator)));
   if (p.own_key_is_smaller && asked) return drop_reason::yielded;
   if (under_way(p.id, true)) return drop_reason::budget;
   if (!afford(p.id, set_up_work::multiplications(set_up_work_kind::respond), now)) return drop_reason::budget;
@@ -135,9 +146,9 @@ drop_reason link_engine::finish_request(link_job& j, time_ms now, actions& out) 
   cancel(j.peer, link_job_kind::connect);
   state.attempt.reset();
   const auto complete = derive<complete_key>(r->secrets.kd0);
-  auto l = std::make_unique<link>(
-      make_generation(std::move(r->secrets), role::responder, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), j.peer, role::responder,
-      now, discovery_.clock().now().value_or(0));
+  auto l = std::make_unique<link>(make_generation(std::move(r->secrets), role::responder, config_.epochs,
+                                                  peers_.stream(stream_purpose::epoch_lengths, j.peer), now),
+                                  j.peer, role::responder, now, discovery_.clock().now().value_or(0));
   l->next_seq = draw_seq(j.peer);
   l->setup = j.work->context();
   l->request.assign(j.work->octets().begin(), j.work->octets().end());
@@ -160,8 +171,8 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
     if (p == nullptr) continue;
     worst = drop_reason::malformed;
     if (a->context.seq != seq) continue;
-    const auto expected = command_token(p->theirs, a->context.t, src, dst,
-                                        octets.first(octets.size() - command_token_octets));
+    const auto expected =
+        command_token(p->theirs, a->context.t, src, dst, octets.first(octets.size() - command_token_octets));
     worst = drop_reason::bad_token;
     if (!equal_constant_time(expected, octets.last(command_token_octets))) continue;
     const auto digest = digest_of(octets);
@@ -185,15 +196,16 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
 /// The command was read, and the Complete is due if it verified.
 drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) {
   const auto at = peers_state_.find(j.peer);
-  if (at == peers_state_.end() || !at->second.attempt || at->second.attempt->handshake != j.work->handshake) return drop_reason::nothing_new;
+  if (at == peers_state_.end() || !at->second.attempt || at->second.attempt->handshake != j.work->handshake)
+    return drop_reason::nothing_new;
   auto& secrets = j.work->secrets;
   if (!secrets) return drop_reason::bad_handshake;
   peer_links& state = at->second;
   auto& a = state.attempt;
   const auto key = derive<complete_key>(secrets->kd0);
-  auto l = std::make_unique<link>(
-      make_generation(std::move(*secrets), role::initiator, config_.epochs, peers_.stream(stream_purpose::epoch_lengths, j.peer), now), j.peer, role::initiator,
-      now, discovery_.clock().now().value_or(0));
+  auto l = std::make_unique<link>(make_generation(std::move(*secrets), role::initiator, config_.epochs,
+                                                  peers_.stream(stream_purpose::epoch_lengths, j.peer), now),
+                                  j.peer, role::initiator, now, discovery_.clock().now().value_or(0));
   l->next_seq = draw_seq(j.peer);
   l->setup = a->context;
   l->complete.resize(complete_octets);
@@ -253,8 +265,8 @@ void link_engine::establish(peer_links& state, time_ms now, actions& out) {
   l.complete_key_used.reset();
   l.command.clear();
   l.last_heard = now;
-  out.push_back(link_established{l.peer, l.id, l.own_role, l.current.kd_sess_id, l.current.suite_used,
-                                 l.current.fingerprint});
+  out.push_back(
+      link_established{l.peer, l.id, l.own_role, l.current.kd_sess_id, l.current.suite_used, l.current.fingerprint});
 }
 
 void link_engine::send_accept(link& l, time_ms now, actions& out) {

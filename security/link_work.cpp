@@ -23,7 +23,8 @@ void set_up_work::ask(const handshake_context& c, const offer& o, random_port& r
   ephemeral_.emplace(random);
 }
 
-void set_up_work::respond(const handshake_context& c, bytes_view request, std::span<const suite> preferred, std::uint8_t lsb, random_port& random) {
+void set_up_work::respond(const handshake_context& c, bytes_view request, std::span<const suite> preferred,
+                          std::uint8_t lsb, random_port& random) {
   copy(c);
   octets_.assign(request.begin(), request.end());
   preferred_.assign(preferred.begin(), preferred.end());
@@ -38,11 +39,17 @@ void set_up_work::read_answer(std::shared_ptr<initiator_handshake> asked, bytes_
 
 void set_up_work::run(dh_port& dh) noexcept {
   switch (what_) {
-    case kind::ask: handshake = std::make_shared<initiator_handshake>(handshake_side(*own_, dh, *ephemeral_), *with_, context_, offer_); break;
-    case kind::respond:
-      response = security::respond({*own_, dh, *ephemeral_}, *with_, context_, octets_, preferred_, [&](std::uint8_t) { return lsb_; }, why);
+    case kind::ask:
+      handshake =
+          std::make_shared<initiator_handshake>(handshake_side(*own_, dh, *ephemeral_), *with_, context_, offer_);
       break;
-    case kind::read_answer: secrets = handshake->read_answer(octets_, dh); break;
+    case kind::respond:
+      response = security::respond(
+          {*own_, dh, *ephemeral_}, *with_, context_, octets_, preferred_, [&](std::uint8_t) { return lsb_; }, why);
+      break;
+    case kind::read_answer:
+      secrets = handshake->read_answer(octets_, dh);
+      break;
   }
   done_.store(true, std::memory_order_release);
 }

@@ -1,5 +1,5 @@
-// The scalar multiplications of set-ups and rekeyings, apart from the link engine's state: what they need goes in, what they give comes out. The
-// engine hands an item to a work_port and looks at it when the answer is due.
+// The scalar multiplications of set-ups and rekeyings, apart from the link engine's state: what they need goes in, what
+// they give comes out. The engine hands an item to a work_port and looks at it when the answer is due.
 #pragma once
 
 #include <array>
@@ -13,14 +13,15 @@
 
 namespace prose::security {
 
-/// Octets of an ephemeral key that were drawn beforehand: work draws nothing itself, so that it may run on any thread and in any order.
+/// Octets of an ephemeral key that were drawn beforehand: work draws nothing itself, so that it may run on any thread
+/// and in any order.
 class drawn_ephemeral final : public random_port {
- public:
+public:
   explicit drawn_ephemeral(random_port& from) : key_(ephemeral_private_key::make([&](auto out) { from.fill(out); })) {}
   void fill(bytes_span out) override;  // once, 32 octets
   const ephemeral_private_key& key() const { return key_; }
 
- private:
+private:
   ephemeral_private_key key_;
 };
 
@@ -32,12 +33,14 @@ enum class set_up_work_kind : std::uint8_t {
 
 /// One item. Whoever made it leaves it alone between submit() and done().
 class set_up_work {
- public:
+public:
   using kind = set_up_work_kind;
-  set_up_work(kind k, std::shared_ptr<const key_pair> own, std::shared_ptr<const peer> with) : what_(k), own_(std::move(own)), with_(std::move(with)) {}
+  set_up_work(kind k, std::shared_ptr<const key_pair> own, std::shared_ptr<const peer> with)
+      : what_(k), own_(std::move(own)), with_(std::move(with)) {}
 
   void ask(const handshake_context& c, const offer& o, random_port& random);
-  void respond(const handshake_context& c, bytes_view request, std::span<const suite> preferred, std::uint8_t lsb, random_port& random);
+  void respond(const handshake_context& c, bytes_view request, std::span<const suite> preferred, std::uint8_t lsb,
+               random_port& random);
   void read_answer(std::shared_ptr<initiator_handshake> asked, bytes_view answer);
 
   /// Once, on any thread. Touches nothing but this object, the immutable keys it shares, and `dh`.
@@ -56,7 +59,7 @@ class set_up_work {
   std::optional<handshake_secrets> secrets;        // of read_answer; empty: it did not verify
   drop_reason why = drop_reason::bad_handshake;
 
- private:
+private:
   void copy(const handshake_context& c);
 
   kind what_;

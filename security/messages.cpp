@@ -4,24 +4,42 @@ namespace prose::security {
 
 const char* name_of(drop_reason r) {
   switch (r) {
-    case drop_reason::malformed: return "malformed";
-    case drop_reason::not_addressed: return "not_addressed";
-    case drop_reason::stale: return "stale";
-    case drop_reason::replayed: return "replayed";
-    case drop_reason::bad_token: return "bad_token";
-    case drop_reason::bad_handshake: return "bad_handshake";
-    case drop_reason::bad_record: return "bad_record";
-    case drop_reason::limit: return "limit";
-    case drop_reason::yielded: return "yielded";
-    case drop_reason::no_common_suite: return "no_common_suite";
-    case drop_reason::wrong_channel: return "wrong_channel";
-    case drop_reason::exhausted: return "exhausted";
-    case drop_reason::not_established: return "not_established";
-    case drop_reason::unknown_link: return "unknown_link";
-    case drop_reason::nothing_new: return "nothing_new";
-    case drop_reason::budget: return "budget";
-    case drop_reason::late: return "late";
-    case drop_reason::count_: break;
+    case drop_reason::malformed:
+      return "malformed";
+    case drop_reason::not_addressed:
+      return "not_addressed";
+    case drop_reason::stale:
+      return "stale";
+    case drop_reason::replayed:
+      return "replayed";
+    case drop_reason::bad_token:
+      return "bad_token";
+    case drop_reason::bad_handshake:
+      return "bad_handshake";
+    case drop_reason::bad_record:
+      return "bad_record";
+    case drop_reason::limit:
+      return "limit";
+    case drop_reason::yielded:
+      return "yielded";
+    case drop_reason::no_common_suite:
+      return "no_common_suite";
+    case drop_reason::wrong_channel:
+      return "wrong_channel";
+    case drop_reason::exhausted:
+      return "exhausted";
+    case drop_reason::not_established:
+      return "not_established";
+    case drop_reason::unknown_link:
+      return "unknown_link";
+    case drop_reason::nothing_new:
+      return "nothing_new";
+    case drop_reason::budget:
+      return "budget";
+    case drop_reason::late:
+      return "late";
+    case drop_reason::count_:
+      break;
   }
   return "?";
 }
@@ -31,21 +49,32 @@ namespace {
 std::size_t length_of(message_type t, bool protected_channel) {
   if (!protected_channel) {
     switch (t) {
-      case message_type::direct_communication_request: return request_octets;
-      case message_type::security_mode_command: return command_octets;
-      case message_type::security_mode_complete: return complete_octets;
-      default: return 0;
+      case message_type::direct_communication_request:
+        return request_octets;
+      case message_type::security_mode_command:
+        return command_octets;
+      case message_type::security_mode_complete:
+        return complete_octets;
+      default:
+        return 0;
     }
   }
   switch (t) {
-    case message_type::direct_communication_accept: return accept_octets;
+    case message_type::direct_communication_accept:
+      return accept_octets;
     case message_type::keepalive:
-    case message_type::keepalive_ack: return keepalive_octets;
-    case message_type::release: return release_octets;
-    case message_type::release_accept: return release_accept_octets;
-    case message_type::rekeying_request: return rekeying_request_octets;
-    case message_type::rekeying_response: return rekeying_response_octets;
-    default: return 0;
+    case message_type::keepalive_ack:
+      return keepalive_octets;
+    case message_type::release:
+      return release_octets;
+    case message_type::release_accept:
+      return release_accept_octets;
+    case message_type::rekeying_request:
+      return rekeying_request_octets;
+    case message_type::rekeying_response:
+      return rekeying_response_octets;
+    default:
+      return 0;
   }
 }
 }  // namespace

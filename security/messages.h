@@ -10,8 +10,8 @@
 
 namespace prose::security {
 
-/// TS 24.334 table 12.5.1.1. NOT 3GPP: Direct Communication Reject (3) and Direct Security Mode Reject (14) do not exist; what fails a
-/// check meets silence, since any answer would tell a stranger that somebody is there.
+/// TS 24.334 table 12.5.1.1. NOT 3GPP: Direct Communication Reject (3) and Direct Security Mode Reject (14) do not
+/// exist; what fails a check meets silence, since any answer would tell a stranger that somebody is there.
 enum class message_type : std::uint8_t {
   direct_communication_request = 1,
   direct_communication_accept = 2,
@@ -26,16 +26,16 @@ enum class message_type : std::uint8_t {
 };
 
 inline constexpr std::uint8_t protocol_version = 1;
-inline constexpr std::size_t request_octets = 65;    // type 1, seq 2, version 1, e 32, sealed offer 5 + 16, token 8
+inline constexpr std::size_t request_octets = 65;  // type 1, seq 2, version 1, e 32, sealed offer 5 + 16, token 8
 inline constexpr std::size_t request_token_octets = 8;
-inline constexpr std::size_t command_octets = 57;    // type 1, seq 2, e 32, sealed choice 3 + 16, token 3
+inline constexpr std::size_t command_octets = 57;  // type 1, seq 2, e 32, sealed choice 3 + 16, token 3
 inline constexpr std::size_t command_token_octets = 3;
-inline constexpr std::size_t complete_octets = 24;   // type 1, seq 2, sealed status 1 and slot 4, + 16
+inline constexpr std::size_t complete_octets = 24;  // type 1, seq 2, sealed status 1 and slot 4, + 16
 inline constexpr std::size_t rekeying_request_octets = request_octets - request_token_octets;
 inline constexpr std::size_t rekeying_response_octets = command_octets - command_token_octets;
-inline constexpr std::size_t accept_octets = 7;      // type 1, seq 2, slot 4; inside a record
-inline constexpr std::size_t keepalive_octets = 7;   // type 1, seq 2, counter 4; inside a record
-inline constexpr std::size_t release_octets = 4;     // type 1, seq 2, reason 1; inside a record
+inline constexpr std::size_t accept_octets = 7;     // type 1, seq 2, slot 4; inside a record
+inline constexpr std::size_t keepalive_octets = 7;  // type 1, seq 2, counter 4; inside a record
+inline constexpr std::size_t release_octets = 4;    // type 1, seq 2, reason 1; inside a record
 inline constexpr std::size_t release_accept_octets = 3;
 
 struct message_header {

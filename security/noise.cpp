@@ -139,7 +139,9 @@ handshake::handshake(const parameters& p) : p_(p), state_(p.protocol_used) {
   state_.mix_hash(p_.prologue);
   p_.prologue = {};  // mixed; the caller's memory is not needed any more
   const pattern& pat = *p_.protocol_used.pattern_used;
-  const auto mix_static = [&](bool is_own) { state_.mix_hash(is_own ? p_.own_public.octets : p_.remote_static->octets); };
+  const auto mix_static = [&](bool is_own) {
+    state_.mix_hash(is_own ? p_.own_public.octets : p_.remote_static->octets);
+  };
   if (pat.initiator_static_known) mix_static(initiator());
   if (pat.responder_static_known) mix_static(!initiator());
 }
@@ -188,8 +190,12 @@ std::optional<std::size_t> handshake::write(bytes_view payload, bytes_span out) 
         state_.mix_hash(e_public_.octets);
         if (uses_psk()) state_.mix_key(e_public_.octets);
         break;
-      case token::s: n += state_.encrypt_and_hash(p_.own_public.octets, out.subspan(n)); break;
-      case token::psk: state_.mix_key_and_hash(p_.psk->expose()); break;
+      case token::s:
+        n += state_.encrypt_and_hash(p_.own_public.octets, out.subspan(n));
+        break;
+      case token::psk:
+        state_.mix_key_and_hash(p_.psk->expose());
+        break;
       default:
         if (!mix_dh(state_, t, re_, p_.remote_static)) return std::nullopt;
     }
@@ -222,7 +228,9 @@ std::optional<std::size_t> handshake::read(bytes_view message, bytes_span payloa
         message = message.subspan(n);
         break;
       }
-      case token::psk: st.mix_key_and_hash(p_.psk->expose()); break;
+      case token::psk:
+        st.mix_key_and_hash(p_.psk->expose());
+        break;
       default:
         if (!mix_dh(st, t, re, rs)) return std::nullopt;
     }

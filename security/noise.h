@@ -1,5 +1,5 @@
-// The Noise Protocol Framework, revision 34: symmetric and handshake state. The product runs KKpsk0 only; other patterns
-// exist as token lists in tests, so that third-party vectors exercise every token.
+// The Noise Protocol Framework, revision 34: symmetric and handshake state. The product runs KKpsk0 only; other
+// patterns exist as token lists in tests, so that third-party vectors exercise every token.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ inline constexpr std::size_t max_payload_octets = 128;
 
 /// CipherState and SymmetricState of the framework (5.1, 5.2).
 class symmetric_state {
- public:
+public:
   explicit symmetric_state(const protocol& p);
   void mix_key(bytes_view ikm);
   void mix_hash(bytes_view data);
@@ -53,7 +53,7 @@ class symmetric_state {
   /// A working copy on which a received message is tried; the original stays if the message is bad.
   symmetric_state trial() const;
 
- private:
+private:
   symmetric_state() = default;
   suite cipher_ = suite::chacha20_poly1305;
   crypto::hash hash_ = crypto::hash::sha256;
@@ -65,7 +65,7 @@ class symmetric_state {
 
 /// HandshakeState (5.3). write and read must alternate as the pattern says; anything else is refused.
 class handshake {
- public:
+public:
   struct parameters {
     protocol protocol_used;
     role own_role = role::initiator;
@@ -73,10 +73,10 @@ class handshake {
     const static_private_key* own_static = nullptr;  // must outlive the handshake
     public_key own_public;
     std::optional<public_key> remote_static;
-    const pre_shared_key* psk = nullptr;             // must outlive the handshake
-    const dh_output* cached_ss = nullptr;            // X25519 of the two statics where it is known already
+    const pre_shared_key* psk = nullptr;   // must outlive the handshake
+    const dh_output* cached_ss = nullptr;  // X25519 of the two statics where it is known already
     dh_port* dh = nullptr;
-    random_port* random = nullptr;                   // until the own ephemeral is drawn
+    random_port* random = nullptr;  // until the own ephemeral is drawn
   };
   explicit handshake(const parameters& p);
 
@@ -93,7 +93,7 @@ class handshake {
   const std::optional<ephemeral_private_key>& own_ephemeral() const { return e_; }
   const symmetric_state& symmetric() const { return state_; }
 
- private:
+private:
   bool initiator() const { return p_.own_role == role::initiator; }
   bool uses_psk() const;
   bool mix_dh(symmetric_state& st, token t, const std::optional<public_key>& re, const std::optional<public_key>& rs);

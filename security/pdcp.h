@@ -23,7 +23,8 @@ struct pdcp_header {
 };
 
 /// Of the PDU that carries a PC5-S message on LCID 28 or 29.
-inline constexpr std::array<std::uint8_t, pdcp_header_octets> unprotected_pdcp_header{static_cast<std::uint8_t>(static_cast<unsigned>(sdu_type::pc5s) << 5), 0, 0, 0, 0};
+inline constexpr std::array<std::uint8_t, pdcp_header_octets> unprotected_pdcp_header{
+    static_cast<std::uint8_t>(static_cast<unsigned>(sdu_type::pc5s) << 5), 0, 0, 0, 0};
 
 inline void write_pdcp_header(const pdcp_header& h, std::span<std::uint8_t, pdcp_header_octets> out) {
   out[0] = static_cast<std::uint8_t>(static_cast<unsigned>(h.type) << 5);
@@ -33,10 +34,12 @@ inline void write_pdcp_header(const pdcp_header& h, std::span<std::uint8_t, pdcp
   out[4] = static_cast<std::uint8_t>(h.sn);
 }
 
-/// Empty for a PDU without data and for a reserved SDU type (TS 36.323 5.8). The five R bits are ignored; in a record the tag covers them.
+/// Empty for a PDU without data and for a reserved SDU type (TS 36.323 5.8). The five R bits are ignored; in a record
+/// the tag covers them.
 inline std::optional<pdcp_header> read_pdcp_header(std::span<const std::uint8_t> pdu) {
   if (pdu.size() <= pdcp_header_octets || pdu[0] >> 5 > 3) return std::nullopt;
-  return pdcp_header{static_cast<sdu_type>(pdu[0] >> 5), static_cast<std::uint16_t>(pdu[1] << 8 | pdu[2]), static_cast<std::uint16_t>(pdu[3] << 8 | pdu[4])};
+  return pdcp_header{static_cast<sdu_type>(pdu[0] >> 5), static_cast<std::uint16_t>(pdu[1] << 8 | pdu[2]),
+                     static_cast<std::uint16_t>(pdu[3] << 8 | pdu[4])};
 }
 
 }  // namespace prose::security

@@ -15,8 +15,11 @@ void random_stream::fill(bytes_span out) {
   std::fill(out.begin(), out.end(), std::uint8_t{0});
   const auto rest = out.size() > in_first ? out.subspan(in_first) : bytes_span{};
   // Fails for impossible arguments only. Octets that can be predicted are no option.
-  if (mbedtls_chacha20_crypt(key_.expose().data(), nonce.data(), 0, first.size(), first.data(), first.data()) != 0) std::abort();
-  if (!rest.empty() && mbedtls_chacha20_crypt(key_.expose().data(), nonce.data(), 1, rest.size(), rest.data(), rest.data()) != 0) std::abort();
+  if (mbedtls_chacha20_crypt(key_.expose().data(), nonce.data(), 0, first.size(), first.data(), first.data()) != 0)
+    std::abort();
+  if (!rest.empty() &&
+      mbedtls_chacha20_crypt(key_.expose().data(), nonce.data(), 1, rest.size(), rest.data(), rest.data()) != 0)
+    std::abort();
   std::copy_n(first.begin() + 32, std::min(out.size(), in_first), out.begin());
   key_ = stream_key(std::span<const std::uint8_t, 32>(first.data(), 32));
   wipe(first);
@@ -31,7 +34,9 @@ random_port& random_streams::open(const id& i, const stream_label& label) {
 
 random_port& random_streams::common(stream_purpose p) { return open({0, p}, {p, nullptr}); }
 
-random_port& random_streams::of(stream_purpose p, peer_id peer, const public_key& key) { return open({peer, p}, {p, &key}); }
+random_port& random_streams::of(stream_purpose p, peer_id peer, const public_key& key) {
+  return open({peer, p}, {p, &key});
+}
 
 random_port& random_streams::of_former(stream_purpose p, peer_id peer) {
   if (std::find(former_.begin(), former_.end(), peer) == former_.end()) return common(p);

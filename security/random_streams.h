@@ -1,5 +1,6 @@
-// The generators behind everything that others can observe: places, moments, identifiers, order. NOT 3GPP, which leaves the generator open.
-// One stream a purpose and peer: how much is drawn for one peer moves nothing that another peer sees.
+// The generators behind everything that others can observe: places, moments, identifiers, order. NOT 3GPP, which leaves
+// the generator open. One stream a purpose and peer: how much is drawn for one peer moves nothing that another peer
+// sees.
 #pragma once
 
 #include <cstdint>
@@ -16,23 +17,24 @@ namespace prose::security {
 
 using stream_key = secret<struct stream_key_tag, 32>;
 
-/// ChaCha20 (RFC 8439 2.4, nonce zero) with fast key erasure: the first 32 octets of each draw's key stream become the next key, what follows
-/// is handed out, and neither is kept. Whoever seizes the state later cannot compute an earlier draw. No allocation; not thread-safe.
+/// ChaCha20 (RFC 8439 2.4, nonce zero) with fast key erasure: the first 32 octets of each draw's key stream become the
+/// next key, what follows is handed out, and neither is kept. Whoever seizes the state later cannot compute an earlier
+/// draw. No allocation; not thread-safe.
 class random_stream final : public random_port {
- public:
+public:
   explicit random_stream(stream_key seed) : key_(std::move(seed)) {}
   void fill(bytes_span out) override;
   /// What a thief of the state finds.
   const stream_key& key() const { return key_; }
 
- private:
+private:
   stream_key key_;
 };
 
 /// Made when first asked for, each with 256 bits of its own from the system's generator. There is no master key
 /// from which a thief could compute them again.
 class random_streams {
- public:
+public:
   explicit random_streams(random_port& system) : system_(system) {}
   random_streams(const random_streams&) = delete;
   random_streams& operator=(const random_streams&) = delete;
@@ -48,7 +50,7 @@ class random_streams {
   std::size_t size() const { return streams_.size(); }
   static constexpr std::size_t former_peers_kept = 16;
 
- private:
+private:
   using id = std::pair<peer_id, stream_purpose>;  // peer 0: nobody
   random_port& open(const id& i, const stream_label& label);
   random_port& system_;

@@ -4,7 +4,8 @@
 
 namespace prose::security {
 
-// nonce = IV xor (7 zero octets || LCID || COUNT): no two records of one key share it, because the LCIDs differ or COUNT does.
+// nonce = IV xor (7 zero octets || LCID || COUNT): no two records of one key share it, because the LCIDs differ or
+// COUNT does.
 std::array<std::uint8_t, crypto::nonce_octets> record_protection::nonce(std::uint8_t lcid, std::uint32_t count) const {
   std::array<std::uint8_t, crypto::nonce_octets> n{};
   std::copy(iv.expose().begin(), iv.expose().end(), n.begin());
@@ -18,7 +19,8 @@ std::array<std::uint8_t, crypto::nonce_octets> record_protection::nonce(std::uin
 
 std::uint32_t record_sealer::most_sealed() const { return *std::max_element(next_.begin(), next_.end()); }
 
-result<std::size_t, drop_reason> record_sealer::seal(std::uint8_t lcid, sdu_type type, bytes_view data, bytes_span out) {
+result<std::size_t, drop_reason> record_sealer::seal(std::uint8_t lcid, sdu_type type, bytes_view data,
+                                                     bytes_span out) {
   const auto channel = channel_index(lcid);
   if (!channel || !channel_carries(lcid, type)) return tl::unexpected(drop_reason::wrong_channel);
   if (data.size() > max_sdu_octets || out.size() < data.size() + record_overhead_octets)

@@ -1,6 +1,7 @@
 // Record protection in the PDCP SLRB layout (TS 36.323 6.2.10: SDU type 3, R 5, KD-sess ID 16, PDCP SN 16, data).
-// NOT 3GPP: an AEAD over data with a 16-octet tag in place of EEA + 32-bit MAC-I, a key for each link, direction and epoch, a
-// COUNT that restarts with the epoch and never wraps, and a replay window, which TS 36.323 5.1.4 does not have.
+// NOT 3GPP: an AEAD over data with a 16-octet tag in place of EEA + 32-bit MAC-I, a key for each link, direction and
+// epoch, a COUNT that restarts with the epoch and never wraps, and a replay window, which TS 36.323 5.1.4 does not
+// have.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@
 namespace prose::security {
 
 inline constexpr std::size_t record_overhead_octets = pdcp_header_octets + crypto::tag_octets;
-inline constexpr std::uint32_t max_count = 65535;    // 16-bit PDCP SN
+inline constexpr std::uint32_t max_count = 65535;  // 16-bit PDCP SN
 
 /// Logical channels that carry records: 1..10 for data, 30 for PC5-S.
 inline constexpr std::size_t record_channels = 11;
@@ -30,7 +31,8 @@ constexpr bool channel_carries(std::uint8_t lcid, sdu_type t) {
   return (lcid == lcid_pc5s_protected) == (t == sdu_type::pc5s);
 }
 
-/// One direction of one epoch: key, IV and KD-sess ID. The raw key is kept beside the key schedule for the key log only.
+/// One direction of one epoch: key, IV and KD-sess ID. The raw key is kept beside the key schedule for the key log
+/// only.
 struct record_protection {
   record_protection(suite s, record_key k, record_iv v, std::uint16_t id)
       : suite_used(s), key(std::move(k)), iv(std::move(v)), kd_sess_id(id), box(s, key) {}
@@ -43,7 +45,7 @@ struct record_protection {
 };
 
 class record_sealer {
- public:
+public:
   explicit record_sealer(record_protection p) : protection_(std::move(p)) {}
   /// Octets of the PDU, data.size() + 21. Refused: COUNT at its end, data too long, a channel that carries no such SDU.
   /// data may lie in out at offset 5.
@@ -52,19 +54,19 @@ class record_sealer {
   std::uint32_t most_sealed() const;
   const record_protection& protection() const { return protection_; }
 
- private:
+private:
   record_protection protection_;
   std::array<std::uint32_t, record_channels> next_{};
 };
 
 class record_opener {
- public:
+public:
   explicit record_opener(record_protection p) : protection_(std::move(p)) {}
   /// Octets of data. Nothing changes unless the record verifies; the output is zeroed if it does not.
   result<std::size_t, drop_reason> open(std::uint8_t lcid, const pdcp_header& h, bytes_view pdu, bytes_span out);
   const record_protection& protection() const { return protection_; }
 
- private:
+private:
   record_protection protection_;
   std::array<std::unique_ptr<replay_window>, record_channels> windows_;  // allocated by the first record that verifies
 };

@@ -7,7 +7,7 @@
 namespace prose::security {
 
 class replay_window {
- public:
+public:
   static constexpr std::uint32_t size = 1024;
 
   /// True if count was not accepted before and is not too old to tell. Changes nothing.
@@ -30,11 +30,12 @@ class replay_window {
     blocks_[(count / 64) % blocks_.size()] |= bit(count);
   }
 
- private:
+private:
   static std::uint64_t bit(std::uint32_t count) { return std::uint64_t{1} << (count % 64); }
   std::uint64_t block(std::uint32_t count) const { return blocks_[(count / 64) % blocks_.size()]; }
 
-  std::array<std::uint64_t, size / 64 + 1> blocks_{};  // one spare, so that a partly used block never hides a needed one
+  std::array<std::uint64_t, size / 64 + 1>
+      blocks_{};  // one spare, so that a partly used block never hides a needed one
   std::uint32_t top_ = 0;
   bool any_ = false;
 };

@@ -16,12 +16,12 @@ void wipe(std::span<std::uint8_t> octets) noexcept;
 /// Compares in time that depends on the lengths only.
 [[nodiscard]] bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept;
 
-/// N secret octets that serve the purpose named by Tag. A secret of one purpose cannot become one of another except through
-/// `derive` (keys.h), which only compiles for the steps the design names. No copy, no ==, no printing; wiped when
-/// it dies or moves away. expose() belongs next to the calls into the cryptographic library, nowhere else.
+/// N secret octets that serve the purpose named by Tag. A secret of one purpose cannot become one of another except
+/// through `derive` (keys.h), which only compiles for the steps the design names. No copy, no ==, no printing; wiped
+/// when it dies or moves away. expose() belongs next to the calls into the cryptographic library, nowhere else.
 template <class Tag, std::size_t N>
 class secret {
- public:
+public:
   static constexpr std::size_t octets = N;
 
   explicit secret(std::span<const std::uint8_t, N> from) { std::copy(from.begin(), from.end(), value_.begin()); }
@@ -49,7 +49,7 @@ class secret {
   friend bool operator==(const secret&, const secret&) = delete;
   friend std::ostream& operator<<(std::ostream&, const secret&) = delete;
 
- private:
+private:
   secret() = default;
   std::array<std::uint8_t, N> value_{};
 };

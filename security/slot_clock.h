@@ -14,7 +14,7 @@ namespace prose::security {
 /// announced, asked or answered, because the time before the boot may have used it; and no slot is used beyond the mark
 /// that is on disk now.
 class slot_clock {
- public:
+public:
   static constexpr slot_t mark_ahead_slots = 30;
   static constexpr slot_t largest_step_slots = 60;
   static constexpr time_ms slot_ms = 1000;
@@ -25,15 +25,16 @@ class slot_clock {
   explicit slot_clock(std::optional<slot_t> stored_mark = std::nullopt)
       : boot_mark_(stored_mark), stored_mark_(stored_mark) {}
 
-  /// The first t after boot is taken as it is; later t never goes back and never leaps without the operator's word. A leap is what exceeds
-  /// the time gone by since the last advance (`now`: a monotonic clock) by more than largest_step_slots: a clock that was wrong for long
-  /// and is right again has not leapt.
+  /// The first t after boot is taken as it is; later t never goes back and never leaps without the operator's word. A
+  /// leap is what exceeds the time gone by since the last advance (`now`: a monotonic clock) by more than
+  /// largest_step_slots: a clock that was wrong for long and is right again has not leapt.
   step_result set(slot_t t, time_ms now, bool operator_confirmed = false) {
     if (t_) {
       if (t == *t_) return step_result::unchanged;
       if (t < *t_) return step_result::refused_back;
       const std::int64_t gone_by_slots = std::max<time_ms>(now - set_at_, 0) / slot_ms;
-      if (std::int64_t{t} - *t_ > gone_by_slots + largest_step_slots && !operator_confirmed) return step_result::refused_jump;
+      if (std::int64_t{t} - *t_ > gone_by_slots + largest_step_slots && !operator_confirmed)
+        return step_result::refused_jump;
     }
     t_ = t;
     set_at_ = now;
@@ -58,7 +59,7 @@ class slot_clock {
     if (!stored_mark_ || mark > *stored_mark_) stored_mark_ = mark;
   }
 
- private:
+private:
   std::optional<slot_t> boot_mark_;
   std::optional<slot_t> stored_mark_;
   std::optional<slot_t> t_;

@@ -31,15 +31,17 @@ using peer_id = std::uint32_t;
 /// Local handle of one link; never reused, never goes on the air.
 using link_id = std::uint32_t;
 
-/// The product's largest number of permitted peers, and so of links: at most one lives and one is being set up with each. What is reserved for
-/// a peer is sized by it, never by how many there are. Who has more to permit is told so (ue_security::add_peer).
+/// The product's largest number of permitted peers, and so of links: at most one lives and one is being set up with
+/// each. What is reserved for a peer is sized by it, never by how many there are. Who has more to permit is told so
+/// (ue_security::add_peer).
 inline constexpr std::size_t max_peers = 64;
 
 inline constexpr std::size_t public_key_octets = 32;
 inline constexpr std::size_t discovery_octets = 29;  // PC5_DISCOVERY, 232 bits (TS 24.334 11.2.5)
 using discovery_pdu = std::array<std::uint8_t, discovery_octets>;
 
-/// NOT 3GPP: what tells the address of one end of a link from all others. The two hosts know it, nobody else can compute it.
+/// NOT 3GPP: what tells the address of one end of a link from all others. The two hosts know it, nobody else can
+/// compute it.
 using address_bits = std::array<std::uint8_t, 10>;
 
 /// A public X25519 key. Not secret: may be copied, compared, printed.
@@ -52,31 +54,29 @@ struct public_key {
 enum class suite : std::uint8_t { aes_256_gcm = 1, chacha20_poly1305 = 2 };
 inline constexpr std::uint16_t suite_bit(suite s) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(s)); }
 inline constexpr std::uint16_t all_suites = suite_bit(suite::aes_256_gcm) | suite_bit(suite::chacha20_poly1305);
-inline constexpr const char* name_of(suite s) {
-  return s == suite::aes_256_gcm ? "AES-256-GCM" : "ChaCha20-Poly1305";
-}
+inline constexpr const char* name_of(suite s) { return s == suite::aes_256_gcm ? "AES-256-GCM" : "ChaCha20-Poly1305"; }
 
 enum class role : std::uint8_t { initiator, responder };
 
 /// Why input was dropped. Local knowledge only: to a peer every failure looks alike (silence).
 enum class drop_reason : std::uint8_t {
-  malformed,         // length, type, version or reserved value
-  not_addressed,     // no rendezvous, attempt or link has these layer-2 IDs
-  stale,             // slot outside its window, or the request's slot has expired
-  replayed,          // already consumed
-  bad_token,         // the hash in front of the scalar multiplications did not match
-  bad_handshake,     // Noise authentication failed
-  bad_record,        // AEAD authentication failed
-  limit,             // an attempt, failure or rate limit
-  yielded,           // simultaneous open: ours goes on
+  malformed,      // length, type, version or reserved value
+  not_addressed,  // no rendezvous, attempt or link has these layer-2 IDs
+  stale,          // slot outside its window, or the request's slot has expired
+  replayed,       // already consumed
+  bad_token,      // the hash in front of the scalar multiplications did not match
+  bad_handshake,  // Noise authentication failed
+  bad_record,     // AEAD authentication failed
+  limit,          // an attempt, failure or rate limit
+  yielded,        // simultaneous open: ours goes on
   no_common_suite,
-  wrong_channel,     // an SDU type on a logical channel that does not carry it
-  exhausted,         // COUNT or key age at its end: refused, never wrapped
-  not_established,   // the link cannot send yet, or no longer
+  wrong_channel,    // an SDU type on a logical channel that does not carry it
+  exhausted,        // COUNT or key age at its end: refused, never wrapped
+  not_established,  // the link cannot send yet, or no longer
   unknown_link,
-  nothing_new,       // valid but without effect (a duplicate answered already)
-  budget,            // more than is reserved for this peer
-  late,              // what it costs was not done when the answer was due
+  nothing_new,  // valid but without effect (a duplicate answered already)
+  budget,       // more than is reserved for this peer
+  late,         // what it costs was not done when the answer was due
   count_
 };
 const char* name_of(drop_reason r);

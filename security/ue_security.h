@@ -15,9 +15,10 @@ struct ue_config {
 };
 
 class ue_security {
- public:
+public:
   ue_security(const ue_config& config, key_pair own, ports p)
-      : peers_(std::move(own), p), discovery_(config.discovery, peers_, config.stored_mark),
+      : peers_(std::move(own), p),
+        discovery_(config.discovery, peers_, config.stored_mark),
         links_(config.links, peers_, discovery_) {}
   ue_security(const ue_security&) = delete;
   ue_security& operator=(const ue_security&) = delete;
@@ -25,7 +26,8 @@ class ue_security {
   result<peer_id> add_peer(std::string_view name, const public_key& key,
                            std::optional<pre_shared_key> psk = std::nullopt) {
     if (peers_.size() >= max_peers)
-      return fail("peer '" + std::string(name) + "' is one too many; accepted: " + std::to_string(max_peers) + " permitted peers");
+      return fail("peer '" + std::string(name) + "' is one too many; accepted: " + std::to_string(max_peers) +
+                  " permitted peers");
     auto id = peers_.add(name, key, std::move(psk));
     if (id) discovery_.peer_added(*id);
     return id;
@@ -46,10 +48,11 @@ class ue_security {
 
   /// Every layer-2 ID on which something may arrive now.
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const { links_.append_own_l2_ids(now, out); }
-  /// Of these, the ones with the only source that is heard there. What comes from another source can be a request (LCID 28) and nothing else.
+  /// Of these, the ones with the only source that is heard there. What comes from another source can be a request (LCID
+  /// 28) and nothing else.
   void append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const { links_.append_own_l2_pairs(now, out); }
 
- private:
+private:
   peer_table peers_;
   discovery_engine discovery_;
   link_engine links_;

@@ -36,11 +36,16 @@ struct texts {
 
 texts texts_of(air::hub_event::kind k) {
   switch (k) {
-    case air::hub_event::kind::joined: return {"node_joined", "joined"};
-    case air::hub_event::kind::left: return {"node_left", "left"};
-    case air::hub_event::kind::died: return {"node_died", "died"};
-    case air::hub_event::kind::rx_stalled: return {"rx_stalled", "does not read: the air goes on without its receiver"};
-    case air::hub_event::kind::tx_stalled: return {"tx_stalled", "left a burst unfinished: underflow"};
+    case air::hub_event::kind::joined:
+      return {"node_joined", "joined"};
+    case air::hub_event::kind::left:
+      return {"node_left", "left"};
+    case air::hub_event::kind::died:
+      return {"node_died", "died"};
+    case air::hub_event::kind::rx_stalled:
+      return {"rx_stalled", "does not read: the air goes on without its receiver"};
+    case air::hub_event::kind::tx_stalled:
+      return {"tx_stalled", "left a burst unfinished: underflow"};
   }
   return {"", ""};
 }
@@ -48,16 +53,20 @@ texts texts_of(air::hub_event::kind k) {
 void tell(const air::hub_event& e, double start_s, event_writer& events) {
   const auto [name, text] = texts_of(e.what);
   const bool notable = e.what != air::hub_event::kind::joined && e.what != air::hub_event::kind::left;
-  spdlog::log(notable ? spdlog::level::warn : spdlog::level::info, "{:.3f} s: {} {}", start_s + e.air_time_s, e.node, text);
+  spdlog::log(notable ? spdlog::level::warn : spdlog::level::info, "{:.3f} s: {} {}", start_s + e.air_time_s, e.node,
+              text);
   event line(name, start_s + e.air_time_s);
   line.add("node", e.node);
   events.write(line);
 }
 
-std::int64_t host_utc_s() { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+std::int64_t host_utc_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 /// `history`: none where the start was given.
-int run(const air::air_config& config, double duration_s, const std::string& events_path, std::optional<air_history> history) {
+int run(const air::air_config& config, double duration_s, const std::string& events_path,
+        std::optional<air_history> history) {
   auto events = event_writer::open(events_path);
   if (!events) return usage_error(program, events.error());
   auto link = air::air_link::create(config.air, config.settings);
@@ -69,11 +78,14 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
     std::printf("prose-air: ready, air '%s'\n", config.air.c_str());
     std::fflush(stdout);
   }
-  const auto now_s = [&hub] { return static_cast<double>(hub.memory().now.load()) / static_cast<double>(air::ticks_per_second); };
+  const auto now_s = [&hub] {
+    return static_cast<double>(hub.memory().now.load()) / static_cast<double>(air::ticks_per_second);
+  };
   while (!stop_requested() && (duration_s <= 0.0 || now_s() < duration_s)) {
     for (const air::hub_event& e : hub.step()) tell(e, start_s, *events);
     if (history)
-      if (const auto ok = history->at(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s()); !ok) {
+      if (const auto ok = history->at(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s());
+          !ok) {
         spdlog::warn("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
         history.reset();
       }
@@ -92,10 +104,12 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
 }  // namespace
 
 static int run_main(int argc, char** argv) {
-  CLI::App app{"Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
-               "found by UHD when UHD_MODULE_PATH names the folder uhd_modules of the build. The configuration gives paths, noise,\n"
-               "clocks and faults (configs/air.yaml); without one every path is perfect.",
-               program};
+  CLI::App app{
+      "Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
+      "found by UHD when UHD_MODULE_PATH names the folder uhd_modules of the build. The configuration gives paths, "
+      "noise,\n"
+      "clocks and faults (configs/air.yaml); without one every path is perfect.",
+      program};
   common_options common;
   std::optional<std::string> air_name, speed;
   std::string events;
@@ -106,7 +120,8 @@ static int run_main(int argc, char** argv) {
   app.add_option("--air", air_name, "name of this air, as in the devices' air=NAME (default: default)");
   app.add_option("--speed", speed, "air seconds per wall second: 1, N, or max (as fast as the receivers read)");
   app.add_option("--start", start_s,
-                 "device time at the start, seconds; without it such that the UEs' UTC (device time + epoch_s 1.7e9) is the host's, but never before\n"
+                 "device time at the start, seconds; without it such that the UEs' UTC (device time + epoch_s 1.7e9) "
+                 "is the host's, but never before\n"
                  "the end of this air's last run")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{2'500'000'000}));
   app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never")->check(number_in(0, 1e9));

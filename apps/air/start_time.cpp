@@ -41,7 +41,8 @@ void forget_past(const std::string& from, std::int64_t host_device_s) {
 }
 }  // namespace
 
-air_history::air_history(const std::string& air, std::int64_t host_utc_s) : start_s_(std::max<std::int64_t>(host_utc_s - air_epoch_s, 0)) {
+air_history::air_history(const std::string& air, std::int64_t host_utc_s)
+    : start_s_(std::max<std::int64_t>(host_utc_s - air_epoch_s, 0)) {
   const auto in = folder();
   if (in.empty()) return;
   file_ = in + "/" + air;

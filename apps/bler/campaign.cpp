@@ -22,7 +22,8 @@ interval wilson(std::int64_t errors, std::int64_t trials) {
   const double p = static_cast<double>(errors) / n, centre = p + z * z / (2 * n);
   const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
   // Exactly 0 and 1 at the ends, where rounding would leave crumbs.
-  return {errors == 0 ? 0 : std::max(0.0, (centre - half) / scale), errors == trials ? 1 : std::min(1.0, (centre + half) / scale)};
+  return {errors == 0 ? 0 : std::max(0.0, (centre - half) / scale),
+          errors == trials ? 1 : std::min(1.0, (centre + half) / scale)};
 }
 
 void run_parallel(int n_threads, std::int64_t count, const std::function<void(int, std::int64_t)>& item) {
@@ -62,19 +63,20 @@ bler_point measure(std::span<link_simulator> links, double snr_db, const campaig
 double crossing_db(std::vector<bler_point> points, double target) {
   std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.snr_db < b.snr_db; });
   // Half an error where none was seen: its logarithm must exist.
-  const auto y = [](const bler_point& p) { return std::log10(std::max(p.bler(), 0.5 / static_cast<double>(std::max<std::int64_t>(p.trials, 1)))); };
+  const auto y = [](const bler_point& p) {
+    return std::log10(std::max(p.bler(), 0.5 / static_cast<double>(std::max<std::int64_t>(p.trials, 1))));
+  };
   const double t = std::log10(target);
   // From the top: the last fall below the target counts.
   for (std::size_t i = points.size(); i-- > 1;) {
     const double a = y(points[i - 1]), b = y(points[i]);
-    if (a > t && b <= t)
-      return points[i - 1].snr_db + (points[i].snr_db - points[i - 1].snr_db) * (a - t) / (a - b);
+    if (a > t && b <= t) return points[i - 1].snr_db + (points[i].snr_db - points[i - 1].snr_db) * (a - t) / (a - b);
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-double find_crossing(std::span<link_simulator> links, double target, double start_db, double step_db, const campaign_config& c,
-                     std::vector<bler_point>& points) {
+double find_crossing(std::span<link_simulator> links, double target, double start_db, double step_db,
+                     const campaign_config& c, std::vector<bler_point>& points) {
   constexpr double far_db = 40;
   const auto at = [&](double snr_db) -> const bler_point& {
     for (const auto& p : points)

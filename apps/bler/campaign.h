@@ -32,19 +32,20 @@ struct interval {
 /// Wilson's score interval of a proportion, 95 %.
 interval wilson(std::int64_t errors, std::int64_t trials);
 
-/// Runs `count` numbered work items on n_threads threads; item(thread, index). Which thread takes which item is left open.
+/// Runs `count` numbered work items on n_threads threads; item(thread, index). Which thread takes which item is left
+/// open.
 void run_parallel(int n_threads, std::int64_t count, const std::function<void(int, std::int64_t)>& item);
 
-/// One point. `links` has one link a thread. Trials are numbered; a trial's seed is a hash of the campaign's seed, the SNR and its
-/// number, and rounds have a fixed size, so the result does not depend on the number of threads.
+/// One point. `links` has one link a thread. Trials are numbered; a trial's seed is a hash of the campaign's seed, the
+/// SNR and its number, and rounds have a fixed size, so the result does not depend on the number of threads.
 bler_point measure(std::span<link_simulator> links, double snr_db, const campaign_config& c);
 
 /// Where log10(BLER) crosses log10(target) between measured points, by straight lines; NaN where it does not.
 double crossing_db(std::vector<bler_point> points, double target);
 
-/// The SNR at which the BLER is `target`: walks from `start_db` in whole steps until it is bracketed, then refines to step_db.
-/// Gives all points it measured in `points`.
-double find_crossing(std::span<link_simulator> links, double target, double start_db, double step_db, const campaign_config& c,
-                     std::vector<bler_point>& points);
+/// The SNR at which the BLER is `target`: walks from `start_db` in whole steps until it is bracketed, then refines to
+/// step_db. Gives all points it measured in `points`.
+double find_crossing(std::span<link_simulator> links, double target, double start_db, double step_db,
+                     const campaign_config& c, std::vector<bler_point>& points);
 
 }  // namespace prose::apps

@@ -15,7 +15,7 @@ namespace {
 using namespace phy;
 
 class noise_listener {
- public:
+public:
   static result<noise_listener> make(const false_alarm_config& c) {
     auto rx = subframe_receiver::make({.carrier = c.carrier});
     if (!rx) return tl::unexpected(rx.error());
@@ -34,9 +34,12 @@ class noise_listener {
     if (everything) others(rng, r);
   }
 
- private:
+private:
   noise_listener(const false_alarm_config& c, subframe_receiver rx)
-      : rx_(std::move(rx)), carrier_(c.carrier), seed_(c.seed), samples_(static_cast<std::size_t>(c.carrier.samples_per_subframe())),
+      : rx_(std::move(rx)),
+        carrier_(c.carrier),
+        seed_(c.seed),
+        samples_(static_cast<std::size_t>(c.carrier.samples_per_subframe())),
         payload_(max_transport_block_bits) {
     const int last = carrier_.n_prb - (is_v2x(carrier_.tm) ? 1 : 0);
     for (int p = 0; p < last; ++p) positions_.push_back(p);
@@ -60,13 +63,15 @@ class noise_listener {
     c.n_ssf = rng.below(10);
     soft_.reset(c.tbs);
     ++r.pssch_tries;
-    r.false_tb += rx_.decode_pssch(c, {}, soft_, std::span(payload_).first(static_cast<std::size_t>(c.tbs))).crc_ok ? 1 : 0;
+    r.false_tb +=
+        rx_.decode_pssch(c, {}, soft_, std::span(payload_).first(static_cast<std::size_t>(c.tbs))).crc_ok ? 1 : 0;
 
     if (is_v2x(carrier_.tm)) return;
     for (int prb = 0; prb + 1 < carrier_.n_prb; ++prb) {
       soft_.reset(discovery_message_bits);
       ++r.psdch_tries;
-      r.false_discovery += rx_.decode_psdch({prb, 0}, soft_, std::span(payload_).first(discovery_message_bits)).crc_ok ? 1 : 0;
+      r.false_discovery +=
+          rx_.decode_psdch({prb, 0}, soft_, std::span(payload_).first(discovery_message_bits)).crc_ok ? 1 : 0;
     }
   }
 

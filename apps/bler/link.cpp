@@ -16,23 +16,30 @@ namespace {
 using namespace phy;
 // The order in which TS 36.321 sends redundancy versions.
 constexpr int rv_order[4] = {0, 2, 3, 1};
-// PSSS elements are sent with sqrt(72/62) of the amplitude of PSBCH elements (TS 36.211 9.7.1.2); here they count as unit power.
+// PSSS elements are sent with sqrt(72/62) of the amplitude of PSBCH elements (TS 36.211 9.7.1.2); here they count as
+// unit power.
 const float slss_re_power_db = -10 * std::log10(72.0F / 62.0F);
 }  // namespace
 
 std::optional<link_channel> link_channel_from(const std::string& name) {
-  for (const auto c : {link_channel::pssch, link_channel::pscch, link_channel::psbch, link_channel::psdch, link_channel::slss})
+  for (const auto c :
+       {link_channel::pssch, link_channel::pscch, link_channel::psbch, link_channel::psdch, link_channel::slss})
     if (name == name_of(c)) return c;
   return std::nullopt;
 }
 
 const char* name_of(link_channel c) {
   switch (c) {
-    case link_channel::pssch: return "pssch";
-    case link_channel::pscch: return "pscch";
-    case link_channel::psbch: return "psbch";
-    case link_channel::psdch: return "psdch";
-    case link_channel::slss: return "slss";
+    case link_channel::pssch:
+      return "pssch";
+    case link_channel::pscch:
+      return "pscch";
+    case link_channel::psbch:
+      return "psbch";
+    case link_channel::psdch:
+      return "psdch";
+    case link_channel::slss:
+      return "slss";
   }
   return "";
 }
@@ -94,7 +101,8 @@ struct link_simulator::state {
       kernel[k] = static_cast<float>(sinc * window * window);
     }
     const auto n = static_cast<std::ptrdiff_t>(sent.size());
-    for (std::ptrdiff_t i = 0; i + static_cast<std::ptrdiff_t>(whole) < static_cast<std::ptrdiff_t>(shifted.size()); ++i) {
+    for (std::ptrdiff_t i = 0; i + static_cast<std::ptrdiff_t>(whole) < static_cast<std::ptrdiff_t>(shifted.size());
+         ++i) {
       cf32 v{};
       if (fraction == 0) {
         v = i < n ? sent[static_cast<std::size_t>(i)] : cf32{};
@@ -109,7 +117,8 @@ struct link_simulator::state {
     if (cfo_hz == 0) return;
     const double step = 2 * std::numbers::pi * cfo_hz / config.carrier.sample_rate_hz();
     for (std::size_t i = 0; i < shifted.size(); ++i)
-      shifted[i] *= cf32(static_cast<float>(std::cos(step * static_cast<double>(i))), static_cast<float>(std::sin(step * static_cast<double>(i))));
+      shifted[i] *= cf32(static_cast<float>(std::cos(step * static_cast<double>(i))),
+                         static_cast<float>(std::sin(step * static_cast<double>(i))));
   }
 
   bool equal() const { return std::equal(payload.begin(), payload.end(), decoded.begin()); }
@@ -186,19 +195,26 @@ result<link_simulator> link_simulator::make(const link_config& config) {
   auto s = std::make_unique<state>(config, std::move(*tx), std::move(*rx));
   switch (config.channel) {
     case link_channel::pssch: {
-      if (config.n_prb < 1 || config.n_prb > config.carrier.n_prb) return fail("--n-prb must be 1 to the carrier's PRBs");
+      if (config.n_prb < 1 || config.n_prb > config.carrier.n_prb)
+        return fail("--n-prb must be 1 to the carrier's PRBs");
       const auto t = pssch_transport(config.carrier.tm, config.mcs, config.n_prb, config.transmission_format);
-      if (!t) return fail("--mcs " + std::to_string(config.mcs) + " is not usable here; accepted: 0 to 28, with --transmission-format 1 to 31");
+      if (!t)
+        return fail("--mcs " + std::to_string(config.mcs) +
+                    " is not usable here; accepted: 0 to 28, with --transmission-format 1 to 31");
       s->transport = *t;
       s->n_bits = t->tbs;
       break;
     }
-    case link_channel::psdch: s->n_bits = discovery_message_bits; break;
+    case link_channel::psdch:
+      s->n_bits = discovery_message_bits;
+      break;
     case link_channel::pscch:
       s->n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
       break;
     case link_channel::psbch:
-    case link_channel::slss: s->n_bits = mib_sl_bits(config.carrier.tm); break;
+    case link_channel::slss:
+      s->n_bits = mib_sl_bits(config.carrier.tm);
+      break;
   }
   s->payload.resize(static_cast<std::size_t>(s->n_bits));
   s->decoded.resize(static_cast<std::size_t>(s->n_bits));
@@ -225,11 +241,16 @@ bool link_simulator::trial(std::uint64_t seed, double snr_db) {
   rng.bits(s.payload);
   const double cfo = s.config.cfo_hz * (2 * rng.uniform() - 1), delay = s.config.delay_samples * rng.uniform();
   switch (s.config.channel) {
-    case link_channel::pssch: return s.pssch(rng, snr_db, cfo, delay);
-    case link_channel::pscch: return s.pscch(rng, snr_db, cfo, delay);
-    case link_channel::psbch: return s.psbch(rng, snr_db, cfo, delay);
-    case link_channel::psdch: return s.psdch(rng, snr_db, cfo, delay);
-    case link_channel::slss: return s.slss(rng, snr_db, cfo, delay);
+    case link_channel::pssch:
+      return s.pssch(rng, snr_db, cfo, delay);
+    case link_channel::pscch:
+      return s.pscch(rng, snr_db, cfo, delay);
+    case link_channel::psbch:
+      return s.psbch(rng, snr_db, cfo, delay);
+    case link_channel::psdch:
+      return s.psdch(rng, snr_db, cfo, delay);
+    case link_channel::slss:
+      return s.slss(rng, snr_db, cfo, delay);
   }
   return true;
 }

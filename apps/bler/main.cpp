@@ -1,4 +1,5 @@
-// prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state of the art.
+// prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state
+// of the art.
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -45,8 +46,10 @@ result<sweep> parse_sweep(const std::string& text) {
     const auto colon = std::min(text.find(':', at), text.size());
     double x = 0;
     const auto [end, ec] = std::from_chars(text.data() + at, text.data() + colon, x);
-    if (ec != std::errc() || end != text.data() + colon || !(std::abs(x) <= 200)) v.clear(), at = text.size();
-    else v.push_back(x);
+    if (ec != std::errc() || end != text.data() + colon || !(std::abs(x) <= 200))
+      v.clear(), at = text.size();
+    else
+      v.push_back(x);
     at = colon + 1;
     if (v.empty()) break;
   }
@@ -58,9 +61,10 @@ result<sweep> parse_sweep(const std::string& text) {
 result<link_config> link_of(const options& o, int mcs) {
   link_config c;
   c.channel = *link_channel_from(o.channel);
-  const auto carrier = phy::carrier_config::make(
-      o.prb, o.cp == "normal" ? phy::cyclic_prefix::normal : phy::cyclic_prefix::extended, static_cast<phy::transmission_mode>(o.tm),
-      phy::standard_fft_size(o.prb) * phy::subcarrier_spacing_hz * o.rate_share);
+  const auto carrier =
+      phy::carrier_config::make(o.prb, o.cp == "normal" ? phy::cyclic_prefix::normal : phy::cyclic_prefix::extended,
+                                static_cast<phy::transmission_mode>(o.tm),
+                                phy::standard_fft_size(o.prb) * phy::subcarrier_spacing_hz * o.rate_share);
   if (!carrier) return fail("--prb, --tm, --cp: " + carrier.error().message);
   c.carrier = *carrier;
   c.mcs = mcs;
@@ -97,7 +101,8 @@ campaign_config campaign_of(const options& o) {
 }
 
 int finish(const options& o, const std::vector<bler_curve>& curves, const std::string& title) {
-  const std::string remark = title + ", seed " + std::to_string(o.seed) + ", " + std::string(program) + " " + std::string(version());
+  const std::string remark =
+      title + ", seed " + std::to_string(o.seed) + ", " + std::string(program) + " " + std::string(version());
   if (!o.csv.empty())
     if (auto ok = write_csv(o.csv, curves, remark); !ok) return run_error(program, ok.error());
   if (!o.plot.empty())
@@ -106,7 +111,8 @@ int finish(const options& o, const std::vector<bler_curve>& curves, const std::s
 }
 
 /// What was measured is written, and says that it is a part.
-int finish_part(const options& o, const std::vector<bler_curve>& curves, const std::string& title, std::size_t done, std::size_t of, const char* what) {
+int finish_part(const options& o, const std::vector<bler_curve>& curves, const std::string& title, std::size_t done,
+                std::size_t of, const char* what) {
   const std::string how_far = "stopped after " + std::to_string(done) + " of " + std::to_string(of) + " " + what;
   if (const int code = done == 0 ? exit_ok : finish(o, curves, title + ", " + how_far); code != exit_ok) return code;
   return report(program, how_far, exit_failure);
@@ -115,7 +121,8 @@ int finish_part(const options& o, const std::vector<bler_curve>& curves, const s
 int run_curves(const options& o) {
   const auto range = parse_sweep(o.snr);
   if (!range) return usage_error(program, range.error());
-  std::string title = o.channel + " TM" + std::to_string(o.tm) + " " + std::to_string(o.prb) + " PRB " + o.cp + " prefix, " + o.fading;
+  std::string title =
+      o.channel + " TM" + std::to_string(o.tm) + " " + std::to_string(o.prb) + " PRB " + o.cp + " prefix, " + o.fading;
   if (o.cfo_hz != 0) title += ", CFO within " + std::to_string(static_cast<int>(o.cfo_hz)) + " Hz";
   if (o.delay_samples != 0) title += ", delay up to " + std::to_string(static_cast<int>(o.delay_samples)) + " samples";
   std::vector<bler_curve> curves;
@@ -132,19 +139,23 @@ int run_curves(const options& o) {
     auto links = links_of(*config, o.threads);
     if (!links) return usage_error(program, links.error());
     bler_curve curve;
-    curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " + std::to_string(links->front().payload_bits()) + " bits"
+    curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " +
+                             std::to_string(links->front().payload_bits()) + " bits"
                        : o.channel;
     progress_bar bar(curve.name);
     for (int i = 0; i < n_points; ++i) {
       const double snr_db = range->first + range->step * i;
-      c.progress = [&](double part) { bar.update((i + std::min(part, 1.0)) / n_points, "at " + std::to_string(snr_db).substr(0, 5) + " dB"); };
+      c.progress = [&](double part) {
+        bar.update((i + std::min(part, 1.0)) / n_points, "at " + std::to_string(snr_db).substr(0, 5) + " dB");
+      };
       const auto p = measure(*links, snr_db, c);
       if (stop_requested()) break;  // with fewer trials than were asked for
       ++done;
       curve.points.push_back(p);
       const auto w = wilson(p.errors, p.trials);
-      if (o.csv != "-") std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(), w.low, w.high,
-                                    static_cast<long long>(p.errors), static_cast<long long>(p.trials));
+      if (o.csv != "-")
+        std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(),
+                    w.low, w.high, static_cast<long long>(p.errors), static_cast<long long>(p.trials));
       std::fflush(stdout);
     }
     if (!curve.points.empty()) curves.push_back(std::move(curve));
@@ -178,14 +189,18 @@ int run_table(const options& o) {
     bler_curve curve{row.name, {}};
     c.progress = [&](double part) { bar.update(std::min(part, 1.0)); };
     const double at_10 = find_crossing(*links, 0.1, std::floor(row.target_10), 0.25, c, curve.points);
-    const double at_1 = stop_requested() || std::isnan(at_10) ? no_value : find_crossing(*links, 0.01, std::ceil(at_10) + 1, 0.5, c, curve.points);
-    if (stop_requested()) return finish_part(o, curves, "all channels, AWGN", curves.size(), std::size(baseline_table), "rows");
+    const double at_1 = stop_requested() || std::isnan(at_10)
+                            ? no_value
+                            : find_crossing(*links, 0.01, std::ceil(at_10) + 1, 0.5, c, curve.points);
+    if (stop_requested())
+      return finish_part(o, curves, "all channels, AWGN", curves.size(), std::size(baseline_table), "rows");
     // Written so that a crossing that was not found counts as missed.
     const bool ok = at_10 <= row.target_10 + 1e-9;
     missed += ok ? 0 : 1;
-    std::printf("%-26s | %s %s | %s %s | %s %s | %s | %s | %s\n", row.name, cell(at_10).c_str(), cell(at_1).c_str(), cell(row.peer_10).c_str(),
-                cell(row.peer_1).c_str(), cell(row.repaired_10).c_str(), cell(row.repaired_1).c_str(), cell(row.bound_10).c_str(),
-                cell(row.target_10).c_str(), ok ? "reached" : "MISSED");
+    std::printf("%-26s | %s %s | %s %s | %s %s | %s | %s | %s\n", row.name, cell(at_10).c_str(), cell(at_1).c_str(),
+                cell(row.peer_10).c_str(), cell(row.peer_1).c_str(), cell(row.repaired_10).c_str(),
+                cell(row.repaired_1).c_str(), cell(row.bound_10).c_str(), cell(row.target_10).c_str(),
+                ok ? "reached" : "MISSED");
     std::fflush(stdout);
     curves.push_back(std::move(curve));
   }
@@ -216,8 +231,11 @@ int run_false_alarms(const options& o) {
   line("false blocks", r->false_tb, r->pssch_tries);
   line("false discovery", r->false_discovery, r->psdch_tries);
   if (r->pscch_candidates < o.false_candidates || r->subframes < o.false_subframes)
-    return report(program, "stopped after " + std::to_string(r->pscch_candidates) + " of " + std::to_string(o.false_candidates) + " PSCCH candidates and " +
-                               std::to_string(r->subframes) + " of " + std::to_string(o.false_subframes) + " subframes", exit_failure);
+    return report(program,
+                  "stopped after " + std::to_string(r->pscch_candidates) + " of " + std::to_string(o.false_candidates) +
+                      " PSCCH candidates and " + std::to_string(r->subframes) + " of " +
+                      std::to_string(o.false_subframes) + " subframes",
+                  exit_failure);
   if (o.max_false_sci < 0) return exit_ok;
   const bool ok = r->false_sci <= o.max_false_sci && r->false_mib == 0 && r->false_tb == 0 && r->false_discovery == 0;
   return ok ? exit_ok : report(program, "more false alarms than allowed", exit_failure);
@@ -241,34 +259,63 @@ static int run_main(int argc, char** argv) {
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
   CLI::App app{"Block error rate over SNR (E_s/N_0 of a used resource element) of the sidelink channels.", program};
   add_common_options(app, o.common);
-  app.add_option("--channel", o.channel)->check(CLI::IsMember({"pssch", "pscch", "psbch", "psdch", "slss"}))->capture_default_str();
+  app.add_option("--channel", o.channel)
+      ->check(CLI::IsMember({"pssch", "pscch", "psbch", "psdch", "slss"}))
+      ->capture_default_str();
   app.add_option("--tm", o.tm, "transmission mode")->check(CLI::Range(1, 4))->capture_default_str();
-  app.add_option("--prb", o.prb, "of the carrier: 6, 15, 25, 50, 75, 100")->check(CLI::IsMember({6, 15, 25, 50, 75, 100}))->capture_default_str();
+  app.add_option("--prb", o.prb, "of the carrier: 6, 15, 25, 50, 75, 100")
+      ->check(CLI::IsMember({6, 15, 25, 50, 75, 100}))
+      ->capture_default_str();
   app.add_option("--cp", o.cp)->check(CLI::IsMember({"normal", "extended"}))->capture_default_str();
-  app.add_option("--mcs", o.mcs, "of PSSCH; several give several curves")->check(CLI::Range(0, 31))->delimiter(',')->capture_default_str();
+  app.add_option("--mcs", o.mcs, "of PSSCH; several give several curves")
+      ->check(CLI::Range(0, 31))
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--n-prb", o.n_prb, "of PSSCH")->check(CLI::Range(1, 100))->capture_default_str();
-  app.add_option("--transmission-format", o.format, "1: last symbol rate matched (Rel-15)")->check(CLI::Range(0, 1))->capture_default_str();
-  app.add_option("--rate-share", o.rate_share, "of the LTE sampling rate: 1 or 0.75")->check(CLI::IsMember({1.0, 0.75}))->capture_default_str();
-  app.add_option("--fading", o.fading, "TS 36.101 B.2")->check(CLI::IsMember({"awgn", "epa5", "eva70", "eva180"}))->capture_default_str();
-  app.add_option("--cfo", o.cfo_hz, "each transmission is off by a uniform draw within +-Hz")->check(CLI::Range(0.0, 7500.0))->capture_default_str();
-  app.add_option("--delay", o.delay_samples, "and late by a uniform draw of 0 to so many samples")->check(CLI::Range(0.0, 15.0))->capture_default_str();
+  app.add_option("--transmission-format", o.format, "1: last symbol rate matched (Rel-15)")
+      ->check(CLI::Range(0, 1))
+      ->capture_default_str();
+  app.add_option("--rate-share", o.rate_share, "of the LTE sampling rate: 1 or 0.75")
+      ->check(CLI::IsMember({1.0, 0.75}))
+      ->capture_default_str();
+  app.add_option("--fading", o.fading, "TS 36.101 B.2")
+      ->check(CLI::IsMember({"awgn", "epa5", "eva70", "eva180"}))
+      ->capture_default_str();
+  app.add_option("--cfo", o.cfo_hz, "each transmission is off by a uniform draw within +-Hz")
+      ->check(CLI::Range(0.0, 7500.0))
+      ->capture_default_str();
+  app.add_option("--delay", o.delay_samples, "and late by a uniform draw of 0 to so many samples")
+      ->check(CLI::Range(0.0, 15.0))
+      ->capture_default_str();
   app.add_option("--antennas", o.antennas)->check(CLI::Range(1, 4))->capture_default_str();
-  app.add_option("--transmissions", o.transmissions, "HARQ transmissions of one block")->check(CLI::Range(1, 4))->capture_default_str();
+  app.add_option("--transmissions", o.transmissions, "HARQ transmissions of one block")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str();
   app.add_option("--iterations", o.iterations, "of the turbo decoder")->check(CLI::Range(1, 50))->capture_default_str();
   app.add_flag("--known-offsets", o.known_offsets, "the receiver is told offset and timing");
   app.add_option("--snr", o.snr, "dB: one value or FIRST:STEP:LAST")->capture_default_str();
-  app.add_option("--trials", o.trials, "at most, a point")->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))->capture_default_str();
-  app.add_option("--errors", o.errors, "a point ends with so many")->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))->capture_default_str();
+  app.add_option("--trials", o.trials, "at most, a point")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
+      ->capture_default_str();
+  app.add_option("--errors", o.errors, "a point ends with so many")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
+      ->capture_default_str();
   app.add_option("--seed", o.seed)->capture_default_str();
-  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it")->check(CLI::Range(0, 1024))->capture_default_str();
+  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app.add_option("--csv", o.csv, "result file; - is standard output")->type_name("FILE|-");
   app.add_option("--plot", o.plot, "picture of the curves")->type_name("FILE.png");
-  app.add_flag("--table", o.table, "the 10 % and 1 % points of all rows beside the peer and the bound; exit 1 when one misses what is asked");
+  app.add_flag(
+      "--table", o.table,
+      "the 10 % and 1 % points of all rows beside the peer and the bound; exit 1 when one misses what is asked");
   app.add_option("--false-alarms", o.false_candidates, "search so many PSCCH candidates in noise");
   app.add_option("--noise-subframes", o.false_subframes, "and so many noise subframes for everything else");
-  app.add_option("--max-false-sci", o.max_false_sci, "exit 1 with more false SCIs, or any false MIB-SL, block or discovery message");
+  app.add_option("--max-false-sci", o.max_false_sci,
+                 "exit 1 with more false SCIs, or any false MIB-SL, block or discovery message");
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
-  if (o.false_candidates < 0 || o.false_subframes < 0) return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
+  if (o.false_candidates < 0 || o.false_subframes < 0)
+    return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
   if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   file_roles files;
   files.reads("--config", o.common.config_path);

@@ -16,8 +16,8 @@ result<void> write_csv(const std::string& path, std::span<const bler_curve> curv
   for (const auto& c : curves)
     for (const auto& p : c.points) {
       const auto i = wilson(p.errors, p.trials);
-      std::fprintf(f, "\"%s\",%.4g,%lld,%lld,%.6g,%.6g,%.6g\n", c.name.c_str(), p.snr_db, static_cast<long long>(p.trials),
-                   static_cast<long long>(p.errors), p.bler(), i.low, i.high);
+      std::fprintf(f, "\"%s\",%.4g,%lld,%lld,%.6g,%.6g,%.6g\n", c.name.c_str(), p.snr_db,
+                   static_cast<long long>(p.trials), static_cast<long long>(p.errors), p.bler(), i.low, i.high);
     }
   const bool ok = std::ferror(f) == 0;
   if ((f == stdout ? std::fflush(f) : std::fclose(f)) != 0 || !ok) return fail(path + ": cannot be written");
@@ -35,16 +35,19 @@ result<void> plot_curves(const std::string& path, std::span<const bler_curve> cu
   char range[64];
   std::snprintf(range, sizeof range, "set yrange [%g:1]", std::max(lowest / 3, 1e-7));
   g.command("set title " + gnuplot::quoted(title));
-  g.command("set logscale y; set format y '10^{%T}'; set termoption enhanced; set grid xtics ytics mytics lc rgb '#cccccc'");
-  g.command(std::string(range) + "; set xlabel 'E_s/N_0, dB'; set ylabel 'BLER'; set key outside right top; set offsets 0.3,0.3,0,0");
+  g.command(
+      "set logscale y; set format y '10^{%T}'; set termoption enhanced; set grid xtics ytics mytics lc rgb '#cccccc'");
+  g.command(std::string(range) +
+            "; set xlabel 'E_s/N_0, dB'; set ylabel 'BLER'; set key outside right top; set offsets 0.3,0.3,0,0");
   std::string plot = "plot ";
   int colour = 0;
   for (const auto& c : curves) {
     // Eight colours, then the same ones dashed.
     const std::string line = " lc " + std::to_string(colour % 8 + 1) + " dt " + std::to_string(colour / 8 + 1);
-    plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") + std::to_string(colour % 8 + 1) +
-            " pt 7 ps 0.6 notitle, '-' using 1:2 with points pt 11 lc " + std::to_string(colour % 8 + 1) +
-            " notitle, '-' using 1:2 with lines lw 1.5" + line + " title " + gnuplot::quoted(c.name) + " noenhanced";
+    plot += (colour > 0 ? ", " : "") + std::string("'-' using 1:2:3:4 with yerrorbars lc ") +
+            std::to_string(colour % 8 + 1) + " pt 7 ps 0.6 notitle, '-' using 1:2 with points pt 11 lc " +
+            std::to_string(colour % 8 + 1) + " notitle, '-' using 1:2 with lines lw 1.5" + line + " title " +
+            gnuplot::quoted(c.name) + " noenhanced";
     ++colour;
   }
   g.command(plot);

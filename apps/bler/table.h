@@ -1,4 +1,5 @@
-// The rows that the receiver is held against: what the strongest public sidelink receiver reaches, what is possible, what is asked.
+// The rows that the receiver is held against: what the strongest public sidelink receiver reaches, what is possible,
+// what is asked.
 #pragma once
 
 #include <array>

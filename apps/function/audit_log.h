@@ -12,8 +12,9 @@
 
 namespace prose::function {
 
-/// One thread. A line that cannot be written (full disk) ends nothing: it is counted, and the log tells of the gap as soon
-/// as it can be written again. Of connections that did not authenticate one a second is told, and how many were not.
+/// One thread. A line that cannot be written (full disk) ends nothing: it is counted, and the log tells of the gap as
+/// soon as it can be written again. Of connections that did not authenticate one a second is told, and how many were
+/// not.
 class audit_log {
 public:
   /// "-" is standard output, "" nothing. A file is made with mode 0600 and never emptied.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "apps/function/audit_log.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
@@ -16,7 +17,6 @@
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
-#include "apps/function/audit_log.h"
 #include "apps/lib/function/server.h"
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/keys/system_random.h"
@@ -36,7 +36,8 @@ struct options {
 /// NAME=KEY, by the operator. A server that runs on the store tells the peers within a second.
 int replace_key(const options& o) {
   const auto at = o.replace.find('=');
-  if (at == std::string::npos) return report(program, "--replace-key " + o.replace + ": accepted is NAME=KEY, the key in base64", exit_usage);
+  if (at == std::string::npos)
+    return report(program, "--replace-key " + o.replace + ": accepted is NAME=KEY, the key in base64", exit_usage);
   keys::system_random random;
   security::crypto::mbedtls_x25519 dh{random};
   const auto key = keys::check_public_key(o.replace.substr(at + 1), dh, random);
@@ -45,7 +46,9 @@ int replace_key(const options& o) {
   if (!store) return usage_error(program, store.error());
   const auto done = store->replace_key(o.replace.substr(0, at), *key);
   if (!done) return run_error(program, done.error());
-  if (*done != function::refusal::none) return report(program, "--replace-key " + o.replace.substr(0, at) + ": " + std::string(function::describe(*done)), exit_failure);
+  if (*done != function::refusal::none)
+    return report(program, "--replace-key " + o.replace.substr(0, at) + ": " + std::string(function::describe(*done)),
+                  exit_failure);
   return exit_ok;
 }
 
@@ -108,7 +111,10 @@ static int run_main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
   auto& c = o.server;
-  CLI::App app{"The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit each other.", program};
+  CLI::App app{
+      "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "
+      "each other.",
+      program};
   add_common_options(app, o.common);
   app.add_option("--name", c.name, "of the server; default: the common name of its certificate");
   app.add_option("--address", c.address, "to listen on")->type_name("IP");
@@ -116,11 +122,16 @@ static int run_main(int argc, char** argv) {
   app.add_option("--ca", c.identity.ca_path, "certificate of the private CA (prose-keys ca init)")->type_name("FILE");
   app.add_option("--certificate", c.identity.certificate_path, "own certificate")->type_name("FILE");
   app.add_option("--key", c.identity.key_path, "own private key")->type_name("FILE");
-  app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")->type_name("FOLDER");
+  app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")
+      ->type_name("FOLDER");
   app.add_option("--store", c.store_path, "SQLite database")->type_name("FILE");
-  app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")->type_name("FILE|-");
+  app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")
+      ->type_name("FILE|-");
   app.add_flag("--echo", c.application.echo, "send application data back to its sender");
-  app.add_option("--replace-key", o.replace, "the operator's word for a user whose device and certificate are lost: another public key; ends at once")->type_name("NAME=KEY");
+  app.add_option(
+         "--replace-key", o.replace,
+         "the operator's word for a user whose device and certificate are lost: another public key; ends at once")
+      ->type_name("NAME=KEY");
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
   if (!o.replace.empty()) {
     umask(077);
@@ -166,7 +177,8 @@ static int run_main(int argc, char** argv) {
   audit->finish();
   if (!done) return run_error(program, done.error());
   if (audit->lost() > 0)
-    return report(program, "--audit " + o.audit + ": " + std::to_string(audit->lost()) + " lines could not be written", exit_failure);
+    return report(program, "--audit " + o.audit + ": " + std::to_string(audit->lost()) + " lines could not be written",
+                  exit_failure);
   return exit_ok;
 }
 

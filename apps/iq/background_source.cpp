@@ -43,8 +43,10 @@ void background_source::work() {
     b.used = 0;
     for (std::size_t c = 0; c < n_channels; ++c) out[c] = b.samples[c];
     const auto status = source_.read(out);
-    if (status) b.status = *status;
-    else b.failure = status.error();
+    if (status)
+      b.status = *status;
+    else
+      b.failure = status.error();
     const bool last = !status || status->end;
     {
       const std::lock_guard lock(mutex_);

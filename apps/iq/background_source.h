@@ -12,9 +12,10 @@
 
 namespace prose::apps {
 
-/// Blocks of 10 ms in a queue of about a second (at most 256 MiB). When the queue is full the reading waits, and the radio tells of its overflow.
+/// Blocks of 10 ms in a queue of about a second (at most 256 MiB). When the queue is full the reading waits, and the
+/// radio tells of its overflow.
 class background_source final : public phy::sample_source {
- public:
+public:
   explicit background_source(phy::sample_source& source);
   ~background_source() override;
   background_source(const background_source&) = delete;
@@ -26,7 +27,7 @@ class background_source final : public phy::sample_source {
   result<phy::read_status> read(std::span<const std::span<phy::cf32>> out) override;
   std::size_t block_samples() const { return block_samples_; }
 
- private:
+private:
   struct block {
     std::vector<std::vector<phy::cf32>> samples;
     phy::read_status status;

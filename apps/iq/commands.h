@@ -17,7 +17,7 @@ struct info_options {
   std::string in;
   bool verify = false;  ///< compare core:sha512
   bool json = false;
-  double rate_hz = 0;   ///< of a recording that does not say it; 0: not known
+  double rate_hz = 0;  ///< of a recording that does not say it; 0: not known
 };
 int run_info(const info_options& o);
 
@@ -66,21 +66,21 @@ int run_record(const record_options& o);
 
 struct replay_options {
   phy::radio_config radio;
-  bool profile_given = false;      ///< the profile's sample rate is what the device gives
-  double rate_hz = 0;              ///< 0: the profile's, or the recording's
-  double frequency_hz = 0;         ///< 0: the recording's, or the profile's (radio.center_freq_hz; 0: not given)
+  bool profile_given = false;  ///< the profile's sample rate is what the device gives
+  double rate_hz = 0;          ///< 0: the profile's, or the recording's
+  double frequency_hz = 0;     ///< 0: the recording's, or the profile's (radio.center_freq_hz; 0: not given)
   std::string in;
-  std::int64_t segment = -1;       ///< place in the recording's list of captures; negative: all of them
+  std::int64_t segment = -1;  ///< place in the recording's list of captures; negative: all of them
   int channel = 0;
   double scale = 1;
-  double start_s = -1;             ///< device time of the first sample; negative: soon
+  double start_s = -1;  ///< device time of the first sample; negative: soon
   bool loop = false;
   std::int64_t times = 1;
 };
 int run_replay(const replay_options& o);
 
-/// Waits until a device tick is about a second away: a device that is told earlier holds its caller until then, and Ctrl-C finds it
-/// blocked. False when it was asked to stop.
+/// Waits until a device tick is about a second away: a device that is told earlier holds its caller until then, and
+/// Ctrl-C finds it blocked. False when it was asked to stop.
 result<bool> wait_until_near(const phy::radio& radio, std::int64_t tick);
 
 /// Reads a source into a SigMF recording until a limit, the end or Ctrl-C. What was recorded is complete in every case.

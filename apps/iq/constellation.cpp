@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t most_points = 20000;  // of a channel: more are a blot
 }
 
-result<constellation> constellation_of(const std::string& recording, double told_rate_hz, const scene& known, listen_sync sync, double from_s, double to_s) {
+result<constellation> constellation_of(const std::string& recording, double told_rate_hz, const scene& known,
+                                       listen_sync sync, double from_s, double to_s) {
   auto reader = phy::sigmf_reader::open(recording, {.rate_hz = told_rate_hz});
   if (!reader) return tl::unexpected(reader.error());
   const double rate_hz = (*reader)->sample_rate_hz();

@@ -18,11 +18,14 @@ struct constellation {
     const char* colour;
     std::vector<phy::cf32> points;
   };
-  std::array<channel, 4> channels{{{"PSBCH", "#9c5fb5", {}}, {"PSCCH", "#c87814", {}}, {"PSSCH", "#1f4f9c", {}}, {"PSDCH", "#2f8f4e", {}}}};
+  std::array<channel, 4> channels{
+      {{"PSBCH", "#9c5fb5", {}}, {"PSCCH", "#c87814", {}}, {"PSSCH", "#1f4f9c", {}}, {"PSDCH", "#2f8f4e", {}}}};
   std::uint64_t n_frames = 0;
 };
 
-/// rate_hz: of a recording that does not say it. Decodes the recording, a few symbols of each frame that begins in [from_s, to_s) of its stored samples. An error is a usage error.
-result<constellation> constellation_of(const std::string& recording, double rate_hz, const scene& known, listen_sync sync, double from_s, double to_s);
+/// rate_hz: of a recording that does not say it. Decodes the recording, a few symbols of each frame that begins in
+/// [from_s, to_s) of its stored samples. An error is a usage error.
+result<constellation> constellation_of(const std::string& recording, double rate_hz, const scene& known,
+                                       listen_sync sync, double from_s, double to_s);
 
 }  // namespace prose::apps

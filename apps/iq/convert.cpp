@@ -4,13 +4,13 @@
 #include <filesystem>
 #include <vector>
 
+#include "apps/iq/commands.h"
+#include "apps/iq/converted.h"
+#include "apps/iq/raw_file.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
-#include "apps/iq/commands.h"
-#include "apps/iq/converted.h"
-#include "apps/iq/raw_file.h"
 #include "phy/io/sigmf_reader.h"
 
 namespace prose::apps {
@@ -39,15 +39,18 @@ result<totals> copy(phy::sample_source& source, converted& out_file, std::int64_
       for (const auto& v : in[c]) {
         const double p = std::norm(std::complex<double>(v));
         ++t.values;
-        if (std::isfinite(p)) t.power += p;
-        else ++t.non_finite;
+        if (std::isfinite(p))
+          t.power += p;
+        else
+          ++t.non_finite;
       }
     }
     if (auto ok = out_file.write(in); !ok) return tl::unexpected(ok.error());
     if (status->end) return t;
     progress.update(n_samples > 0 ? static_cast<double>(out_file.n_samples()) / static_cast<double>(n_samples) : -1);
   }
-  return fail("stopped after " + std::to_string(out_file.n_samples()) + (n_samples >= 0 ? " of " + std::to_string(n_samples) : std::string()) + " samples");
+  return fail("stopped after " + std::to_string(out_file.n_samples()) +
+              (n_samples >= 0 ? " of " + std::to_string(n_samples) : std::string()) + " samples");
 }
 
 std::vector<std::string> files_of(const std::string& path) {
@@ -66,11 +69,14 @@ bool is_input_itself(const convert_options& o) {
 }
 
 void tell(const convert_options& o, const totals& t, const converted& out, bool raw_in, std::string_view type) {
-  if (t.values > 0 && t.non_finite == t.values) spdlog::warn("{}: no sample is finite: is this {}?", o.in, type);
-  else if (t.non_finite > 0) spdlog::warn("{} samples are not finite", t.non_finite);
+  if (t.values > 0 && t.non_finite == t.values)
+    spdlog::warn("{}: no sample is finite: is this {}?", o.in, type);
+  else if (t.non_finite > 0)
+    spdlog::warn("{} samples are not finite", t.non_finite);
   const double mean = t.values > t.non_finite ? t.power / static_cast<double>(t.values - t.non_finite) : 0;
   if (mean > loudest)
-    spdlog::warn("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type, raw_in ? " --in-type tells what it is" : "");
+    spdlog::warn("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type,
+                 raw_in ? " --in-type tells what it is" : "");
   if (out.n_clipped() > 0) spdlog::warn("{} samples were clipped", out.n_clipped());
 }
 
@@ -100,12 +106,14 @@ int run_convert(const convert_options& o) {
     const auto& what = done.error().message;
     return report(iq_program, what.rfind("stopped", 0) == 0 ? o.out + ": " + what : what, exit_failure);
   }
-  if (out->n_samples() == 0) return report(iq_program, o.in + ": holds no sample of " + std::string(phy::name_of(*in_type)), exit_usage);
+  if (out->n_samples() == 0)
+    return report(iq_program, o.in + ": holds no sample of " + std::string(phy::name_of(*in_type)), exit_usage);
   std::size_t n_segments = 1;
   const auto metadata = [&](const std::string& sha512) -> result<std::string> {
     if (recording) {
       n_segments = recording->meta().captures.size();
-      return with_datatype(recording->meta_text(), recording->meta_path(), *out_type, sha512, o.rate_hz, o.frequency_hz);
+      return with_datatype(recording->meta_text(), recording->meta_path(), *out_type, sha512, o.rate_hz,
+                           o.frequency_hz);
     }
     phy::sigmf_meta m;  // nothing is known of when these samples were taken
     m.datatype = *out_type;
@@ -121,8 +129,10 @@ int run_convert(const convert_options& o) {
 
   if (recording) tell_remarks(*recording, o.rate_hz);
   if (recording && recording->meta().trailing_bytes > 0)
-    spdlog::warn("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in, recording->meta().trailing_bytes);
-  if (const auto n = recording ? recording->partial_bytes() : raw->partial_bytes(); n > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are left out", o.in, n);
+    spdlog::warn("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in,
+                 recording->meta().trailing_bytes);
+  if (const auto n = recording ? recording->partial_bytes() : raw->partial_bytes(); n > 0)
+    spdlog::warn("{}: the last {} bytes are no whole sample and are left out", o.in, n);
   tell(o, *done, *out, raw != nullptr, recording ? phy::name_of(recording->meta().datatype) : phy::name_of(*in_type));
   if (is_sigmf_name(o.out) || is_sigmf_archive_name(o.out)) {
     spdlog::info("{} samples in {} segments", out->n_samples(), n_segments);

@@ -20,27 +20,35 @@ int depth_of(const std::string& text) {
   bool quoted = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quoted && c == '\\') ++i;
-    else if (c == '"') quoted = !quoted;
-    else if (!quoted && (c == '[' || c == '{')) most = std::max(most, ++depth);
-    else if (!quoted && (c == ']' || c == '}')) --depth;
+    if (quoted && c == '\\')
+      ++i;
+    else if (c == '"')
+      quoted = !quoted;
+    else if (!quoted && (c == '[' || c == '{'))
+      most = std::max(most, ++depth);
+    else if (!quoted && (c == ']' || c == '}'))
+      --depth;
   }
   return most;
 }
 
-std::span<const std::uint8_t> octets_of(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+std::span<const std::uint8_t> octets_of(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 }  // namespace
 
-result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type, const std::string& sha512, double rate_hz,
-                                  double frequency_hz) {
+result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type,
+                                  const std::string& sha512, double rate_hz, double frequency_hz) {
   if (depth_of(text) > deepest) return fail(file + ": nested too deeply; accepted: " + std::to_string(deepest));
   // Keys keep their order, and those that mean nothing to us stay.
   auto meta = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!meta.is_object() || !meta.contains("global") || !meta["global"].is_object()) return fail(file + ": changed while it was read");
+  if (!meta.is_object() || !meta.contains("global") || !meta["global"].is_object())
+    return fail(file + ": changed while it was read");
   auto& global = meta["global"];
   global["core:datatype"] = phy::name_of(type);
   global["core:sha512"] = sha512;
-  if (rate_hz > 0 && (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null())) global["core:sample_rate"] = rate_hz;
+  if (rate_hz > 0 && (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null()))
+    global["core:sample_rate"] = rate_hz;
   global.erase("core:dataset");
   global.erase("core:trailing_bytes");
   if (frequency_hz > 0) {
@@ -57,7 +65,9 @@ result<converted> converted::open(const std::string& path, phy::sigmf_datatype t
   std::string stem;
   if (is_archive) {
     stem = std::filesystem::path(path).stem().string();
-    if (stem.size() > longest_stem) return fail(path + ": too long a name for an archive; accepted: up to " + std::to_string(longest_stem) + " octets before .sigmf");
+    if (stem.size() > longest_stem)
+      return fail(path + ": too long a name for an archive; accepted: up to " + std::to_string(longest_stem) +
+                  " octets before .sigmf");
   }
   auto data = whole_file::open(is_recording ? phy::sigmf_paths_of(path).data : path);
   if (!data) return tl::unexpected(data.error());
@@ -101,7 +111,9 @@ result<void> converted::finish(const std::function<result<std::string>(const std
 result<void> converted::finish_archive(const std::string& meta) {
   std::array<std::uint8_t, tar_block> header{};
   const std::vector<std::uint8_t> zeros(2 * tar_block);
-  const auto pad = [&](std::uint64_t size) { return data_.write(std::span(zeros).first((tar_block - size % tar_block) % tar_block)); };
+  const auto pad = [&](std::uint64_t size) {
+    return data_.write(std::span(zeros).first((tar_block - size % tar_block) % tar_block));
+  };
   phy::make_tar_header(header, archive_stem_, archive_stem_ + ".sigmf-data", n_bytes_);
   if (auto ok = data_.write_at(0, header); !ok) return ok;
   if (auto ok = pad(n_bytes_); !ok) return ok;

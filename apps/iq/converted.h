@@ -15,13 +15,13 @@
 
 namespace prose::apps {
 
-/// Metadata as it is in `text`, with this datatype and digest. rate_hz, frequency_hz: set where the recording says none; 0: not known.
-/// What describes only the old data file (core:dataset, core:trailing_bytes) goes.
-result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type, const std::string& sha512, double rate_hz,
-                                  double frequency_hz);
+/// Metadata as it is in `text`, with this datatype and digest. rate_hz, frequency_hz: set where the recording says
+/// none; 0: not known. What describes only the old data file (core:dataset, core:trailing_bytes) goes.
+result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type,
+                                  const std::string& sha512, double rate_hz, double frequency_hz);
 
 class converted {
- public:
+public:
   static result<converted> open(const std::string& path, phy::sigmf_datatype type);
   result<void> write(std::span<const std::span<const phy::cf32>> in);
   /// metadata gives the text for a digest; it is not asked for a raw file.
@@ -30,7 +30,7 @@ class converted {
   std::int64_t n_samples() const { return n_samples_; }
   std::uint64_t n_clipped() const { return n_clipped_; }
 
- private:
+private:
   explicit converted(whole_file data) : data_(std::move(data)) {}
   result<void> finish_archive(const std::string& meta);
 

@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <vector>
 
+#include "apps/iq/commands.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/sha512.h"
 #include "apps/lib/common/stop.h"
-#include "apps/iq/commands.h"
 #include "common/printable.h"
 #include "phy/io/sigmf_reader.h"
 #include "phy/types/carrier.h"
@@ -49,7 +49,8 @@ result<measured> measure(phy::sigmf_reader& reader) {
     progress.update(static_cast<double>(reader.position()) / static_cast<double>(reader.n_samples()));
     if (status->end) return m;
   }
-  return fail("stopped after " + std::to_string(reader.position()) + " of " + std::to_string(reader.n_samples()) + " samples");
+  return fail("stopped after " + std::to_string(reader.position()) + " of " + std::to_string(reader.n_samples()) +
+              " samples");
 }
 
 result<std::string> digest_of(const phy::sigmf_reader& r) {
@@ -63,7 +64,8 @@ result<std::string> digest_of(const phy::sigmf_reader& r) {
   while (const auto n = std::fread(block.data(), 1, std::min<std::uint64_t>(block.size(), size - done), f.get())) {
     d.add({block.data(), n});
     done += n;
-    if (stop_requested()) return fail("stopped after " + std::to_string(done) + " of " + std::to_string(size) + " bytes of the digest");
+    if (stop_requested())
+      return fail("stopped after " + std::to_string(done) + " of " + std::to_string(size) + " bytes of the digest");
   }
   if (std::ferror(f.get()) != 0) return fail(path + ": cannot be read");
   return d.finish();
@@ -131,15 +133,24 @@ int run_info(const info_options& o) {
   const double rate = r.sample_rate_hz(), seconds = static_cast<double>(r.n_samples()) / rate;
   if (rate <= 0) spdlog::warn("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
   if (!any_finite) spdlog::warn("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
-  if (mean > loudest) spdlog::warn("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m), phy::name_of(r.meta().datatype));
+  if (mean > loudest)
+    spdlog::warn("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m),
+                 phy::name_of(r.meta().datatype));
   if (o.json) {
     // What is not known is null: JSON has no infinity and no NaN.
     const double unknown = std::nan("");
     json_object j;
-    j.add("datatype", phy::name_of(r.meta().datatype)).add("sample_rate_hz", rate > 0 ? rate : unknown).add("channels", r.n_antennas());
+    j.add("datatype", phy::name_of(r.meta().datatype))
+        .add("sample_rate_hz", rate > 0 ? rate : unknown)
+        .add("channels", r.n_antennas());
     j.add("samples", r.n_samples()).add("duration_s", rate > 0 ? seconds : unknown);
-    j.add("partial_bytes", r.partial_bytes()).add("segments", static_cast<std::uint64_t>(n_segments)).add("gaps", static_cast<std::uint64_t>(gaps));
-    j.add("mean_power", any_finite ? mean : unknown).add("peak_power", any_finite ? m->peak : unknown).add("non_finite_samples", m->non_finite).add("sha512", checksum);
+    j.add("partial_bytes", r.partial_bytes())
+        .add("segments", static_cast<std::uint64_t>(n_segments))
+        .add("gaps", static_cast<std::uint64_t>(gaps));
+    j.add("mean_power", any_finite ? mean : unknown)
+        .add("peak_power", any_finite ? m->peak : unknown)
+        .add("non_finite_samples", m->non_finite)
+        .add("sha512", checksum);
     std::printf("%s\n", j.text().c_str());
   } else {
     std::printf("recording     %s\n", printable(r.meta_path()).c_str());
@@ -148,11 +159,12 @@ int run_info(const info_options& o) {
     std::printf("samples       %lld of %s, %d channel(s)", static_cast<long long>(r.n_samples()),
                 std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas());
     std::printf(rate > 0 ? ", %.6f s\n" : "\n", seconds);
-    if (r.partial_bytes() > 0) std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
+    if (r.partial_bytes() > 0)
+      std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
     std::printf("rate          %s\n", rate_text(rate).c_str());
     for (const auto& c : r.meta().captures)
-      std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n", static_cast<long long>(c.sample_start),
-                  static_cast<long long>(r.tick_of(c.sample_start)),
+      std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n",
+                  static_cast<long long>(c.sample_start), static_cast<long long>(r.tick_of(c.sample_start)),
                   c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
                   c.datetime.empty() ? "" : (", " + printable(c.datetime)).c_str(), c.number);
     std::printf("gaps          %zu\n", gaps);
@@ -160,7 +172,8 @@ int run_info(const info_options& o) {
     std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));
     std::printf("sha512        %s\n", checksum.c_str());
   }
-  if (mismatch) return report(iq_program, r.meta_path() + ": global.core:sha512 does not match " + r.data_path(), exit_failure);
+  if (mismatch)
+    return report(iq_program, r.meta_path() + ": global.core:sha512 does not match " + r.data_path(), exit_failure);
   return exit_ok;
 }
 

@@ -1,5 +1,5 @@
-// A picture of a recording: spectrogram, mean spectrum, power over time, and in the complex plane the equalised symbols of what is
-// decoded, or the density of raw samples.
+// A picture of a recording: spectrogram, mean spectrum, power over time, and in the complex plane the equalised symbols
+// of what is decoded, or the density of raw samples.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -7,13 +7,13 @@
 #include <optional>
 #include <vector>
 
+#include "apps/iq/commands.h"
+#include "apps/iq/constellation.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/gnuplot.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
-#include "apps/iq/commands.h"
-#include "apps/iq/constellation.h"
 #include "apps/lib/listen/settings.h"
 #include "phy/dsp/spectrum.h"
 #include "phy/io/sigmf_reader.h"
@@ -29,9 +29,9 @@ struct picture {
   int columns = 0, bins = 0;
   std::vector<float> spectrogram_db;  ///< column after column
   std::vector<float> mean_db, power_db;
-  std::vector<float> plane;           ///< log10(1 + count), row after row
+  std::vector<float> plane;  ///< log10(1 + count), row after row
   float plane_limit = 1;
-  std::uint64_t n_non_finite = 0;     ///< samples that were not finite and count as zero, of those that were read
+  std::uint64_t n_non_finite = 0;  ///< samples that were not finite and count as zero, of those that were read
 };
 
 std::string number(double v) {
@@ -43,7 +43,9 @@ std::string number(double v) {
 /// The colour range: the noise floor and what stands above it.
 std::pair<float, float> colour_range(std::vector<float> values) {
   std::sort(values.begin(), values.end());
-  const auto at = [&values](double q) { return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]; };
+  const auto at = [&values](double q) {
+    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
+  };
   const float high = at(0.999);
   return {std::clamp(at(0.05), high - 70.0F, high - 10.0F), high};
 }
@@ -62,7 +64,8 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     const std::int64_t from = first + n * c / p.columns, to = first + n * (c + 1) / p.columns;
     if (auto ok = r.seek(from); !ok) return tl::unexpected(ok.error());
     std::vector<std::span<phy::cf32>> out;
-    for (auto& s : samples) out.push_back(std::span(s).first(static_cast<std::size_t>(std::min(to - from, max_samples_per_column))));
+    for (auto& s : samples)
+      out.push_back(std::span(s).first(static_cast<std::size_t>(std::min(to - from, max_samples_per_column))));
     const auto status = r.read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[0].first(status->n_samples);
@@ -74,11 +77,13 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     whole.write(got);
     column.psd_db(psd);
     for (const float v : psd) p.spectrogram_db.push_back(std::isfinite(v) ? std::max(v, floor_db) : floor_db);
-    p.power_db.push_back(static_cast<float>(10 * std::log10(std::max(power / static_cast<double>(std::max<std::size_t>(got.size(), 1)), 1e-20))));
+    p.power_db.push_back(static_cast<float>(
+        10 * std::log10(std::max(power / static_cast<double>(std::max<std::size_t>(got.size(), 1)), 1e-20))));
     for (std::size_t i = 0; i < got.size(); i += std::max<std::size_t>(1, got.size() / 1000)) kept.push_back(got[i]);
     progress.update(static_cast<double>(c) / p.columns);
   }
-  if (stop_requested()) return fail("stopped after " + std::to_string(p.power_db.size()) + " of " + std::to_string(p.columns) + " columns");
+  if (stop_requested())
+    return fail("stopped after " + std::to_string(p.power_db.size()) + " of " + std::to_string(p.columns) + " columns");
   whole.psd_db(psd);
   p.mean_db = psd;
   for (auto& v : p.mean_db) v = std::isfinite(v) ? std::max(v, floor_db) : floor_db;
@@ -91,7 +96,8 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
   for (const auto& v : kept) {
     const auto bin = [&p](float x) { return static_cast<int>((x / p.plane_limit + 1) * plane_bins / 2); };
     const int x = bin(v.real()), y = bin(v.imag());
-    if (x >= 0 && x < plane_bins && y >= 0 && y < plane_bins) p.plane[static_cast<std::size_t>(y * plane_bins + x)] += 1;
+    if (x >= 0 && x < plane_bins && y >= 0 && y < plane_bins)
+      p.plane[static_cast<std::size_t>(y * plane_bins + x)] += 1;
   }
   for (auto& v : p.plane) v = std::log10(1 + v);
   return p;
@@ -100,8 +106,8 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
 void draw_density(gnuplot& g, const picture& p) {
   const std::string limit = number(p.plane_limit), step = number(2 * p.plane_limit / plane_bins);
   g.command("set xrange [-" + limit + ":" + limit + "]; set yrange [-" + limit + ":" + limit + "]");
-  g.command("plot '-' binary array=(" + std::to_string(plane_bins) + "," + std::to_string(plane_bins) + ") format='%float' origin=(-" +
-            limit + ",-" + limit + ") dx=" + step + " dy=" + step + " with image");
+  g.command("plot '-' binary array=(" + std::to_string(plane_bins) + "," + std::to_string(plane_bins) +
+            ") format='%float' origin=(-" + limit + ",-" + limit + ") dx=" + step + " dy=" + step + " with image");
   g.binary(p.plane);
 }
 
@@ -111,13 +117,15 @@ void draw_symbols(gnuplot& g, const constellation& c) {
   for (const auto& ch : c.channels)
     if (!ch.points.empty())
       plot += (plot.empty() ? "plot " : ", ") + std::string("'-' binary record=(") + std::to_string(ch.points.size()) +
-              ") format='%float%float' using 1:2 with points pt 7 ps 0.4 lc rgb '" + ch.colour + "' title '" + ch.name + "'";
+              ") format='%float%float' using 1:2 with points pt 7 ps 0.4 lc rgb '" + ch.colour + "' title '" + ch.name +
+              "'";
   g.command(plot);
   for (const auto& ch : c.channels) g.binary({reinterpret_cast<const float*>(ch.points.data()), 2 * ch.points.size()});
 }
 
 /// symbols: null when nothing is known of the carrier.
-result<void> draw(const picture& p, const constellation* symbols, const plot_options& o, const phy::sigmf_reader& r, double t0_s, double t1_s) {
+result<void> draw(const picture& p, const constellation* symbols, const plot_options& o, const phy::sigmf_reader& r,
+                  double t0_s, double t1_s) {
   auto opened = gnuplot::png(o.out, o.width, o.height);
   if (!opened) return tl::unexpected(opened.error());
   auto& g = *opened;
@@ -132,39 +140,50 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
   g.command("set palette defined (0 '#000020', 1 '#102a7a', 2 '#1f7f8c', 3 '#6fbf4a', 4 '#f6d33c', 5 '#ffffe0')");
   g.command("set tics out nomirror; unset key");
   // spectrogram
-  g.command("set origin 0,0.42; set size 1,0.58; set lmargin at screen 0.08; set rmargin at screen 0.87; set tmargin at screen 0.94; "
-            "set bmargin at screen 0.52");
+  g.command(
+      "set origin 0,0.42; set size 1,0.58; set lmargin at screen 0.08; set rmargin at screen 0.87; set tmargin at "
+      "screen 0.94; "
+      "set bmargin at screen 0.52");
   g.command("set title " + gnuplot::quoted(title));
   g.command("set xlabel 'time, ms'; set ylabel 'frequency, MHz'; set cblabel 'dB full scale, a bin'");
   g.command("set cbrange [" + number(low) + ":" + number(high) + "]");
   g.command("set xrange " + t_range + "; set yrange [" + number(-half_mhz) + ":" + number(half_mhz) + "]");
   const double df = 2 * half_mhz / p.bins;
   std::vector<float> rows(p.spectrogram_db.size());  // gnuplot wants the frequencies one under the other
-  for (std::size_t c = 0, bins = static_cast<std::size_t>(p.bins), columns = static_cast<std::size_t>(p.columns); c < columns; ++c)
+  for (std::size_t c = 0, bins = static_cast<std::size_t>(p.bins), columns = static_cast<std::size_t>(p.columns);
+       c < columns; ++c)
     for (std::size_t b = 0; b < bins; ++b) rows[b * columns + c] = p.spectrogram_db[c * bins + b];
   g.command("plot '-' binary array=(" + std::to_string(p.columns) + "," + std::to_string(p.bins) +
-            ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) + "," + number(-half_mhz) + ") dx=" + number(dt) +
-            " dy=" + number(df) + " with image");
+            ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) + "," + number(-half_mhz) +
+            ") dx=" + number(dt) + " dy=" + number(df) + " with image");
   g.binary(rows);
   // mean spectrum
   g.command("unset title; set tmargin at screen 0.42; set bmargin at screen 0.09; unset colorbox; set grid");
-  g.command("set lmargin at screen 0.08; set rmargin at screen 0.34; set xlabel 'frequency, MHz'; set ylabel 'dB full scale, a bin'");
+  g.command(
+      "set lmargin at screen 0.08; set rmargin at screen 0.34; set xlabel 'frequency, MHz'; set ylabel 'dB full scale, "
+      "a bin'");
   g.command("set xrange [" + number(-half_mhz) + ":" + number(half_mhz) + "]; set autoscale y");
-  g.command("plot '-' binary array=(" + std::to_string(p.bins) + ") format='%float' origin=(" + number(-half_mhz) + ",0) dx=" +
-            number(df) + " using 1 with lines lc rgb '#1f4f9c'");
+  g.command("plot '-' binary array=(" + std::to_string(p.bins) + ") format='%float' origin=(" + number(-half_mhz) +
+            ",0) dx=" + number(df) + " using 1 with lines lc rgb '#1f4f9c'");
   g.binary(p.mean_db);
   // power over time
-  g.command("set lmargin at screen 0.42; set rmargin at screen 0.68; set xlabel 'time, ms'; set ylabel 'power, dB full scale'; set xrange " + t_range);
-  g.command("plot '-' binary array=(" + std::to_string(p.columns) + ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) +
-            ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
+  g.command(
+      "set lmargin at screen 0.42; set rmargin at screen 0.68; set xlabel 'time, ms'; set ylabel 'power, dB full "
+      "scale'; set xrange " +
+      t_range);
+  g.command("plot '-' binary array=(" + std::to_string(p.columns) + ") format='%float' origin=(" +
+            number(t0_s * 1e3 + dt / 2) + ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
   g.binary(p.power_db);
   // complex plane
-  g.command("set lmargin at screen 0.75; set rmargin at screen 0.98; unset grid; set cbrange [0:*]; set ylabel 'Q'; set size ratio -1");
+  g.command(
+      "set lmargin at screen 0.75; set rmargin at screen 0.98; unset grid; set cbrange [0:*]; set ylabel 'Q'; set size "
+      "ratio -1");
   if (symbols != nullptr && symbols->n_frames > 0) {
     g.command("set xlabel 'I, equalised symbols of " + std::to_string(symbols->n_frames) + " frames'");
     draw_symbols(g, *symbols);
   } else {
-    g.command(std::string("set xlabel 'I, density of raw samples") + (symbols != nullptr ? " (nothing decoded)'" : "'"));
+    g.command(std::string("set xlabel 'I, density of raw samples") +
+              (symbols != nullptr ? " (nothing decoded)'" : "'"));
     draw_density(g, p);
   }
   return g.finish();
@@ -179,7 +198,10 @@ int run_plot(const plot_options& o) {
   const double rate = r.sample_rate_hz();
   const auto first = static_cast<std::int64_t>(o.start_s * rate);
   if (first >= r.n_samples())
-    return report(iq_program, "--start " + number(o.start_s) + " lies beyond the recording of " + number(static_cast<double>(r.n_samples()) / rate) + " s", exit_usage);
+    return report(iq_program,
+                  "--start " + number(o.start_s) + " lies beyond the recording of " +
+                      number(static_cast<double>(r.n_samples()) / rate) + " s",
+                  exit_usage);
   auto n = r.n_samples() - first;
   if (o.duration_s > 0) n = std::clamp<std::int64_t>(static_cast<std::int64_t>(o.duration_s * rate), 1, n);
   const auto p = measure(r, first, n, o.n_bins);
@@ -198,9 +220,13 @@ int run_plot(const plot_options& o) {
     auto found = constellation_of(o.in, o.rate_hz, *known, sync_of(told), t0, t0 + static_cast<double>(n) / rate);
     if (!found) return usage_error(iq_program, found.error());
     symbols = std::move(*found);
-    if (stop_requested()) return report(iq_program, o.out + ": stopped after " + std::to_string(symbols->n_frames) + " frames, before the picture", exit_failure);
+    if (stop_requested())
+      return report(iq_program,
+                    o.out + ": stopped after " + std::to_string(symbols->n_frames) + " frames, before the picture",
+                    exit_failure);
   }
-  if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok) return run_error(iq_program, ok.error());
+  if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok)
+    return run_error(iq_program, ok.error());
   tell_remarks(r, o.rate_hz);
   if (p->n_non_finite > 0) spdlog::warn("{} samples were not finite and count as zero", p->n_non_finite);
   if (symbols) spdlog::info("{} frames decoded", symbols->n_frames);

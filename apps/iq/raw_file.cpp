@@ -17,7 +17,8 @@ constexpr std::size_t block_frames = 16384;
 
 bool is_sigmf_name(const std::string& path) {
   for (const std::string_view suffix : {".sigmf-meta", ".sigmf-data"})
-    if (path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0) return true;
+    if (path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0)
+      return true;
   return false;
 }
 
@@ -31,7 +32,8 @@ std::optional<phy::sigmf_datatype> datatype_of(const std::string& word) {
 
 result<std::unique_ptr<raw_source>> raw_source::open(const std::string& path, phy::sigmf_datatype type, double rate_hz,
                                                      int n_channels) {
-  if (!(rate_hz > 0) || !std::isfinite(rate_hz)) return fail(path + ": a raw file needs --rate above 0 (samples a second)");
+  if (!(rate_hz > 0) || !std::isfinite(rate_hz))
+    return fail(path + ": a raw file needs --rate above 0 (samples a second)");
   std::error_code ec;
   if (std::filesystem::is_directory(path, ec)) return fail(path + ": is a directory, a file is needed");
   std::unique_ptr<raw_source> s(new raw_source);
@@ -45,8 +47,10 @@ result<std::unique_ptr<raw_source>> raw_source::open(const std::string& path, ph
   s->block_.resize(block_frames * frame);
   s->head_.resize(phy::container_head_bytes);
   s->head_.resize(std::fread(s->head_.data(), 1, s->head_.size(), s->file_.get()));
-  if (const auto what = phy::container_of(s->head_); !what.empty()) return fail(path + ": is " + std::string(what) + ", not samples");
-  if (std::filesystem::is_regular_file(path, ec)) s->n_samples_ = static_cast<std::int64_t>(std::filesystem::file_size(path, ec) / frame);
+  if (const auto what = phy::container_of(s->head_); !what.empty())
+    return fail(path + ": is " + std::string(what) + ", not samples");
+  if (std::filesystem::is_regular_file(path, ec))
+    s->n_samples_ = static_cast<std::int64_t>(std::filesystem::file_size(path, ec) / frame);
   return s;
 }
 

@@ -20,8 +20,9 @@ std::optional<phy::sigmf_datatype> datatype_of(const std::string& word);
 
 /// Archives, sound files, texts and pointers are refused.
 class raw_source final : public phy::sample_source {
- public:
-  static result<std::unique_ptr<raw_source>> open(const std::string& path, phy::sigmf_datatype type, double rate_hz, int n_channels);
+public:
+  static result<std::unique_ptr<raw_source>> open(const std::string& path, phy::sigmf_datatype type, double rate_hz,
+                                                  int n_channels);
   double sample_rate_hz() const override { return rate_hz_; }
   int n_antennas() const override { return n_channels_; }
   result<phy::read_status> read(std::span<const std::span<phy::cf32>> out) override;
@@ -30,7 +31,7 @@ class raw_source final : public phy::sample_source {
   /// After the last whole sample, once the end was read.
   std::int64_t partial_bytes() const { return partial_bytes_; }
 
- private:
+private:
   raw_source() = default;
   std::size_t take(std::span<std::uint8_t> to);
 

@@ -3,11 +3,11 @@
 #include <filesystem>
 #include <vector>
 
+#include "apps/iq/commands.h"
+#include "apps/iq/raw_file.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/sha512.h"
 #include "apps/lib/common/stop.h"
-#include "apps/iq/commands.h"
-#include "apps/iq/raw_file.h"
 #include "phy/io/sigmf_writer.h"
 
 namespace prose::apps {
@@ -27,13 +27,16 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   if (!type) return fail("datatype '" + target.type + "' is not known; accepted: cf32, ci16");
   const std::filesystem::path out_path(target.path);
   std::error_code ec;
-  if (!out_path.has_filename() || out_path.filename() == "." || out_path.filename() == ".." || std::filesystem::is_directory(out_path, ec))
+  if (!out_path.has_filename() || out_path.filename() == "." || out_path.filename() == ".." ||
+      std::filesystem::is_directory(out_path, ec))
     return fail("'" + target.path + "': accepted is the name of a file");
   const auto sample_bytes = phy::bytes_per_sample(*type) * static_cast<std::size_t>(source.n_antennas());
   const auto wanted = static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz());
-  if (limits.duration_s > 0 && wanted == 0) return fail("--duration " + std::to_string(limits.duration_s) + ": that is less than a sample");
+  if (limits.duration_s > 0 && wanted == 0)
+    return fail("--duration " + std::to_string(limits.duration_s) + ": that is less than a sample");
   if (limits.max_bytes > 0 && limits.max_bytes < sample_bytes)
-    return fail("--max-size " + std::to_string(limits.max_bytes) + ": a sample alone has " + std::to_string(sample_bytes) + " bytes");
+    return fail("--max-size " + std::to_string(limits.max_bytes) + ": a sample alone has " +
+                std::to_string(sample_bytes) + " bytes");
   sha512 digest;
   phy::sigmf_writer_config config;
   config.path = target.path;
@@ -93,7 +96,8 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
     const double seconds = static_cast<double>(writer.n_samples()) / source.sample_rate_hz();
     char note[96];
     std::snprintf(note, sizeof note, "%.1f s, %.1f MB, %zu segments", seconds,
-                  static_cast<double>(writer.n_samples()) * static_cast<double>(sample_bytes) / 1e6, writer.n_segments());
+                  static_cast<double>(writer.n_samples()) * static_cast<double>(sample_bytes) / 1e6,
+                  writer.n_segments());
     progress.update(limits.duration_s > 0 ? seconds / limits.duration_s : -1, note);
   }
   const auto finished = writer.finish(digest.finish());

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <thread>
 
-#include "apps/lib/common/cli.h"
-#include "apps/lib/common/stop.h"
 #include "apps/iq/background_source.h"
 #include "apps/iq/commands.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/stop.h"
 
 namespace prose::apps {
 namespace {
@@ -51,15 +51,18 @@ int run_record(const record_options& o) {
   const auto c = radio.counters();
   for (const auto& n : radio.notes()) spdlog::info("{}", n);
   if (c.overflows + c.sequence_errors > 0)
-    spdlog::warn("{} overflows, {} losses on the way: {} samples are missing, each gap begins a new segment", c.overflows, c.sequence_errors, c.samples_lost);
+    spdlog::warn("{} overflows, {} losses on the way: {} samples are missing, each gap begins a new segment",
+                 c.overflows, c.sequence_errors, c.samples_lost);
   if (done->n_clipped > 0) spdlog::warn("{} samples were clipped", done->n_clipped);
   const double seconds = static_cast<double>(done->n_samples) / radio.sample_rate_hz();
   if (done->failed) {
     char text[128];
-    std::snprintf(text, sizeof text, " after %lld samples (%.3f s), which are kept", static_cast<long long>(done->n_samples), seconds);
+    std::snprintf(text, sizeof text, " after %lld samples (%.3f s), which are kept",
+                  static_cast<long long>(done->n_samples), seconds);
     return report(iq_program, o.out + ": " + done->why + text, exit_failure);
   }
-  spdlog::info("{} samples ({:.3f} s) in {} segments; ended by: {}", done->n_samples, seconds, done->n_segments, done->why);
+  spdlog::info("{} samples ({:.3f} s) in {} segments; ended by: {}", done->n_samples, seconds, done->n_segments,
+               done->why);
   return exit_ok;
 }
 

@@ -7,10 +7,10 @@ namespace prose::apps {
 namespace {
 constexpr std::size_t block_samples = 16384;
 constexpr double longest_s = 1e7;  // four months: a longer gap is one of a stream index that is wrong
-}
+}  // namespace
 
-result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale,
-                                            std::int64_t begin, std::int64_t end) {
+result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz,
+                                            double scale, std::int64_t begin, std::int64_t end) {
   recording_feed f;
   f.reader_ = &reader;
   f.channel_ = channel;
@@ -28,7 +28,8 @@ result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size
   f.first_ = reader.tick_of(begin);
   const std::int64_t span = reader.tick_of(end - 1) + 1 - f.first_;
   if (static_cast<double>(span) > longest_s * reader.sample_rate_hz())
-    return fail(reader.meta_path() + ": the captures span " + std::to_string(std::llround(static_cast<double>(span) / reader.sample_rate_hz())) +
+    return fail(reader.meta_path() + ": the captures span " +
+                std::to_string(std::llround(static_cast<double>(span) / reader.sample_rate_hz())) +
                 " s; accepted: up to " + std::to_string(std::llround(longest_s)) + " s, or one of them (--segment)");
   f.length_ = f.to_device(span);
   return f;
@@ -68,7 +69,8 @@ result<std::optional<feed_piece>> recording_feed::next() {
         out_.resize(static_cast<std::size_t>(blocks * interp_));
         bridge_->run(in_, out_);
         in_.clear();
-        const auto tail = std::span(out_).subspan(static_cast<std::size_t>(to_drop_)).first(static_cast<std::size_t>(wanted));
+        const auto tail =
+            std::span(out_).subspan(static_cast<std::size_t>(to_drop_)).first(static_cast<std::size_t>(wanted));
         condition(tail);
         const std::int64_t tick = segment_tick_ + segment_out_;
         last_end_ = tick + wanted;

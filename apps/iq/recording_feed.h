@@ -1,4 +1,5 @@
-// A recording as a transmitter needs it: one channel, at the device's rate, piece after piece with the device tick of each.
+// A recording as a transmitter needs it: one channel, at the device's rate, piece after piece with the device tick of
+// each.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +17,14 @@ struct feed_piece {
   std::span<const phy::cf32> samples;  ///< valid until the next call
 };
 
-/// Each capture segment is resampled by itself (silence before and after), so that gaps between segments keep their length.
+/// Each capture segment is resampled by itself (silence before and after), so that gaps between segments keep their
+/// length.
 class recording_feed {
- public:
+public:
   /// scale: factor on the samples. The reader must outlive the feed.
   /// Samples [begin, end) of the recording.
-  static result<recording_feed> make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz, double scale, std::int64_t begin,
-                                     std::int64_t end);
+  static result<recording_feed> make(phy::sigmf_reader& reader, std::size_t channel, double device_rate_hz,
+                                     double scale, std::int64_t begin, std::int64_t end);
 
   /// The next piece, empty at the end. Pieces are in order and do not overlap.
   result<std::optional<feed_piece>> next();
@@ -33,7 +35,7 @@ class recording_feed {
   std::uint64_t n_clipped() const { return n_clipped_; }
   std::uint64_t n_non_finite() const { return n_non_finite_; }
 
- private:
+private:
   recording_feed() = default;
   std::int64_t to_device(std::int64_t ticks) const;
   void condition(std::span<phy::cf32> samples);
@@ -45,9 +47,9 @@ class recording_feed {
   std::int64_t first_ = 0, length_ = 0, interp_ = 1, decim_ = 1;
   std::optional<phy::rate_bridge> bridge_;
   std::vector<std::vector<phy::cf32>> block_;
-  std::vector<phy::cf32> in_, out_;       ///< of the bridge
+  std::vector<phy::cf32> in_, out_;  ///< of the bridge
   bool in_segment_ = false;
-  std::int64_t segment_tick_ = 0;         ///< device tick of the segment's first sample
+  std::int64_t segment_tick_ = 0;  ///< device tick of the segment's first sample
   std::int64_t segment_in_ = 0, segment_out_ = 0, to_drop_ = 0, next_recording_tick_ = 0;
   std::int64_t last_end_ = 0;
   std::uint64_t n_clipped_ = 0, n_non_finite_ = 0;

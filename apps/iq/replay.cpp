@@ -7,25 +7,25 @@
 #include <thread>
 #include <vector>
 
+#include "apps/iq/commands.h"
+#include "apps/iq/recording_feed.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
-#include "apps/iq/commands.h"
-#include "apps/iq/recording_feed.h"
 
 namespace prose::apps {
 namespace {
 
-constexpr double start_ahead_s = 0.2;       // for the first samples to reach the device; doubled when that was too late
+constexpr double start_ahead_s = 0.2;  // for the first samples to reach the device; doubled when that was too late
 constexpr int most_starts = 6;
-constexpr double resume_ahead_s = 0.2;      // the same after an underflow
-constexpr double longest_silence_s = 1.0;   // shorter gaps are sent as silence within the burst, longer ones end it
-constexpr double acknowledge_s = 1.0;       // device time after the last sample for its acknowledgement to come
+constexpr double resume_ahead_s = 0.2;     // the same after an underflow
+constexpr double longest_silence_s = 1.0;  // shorter gaps are sent as silence within the burst, longer ones end it
+constexpr double acknowledge_s = 1.0;      // device time after the last sample for its acknowledgement to come
 
 /// Lays pieces with gaps between them out as bursts of a radio, and takes care of what the device complains of.
 class player {
- public:
+public:
   player(phy::radio& radio, double rate_hz) : radio_(radio), rate_hz_(rate_hz), silence_(16384) {}
 
   enum class outcome : std::uint8_t { ok, start_was_late };
@@ -43,7 +43,9 @@ class player {
       if (const auto s = end_burst(); !s || *s != outcome::ok) return s;
     while (open_ && position_ < tick) {
       const auto n = std::min<std::int64_t>(tick - position_, static_cast<std::int64_t>(silence_.size()));
-      if (const auto s = send(position_, std::span<const phy::cf32>(silence_).first(static_cast<std::size_t>(n))); !s || *s != outcome::ok) return s;
+      if (const auto s = send(position_, std::span<const phy::cf32>(silence_).first(static_cast<std::size_t>(n)));
+          !s || *s != outcome::ok)
+        return s;
     }
     return send(tick, samples);
   }
@@ -52,12 +54,13 @@ class player {
     if (!open_) return outcome::ok;
     open_ = false;
     const phy::cf32 last{};
-    if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t) return tl::unexpected(t.error());
+    if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t)
+      return tl::unexpected(t.error());
     return complaints();
   }
 
-  /// Until the device has played everything, however slowly its time passes; an error when it goes away before. A device may lose an
-  /// acknowledgement, so its time counts too.
+  /// Until the device has played everything, however slowly its time passes; an error when it goes away before. A
+  /// device may lose an acknowledgement, so its time counts too.
   result<void> wait_for_end() {
     const std::int64_t until = position_ + static_cast<std::int64_t>(acknowledge_s * rate_hz_);
     while (!stop_requested()) {
@@ -80,7 +83,7 @@ class player {
   std::uint64_t interruptions() const { return interruptions_; }
   std::int64_t skipped() const { return skipped_; }
 
- private:
+private:
   result<outcome> send(std::int64_t tick, std::span<const phy::cf32> samples) {
     const auto piece = open_ ? phy::burst_piece::middle : phy::burst_piece::first;
     const auto t = radio_.transmit(tick, samples, piece);
@@ -112,7 +115,8 @@ class player {
     if (open_) {
       open_ = false;
       const phy::cf32 last{};
-      if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t) return tl::unexpected(t.error());
+      if (const auto t = radio_.transmit(position_, {&last, 1}, phy::burst_piece::last); !t)
+        return tl::unexpected(t.error());
     }
     const auto now = radio_.now_tick();
     if (!now) return tl::unexpected(now.error());
@@ -134,13 +138,15 @@ struct summary {
   bool stopped = false;
 };
 
-result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, const replay_options& o, double rate_hz) {
+result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, const replay_options& o,
+                         double rate_hz) {
   progress_bar progress("transmitting");
   double ahead_s = start_ahead_s;
   for (int starts = 1;; ++starts, ahead_s *= 2) {
     const auto now = radio.now_tick();
     if (!now) return tl::unexpected(now.error());
-    const std::int64_t base = o.start_s >= 0 ? std::llround(o.start_s * rate_hz) : *now + static_cast<std::int64_t>(ahead_s * rate_hz);
+    const std::int64_t base =
+        o.start_s >= 0 ? std::llround(o.start_s * rate_hz) : *now + static_cast<std::int64_t>(ahead_s * rate_hz);
     summary s;
     bool late = false;
     if (const auto near = wait_until_near(radio, base); !near) return tl::unexpected(near.error());
@@ -164,7 +170,8 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
         const auto done_ticks = (*piece)->tick + static_cast<std::int64_t>((*piece)->samples.size());
         const double done = static_cast<double>(done_ticks) / static_cast<double>(feed.length());
         char note[64];
-        std::snprintf(note, sizeof note, "round %lld, %.1f s", static_cast<long long>(s.rounds + 1), static_cast<double>(done_ticks) / rate_hz);
+        std::snprintf(note, sizeof note, "round %lld, %.1f s", static_cast<long long>(s.rounds + 1),
+                      static_cast<double>(done_ticks) / rate_hz);
         s.ticks = done_ticks;
         progress.update(o.loop ? done : (static_cast<double>(s.rounds) + done) / static_cast<double>(o.times), note);
       }
@@ -181,8 +188,11 @@ result<summary> play_all(phy::radio& radio, recording_feed& feed, player& out, c
         if (const auto ok = out.wait_for_end(); !ok) return tl::unexpected(ok.error());
       return s;
     }
-    if (o.start_s >= 0) return fail("--start: that device time has passed, it was " + std::to_string(static_cast<double>(*now) / rate_hz) + " s at the attempt");
-    if (starts == most_starts) return fail("the start of the transmission comes too late each time: the air runs faster than it can be fed");
+    if (o.start_s >= 0)
+      return fail("--start: that device time has passed, it was " +
+                  std::to_string(static_cast<double>(*now) / rate_hz) + " s at the attempt");
+    if (starts == most_starts)
+      return fail("the start of the transmission comes too late each time: the air runs faster than it can be fed");
     out.restart();
   }
 }
@@ -198,13 +208,17 @@ result<range> range_of(const phy::sigmf_reader& r, std::int64_t segment) {
   for (std::size_t i = 0; i < c.size(); ++i) {
     if (static_cast<std::int64_t>(c[i].number) != segment) continue;
     const range out{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : r.n_samples()};
-    if (out.begin == out.end) return fail("--segment " + std::to_string(segment) + ": captures[" + std::to_string(segment) + "] has no samples");
+    if (out.begin == out.end)
+      return fail("--segment " + std::to_string(segment) + ": captures[" + std::to_string(segment) +
+                  "] has no samples");
     return out;
   }
-  return fail("--segment " + std::to_string(segment) + ": " + r.meta_path() + " has no such capture; accepted: as info lists them");
+  return fail("--segment " + std::to_string(segment) + ": " + r.meta_path() +
+              " has no such capture; accepted: as info lists them");
 }
 
-/// Somebody must have said where to send: the command line, the recording for all that is sent, or the profile where the recording is silent.
+/// Somebody must have said where to send: the command line, the recording for all that is sent, or the profile where
+/// the recording is silent.
 result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o) {
   if (o.frequency_hz > 0) return o.frequency_hz;
   const auto& m = r.meta();
@@ -213,8 +227,10 @@ result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o)
   bool silent = o.segment < 0 && m.captures.front().sample_start > 0;
   for (const auto& c : m.captures) {
     if (o.segment >= 0 && static_cast<std::int64_t>(c.number) != o.segment) continue;
-    if (c.frequency_hz && *c.frequency_hz > 0) named.push_back(*c.frequency_hz);
-    else silent = true;
+    if (c.frequency_hz && *c.frequency_hz > 0)
+      named.push_back(*c.frequency_hz);
+    else
+      silent = true;
   }
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());
@@ -224,11 +240,15 @@ result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o)
     return std::string(t);
   };
   if (named.size() > 1)
-    return fail(r.meta_path() + ": the captures have " + std::to_string(named.size()) + " frequencies (" + mhz(named.front()) + " to " + mhz(named.back()) + ")" + accepted);
-  if (named.size() == 1 && silent) return fail(r.meta_path() + ": core:frequency is that of a part of the samples only (" + mhz(named.front()) + ")" + accepted);
+    return fail(r.meta_path() + ": the captures have " + std::to_string(named.size()) + " frequencies (" +
+                mhz(named.front()) + " to " + mhz(named.back()) + ")" + accepted);
+  if (named.size() == 1 && silent)
+    return fail(r.meta_path() + ": core:frequency is that of a part of the samples only (" + mhz(named.front()) + ")" +
+                accepted);
   if (named.size() == 1) return named.front();
   if (o.radio.center_freq_hz > 0) return o.radio.center_freq_hz;
-  return fail(r.meta_path() + ": no frequency to send at: core:frequency is missing; accepted: --freq, or center_freq_hz of --radio");
+  return fail(r.meta_path() +
+              ": no frequency to send at: core:frequency is missing; accepted: --freq, or center_freq_hz of --radio");
 }
 
 }  // namespace
@@ -238,10 +258,14 @@ int run_replay(const replay_options& o) {
   if (!opened) return usage_error(iq_program, opened.error());
   auto& reader = **opened;
   if (o.channel >= reader.n_antennas())
-    return report(iq_program, "--channel " + std::to_string(o.channel) + ": " + o.in + " has channels 0 to " + std::to_string(reader.n_antennas() - 1), exit_usage);
+    return report(iq_program,
+                  "--channel " + std::to_string(o.channel) + ": " + o.in + " has channels 0 to " +
+                      std::to_string(reader.n_antennas() - 1),
+                  exit_usage);
   auto config = o.radio;
   double rate_hz = o.rate_hz;
-  if (rate_hz <= 0 && o.profile_given) rate_hz = config.device_rate_hz > 0 ? config.device_rate_hz : config.sample_rate_hz;
+  if (rate_hz <= 0 && o.profile_given)
+    rate_hz = config.device_rate_hz > 0 ? config.device_rate_hz : config.sample_rate_hz;
   if (rate_hz <= 0) rate_hz = reader.sample_rate_hz();
   config.sample_rate_hz = rate_hz;
   config.device_rate_hz = 0;  // the recording is resampled here, as a stream
@@ -252,7 +276,8 @@ int run_replay(const replay_options& o) {
   const auto frequency_hz = frequency_of(reader, o);
   if (!frequency_hz) return usage_error(iq_program, frequency_hz.error());
   config.center_freq_hz = *frequency_hz;
-  auto feed = recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale, sent->begin, sent->end);
+  auto feed =
+      recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale, sent->begin, sent->end);
   if (!feed) return usage_error(iq_program, feed.error());
   auto radio = phy::radio::open(config);
   if (!radio) return usage_error(iq_program, radio.error());
@@ -263,16 +288,22 @@ int run_replay(const replay_options& o) {
   tell_remarks(reader);
   for (const auto& n : (*radio)->notes()) spdlog::info("{}", n);
   if (feed->n_non_finite() > 0) spdlog::warn("{} samples were not finite and went out as zero", feed->n_non_finite());
-  if (feed->n_clipped() > 0) spdlog::warn("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
-  spdlog::info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds, done->rounds == 1 ? "" : "s",
-               done->stopped ? ", then stopped" : "");
+  if (feed->n_clipped() > 0)
+    spdlog::warn("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
+  spdlog::info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds,
+               done->rounds == 1 ? "" : "s", done->stopped ? ", then stopped" : "");
   // An endless replay ends by being stopped.
   if (done->stopped && !o.loop)
-    return report(iq_program, o.in + ": stopped after " + std::to_string(done->rounds) + " of " + std::to_string(o.times) + " rounds (" +
-                                  std::to_string(done->ticks) + " of " + std::to_string(feed->length()) + " samples of the next)", exit_failure);
+    return report(iq_program,
+                  o.in + ": stopped after " + std::to_string(done->rounds) + " of " + std::to_string(o.times) +
+                      " rounds (" + std::to_string(done->ticks) + " of " + std::to_string(feed->length()) +
+                      " samples of the next)",
+                  exit_failure);
   if (out.interruptions() > 0)
-    return report(iq_program, std::to_string(out.interruptions()) + " interruptions (underflow or late): " + std::to_string(out.skipped()) +
-                                  " samples were left out, the rest kept its time", exit_failure);
+    return report(iq_program,
+                  std::to_string(out.interruptions()) + " interruptions (underflow or late): " +
+                      std::to_string(out.skipped()) + " samples were left out, the rest kept its time",
+                  exit_failure);
   return exit_ok;
 }
 

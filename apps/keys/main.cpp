@@ -1,16 +1,17 @@
-// prose-keys: makes and shows keys and permission files. One line of base64 a key, as users of wireguard-tools know them.
+// prose-keys: makes and shows keys and permission files. One line of base64 a key, as users of wireguard-tools know
+// them.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 
+#include "apps/keys/server_commands.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/keys/key_file.h"
-#include "apps/keys/server_commands.h"
 #include "apps/lib/keys/system_random.h"
 #include "security/crypto/x25519.h"
 
@@ -86,12 +87,14 @@ std::string path_from(const std::string& file, const std::string& path) {
   if (path.empty() || std::filesystem::path(path).is_absolute()) return path;
   std::error_code failed;
   const auto folder = std::filesystem::weakly_canonical(std::filesystem::absolute(file).parent_path(), failed);
-  const auto at = std::filesystem::weakly_canonical(std::filesystem::absolute(path).parent_path(), failed) / std::filesystem::path(path).filename();
+  const auto at = std::filesystem::weakly_canonical(std::filesystem::absolute(path).parent_path(), failed) /
+                  std::filesystem::path(path).filename();
   return failed ? std::filesystem::absolute(path).string() : at.lexically_proximate(folder).string();
 }
 
 int permit(const options& o, tools& t) {
-  if (o.permits.empty()) return report(program, "no permission file; accepted: --permits FILE or permits: in --config", exit_usage);
+  if (o.permits.empty())
+    return report(program, "no permission file; accepted: --permits FILE or permits: in --config", exit_usage);
   std::vector<permission> all;
   if (::access(o.permits.c_str(), F_OK) == 0) {
     auto present = read_permissions(o.permits, t.dh, t.random);
@@ -100,7 +103,8 @@ int permit(const options& o, tools& t) {
   }
   std::optional<permission> now;
   if (o.remove) {
-    if (std::none_of(all.begin(), all.end(), [&](const auto& p) { return p.name == o.name; })) return report(program, o.permits + ": no peer is named '" + o.name + "'", exit_usage);
+    if (std::none_of(all.begin(), all.end(), [&](const auto& p) { return p.name == o.name; }))
+      return report(program, o.permits + ": no peer is named '" + o.name + "'", exit_usage);
   } else {
     if (!valid_name(o.name)) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ -", exit_usage);
     auto key = check_public_key(o.public_key, t.dh, t.random);
@@ -114,7 +118,10 @@ int permit(const options& o, tools& t) {
     }
     for (const auto& p : all) {
       if (p.name == o.name && p.key != *key)
-        return report(program, o.permits + ": '" + o.name + "' has another key; if it changed for a good reason, --remove it first", exit_usage);
+        return report(
+            program,
+            o.permits + ": '" + o.name + "' has another key; if it changed for a good reason, --remove it first",
+            exit_usage);
       if (p.name != o.name && p.key == *key)
         return report(program, o.permits + ": '" + p.name + "' has the same public key", exit_usage);
     }
@@ -127,9 +134,12 @@ int permit(const options& o, tools& t) {
 // The permission file's peers, then those of the consent list.
 result<security::public_key> key_of_peer(const options& o, tools& t) {
   const auto& key = o.file.empty() ? o.key : o.file;
-  const bool more = !o.server.cache.empty() || (!o.server.consent_path(key).empty() && ::access(o.server.consent_path(key).c_str(), F_OK) == 0);
+  const bool more = !o.server.cache.empty() ||
+                    (!o.server.consent_path(key).empty() && ::access(o.server.consent_path(key).c_str(), F_OK) == 0);
   if (o.permits.empty() && !more)
-    return fail("'" + o.peer + "' is no public key and there is no file to look it up; accepted: --permits FILE, --consent FILE, --cache FILE");
+    return fail("'" + o.peer +
+                "' is no public key and there is no file to look it up; accepted: --permits FILE, --consent FILE, "
+                "--cache FILE");
   if (!o.permits.empty()) {
     auto all = read_permissions(o.permits, t.dh, t.random);
     if (!all) return tl::unexpected(all.error());
@@ -163,10 +173,12 @@ static int run_main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
 
-  CLI::App app{"Makes keys, permission files and certificates; keeps the consent list and tells a server of it.", program};
+  CLI::App app{"Makes keys, permission files and certificates; keeps the consent list and tells a server of it.",
+               program};
   add_common_options(app, o.common);
   app.require_subcommand(1);
-  auto* gen = app.add_subcommand("gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
+  auto* gen = app.add_subcommand(
+      "gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
   gen->add_option("file", o.file, "created; must not exist")->type_name("FILE");
   gen->add_flag("--psk", o.psk_only, "a key to share with one peer in person; never send it over a network");
   auto* pub = app.add_subcommand("pub", "the public key of a private key (FILE, --key, or standard input)");
@@ -183,7 +195,8 @@ static int run_main(int argc, char** argv) {
   fin->add_option("peer", o.peer, "a name of the permission file or of the consent list, or a public key")->required();
   fin->add_option("--key", o.key, "own private key")->type_name("FILE");
   fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
-  fin->add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")->type_name("FILE");
+  fin->add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")
+      ->type_name("FILE");
   fin->add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1")->type_name("FILE");
   server_commands commands(app, o.server, o.key);
   if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
@@ -193,7 +206,8 @@ static int run_main(int argc, char** argv) {
   if (gen->parsed()) return generate(o, t);
   if (pub->parsed()) return show_public(o, t);
   if (fin->parsed()) return fingerprint(o, t);
-  if (!o.remove && key_option->count() == 0) return report(program, "permit needs a public key (or --remove); see --help", exit_usage);
+  if (!o.remove && key_option->count() == 0)
+    return report(program, "permit needs a public key (or --remove); see --help", exit_usage);
   return permit(o, t);
 }
 

@@ -48,7 +48,8 @@ result<security::public_key> known_key(const server_options& o, const std::strin
     const auto waiting = pending_keys(path);
     if (!waiting) return tl::unexpected(waiting.error());
     if (const auto at = waiting->find(peer); at != waiting->end()) return at->second;
-    if (const auto at = list->entries.find(peer); at != list->entries.end() && at->second.has_key()) return at->second.key();
+    if (const auto at = list->entries.find(peer); at != list->entries.end() && at->second.has_key())
+      return at->second.key();
   }
   if (!o.cache.empty()) {
     const auto old = cached_peers(o.cache);
@@ -59,14 +60,15 @@ result<security::public_key> known_key(const server_options& o, const std::strin
 }
 
 namespace {
-constexpr const char* no_list = "no consent list; accepted: --consent FILE, or --key FILE beside which it lies (FILE.consent), or both in --config";
+constexpr const char* no_list =
+    "no consent list; accepted: --consent FILE, or --key FILE beside which it lies (FILE.consent), or both in --config";
 }
 
 struct server_commands::parts {
   server_options& o;
   std::string& key;
-  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *rotate = nullptr, *grant = nullptr, *withdraw = nullptr, *show = nullptr,
-           *confirm = nullptr;
+  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *rotate = nullptr, *grant = nullptr,
+           *withdraw = nullptr, *show = nullptr, *confirm = nullptr;
 
   int print(const std::string& text, std::string_view program) const {
     if (std::printf("%s\n", text.c_str()) < 0 || std::fflush(stdout) != 0)
@@ -78,8 +80,9 @@ struct server_commands::parts {
     ::mkdir(o.folder.c_str(), 0700);
     const auto ok = init->parsed()
                         ? function::make_authority(o.folder, o.authority, o.days)
-                        : function::issue_certificate(o.folder, o.authority, o.name,
-                                                      o.for_server ? function::certificate_use::server : function::certificate_use::ue, o.days);
+                        : function::issue_certificate(
+                              o.folder, o.authority, o.name,
+                              o.for_server ? function::certificate_use::server : function::certificate_use::ue, o.days);
     return ok ? static_cast<int>(exit_ok) : usage_error(program, ok.error());
   }
 
@@ -104,15 +107,21 @@ struct server_commands::parts {
     const auto waiting = pending_keys(path);
     if (!waiting) return usage_error(program, waiting.error());
     const auto at = waiting->find(o.peer);
-    if (at == waiting->end()) return report(program, path + ".pending: no key of '" + o.peer + "' waits for a confirmation", exit_usage);
+    if (at == waiting->end())
+      return report(program, path + ".pending: no key of '" + o.peer + "' waits for a confirmation", exit_usage);
     if (const int code = print("key " + to_base64(at->second.octets), program); code != exit_ok) return code;
     if (*own)
-      if (const int code = print("fingerprint " + fingerprint_text(public_of(**own), at->second), program); code != exit_ok) return code;
+      if (const int code = print("fingerprint " + fingerprint_text(public_of(**own), at->second), program);
+          code != exit_ok)
+        return code;
     if (!o.yes && !asked(o.peer))
-      return report(program, "the key of '" + o.peer + "' is not accepted; compare it with the peer by voice, then give --yes", exit_failure);
+      return report(program,
+                    "the key of '" + o.peer + "' is not accepted; compare it with the peer by voice, then give --yes",
+                    exit_failure);
     const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
       const auto c = list.entries.find(o.peer);
-      if (c == list.entries.end() || c->second.state == consent_state::withdrawn) return fail(path + ": '" + o.peer + "' is not granted");
+      if (c == list.entries.end() || c->second.state == consent_state::withdrawn)
+        return fail(path + ": '" + o.peer + "' is not granted");
       c->second = {consent_state::confirmed, at->second.octets};
       return {};
     });
@@ -134,11 +143,14 @@ struct server_commands::parts {
     if (!with_server()) return report(program, "no server; accepted: --server NAME or server: in --config", exit_usage);
     if (o.user.empty()) return report(program, "no user; accepted: --user NAME or user: in --config", exit_usage);
     if (!c.identity.psk_path.empty()) c.identity.psk_identity = o.user;
-    if (auto tls = function::tls_context::client(c.identity); !tls) return usage_error(program, tls.error());
-    else if (auto ok = tls->check_dates(); !ok) return usage_error(program, ok.error());
+    if (auto tls = function::tls_context::client(c.identity); !tls)
+      return usage_error(program, tls.error());
+    else if (auto ok = tls->check_dates(); !ok)
+      return usage_error(program, ok.error());
     if (with_key)
       if (auto own = own_key(); !own) return usage_error(program, own.error());
-    if (reg->parsed() && key.empty()) return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
+    if (reg->parsed() && key.empty())
+      return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
     return std::nullopt;
   }
 
@@ -150,7 +162,8 @@ struct server_commands::parts {
     if (*own) {  // registering again changes nothing
       system_random random;
       security::crypto::mbedtls_x25519 dh{random};
-      if (auto ok = (*server)->register_key(dh, **own, o.user, reg->parsed() && o.replace); !ok) return tl::unexpected(ok.error());
+      if (auto ok = (*server)->register_key(dh, **own, o.user, reg->parsed() && o.replace); !ok)
+        return tl::unexpected(ok.error());
     }
     return server;
   }
@@ -161,9 +174,12 @@ struct server_commands::parts {
     return server ? static_cast<int>(exit_ok) : run_error(program, server.error());
   }
 
-  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails: the next call goes on.
+  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails:
+  // the next call goes on.
   int rotate_key(std::string_view program) const {
-    if (key.empty()) return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config", exit_usage);
+    if (key.empty())
+      return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config",
+                    exit_usage);
     std::vector<std::string> with_psk;
     system_random random;
     security::crypto::mbedtls_x25519 dh{random};
@@ -179,23 +195,28 @@ struct server_commands::parts {
     if (is_absent(fresh_path)) {
       const security::ports ports{random, dh};
       const auto pair = security::key_pair::generate(ports);
-      if (const auto ok = write_secret(fresh_path, pair.private_key.expose()); !ok) return run_error(program, ok.error());
+      if (const auto ok = write_secret(fresh_path, pair.private_key.expose()); !ok)
+        return run_error(program, ok.error());
     }
     auto fresh = read_private_key(fresh_path);
     if (!fresh) return usage_error(program, fresh.error());
     if (with_server()) {
       if (const auto code = check_server(program, false)) return *code;
       const auto late = [&](const error& e) {
-        return report(program, "the key is as it was; the new one waits in " + fresh_path + " for the next rotate: " + e.message, exit_failure);
+        return report(program,
+                      "the key is as it was; the new one waits in " + fresh_path + " for the next rotate: " + e.message,
+                      exit_failure);
       };
       const auto server = function::client::connect(o.server.client);
       if (!server) return late(server.error());
       if (const auto ok = (*server)->register_key(dh, *fresh, o.user, true); !ok) return late(ok.error());
     }
-    if (std::rename(fresh_path.c_str(), key.c_str()) != 0) return report(program, key + ": " + std::strerror(errno), exit_failure);
+    if (std::rename(fresh_path.c_str(), key.c_str()) != 0)
+      return report(program, key + ": " + std::strerror(errno), exit_failure);
     // The mark belongs to the codes of the old key.
     const auto mark = o.mark.empty() ? key + ".mark" : o.mark;
-    if (std::remove(mark.c_str()) != 0 && errno != ENOENT) return report(program, mark + ": " + std::strerror(errno) + "; remove it: it is the old key's", exit_failure);
+    if (std::remove(mark.c_str()) != 0 && errno != ENOENT)
+      return report(program, mark + ": " + std::strerror(errno) + "; remove it: it is the old key's", exit_failure);
     const auto own = dh.public_of(*fresh);
     std::string again, prints;
     const auto ok = change_consents(list_path, [&](consent_list& list) -> result<void> {
@@ -204,24 +225,35 @@ struct server_commands::parts {
           c = {};
           again += ' ' + name;
         }
-        if (c.bound()) prints.append("fingerprint ").append(name).append(" ").append(fingerprint_text(own, c.key())).append("\n");
+        if (c.bound())
+          prints.append("fingerprint ").append(name).append(" ").append(fingerprint_text(own, c.key())).append("\n");
       }
       return {};
     });
     if (!ok) return run_error(program, ok.error());
-    const auto say = [&](const std::string& text) { std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), text.c_str()); };
+    const auto say = [&](const std::string& text) {
+      std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), text.c_str());
+    };
     say("the key is new; start prose-ue again. Peers see it as pending and confirm it by the fingerprint");
-    if (!with_server()) say("no server was told: the old key stays valid until each peer has withdrawn it by hand and permitted the new one");
+    if (!with_server())
+      say("no server was told: the old key stays valid until each peer has withdrawn it by hand and permitted the new "
+          "one");
     if (!again.empty()) say("their fingerprints were compared with the old key; they are pending now:" + again);
-    for (const auto& name : with_psk) say("agree upon a new pre-shared key with " + name + " (prose-keys gen --psk FILE): the old one is as lost as the old key");
+    for (const auto& name : with_psk)
+      say("agree upon a new pre-shared key with " + name +
+          " (prose-keys gen --psk FILE): the old one is as lost as the old key");
     return print(prints + "key " + to_base64(own.octets), program);
   }
 
   // The peers that an earlier version linked, once: later a cache may hold what a server made up.
   int import_cache(std::string_view program, const std::string& path) const {
-    if (o.cache.empty()) return report(program, "no cache; accepted: --cache FILE (pc3.cache of prose-ue) or cache: in --config", exit_usage);
+    if (o.cache.empty())
+      return report(program, "no cache; accepted: --cache FILE (pc3.cache of prose-ue) or cache: in --config",
+                    exit_usage);
     if (!o.peer.empty() || o.trust_first || !o.fingerprint.empty())
-      return report(program, "--from-cache takes no name and no other option; accepted: grant --from-cache --cache FILE", exit_usage);
+      return report(program,
+                    "--from-cache takes no name and no other option; accepted: grant --from-cache --cache FILE",
+                    exit_usage);
     const auto old = cached_peers(o.cache);
     if (!old) return usage_error(program, old.error());
     std::string added;
@@ -243,7 +275,8 @@ struct server_commands::parts {
     if (path.empty()) return report(program, no_list, exit_usage);
     if (o.from_cache) return import_cache(program, path);
     if (o.peer.empty()) return report(program, "grant needs a name (or --from-cache); see --help", exit_usage);
-    if (!valid_name(o.peer) || o.peer == o.user) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ - and is not one's own", exit_usage);
+    if (!valid_name(o.peer) || o.peer == o.user)
+      return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ - and is not one's own", exit_usage);
     std::optional<std::array<std::uint8_t, 32>> wanted;
     if (!o.fingerprint.empty()) {
       const auto f = fingerprint_from_text(o.fingerprint);
@@ -263,13 +296,17 @@ struct server_commands::parts {
       if (is_new) c = {};
       if (!wanted) {
         if (c.state == consent_state::suspended)
-          return fail("a server told of another key of '" + o.peer + "': compare its fingerprint by voice (prose-keys list), then grant with --fingerprint; or withdraw first");
+          return fail("a server told of another key of '" + o.peer +
+                      "': compare its fingerprint by voice (prose-keys list), then grant with --fingerprint; or "
+                      "withdraw first");
         if (o.trust_first && c.state == consent_state::pending) c.state = consent_state::trust_first;
         return {};
       }
       // Bound at once where the key is here already. prose-ue does it otherwise.
       const auto at = waiting->find(o.peer);
-      const auto print_of = [&](const security::public_key& k) { return security::pair_fingerprint(public_of(**own), k); };
+      const auto print_of = [&](const security::public_key& k) {
+        return security::pair_fingerprint(public_of(**own), k);
+      };
       if (*own && at != waiting->end() && print_of(at->second) == *wanted) {
         c = {consent_state::confirmed, at->second.octets};
       } else if (*own && c.has_key() && print_of(c.key()) == *wanted) {
@@ -283,12 +320,18 @@ struct server_commands::parts {
     if (!ok) return usage_error(program, ok.error());
     if (with_server()) {
       const auto server = connect();
-      if (!server) return report(program, "granted in " + path + ", but the server was not told: " + server.error().message, exit_failure);
+      if (!server)
+        return report(program, "granted in " + path + ", but the server was not told: " + server.error().message,
+                      exit_failure);
       if (const auto told = (*server)->grant(o.peer); !told)
-        return report(program, "granted in " + path + ", but the server was not told: " + told.error().message, exit_failure);
+        return report(program, "granted in " + path + ", but the server was not told: " + told.error().message,
+                      exit_failure);
     }
     if (!differs.empty())
-      return report(program, "the key of '" + o.peer + "' that waits has another fingerprint: " + differs + "; nothing goes to it. Whoever gave it to the server is not whom you compared with", exit_failure);
+      return report(program,
+                    "the key of '" + o.peer + "' that waits has another fingerprint: " + differs +
+                        "; nothing goes to it. Whoever gave it to the server is not whom you compared with",
+                    exit_failure);
     return exit_ok;
   }
 
@@ -305,7 +348,10 @@ struct server_commands::parts {
     if (!with_server()) return exit_ok;
     if (const auto code = check_server(program)) return *code;
     const auto late = [&](const error& e) {
-      return report(program, "withdrawn in " + path + " and in force; the server was not told (prose-ue tells it when it can): " + e.message, exit_failure);
+      return report(program,
+                    "withdrawn in " + path +
+                        " and in force; the server was not told (prose-ue tells it when it can): " + e.message,
+                    exit_failure);
     };
     const auto server = connect();
     if (!server) return late(server.error());
@@ -342,7 +388,9 @@ struct server_commands::parts {
         for (const auto& g : all->granted) at_server[g] = "granted";
         for (const auto& m : all->mutual) {
           at_server[m.name] = "mutual";
-          if (const auto c = list.entries.find(m.name); c != list.entries.end() && c->second.state != consent_state::withdrawn && !c->second.has_key()) waiting[m.name] = m.key;
+          if (const auto c = list.entries.find(m.name);
+              c != list.entries.end() && c->second.state != consent_state::withdrawn && !c->second.has_key())
+            waiting[m.name] = m.key;
         }
       }
     }
@@ -352,11 +400,16 @@ struct server_commands::parts {
       if (c.state == consent_state::withdrawn && known == at_server.end()) continue;
       const auto at = waiting.find(name);
       const bool waits = at != waiting.end() && !c.bound();
-      std::string line = name + ' ' + (waits ? to_base64(at->second.octets) : c.has_key() ? to_base64(c.value) : "-") + ' ';
+      std::string line = name + ' ' +
+                         (waits         ? to_base64(at->second.octets)
+                          : c.has_key() ? to_base64(c.value)
+                                        : "-") +
+                         ' ';
       line += c.state == consent_state::withdrawn ? "not-granted" : std::string(name_of(c.state));
       if (c.state == consent_state::fingerprint) line += " wanted=" + to_hex(c.value);
       if (at != waiting.end() && !waits) line += " offered=" + to_base64(at->second.octets);
-      if (at != waiting.end() && *own) line += " fingerprint=" + to_hex(security::pair_fingerprint(public_of(**own), at->second));
+      if (at != waiting.end() && *own)
+        line += " fingerprint=" + to_hex(security::pair_fingerprint(public_of(**own), at->second));
       if (known != at_server.end()) line += " server=" + known->second;
       if (const int code = print(line, program); code != exit_ok) return code;
     }
@@ -380,22 +433,45 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
   }
   p.reg = app.add_subcommand("register", "registers the public key at the server (prose-ue does so itself)");
   p.reg->add_flag("--replace", o.replace, "another key than before; peers must confirm it");
-  p.rotate = app.add_subcommand("rotate", "replaces one's own key by a new one, with a new mark, and tells the server if one is named (with one's certificate; the old key is not "
-                                          "needed). Prints the new public key and the fingerprint with each peer");
-  p.rotate->add_option("--permits", o.permits, "permission file: tells whose pre-shared keys are to be renewed")->type_name("FILE");
-  p.rotate->add_option("--mark", o.mark, "the slot mark of the old key, which is removed; default: the private key's name with .mark")->type_name("FILE");
-  p.grant = app.add_subcommand("grant", "grants a peer: in the consent list, and at the server if one is named. It takes effect once the peer grants too and its key is "
-                                        "accepted: by --fingerprint now or in a second grant, or as the first one with --trust-first; until then the key is pending");
-  auto* fingerprint = p.grant->add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")->type_name("F");
-  p.grant->add_flag("--trust-first", o.trust_first, "accepts the first key that a server gives: a server that lies then gets away with it")->excludes(fingerprint);
-  p.grant->add_flag("--from-cache", o.from_cache, "instead of a name, once: the peers that version 0.1 kept in --cache");
-  p.withdraw = app.add_subcommand("withdraw", "withdraws a grant: in the consent list, so that a running prose-ue ends the link within a second, then at the server if one is named");
-  p.show = app.add_subcommand("list", "the consent list, a line a name: NAME KEY|- STATE, the fingerprint to compare, and with a server what it knows. States: pending, trust-first, "
-                                      "fingerprint (no key accepted yet), first, confirmed, suspended (the key changed), not-granted (at the server only)");
-  p.confirm = app.add_subcommand("confirm", "shows the pending key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
+  p.rotate = app.add_subcommand("rotate",
+                                "replaces one's own key by a new one, with a new mark, and tells the server if one is "
+                                "named (with one's certificate; the old key is not "
+                                "needed). Prints the new public key and the fingerprint with each peer");
+  p.rotate->add_option("--permits", o.permits, "permission file: tells whose pre-shared keys are to be renewed")
+      ->type_name("FILE");
+  p.rotate
+      ->add_option("--mark", o.mark,
+                   "the slot mark of the old key, which is removed; default: the private key's name with .mark")
+      ->type_name("FILE");
+  p.grant = app.add_subcommand("grant",
+                               "grants a peer: in the consent list, and at the server if one is named. It takes effect "
+                               "once the peer grants too and its key is "
+                               "accepted: by --fingerprint now or in a second grant, or as the first one with "
+                               "--trust-first; until then the key is pending");
+  auto* fingerprint =
+      p.grant
+          ->add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")
+          ->type_name("F");
+  p.grant
+      ->add_flag("--trust-first", o.trust_first,
+                 "accepts the first key that a server gives: a server that lies then gets away with it")
+      ->excludes(fingerprint);
+  p.grant->add_flag("--from-cache", o.from_cache,
+                    "instead of a name, once: the peers that version 0.1 kept in --cache");
+  p.withdraw = app.add_subcommand("withdraw",
+                                  "withdraws a grant: in the consent list, so that a running prose-ue ends the link "
+                                  "within a second, then at the server if one is named");
+  p.show = app.add_subcommand("list",
+                              "the consent list, a line a name: NAME KEY|- STATE, the fingerprint to compare, and with "
+                              "a server what it knows. States: pending, trust-first, "
+                              "fingerprint (no key accepted yet), first, confirmed, suspended (the key changed), "
+                              "not-granted (at the server only)");
+  p.confirm = app.add_subcommand(
+      "confirm", "shows the pending key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
   for (auto* s : {p.grant, p.confirm}) s->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
   for (auto* s : {p.grant, p.withdraw, p.show, p.confirm, p.rotate})
-    s->add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")->type_name("FILE");
+    s->add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")
+        ->type_name("FILE");
   p.confirm->add_flag("--yes", o.yes, "accepts it without asking");
   p.grant->add_option("peer", o.peer, "name of the peer");
   for (auto* s : {p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
@@ -410,7 +486,8 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
     s->add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate")->type_name("FILE");
     s->add_option("--user", o.user, "own user name");
   }
-  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm}) s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
+  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm})
+    s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
 }
 server_commands::~server_commands() = default;
 

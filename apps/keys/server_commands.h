@@ -31,13 +31,13 @@ result<security::public_key> known_key(const server_options& o, const std::strin
 void read_server_options(apps::config_section& file, const std::string& path, server_options& o);
 
 class server_commands {
- public:
+public:
   server_commands(CLI::App& app, server_options& o, std::string& key);
   ~server_commands();
   /// An exit code if one of these commands was given.
   std::optional<int> run(std::string_view program);
 
- private:
+private:
   struct parts;
   std::unique_ptr<parts> p_;
 };

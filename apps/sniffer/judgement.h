@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "apps/lib/listen/capture.h"
-#include "apps/sniffer/report_page.h"
 #include "apps/lib/listen/settings.h"
 #include "apps/lib/verdict/verdict.h"
+#include "apps/sniffer/report_page.h"
 
 namespace prose::apps {
 
@@ -19,15 +19,16 @@ std::vector<event> events_of(const verdict& v, double t_s);
 hearing hearing_of(const capture_result& c);
 
 class judgement {
- public:
-  /// Null if neither a verdict nor a report is asked for. Stolen files are read now, so that a mistake is told before anything runs.
+public:
+  /// Null if neither a verdict nor a report is asked for. Stolen files are read now, so that a mistake is told before
+  /// anything runs.
   static result<std::unique_ptr<judgement>> make(const sniffer_settings& s);
   capture_observer observer();
-  /// Writes the reports. Stolen files are read again: the key log of a UE that was still running has grown. One that can no longer be read counts as
-  /// it was at the start, and `remark` says so.
+  /// Writes the reports. Stolen files are read again: the key log of a UE that was still running has grown. One that
+  /// can no longer be read counts as it was at the start, and `remark` says so.
   result<verdict> finish(const capture_result& captured, const page_facts& facts, std::string& remark);
 
- private:
+private:
   explicit judgement(const sniffer_settings& s) : settings_(s) {}
   const sniffer_settings& settings_;
   std::shared_ptr<std::vector<stolen_file>> stolen_ = std::make_shared<std::vector<stolen_file>>();

@@ -1,4 +1,5 @@
-// prose-sniffer: decodes what a radio or a recording hears of an LTE sidelink carrier, and says whether it stays opaque.
+// prose-sniffer: decodes what a radio or a recording hears of an LTE sidelink carrier, and says whether it stays
+// opaque.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
@@ -8,9 +9,9 @@
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/keys/key_file.h"
-#include "apps/sniffer/program.h"
 #include "apps/lib/listen/settings.h"
 #include "apps/lib/verdict/stolen_state.h"
+#include "apps/sniffer/program.h"
 
 namespace {
 using namespace prose;
@@ -18,22 +19,31 @@ using namespace prose::apps;
 constexpr const char* program = "prose-sniffer";
 
 void add_input(CLI::App& app, sniffer_settings& s, std::string& profile) {
-  app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")->type_name("FILE.sigmf-meta");
-  app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")->type_name("ARGS");
+  app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")
+      ->type_name("FILE.sigmf-meta");
+  app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")
+      ->type_name("ARGS");
   app.add_option("--radio", profile, "a radio profile, configs/radio_*.yaml")->type_name("FILE.yaml");
-  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")->check(number_in(1e6, 6e9))->capture_default_str();
-  app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")->check(number_in(1.4e6, 61.44e6));
+  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")
+      ->check(number_in(1e6, 6e9))
+      ->capture_default_str();
+  app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")
+      ->check(number_in(1.4e6, 61.44e6));
   app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB")->check(number_in(0, 120))->capture_default_str();
-  app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")->check(number_in(0, 1e9));
+  app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")
+      ->check(number_in(0, 1e9));
   app.add_option("--loop", s.loop, "read the recording so many times")->check(CLI::Range(1, 1'000'000));
 }
 
 void add_knowledge(CLI::App& app, sniffer_settings& s) {
-  app.add_option("--scene", s.scene_path, "what is known of the carrier: carrier, pool and timing")->type_name("FILE.json");
+  app.add_option("--scene", s.scene_path, "what is known of the carrier: carrier, pool and timing")
+      ->type_name("FILE.json");
   app.add_option("--carrier", s.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
-  app.add_option("--pool", s.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
+  app.add_option("--pool", s.pools,
+                 "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
   app.add_option("--sync", s.sync,
-                 "how subframes are found: slss (search, then track; default for recordings), aligned (the scene's timing), blind, gnss "
+                 "how subframes are found: slss (search, then track; default for recordings), aligned (the scene's "
+                 "timing), blind, gnss "
                  "(device time; default for radios)")
       ->check(CLI::IsMember(sync_words));
 }
@@ -45,15 +55,24 @@ void add_output(CLI::App& app, sniffer_settings& s) {
       ->check(CLI::IsMember(std::vector<std::string>{"cf32", "ci16"}))
       ->capture_default_str();
   app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark")->type_name("FILE.pcap");
-  app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")->type_name("FILE");
-  app.add_flag("--verdict", s.verdict, "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, something is not explained, or a key was not tried");
-  app.add_option("--compromised", s.compromised, "what was stolen of a UE: key file, permissions, key log; once for each file")->type_name("FILE");
-  app.add_option("--epoch", s.epoch_s, "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and tokens too")
+  app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")
+      ->type_name("FILE");
+  app.add_flag("--verdict", s.verdict,
+               "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, "
+               "something is not explained, or a key was not tried");
+  app.add_option("--compromised", s.compromised,
+                 "what was stolen of a UE: key file, permissions, key log; once for each file")
+      ->type_name("FILE");
+  app.add_option("--epoch", s.epoch_s,
+                 "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and "
+                 "tokens too")
       ->check(number_in(0, 4e9));
-  app.add_option("--known-plaintext", s.known_plaintexts, "octets that the links carried: any 8 of them in a row are looked for; once for each file")
+  app.add_option("--known-plaintext", s.known_plaintexts,
+                 "octets that the links carried: any 8 of them in a row are looked for; once for each file")
       ->type_name("FILE");
   app.add_option("--name", s.names, "of a user, which must not show on the air; once for each name")->type_name("TEXT");
-  app.add_option("--report", s.reports, "the verdict and its evidence; *.html: a page with pictures and the frames. Once for each file")
+  app.add_option("--report", s.reports,
+                 "the verdict and its evidence; *.html: a page with pictures and the frames. Once for each file")
       ->type_name("FILE.json|FILE.html");
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
@@ -109,7 +128,10 @@ static int run_main(int argc, char** argv) {
   if (given_device) s.iq.clear();
   if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;
   if (s.device.empty() && s.iq.empty())
-    return report(program, std::string("nothing to listen to") + (configured ? "" : "; accepted: --iq FILE.sigmf-meta or --device ARGS"), exit_usage);
+    return report(
+        program,
+        std::string("nothing to listen to") + (configured ? "" : "; accepted: --iq FILE.sigmf-meta or --device ARGS"),
+        exit_usage);
   if (const auto ok = roles_of(s, common, profile).check(); !ok) return usage_error(program, ok.error());
   if (!s.compromised.empty() || !s.keylog.empty())
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());

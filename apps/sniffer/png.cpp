@@ -36,7 +36,8 @@ octets stored(std::span<const std::uint8_t> raw) {
   for (std::size_t at = 0; at < raw.size() || at == 0; at += most) {
     const auto n = std::min(most, raw.size() - at);
     z.push_back(at + n == raw.size() ? 1 : 0);
-    for (const auto v : {n, ~n}) z.push_back(static_cast<std::uint8_t>(v)), z.push_back(static_cast<std::uint8_t>(v >> 8));
+    for (const auto v : {n, ~n})
+      z.push_back(static_cast<std::uint8_t>(v)), z.push_back(static_cast<std::uint8_t>(v >> 8));
     const auto part = raw.subspan(at, n);
     z.insert(z.end(), part.begin(), part.end());
   }
@@ -51,12 +52,14 @@ octets stored(std::span<const std::uint8_t> raw) {
 }  // namespace
 
 octets indexed_png(int width, int height, std::span<const std::uint8_t> pixels, std::span<const rgb, 256> palette) {
-  assert(width > 0 && height > 0 && pixels.size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  assert(width > 0 && height > 0 &&
+         pixels.size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   octets png{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   octets header;
   put32(header, static_cast<std::uint32_t>(width));
   put32(header, static_cast<std::uint32_t>(height));
-  for (const int v : {8, 3, 0, 0, 0}) header.push_back(static_cast<std::uint8_t>(v));  // 8 bits, palette, deflate, no filter, not interlaced
+  for (const int v : {8, 3, 0, 0, 0})
+    header.push_back(static_cast<std::uint8_t>(v));  // 8 bits, palette, deflate, no filter, not interlaced
   put_chunk(png, "IHDR", header);
   octets colours;
   for (const auto& c : palette) colours.insert(colours.end(), c.begin(), c.end());
@@ -65,7 +68,8 @@ octets indexed_png(int width, int height, std::span<const std::uint8_t> pixels, 
   const auto row = static_cast<std::size_t>(width);
   for (std::size_t at = 0; at < pixels.size(); at += row) {
     raw.push_back(0);  // row filter: none
-    raw.insert(raw.end(), pixels.begin() + static_cast<std::ptrdiff_t>(at), pixels.begin() + static_cast<std::ptrdiff_t>(at + row));
+    raw.insert(raw.end(), pixels.begin() + static_cast<std::ptrdiff_t>(at),
+               pixels.begin() + static_cast<std::ptrdiff_t>(at + row));
   }
   put_chunk(png, "IDAT", stored(raw));
   put_chunk(png, "IEND", {});
@@ -74,13 +78,15 @@ octets indexed_png(int width, int height, std::span<const std::uint8_t> pixels, 
 
 const std::array<rgb, 256>& heat_palette() {
   static const auto palette = [] {
-    constexpr std::array<std::array<double, 3>, 6> stops{{{12, 12, 40}, {45, 45, 120}, {30, 110, 140}, {40, 165, 110}, {150, 205, 60}, {253, 231, 90}}};
+    constexpr std::array<std::array<double, 3>, 6> stops{
+        {{12, 12, 40}, {45, 45, 120}, {30, 110, 140}, {40, 165, 110}, {150, 205, 60}, {253, 231, 90}}};
     std::array<rgb, 256> p{};
     for (std::size_t i = 0; i < 256; ++i) {
       const double at = static_cast<double>(i) / 255 * (stops.size() - 1);
       const auto s = std::min(static_cast<std::size_t>(at), stops.size() - 2);
       for (std::size_t c = 0; c < 3; ++c)
-        p[i][c] = static_cast<std::uint8_t>(stops[s][c] + (at - static_cast<double>(s)) * (stops[s + 1][c] - stops[s][c]));
+        p[i][c] =
+            static_cast<std::uint8_t>(stops[s][c] + (at - static_cast<double>(s)) * (stops[s + 1][c] - stops[s][c]));
     }
     return p;
   }();

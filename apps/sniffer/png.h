@@ -12,7 +12,8 @@ namespace prose::apps {
 using rgb = std::array<std::uint8_t, 3>;
 
 /// pixels: row after row, the top one first; pixels.size() == width * height.
-std::vector<std::uint8_t> indexed_png(int width, int height, std::span<const std::uint8_t> pixels, std::span<const rgb, 256> palette);
+std::vector<std::uint8_t> indexed_png(int width, int height, std::span<const std::uint8_t> pixels,
+                                      std::span<const rgb, 256> palette);
 
 /// Dark blue through green to yellow, of about even steps in brightness.
 const std::array<rgb, 256>& heat_palette();

@@ -44,7 +44,8 @@ void tell_losses(const live_input& in) {
   const auto c = in.radio->counters();
   const auto q = in.queue->statistics();
   if (c.overflows + c.sequence_errors > 0)
-    spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors, c.samples_lost);
+    spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors,
+                 c.samples_lost);
   if (q.full > 0) spdlog::info("processing fell behind the device {} times: the queue of samples was full", q.full);
 }
 
@@ -59,7 +60,9 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   const auto known = scene_of(s);
   if (!known) return usage_error(program, known.error());
   const bool judged_too = s.verdict || !s.reports.empty();
-  capture_options options{sync_of(s), s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16", &stop_requested};
+  capture_options options{
+      sync_of(s),     s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16",
+      &stop_requested};
   std::string assumed;
   live_input live;
   std::int64_t partial_bytes = 0, total_samples = 0;
@@ -72,13 +75,17 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
     recording = reader->get();
     partial_bytes = recording->partial_bytes();
     total_samples = (*reader)->n_samples() * s.loop;
-    made = capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
+    made =
+        capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
   } else {
     if (options.sync == listen_sync::aligned)
       return report(program, "--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind", exit_usage);
     if (s.rate_given && rate_for(s, *known) != s.radio.sample_rate_hz)
-      return report(program, "--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) + ": the carrier cannot use it; accepted: none, for " +
-                                 std::to_string(std::llround(rate_for(s, *known))), exit_usage);
+      return report(program,
+                    "--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) +
+                        ": the carrier cannot use it; accepted: none, for " +
+                        std::to_string(std::llround(rate_for(s, *known))),
+                    exit_usage);
     auto opened = open_live(s, *known);
     if (!opened) return usage_error(program, opened.error());  // nothing has run yet: its arguments are wrong
     live = std::move(*opened);
@@ -100,7 +107,9 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
     auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
     if (!opened) return usage_error(program, opened.error());
     record = std::move(*opened);
-    observers.push_back({.frame = {}, .samples = [&record](auto samples, std::int64_t tick, bool gap) { return record->add(samples, tick, gap); }});
+    observers.push_back({.frame = {}, .samples = [&record](auto samples, std::int64_t tick, bool gap) {
+                           return record->add(samples, tick, gap);
+                         }});
   }
   std::optional<pcap_sink> pcap;
   error pcap_error;
@@ -116,7 +125,8 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   }
   if (*judging) observers.push_back((*judging)->observer());
   // The summary redraws a terminal; anything else gets a line now and then.
-  if (s.duration_s > 0) total_samples = std::min<std::int64_t>(total_samples, std::llround(s.duration_s * run.carrier().sample_rate_hz()));
+  if (s.duration_s > 0)
+    total_samples = std::min<std::int64_t>(total_samples, std::llround(s.duration_s * run.carrier().sample_rate_hz()));
   summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
   observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
                          seen.add(f);
@@ -150,11 +160,14 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (!done) return run_error(program, done.error());
   const auto& n = done->statistics;
   if (n.non_finite_samples > 0) spdlog::warn("{} samples were not finite and count as zero", n.non_finite_samples);
-  spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci, n.tb_ok,
-               n.discovery);
+  spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci,
+               n.tb_ok, n.discovery);
   if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
   if (pcap && pcap->bound_hit())
-    spdlog::warn("{}: so many blocks came under the layer-2 IDs of a link of the key log that not every assembly of them was tried: packets may be missing", s.pcap);
+    spdlog::warn(
+        "{}: so many blocks came under the layer-2 IDs of a link of the key log that not every assembly of them was "
+        "tried: packets may be missing",
+        s.pcap);
   if (!*judging) return exit_ok;
   std::string remark;
   const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),

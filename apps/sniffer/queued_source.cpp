@@ -70,8 +70,7 @@ result<phy::read_status> queued_source::read(std::span<const std::span<phy::cf32
   }
   const block& b = ring_[first_];
   lock.unlock();
-  for (std::size_t a = 0; a < out.size(); ++a)
-    std::copy_n(b.samples[a].begin(), b.status.n_samples, out[a].begin());
+  for (std::size_t a = 0; a < out.size(); ++a) std::copy_n(b.samples[a].begin(), b.status.n_samples, out[a].begin());
   const auto status = b.status;
   lock.lock();
   first_ = (first_ + 1) % ring_.size();

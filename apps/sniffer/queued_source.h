@@ -1,5 +1,6 @@
-// A radio read by a thread of its own, so that a moment of slow processing loses nothing: a bounded queue of blocks lies between. When it
-// is full the reader waits, the device overflows, and the radio counts and reports the loss as it does any other.
+// A radio read by a thread of its own, so that a moment of slow processing loses nothing: a bounded queue of blocks
+// lies between. When it is full the reader waits, the device overflows, and the radio counts and reports the loss as it
+// does any other.
 #pragma once
 
 #include <atomic>
@@ -16,12 +17,12 @@ namespace prose::apps {
 
 struct queue_statistics {
   std::uint64_t blocks = 0;
-  std::uint64_t full = 0;      ///< times the reader had to wait for room
-  std::size_t most_queued = 0; ///< blocks
+  std::uint64_t full = 0;       ///< times the reader had to wait for room
+  std::size_t most_queued = 0;  ///< blocks
 };
 
 class queued_source final : public phy::sample_source {
- public:
+public:
   /// `source` must outlive this object and belongs to it. Every read() must ask for exactly block_samples.
   queued_source(phy::sample_source& source, std::size_t block_samples, std::size_t n_blocks);
   ~queued_source() override;
@@ -33,7 +34,7 @@ class queued_source final : public phy::sample_source {
   void stop();
   queue_statistics statistics() const;
 
- private:
+private:
   struct block {
     std::vector<std::vector<phy::cf32>> samples;
     phy::read_status status;

@@ -37,8 +37,10 @@ result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, doub
 
 bool recorder::add(std::span<const std::span<const phy::cf32>> samples, std::int64_t first_tick, bool gap_before) {
   const auto stop = writer_->write(samples, first_tick, gap_before);
-  if (!stop) trouble_ = stop.error().message;
-  else if (*stop != phy::write_stop::none) trouble_ = path_ + ": disk full";
+  if (!stop)
+    trouble_ = stop.error().message;
+  else if (*stop != phy::write_stop::none)
+    trouble_ = path_ + ": disk full";
   return trouble_.empty();
 }
 

@@ -10,7 +10,7 @@
 namespace prose::apps {
 
 class recorder {
- public:
+public:
   static result<std::unique_ptr<recorder>> open(const sniffer_settings& s, double rate_hz, int n_antennas);
   /// False once nothing more can be kept.
   bool add(std::span<const std::span<const phy::cf32>> samples, std::int64_t first_tick, bool gap_before);
@@ -18,7 +18,7 @@ class recorder {
   result<void> finish();
   std::uint64_t n_clipped() const { return writer_->n_clipped(); }
 
- private:
+private:
   sha512 digest_;
   std::unique_ptr<phy::sigmf_writer> writer_;
   std::string path_, trouble_;

@@ -34,15 +34,26 @@ std::size_t terminal_columns() {
 }  // namespace
 
 summary::summary(const sniffer_settings& s, const phy::carrier_config& carrier, std::optional<std::int64_t> n_samples)
-    : terminal_(!s.plain && draws_on_terminal()), rate_hz_(carrier.sample_rate_hz()), n_samples_(n_samples),
-      started_(std::chrono::steady_clock::now()), next_(started_ + (terminal_ ? terminal_interval : pipe_interval)) {}
+    : terminal_(!s.plain && draws_on_terminal()),
+      rate_hz_(carrier.sample_rate_hz()),
+      n_samples_(n_samples),
+      started_(std::chrono::steady_clock::now()),
+      next_(started_ + (terminal_ ? terminal_interval : pipe_interval)) {}
 
 void summary::add(const captured_frame& f) {
   switch (f.kind) {
-    case frame_kind::sci: ++sci_; return;
-    case frame_kind::mib_sl: ++mib_; break;
-    case frame_kind::sl_sch: if (f.crc_ok) ++(f.repetition ? repeated_ : blocks_); break;
-    case frame_kind::discovery: ++discovery_; break;
+    case frame_kind::sci:
+      ++sci_;
+      return;
+    case frame_kind::mib_sl:
+      ++mib_;
+      break;
+    case frame_kind::sl_sch:
+      if (f.crc_ok) ++(f.repetition ? repeated_ : blocks_);
+      break;
+    case frame_kind::discovery:
+      ++discovery_;
+      break;
   }
   if (!f.crc_ok) return;
   const auto pdu = sl_sch_of(f);
@@ -59,7 +70,8 @@ void summary::add(const captured_frame& f) {
   t.timing_samples += share * (f.timing_offset_samples - t.timing_samples);
   if (heard_.size() <= max_transmitters) return;
   ++forgotten_;
-  heard_.erase(std::min_element(heard_.begin(), heard_.end(), [](const auto& a, const auto& b) { return a.second.last_s < b.second.last_s; }));
+  heard_.erase(std::min_element(heard_.begin(), heard_.end(),
+                                [](const auto& a, const auto& b) { return a.second.last_s < b.second.last_s; }));
 }
 
 /// A step of up to half the range of the 5-bit SN is taken for loss, a larger one for a PDU that came late.
@@ -87,11 +99,14 @@ std::string summary::text(std::size_t columns) const {
 }
 
 std::string summary::text() const {
-  std::string out = line("%.1f s: %llu blocks (+%llu repetitions, %llu failed), %llu SCI, %llu discovery, %llu MIB-SL, %llu samples lost", seconds(),
-                         static_cast<unsigned long long>(blocks_), static_cast<unsigned long long>(repeated_),
-                         static_cast<unsigned long long>(failed_), static_cast<unsigned long long>(sci_),
-                         static_cast<unsigned long long>(discovery_), static_cast<unsigned long long>(mib_), static_cast<unsigned long long>(lost_));
-  if (n_samples_ && *n_samples_ > 0) out += line(", %.0f %%", 100.0 * static_cast<double>(samples_) / static_cast<double>(*n_samples_));
+  std::string out = line(
+      "%.1f s: %llu blocks (+%llu repetitions, %llu failed), %llu SCI, %llu discovery, %llu MIB-SL, %llu samples lost",
+      seconds(), static_cast<unsigned long long>(blocks_), static_cast<unsigned long long>(repeated_),
+      static_cast<unsigned long long>(failed_), static_cast<unsigned long long>(sci_),
+      static_cast<unsigned long long>(discovery_), static_cast<unsigned long long>(mib_),
+      static_cast<unsigned long long>(lost_));
+  if (n_samples_ && *n_samples_ > 0)
+    out += line(", %.0f %%", 100.0 * static_cast<double>(samples_) / static_cast<double>(*n_samples_));
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   if (wall > 0.1) out += line(", %.2f x real time", seconds() / wall);
   out += "\n";
@@ -99,13 +114,15 @@ std::string summary::text() const {
   std::vector<const decltype(heard_)::value_type*> rows;
   for (const auto& h : heard_) rows.push_back(&h);
   std::sort(rows.begin(), rows.end(), [](auto* a, auto* b) { return a->second.last_s > b->second.last_s; });
-  out += line("  %-17s %7s %6s %8s %6s %7s %6s %6s %6s\n", "who", "frames", "lost", "octets", "per s", "dBFS/RE", "SNR", "CFO Hz", "last s");
+  out += line("  %-17s %7s %6s %8s %6s %7s %6s %6s %6s\n", "who", "frames", "lost", "octets", "per s", "dBFS/RE", "SNR",
+              "CFO Hz", "last s");
   for (std::size_t i = 0; i < std::min(rows.size(), shown_rows); ++i) {
     const auto& [name, t] = *rows[i];
     const double span = t.last_s - t.first_s;
-    out += line("  %-17s %7llu %6llu %8llu %6.1f %7.1f %6.1f %6.0f %6.1f\n", name.c_str(), static_cast<unsigned long long>(t.frames),
-                static_cast<unsigned long long>(t.lost), static_cast<unsigned long long>(t.octets), span > 0 ? static_cast<double>(t.frames - 1) / span : 0.0, t.power_db, t.snr_db, t.cfo_hz,
-                t.last_s);
+    out += line("  %-17s %7llu %6llu %8llu %6.1f %7.1f %6.1f %6.0f %6.1f\n", name.c_str(),
+                static_cast<unsigned long long>(t.frames), static_cast<unsigned long long>(t.lost),
+                static_cast<unsigned long long>(t.octets), span > 0 ? static_cast<double>(t.frames - 1) / span : 0.0,
+                t.power_db, t.snr_db, t.cfo_hz, t.last_s);
   }
   if (rows.size() > shown_rows) out += line("  and %zu others\n", rows.size() - shown_rows + forgotten_);
   return out;
@@ -131,7 +148,8 @@ void summary::tick(std::int64_t samples, std::uint64_t samples_lost, std::uint64
   failed_ = blocks_failed;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
-  next_ = now + (terminal_ ? std::chrono::steady_clock::duration(terminal_interval) : std::chrono::steady_clock::duration(pipe_interval));
+  next_ = now + (terminal_ ? std::chrono::steady_clock::duration(terminal_interval)
+                           : std::chrono::steady_clock::duration(pipe_interval));
   draw();
 }
 

@@ -13,7 +13,7 @@
 namespace prose::apps {
 
 class summary {
- public:
+public:
   /// n_samples: of a recording, for its progress; nothing for a radio.
   summary(const sniffer_settings& s, const phy::carrier_config& carrier, std::optional<std::int64_t> n_samples);
   void add(const captured_frame& f);
@@ -26,7 +26,7 @@ class summary {
   /// The same for a terminal of so many columns: longer lines are cut, since one that wraps cannot be drawn over.
   std::string text(std::size_t columns) const;
 
- private:
+private:
   struct transmitter {
     std::uint64_t frames = 0, octets = 0;
     double first_s = 0, last_s = 0;

@@ -32,17 +32,21 @@ std::vector<std::uint8_t> waterfall::png(float& low_db, float& high_db) const {
   low_db = high_db = 0;
   if (columns_.empty()) return {};
   std::vector<float> db(columns_.size());
-  std::transform(columns_.begin(), columns_.end(), db.begin(), [](float v) { return 10 * std::log10(std::max(v, 1e-20F)); });
+  std::transform(columns_.begin(), columns_.end(), db.begin(),
+                 [](float v) { return 10 * std::log10(std::max(v, 1e-20F)); });
   auto sorted = db;
   std::sort(sorted.begin(), sorted.end());
-  const auto at = [&sorted](double q) { return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))]; };
+  const auto at = [&sorted](double q) {
+    return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
+  };
   high_db = at(0.999);
   low_db = std::clamp(at(0.05), high_db - 70, high_db - 10);
   const auto width = n_columns();
   std::vector<std::uint8_t> pixels(db.size());
   for (std::size_t c = 0; c < width; ++c)
     for (std::size_t b = 0; b < n_bins; ++b)  // the highest frequency on top
-      pixels[(n_bins - 1 - b) * width + c] = static_cast<std::uint8_t>(std::clamp(255 * (db[c * n_bins + b] - low_db) / (high_db - low_db), 0.0F, 255.0F));
+      pixels[(n_bins - 1 - b) * width + c] =
+          static_cast<std::uint8_t>(std::clamp(255 * (db[c * n_bins + b] - low_db) / (high_db - low_db), 0.0F, 255.0F));
   return indexed_png(static_cast<int>(width), n_bins, pixels, heat_palette());
 }
 

@@ -1,4 +1,5 @@
-// A spectrogram of fixed size, however long the stream: when its columns are full, neighbours are averaged and each then covers twice the time.
+// A spectrogram of fixed size, however long the stream: when its columns are full, neighbours are averaged and each
+// then covers twice the time.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +12,19 @@
 namespace prose::apps {
 
 class waterfall {
- public:
+public:
   static constexpr int n_bins = 256;
   static constexpr std::size_t max_columns = 800;
   waterfall() : spectrum_(n_bins), psd_(n_bins) {}
 
-  /// A block of samples (a subframe) of one antenna, in the order of the stream. Only its first samples are transformed.
+  /// A block of samples (a subframe) of one antenna, in the order of the stream. Only its first samples are
+  /// transformed.
   void add(std::span<const phy::cf32> block);
   std::size_t n_columns() const { return columns_.size() / n_bins; }
   /// Empty without samples. `low_db`, `high_db`: of the first and the last colour, dB a bin.
   std::vector<std::uint8_t> png(float& low_db, float& high_db) const;
 
- private:
+private:
   void end_column();
   static constexpr std::size_t transformed_samples = 2048;
   phy::spectrum spectrum_;

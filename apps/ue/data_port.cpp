@@ -125,7 +125,8 @@ public:
 
   void deliver(std::size_t peer, std::span<const std::uint8_t> packet) override {
     // What a peer sends is its text, not its terminal codes.
-    std::string line = peers_.at(peer).name + ' ' + printable({reinterpret_cast<const char*>(packet.data()), packet.size()}, '?', true);
+    std::string line = peers_.at(peer).name + ' ' +
+                       printable({reinterpret_cast<const char*>(packet.data()), packet.size()}, '?', true);
     line.push_back('\n');
     if (write(out_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++counters_.write_failed;
   }
@@ -201,7 +202,8 @@ result<std::unique_ptr<data_port>> open_udp(std::vector<data_peer> peers) {
       if (!e) return fail("udp_listen of " + p.name + ": '" + p.udp_listen + "' is not ADDRESS:PORT or [IPV6]:PORT");
       s.listen = file_descriptor(socket(e->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
       if (!s.listen || bind(s.listen.get(), reinterpret_cast<const sockaddr*>(&e->address), e->length) != 0)
-        return fail((p.where.empty() ? "udp_listen of " + p.name : p.where) + ": cannot listen on " + p.udp_listen + ": " + std::strerror(errno));
+        return fail((p.where.empty() ? "udp_listen of " + p.name : p.where) + ": cannot listen on " + p.udp_listen +
+                    ": " + std::strerror(errno));
     }
     if (!p.udp_forward.empty()) {
       s.forward = parse_endpoint(p.udp_forward);

@@ -24,9 +24,9 @@ struct data_peer {
   ip_address ipv4{};  ///< as configured: what the host calls the peer; length 0: not configured
   ip_address ipv6{};
   link_addresses addresses{};  ///< TUN: those of its link; none: no packet passes
-  std::string udp_listen{};   ///< UDP: "address:port"; what arrives there goes to the peer. Empty: nothing does
-  std::string udp_forward{};  ///< UDP: "address:port"; what the peer sends goes there. Empty: it is dropped
-  std::string where{};        ///< "FILE:LINE: key" of the entry, for errors
+  std::string udp_listen{};    ///< UDP: "address:port"; what arrives there goes to the peer. Empty: nothing does
+  std::string udp_forward{};   ///< UDP: "address:port"; what the peer sends goes there. Empty: it is dropped
+  std::string where{};         ///< "FILE:LINE: key" of the entry, for errors
 };
 
 /// ADDRESS:PORT or [IPV6]:PORT.
@@ -63,12 +63,13 @@ public:
   virtual std::optional<outgoing_packet> poll(std::span<std::uint8_t> buffer) = 0;
   /// A packet that a peer sent.
   virtual void deliver(std::size_t peer, std::span<const std::uint8_t> packet) = 0;
-  /// A peer that is permitted while we run: one more at the end of the list, or an earlier one again, perhaps with another key and so
-  /// with other addresses. On error none of its packets pass. slot <= the number of peers.
+  /// A peer that is permitted while we run: one more at the end of the list, or an earlier one again, perhaps with
+  /// another key and so with other addresses. On error none of its packets pass. slot <= the number of peers.
   virtual result<void> assign(std::size_t slot, data_peer peer);
   /// It is permitted no longer: its addresses and routes are taken away.
   virtual void withdraw(std::size_t) {}
-  /// How the host's side is now; to be asked about once a second. What an administrator took away and gave back is set up again.
+  /// How the host's side is now; to be asked about once a second. What an administrator took away and gave back is set
+  /// up again.
   virtual port_trouble look() { return {}; }
   const data_port_counters& counters() const { return counters_; }
   /// By index of the list; empty where nothing is filtered.
@@ -81,14 +82,14 @@ protected:
 
 struct tun_config {
   std::string interface = "prose0";
-  ip_address ipv4{};       ///< as configured: our own on all links, for the host alone; length 0: not configured
+  ip_address ipv4{};  ///< as configured: our own on all links, for the host alone; length 0: not configured
   ip_address ipv6{};
   std::string ipv4_table;  ///< file of addresses drawn at random; empty: none are drawn
   std::string hosts;       ///< file that names the peers; empty: none
 };
-/// Creates the interface and brings it up; each peer gets a host route an address, with our own of that link as preferred source. Nobody
-/// asks or answers on it for neighbours or routers. Needs CAP_NET_ADMIN. What passes either way: link_filter.h. An address that two peers
-/// have, and a route that cannot be made, is an error.
+/// Creates the interface and brings it up; each peer gets a host route an address, with our own of that link as
+/// preferred source. Nobody asks or answers on it for neighbours or routers. Needs CAP_NET_ADMIN. What passes either
+/// way: link_filter.h. An address that two peers have, and a route that cannot be made, is an error.
 result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vector<data_peer> peers);
 /// A pair of UDP endpoints a peer.
 result<std::unique_ptr<data_port>> open_udp(std::vector<data_peer> peers);

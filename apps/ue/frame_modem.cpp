@@ -42,7 +42,8 @@ struct frame_modem::state {
   std::vector<double> rssi;
   frame_modem_counters counters;
 
-  state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r, phy::discovery_pool d)
+  state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r,
+        phy::discovery_pool d)
       : config(c), carrier(k), tx(std::move(t)), rx(std::move(r)), discovery(std::move(d)) {
     frames.reserve(64);
     octets.reserve(std::size_t{1} << 16);
@@ -60,7 +61,8 @@ frame_modem::frame_modem(std::unique_ptr<state> s) : s_(std::move(s)) {}
 frame_modem::~frame_modem() = default;
 
 result<std::unique_ptr<frame_modem>> frame_modem::make(const frame_modem_config& config) {
-  const auto carrier = phy::carrier_config::make(config.ue.n_prb, phy::cyclic_prefix::normal, config.ue.tm, config.sample_rate_hz);
+  const auto carrier =
+      phy::carrier_config::make(config.ue.n_prb, phy::cyclic_prefix::normal, config.ue.tm, config.sample_rate_hz);
   if (!carrier) return fail(carrier.error().message);
   auto tx = phy::transmitter::make({.carrier = *carrier});
   if (!tx) return fail(tx.error().message);
@@ -132,7 +134,8 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
   return s_->tx.transmit(std::span(list).first(n), out);
 }
 
-// S-RSSI: mean over the symbols of the total power in the sub-channel, first and last symbol left out (TS 36.214 5.1.28).
+// S-RSSI: mean over the symbols of the total power in the sub-channel, first and last symbol left out
+// (TS 36.214 5.1.28).
 void frame_modem::state::measure_rssi() {
   const auto& c = v2x->config();
   rssi.assign(static_cast<std::size_t>(c.n_subchannels), 0.0);
@@ -159,8 +162,9 @@ void frame_modem::state::receive_slss(const subframe_info& info) {
   const auto mib = phy::unpack_mib_sl(r.payload());
   if (!mib || mib->n_prb != carrier.n_prb) return;
   ++counters.mib;
-  frames.push_back({info.local, mac::rx_slss{{found.n_sl_id, mib->in_coverage, mib->direct_frame_number * 10 + mib->direct_subframe_number,
-                                              info.local, rsrp(r.signal.power_db, 6), r.signal.timing_offset_samples}}});
+  frames.push_back({info.local, mac::rx_slss{{found.n_sl_id, mib->in_coverage,
+                                              mib->direct_frame_number * 10 + mib->direct_subframe_number, info.local,
+                                              rsrp(r.signal.power_db, 6), r.signal.timing_offset_samples}}});
 }
 
 std::span<const std::uint8_t> frame_modem::state::packed(std::span<const std::uint8_t> bits) {
@@ -180,7 +184,8 @@ void frame_modem::state::translate(std::int64_t local) {
   octets.reserve(most);  // frames point into it: it must not move
   for (const auto& e : events) {
     if (const auto* sci = std::get_if<phy::sci_event>(&e)) {
-      if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields)) frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - pscch_boost_db}});
+      if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields))
+        frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - pscch_boost_db}});
     } else if (const auto* tb = std::get_if<phy::tb_event>(&e)) {
       // In TM1/2 n_ID^X is the group destination (TS 36.211 9.3.1).
       const auto dst = tm2 ? std::optional(static_cast<std::uint8_t>(tb->n_x_id)) : std::nullopt;
@@ -192,7 +197,8 @@ void frame_modem::state::translate(std::int64_t local) {
   }
 }
 
-std::span<const mac::received_frame> frame_modem::receive(const subframe_info& info, std::span<const std::span<const phy::cf32>> antennas,
+std::span<const mac::received_frame> frame_modem::receive(const subframe_info& info,
+                                                          std::span<const std::span<const phy::cf32>> antennas,
                                                           const std::function<bool(std::uint8_t)>& addressed) {
   state& s = *s_;
   s.frames.clear();
@@ -210,7 +216,9 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
     s.counters.sci_other += ours ? 0 : 1;
     return ours;
   };
-  phy::subframe_view view{s.rx, s.sink, s.statistics, info.local * s.carrier.samples_per_subframe(), info.local, info.absolute, false, false, loaded.power_db};
+  phy::subframe_view view{s.rx,           s.sink,        s.statistics, info.local * s.carrier.samples_per_subframe(),
+                          info.local,     info.absolute, false,        false,
+                          loaded.power_db};
   view.addressed = &counted;
   phy::signal_estimate strongest;
   if (in_tm2) s.tm2->examine(view, s.buffers, strongest);

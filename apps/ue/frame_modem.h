@@ -1,5 +1,5 @@
-// Between the MAC's view of a subframe and samples: what goes out becomes one burst, what came in becomes frames. Knows the pools, so it looks
-// only where something of use may be, and combines the transmissions of a block (HARQ).
+// Between the MAC's view of a subframe and samples: what goes out becomes one burst, what came in becomes frames. Knows
+// the pools, so it looks only where something of use may be, and combines the transmissions of a block (HARQ).
 #pragma once
 
 #include <cstdint>
@@ -20,16 +20,17 @@ struct frame_modem_config {
   mac::ue_config ue;
   double sample_rate_hz = 7.68e6;
   int n_antennas = 1;
-  float tx_power_db = -12.0F;        ///< mean power of a burst relative to full scale
-  float rsrp_offset_db = 0.0F;       ///< dBm of a resource element at 0 dB full scale, for thresholds
+  float tx_power_db = -12.0F;   ///< mean power of a burst relative to full scale
+  float rsrp_offset_db = 0.0F;  ///< dBm of a resource element at 0 dB full scale, for thresholds
 };
 
 struct frame_modem_counters {
-  std::uint64_t sci = 0, sci_other = 0, blocks_ok = 0, blocks_failed = 0, discovery_ok = 0, discovery_failed = 0, discovery_combined = 0, mib = 0;
+  std::uint64_t sci = 0, sci_other = 0, blocks_ok = 0, blocks_failed = 0, discovery_ok = 0, discovery_failed = 0,
+                discovery_combined = 0, mib = 0;
 };
 
 class frame_modem {
- public:
+public:
   static result<std::unique_ptr<frame_modem>> make(const frame_modem_config& config);
   ~frame_modem();
   const phy::carrier_config& carrier() const;
@@ -39,13 +40,14 @@ class frame_modem {
 
   struct subframe_info {
     std::int64_t local = 0;
-    int absolute = -1;               ///< -1: no timing yet, nothing but SLSS can be read
-    bool slss = false;               ///< look for SLSS and PSBCH
-    bool own_transmission = false;   ///< nothing is received then
+    int absolute = -1;              ///< -1: no timing yet, nothing but SLSS can be read
+    bool slss = false;              ///< look for SLSS and PSBCH
+    bool own_transmission = false;  ///< nothing is received then
   };
-  /// addressed(lsb): is a group destination ID of SCI format 0 one of ours; others are not decoded. Frames point into the modem
-  /// and stay valid until the next call.
-  std::span<const mac::received_frame> receive(const subframe_info& info, std::span<const std::span<const phy::cf32>> antennas,
+  /// addressed(lsb): is a group destination ID of SCI format 0 one of ours; others are not decoded. Frames point into
+  /// the modem and stay valid until the next call.
+  std::span<const mac::received_frame> receive(const subframe_info& info,
+                                               std::span<const std::span<const phy::cf32>> antennas,
                                                const std::function<bool(std::uint8_t)>& addressed);
   /// S-RSSI of each sub-channel of the last subframe, dBm; TM4 only.
   std::span<const double> subchannel_rssi_dbm() const;
@@ -53,7 +55,7 @@ class frame_modem {
   void reset();
   const frame_modem_counters& counters() const;
 
- private:
+private:
   struct state;
   explicit frame_modem(std::unique_ptr<state> s);
   std::unique_ptr<state> s_;

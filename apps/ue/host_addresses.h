@@ -1,4 +1,5 @@
-// By which addresses the host's applications know the peers: the links' own, configured ones, and IPv4 addresses drawn at random.
+// By which addresses the host's applications know the peers: the links' own, configured ones, and IPv4 addresses drawn
+// at random.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +15,16 @@
 
 namespace prose::apps {
 
-/// A file of IPv4 addresses, a pair a peer, by name and public key. They are drawn from 10.64.0.0/10 and say nothing of the key; nobody but this
-/// host ever sees them. A private file (apps/lib/common/safe_file.h) of lines NAME PUBLIC-KEY OWN PEER.
+/// A file of IPv4 addresses, a pair a peer, by name and public key. They are drawn from 10.64.0.0/10 and say nothing of
+/// the key; nobody but this host ever sees them. A private file (apps/lib/common/safe_file.h) of lines NAME PUBLIC-KEY
+/// OWN PEER.
 class ipv4_table {
 public:
   /// A file that is absent is empty. Refused: no private file, another version, a line that is none ("FILE:LINE: ...").
   /// What is in `configured` is never drawn, and a row that has it is drawn anew.
   static result<ipv4_table> open(std::string path, security::random_port& random, std::vector<ip_address> configured);
-  /// The row of that name and key. Drawn and written to the file where there is none; it takes the place of a row of the name with another key.
+  /// The row of that name and key. Drawn and written to the file where there is none; it takes the place of a row of
+  /// the name with another key.
   result<address_pair> of(const std::string& name, const security::public_key& key);
 
   /// The row that is there already.
@@ -46,11 +49,13 @@ private:
   std::vector<row> rows_;
 };
 
-/// Those of the peer's link: derived ones, over which what is configured wins on the host's side. `drawn`: where there is a table.
-link_addresses addresses_of(const security::peer& peer, const tun_config& own, const data_peer& configured, const std::optional<address_pair>& drawn);
+/// Those of the peer's link: derived ones, over which what is configured wins on the host's side. `drawn`: where there
+/// is a table.
+link_addresses addresses_of(const security::peer& peer, const tun_config& own, const data_peer& configured,
+                            const std::optional<address_pair>& drawn);
 
-/// A private file in the form of /etc/hosts, replaced as a whole: each peer's IPv6 and IPv4 address with its name, and our own of the link as a
-/// comment. Refused: a file that is there and does not begin like one of ours.
+/// A private file in the form of /etc/hosts, replaced as a whole: each peer's IPv6 and IPv4 address with its name, and
+/// our own of the link as a comment. Refused: a file that is there and does not begin like one of ours.
 result<void> write_hosts(const std::string& path, const std::vector<std::pair<std::string, link_addresses>>& peers);
 
 }  // namespace prose::apps

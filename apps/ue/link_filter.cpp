@@ -9,10 +9,13 @@ namespace {
 using octets = std::span<std::uint8_t>;
 
 // Protocols of IPv4 and next headers of IPv6 (IANA).
-constexpr std::uint8_t hop_by_hop = 0, icmp = 1, igmp = 2, tcp = 6, udp = 17, dccp = 33, routing = 43, fragment = 44, icmp_v6 = 58, destination_options = 60,
-                       mobility = 135, udp_lite = 136, hip = 139, shim6 = 140, experiment_a = 253, experiment_b = 254;
+constexpr std::uint8_t hop_by_hop = 0, icmp = 1, igmp = 2, tcp = 6, udp = 17, dccp = 33, routing = 43, fragment = 44,
+                       icmp_v6 = 58, destination_options = 60, mobility = 135, udp_lite = 136, hip = 139, shim6 = 140,
+                       experiment_a = 253, experiment_b = 254;
 
-std::uint16_t word(std::span<const std::uint8_t> b, std::size_t at) { return static_cast<std::uint16_t>(b[at] << 8 | b[at + 1]); }
+std::uint16_t word(std::span<const std::uint8_t> b, std::size_t at) {
+  return static_cast<std::uint16_t>(b[at] << 8 | b[at + 1]);
+}
 void put_word(octets b, std::size_t at, std::uint16_t v) {
   b[at] = static_cast<std::uint8_t>(v >> 8);
   b[at + 1] = static_cast<std::uint8_t>(v);
@@ -41,12 +44,12 @@ struct layout {
   bool v4 = false;
   std::size_t transport = 0;  ///< offset; of what follows the IPv6 fragment header
   std::uint8_t protocol = 0;
-  bool first = true;          ///< no fragment, or the first: the transport header is here
+  bool first = true;  ///< no fragment, or the first: the transport header is here
 };
 
 bool refused_header(std::uint8_t h) {
-  return h == hop_by_hop || h == routing || h == fragment || h == destination_options || h == mobility || h == hip || h == shim6 || h == experiment_a ||
-         h == experiment_b;
+  return h == hop_by_hop || h == routing || h == fragment || h == destination_options || h == mobility || h == hip ||
+         h == shim6 || h == experiment_a || h == experiment_b;
 }
 
 /// `quoted`: of an ICMP error, which may be cut, or filled up (RFC 4884).
@@ -79,19 +82,24 @@ packet_check read_layout(std::span<const std::uint8_t> p, bool quoted, layout& o
 std::size_t checksum_of_addresses(const layout& l) {
   if (!l.first) return 0;
   switch (l.protocol) {
-    case tcp: return l.transport + 16;
+    case tcp:
+      return l.transport + 16;
     case udp:
     case udp_lite:
-    case dccp: return l.transport + 6;
-    case icmp_v6: return l.v4 ? 0 : l.transport + 2;
-    default: return 0;
+    case dccp:
+      return l.transport + 6;
+    case icmp_v6:
+      return l.v4 ? 0 : l.transport + 2;
+    default:
+      return 0;
   }
 }
 
 std::size_t source_at(const layout& l) { return l.v4 ? 12 : 8; }
 std::size_t destination_at(const layout& l) { return l.v4 ? 16 : 24; }
 bool holds(std::span<const std::uint8_t> p, std::size_t at, const ip_address& a) {
-  return a.length != 0 && std::equal(a.octets.begin(), a.octets.begin() + a.length, p.begin() + static_cast<std::ptrdiff_t>(at));
+  return a.length != 0 &&
+         std::equal(a.octets.begin(), a.octets.begin() + a.length, p.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 /// Source and destination before and after.
@@ -119,7 +127,8 @@ checksum_change replace_addresses(octets p, const layout& l, const change_of_add
     put_word(p, at, after);
   };
   if (l.v4) put_checksum(10, change.applied_to(word(p, 10)));
-  // It may be cut away in a quoted packet. A UDP checksum of 0 is none, and one that comes out as 0 is sent as its complement (RFC 768).
+  // It may be cut away in a quoted packet. A UDP checksum of 0 is none, and one that comes out as 0 is sent as its
+  // complement (RFC 768).
   const auto at = checksum_of_addresses(l);
   if (at != 0 && at + 2 <= p.size() && !(l.protocol == udp && word(p, at) == 0)) {
     const auto after = change.applied_to(word(p, at));
@@ -136,7 +145,8 @@ bool is_error(const layout& l, std::uint8_t type) {
 bool is_echo(const layout& l, std::uint8_t type) { return l.v4 ? type == 0 || type == 8 : type == 128 || type == 129; }
 
 /// `of_packet`: the way of this packet; `of_quoted`: the opposite way, of what an error quotes.
-packet_check pass(octets p, const layout& l, const change_of_addresses& of_packet, const change_of_addresses& of_quoted) {
+packet_check pass(octets p, const layout& l, const change_of_addresses& of_packet,
+                  const change_of_addresses& of_quoted) {
   if (!holds(p, source_at(l), of_packet.source)) return packet_check::foreign_source;
   if (!holds(p, destination_at(l), of_packet.destination)) return packet_check::foreign_destination;
   if (l.protocol == igmp || l.protocol == (l.v4 ? icmp_v6 : icmp)) return packet_check::control;
@@ -148,8 +158,8 @@ packet_check pass(octets p, const layout& l, const change_of_addresses& of_packe
     if (is_error(l, type)) {
       const auto quoted = p.subspan(l.transport + icmp_header);
       layout q;
-      if (read_layout(quoted, true, q) != packet_check::passes || q.v4 != l.v4 || !holds(quoted, source_at(q), of_quoted.source) ||
-          !holds(quoted, destination_at(q), of_quoted.destination))
+      if (read_layout(quoted, true, q) != packet_check::passes || q.v4 != l.v4 ||
+          !holds(quoted, source_at(q), of_quoted.source) || !holds(quoted, destination_at(q), of_quoted.destination))
         return packet_check::foreign_error;
       of_quote = replace_addresses(quoted, q, of_quoted);
     } else if (!is_echo(l, type)) {
@@ -162,7 +172,8 @@ packet_check pass(octets p, const layout& l, const change_of_addresses& of_packe
 }
 
 change_of_addresses way(const address_pair& from, const address_pair& to, bool outward) {
-  return outward ? change_of_addresses{from.own, from.peer, to.own, to.peer} : change_of_addresses{from.peer, from.own, to.peer, to.own};
+  return outward ? change_of_addresses{from.own, from.peer, to.own, to.peer}
+                 : change_of_addresses{from.peer, from.own, to.peer, to.own};
 }
 
 }  // namespace
@@ -177,15 +188,24 @@ ip_address link_ipv4_destination() { return {{192, 0, 0, 2}, 4}; }
 
 const char* name_of(packet_check c) {
   switch (c) {
-    case packet_check::passes: return "passes";
-    case packet_check::malformed: return "malformed";
-    case packet_check::foreign_source: return "foreign source";
-    case packet_check::foreign_destination: return "foreign destination";
-    case packet_check::no_ipv4: return "no IPv4 on the link";
-    case packet_check::options: return "header options";
-    case packet_check::control: return "control message";
-    case packet_check::foreign_error: return "error about another packet";
-    case packet_check::count_: break;
+    case packet_check::passes:
+      return "passes";
+    case packet_check::malformed:
+      return "malformed";
+    case packet_check::foreign_source:
+      return "foreign source";
+    case packet_check::foreign_destination:
+      return "foreign destination";
+    case packet_check::no_ipv4:
+      return "no IPv4 on the link";
+    case packet_check::options:
+      return "header options";
+    case packet_check::control:
+      return "control message";
+    case packet_check::foreign_error:
+      return "error about another packet";
+    case packet_check::count_:
+      break;
   }
   return "?";
 }
@@ -193,19 +213,23 @@ const char* name_of(packet_check c) {
 packet_check host_to_link(const link_addresses& link, octets packet) {
   layout l;
   if (const auto c = read_layout(packet, false, l); c != packet_check::passes) return c;
-  if (!l.v4) return pass(packet, l, way(link.host_ipv6, link.link_ipv6, true), way(link.host_ipv6, link.link_ipv6, false));
+  if (!l.v4)
+    return pass(packet, l, way(link.host_ipv6, link.link_ipv6, true), way(link.host_ipv6, link.link_ipv6, false));
   if (link.host_ipv4.peer.length == 0) return packet_check::no_ipv4;
   const auto& h = link.host_ipv4;
-  return pass(packet, l, {h.own, h.peer, link_ipv4_source(), link_ipv4_destination()}, {h.peer, h.own, link_ipv4_source(), link_ipv4_destination()});
+  return pass(packet, l, {h.own, h.peer, link_ipv4_source(), link_ipv4_destination()},
+              {h.peer, h.own, link_ipv4_source(), link_ipv4_destination()});
 }
 
 packet_check link_to_host(const link_addresses& link, octets packet) {
   layout l;
   if (const auto c = read_layout(packet, false, l); c != packet_check::passes) return c;
-  if (!l.v4) return pass(packet, l, way(link.link_ipv6, link.host_ipv6, false), way(link.link_ipv6, link.host_ipv6, true));
+  if (!l.v4)
+    return pass(packet, l, way(link.link_ipv6, link.host_ipv6, false), way(link.link_ipv6, link.host_ipv6, true));
   if (link.host_ipv4.peer.length == 0) return packet_check::no_ipv4;
   const auto& h = link.host_ipv4;
-  return pass(packet, l, {link_ipv4_source(), link_ipv4_destination(), h.peer, h.own}, {link_ipv4_source(), link_ipv4_destination(), h.own, h.peer});
+  return pass(packet, l, {link_ipv4_source(), link_ipv4_destination(), h.peer, h.own},
+              {link_ipv4_source(), link_ipv4_destination(), h.own, h.peer});
 }
 
 }  // namespace prose::apps

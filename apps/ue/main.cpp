@@ -26,33 +26,55 @@ static int run_main(int argc, char** argv) {
   }
   if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty())
     if (auto ok = apply_radio_profile(c, profile); !ok) return usage_error(program, ok.error());
-  CLI::App app{"A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on them.", program};
+  CLI::App app{
+      "A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on "
+      "them.",
+      program};
   add_common_options(app, common);
-  app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")->type_name("ARGS");
-  app.add_option("--radio", c.radio_profile, "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
+  app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")
+      ->type_name("ARGS");
+  app.add_option("--radio", c.radio_profile,
+                 "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
       ->type_name("FILE.yaml");
-  app.add_option("--data", c.data, "where application data comes from and goes to")->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
-  app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")->check(number_in(0, 1e9));
+  app.add_option("--data", c.data, "where application data comes from and goes to")
+      ->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
+  app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")
+      ->check(number_in(0, 1e9));
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
-  app.add_option("--tx-log", c.tx_log, "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")->type_name("FILE");
-  app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")->type_name("FILE");
-  app.add_flag("--dumpable", c.dumpable, "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
-  app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")->check(CLI::Range(0, 65535));
+  app.add_option("--tx-log", c.tx_log,
+                 "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")
+      ->type_name("FILE");
+  app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")
+      ->type_name("FILE");
+  app.add_flag(
+      "--dumpable", c.dumpable,
+      "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
+  app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
+      ->check(CLI::Range(0, 65535));
   bool show = false;
-  app.add_flag("--show", show, "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
+  app.add_flag(
+      "--show", show,
+      "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
   bool show_pools = false;
-  app.add_flag("--show-pools", show_pools, "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
+  app.add_flag("--show-pools", show_pools,
+               "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
   if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
-  if (common.config_path.empty()) return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
+  if (common.config_path.empty())
+    return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
 
-  if (c.dumpable && !c.allow_keylog) return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file", exit_usage);
+  if (c.dumpable && !c.allow_keylog)
+    return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file",
+                  exit_usage);
   if (!c.dumpable)
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (show || show_pools) {
-    const auto text = show ? ue_program::show(c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count())
-                           : prose::result<std::string>(ue_program::show_pools(c));
+    const auto text =
+        show ? ue_program::show(
+                   c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count())
+             : prose::result<std::string>(ue_program::show_pools(c));
     if (!text) return usage_error(program, text.error());
-    if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) return report(program, "standard output does not take the result", exit_failure);
+    if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+      return report(program, "standard output does not take the result", exit_failure);
     return exit_ok;
   }
   file_roles files;
@@ -62,7 +84,8 @@ static int run_main(int argc, char** argv) {
   files.reads("identity.permissions", c.permissions);
   if (prose::keys::system_random random; !c.permissions.empty()) {
     prose::security::crypto::mbedtls_x25519 dh{random};
-    if (const auto permitted = prose::keys::read_permissions(c.permissions, dh, random))  // what is wrong with it is told when it is opened
+    if (const auto permitted = prose::keys::read_permissions(
+            c.permissions, dh, random))  // what is wrong with it is told when it is opened
       for (const auto& p : *permitted)
         if (!p.psk_path.empty()) files.reads("psk= of " + p.name, prose::keys::psk_file(c.permissions, p.psk_path));
   }
@@ -72,7 +95,8 @@ static int run_main(int argc, char** argv) {
     files.reads("pc3.cache", c.pc3.cache);
     files.writes("pc3.keylog", c.pc3.keylog);
     for (const auto& s : c.pc3.servers)
-      for (const auto& f : {s.client.identity.ca_path, s.client.identity.certificate_path, s.client.identity.key_path, s.client.identity.psk_path})
+      for (const auto& f : {s.client.identity.ca_path, s.client.identity.certificate_path, s.client.identity.key_path,
+                            s.client.identity.psk_path})
         files.reads("pc3.servers", f);
   }
   files.writes("--events", c.events);

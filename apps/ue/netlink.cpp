@@ -39,7 +39,8 @@ void add_attribute(std::vector<std::uint8_t>& m, std::uint16_t type, const ip_ad
   add_attribute(m, type, a.octets.data(), static_cast<std::size_t>(a.length));
 }
 
-std::vector<std::uint8_t> address_message(std::uint16_t type, std::uint16_t flags, int interface_index, const ip_address& a) {
+std::vector<std::uint8_t> address_message(std::uint16_t type, std::uint16_t flags, int interface_index,
+                                          const ip_address& a) {
   ifaddrmsg body{};
   body.ifa_family = family_of(a);
   body.ifa_prefixlen = prefix_of(a);
@@ -51,7 +52,8 @@ std::vector<std::uint8_t> address_message(std::uint16_t type, std::uint16_t flag
   return m;
 }
 
-std::vector<std::uint8_t> route_message(std::uint16_t type, std::uint16_t flags, int interface_index, const ip_address& to) {
+std::vector<std::uint8_t> route_message(std::uint16_t type, std::uint16_t flags, int interface_index,
+                                        const ip_address& to) {
   rtmsg body{};
   body.rtm_family = family_of(to);
   body.rtm_dst_len = prefix_of(to);
@@ -71,7 +73,8 @@ result<file_descriptor> open_netlink(int flags, unsigned groups) {
   sockaddr_nl own{};
   own.nl_family = AF_NETLINK;
   own.nl_groups = groups;
-  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return fail(std::strerror(errno));
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0)
+    return fail(std::strerror(errno));
   return fd;
 }
 
@@ -118,13 +121,15 @@ result<void> netlink_routes::ask(std::vector<std::uint8_t>& message) {
   std::memcpy(message.data(), &h, sizeof h);
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
-  if (sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) != static_cast<ssize_t>(message.size()))
+  if (sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) !=
+      static_cast<ssize_t>(message.size()))
     return fail(std::strerror(errno));
   alignas(nlmsghdr) std::uint8_t answer[8192];
   for (;;) {
     const auto n = recv(fd_.get(), answer, sizeof answer, 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(nlmsgerr)))) return fail(n < 0 ? std::strerror(errno) : "the kernel's answer is cut");
+    if (n < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(nlmsgerr))))
+      return fail(n < 0 ? std::strerror(errno) : "the kernel's answer is cut");
     nlmsghdr got{};
     std::memcpy(&got, answer, sizeof got);
     if (got.nlmsg_seq != sequence_ || got.nlmsg_type != NLMSG_ERROR) continue;

@@ -29,7 +29,8 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   auto& c = s->config;
   if (!c.keylog.empty() && !c.allow_keylog)
     return fail("--keylog: the configuration does not permit it; accepted: allow_keylog: true in the file");
-  if (c.data == "stdin" && c.events == "-") return fail("--events -: standard output carries the data of --data stdin; accepted: a file");
+  if (c.data == "stdin" && c.events == "-")
+    return fail("--events -: standard output carries the data of --data stdin; accepted: a file");
   if (auto ok = s->open_keys(); !ok) return tl::unexpected(ok.error());
   auto events = event_writer::open(c.events);
   if (!events) return tl::unexpected(events.error());
@@ -44,7 +45,8 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
   auto u = mac::ue::make(c.ue, *s->port);
   if (!u) return tl::unexpected(u.error());
   s->u = std::move(*u);
-  auto modem = frame_modem::make({c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db});
+  auto modem =
+      frame_modem::make({c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db});
   if (!modem) return fail("carrier: " + modem.error().message);
   s->modem = std::move(*modem);
   if (c.ue.sync.mode == mac::time_mode::slss) {
@@ -57,11 +59,14 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
     auto fd = keys::open_key_log(c.keylog);
     if (!fd) return tl::unexpected(fd.error());
     s->keylog_fd = *fd;
-    spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic", c.keylog);
+    spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic",
+                 c.keylog);
     s->events.write(s->make_event("keylog").add("file", c.keylog).add("warning", "record keys are being written"));
   }
   if (c.dumpable) {
-    spdlog::warn("DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a core");
+    spdlog::warn(
+        "DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a "
+        "core");
     s->events.write(s->make_event("dumpable").add("warning", "the memory with all keys may be read and dumped"));
   }
   if (c.metrics_port >= 0) {
@@ -81,14 +86,31 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given
     s->servers = std::move(*servers);
     const auto list = c.pc3.consent_path();
     const auto consents = keys::read_consents(list);
-    const auto granted = !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), [](const auto& e) { return e.second.state != keys::consent_state::withdrawn; });
-    spdlog::info("consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, up to 720); who stays "
-                 "offline for longer uses permission files", list, granted, c.pc3.valid_h);
-    if (granted == 0) spdlog::warn("{}: nobody is granted, so servers link nobody; prose-keys grant NAME, or once grant --from-cache for the peers of version 0.1", list);
-    s->events.write(s->make_event("consent").add("list", list).add("granted", static_cast<std::int64_t>(granted)).add("valid_h", c.pc3.valid_h));
+    const auto granted =
+        !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), [](const auto& e) {
+          return e.second.state != keys::consent_state::withdrawn;
+        });
+    spdlog::info(
+        "consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, "
+        "up to 720); who stays "
+        "offline for longer uses permission files",
+        list, granted, c.pc3.valid_h);
+    if (granted == 0)
+      spdlog::warn(
+          "{}: nobody is granted, so servers link nobody; prose-keys grant NAME, or once grant --from-cache for the "
+          "peers of version 0.1",
+          list);
+    s->events.write(s->make_event("consent")
+                        .add("list", list)
+                        .add("granted", static_cast<std::int64_t>(granted))
+                        .add("valid_h", c.pc3.valid_h));
     if (!c.pc3.keylog.empty()) {
-      spdlog::warn("KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is said there", c.pc3.keylog);
-      s->events.write(s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
+      spdlog::warn(
+          "KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is "
+          "said there",
+          c.pc3.keylog);
+      s->events.write(
+          s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
     }
   }
   const auto device = s->radio->now_tick();
@@ -165,7 +187,8 @@ void ue_program::state::process(std::int64_t n) {
   if (scan) searched = search_slss(n);
   if (timed) {
     const bool slss = search && sync.is_slss_subframe(n) && !scan;
-    const auto spans = window(std::llround(origin + static_cast<double>(n) * spsf), static_cast<std::size_t>(spsf), copy);
+    const auto spans =
+        window(std::llround(origin + static_cast<double>(n) * spsf), static_cast<std::size_t>(spsf), copy);
     const auto heard = modem->receive({n, sync.dfn_subframe(n), slss, u->transmits_in(n)}, spans,
                                       [&](std::uint8_t lsb) { return u->addressed(lsb); });
     frames.assign(heard.begin(), heard.end());
@@ -190,7 +213,11 @@ void ue_program::state::process(std::int64_t n) {
 void ue_program::state::log_sent(const mac::subframe_transmission& t) {
   const auto line = [&](const char* channel, int prb, int n_prb, std::span<const std::uint8_t> octets) {
     event e("sent", (origin + static_cast<double>(t.subframe) * spsf) / rate);
-    e.add("channel", channel).add("subframe", t.subframe).add("absolute_subframe", t.absolute_subframe).add("prb", prb).add("n_prb", n_prb);
+    e.add("channel", channel)
+        .add("subframe", t.subframe)
+        .add("absolute_subframe", t.absolute_subframe)
+        .add("prb", prb)
+        .add("n_prb", n_prb);
     if (!octets.empty()) e.add_hex("hex", octets);
     if (t.slss && channel[2] == 'B') e.add("n_sl_id", t.slss->n_sl_id);
     tx_log.write(e);
@@ -215,8 +242,10 @@ result<void> ue_program::state::transmit() {
     if (auto ok = modem->transmit(t, burst); !ok) return fail("transmission: " + ok.error().message);
     const auto sent = radio->transmit(std::llround(origin + static_cast<double>(t.subframe) * spsf), burst);
     if (!sent) return tl::unexpected(sent.error());
-    if (*sent == phy::transmit_status::late) ++lates;
-    else if (tx_log) log_sent(t);
+    if (*sent == phy::transmit_status::late)
+      ++lates;
+    else if (tx_log)
+      log_sent(t);
   }
   return {};
 }
@@ -233,7 +262,8 @@ result<void> ue_program::state::run() {
   const int n_antennas = radio->n_antennas();
   stream.assign(static_cast<std::size_t>(n_antennas), {});
   stream_start = *started;
-  std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas), std::vector<phy::cf32>(static_cast<std::size_t>(spsf)));
+  std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas),
+                                            std::vector<phy::cf32>(static_cast<std::size_t>(spsf)));
   std::vector<std::span<phy::cf32>> block_spans(block.begin(), block.end());
   const std::int64_t first = subframe;
   std::int64_t end = config.duration_s > 0 ? first + static_cast<std::int64_t>(config.duration_s * 1000) : INT64_MAX;
@@ -260,7 +290,8 @@ result<void> ue_program::state::run() {
       stream_start = status->first_tick;
     }
     for (std::size_t a = 0; a < stream.size(); ++a)
-      stream[a].insert(stream[a].end(), block[a].begin(), block[a].begin() + static_cast<std::ptrdiff_t>(status->n_samples));
+      stream[a].insert(stream[a].end(), block[a].begin(),
+                       block[a].begin() + static_cast<std::ptrdiff_t>(status->n_samples));
     const std::int64_t stream_end = stream_start + static_cast<std::int64_t>(stream[0].size());
     while (std::llround(origin + static_cast<double>(subframe + 1) * spsf) <= stream_end && subframe < end) {
       poll_data();
@@ -300,10 +331,13 @@ result<void> ue_program::run() {
   s.keep_last_mark();
   s.each_second();
   const auto r = s.radio->counters();
-  s.events.write(s.make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
+  s.events.write(
+      s.make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
   const auto c = s.u->counters();
   auto e = s.make_event("stopped");
-  e.add("subframes_sent", c.subframes_sent).add("blocks_received", s.modem->counters().blocks_ok).add("discovery_heard", c.discovery_heard);
+  e.add("subframes_sent", c.subframes_sent)
+      .add("blocks_received", s.modem->counters().blocks_ok)
+      .add("discovery_heard", c.discovery_heard);
   if (!ended) e.add("error", ended.error().message);
   s.events.write(e);
   s.radio->stop();

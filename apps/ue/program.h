@@ -1,4 +1,5 @@
-// The running UE: radio -> modem -> MAC -> modem -> radio, one subframe after another, and the data, events and metrics around it.
+// The running UE: radio -> modem -> MAC -> modem -> radio, one subframe after another, and the data, events and metrics
+// around it.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,7 @@
 namespace prose::apps {
 
 class ue_program {
- public:
+public:
   /// Opens keys, radio, data port; the error is one line.
   static result<std::unique_ptr<ue_program>> make(const program_config& config);
   /// --show: what the files say, a fact a line ("KEY VALUE ..."); no radio is opened and nothing is written.
@@ -22,7 +23,7 @@ class ue_program {
   /// Until the duration is over or a stop is requested. Releases the links before it ends.
   result<void> run();
 
- private:
+private:
   struct state;
   explicit ue_program(std::unique_ptr<state> s);
   std::unique_ptr<state> s_;

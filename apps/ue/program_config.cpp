@@ -16,14 +16,17 @@ std::string beside(const std::string& config_path, const std::string& file) {
 }
 
 /// A file that is opened later: errors then name the line.
-void read_path(config_section& s, std::string_view key, const std::string& config_path, std::string& file, std::string& where) {
+void read_path(config_section& s, std::string_view key, const std::string& config_path, std::string& file,
+               std::string& where) {
   s.read(key, file);
   file = beside(config_path, file);
   where = s.where(key);
 }
 
 void check_endpoint(config_section& s, std::string_view key, const std::string& text) {
-  if (!text.empty() && !valid_endpoint(text)) s.reject(key, "'" + text + "' is no address with a port; accepted: ADDRESS:PORT or [IPV6]:PORT, e.g. 127.0.0.1:7001");
+  if (!text.empty() && !valid_endpoint(text))
+    s.reject(key,
+             "'" + text + "' is no address with a port; accepted: ADDRESS:PORT or [IPV6]:PORT, e.g. 127.0.0.1:7001");
 }
 
 void read_ms(config_section& s, std::string_view key, security::time_ms& ms, double min_s, double max_s) {
@@ -54,7 +57,8 @@ void read_sidelink(config_section s, program_config& c) {
   s.read("max_processes", tm4.max_processes, 1, 8);
   s.read("priority", tm4.priority, 1, 8);
   std::string period = std::to_string(tm4.reservation_period_ms);
-  s.read_choice("reservation_period_ms", period, {"0", "20", "50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "1000"});
+  s.read_choice("reservation_period_ms", period,
+                {"0", "20", "50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "1000"});
   tm4.reservation_period_ms = std::stoi(period);
   s.read("retransmit", tm4.retransmit);
   s.read("repeat", tm4.repeat, 1, 4);
@@ -75,11 +79,13 @@ void read_discovery(config_section s, program_config& c) {
   s.read("per_period", c.ue.discovery_tx.per_period, 1, 64);
   s.read("period_subframes", c.ue.discovery.disc_period_subframes, 40, 10240);
   const int period = c.ue.discovery.disc_period_subframes, sc_period = c.ue.comm.sc_period_subframes;
-  // The pool's subframes lie where SC periods leave room: a period that is no multiple of theirs would drift across PSCCH and PSSCH.
+  // The pool's subframes lie where SC periods leave room: a period that is no multiple of theirs would drift across
+  // PSCCH and PSSCH.
   const int step = phy::is_v2x(c.ue.tm) ? 10 : sc_period;
   if (period % step != 0)
-    s.reject("period_subframes", std::string("'").append(std::to_string(period)) + "' is not a multiple of " + std::to_string(step) +
-                                     (step == sc_period ? ", the SC period" : "") + "; accepted: a multiple of " + std::to_string(step) + " from 40 to 10240");
+    s.reject("period_subframes", std::string("'").append(std::to_string(period)) + "' is not a multiple of " +
+                                     std::to_string(step) + (step == sc_period ? ", the SC period" : "") +
+                                     "; accepted: a multiple of " + std::to_string(step) + " from 40 to 10240");
   s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
   s.read("query", c.query);
   c.where.query = s.where("query");
@@ -90,7 +96,9 @@ void read_link(config_section s, program_config& c) {
   read_ms(s, "keepalive_s", l.keepalive_after_ms, 0.5, 3600);
   read_ms(s, "lost_s", l.lost_after_ms, 1, 7200);
   if (l.lost_after_ms <= l.keepalive_after_ms)
-    s.reject(s.has("lost_s") ? "lost_s" : "keepalive_s", "an idle link would be lost before its first keep-alive; accepted: a lost_s above keepalive_s, by default 30 and 10");
+    s.reject(s.has("lost_s") ? "lost_s" : "keepalive_s",
+             "an idle link would be lost before its first keep-alive; accepted: a lost_s above keepalive_s, by default "
+             "30 and 10");
   read_ms(s, "rekey_s", l.rekey_after_ms, 5, 1800);  // the peer answers one in 5 s
   read_ms(s, "epoch_min_s", l.epochs.min_ms, 1, 3600);
   read_ms(s, "epoch_max_s", l.epochs.max_ms, 1, 3600);
@@ -111,15 +119,22 @@ void read_time(config_section s, program_config& c) {
 }
 
 /// A host's address; each once. `taken`: those of the file so far, and where.
-void read_address(config_section& s, std::string_view key, int length, ip_address& out, std::vector<std::pair<ip_address, std::string>>& taken) {
+void read_address(config_section& s, std::string_view key, int length, ip_address& out,
+                  std::vector<std::pair<ip_address, std::string>>& taken) {
   std::string text;
   s.read(key, text);
   if (text.empty()) return;
   const auto a = parse_ip_address(text);
-  if (!a || a->length != length) return s.reject(key, "'" + text + "' is no " + (length == 4 ? "IPv4" : "IPv6") + " address; accepted: e.g. " + (length == 4 ? "10.64.0.1" : "fd00::1"));
-  if (!is_plain_unicast(*a)) return s.reject(key, "'" + text + "' is not an address that a host can have; accepted: a unicast address that is neither loopback nor link-local");
+  if (!a || a->length != length)
+    return s.reject(key, "'" + text + "' is no " + (length == 4 ? "IPv4" : "IPv6") + " address; accepted: e.g. " +
+                             (length == 4 ? "10.64.0.1" : "fd00::1"));
+  if (!is_plain_unicast(*a))
+    return s.reject(key, "'" + text +
+                             "' is not an address that a host can have; accepted: a unicast address that is neither "
+                             "loopback nor link-local");
   for (const auto& [other, where] : taken)
-    if (other == *a) return s.reject(key, "'" + text + "' is there already (" + where + "); accepted: each address once");
+    if (other == *a)
+      return s.reject(key, "'" + text + "' is there already (" + where + "); accepted: each address once");
   out = *a;
   taken.emplace_back(*a, s.where(key));
 }
@@ -132,8 +147,10 @@ void read_data(config_section s, const std::string& config_path, program_config&
   read_address(s, "ipv6", 16, c.tun.ipv6, taken);
   std::string table;
   s.read("ipv4_table", table);
-  if (table.empty() && !c.private_key.empty()) c.tun.ipv4_table = c.private_key + ".ipv4";
-  else if (table != "off") c.tun.ipv4_table = beside(config_path, table);
+  if (table.empty() && !c.private_key.empty())
+    c.tun.ipv4_table = c.private_key + ".ipv4";
+  else if (table != "off")
+    c.tun.ipv4_table = beside(config_path, table);
   s.read("hosts", c.tun.hosts);
   c.tun.hosts = beside(config_path, c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
@@ -149,7 +166,8 @@ void read_data(config_section s, const std::string& config_path, program_config&
     check_endpoint(p, "udp_forward", d.udp_forward);
     d.where = p.where(d.udp_listen.empty() ? "name" : "udp_listen");
     for (const auto& other : c.data_peers)
-      if (!d.name.empty() && other.name == d.name) p.reject("name", "'" + d.name + "' is there twice; accepted: each peer once");
+      if (!d.name.empty() && other.name == d.name)
+        p.reject("name", "'" + d.name + "' is there twice; accepted: each peer once");
     read_address(p, "ipv4", 4, d.ipv4, taken);
     read_address(p, "ipv6", 16, d.ipv6, taken);
     if (d.ipv4.length != 0 && c.tun.ipv4.length == 0 && c.tun.ipv4_table.empty())
@@ -202,10 +220,13 @@ result<program_config> read_program_config(config_section& file, const std::stri
   for (auto& s : pc3.list("servers")) {
     auto server = read_pc3_server(s, path, c.pc3.user);
     const auto& name = server.client.server_name;  // also the end of a file name
-    if (!name.empty() && !keys::valid_name(name)) s.reject("name", "'" + name + "'; accepted: 1 to 64 of a-z A-Z 0-9 . _ -");
-    if (name == "pins" || name == "pending" || name == "lock") s.reject("name", "'" + name + "' is taken by a file of the cache; accepted: another name");
+    if (!name.empty() && !keys::valid_name(name))
+      s.reject("name", "'" + name + "'; accepted: 1 to 64 of a-z A-Z 0-9 . _ -");
+    if (name == "pins" || name == "pending" || name == "lock")
+      s.reject("name", "'" + name + "' is taken by a file of the cache; accepted: another name");
     for (const auto& other : c.pc3.servers)
-      if (other.client.server_name == name) s.reject("name", "'" + name + "' is there twice; accepted: each server once");
+      if (other.client.server_name == name)
+        s.reject("name", "'" + name + "' is there twice; accepted: each server once");
     check_endpoint(s, "udp_listen", server.udp_listen);
     check_endpoint(s, "udp_forward", server.udp_forward);
     c.pc3.servers.push_back(std::move(server));
@@ -219,7 +240,8 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_data(file.section("data"), path, c);
   file.read("events", c.events);
   file.read("allow_keylog", c.allow_keylog);
-  if (!c.pc3.keylog.empty() && !c.allow_keylog) pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");
+  if (!c.pc3.keylog.empty() && !c.allow_keylog)
+    pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");
   file.read("keylog", c.keylog);
   file.read("metrics_port", c.metrics_port, -1, 65535);
   file.read("duration_s", c.duration_s, 0.0, 1e9);

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/ue/data_port.h"
 #include "apps/lib/pc3/pc3.h"
+#include "apps/ue/data_port.h"
 #include "common/result.h"
 #include "mac/default_pools.h"
 #include "mac/ue.h"
@@ -18,37 +18,37 @@ namespace prose::apps {
 struct program_config {
   std::string name = "ue";
   // identity
-  std::string private_key;             ///< file of prose-keys gen
-  std::string permissions;             ///< file of prose-keys permit
-  std::string mark;                    ///< file of the slot mark; by default <private_key>.mark
-  pc3_config pc3;                      ///< servers that hold permissions; none: the file alone counts
+  std::string private_key;  ///< file of prose-keys gen
+  std::string permissions;  ///< file of prose-keys permit
+  std::string mark;         ///< file of the slot mark; by default <private_key>.mark
+  pc3_config pc3;           ///< servers that hold permissions; none: the file alone counts
   // radio
   phy::radio_config radio;
-  std::string radio_profile;           ///< configs/radio_*.yaml; the keys of `radio` and the command line override it
-  float tx_power_db = -12.0F;          ///< mean of a burst, relative to full scale
-  float rsrp_offset_db = -30.0F;       ///< dBm of a resource element at full scale
+  std::string radio_profile;      ///< configs/radio_*.yaml; the keys of `radio` and the command line override it
+  float tx_power_db = -12.0F;     ///< mean of a burst, relative to full scale
+  float rsrp_offset_db = -30.0F;  ///< dBm of a resource element at full scale
   mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
   security::ue_config security;
-  double epoch_s = 1.7e9;              ///< UTC at device time 0
-  bool epoch_from_system = false;      ///< take UTC from the host's clock at the start instead
-  bool trust_device = false;           ///< a device more than a day from the host's clock is right
-  std::vector<std::string> query;      ///< model B: peers to ask for until they are linked
+  double epoch_s = 1.7e9;          ///< UTC at device time 0
+  bool epoch_from_system = false;  ///< take UTC from the host's clock at the start instead
+  bool trust_device = false;       ///< a device more than a day from the host's clock is right
+  std::vector<std::string> query;  ///< model B: peers to ask for until they are linked
   struct {
     std::string private_key, permissions, mark, query, time;
-  } where;                             ///< "FILE:LINE: key" of values that are judged only when they are used
+  } where;  ///< "FILE:LINE: key" of values that are judged only when they are used
   // data
-  std::string data = "none";           ///< tun, udp, stdin, none
+  std::string data = "none";  ///< tun, udp, stdin, none
   tun_config tun;
-  std::vector<data_peer> data_peers;   ///< settings of single peers, by name
+  std::vector<data_peer> data_peers;  ///< settings of single peers, by name
   std::size_t max_queued_octets = 64 * 1024;
   // what it says
   std::string events;
   std::string keylog;
-  std::string tx_log;                  ///< what was sent, for whoever counts what a receiver missed
+  std::string tx_log;  ///< what was sent, for whoever counts what a receiver missed
   bool allow_keylog = false;
-  bool dumpable = false;               ///< memory may be read and dumped; needs allow_keylog
-  int metrics_port = -1;               ///< -1: none
-  double duration_s = 0;               ///< of device time; 0: until stopped
+  bool dumpable = false;  ///< memory may be read and dumped; needs allow_keylog
+  int metrics_port = -1;  ///< -1: none
+  double duration_s = 0;  ///< of device time; 0: until stopped
 };
 
 /// Errors are one line: file, line, key, what is wrong, what is accepted. Paths in the file are relative to it.

@@ -40,14 +40,17 @@ void ue_program::state::log_keys(security::link_id link) {
 }
 
 result<void> ue_program::state::open_keys() {
-  const auto at = [](const std::string& where, const error& e) { return fail(where.empty() ? e.message : where + ": " + e.message); };
+  const auto at = [](const std::string& where, const error& e) {
+    return fail(where.empty() ? e.message : where + ": " + e.message);
+  };
   auto key = keys::read_private_key(config.private_key);
   if (!key) return at(config.where.private_key, key.error());
   auto mark = keys::read_mark(config.mark);
   if (!mark) return at(config.where.mark, mark.error());
   // Without a mark a restarted UE would use slots twice; so no place for one, no start.
   if (const auto ok = keys::check_mark_writable(config.mark); !ok)
-    return at(config.where.mark, error{ok.error().message + "; accepted: identity.mark in a folder where " + config.name + " may write"});
+    return at(config.where.mark,
+              error{ok.error().message + "; accepted: identity.mark in a folder where " + config.name + " may write"});
   auto sc = config.security;
   sc.stored_mark = *mark;
   const security::ports ports{random, dh, &work};
@@ -88,7 +91,8 @@ result<void> ue_program::state::open_keys() {
   std::string known;
   for (const auto& p : sec->peers().all()) known += (known.empty() ? "" : ", ") + p->name;
   const auto unknown = [&](const std::string& where, const std::string& name) {
-    return fail(where + ": '" + name + "' is not among the permitted peers; accepted: " + (known.empty() ? "none, since nobody is permitted" : known));
+    return fail(where + ": '" + name + "' is not among the permitted peers; accepted: " +
+                (known.empty() ? "none, since nobody is permitted" : known));
   };
   for (const auto& d : config.data_peers)
     if (sec->peers().find(d.name) == nullptr) return unknown(d.where, d.name);
@@ -101,7 +105,8 @@ result<std::string> ue_program::show(const program_config& config, double host_u
   state s;
   s.config = config;
   if (auto ok = s.open_keys(); !ok) return tl::unexpected(ok.error());
-  std::string text = "name " + config.name + "\nkey " + keys::to_base64(s.sec->peers().own_public().octets) + "\nmark " + config.mark;
+  std::string text =
+      "name " + config.name + "\nkey " + keys::to_base64(s.sec->peers().own_public().octets) + "\nmark " + config.mark;
   if (const auto mark = s.sec->discovery().clock().boot_mark()) {
     const auto host = static_cast<security::slot_t>(std::clamp(host_utc_s, 0.0, 4294967295.0));
     text += " until " + utc_text(static_cast<double>(*mark) + 1);
@@ -121,7 +126,8 @@ result<std::string> ue_program::show(const program_config& config, double host_u
       if (c.name == p->name) configured = c;
     const auto a = addresses_of(*p, config.tun, configured, table ? table->find(p->name, p->key) : std::nullopt);
     for (const auto& pair : {a.host_ipv6, a.host_ipv4})
-      if (pair.peer.length != 0) text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
+      if (pair.peer.length != 0)
+        text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
   }
   return text;
 }
@@ -148,14 +154,17 @@ result<void> ue_program::state::give_addresses(data_peer& d, const security::pee
   return {};
 }
 
-/// What applications find a peer by. Without a TUN interface nothing uses them; those that the link would have are told all the same.
+/// What applications find a peer by. Without a TUN interface nothing uses them; those that the link would have are told
+/// all the same.
 void ue_program::state::tell_addresses(std::size_t slot) {
   const auto& a = addresses[slot];
   auto e = make_event("peer_address").add("peer", slot_names[slot]);
   if (config.data == "tun") e.add("interface", config.tun.interface);
   e.add("own_ipv6", to_string(a.host_ipv6.own)).add("peer_ipv6", to_string(a.host_ipv6.peer));
-  if (config.data == "tun" && a.host_ipv4.peer.length != 0) e.add("own_ipv4", to_string(a.host_ipv4.own)).add("peer_ipv4", to_string(a.host_ipv4.peer));
-  if (a.link_ipv6 != a.host_ipv6) e.add("own_ipv6_on_link", to_string(a.link_ipv6.own)).add("peer_ipv6_on_link", to_string(a.link_ipv6.peer));
+  if (config.data == "tun" && a.host_ipv4.peer.length != 0)
+    e.add("own_ipv4", to_string(a.host_ipv4.own)).add("peer_ipv4", to_string(a.host_ipv4.peer));
+  if (a.link_ipv6 != a.host_ipv6)
+    e.add("own_ipv6_on_link", to_string(a.link_ipv6.own)).add("peer_ipv6_on_link", to_string(a.link_ipv6.peer));
   events.write(e);
 }
 
@@ -197,7 +206,10 @@ result<void> ue_program::state::open_data() {
   result<std::unique_ptr<data_port>> opened = open_none();
   if (config.data == "tun") {
     for (const auto& s : server_slots)
-      spdlog::warn("{} has no address on {}: no packet goes to it and none of its packets comes out; accepted for that: --data udp or stdin", slot_names[s.first], config.tun.interface);
+      spdlog::warn(
+          "{} has no address on {}: no packet goes to it and none of its packets comes out; accepted for that: --data "
+          "udp or stdin",
+          slot_names[s.first], config.tun.interface);
     opened = open_tun(config.tun, std::move(list));
     if (opened)
       if (auto ok = write_hosts_file(); !ok) return ok;
@@ -211,7 +223,8 @@ result<void> ue_program::state::open_data() {
   return {};
 }
 
-/// Two devices with one key take each other's link away again and again. So does one that restarts as often: a person must look.
+/// Two devices with one key take each other's link away again and again. So does one that restarts as often: a person
+/// must look.
 void ue_program::state::watch_identity(security::peer_id peer) {
   constexpr std::int64_t within_subframes = 120'000;
   constexpr std::size_t suspicious = 3;
@@ -219,8 +232,11 @@ void ue_program::state::watch_identity(security::peer_id peer) {
   times.push_back(subframe);
   std::erase_if(times, [&](std::int64_t t) { return t < subframe - within_subframes; });
   if (times.size() < suspicious) return;
-  spdlog::warn("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?", name_of(peer), times.size(), within_subframes / 1000);
-  events.write(peer_event("identity_conflict", peer).add("replaced", static_cast<std::int64_t>(times.size())).add("within_s", within_subframes / 1000));
+  spdlog::warn("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?", name_of(peer),
+               times.size(), within_subframes / 1000);
+  events.write(peer_event("identity_conflict", peer)
+                   .add("replaced", static_cast<std::int64_t>(times.size()))
+                   .add("within_s", within_subframes / 1000));
   times.clear();
 }
 
@@ -238,9 +254,14 @@ void ue_program::state::tell(const mac::ue_event& e) {
   } else if (const auto* l = std::get_if<mac::ev_link_established>(&e)) {
     auto ev = peer_event("link_established", l->peer);
     add_link(ev, l->info);
-    ev.add("frames", l->frames).add("airtime_ms", l->frames).add("octets", l->octets).add("octets_on_air", l->air_octets).add("duration_ms", static_cast<std::int64_t>(l->duration_ms));
+    ev.add("frames", l->frames)
+        .add("airtime_ms", l->frames)
+        .add("octets", l->octets)
+        .add("octets_on_air", l->air_octets)
+        .add("duration_ms", static_cast<std::int64_t>(l->duration_ms));
     events.write(ev);
-    spdlog::info("link with {}: {}, fingerprint {}", name_of(l->peer), security::name_of(l->info.suite_used), to_hex(l->info.key_fingerprint));
+    spdlog::info("link with {}: {}, fingerprint {}", name_of(l->peer), security::name_of(l->info.suite_used),
+                 to_hex(l->info.key_fingerprint));
     log_keys(l->info.link);
   } else if (const auto* r = std::get_if<mac::ev_rekeyed>(&e)) {
     auto ev = peer_event("rekeyed", r->peer);
@@ -265,8 +286,11 @@ void ue_program::state::tell(const mac::ue_event& e) {
     events.write(make_event("sync").add("role", mac::name_of(y->role)).add("n_sl_id", y->n_sl_id));
     if (y->timing_changed) modem->reset();
   } else if (const auto* k = std::get_if<mac::ev_clock_refused>(&e)) {
-    spdlog::warn("the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is right "
-                 "now and was wrong before, restart", k->slot);
+    spdlog::warn(
+        "the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it "
+        "is right "
+        "now and was wrong before, restart",
+        k->slot);
     events.write(make_event("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
   }
 }
@@ -288,12 +312,14 @@ void ue_program::state::keep_mark() {
   events.write(make_event("mark_unwritten").add("file", config.mark).add("reason", ok.error().message));
 }
 
-/// Nothing is announced after this: the slots that were used are the mark, and a restart in the next one need not be silent.
+/// Nothing is announced after this: the slots that were used are the mark, and a restart in the next one need not be
+/// silent.
 void ue_program::state::keep_last_mark() {
   const auto& clock = sec->discovery().clock();
   if (!clock.now()) return;
   const auto last = std::max(*clock.now(), clock.boot_mark().value_or(0));
-  if (const auto ok = keys::write_mark(config.mark, last); !ok) spdlog::warn("{}; the next start will be silent for up to 30 s", ok.error().message);
+  if (const auto ok = keys::write_mark(config.mark, last); !ok)
+    spdlog::warn("{}; the next start will be silent for up to 30 s", ok.error().message);
 }
 
 void ue_program::state::tell_silence() {
@@ -312,13 +338,20 @@ void ue_program::state::tell_silence() {
   // Up to 30 s are the life of a restarted UE. More is a clock that is or was wrong, and may be years.
   const bool ordinary = mark - *now <= 2 * security::slot_clock::mark_ahead_slots;
   spdlog::log(ordinary ? spdlog::level::info : spdlog::level::warn, "{}{}", text,
-              ordinary ? "" : ". If the clock is right, wait, or make a new key pair and give the peers its public key; without the file codes would repeat");
-  events.write(make_event("silent").add("until", utc_text(static_cast<double>(mark) + 1)).add("file", config.mark).add("clock", utc_text(*now)).add("seconds", std::int64_t{mark} + 1 - *now));
+              ordinary ? ""
+                       : ". If the clock is right, wait, or make a new key pair and give the peers its public key; "
+                         "without the file codes would repeat");
+  events.write(make_event("silent")
+                   .add("until", utc_text(static_cast<double>(mark) + 1))
+                   .add("file", config.mark)
+                   .add("clock", utc_text(*now))
+                   .add("seconds", std::int64_t{mark} + 1 - *now));
 }
 
 /// A packet of the host that goes nowhere: counted for each peer, told once.
 void ue_program::state::drop(std::size_t slot, const char* why) {
-  if (host_dropped[slot]++ == 0) spdlog::warn("packets for {} are dropped: {}; the metrics count them, nothing more is said", slot_names[slot], why);
+  if (host_dropped[slot]++ == 0)
+    spdlog::warn("packets for {} are dropped: {}; the metrics count them, nothing more is said", slot_names[slot], why);
 }
 
 void ue_program::state::poll_data() {
@@ -331,7 +364,9 @@ void ue_program::state::poll_data() {
     if (!got) return;
     if (const auto server = server_slots.find(got->peer); server != server_slots.end()) {
       if (servers->send(server->second, std::span(packet).first(got->size)))
-        events.write(make_event("data_tx").add("peer", slot_names[got->peer]).add("bytes", static_cast<std::int64_t>(got->size)));
+        events.write(make_event("data_tx")
+                         .add("peer", slot_names[got->peer])
+                         .add("bytes", static_cast<std::int64_t>(got->size)));
       else
         drop(got->peer, "they come faster than its session takes them, or there is none");
       continue;
@@ -342,9 +377,10 @@ void ue_program::state::poll_data() {
       continue;
     }
     const bool linked = is_linked(peer);
-    // A file piped in loses nothing on its way to a live link: what has no room waits, and all behind it. Where there is no link nothing
-    // empties the queue, and whoever is absent must not hold up the others. An interface or a socket drops at the tail, as those of the host
-    // do: its peers have nothing to do with each other, and the delay of a queue stays bounded.
+    // A file piped in loses nothing on its way to a live link: what has no room waits, and all behind it. Where there
+    // is no link nothing empties the queue, and whoever is absent must not hold up the others. An interface or a socket
+    // drops at the tail, as those of the host do: its peers have nothing to do with each other, and the delay of a
+    // queue stays bounded.
     if (piped && linked && !u->has_room(peer, got->size)) {
       held = got;
       return;
@@ -361,7 +397,8 @@ void ue_program::state::poll_data() {
   }
 }
 
-/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication, and few packets.
+/// What the servers say: at most one change of a peer a subframe, since a new peer costs a scalar multiplication, and
+/// few packets.
 void ue_program::state::follow_servers() {
   for (int i = 0; i < max_server_events_per_subframe; ++i) {
     const auto e = servers->poll();
@@ -375,7 +412,8 @@ void ue_program::state::follow_servers() {
           return;
         }
         names[*id] = e->peer;
-        const auto slot = static_cast<std::size_t>(std::find(slot_names.begin(), slot_names.end(), e->peer) - slot_names.begin());
+        const auto slot =
+            static_cast<std::size_t>(std::find(slot_names.begin(), slot_names.end(), e->peer) - slot_names.begin());
         data_peer d;
         for (const auto& c : config.data_peers)
           if (c.name == e->peer) d = c;
@@ -431,13 +469,20 @@ void ue_program::state::follow_servers() {
         break;
       case pc3_event::kind::refused:
         spdlog::warn("{} says that {} has a key that is refused: {}", server, e->peer, e->text);
-        events.write(make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
+        events.write(
+            make_event("rejected").add("reason", e->text).add("peer", e->peer).add("server", server.substr(7)));
         break;
       case pc3_event::kind::pending:
-        spdlog::warn("{} gives a key of {} that waits for you ({}): compare its fingerprint with {} by voice, then prose-keys grant {} --fingerprint F; until "
-                     "then nothing goes to {}: {}", server, e->peer, e->text, e->peer, e->peer, e->peer,
-                     keys::fingerprint_text(sec->peers().own_public(), e->key));
-        events.write(make_event("peer_pending").add("peer", e->peer).add("state", e->text).add("fingerprint", keys::fingerprint_text(sec->peers().own_public(), e->key)));
+        spdlog::warn(
+            "{} gives a key of {} that waits for you ({}): compare its fingerprint with {} by voice, then prose-keys "
+            "grant {} --fingerprint F; until "
+            "then nothing goes to {}: {}",
+            server, e->peer, e->text, e->peer, e->peer, e->peer,
+            keys::fingerprint_text(sec->peers().own_public(), e->key));
+        events.write(make_event("peer_pending")
+                         .add("peer", e->peer)
+                         .add("state", e->text)
+                         .add("fingerprint", keys::fingerprint_text(sec->peers().own_public(), e->key)));
         break;
       case pc3_event::kind::expires:
         spdlog::warn("the permission of {} ends in {} s: no server has given it again", e->peer, e->seconds);
@@ -457,7 +502,8 @@ void ue_program::state::follow_servers() {
       case pc3_event::kind::data:
         for (const auto& [slot, n] : server_slots)
           if (n == e->server) data->deliver(slot, e->octets);
-        events.write(make_event("data_rx").add("peer", server).add("bytes", static_cast<std::int64_t>(e->octets.size())));
+        events.write(
+            make_event("data_rx").add("peer", server).add("bytes", static_cast<std::int64_t>(e->octets.size())));
         break;
     }
   }
@@ -475,8 +521,14 @@ void ue_program::state::tell_drops() {
         if (n == told) continue;
         const auto* why = apps::name_of(static_cast<packet_check>(i));
         const auto* way = in ? "in" : "out";
-        if (told == 0) spdlog::warn("packets {} {} are dropped: {}; events and metrics count them", in ? "from" : "to", slot_names[slot], why);
-        events.write(make_event("packets_dropped").add("peer", slot_names[slot]).add("direction", way).add("reason", why).add("count", n - told));
+        if (told == 0)
+          spdlog::warn("packets {} {} are dropped: {}; events and metrics count them", in ? "from" : "to",
+                       slot_names[slot], why);
+        events.write(make_event("packets_dropped")
+                         .add("peer", slot_names[slot])
+                         .add("direction", way)
+                         .add("reason", why)
+                         .add("count", n - told));
         told = n;
       }
 }
@@ -484,8 +536,10 @@ void ue_program::state::tell_drops() {
 void ue_program::state::look_at_data_port() {
   auto now = data->look();
   if (now == data_trouble) return;
-  if (now.text.empty()) spdlog::info("the interface for data is as it should be again");
-  else if (!now.for_good) spdlog::warn("{}", now.text);
+  if (now.text.empty())
+    spdlog::info("the interface for data is as it should be again");
+  else if (!now.for_good)
+    spdlog::warn("{}", now.text);
   events.write(make_event("data_port").add("ok", now.text.empty()).add("reason", now.text));
   data_trouble = std::move(now);
 }
@@ -501,7 +555,8 @@ void ue_program::state::each_second() {
   }
   const auto r = radio->counters();
   if (r.overflows != reported.overflows || r.underflows != reported.underflows || r.lates != reported.lates) {
-    events.write(make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
+    events.write(
+        make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
     reported = r;
   }
   for (std::size_t i = 0; i < rejected.size(); ++i) {
@@ -532,7 +587,9 @@ void ue_program::state::each_second() {
   const auto c = u->counters();
   const auto m = modem->counters();
   page.gauge("prose_device_time_seconds", "Device time", device_time());
-  page.gauge("prose_silent_seconds", "Seconds for which the mark keeps discovery silent", silent ? static_cast<double>(*sec->discovery().clock().boot_mark()) + 1 - *sec->discovery().clock().now() : 0.0);
+  page.gauge(
+      "prose_silent_seconds", "Seconds for which the mark keeps discovery silent",
+      silent ? static_cast<double>(*sec->discovery().clock().boot_mark()) + 1 - *sec->discovery().clock().now() : 0.0);
   page.gauge("prose_links", "Live links", static_cast<double>(sec->links().links(0).size()));
   page.counter("prose_subframes_sent_total", "Subframes with an own transmission", c.subframes_sent);
   page.counter("prose_discovery_sent_total", "PSDCH messages sent", c.discovery_sent);
@@ -561,17 +618,23 @@ void ue_program::state::each_second() {
     page.counter("prose_data_tx_octets_total", "Octets to peers", t.tx_octets, label);
   }
   for (const auto& [slot, n] : host_dropped)
-    page.counter("prose_host_packets_dropped_total", "Packets of the host that were not taken", n, "peer=\"" + slot_names[slot] + "\"");
-  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().no_such_peer, "reason=\"no_such_peer\"");
-  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().oversized, "reason=\"oversized\"");
-  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host", data->counters().write_failed, "reason=\"write_failed\"");
-  page.gauge("prose_data_port_ok", "0: packets, or long ones, do not pass between the host and the UE", data_trouble.text.empty() ? 1 : 0);
+    page.counter("prose_host_packets_dropped_total", "Packets of the host that were not taken", n,
+                 "peer=\"" + slot_names[slot] + "\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host",
+               data->counters().no_such_peer, "reason=\"no_such_peer\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host",
+               data->counters().oversized, "reason=\"oversized\"");
+  page.counter("prose_data_port_dropped_total", "Packets of no peer's, too long, or not taken by the host",
+               data->counters().write_failed, "reason=\"write_failed\"");
+  page.gauge("prose_data_port_ok", "0: packets, or long ones, do not pass between the host and the UE",
+             data_trouble.text.empty() ? 1 : 0);
   for (std::size_t slot = 0; slot < told_drops.size(); ++slot)
     for (const bool in : {true, false})
       for (std::size_t i = 0; i < told_drops[slot].in.size(); ++i)
         if (const auto n = in ? told_drops[slot].in[i] : told_drops[slot].out[i]; n != 0)
           page.counter("prose_packets_filtered_total", "Packets that the filter of a link held back", n,
-                       "peer=\"" + slot_names[slot] + "\",direction=\"" + (in ? "in" : "out") + "\",reason=\"" + apps::name_of(static_cast<packet_check>(i)) + "\"");
+                       "peer=\"" + slot_names[slot] + "\",direction=\"" + (in ? "in" : "out") + "\",reason=\"" +
+                           apps::name_of(static_cast<packet_check>(i)) + "\"");
   metrics->publish(page.text());
 }
 

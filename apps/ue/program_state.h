@@ -1,4 +1,5 @@
-// What a running UE holds, and its steps: program.cpp has those towards the radio, program_host.cpp those towards keys, user and host.
+// What a running UE holds, and its steps: program.cpp has those towards the radio, program_host.cpp those towards keys,
+// user and host.
 #pragma once
 
 #include <unistd.h>
@@ -13,11 +14,11 @@
 #include <vector>
 
 #include "apps/lib/keys/system_random.h"
+#include "apps/lib/pc3/pc3.h"
 #include "apps/ue/data_port.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/host_addresses.h"
 #include "apps/ue/metrics.h"
-#include "apps/lib/pc3/pc3.h"
 #include "apps/ue/program.h"
 #include "apps/ue/work_thread.h"
 #include "mac/security_adapter.h"
@@ -39,9 +40,9 @@ struct ue_program::state {
   std::unique_ptr<phy::radio> radio;
   std::optional<phy::slss_search> search;
   std::unique_ptr<data_port> data;
-  std::optional<ipv4_table> drawn_ipv4;             // of the TUN interface
-  std::vector<link_addresses> addresses;           // by index of the data port; none: a server, or never permitted
-  std::vector<link_drops> told_drops;              // likewise
+  std::optional<ipv4_table> drawn_ipv4;   // of the TUN interface
+  std::vector<link_addresses> addresses;  // by index of the data port; none: a server, or never permitted
+  std::vector<link_drops> told_drops;     // likewise
   static constexpr int max_server_events_per_subframe = 8;
   std::unique_ptr<pc3> servers;
   std::uint64_t server_data_dropped = 0;  // as told last
@@ -49,13 +50,14 @@ struct ue_program::state {
   std::unique_ptr<metrics_server> metrics;
   event_writer events, tx_log;
 
-  std::vector<security::peer_id> peers;            // by index of the data port; 0: not permitted now, or a server
-  std::vector<std::string> slot_names;             // likewise
-  std::map<std::size_t, std::size_t> server_slots; // index of the data port -> server
+  std::vector<security::peer_id> peers;             // by index of the data port; 0: not permitted now, or a server
+  std::vector<std::string> slot_names;              // likewise
+  std::map<std::size_t, std::size_t> server_slots;  // index of the data port -> server
   std::map<security::peer_id, std::string> names;
   std::map<security::peer_id, std::size_t> index;
   std::set<security::peer_id> present;
-  std::map<security::peer_id, std::vector<std::int64_t>> replaced;  // local subframes in which a new set-up took a live link's place
+  std::map<security::peer_id, std::vector<std::int64_t>>
+      replaced;  // local subframes in which a new set-up took a live link's place
   struct traffic {
     std::uint64_t rx_octets = 0, tx_octets = 0, rx_sdus = 0, tx_sdus = 0;
   };
@@ -65,13 +67,13 @@ struct ue_program::state {
 
   int spsf = 0;
   double rate = 0;
-  double origin = 0;                               // tick of local subframe 0
-  std::vector<std::vector<phy::cf32>> stream;      // per antenna, from stream_start
+  double origin = 0;                           // tick of local subframe 0
+  std::vector<std::vector<phy::cf32>> stream;  // per antenna, from stream_start
   std::int64_t stream_start = 0;
-  std::int64_t subframe = 0;                       // the next one to look at
+  std::int64_t subframe = 0;  // the next one to look at
   std::vector<phy::cf32> burst;
   std::vector<std::uint8_t> packet = std::vector<std::uint8_t>(max_data_packet_bytes);
-  std::optional<outgoing_packet> held;             // of standard input: read into `packet`, for a peer whose queue was full
+  std::optional<outgoing_packet> held;  // of standard input: read into `packet`, for a peer whose queue was full
   static constexpr int max_host_packets_per_subframe = 64;  // a host that floods must not cost the subframe its time
   std::map<std::size_t, std::uint64_t> host_dropped;        // by index of the data port
   mac::step_output out;
@@ -79,12 +81,12 @@ struct ue_program::state {
   std::uint64_t lates = 0;
   phy::radio_counters reported{};
   std::array<std::uint64_t, static_cast<std::size_t>(security::drop_reason::count_)> rejected{};
-  std::uint64_t misfits = 0;                       // as told last
+  std::uint64_t misfits = 0;  // as told last
   std::int64_t next_second = 0;
   double pending_shift = 0;
-  std::int64_t mark_again_at = 0;   // subframe: a mark that could not be written is tried once a second
-  bool mark_unwritten = false;      // told
-  bool silent = false;              // told
+  std::int64_t mark_again_at = 0;  // subframe: a mark that could not be written is tried once a second
+  bool mark_unwritten = false;     // told
+  bool silent = false;             // told
 
   ~state() {
     if (keylog_fd >= 0) ::close(keylog_fd);
@@ -124,7 +126,8 @@ struct ue_program::state {
   result<void> run();
   void process(std::int64_t n);
   std::vector<mac::received_frame> search_slss(std::int64_t n);
-  std::vector<std::span<const phy::cf32>> window(std::int64_t first, std::size_t length, std::vector<std::vector<phy::cf32>>& copy) const;
+  std::vector<std::span<const phy::cf32>> window(std::int64_t first, std::size_t length,
+                                                 std::vector<std::vector<phy::cf32>>& copy) const;
   result<void> transmit();
   void log_sent(const mac::subframe_transmission& t);
 };

@@ -28,8 +28,12 @@ struct used_address {
 
 class tun_port final : public data_port {
 public:
-  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface, std::optional<watched_interface> watched)
-      : fd_(std::move(fd)), routes_(std::move(routes)), interface_(std::move(interface)), watched_(std::move(watched)) {}
+  tun_port(file_descriptor fd, std::unique_ptr<host_routes> routes, std::string interface,
+           std::optional<watched_interface> watched)
+      : fd_(std::move(fd)),
+        routes_(std::move(routes)),
+        interface_(std::move(interface)),
+        watched_(std::move(watched)) {}
 
   result<void> assign(std::size_t slot, data_peer peer) override;
   void withdraw(std::size_t slot) override;
@@ -49,7 +53,8 @@ public:
       const auto packet = buffer.first(static_cast<std::size_t>(n));
       const auto destination = destination_of(packet);
       const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const data_peer& p) {
-        return destination && (p.addresses.host_ipv4.peer == *destination || p.addresses.host_ipv6.peer == *destination);
+        return destination &&
+               (p.addresses.host_ipv4.peer == *destination || p.addresses.host_ipv6.peer == *destination);
       });
       if (peer == peers_.end()) {
         ++counters_.no_such_peer;
@@ -76,7 +81,8 @@ public:
       ++drops_[slot].in[static_cast<std::size_t>(check)];
       return;
     }
-    if (write(fd_.get(), translated.data(), translated.size()) != static_cast<ssize_t>(translated.size())) ++counters_.write_failed;
+    if (write(fd_.get(), translated.data(), translated.size()) != static_cast<ssize_t>(translated.size()))
+      ++counters_.write_failed;
   }
 
 private:
@@ -117,7 +123,8 @@ struct interface_setup {
     index = static_cast<int>(if_nametoindex(name.c_str()));
     return index != 0;
   }
-  /// The filter holds all of that back too; so the host does not even try. Left alone where the system does not have the switch.
+  /// The filter holds all of that back too; so the host does not even try. Left alone where the system does not have
+  /// the switch.
   void be_quiet() const {
     const auto set = [&](const char* key, char value) {
       const file_descriptor file(open(("/proc/sys/net/ipv6/conf/" + name + "/" + key).c_str(), O_WRONLY | O_CLOEXEC));
@@ -134,7 +141,8 @@ result<void> tun_port::add(const address_pair& pair) {
   if (at != own_.end()) {
     ++at->links;
   } else {
-    if (auto ok = routes_->add_address(pair.own); !ok) return fail("cannot take address " + to_string(pair.own) + ": " + ok.error().message);
+    if (auto ok = routes_->add_address(pair.own); !ok)
+      return fail("cannot take address " + to_string(pair.own) + ": " + ok.error().message);
     own_.push_back({pair.own, 1});
   }
   if (auto ok = routes_->add_route(pair.peer, pair.own); !ok) {
@@ -165,9 +173,11 @@ result<void> tun_port::assign(std::size_t slot, data_peer peer) {
   for (const auto& a : {addresses.host_ipv6, addresses.host_ipv4}) {
     if (a.peer.length == 0) continue;
     for (const auto& other : peers_)
-      if (a.peer == other.addresses.host_ipv6.peer || a.peer == other.addresses.host_ipv4.peer || a.own == other.addresses.host_ipv6.peer || a.own == other.addresses.host_ipv4.peer)
+      if (a.peer == other.addresses.host_ipv6.peer || a.peer == other.addresses.host_ipv4.peer ||
+          a.own == other.addresses.host_ipv6.peer || a.own == other.addresses.host_ipv4.peer)
         return fail(at + "its link and that of " + other.name + " have the same address, " + to_string(a.peer));
-    if (a.peer == a.own || std::any_of(own_.begin(), own_.end(), [&](const used_address& u) { return u.address == a.peer; }))
+    if (a.peer == a.own ||
+        std::any_of(own_.begin(), own_.end(), [&](const used_address& u) { return u.address == a.peer; }))
       return fail(at + to_string(a.peer) + " is our own address too");
   }
   if (auto ok = add(addresses.host_ipv6); !ok) return fail(at + ok.error().message);
@@ -207,15 +217,18 @@ port_trouble tun_port::look() {
     was_down_ = false;
   }
   if (ioctl(any.get(), SIOCGIFMTU, &r) == 0 && r.ifr_mtu > static_cast<int>(max_data_packet_bytes))
-    return {who + "its MTU was set to " + std::to_string(r.ifr_mtu) + ": longer packets than " + std::to_string(max_data_packet_bytes) + " octets are dropped"};
+    return {who + "its MTU was set to " + std::to_string(r.ifr_mtu) + ": longer packets than " +
+            std::to_string(max_data_packet_bytes) + " octets are dropped"};
   return {};
 }
 
 }  // namespace
 
-result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes, std::string interface, std::vector<data_peer> peers,
+result<std::unique_ptr<data_port>> make_tun_port(file_descriptor packets, std::unique_ptr<host_routes> routes,
+                                                 std::string interface, std::vector<data_peer> peers,
                                                  std::optional<watched_interface> watched) {
-  auto port = std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface), std::move(watched));
+  auto port =
+      std::make_unique<tun_port>(std::move(packets), std::move(routes), std::move(interface), std::move(watched));
   for (std::size_t i = 0; i < peers.size(); ++i)
     if (auto ok = port->assign(i, std::move(peers[i])); !ok) return tl::unexpected(ok.error());
   return port;
@@ -242,8 +255,8 @@ result<std::unique_ptr<data_port>> open_tun(const tun_config& config, std::vecto
   if (!routes) return failed("cannot ask for routes");
   auto events = link_watch::open(setup.index);
   if (!events) return failed("cannot watch it");
-  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface, std::move(peers),
-                       watched_interface{setup.index, std::move(*events)});
+  return make_tun_port(std::move(fd), std::make_unique<netlink_routes>(std::move(*routes)), config.interface,
+                       std::move(peers), watched_interface{setup.index, std::move(*events)});
 }
 
 }  // namespace prose::apps

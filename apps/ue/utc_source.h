@@ -10,14 +10,14 @@
 namespace prose::apps {
 
 struct utc_settings {
-  double epoch_s = 1.7e9;      ///< UTC at device time 0
-  bool from_host = false;      ///< the host's clock at the start instead
-  bool trust_device = false;   ///< device and epoch_s may differ from the host's clock by more than a day
-  bool emulated = false;       ///< type=virtual: its time is the emulated air's, not compared with the host's clock
+  double epoch_s = 1.7e9;     ///< UTC at device time 0
+  bool from_host = false;     ///< the host's clock at the start instead
+  bool trust_device = false;  ///< device and epoch_s may differ from the host's clock by more than a day
+  bool emulated = false;      ///< type=virtual: its time is the emulated air's, not compared with the host's clock
 };
 
-/// UTC at device time 0, seconds. Refused: a counter of seconds beyond 32 bits, now or `duration_s` later, and more than a day between the
-/// device and the host's clock.
+/// UTC at device time 0, seconds. Refused: a counter of seconds beyond 32 bits, now or `duration_s` later, and more
+/// than a day between the device and the host's clock.
 result<double> utc_at_zero(const utc_settings& s, double device_s, double host_utc_s, double duration_s = 0);
 
 /// UHD device arguments of the emulated air.

@@ -1,4 +1,5 @@
-// A thread for the scalar multiplications of set-ups and rekeyings: some milliseconds each, which the radio's thread does not have.
+// A thread for the scalar multiplications of set-ups and rekeyings: some milliseconds each, which the radio's thread
+// does not have.
 #pragma once
 
 #include <condition_variable>
@@ -16,7 +17,7 @@ namespace prose::apps {
 
 /// In the order of submission. The link engine bounds what waits: two items a peer.
 class work_thread final : public security::work_port {
- public:
+public:
   work_thread();
   /// Ends after the item in hand; what waits is not done.
   ~work_thread() override;
@@ -24,7 +25,7 @@ class work_thread final : public security::work_port {
   work_thread& operator=(const work_thread&) = delete;
   void submit(std::shared_ptr<security::set_up_work> w) override;
 
- private:
+private:
   void run();
   keys::system_random random_;
   security::crypto::mbedtls_x25519 dh_{random_};  // one a thread: it is not safe for two

@@ -13,9 +13,9 @@
 namespace prose::phy::air {
 namespace {
 
-constexpr std::int64_t pace_quantum_ns = 250'000;       // shorter sleeps cost more than they smooth
-constexpr std::int64_t longest_sleep_ns = 20'000'000;   // a lost wake-up, however it came about, costs no more than this
-constexpr std::int64_t slip_ns = 20'000'000;            // a clock held back longer does not catch up: it slips
+constexpr std::int64_t pace_quantum_ns = 250'000;      // shorter sleeps cost more than they smooth
+constexpr std::int64_t longest_sleep_ns = 20'000'000;  // a lost wake-up, however it came about, costs no more than this
+constexpr std::int64_t slip_ns = 20'000'000;           // a clock held back longer does not catch up: it slips
 
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t ns) {
   timespec ts{ns / 1'000'000'000, ns % 1'000'000'000};
@@ -35,7 +35,8 @@ double pace_speed(const air_memory& m) { return m.settings.speed > 0.0 ? m.setti
 
 std::int64_t pace_limit(const air_memory& m, std::int64_t wall) {
   const double ahead_s = static_cast<double>(wall - m.pace_ns.load(std::memory_order_relaxed)) * 1e-9 * pace_speed(m);
-  return m.pace_tick.load(std::memory_order_relaxed) + static_cast<std::int64_t>(ahead_s * static_cast<double>(ticks_per_second));
+  return m.pace_tick.load(std::memory_order_relaxed) +
+         static_cast<std::int64_t>(ahead_s * static_cast<double>(ticks_per_second));
 }
 
 void set_pace(air_memory& m, std::int64_t tick, std::int64_t wall) {
@@ -45,7 +46,8 @@ void set_pace(air_memory& m, std::int64_t tick, std::int64_t wall) {
 
 template <class F>
 void for_each_active(air_memory& m, F&& f) {
-  for (std::uint64_t bits = m.active.load(); bits != 0; bits &= bits - 1) f(m.nodes[static_cast<std::size_t>(std::countr_zero(bits))]);
+  for (std::uint64_t bits = m.active.load(); bits != 0; bits &= bits - 1)
+    f(m.nodes[static_cast<std::size_t>(std::countr_zero(bits))]);
 }
 
 struct wake_list {
@@ -67,7 +69,8 @@ void move_now(air_memory& m, wake_list& wake) {
   // Nothing ties an air without receivers to its transmitters' thinking, so that even speed "max" is paced then.
   if (m.settings.speed > 0.0 || !receiving) {
     const std::int64_t pace = pace_limit(m, wall);
-    const auto slip_ticks = static_cast<std::int64_t>(static_cast<double>(slip_ns) * 1e-9 * pace_speed(m) * static_cast<double>(ticks_per_second));
+    const auto slip_ticks = static_cast<std::int64_t>(static_cast<double>(slip_ns) * 1e-9 * pace_speed(m) *
+                                                      static_cast<double>(ticks_per_second));
     if (limit < pace - slip_ticks) set_pace(m, std::max(limit, now), wall);
     limit = std::min(limit, pace);
   } else {

@@ -1,5 +1,6 @@
-// Lock-step air time. `now` moves to the least of what the streaming receivers have read plus their lead, what open bursts have
-// written, and the wall pacer. Whoever relaxes a limit moves the clock; the hub is not in the way of samples.
+// Lock-step air time. `now` moves to the least of what the streaming receivers have read plus their lead, what open
+// bursts have written, and the wall pacer. Whoever relaxes a limit moves the clock; the hub is not in the way of
+// samples.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,16 @@ namespace prose::phy::air {
 
 std::int64_t wall_ns();
 
-/// The shared robust mutex. A process killed while it held it leaves values that are each valid, so the next owner carries on.
+/// The shared robust mutex. A process killed while it held it leaves values that are each valid, so the next owner
+/// carries on.
 class air_lock {
- public:
+public:
   explicit air_lock(air_memory& m);
   ~air_lock();
   air_lock(const air_lock&) = delete;
   air_lock& operator=(const air_lock&) = delete;
 
- private:
+private:
   air_memory& m_;
 };
 

@@ -25,7 +25,8 @@ struct config_failure {
 void check_once(const YAML::Node& map, const std::string& what) {
   std::set<std::string> seen;
   for (const auto& kv : map)
-    if (const auto key = kv.first.as<std::string>(""); !seen.insert(key).second) reject(kv.first, "'" + key + "' is given twice in " + what);
+    if (const auto key = kv.first.as<std::string>(""); !seen.insert(key).second)
+      reject(kv.first, "'" + key + "' is given twice in " + what);
 }
 
 void check_keys(const YAML::Node& map, const std::string& what, std::initializer_list<const char*> accepted) {
@@ -58,7 +59,8 @@ std::uint64_t whole_number(const YAML::Node& n, const std::string& what, double 
 
 std::string name_of(const YAML::Node& n, const std::string& what) {
   const auto name = n.IsScalar() ? n.as<std::string>() : std::string{};
-  if (name != "*" && !is_valid_name(name)) reject(n, what + " '" + name + "': accepted are 1 to 31 letters, digits, '_', '-', '.', or \"*\"");
+  if (name != "*" && !is_valid_name(name))
+    reject(n, what + " '" + name + "': accepted are 1 to 31 letters, digits, '_', '-', '.', or \"*\"");
   return name;
 }
 
@@ -97,16 +99,21 @@ pair_rule parse_path(const YAML::Node& n) {
   if (n["fading"]) {
     const auto f = n["fading"].as<std::string>("");
     r.fields |= field_fading;
-    if (f == "none") r.params.fading = fading_profile::none;
-    else if (f == "epa") r.params.fading = fading_profile::epa;
-    else if (f == "eva") r.params.fading = fading_profile::eva;
-    else reject(n["fading"], "fading '" + f + "': accepted are none, epa, eva");
+    if (f == "none")
+      r.params.fading = fading_profile::none;
+    else if (f == "epa")
+      r.params.fading = fading_profile::epa;
+    else if (f == "eva")
+      r.params.fading = fading_profile::eva;
+    else
+      reject(n["fading"], "fading '" + f + "': accepted are none, epa, eva");
   }
   return r;
 }
 
 void add_pair(air_settings& s, const YAML::Node& at, pair_rule r, const std::string& from, const std::string& to) {
-  if (s.n_pair_rules == max_pair_rules) reject(at, "pairs: accepted are up to " + std::to_string(max_pair_rules) + " rules");
+  if (s.n_pair_rules == max_pair_rules)
+    reject(at, "pairs: accepted are up to " + std::to_string(max_pair_rules) + " rules");
   r.from = to_name_text(from);
   r.to = to_name_text(to);
   s.pair_rules[s.n_pair_rules++] = r;
@@ -115,11 +122,14 @@ void add_pair(air_settings& s, const YAML::Node& at, pair_rule r, const std::str
 void parse_pairs(const YAML::Node& list, air_settings& s) {
   if (!list.IsSequence()) reject(list, "pairs: accepted is a list");
   for (const auto& n : list) {
-    check_keys(n, "pairs", {"from", "to", "between", "gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
+    check_keys(n, "pairs",
+               {"from", "to", "between", "gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading",
+                "burst_loss", "blocked"});
     const pair_rule r = parse_path(n);
     if (n["between"]) {
       const auto& b = n["between"];
-      if (n["from"] || n["to"] || !b.IsSequence() || b.size() != 2) reject(n, "pairs: accepted are from and to, or between: [a, b]");
+      if (n["from"] || n["to"] || !b.IsSequence() || b.size() != 2)
+        reject(n, "pairs: accepted are from and to, or between: [a, b]");
       const std::string a = name_of(b[0], "between");
       const std::string c = name_of(b[1], "between");
       add_pair(s, n, r, a, c);
@@ -140,7 +150,8 @@ void parse_nodes(const YAML::Node& map, air_settings& s) {
   check_once(map, "nodes");
   for (const auto& kv : map) {
     check_keys(kv.second, "nodes", {"noise_dbfs", "clock_ppm"});
-    if (s.n_node_rules == max_node_rules) reject(kv.first, "nodes: accepted are up to " + std::to_string(max_node_rules));
+    if (s.n_node_rules == max_node_rules)
+      reject(kv.first, "nodes: accepted are up to " + std::to_string(max_node_rules));
     node_rule r;
     r.name = to_name_text(name_of(kv.first, "node name"));
     if (kv.second["noise_dbfs"]) {
@@ -168,12 +179,18 @@ void parse_faults(const YAML::Node& list, air_config& c) {
       c.kill_hub_after_s = f.after_s;
       continue;
     }
-    if (kind == "overflow") f.kind = fault_kind::overflow;
-    else if (kind == "underflow") f.kind = fault_kind::underflow;
-    else if (kind == "late") f.kind = fault_kind::late;
-    else if (kind == "drop") f.kind = fault_kind::drop;
-    else if (kind == "kill") f.kind = fault_kind::kill;
-    else reject(n, "fault kind '" + kind + "': accepted are overflow, underflow, late, drop, kill, kill_hub");
+    if (kind == "overflow")
+      f.kind = fault_kind::overflow;
+    else if (kind == "underflow")
+      f.kind = fault_kind::underflow;
+    else if (kind == "late")
+      f.kind = fault_kind::late;
+    else if (kind == "drop")
+      f.kind = fault_kind::drop;
+    else if (kind == "kill")
+      f.kind = fault_kind::kill;
+    else
+      reject(n, "fault kind '" + kind + "': accepted are overflow, underflow, late, drop, kill, kill_hub");
     if (!n["node"]) reject(n, "faults: a fault needs a node");
     f.node = to_name_text(name_of(n["node"], "node"));
     if (c.settings.n_faults == max_faults) reject(n, "faults: accepted are up to " + std::to_string(max_faults));
@@ -185,7 +202,8 @@ air_config parse(const YAML::Node& root) {
   air_config c;
   air_settings& s = c.settings;
   if (root.IsNull()) return c;
-  check_keys(root, "the file", {"air", "speed", "seed", "lead_us", "stall_ms", "adc_bits", "default", "nodes", "pairs", "faults"});
+  check_keys(root, "the file",
+             {"air", "speed", "seed", "lead_us", "stall_ms", "adc_bits", "default", "nodes", "pairs", "faults"});
   if (root["air"]) {
     c.air = name_of(root["air"], "air");
     if (c.air == "*") reject(root["air"], "air '*': accepted are 1 to 31 letters, digits, '_', '-', '.'");
@@ -196,11 +214,14 @@ air_config parse(const YAML::Node& root) {
     s.speed = *v;
   }
   if (root["seed"]) s.seed = whole_number(root["seed"], "seed", 0, 9e15);
-  if (root["lead_us"]) s.lead_ticks = std::llround(number(root["lead_us"], "lead_us", 1, 100e3) * 1e-6 * static_cast<double>(ticks_per_second));
+  if (root["lead_us"])
+    s.lead_ticks =
+        std::llround(number(root["lead_us"], "lead_us", 1, 100e3) * 1e-6 * static_cast<double>(ticks_per_second));
   if (root["stall_ms"]) s.stall_ns = std::llround(number(root["stall_ms"], "stall_ms", 100, 3600e3) * 1e6);
   if (root["adc_bits"]) s.adc_bits = static_cast<std::uint32_t>(whole_number(root["adc_bits"], "adc_bits", 0, 16));
   if (root["default"]) {
-    check_keys(root["default"], "default", {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
+    check_keys(root["default"], "default",
+               {"gain_db", "delay_us", "cfo_hz", "drift_ppm", "doppler_hz", "fading", "burst_loss", "blocked"});
     add_pair(s, root["default"], parse_path(root["default"]), "*", "*");
   }
   if (root["nodes"]) parse_nodes(root["nodes"], s);
@@ -218,12 +239,15 @@ result<double> parse_speed(const std::string& text) {
   if (text == "max") return 0.0;
   double v = 0.0;
   std::istringstream in(text);
-  if (!(in >> v) || !in.eof() || !(v >= 0.001 && v <= 1000.0)) return fail("speed '" + text + "': accepted are max or a number from 0.001 to 1000");
+  if (!(in >> v) || !in.eof() || !(v >= 0.001 && v <= 1000.0))
+    return fail("speed '" + text + "': accepted are max or a number from 0.001 to 1000");
   return v;
 }
 
 result<air_config> parse_air_config(const std::string& yaml, const std::string& source) {
-  const auto at = [&](const YAML::Mark& m) { return source + ":" + (m.is_null() ? std::string("1") : std::to_string(m.line + 1)) + ": "; };
+  const auto at = [&](const YAML::Mark& m) {
+    return source + ":" + (m.is_null() ? std::string("1") : std::to_string(m.line + 1)) + ": ";
+  };
   const auto root = load_yaml(yaml, source);
   if (!root) return tl::unexpected(root.error());
   try {

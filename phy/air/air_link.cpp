@@ -22,7 +22,7 @@ constexpr off_t hub_byte = lock_base + max_nodes;
 std::string shm_name(const std::string& air_name) { return "/prose-air-" + air_name; }
 
 bool take_lock(int fd, off_t byte) {
-  struct flock l{};
+  struct flock l {};
   l.l_type = F_WRLCK;
   l.l_whence = SEEK_SET;
   l.l_start = byte;
@@ -31,7 +31,7 @@ bool take_lock(int fd, off_t byte) {
 }
 
 void drop_lock(int fd, off_t byte) {
-  struct flock l{};
+  struct flock l {};
   l.l_type = F_UNLCK;
   l.l_whence = SEEK_SET;
   l.l_start = byte;
@@ -41,7 +41,7 @@ void drop_lock(int fd, off_t byte) {
 
 // By anyone but this open file description.
 bool is_locked(int fd, off_t byte) {
-  struct flock l{};
+  struct flock l {};
   l.l_type = F_WRLCK;
   l.l_whence = SEEK_SET;
   l.l_start = byte;
@@ -74,9 +74,11 @@ void make_mutex(pthread_mutex_t& mutex) {
 }  // namespace
 
 bool is_valid_name(std::string_view name) {
-  return !name.empty() && name.size() < max_name && name.front() != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-  });
+  return !name.empty() && name.size() < max_name && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                  c == '.';
+         });
 }
 
 name_text to_name_text(std::string_view name) {
@@ -88,7 +90,8 @@ name_text to_name_text(std::string_view name) {
 std::string_view to_string_view(const name_text& name) { return {name.data(), strnlen(name.data(), name.size())}; }
 
 result<air_link> air_link::create(const std::string& air_name, const air_settings& settings) {
-  if (!is_valid_name(air_name)) return fail("air name '" + air_name + "': accepted are 1 to 31 letters, digits, '_', '-', '.'");
+  if (!is_valid_name(air_name))
+    return fail("air name '" + air_name + "': accepted are 1 to 31 letters, digits, '_', '-', '.'");
   const std::string path = shm_name(air_name);
   const int old = shm_open(path.c_str(), O_RDWR | O_CLOEXEC, 0600);
   if (old >= 0) {
@@ -107,9 +110,11 @@ result<air_link> air_link::create(const std::string& air_name, const air_setting
     close(fd);
     shm_unlink(path.c_str());
     if (!room) return fail("air '" + air_name + "': " + room.error().message);
-    return fail("air '" + air_name + "': cannot map " + std::to_string(sizeof(air_memory) >> 20) + " MiB of shared memory: " + why);
+    return fail("air '" + air_name + "': cannot map " + std::to_string(sizeof(air_memory) >> 20) +
+                " MiB of shared memory: " + why);
   }
-  // A new file reads as zeros: only what differs from zero is written, so that the rings stay untouched and cost nothing.
+  // A new file reads as zeros: only what differs from zero is written, so that the rings stay untouched and cost
+  // nothing.
   m->version = layout_version;
   m->bytes = sizeof(air_memory);
   m->hub_pid = static_cast<std::uint32_t>(getpid());
@@ -127,12 +132,13 @@ result<air_link> air_link::create(const std::string& air_name, const air_setting
 }
 
 result<air_link> air_link::attach(const std::string& air_name, std::chrono::milliseconds patience) {
-  if (!is_valid_name(air_name)) return fail("air=" + air_name + ": accepted are 1 to 31 letters, digits, '_', '-', '.'");
+  if (!is_valid_name(air_name))
+    return fail("air=" + air_name + ": accepted are 1 to 31 letters, digits, '_', '-', '.'");
   const auto give_up = std::chrono::steady_clock::now() + patience;
   for (;;) {
     const int fd = shm_open(shm_name(air_name).c_str(), O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0) {
-      struct stat st{};
+      struct stat st {};
       fstat(fd, &st);
       air_memory* m = nullptr;
       if (is_locked(fd, hub_byte) && st.st_size > 0) {
@@ -153,7 +159,8 @@ result<air_link> air_link::attach(const std::string& air_name, std::chrono::mill
       if (m != nullptr) munmap(m, sizeof(air_memory));
       close(fd);
     }
-    if (fd < 0 && errno == EACCES) return fail("air '" + air_name + "' belongs to another user: no permission to /dev/shm" + shm_name(air_name));
+    if (fd < 0 && errno == EACCES)
+      return fail("air '" + air_name + "' belongs to another user: no permission to /dev/shm" + shm_name(air_name));
     if (std::chrono::steady_clock::now() >= give_up)
       return fail("air '" + air_name + "' is not running: start 'prose-air --air " + air_name + "', or give air=NAME");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -161,7 +168,10 @@ result<air_link> air_link::attach(const std::string& air_name, std::chrono::mill
 }
 
 air_link::air_link(air_link&& o) noexcept
-    : name_(std::move(o.name_)), fd_(std::exchange(o.fd_, -1)), memory_(std::exchange(o.memory_, nullptr)), is_hub_(o.is_hub_),
+    : name_(std::move(o.name_)),
+      fd_(std::exchange(o.fd_, -1)),
+      memory_(std::exchange(o.memory_, nullptr)),
+      is_hub_(o.is_hub_),
       slot_(std::exchange(o.slot_, -1)) {}
 
 air_link::~air_link() {
@@ -193,9 +203,12 @@ result<int> air_link::join(std::string_view node_name) {
     if (n.state == node_state::free && chosen < 0) chosen = i;
   }
   if (chosen < 0) return fail("air '" + name_ + "' is full: it has room for " + std::to_string(max_nodes) + " devices");
-  if (!take_lock(fd_, lock_base + chosen)) return fail("air '" + name_ + "': cannot lock a slot: " + std::strerror(errno));
+  if (!take_lock(fd_, lock_base + chosen))
+    return fail("air '" + name_ + "': cannot lock a slot: " + std::strerror(errno));
   constexpr std::size_t ring_octets = sizeof(memory_->rings[0]);
-  if (auto room = reserve(fd_, offsetof(air_memory, rings) + static_cast<std::size_t>(chosen) * ring_octets, ring_octets); !room) {
+  if (auto room =
+          reserve(fd_, offsetof(air_memory, rings) + static_cast<std::size_t>(chosen) * ring_octets, ring_octets);
+      !room) {
     drop_lock(fd_, lock_base + chosen);
     return fail("air '" + name_ + "': " + room.error().message);
   }

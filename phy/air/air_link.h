@@ -1,5 +1,6 @@
-// Attaching to an air: the mapping, membership, and who is alive. Liveness is an open-file-description lock on one byte a node: the
-// kernel drops it when a process ends in any way, in any pid namespace, and a process id used again cannot deceive it.
+// Attaching to an air: the mapping, membership, and who is alive. Liveness is an open-file-description lock on one byte
+// a node: the kernel drops it when a process ends in any way, in any pid namespace, and a process id used again cannot
+// deceive it.
 #pragma once
 
 #include <chrono>
@@ -17,7 +18,7 @@ name_text to_name_text(std::string_view name);
 std::string_view to_string_view(const name_text& name);
 
 class air_link {
- public:
+public:
   /// For the hub. Fails when a living hub has the name; takes over what a dead one left.
   static result<air_link> create(const std::string& air_name, const air_settings& settings);
   /// For a device. Waits up to `patience` for the hub to appear.
@@ -38,7 +39,7 @@ class air_link {
   bool hub_alive() const;
   bool node_alive(int slot) const;
 
- private:
+private:
   air_link(std::string name, int fd, air_memory* memory, bool is_hub)
       : name_(std::move(name)), fd_(fd), memory_(memory), is_hub_(is_hub) {}
   std::string name_;

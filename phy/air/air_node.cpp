@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t look_ns = 100'000'000;
 constexpr std::int64_t linger_ns = 100'000'000;
-constexpr std::int64_t step_samples = 16384;  // a receiver frees transmitters' rings in such steps
+constexpr std::int64_t step_samples = 16384;      // a receiver frees transmitters' rings in such steps
 constexpr std::int64_t unread_samples = 1 << 20;  // what a receiver keeps for a thread that waits elsewhere
 
 std::int64_t round_div(std::int64_t a, std::int64_t b) { return (a + b / 2) / b; }
@@ -63,8 +63,11 @@ std::int64_t heard_by_all(air_memory& m) {
 }
 
 transmitter::transmitter(air_link& link, hub_watch& hub)
-    : memory_(link.memory()), node_(memory_.nodes[static_cast<std::size_t>(link.slot())]),
-      ring_(memory_.rings[static_cast<std::size_t>(link.slot())]), hub_(hub), dac_(memory_.settings.adc_bits) {}
+    : memory_(link.memory()),
+      node_(memory_.nodes[static_cast<std::size_t>(link.slot())]),
+      ring_(memory_.rings[static_cast<std::size_t>(link.slot())]),
+      hub_(hub),
+      dac_(memory_.settings.adc_bits) {}
 
 std::size_t transmitter::room() {
   const std::int64_t heard = heard_by_all(memory_);
@@ -81,8 +84,8 @@ std::size_t transmitter::room() {
   return ring_samples - static_cast<std::size_t>(head_ - tail_);
 }
 
-// One sleep. A transmitter whose own process holds the clock back would wait for ever: when nothing moves for as long as the caller
-// is willing to wait, that is a timeout although device time has not passed.
+// One sleep. A transmitter whose own process holds the clock back would wait for ever: when nothing moves for as long
+// as the caller is willing to wait, that is a timeout although device time has not passed.
 air_status transmitter::wait_for_room(const patience& limit, std::int64_t& stuck_since, std::int64_t& stuck_now) {
   if (!hub_.alive()) return air_status::gone;
   if (node_.tx_excluded.load() != 0) return air_status::lost;
@@ -96,16 +99,21 @@ air_status transmitter::wait_for_room(const patience& limit, std::int64_t& stuck
     return air_status::timeout;
   }
   const segment& s = node_.segments[tail_segment_ % max_segments];
-  const std::int64_t used = s.first_index.load() + std::clamp<std::int64_t>(static_cast<std::int64_t>(tail_ - s.ring_position.load()), 0, s.length.load());
-  const std::int64_t target = (used + static_cast<std::int64_t>(ring_samples / 8) + filter_span_samples) * s.ticks_per_sample + memory_.settings.keep_ticks;
+  const std::int64_t used =
+      s.first_index.load() +
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(tail_ - s.ring_position.load()), 0, s.length.load());
+  const std::int64_t target =
+      (used + static_cast<std::int64_t>(ring_samples / 8) + filter_span_samples) * s.ticks_per_sample +
+      memory_.settings.keep_ticks;
   memory_.ring_waiters.fetch_add(1);
-  wait_for_air_time(memory_, node_.waits[wait_tx], std::max(target, now + s.ticks_per_sample), std::min(limit.wall_slice(), wall + look_ns / 10));
+  wait_for_air_time(memory_, node_.waits[wait_tx], std::max(target, now + s.ticks_per_sample),
+                    std::min(limit.wall_slice(), wall + look_ns / 10));
   memory_.ring_waiters.fetch_sub(1);
   return air_status::ok;
 }
 
-air_status transmitter::open(std::optional<std::int64_t> start_tick, std::int64_t ticks_per_sample, double freq_hz, float amplitude,
-                             const patience& limit) {
+air_status transmitter::open(std::optional<std::int64_t> start_tick, std::int64_t ticks_per_sample, double freq_hz,
+                             float amplitude, const patience& limit) {
   if (open_) close();
   std::int64_t stuck_since = wall_ns();
   std::int64_t stuck_now = memory_.now.load();
@@ -186,8 +194,12 @@ std::int64_t transmitter::close() {
 }
 
 receiver::receiver(air_link& link, hub_watch& hub, std::int64_t lead_ticks)
-    : link_(link), memory_(link.memory()), node_(memory_.nodes[static_cast<std::size_t>(link.slot())]), hub_(hub),
-      mixer_(memory_, link.slot()), lead_ticks_(lead_ticks) {
+    : link_(link),
+      memory_(link.memory()),
+      node_(memory_.nodes[static_cast<std::size_t>(link.slot())]),
+      hub_(hub),
+      mixer_(memory_, link.slot()),
+      lead_ticks_(lead_ticks) {
   const std::lock_guard guard(receivers().mutex);
   receivers().all.push_back(this);
 }
@@ -325,8 +337,10 @@ air_status receiver::read(std::span<cf32> out, const rx_tuning& tuning, const pa
       std::int64_t stands_since = wall_ns();
       while ((now = wait_for_air_time(memory_, node_.waits[wait_rx], need, limit.wall_slice())) < need) {
         if (!hub_.alive()) return air_status::gone;
-        if (std::exchange(stands_at, now) != now) stands_since = wall_ns();
-        else if (wall_ns() - stands_since > 2 * look_ns) overflow_the_unread();
+        if (std::exchange(stands_at, now) != now)
+          stands_since = wall_ns();
+        else if (wall_ns() - stands_since > 2 * look_ns)
+          overflow_the_unread();
         if (limit.over(now)) break;
         if (node_.rx_excluded.load() != 0) break;
       }

@@ -10,16 +10,25 @@
 namespace prose::phy::air {
 namespace {
 
-// What UHD itself and transport-minded programs put into device arguments; there is no transport here that they could change.
-constexpr std::array<std::string_view, 9> ignored{"type", "serial", "product", "num_recv_frames", "recv_frame_size",
-                                                  "num_send_frames", "send_frame_size", "recv_buff_size", "send_buff_size"};
+// What UHD itself and transport-minded programs put into device arguments; there is no transport here that they could
+// change.
+constexpr std::array<std::string_view, 9> ignored{"type",
+                                                  "serial",
+                                                  "product",
+                                                  "num_recv_frames",
+                                                  "recv_frame_size",
+                                                  "num_send_frames",
+                                                  "send_frame_size",
+                                                  "recv_buff_size",
+                                                  "send_buff_size"};
 
 result<double> number(const key_value& kv, double low, double high) {
   double v = 0.0;
   const char* end = kv.value.data() + kv.value.size();
   const auto [stop, error] = std::from_chars(kv.value.data(), end, v);
   if (error != std::errc{} || stop != end || !(v >= low && v <= high))
-    return fail(kv.key + "=" + kv.value + ": accepted is a number from " + std::to_string(low) + " to " + std::to_string(high));
+    return fail(kv.key + "=" + kv.value + ": accepted is a number from " + std::to_string(low) + " to " +
+                std::to_string(high));
   return v;
 }
 
@@ -30,7 +39,8 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
   for (const key_value& kv : args) {
     if (std::find(ignored.begin(), ignored.end(), kv.key) != ignored.end()) continue;
     if (kv.key == "name" || kv.key == "air") {
-      if (!is_valid_name(kv.value)) return fail(kv.key + "=" + kv.value + ": accepted are 1 to 31 letters, digits, '_', '-', '.'");
+      if (!is_valid_name(kv.value))
+        return fail(kv.key + "=" + kv.value + ": accepted are 1 to 31 letters, digits, '_', '-', '.'");
       (kv.key == "name" ? a.name : a.air) = kv.value;
     } else if (kv.key == "master_clock_rate") {
       const auto v = number(kv, 1e6, 250e6);
@@ -54,7 +64,8 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       (kv.key == "clock_source" ? a.clock_source : a.time_source) = kv.value;
     } else {
       return fail("unknown device argument '" + kv.key +
-                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, time_source, locked");
+                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
+                  "time_source, locked");
     }
   }
   return a;

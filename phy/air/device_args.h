@@ -13,11 +13,11 @@ struct device_args {
   std::string name = "virtual";
   std::string air = "default";
   double master_clock_hz = 122.88e6;
-  double lead_s = 0.0;           ///< 0: what the air's configuration says
+  double lead_s = 0.0;  ///< 0: what the air's configuration says
   double hub_timeout_s = 3.0;
   std::string clock_source = "internal";
   std::string time_source = "internal";
-  bool locked = true;            ///< what the sensors of reference and GPSDO say
+  bool locked = true;  ///< what the sensors of reference and GPSDO say
 };
 
 struct key_value {

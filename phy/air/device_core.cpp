@@ -16,8 +16,14 @@ std::int64_t frac_ticks(const uhd::time_spec_t& t) { return std::llround(t.get_f
 }  // namespace
 
 device_core::device_core(air_link link, const device_args& args)
-    : link_(std::move(link)), args_(args), hub_(link_), name_(args.name), faults_(link_.memory().settings, args.name),
-      receiver_(link_, hub_, args.lead_s > 0.0 ? static_cast<std::int64_t>(args.lead_s * tick_rate) : link_.memory().settings.lead_ticks),
+    : link_(std::move(link)),
+      args_(args),
+      hub_(link_),
+      name_(args.name),
+      faults_(link_.memory().settings, args.name),
+      receiver_(
+          link_, hub_,
+          args.lead_s > 0.0 ? static_cast<std::int64_t>(args.lead_s * tick_rate) : link_.memory().settings.lead_ticks),
       transmitter_(link_, hub_) {
   offset_.seconds = link_.memory().settings.start_s;
   ticks_per_sample_[rx] = default_ticks_per_sample;
@@ -41,7 +47,8 @@ std::int64_t device_core::to_air(const uhd::time_spec_t& t) const {
   const time_offset o = offset();
   // Beyond what ticks can hold it is past or future all the same.
   constexpr std::int64_t most_seconds = 30'000'000;
-  const std::int64_t s = std::clamp<std::int64_t>(static_cast<std::int64_t>(t.get_full_secs()) - o.seconds, -most_seconds, most_seconds);
+  const std::int64_t s =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(t.get_full_secs()) - o.seconds, -most_seconds, most_seconds);
   return s * ticks_per_second + frac_ticks(t) - o.ticks;
 }
 
@@ -52,7 +59,9 @@ uhd::time_spec_t device_core::to_device(std::int64_t air_tick) const {
   return uhd::time_spec_t(o.seconds + s, static_cast<double>(ticks - s * ticks_per_second) / tick_rate);
 }
 
-void device_core::throw_gone() const { throw uhd::runtime_error("air '" + args_.air + "' has ended: prose-air is gone"); }
+void device_core::throw_gone() const {
+  throw uhd::runtime_error("air '" + args_.air + "' has ended: prose-air is gone");
+}
 
 uhd::time_spec_t device_core::time_now() {
   if (!hub_.alive()) throw_gone();
@@ -72,8 +81,8 @@ uhd::time_spec_t device_core::time_last_pps() {
   return to_device(now - now % ticks_per_second);
 }
 
-// No host knows to better than a millisecond when a device executes "set the time now". Moving time by whole milliseconds keeps the
-// sample grids of all devices aligned at every LTE rate.
+// No host knows to better than a millisecond when a device executes "set the time now". Moving time by whole
+// milliseconds keeps the sample grids of all devices aligned at every LTE rate.
 void device_core::set_time_now(const uhd::time_spec_t& t) {
   advance(memory());
   const std::int64_t move = frac_ticks(t) - memory().now.load();
@@ -124,7 +133,8 @@ void device_core::tune(direction d, tuned what, double value) {
     return;
   }
   apply(tuning_[d], what, value);
-  if (d == tx) memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
+  if (d == tx)
+    memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
 }
 
 tuning device_core::tuning_at(direction d, std::int64_t air_tick, std::int64_t* next_change) {
@@ -135,7 +145,8 @@ tuning device_core::tuning_at(direction d, std::int64_t air_tick, std::int64_t* 
       ++c;
     } else if (c->tick <= air_tick) {
       apply(tuning_[d], c->what, c->value);
-      if (d == tx) memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
+      if (d == tx)
+        memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
       c = commands_.erase(c);
     } else {
       if (next_change != nullptr) *next_change = c->tick;
@@ -189,8 +200,8 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
           acks_.pop_front();
           return true;
         }
-        // Programs time this wait from before they opened the stream, which takes hardware some 10 ms and this device none: an
-        // acknowledgement that is that near is waited for.
+        // Programs time this wait from before they opened the stream, which takes hardware some 10 ms and this device
+        // none: an acknowledgement that is that near is waited for.
         ack_is_near = timeout_s > 0.0 && acks_.front() <= limit.tick_end() + 20 * ticks_per_ms;
         target = ack_is_near ? acks_.front() : std::min(target, acks_.front());
       }
@@ -199,8 +210,8 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     receiver_.end_linger();
     if (timeout_s > 0.0) receiver_.let_time_pass(target, true);
     // New events ring no bell: look every few milliseconds.
-    wait_for_air_time(memory(), memory().nodes[static_cast<std::size_t>(link_.slot())].waits[wait_other], std::max(target, now + 1),
-                      std::min(limit.wall_slice(), wall_ns() + 5'000'000));
+    wait_for_air_time(memory(), memory().nodes[static_cast<std::size_t>(link_.slot())].waits[wait_other],
+                      std::max(target, now + 1), std::min(limit.wall_slice(), wall_ns() + 5'000'000));
   }
 }
 

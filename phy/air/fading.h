@@ -1,4 +1,5 @@
-// Tapped delay lines EPA and EVA (TS 36.101 Table B.2-1) with the Jakes spectrum, a function of seed, pair and time alone.
+// Tapped delay lines EPA and EVA (TS 36.101 Table B.2-1) with the Jakes spectrum, a function of seed, pair and time
+// alone.
 #pragma once
 
 #include <array>
@@ -10,14 +11,14 @@
 namespace prose::phy::air {
 
 class fading_channel {
- public:
+public:
   fading_channel(fading_profile profile, double doppler_hz, std::uint64_t key);
   int n_taps() const { return static_cast<int>(delays_s_.size()); }
   double delay_s(int tap) const { return delays_s_[static_cast<std::size_t>(tap)]; }
   /// The complex gain of a tap at time t. The mean power over all taps is 1.
   cf32 gain(int tap, double t_s) const;
 
- private:
+private:
   static constexpr int n_waves = 16;
   struct wave {
     double rate_hz;

@@ -11,7 +11,7 @@
 namespace prose::phy::air {
 
 class fault_plan {
- public:
+public:
   fault_plan(const air_settings& s, std::string_view node) {
     for (std::uint32_t i = 0; i < s.n_faults; ++i) {
       const fault_rule& f = s.faults[i];
@@ -21,19 +21,22 @@ class fault_plan {
     }
   }
   bool empty() const { return entries_.empty(); }
-  /// Whether a fault of this kind falls at or before `age` (ticks since the stream or the first burst began); gives its length.
+  /// Whether a fault of this kind falls at or before `age` (ticks since the stream or the first burst began); gives its
+  /// length.
   bool due(fault_kind kind, std::int64_t age, std::int64_t* length = nullptr) {
     for (entry& e : entries_) {
       if (e.kind != kind || e.next < 0 || age < e.next) continue;
       if (length != nullptr) *length = e.length;
-      if (e.every <= 0) e.next = -1;
-      else e.next += ((age - e.next) / e.every + 1) * e.every;
+      if (e.every <= 0)
+        e.next = -1;
+      else
+        e.next += ((age - e.next) / e.every + 1) * e.every;
       return true;
     }
     return false;
   }
 
- private:
+private:
   struct entry {
     fault_kind kind;
     std::int64_t next;

@@ -62,14 +62,15 @@ std::vector<hub_event> hub::step() {
 // One of the threads of its process has looked at the clock since then.
 bool hub::is_alive(const node_slot& n, std::int64_t since_ns) const {
   return std::any_of(link_.memory().nodes.begin(), link_.memory().nodes.end(), [&](const node_slot& other) {
-    return other.pid == n.pid && std::any_of(std::begin(other.waits), std::end(other.waits), [&](const wait_slot& w) { return w.beat_ns.load() >= since_ns; });
+    return other.pid == n.pid && std::any_of(std::begin(other.waits), std::end(other.waits),
+                                             [&](const wait_slot& w) { return w.beat_ns.load() >= since_ns; });
   });
 }
 
-// A clock that stands still at somebody's limit stands because of that node: stopped, hung, or it has forgotten its stream. After
-// `stall_ns` the air goes on without it; a receiver rejoins when it reads again, a transmitter's burst ends as an underflow. Nodes whose
-// limits are still ahead but have not moved for half as long, in processes that did not look at the clock either, go with it: the clock would
-// only stop again at each of them.
+// A clock that stands still at somebody's limit stands because of that node: stopped, hung, or it has forgotten its
+// stream. After `stall_ns` the air goes on without it; a receiver rejoins when it reads again, a transmitter's burst
+// ends as an underflow. Nodes whose limits are still ahead but have not moved for half as long, in processes that did
+// not look at the clock either, go with it: the clock would only stop again at each of them.
 void hub::watch_stalls(std::vector<hub_event>& events) {
   air_memory& m = memory();
   const std::int64_t wall = wall_ns();

@@ -1,4 +1,5 @@
-// What prose-air does while it runs: reaps dead nodes, gives up stalled ones, frees slots. Samples do not pass through it.
+// What prose-air does while it runs: reaps dead nodes, gives up stalled ones, frees slots. Samples do not pass through
+// it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@ struct hub_event {
 };
 
 class hub {
- public:
+public:
   explicit hub(air_link link) : link_(std::move(link)) {}
   /// Every 20 ms or so. Gives what happened since the last call.
   std::vector<hub_event> step();
@@ -24,7 +25,7 @@ class hub {
   /// Nodes that are on the air.
   int n_nodes() const { return n_nodes_; }
 
- private:
+private:
   bool is_alive(const node_slot& n, std::int64_t since_ns) const;
   void watch_stalls(std::vector<hub_event>& events);
   air_link link_;

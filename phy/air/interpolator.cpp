@@ -30,7 +30,7 @@ interpolator::interpolator(double tx_rate_hz, double rx_rate_hz, double offset_h
   const double low = std::max(-tx_rate_hz / 2, -offset_hz - rx_rate_hz / 2);
   const double high = std::min(tx_rate_hz / 2, -offset_hz + rx_rate_hz / 2);
   const double width = std::max(high - low, tx_rate_hz * 1e-3) / tx_rate_hz;  // 0..1, of the transmitter's rate
-  const double centre = (high + low) / 2 / tx_rate_hz;                         // cycles a transmitter's sample
+  const double centre = (high + low) / 2 / tx_rate_hz;                        // cycles a transmitter's sample
   real_ = std::abs(centre) < 1e-9;
   n_taps_ = std::min(longest_filter, static_cast<int>(std::ceil(taps_at_full_band / width / group)) * group);
   const double half = n_taps_ / 2.0;
@@ -45,7 +45,8 @@ interpolator::interpolator(double tx_rate_hz, double rx_rate_hz, double offset_h
       const double x = tau * width;
       const double sinc = std::abs(x) < 1e-12 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
       const double r = tau / half;
-      const double w = std::abs(r) >= 1.0 ? 0.0 : bessel_i0(kaiser_beta * std::sqrt(1 - r * r)) / bessel_i0(kaiser_beta);
+      const double w =
+          std::abs(r) >= 1.0 ? 0.0 : bessel_i0(kaiser_beta * std::sqrt(1 - r * r)) / bessel_i0(kaiser_beta);
       h[static_cast<std::size_t>(l)] = sinc * w;
       sum += sinc * w;
     }

@@ -1,5 +1,5 @@
-// The inner loops of the mixer. Groups of 8 complex samples aligned on their absolute index are always computed the same way, so a
-// result does not depend on how a caller cuts the stream.
+// The inner loops of the mixer. Groups of 8 complex samples aligned on their absolute index are always computed the
+// same way, so a result does not depend on how a caller cuts the stream.
 #pragma once
 
 #include <array>
@@ -11,10 +11,11 @@
 
 namespace prose::phy::air {
 
-inline constexpr int group = 8;     ///< complex samples in a vector
-inline constexpr int block = 256;   ///< complex samples between exact restarts of the rotation
+inline constexpr int group = 8;    ///< complex samples in a vector
+inline constexpr int block = 256;  ///< complex samples between exact restarts of the rotation
 
-// A group is held in parts as wide as a register: GCC 12 takes conditionals and shuffles of wider vectors apart, float by float.
+// A group is held in parts as wide as a register: GCC 12 takes conditionals and shuffles of wider vectors apart, float
+// by float.
 #if defined(__AVX512F__)
 inline constexpr int part_floats = 16;
 #else
@@ -33,15 +34,24 @@ struct vec {
 /// A vec of f(0), f(1), ...: not a loop, as parts that are indexed by a variable stay in memory.
 template <class F>
 inline vec each_part(F&& f) {
-  if constexpr (n_parts == 1) return {{f(0U)}};
-  else return {{f(0U), f(1U)}};
+  if constexpr (n_parts == 1)
+    return {{f(0U)}};
+  else
+    return {{f(0U), f(1U)}};
 }
-inline vec operator+(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] + y.p[i]; }); }
+inline vec operator+(const vec& x, const vec& y) {
+  return each_part([&](unsigned i) { return x.p[i] + y.p[i]; });
+}
 inline vec& operator+=(vec& x, const vec& y) { return x = x + y; }
-inline vec operator-(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] - y.p[i]; }); }
-inline vec operator*(const vec& x, const vec& y) { return each_part([&](unsigned i) { return x.p[i] * y.p[i]; }); }
+inline vec operator-(const vec& x, const vec& y) {
+  return each_part([&](unsigned i) { return x.p[i] - y.p[i]; });
+}
+inline vec operator*(const vec& x, const vec& y) {
+  return each_part([&](unsigned i) { return x.p[i] * y.p[i]; });
+}
 
-/// The compiler may fuse either of two products with their sum, and the choice shows in the last bit: a rounded one it leaves alone.
+/// The compiler may fuse either of two products with their sum, and the choice shows in the last bit: a rounded one it
+/// leaves alone.
 inline vec rounded(const vec& x) {
 #if defined(__clang__)
   return each_part([&](unsigned i) {
@@ -71,7 +81,9 @@ inline vec splat(float f) {
 }
 inline vec swap_parts(const vec& v) {
 #if defined(__clang__) && defined(__AVX512F__)
-  return each_part([&](unsigned i) { return __builtin_shufflevector(v.p[i], v.p[i], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14); });
+  return each_part([&](unsigned i) {
+    return __builtin_shufflevector(v.p[i], v.p[i], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  });
 #elif defined(__clang__)
   return each_part([&](unsigned i) { return __builtin_shufflevector(v.p[i], v.p[i], 1, 0, 3, 2, 5, 4, 7, 6); });
 #else
@@ -128,7 +140,7 @@ inline void add_scaled(float* acc, const cf32* src, int n_groups, cf32 c) {
 
 /// A converter of `bits`: clips to [-1, 1 - 1 lsb], rounds to nearest. bits = 0 passes through.
 class quantiser {
- public:
+public:
   explicit quantiser(unsigned bits = 12)
       : on_(bits > 0 && bits < 24), scale_(on_ ? static_cast<float>(1U << (bits - 1)) : 1.0F) {}
   bool on() const { return on_; }
@@ -161,7 +173,7 @@ class quantiser {
     }
   }
 
- private:
+private:
   bool on_;
   float scale_;
 };

@@ -82,7 +82,8 @@ struct receiver_mixer::path {
   double filter_offset_hz = 0.0;
 
   std::uint64_t loss_key = 0;
-  /// Whether the burst that starts at this tick of the transmitter is lost: always the same answer for one seed and pair.
+  /// Whether the burst that starts at this tick of the transmitter is lost: always the same answer for one seed and
+  /// pair.
   bool loses(std::int64_t tick) const {
     return params.burst_loss > 0.0 &&
            static_cast<double>(mix64(loss_key ^ static_cast<std::uint64_t>(tick)) >> 11) * 0x1p-53 < params.burst_loss;
@@ -90,8 +91,9 @@ struct receiver_mixer::path {
 
   double drift_ppm() const { return params.drift_ppm + clock_ppm; }
 
-  // NOT 3GPP: a clock that is off for ever would leave the ring; the delay goes to and fro within drift_span_s instead. What one
-  // of two devices hears later and later the other hears earlier and earlier, or no follower could align with its reference.
+  // NOT 3GPP: a clock that is off for ever would leave the ring; the delay goes to and fro within drift_span_s instead.
+  // What one of two devices hears later and later the other hears earlier and earlier, or no follower could align with
+  // its reference.
   std::int64_t delay_at(std::int64_t tick) const {
     if (drift_ppm() == 0.0) return delay_ticks;
     const double moved = drift_ppm() * 1e-6 * static_cast<double>(tick) / tick_rate / drift_span_s;
@@ -101,7 +103,8 @@ struct receiver_mixer::path {
 
   const interpolator& filter_for(std::int64_t tx_ticks, std::int64_t rx_ticks, double offset_hz) {
     if (!filter || filter_ticks_per_sample != tx_ticks || filter_offset_hz != offset_hz) {
-      filter = std::make_unique<interpolator>(tick_rate / static_cast<double>(tx_ticks), tick_rate / static_cast<double>(rx_ticks), offset_hz);
+      filter = std::make_unique<interpolator>(tick_rate / static_cast<double>(tx_ticks),
+                                              tick_rate / static_cast<double>(rx_ticks), offset_hz);
       filter_ticks_per_sample = tx_ticks;
       filter_offset_hz = offset_hz;
     }
@@ -122,9 +125,11 @@ struct receiver_mixer::source {
 };
 
 receiver_mixer::receiver_mixer(air_memory& memory, int slot)
-    : memory_(memory), slot_(slot),
+    : memory_(memory),
+      slot_(slot),
       noise_(memory.settings.seed, to_string_view(memory.nodes[static_cast<std::size_t>(slot)].name)),
-      noise_dbfs_(resolve_node(memory.settings, to_string_view(memory.nodes[static_cast<std::size_t>(slot)].name)).noise_dbfs),
+      noise_dbfs_(
+          resolve_node(memory.settings, to_string_view(memory.nodes[static_cast<std::size_t>(slot)].name)).noise_dbfs),
       adc_(memory.settings.adc_bits) {}
 
 receiver_mixer::~receiver_mixer() = default;
@@ -150,13 +155,17 @@ void receiver_mixer::refresh(const rx_tuning& tuning) {
   for (std::uint64_t bits = memory_.active.load(); bits != 0; bits &= bits - 1) {
     const int slot = std::countr_zero(bits);
     const node_slot& n = memory_.nodes[static_cast<std::size_t>(slot)];
-    if (n.state == node_state::free || std::any_of(paths_.begin(), paths_.end(), [&](const auto& p) { return p->slot == slot; })) continue;
+    if (n.state == node_state::free ||
+        std::any_of(paths_.begin(), paths_.end(), [&](const auto& p) { return p->slot == slot; }))
+      continue;
     auto p = std::make_unique<path>();
     p->slot = slot;
     p->generation = n.generation;
     p->name = n.name;
     p->params = resolve_path(settings, to_string_view(n.name), me);
-    p->clock_ppm = slot == slot_ ? 0.0 : resolve_node(settings, to_string_view(n.name)).clock_ppm - resolve_node(settings, me).clock_ppm;
+    p->clock_ppm =
+        slot == slot_ ? 0.0
+                      : resolve_node(settings, to_string_view(n.name)).clock_ppm - resolve_node(settings, me).clock_ppm;
     p->gain = static_cast<float>(from_db(p->params.gain_db));
     p->loss_key = mix64(settings.seed + 1) ^ (hash_name(to_string_view(n.name)) * 5) ^ hash_name(me);
     p->delay_ticks = std::llround(p->params.delay_s * tick_rate);
@@ -164,10 +173,13 @@ void receiver_mixer::refresh(const rx_tuning& tuning) {
     if (p->params.fading != fading_profile::none) {
       const std::uint64_t key = mix64(settings.seed) ^ (hash_name(to_string_view(n.name)) * 3) ^ hash_name(me);
       p->fading.emplace(p->params.fading, p->params.doppler_hz, key);
-      for (int t = 0; t < p->fading->n_taps(); ++t) p->tap_delays.push_back(std::llround(p->fading->delay_s(t) / sample_s));
+      for (int t = 0; t < p->fading->n_taps(); ++t)
+        p->tap_delays.push_back(std::llround(p->fading->delay_s(t) / sample_s));
       p->longest_tap = *std::max_element(p->tap_delays.begin(), p->tap_delays.end());
       // The taps stand still for a period in which they turn by no more than 0.01 rad.
-      while (p->fading_period > group && 2 * std::numbers::pi * p->params.doppler_hz * p->fading_period * sample_s > 0.01) p->fading_period /= 2;
+      while (p->fading_period > group &&
+             2 * std::numbers::pi * p->params.doppler_hz * p->fading_period * sample_s > 0.01)
+        p->fading_period /= 2;
     }
     const std::uint64_t count = n.segment_count.load();
     p->cursor = count > max_segments - segment_slack ? count - (max_segments - segment_slack) : 0;
@@ -187,7 +199,9 @@ std::int64_t receiver_mixer::lookahead_ticks(const rx_tuning& tuning) {
     const std::int64_t tx_ticks = n.tx_ticks_per_sample.load();
     const double offset = n.tx_freq_hz.load() - tuning.freq_hz;
     if (tx_ticks == 0 || p->params.blocked || p->on_grid(tx_ticks, ticks_per_sample_, offset)) continue;
-    if (std::abs(offset) >= (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2) continue;
+    if (std::abs(offset) >=
+        (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2)
+      continue;
     const std::int64_t half = p->filter_for(tx_ticks, ticks_per_sample_, offset).n_taps() / 2;
     const auto early = static_cast<std::int64_t>(p->drift_ppm() < 0.0 ? drift_span_s * tick_rate : 0.0);
     most = std::max(most, half * tx_ticks - p->delay_ticks + early);
@@ -206,12 +220,16 @@ void receiver_mixer::mix(std::int64_t first, std::size_t n, const rx_tuning& tun
     const std::int64_t to = (stop + group - 1) & ~std::int64_t{group - 1};
     float* acc = acc_.data() + 2 * (from - block_first);
     bool heard = noise > 0.0F;
-    if (heard) noise_.fill(from, static_cast<int>(to - from) / group, noise, acc);
-    else std::memset(acc, 0, static_cast<std::size_t>(to - from) * sizeof(cf32));
+    if (heard)
+      noise_.fill(from, static_cast<int>(to - from) / group, noise, acc);
+    else
+      std::memset(acc, 0, static_cast<std::size_t>(to - from) * sizeof(cf32));
     for (const auto& p : paths_) heard = add_path(*p, block_first, from, to) || heard;
     const auto count = static_cast<std::size_t>(stop - at);
-    if (heard) adc_.run(reinterpret_cast<const cf32*>(acc_.data()) + (at - block_first), out, count);
-    else std::memset(static_cast<void*>(out), 0, count * sizeof(cf32));
+    if (heard)
+      adc_.run(reinterpret_cast<const cf32*>(acc_.data()) + (at - block_first), out, count);
+    else
+      std::memset(static_cast<void*>(out), 0, count * sizeof(cf32));
     out += count;
     at = stop;
   }
@@ -239,7 +257,9 @@ bool receiver_mixer::add_path(path& p, std::int64_t block_first, std::int64_t fr
     if (length == 0 || (first + length) * tx_ticks + span < start_tick) continue;
     if (p.loses(first * tx_ticks)) continue;
     const double offset = s.freq_hz - tuning_.freq_hz;
-    if (std::abs(offset) >= (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2) continue;
+    if (std::abs(offset) >=
+        (tick_rate / static_cast<double>(tx_ticks) + tick_rate / static_cast<double>(ticks_per_sample_)) / 2)
+      continue;
     const double rotation = p.params.cfo_hz + p.clock_ppm * 1e-6 * s.freq_hz + offset;
     if (rotation != p.rotation_hz) {
       p.rotation_hz = rotation;
@@ -251,7 +271,8 @@ bool receiver_mixer::add_path(path& p, std::int64_t block_first, std::int64_t fr
   return heard;
 }
 
-void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_first, std::int64_t from, std::int64_t to) {
+void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_first, std::int64_t from,
+                                 std::int64_t to) {
   const std::int64_t tx_ticks = s.ticks_per_sample;
   const std::int64_t first = s.first_index.load(std::memory_order_relaxed);
   const std::int64_t length = s.length.load(std::memory_order_acquire);
@@ -260,7 +281,8 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
   const double offset = s.freq_hz - tuning_.freq_hz;
   if (p.on_grid(tx_ticks, ticks_per_sample_, offset)) {
     const std::int64_t delay = p.delay_ticks / ticks_per_sample_;
-    add_taps(p, s, {ring.data(), ring_position, ring_samples - 1}, first + delay, first + delay + length, block_first, from, to);
+    add_taps(p, s, {ring.data(), ring_position, ring_samples - 1}, first + delay, first + delay + length, block_first,
+             from, to);
     return;
   }
   // Bring the transmitter's samples onto the receiver's grid first.
@@ -282,12 +304,14 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
     if (have_first < have_end) {
       window_.assign(static_cast<std::size_t>(w_end - w_first), cf32{});
       for (std::int64_t i = have_first; i < have_end; ++i)
-        window_[static_cast<std::size_t>(i - w_first)] = ring[(ring_position + static_cast<std::uint64_t>(i - first)) & (ring_samples - 1)];
+        window_[static_cast<std::size_t>(i - w_first)] =
+            ring[(ring_position + static_cast<std::uint64_t>(i - first)) & (ring_samples - 1)];
       for (std::int64_t i = k; i < stop; ++i) {
         const std::int64_t place = i * ticks_per_sample_ - delay;
         const std::int64_t whole = floor_div(place, tx_ticks);
         const double fraction = static_cast<double>(place - whole * tx_ticks) / static_cast<double>(tx_ticks);
-        resampled_[static_cast<std::size_t>(i - lo)] = filter.at(&window_[static_cast<std::size_t>(whole - (taps / 2 - 1) - w_first)], fraction);
+        resampled_[static_cast<std::size_t>(i - lo)] =
+            filter.at(&window_[static_cast<std::size_t>(whole - (taps / 2 - 1) - w_first)], fraction);
       }
       used_first = std::min(used_first, k);
       used_end = std::max(used_end, stop);
@@ -295,12 +319,13 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
     k = stop;
   }
   if (used_first < used_end)
-    add_taps(p, s, {resampled_.data(), static_cast<std::uint64_t>(used_first - lo), ~std::uint64_t{0}}, used_first, used_end, block_first, from, to);
+    add_taps(p, s, {resampled_.data(), static_cast<std::uint64_t>(used_first - lo), ~std::uint64_t{0}}, used_first,
+             used_end, block_first, from, to);
 }
 
 // src_first .. src_end: where the source's samples lie on the receiver's grid without the echoes.
-void receiver_mixer::add_taps(path& p, const segment& s, const source& src, std::int64_t src_first, std::int64_t src_end,
-                              std::int64_t block_first, std::int64_t from, std::int64_t to) {
+void receiver_mixer::add_taps(path& p, const segment& s, const source& src, std::int64_t src_first,
+                              std::int64_t src_end, std::int64_t block_first, std::int64_t from, std::int64_t to) {
   const float amplitude = s.amplitude * p.gain * rx_gain_;
   const double block_s = static_cast<double>(block_first * ticks_per_sample_) / tick_rate;
   const cf32 base = amplitude * (p.rotation_hz == 0.0 ? cf32{1.0F} : turn(p.rotation_hz * block_s));
@@ -311,7 +336,8 @@ void receiver_mixer::add_taps(path& p, const segment& s, const source& src, std:
   for (std::int64_t k = from; k < to;) {
     const std::int64_t piece = k & ~std::int64_t{p.fading_period - 1};
     const std::int64_t stop = std::min(to, piece + p.fading_period);
-    const double t = (static_cast<double>(piece) + p.fading_period / 2.0) * static_cast<double>(ticks_per_sample_) / tick_rate;
+    const double t =
+        (static_cast<double>(piece) + p.fading_period / 2.0) * static_cast<double>(ticks_per_sample_) / tick_rate;
     for (int tap = 0; tap < p.fading->n_taps(); ++tap) {
       const std::int64_t delay = p.tap_delays[static_cast<std::size_t>(tap)];
       const std::int64_t a = std::max(k, src_first + delay);
@@ -322,20 +348,23 @@ void receiver_mixer::add_taps(path& p, const segment& s, const source& src, std:
   }
 }
 
-// acc[k] += source(k - src_first) * base * rotation(k) for from <= k < to. Whole groups go straight from the source, the others
-// through a group padded with zeros, so that a sample's value does not depend on the cut.
-void receiver_mixer::add_run(const path& p, const source& src, std::int64_t src_first, std::int64_t block_first, std::int64_t from,
-                             std::int64_t to, cf32 base) {
+// acc[k] += source(k - src_first) * base * rotation(k) for from <= k < to. Whole groups go straight from the source,
+// the others through a group padded with zeros, so that a sample's value does not depend on the cut.
+void receiver_mixer::add_run(const path& p, const source& src, std::int64_t src_first, std::int64_t block_first,
+                             std::int64_t from, std::int64_t to, cf32 base) {
   const bool rotating = p.rotation_hz != 0.0;
   const auto run = [&](std::int64_t k, const cf32* x, int n_groups) {
     const std::int64_t at = 2 * (k - block_first);
-    if (rotating) add_rotated(acc_.data() + at, x, p.table->re.data() + at, p.table->im_alt.data() + at, n_groups, base);
-    else add_scaled(acc_.data() + at, x, n_groups, base);
+    if (rotating)
+      add_rotated(acc_.data() + at, x, p.table->re.data() + at, p.table->im_alt.data() + at, n_groups, base);
+    else
+      add_scaled(acc_.data() + at, x, n_groups, base);
   };
   for (std::int64_t k = from; k < to;) {
     const std::uint64_t position = src.position + static_cast<std::uint64_t>(k - src_first);
     const std::uint64_t place = position & src.mask;
-    const std::uint64_t contiguous = std::min<std::uint64_t>(static_cast<std::uint64_t>(to - k), src.mask - place + (src.mask == ~std::uint64_t{0} ? 0 : 1));
+    const std::uint64_t contiguous = std::min<std::uint64_t>(
+        static_cast<std::uint64_t>(to - k), src.mask - place + (src.mask == ~std::uint64_t{0} ? 0 : 1));
     if (k % group == 0 && contiguous >= group) {
       const int n_groups = static_cast<int>(contiguous / group);
       run(k, src.samples + place, n_groups);

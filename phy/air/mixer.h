@@ -25,7 +25,7 @@ path_params resolve_path(const air_settings& s, std::string_view from, std::stri
 node_rule resolve_node(const air_settings& s, std::string_view name);
 
 class receiver_mixer {
- public:
+public:
   receiver_mixer(air_memory& memory, int slot);
   ~receiver_mixer();
 
@@ -36,7 +36,7 @@ class receiver_mixer {
   /// Samples first .. first + n of the receiver's grid. The same values however a stream is cut into calls.
   void mix(std::int64_t first, std::size_t n, const rx_tuning& tuning, cf32* out);
 
- private:
+private:
   struct path;
   struct source;
   void refresh(const rx_tuning& tuning);
@@ -44,8 +44,8 @@ class receiver_mixer {
   void add_segment(path& p, const segment& s, std::int64_t block_first, std::int64_t from, std::int64_t to);
   void add_taps(path& p, const segment& s, const source& src, std::int64_t src_first, std::int64_t src_end,
                 std::int64_t block_first, std::int64_t from, std::int64_t to);
-  void add_run(const path& p, const source& src, std::int64_t src_first, std::int64_t block_first, std::int64_t from, std::int64_t to,
-               cf32 base);
+  void add_run(const path& p, const source& src, std::int64_t src_first, std::int64_t block_first, std::int64_t from,
+               std::int64_t to, cf32 base);
 
   air_memory& memory_;
   int slot_;
@@ -56,7 +56,8 @@ class receiver_mixer {
   rx_tuning tuning_;
   float rx_gain_ = 1.0F;
   std::uint32_t seen_membership_ = ~0U;
-  std::vector<std::unique_ptr<path>> paths_;  ///< sorted by the transmitter's name: the order of additions must not vary
+  std::vector<std::unique_ptr<path>>
+      paths_;  ///< sorted by the transmitter's name: the order of additions must not vary
   std::vector<cf32> window_;
   std::vector<cf32> resampled_;
   alignas(64) std::array<float, 2 * block> acc_;

@@ -6,8 +6,8 @@
 
 namespace {
 
-// Answers to type=virtual alone, so that plain discovery by a user with real radios is unchanged. Whether the air runs is found out
-// by opening: the error then says what is missing, where an empty list would say "no devices".
+// Answers to type=virtual alone, so that plain discovery by a user with real radios is unchanged. Whether the air runs
+// is found out by opening: the error then says what is missing, where an empty list would say "no devices".
 uhd::device_addrs_t find(const uhd::device_addr_t& hint) {
   if (hint.get("type", "") != "virtual") return {};
   const prose::phy::air::device_args defaults;
@@ -21,7 +21,9 @@ uhd::device_addrs_t find(const uhd::device_addr_t& hint) {
   return {found};
 }
 
-uhd::device::sptr make(const uhd::device_addr_t& args) { return std::make_shared<prose::phy::air::virtual_device>(args); }
+uhd::device::sptr make(const uhd::device_addr_t& args) {
+  return std::make_shared<prose::phy::air::virtual_device>(args);
+}
 
 }  // namespace
 

@@ -22,7 +22,8 @@ const float* gaussian_pool() {
         values[2 * i] = static_cast<float>(r * std::cos(2 * std::numbers::pi * v));
         values[2 * i + 1] = static_cast<float>(r * std::sin(2 * std::numbers::pi * v));
       }
-      // A finite pool has a mean of its own, which every block would repeat: a line at 0 Hz. Taken out, and the power made exact.
+      // A finite pool has a mean of its own, which every block would repeat: a line at 0 Hz. Taken out, and the power
+      // made exact.
       for (std::size_t part = 0; part < 2; ++part) {
         double mean = 0.0;
         double power = 0.0;
@@ -30,7 +31,8 @@ const float* gaussian_pool() {
         mean /= static_cast<double>(pool_samples);
         for (std::size_t i = part; i < 2 * pool_samples; i += 2) power += (values[i] - mean) * (values[i] - mean);
         const double scale = std::sqrt(0.5 * static_cast<double>(pool_samples) / power);
-        for (std::size_t i = part; i < 2 * pool_samples; i += 2) values[i] = static_cast<float>((values[i] - mean) * scale);
+        for (std::size_t i = part; i < 2 * pool_samples; i += 2)
+          values[i] = static_cast<float>((values[i] - mean) * scale);
       }
       std::memcpy(&values[2 * pool_samples], values.data(), 2 * stretch * sizeof(float));
     }

@@ -14,7 +14,8 @@ void to_integers(const cf32* in, void* out, std::size_t n) {
   constexpr float scale = static_cast<float>(std::int64_t{1} << (8 * sizeof(T) - 1));
   const float* s = reinterpret_cast<const float*>(in);
   T* d = static_cast<T*>(out);
-  for (std::size_t i = 0; i < 2 * n; ++i) d[i] = static_cast<T>(std::clamp(std::nearbyint(s[i] * scale), -scale, scale - 1));
+  for (std::size_t i = 0; i < 2 * n; ++i)
+    d[i] = static_cast<T>(std::clamp(std::nearbyint(s[i] * scale), -scale, scale - 1));
 }
 
 template <class T>

@@ -23,7 +23,8 @@ device_args checked_args(const uhd::device_addr_t& addr) {
 
 std::shared_ptr<device_core> open_core(const uhd::device_addr_t& addr) {
   const device_args args = checked_args(addr);
-  auto link = air_link::attach(args.air, std::chrono::milliseconds(static_cast<std::int64_t>(args.hub_timeout_s * 1e3)));
+  auto link =
+      air_link::attach(args.air, std::chrono::milliseconds(static_cast<std::int64_t>(args.hub_timeout_s * 1e3)));
   if (!link) throw uhd::runtime_error(link.error().message);
   if (const auto slot = link->join(args.name); !slot) throw uhd::runtime_error(slot.error().message);
   return std::make_shared<device_core>(std::move(*link), args);
@@ -73,7 +74,8 @@ void virtual_device::build_tree() {
   tree->create<uhd::usrp::mboard_eeprom_t>(mb / "eeprom").set(eeprom);
   // The clock that samples are divided from is the air's; this value is what programs read and divide device time by.
   tree->create<double>(mb / "tick_rate").set(core->args_.master_clock_hz);
-  tree->create<uhd::meta_range_t>(mb / "tick_rate/range").set(uhd::meta_range_t(core->args_.master_clock_hz, core->args_.master_clock_hz));
+  tree->create<uhd::meta_range_t>(mb / "tick_rate/range")
+      .set(uhd::meta_range_t(core->args_.master_clock_hz, core->args_.master_clock_hz));
   tree->create<bool>(mb / "auto_tick_rate").set(false);
 
   tree->create<uhd::time_spec_t>(mb / "time/now")
@@ -89,7 +91,8 @@ void virtual_device::build_tree() {
       .set_publisher([core] { return core->command_time(); })
       .add_coerced_subscriber([core](const uhd::time_spec_t& t) { core->set_command_time(t); });
 
-  const std::pair<const char*, std::string> sources[] = {{"clock_source", core->args_.clock_source}, {"time_source", core->args_.time_source}};
+  const std::pair<const char*, std::string> sources[] = {{"clock_source", core->args_.clock_source},
+                                                         {"time_source", core->args_.time_source}};
   for (const auto& [what, initial] : sources) {
     const std::string name = what;
     tree->create<std::string>(mb / name / "value")
@@ -104,7 +107,8 @@ void virtual_device::build_tree() {
     return uhd::sensor_value_t("GPS lock status", core->args_.locked, "locked", "unlocked");
   });
   tree->create<uhd::sensor_value_t>(mb / "sensors/gps_time").set_publisher([core] {
-    return uhd::sensor_value_t("GPS epoch time", static_cast<int>(core->memory().now.load() / ticks_per_second), "seconds");
+    return uhd::sensor_value_t("GPS epoch time", static_cast<int>(core->memory().now.load() / ticks_per_second),
+                               "seconds");
   });
 
   for (const auto d : {device_core::rx, device_core::tx}) build_frontend(d);
@@ -123,13 +127,17 @@ void virtual_device::build_frontend(device_core::direction d) {
   tree->create<std::vector<std::size_t>>(mb / (x + "_chan_dsp_mapping")).set({0});
 
   const uhd::fs_path dsp = mb / (x + "_dsps") / "0";
-  tree->create<double>(dsp / "rate/value").set_coercer([core, d](const double& r) { return core->set_rate(d, r); }).set(1e6);
+  tree->create<double>(dsp / "rate/value")
+      .set_coercer([core, d](const double& r) { return core->set_rate(d, r); })
+      .set(1e6);
   tree->create<uhd::meta_range_t>(dsp / "rate/range").set(rate_range);
-  tree->create<double>(dsp / "freq/value").set_coercer([core, d](const double& f) {
-    const double v = dsp_range.clip(f);
-    core->tune(d, device_core::dsp, v);
-    return v;
-  }).set(0.0);
+  tree->create<double>(dsp / "freq/value")
+      .set_coercer([core, d](const double& f) {
+        const double v = dsp_range.clip(f);
+        core->tune(d, device_core::dsp, v);
+        return v;
+      })
+      .set(0.0);
   tree->create<uhd::meta_range_t>(dsp / "freq/range").set(dsp_range);
 
   const uhd::fs_path codec = mb / (x + "_codecs") / "A";
@@ -155,26 +163,36 @@ void virtual_device::build_frontend(device_core::direction d) {
   tree->create<uhd::meta_range_t>(fe / "freq/range").set(rf_range);
   // Where no "los" is published UHD 4.3 looks for the frequency under this name, with the space.
   for (const char* name : {"freq/value", "freq/ value"})
-    tree->create<double>(fe / name).set_coercer([core, d](const double& f) {
-      const double v = rf_range.clip(f);
-      core->tune(d, device_core::rf, v);
-      return v;
-    }).set(2.4e9);
-  tree->create<double>(fe / "gains/PGA/value").set_coercer([core, d](const double& g) {
-    const double v = gain_range.clip(g, true);
-    core->tune(d, device_core::gain, v);
-    return v;
-  }).set(0.0);
+    tree->create<double>(fe / name)
+        .set_coercer([core, d](const double& f) {
+          const double v = rf_range.clip(f);
+          core->tune(d, device_core::rf, v);
+          return v;
+        })
+        .set(2.4e9);
+  tree->create<double>(fe / "gains/PGA/value")
+      .set_coercer([core, d](const double& g) {
+        const double v = gain_range.clip(g, true);
+        core->tune(d, device_core::gain, v);
+        return v;
+      })
+      .set(0.0);
   tree->create<uhd::meta_range_t>(fe / "gains/PGA/range").set(gain_range);
-  tree->create<double>(fe / "bandwidth/value").set_coercer([](const double& b) { return bandwidth_range.clip(b); }).set(250e6);
+  tree->create<double>(fe / "bandwidth/value")
+      .set_coercer([](const double& b) { return bandwidth_range.clip(b); })
+      .set(250e6);
   tree->create<uhd::meta_range_t>(fe / "bandwidth/range").set(bandwidth_range);
   tree->create<uhd::sensor_value_t>(fe / "sensors/lo_locked").set_publisher([] {
     return uhd::sensor_value_t("LO", true, "locked", "unlocked");
   });
 }
 
-uhd::rx_streamer::sptr virtual_device::get_rx_stream(const uhd::stream_args_t& args) { return make_rx_streamer(core_, args); }
-uhd::tx_streamer::sptr virtual_device::get_tx_stream(const uhd::stream_args_t& args) { return make_tx_streamer(core_, args); }
+uhd::rx_streamer::sptr virtual_device::get_rx_stream(const uhd::stream_args_t& args) {
+  return make_rx_streamer(core_, args);
+}
+uhd::tx_streamer::sptr virtual_device::get_tx_stream(const uhd::stream_args_t& args) {
+  return make_tx_streamer(core_, args);
+}
 bool virtual_device::recv_async_msg(uhd::async_metadata_t& md, double timeout) { return core_->pop_event(md, timeout); }
 
 }  // namespace prose::phy::air

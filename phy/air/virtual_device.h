@@ -25,7 +25,7 @@ struct tuning {
 
 /// What device and streamers share; streamers may outlive the device.
 class device_core {
- public:
+public:
   device_core(air_link link, const device_args& args);
   ~device_core();
 
@@ -64,7 +64,7 @@ class device_core {
   std::mutex rx_mutex_;  ///< whoever drives the receiver
   std::mutex tx_mutex_;
 
- private:
+private:
   struct timed_command {
     std::int64_t tick;
     direction dir;
@@ -96,14 +96,14 @@ uhd::rx_streamer::sptr make_rx_streamer(std::shared_ptr<device_core> core, const
 uhd::tx_streamer::sptr make_tx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);
 
 class virtual_device : public uhd::device {
- public:
+public:
   explicit virtual_device(const uhd::device_addr_t& addr);
   ~virtual_device() override = default;
   uhd::rx_streamer::sptr get_rx_stream(const uhd::stream_args_t& args) override;
   uhd::tx_streamer::sptr get_tx_stream(const uhd::stream_args_t& args) override;
   bool recv_async_msg(uhd::async_metadata_t& md, double timeout) override;
 
- private:
+private:
   void build_tree();
   void build_frontend(device_core::direction d);
   std::shared_ptr<device_core> core_;

@@ -22,7 +22,8 @@ void check(const uhd::stream_args_t& args) {
     throw uhd::index_error("type=virtual has one channel, 0");
   if (!find_format(args.cpu_format))
     throw uhd::value_error("cpu format '" + args.cpu_format + "': accepted are fc32, fc64, sc16, sc8");
-  if (!args.otw_format.empty() && args.otw_format != "sc16" && args.otw_format != "sc12" && args.otw_format != "sc8" && args.otw_format != "fc32")
+  if (!args.otw_format.empty() && args.otw_format != "sc16" && args.otw_format != "sc12" && args.otw_format != "sc8" &&
+      args.otw_format != "fc32")
     throw uhd::value_error("wire format '" + args.otw_format + "': accepted are sc16, sc12, sc8, fc32");
 }
 
@@ -32,7 +33,7 @@ std::size_t packet_size(const uhd::stream_args_t& args) {
 }
 
 class rx_stream : public uhd::rx_streamer {
- public:
+public:
   rx_stream(std::shared_ptr<device_core> core, const uhd::stream_args_t& args)
       : core_(std::move(core)), format_(*find_format(args.cpu_format)), spp_(packet_size(args)) {
     if (!format_.native) bounce_.resize(chunk_samples);
@@ -54,7 +55,8 @@ class rx_stream : public uhd::rx_streamer {
 #if UHD_VERSION >= 4080000
   void post_input_action(const std::shared_ptr<uhd::rfnoc::action_info>&, const std::size_t) override {}
 #endif
-  std::size_t recv(const buffs_type& buffs, const std::size_t wanted, uhd::rx_metadata_t& md, const double timeout, const bool one_packet) override {
+  std::size_t recv(const buffs_type& buffs, const std::size_t wanted, uhd::rx_metadata_t& md, const double timeout,
+                   const bool one_packet) override {
     std::size_t n = 0;
     {
       const std::lock_guard lock(core_->rx_mutex_);
@@ -64,7 +66,7 @@ class rx_stream : public uhd::rx_streamer {
     return n;
   }
 
- private:
+private:
   enum class mode { idle, continuous, counted, counted_more };
 
   // A command waits while another thread sits in recv(); that thread serves it between two steps.
@@ -101,9 +103,9 @@ class rx_stream : public uhd::rx_streamer {
       return;
     }
     const bool chained = mode_ == mode::counted_more && rx.streaming();
-    mode_ = cmd.stream_mode == sc::STREAM_MODE_START_CONTINUOUS      ? mode::continuous
+    mode_ = cmd.stream_mode == sc::STREAM_MODE_START_CONTINUOUS     ? mode::continuous
             : cmd.stream_mode == sc::STREAM_MODE_NUM_SAMPS_AND_MORE ? mode::counted_more
-                                                                     : mode::counted;
+                                                                    : mode::counted;
     remaining_ = cmd.num_samps;
     if (chained && cmd.stream_now) return;
     std::optional<std::int64_t> at;
@@ -120,7 +122,8 @@ class rx_stream : public uhd::rx_streamer {
     first_ = true;
   }
 
-  std::size_t report(uhd::rx_metadata_t& md, uhd::rx_metadata_t::error_code_t code, std::int64_t tick, bool out_of_sequence = false) {
+  std::size_t report(uhd::rx_metadata_t& md, uhd::rx_metadata_t::error_code_t code, std::int64_t tick,
+                     bool out_of_sequence = false) {
     md.error_code = code;
     md.has_time_spec = code != uhd::rx_metadata_t::ERROR_CODE_TIMEOUT;
     if (md.has_time_spec) md.time_spec = core_->to_device(tick);
@@ -173,7 +176,8 @@ class rx_stream : public uhd::rx_streamer {
       if (!wait_for_stream(md, limit)) return 0;
     if (injected_loss(md)) return 0;
     receiver& rx = core_->receiver_;
-    if (const auto ticks = core_->ticks_per_sample(device_core::rx); rx.streaming() && ticks != rx.ticks_per_sample()) rx.change_rate(ticks);
+    if (const auto ticks = core_->ticks_per_sample(device_core::rx); rx.streaming() && ticks != rx.ticks_per_sample())
+      rx.change_rate(ticks);
     if (mode_ != mode::continuous) wanted = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, remaining_));
     std::size_t done = 0;
     const std::int64_t first_tick = rx.next_tick();
@@ -189,7 +193,8 @@ class rx_stream : public uhd::rx_streamer {
       std::size_t got = 0;
       cf32* out = format_.native ? static_cast<cf32*>(buffer) + done : bounce_.data();
       status = rx.read({out, n}, tuned, limit, got);
-      if (!format_.native && got > 0) format_.from_cf32(bounce_.data(), static_cast<char*>(buffer) + done * format_.bytes, got);
+      if (!format_.native && got > 0)
+        format_.from_cf32(bounce_.data(), static_cast<char*>(buffer) + done * format_.bytes, got);
       done += got;
       if (status != air_status::ok || got < n) break;
     }
@@ -216,8 +221,10 @@ class rx_stream : public uhd::rx_streamer {
     }
     core_->receiver_.stop_and_linger();
     mode_ = mode::idle;
-    if (more) error_ = uhd::rx_metadata_t::ERROR_CODE_BROKEN_CHAIN;
-    else md.end_of_burst = true;
+    if (more)
+      error_ = uhd::rx_metadata_t::ERROR_CODE_BROKEN_CHAIN;
+    else
+      md.end_of_burst = true;
   }
 
   std::shared_ptr<device_core> core_;
@@ -236,9 +243,11 @@ class rx_stream : public uhd::rx_streamer {
 };
 
 class tx_stream : public uhd::tx_streamer {
- public:
+public:
   tx_stream(std::shared_ptr<device_core> core, const uhd::stream_args_t& args)
-      : core_(std::move(core)), format_(*find_format(args.cpu_format)), spp_(packet_size(args)),
+      : core_(std::move(core)),
+        format_(*find_format(args.cpu_format)),
+        spp_(packet_size(args)),
         next_burst_policy_(args.args.get("underflow_policy", "next_packet") == "next_burst") {
     if (!format_.native) bounce_.resize(chunk_samples);
     node().tx_ticks_per_sample = core_->ticks_per_sample(device_core::tx);
@@ -255,7 +264,8 @@ class tx_stream : public uhd::tx_streamer {
   void post_output_action(const std::shared_ptr<uhd::rfnoc::action_info>&, const std::size_t) override {}
 #endif
 
-  std::size_t send(const buffs_type& buffs, const std::size_t n, const uhd::tx_metadata_t& md, const double timeout) override {
+  std::size_t send(const buffs_type& buffs, const std::size_t n, const uhd::tx_metadata_t& md,
+                   const double timeout) override {
     const std::lock_guard lock(core_->tx_mutex_);
     const patience limit(core_->memory(), timeout);
     transmitter& tx = core_->transmitter_;
@@ -288,12 +298,13 @@ class tx_stream : public uhd::tx_streamer {
     return sent;
   }
 
- private:
+private:
   node_slot& node() { return core_->memory().nodes[static_cast<std::size_t>(core_->link_.slot())]; }
 
   bool retuned() {
     const tuning t = core_->tuning_at(device_core::tx, core_->transmitter_.next_tick());
-    return t.rf_hz + t.dsp_hz != freq_hz_ || t.gain_db != gain_db_ || core_->ticks_per_sample(device_core::tx) != ticks_per_sample_;
+    return t.rf_hz + t.dsp_hz != freq_hz_ || t.gain_db != gain_db_ ||
+           core_->ticks_per_sample(device_core::tx) != ticks_per_sample_;
   }
 
   air_status open(std::optional<std::int64_t> at, const patience& limit) {
@@ -302,7 +313,8 @@ class tx_stream : public uhd::tx_streamer {
     freq_hz_ = t.rf_hz + t.dsp_hz;
     gain_db_ = t.gain_db;
     ticks_per_sample_ = core_->ticks_per_sample(device_core::tx);
-    if (at && first_burst_ != no_limit && core_->faults_.due(fault_kind::late, *at - first_burst_)) return air_status::late;
+    if (at && first_burst_ != no_limit && core_->faults_.due(fault_kind::late, *at - first_burst_))
+      return air_status::late;
     const air_status s = core_->transmitter_.open(at, ticks_per_sample_, freq_hz_,
                                                   static_cast<float>(std::pow(10.0, gain_db_ / 20.0)), limit);
     if (s == air_status::gone) core_->throw_gone();
@@ -316,12 +328,16 @@ class tx_stream : public uhd::tx_streamer {
     while (done < n) {
       const std::size_t m = format_.native && core_->faults_.empty() ? n - done : std::min(n - done, chunk_samples);
       const cf32* in = bounce_.data();
-      if (format_.native) in = static_cast<const cf32*>(buffer) + done;
-      else format_.to_cf32(static_cast<const char*>(buffer) + done * format_.bytes, bounce_.data(), m);
+      if (format_.native)
+        in = static_cast<const cf32*>(buffer) + done;
+      else
+        format_.to_cf32(static_cast<const char*>(buffer) + done * format_.bytes, bounce_.data(), m);
       std::size_t written = 0;
       air_status s = air_status::ok;
-      if (const air_status f = injected_fault({in, m}, limit, written); f == air_status::lost) s = f;
-      else s = tx.write({in, m}, limit, written);
+      if (const air_status f = injected_fault({in, m}, limit, written); f == air_status::lost)
+        s = f;
+      else
+        s = tx.write({in, m}, limit, written);
       done += written;
       if (s == air_status::gone) core_->throw_gone();
       if (s == air_status::timeout) break;
@@ -341,7 +357,9 @@ class tx_stream : public uhd::tx_streamer {
   air_status injected_fault(std::span<const cf32> samples, const patience& limit, std::size_t& written) {
     if (core_->faults_.empty()) return air_status::ok;
     transmitter& tx = core_->transmitter_;
-    const std::int64_t age = tx.next_tick() + static_cast<std::int64_t>(samples.size()) * core_->ticks_per_sample(device_core::tx) - first_burst_;
+    const std::int64_t age = tx.next_tick() +
+                             static_cast<std::int64_t>(samples.size()) * core_->ticks_per_sample(device_core::tx) -
+                             first_burst_;
     const bool kill_now = core_->faults_.due(fault_kind::kill, age);
     if (!kill_now && !core_->faults_.due(fault_kind::underflow, age)) return air_status::ok;
     tx.write(samples.first(samples.size() / 2), limit, written);

@@ -14,7 +14,7 @@ namespace prose::phy::air {
 
 /// Where a document begins; takes no notice of what it holds.
 class document_begin final : public YAML::EventHandler {
- public:
+public:
   int line = -1;
   void OnDocumentStart(const YAML::Mark& at) override { line = at.line; }
   void OnDocumentEnd() override {}
@@ -27,12 +27,14 @@ class document_begin final : public YAML::EventHandler {
   void OnMapEnd() override {}
 };
 
-/// Null for an empty text. The error is one line "NAME:LINE: what is wrong": no YAML, or anything behind the first document, which yaml-cpp's own
-/// Load leaves unread. (Its LoadAll does not end with some texts: each of its documents is empty and takes nothing away.)
+/// Null for an empty text. The error is one line "NAME:LINE: what is wrong": no YAML, or anything behind the first
+/// document, which yaml-cpp's own Load leaves unread. (Its LoadAll does not end with some texts: each of its documents
+/// is empty and takes nothing away.)
 inline result<YAML::Node> load_yaml(const std::string& text, const std::string& name) {
   const auto at = [&](int line) { return name + ":" + std::to_string(std::max(line, 0) + 1) + ": "; };
   const auto behind = [&](int line) {
-    return fail(at(line) + "text behind the end of the document ('---' or '...' ends it); accepted: one document a file");
+    return fail(at(line) +
+                "text behind the end of the document ('---' or '...' ends it); accepted: one document a file");
   };
   try {
     auto node = YAML::Load(text);

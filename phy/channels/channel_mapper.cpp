@@ -8,10 +8,11 @@
 namespace prose::phy {
 namespace {
 
-// Column `column` of the interleaver is what one symbol carries; reading it straight from the coded bits saves the copy.
+// Column `column` of the interleaver is what one symbol carries; reading it straight from the coded bits saves the
+// copy.
 template <int q_m>
-void modulate_column(std::span<const std::uint8_t> coded, std::span<const std::uint8_t> scrambling, int n_columns, int column,
-                     std::span<cf32> out) {
+void modulate_column(std::span<const std::uint8_t> coded, std::span<const std::uint8_t> scrambling, int n_columns,
+                     int column, std::span<cf32> out) {
   const auto stride = static_cast<std::size_t>(n_columns * q_m);
   const std::uint8_t* in = coded.data() + static_cast<std::size_t>(column * q_m);
   const std::uint8_t* c = scrambling.data() + static_cast<std::size_t>(column) * out.size() * q_m;
@@ -39,8 +40,9 @@ int channel_mapper::n_columns(const mapping& m) const {
   return symbols_of(m.channel, carrier_.cp, carrier_.tm).n_data - (m.last_symbol_rate_matched ? 1 : 0);
 }
 
-std::uint32_t channel_mapper::map(const mapping& m, std::span<const std::uint8_t> coded, std::span<const std::uint8_t> scrambling,
-                                  const dmrs_params& dmrs, resource_grid& grid) noexcept {
+std::uint32_t channel_mapper::map(const mapping& m, std::span<const std::uint8_t> coded,
+                                  std::span<const std::uint8_t> scrambling, const dmrs_params& dmrs,
+                                  resource_grid& grid) noexcept {
   assert(coded.size() == static_cast<std::size_t>(n_coded_bits(m)) && scrambling.size() >= coded.size());
   const symbol_map& symbols = symbols_of(m.channel, carrier_.cp, carrier_.tm);
   const std::span<cf32> work(symbol_.data(), static_cast<std::size_t>(m.where.length));
@@ -67,7 +69,8 @@ std::uint32_t channel_mapper::map(const mapping& m, std::span<const std::uint8_t
 void channel_mapper::add(const subcarrier_set& where, std::span<const cf32> values, float amplitude,
                          std::span<cf32> symbol) noexcept {
   const int split = where.split == 0 ? where.length : where.split;
-  for (int i = 0; i < split; ++i) symbol[static_cast<std::size_t>(where.first + i)] += values[static_cast<std::size_t>(i)] * amplitude;
+  for (int i = 0; i < split; ++i)
+    symbol[static_cast<std::size_t>(where.first + i)] += values[static_cast<std::size_t>(i)] * amplitude;
   for (int i = split; i < where.length; ++i)
     symbol[static_cast<std::size_t>(where.second + i - split)] += values[static_cast<std::size_t>(i)] * amplitude;
 }

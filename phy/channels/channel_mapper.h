@@ -1,5 +1,6 @@
-// What the four sidelink data channels have in common on their way into the grid: channel interleaver, scrambling, modulation,
-// transform precoding, mapping with the last symbol punctured, DMRS (TS 36.211 9.3 to 9.6, 9.8; 36.212 5.2.2.8).
+// What the four sidelink data channels have in common on their way into the grid: channel interleaver, scrambling,
+// modulation, transform precoding, mapping with the last symbol punctured, DMRS (TS 36.211 9.3
+// to 9.6, 9.8; 36.212 5.2.2.8).
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@
 
 namespace prose::phy {
 
-/// Subcarriers of an allocation: `length` from `first`, or where `split` is not 0 the first `split` of them and the rest from
-/// `second` (a PSDCH pair that a pool's gap tears apart).
+/// Subcarriers of an allocation: `length` from `first`, or where `split` is not 0 the first `split` of them and the
+/// rest from `second` (a PSDCH pair that a pool's gap tears apart).
 struct subcarrier_set {
   int first = 0;
   int length = 12;
@@ -34,18 +35,18 @@ struct mapping {
 
 /// One object a transmitter; writing allocates nothing.
 class channel_mapper {
- public:
+public:
   explicit channel_mapper(const carrier_config& carrier);
   /// Symbols that the coded bits are spread over: the columns of the interleaver.
   int n_columns(const mapping& m) const;
   /// Coded bits of a transmission, those of a punctured symbol included.
   int n_coded_bits(const mapping& m) const { return n_columns(m) * m.where.length * m.modulation_order; }
-  /// Adds the transmission to the grid. coded and scrambling: n_coded_bits() each, scrambling in the order of transmission.
-  /// Returns the mask of the symbols written.
+  /// Adds the transmission to the grid. coded and scrambling: n_coded_bits() each, scrambling in the order of
+  /// transmission. Returns the mask of the symbols written.
   std::uint32_t map(const mapping& m, std::span<const std::uint8_t> coded, std::span<const std::uint8_t> scrambling,
                     const dmrs_params& dmrs, resource_grid& grid) noexcept;
 
- private:
+private:
   void add(const subcarrier_set& where, std::span<const cf32> values, float amplitude, std::span<cf32> symbol) noexcept;
   carrier_config carrier_;
   dft_bank precoder_;

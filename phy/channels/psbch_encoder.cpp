@@ -35,7 +35,8 @@ std::uint32_t psbch_encoder::encode(int n_sl_id, std::span<const std::uint8_t> b
   encode_control(bits, coded_);
   std::uint32_t used =
       mapper.map(psbch_mapping(carrier_, amplitude), coded_, scrambling_, psbch_dmrs(carrier_.tm, n_sl_id), grid);
-  const float slss = amplitude * std::sqrt(static_cast<float>(psbch_subcarriers) / slss_length);  // 9.7.1: same power as PSBCH
+  const float slss =
+      amplitude * std::sqrt(static_cast<float>(psbch_subcarriers) / slss_length);  // 9.7.1: same power as PSBCH
   const auto symbols = slss_symbols_of(carrier_.cp);
   const auto first = static_cast<std::size_t>(slss_first_subcarrier(carrier_.n_prb));
   for (int i = 0; i < 2; ++i) {

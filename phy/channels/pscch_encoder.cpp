@@ -9,7 +9,8 @@ namespace {
 constexpr std::uint32_t pscch_c_init = 510;  // 36.211 9.4.1
 
 mapping pscch_mapping(const carrier_config& c, int prb, float amplitude) {
-  return {.where = subcarriers_of_prbs(prb, is_v2x(c.tm) ? 2 : 1), .channel = sl_channel::pscch, .amplitude = amplitude};
+  return {
+      .where = subcarriers_of_prbs(prb, is_v2x(c.tm) ? 2 : 1), .channel = sl_channel::pscch, .amplitude = amplitude};
 }
 
 }  // namespace
@@ -21,7 +22,8 @@ std::uint16_t sci_crc(std::span<const std::uint8_t> bits) {
 
 pscch_encoder::pscch_encoder(const carrier_config& c, bool srsran_extended)
     : carrier_(c), srsran_extended_(srsran_extended && c.cp == cyclic_prefix::extended) {
-  const auto n = static_cast<std::size_t>(symbols_of(sl_channel::pscch, c.cp, c.tm).n_data * (is_v2x(c.tm) ? 24 : 12) * 2);
+  const auto n =
+      static_cast<std::size_t>(symbols_of(sl_channel::pscch, c.cp, c.tm).n_data * (is_v2x(c.tm) ? 24 : 12) * 2);
   coded_.resize(n);
   scrambling_.resize(n);
   gold_bits(pscch_c_init, scrambling_);

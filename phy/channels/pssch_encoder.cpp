@@ -20,7 +20,8 @@ std::uint32_t pssch_encoder::encode(const pssch_config& config, std::span<const 
   const std::span<std::uint8_t> coded(coded_.data(), n);
   const std::span<std::uint8_t> scrambling(scrambling_.data(), n);
   code_.encode({.tbs = config.tbs, .modulation_order = config.modulation_order, .rv = config.rv}, payload, coded);
-  gold_bits((config.n_x_id << 14) + (static_cast<std::uint32_t>(config.n_ssf) << 9) + 510U, scrambling);  // 36.211 9.3.1
+  gold_bits((config.n_x_id << 14) + (static_cast<std::uint32_t>(config.n_ssf) << 9) + 510U,
+            scrambling);  // 36.211 9.3.1
   return mapper.map(m, coded, scrambling, pssch_dmrs(carrier_.tm, config.n_x_id, config.n_ssf), grid);
 }
 

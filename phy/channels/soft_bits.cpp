@@ -25,8 +25,8 @@ struct gold_state {
   }
 };
 
-// The first register does not depend on c_init; gold_sequence keeps its state to itself, so it is recovered from outputs:
-// x2 = 0 for c_init = 0 leaves x1 alone, and for others the XOR with x1's output gives x2.
+// The first register does not depend on c_init; gold_sequence keeps its state to itself, so it is recovered from
+// outputs: x2 = 0 for c_init = 0 leaves x1 alone, and for others the XOR with x1's output gives x2.
 gold_state state_of(std::uint32_t c_init) {
   static const std::uint32_t x1_start = [] {
     gold_sequence g(0);

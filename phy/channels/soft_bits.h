@@ -1,5 +1,5 @@
-// From the soft bits of a subframe's symbols to those of the code: descrambling (TS 36.211 9.3.1 and its like for the other
-// channels) and deinterleaving (TS 36.212 5.2.2.8).
+// From the soft bits of a subframe's symbols to those of the code: descrambling (TS 36.211 9.3.1 and its like for the
+// other channels) and deinterleaving (TS 36.212 5.2.2.8).
 #pragma once
 
 #include <cstdint>

@@ -72,7 +72,8 @@ control_decode control_decoder::decode(std::span<const llr> coded, std::span<std
     total += std::abs(combined[i]);
     received += combined[i] != 0.0F ? 1U : 0U;
   }
-  // Erasures decode as zeros, and the word of zeros passes the CRC: silence, or less than one bit received a bit, is no message.
+  // Erasures decode as zeros, and the word of zeros passes the CRC: silence, or less than one bit received a bit, is no
+  // message.
   if (!(total > 1e-20F) || received < d) return result;
   constexpr float target_mean = 32;
   const float scale = target_mean * static_cast<float>(3 * d) / total;

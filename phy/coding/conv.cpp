@@ -17,7 +17,8 @@ constexpr std::array<unsigned, 3> taps{0b1101101, 0b1001111, 0b1010111};
 constexpr int n_states = 64;  // bit i of a state is c(k - 1 - i)
 constexpr int half = n_states / 2;
 constexpr int unreachable = -12000;
-constexpr int max_starts = 16;  // tried at most: bounds the time on noise, and loses about 0.05 dB against trying all 64
+constexpr int max_starts =
+    16;  // tried at most: bounds the time on noise, and loses about 0.05 dB against trying all 64
 constexpr int steps_between_normalisations = 16;
 
 using vec = i16v<half>;
@@ -25,8 +26,8 @@ using vec = i16v<half>;
 struct sign_table {
   alignas(64) std::int16_t sign[3][half]{};
 };
-// The sign with which soft value i enters the branch from state j < 32 with new bit 0. All generators have both end taps, so the
-// branch from j + 32, and the branch with new bit 1, have the opposite signs.
+// The sign with which soft value i enters the branch from state j < 32 with new bit 0. All generators have both end
+// taps, so the branch from j + 32, and the branch with new bit 1, have the opposite signs.
 constexpr sign_table make_signs() {
   sign_table t;
   for (std::size_t i = 0; i < 3; ++i)
@@ -37,21 +38,22 @@ constexpr sign_table make_signs() {
 constexpr sign_table signs = make_signs();
 
 struct lap_decisions {
-  alignas(64) std::int16_t from_upper[conv_max_bits][2][half];  // [bit][new bit][state / 2]: the survivor came from j + 32
+  alignas(64) std::int16_t
+      from_upper[conv_max_bits][2][half];  // [bit][new bit][state / 2]: the survivor came from j + 32
 };
 
 inline vec interleave_low(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12,
-                                 44, 13, 45, 14, 46, 15, 47);
+  return __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11,
+                                 43, 12, 44, 13, 45, 14, 46, 15, 47);
 }
 inline vec interleave_high(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58,
-                                 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+  return __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57,
+                                 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
 }
 
-// One way around the circle of n trellis steps. Ranges: two states differ by at most 6 steps of 2 * 3 * 255, and a metric
-// grows by at most 3 * 255 a step, so int16 holds 16 steps without normalisation.
-// Returns what normalisation took off all metrics.
+// One way around the circle of n trellis steps. Ranges: two states differ by at most 6 steps of 2 * 3 * 255, and a
+// metric grows by at most 3 * 255 a step, so int16 holds 16 steps without normalisation. Returns what normalisation
+// took off all metrics.
 std::int32_t go_around(std::span<const std::int16_t> soft, std::size_t n, vec& low, vec& high, lap_decisions& d) {
   std::int32_t removed = 0;
   const vec s0 = vload<vec>(signs.sign[0]);
@@ -113,10 +115,10 @@ void conv_encode(std::span<const std::uint8_t> bits, std::span<std::uint8_t> out
   }
 }
 
-// Exactly maximum likelihood. One lap from all states gives, for every end state, a bound on the tail-biting paths through it.
-// The states are then tried in the order of their bounds, each with a lap that starts in it alone, until no bound exceeds the
-// best tail-biting path found. At working SNR that is none or a few more laps. (Going around with the metrics reached so far,
-// the usual shortcut, misses the best path often enough to cost 3 dB at 48 bits.)
+// Exactly maximum likelihood. One lap from all states gives, for every end state, a bound on the tail-biting paths
+// through it. The states are then tried in the order of their bounds, each with a lap that starts in it alone, until no
+// bound exceeds the best tail-biting path found. At working SNR that is none or a few more laps. (Going around with the
+// metrics reached so far, the usual shortcut, misses the best path often enough to cost 3 dB at 48 bits.)
 void conv_decode(std::span<const std::int16_t> soft, std::span<std::uint8_t> bits) noexcept {
   const std::size_t n = bits.size();
   assert(n >= 6 && n <= conv_max_bits && soft.size() == 3 * n);

@@ -1,4 +1,5 @@
-// Cyclic redundancy checks (TS 36.212 5.1.1). Registers start at zero, so leading zeros (filler bits) do not change them.
+// Cyclic redundancy checks (TS 36.212 5.1.1). Registers start at zero, so leading zeros (filler bits) do not change
+// them.
 #pragma once
 
 #include <cstdint>

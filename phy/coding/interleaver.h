@@ -1,5 +1,6 @@
-// The PUSCH channel interleaver without control information (TS 36.212 5.2.2.8), as every sidelink channel uses it: written row
-// by row in groups of Q_m bits, read column by column; a column is a symbol, the punctured last one included.
+// The PUSCH channel interleaver without control information (TS 36.212 5.2.2.8), as every sidelink channel uses it:
+// written row by row in groups of Q_m bits, read column by column; a column is a symbol, the punctured last one
+// included.
 #pragma once
 
 #include <cassert>
@@ -24,12 +25,14 @@ void for_each_interleaved(std::size_t n_bits, int n_columns, int q_m, F&& move) 
 /// Sizes equal, a multiple of n_columns * q_m; no overlap.
 template <class T>
 void channel_interleave(std::span<const T> in, int n_columns, int q_m, std::span<T> out) {
-  for_each_interleaved(in.size(), n_columns, q_m, [&](std::size_t written, std::size_t sent) { out[sent] = in[written]; });
+  for_each_interleaved(in.size(), n_columns, q_m,
+                       [&](std::size_t written, std::size_t sent) { out[sent] = in[written]; });
 }
 
 template <class T>
 void channel_deinterleave(std::span<const T> in, int n_columns, int q_m, std::span<T> out) {
-  for_each_interleaved(in.size(), n_columns, q_m, [&](std::size_t written, std::size_t sent) { out[written] = in[sent]; });
+  for_each_interleaved(in.size(), n_columns, q_m,
+                       [&](std::size_t written, std::size_t sent) { out[written] = in[sent]; });
 }
 
 }  // namespace prose::phy

@@ -13,18 +13,21 @@ conv_circular_buffer make_conv_circular_buffer(int d) noexcept {
   for (int stream = 0; stream < 3; ++stream)
     for (const int column : columns)
       for (int n = column; n < padded; n += 32)
-        if (n >= padding) b.order[static_cast<std::size_t>(b.size++)] = static_cast<std::uint16_t>(stream * d + n - padding);
+        if (n >= padding)
+          b.order[static_cast<std::size_t>(b.size++)] = static_cast<std::uint16_t>(stream * d + n - padding);
   return b;
 }
 
 turbo_circular_buffer::turbo_circular_buffer(int k, int filler) noexcept
     : padded_((k + 4 + 31) / 32 * 32), padding_(padded_ - k - 4), filler_(filler), size_(3 * (k + 4) - 2 * filler) {
-  // k_0 = R (2 ceil(N_cb / 8R) rv + 2) with N_cb = 96 R: the columns 2 and 26 of stream 0, 9 and 21 of the alternating part.
+  // k_0 = R (2 ceil(N_cb / 8R) rv + 2) with N_cb = 96 R: the columns 2 and 26 of stream 0, 9 and 21 of the alternating
+  // part.
   constexpr std::array<std::array<int, 2>, 4> position{{{2, 0}, {26, 0}, {32, 9}, {32, 21}}};
   const int rows = padded_ / 32;
   for (std::size_t rv = 0; rv < 4; ++rv) {
     int real = 0;
-    for (int c = 0; c < position[rv][0]; ++c) real += rows - skip(columns_[static_cast<std::size_t>(c)], padding_ + filler_) / 32;
+    for (int c = 0; c < position[rv][0]; ++c)
+      real += rows - skip(columns_[static_cast<std::size_t>(c)], padding_ + filler_) / 32;
     for (int c = 0; c < position[rv][1]; ++c) {
       const int column = columns_[static_cast<std::size_t>(c)];
       const bool wraps = column == 31 && padding_ > 0;  // the last row of the last column reads the first padding bit

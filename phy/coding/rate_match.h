@@ -1,5 +1,6 @@
-// Sub-block interleavers and circular buffers of TS 36.212 5.1.4. NULL bits (padding and filler) never reach the channel, so
-// the circular buffer is kept without them: selecting E bits is then a plain circular copy, and combining is a circular sum.
+// Sub-block interleavers and circular buffers of TS 36.212 5.1.4. NULL bits (padding and filler) never reach the
+// channel, so the circular buffer is kept without them: selecting E bits is then a plain circular copy, and combining
+// is a circular sum.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +25,8 @@ constexpr std::array<int, 32> column_permutation(bool convolutional) {
   return p;
 }
 
-/// The circular buffer of the convolutional code (5.1.4.2) for three streams of d bits, d <= 96: entry i of the buffer is bit
-/// order[i] of the streams laid end to end.
+/// The circular buffer of the convolutional code (5.1.4.2) for three streams of d bits, d <= 96: entry i of the buffer
+/// is bit order[i] of the streams laid end to end.
 struct conv_circular_buffer {
   std::array<std::uint16_t, 3 * 96> order{};
   int size = 0;
@@ -34,15 +35,15 @@ conv_circular_buffer make_conv_circular_buffer(int d) noexcept;
 
 /// The circular buffer of one turbo code block (5.1.4.1) with N_cb = K_w.
 class turbo_circular_buffer {
- public:
+public:
   turbo_circular_buffer(int k, int filler) noexcept;
   /// Entries, all of them real: 3 (K + 4) - 2 F.
   int size() const { return size_; }
   /// Entry at which redundancy version rv begins (k_0).
   int start(int rv) const { return start_[static_cast<std::size_t>(rv & 3)]; }
 
-  /// Calls visit(entry, stream, index in stream) for all entries in order. Stream 0 is systematic, 1 and 2 parity; the indices
-  /// K .. K+3 are the tail.
+  /// Calls visit(entry, stream, index in stream) for all entries in order. Stream 0 is systematic, 1 and 2 parity; the
+  /// indices K .. K+3 are the tail.
   template <class F>
   void for_each(F&& visit) const {
     int entry = 0;
@@ -59,7 +60,7 @@ class turbo_circular_buffer {
     }
   }
 
- private:
+private:
   static int skip(int column, int first) { return first > column ? (first - column + 31) / 32 * 32 : 0; }
   static constexpr std::array<int, 32> columns_ = column_permutation(false);
 
@@ -77,7 +78,8 @@ void circular_copy(std::span<const T> buffer, std::size_t start, std::span<T> ou
   std::size_t done = 0;
   while (done < out.size()) {
     const std::size_t n = std::min(out.size() - done, buffer.size() - start);
-    std::copy_n(buffer.begin() + static_cast<std::ptrdiff_t>(start), n, out.begin() + static_cast<std::ptrdiff_t>(done));
+    std::copy_n(buffer.begin() + static_cast<std::ptrdiff_t>(start), n,
+                out.begin() + static_cast<std::ptrdiff_t>(done));
     done += n;
     start = 0;
   }

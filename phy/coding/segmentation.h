@@ -4,13 +4,13 @@
 namespace prose::phy {
 
 struct segmentation {
-  int tbs = 0;         ///< transport block without CRC24A
-  int n_blocks = 0;    ///< C
-  int n_small = 0;     ///< C-: the first n_small blocks have k_small bits
-  int k_small = 0;     ///< K- (0 when n_small is 0)
-  int k_large = 0;     ///< K+
-  int filler = 0;      ///< F: filler bits at the start of block 0
-  int block_crc = 0;   ///< L: 24 when there are several blocks
+  int tbs = 0;        ///< transport block without CRC24A
+  int n_blocks = 0;   ///< C
+  int n_small = 0;    ///< C-: the first n_small blocks have k_small bits
+  int k_small = 0;    ///< K- (0 when n_small is 0)
+  int k_large = 0;    ///< K+
+  int filler = 0;     ///< F: filler bits at the start of block 0
+  int block_crc = 0;  ///< L: 24 when there are several blocks
 
   int size(int block) const { return block < n_small ? k_small : k_large; }
   int filler_of(int block) const { return block == 0 ? filler : 0; }

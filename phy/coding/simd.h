@@ -1,5 +1,5 @@
-// Vectors of int16 by the GNU vector extension: the compiler maps them to whatever the target has. A target without AVX-512 only
-// needs more instructions for the same values.
+// Vectors of int16 by the GNU vector extension: the compiler maps them to whatever the target has. A target without
+// AVX-512 only needs more instructions for the same values.
 #pragma once
 
 #include <cstdint>

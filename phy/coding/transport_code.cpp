@@ -20,9 +20,10 @@ constexpr std::size_t tb_crc_bits = 24;
 constexpr std::size_t max_streams = max_code_block_bits + turbo_tail;
 
 // Copies n bits of payload || crc from position `at`.
-void copy_joined(std::span<const std::uint8_t> payload, std::span<const std::uint8_t> crc, std::size_t at, std::size_t n,
-                 std::uint8_t* out) {
-  for (std::size_t i = 0; i < n; ++i, ++at) out[i] = (at < payload.size() ? payload[at] : crc[at - payload.size()]) & 1U;
+void copy_joined(std::span<const std::uint8_t> payload, std::span<const std::uint8_t> crc, std::size_t at,
+                 std::size_t n, std::uint8_t* out) {
+  for (std::size_t i = 0; i < n; ++i, ++at)
+    out[i] = (at < payload.size() ? payload[at] : crc[at - payload.size()]) & 1U;
 }
 
 }  // namespace
@@ -58,17 +59,18 @@ void transport_encoder::encode(const transport_format& format, std::span<const s
     copy_joined(payload, tb_crc, taken, data, bits.data() + filler);
     taken += data;
     if (seg.block_crc > 0) put_crc(crc24b, crc_bits(crc24b, bits.first(k - tb_crc_bits)), bits.last(tb_crc_bits));
-    turbo_encode(q, bits, std::span(s_->stream[0]).subspan(k, turbo_tail), std::span(s_->stream[1]).first(k + turbo_tail),
-                 std::span(s_->stream[2]).first(k + turbo_tail));
+    turbo_encode(q, bits, std::span(s_->stream[0]).subspan(k, turbo_tail),
+                 std::span(s_->stream[1]).first(k + turbo_tail), std::span(s_->stream[2]).first(k + turbo_tail));
 
     const turbo_circular_buffer circle(q.k, seg.filler_of(r));
     circle.for_each([&](int entry, int stream, int index) {
       s_->buffer[static_cast<std::size_t>(entry)] = s_->stream[stream][static_cast<std::size_t>(index)];
     });
-    const auto e = static_cast<std::size_t>(
-        block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
-    circular_copy<std::uint8_t>(std::span<const std::uint8_t>(s_->buffer).first(static_cast<std::size_t>(circle.size())),
-                                static_cast<std::size_t>(circle.start(format.rv)), coded.subspan(sent, e));
+    const auto e =
+        static_cast<std::size_t>(block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
+    circular_copy<std::uint8_t>(
+        std::span<const std::uint8_t>(s_->buffer).first(static_cast<std::size_t>(circle.size())),
+        static_cast<std::size_t>(circle.start(format.rv)), coded.subspan(sent, e));
     sent += e;
   }
   std::fill(coded.begin() + static_cast<std::ptrdiff_t>(sent), coded.end(), std::uint8_t{0});
@@ -129,9 +131,10 @@ struct transport_decoder::state {
   alignas(64) std::array<std::int16_t, max_streams> stream[3];
   alignas(64) std::array<std::int16_t, 3 * max_streams> quantised;
 
-  // Soft bits of one block to integers with a mean magnitude (of those that were received) that suits the turbo decoder. The
-  // scale of each block is its own: nothing is assumed about the size of the soft bits. False where fewer than `needed` bits were
-  // received, or nothing at all: the erasures would decode as zeros, and the word of zeros passes every CRC.
+  // Soft bits of one block to integers with a mean magnitude (of those that were received) that suits the turbo
+  // decoder. The scale of each block is its own: nothing is assumed about the size of the soft bits. False where fewer
+  // than `needed` bits were received, or nothing at all: the erasures would decode as zeros, and the word of zeros
+  // passes every CRC.
   bool quantise(std::span<const float> soft, int needed) {
     float total = 0;
     float received = 0;
@@ -159,8 +162,8 @@ transport_decoder::~transport_decoder() = default;
 transport_decoder::transport_decoder(transport_decoder&&) noexcept = default;
 transport_decoder& transport_decoder::operator=(transport_decoder&&) noexcept = default;
 
-transport_decode transport_decoder::decode(const transport_format& format, std::span<const llr> coded, soft_buffer& buffer,
-                                           std::span<std::uint8_t> payload) noexcept {
+transport_decode transport_decoder::decode(const transport_format& format, std::span<const llr> coded,
+                                           soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept {
   transport_decode result;
   soft_buffer::state& b = *buffer.s_;
   const segmentation& seg = b.seg;
@@ -178,8 +181,8 @@ transport_decode transport_decoder::decode(const transport_format& format, std::
     const int filler = seg.filler_of(r);
     const turbo_circular_buffer circle(q.k, filler);
     const std::span soft = std::span(b.soft).subspan(block.soft_at, static_cast<std::size_t>(circle.size()));
-    const auto e = static_cast<std::size_t>(
-        block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
+    const auto e =
+        static_cast<std::size_t>(block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
     circular_add(coded.subspan(used, e), static_cast<std::size_t>(circle.start(format.rv)), soft);
     used += e;
     if (block.decoded) continue;
@@ -207,7 +210,8 @@ transport_decode transport_decoder::decode(const transport_format& format, std::
   std::size_t at = 0;
   for (int r = 0; r < seg.n_blocks; ++r) {
     const std::uint8_t* bits = b.bits.data() + b.blocks[static_cast<std::size_t>(r)].bits_at + seg.filler_of(r);
-    for (int i = 0; i < seg.data_bits(r); ++i, ++at) (at < payload.size() ? payload[at] : crc[at - payload.size()]) = bits[i];
+    for (int i = 0; i < seg.data_bits(r); ++i, ++at)
+      (at < payload.size() ? payload[at] : crc[at - payload.size()]) = bits[i];
   }
   std::array<std::uint8_t, tb_crc_bits> expected{};
   put_crc(crc24a, crc_bits(crc24a, payload), expected);

@@ -1,5 +1,5 @@
-// PSSCH and PSDCH coding (TS 36.212 5.4.2, 5.4.4): CRC24A, segmentation with CRC24B (5.1.2), turbo code (5.1.3.2), rate matching
-// (5.1.4.1, without soft-buffer limitation: N_cb = K_w). The channel interleaver is separate (interleaver.h).
+// PSSCH and PSDCH coding (TS 36.212 5.4.2, 5.4.4): CRC24A, segmentation with CRC24B (5.1.2), turbo code (5.1.3.2), rate
+// matching (5.1.4.1, without soft-buffer limitation: N_cb = K_w). The channel interleaver is separate (interleaver.h).
 #pragma once
 
 #include <cstdint>
@@ -22,23 +22,24 @@ struct transport_format {
 };
 
 class transport_encoder {
- public:
+public:
   transport_encoder();
   ~transport_encoder();
   transport_encoder(transport_encoder&&) noexcept;
   transport_encoder& operator=(transport_encoder&&) noexcept;
   /// payload: format.tbs unpacked bits. coded: G unpacked bits out, G a multiple of modulation_order. No allocation.
-  void encode(const transport_format& format, std::span<const std::uint8_t> payload, std::span<std::uint8_t> coded) noexcept;
+  void encode(const transport_format& format, std::span<const std::uint8_t> payload,
+              std::span<std::uint8_t> coded) noexcept;
 
- private:
+private:
   struct state;
   std::unique_ptr<state> s_;
 };
 
-/// Soft bits of one transport block, combined over its redundancy versions. Storage for a block of max_tbs bits is allocated
-/// once.
+/// Soft bits of one transport block, combined over its redundancy versions. Storage for a block of max_tbs bits is
+/// allocated once.
 class soft_buffer {
- public:
+public:
   explicit soft_buffer(int max_tbs = max_transport_block_bits);
   ~soft_buffer();
   soft_buffer(soft_buffer&&) noexcept;
@@ -47,7 +48,7 @@ class soft_buffer {
   void reset(int tbs) noexcept;
   int tbs() const noexcept;
 
- private:
+private:
   friend class transport_decoder;
   struct state;
   std::unique_ptr<state> s_;
@@ -58,10 +59,10 @@ struct transport_decode {
   int iterations = 0;   ///< full turbo iterations of the slowest code block
 };
 
-/// Adds one transmission to a soft buffer and tries to decode it. Code blocks that an earlier transmission already decoded are
-/// not decoded again. Early stop by CRC.
+/// Adds one transmission to a soft buffer and tries to decode it. Code blocks that an earlier transmission already
+/// decoded are not decoded again. Early stop by CRC.
 class transport_decoder {
- public:
+public:
   explicit transport_decoder(int max_iterations = 8);
   ~transport_decoder();
   transport_decoder(transport_decoder&&) noexcept;
@@ -71,7 +72,7 @@ class transport_decoder {
   transport_decode decode(const transport_format& format, std::span<const llr> coded, soft_buffer& buffer,
                           std::span<std::uint8_t> payload) noexcept;
 
- private:
+private:
   struct state;
   std::unique_ptr<state> s_;
 };

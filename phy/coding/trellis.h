@@ -1,5 +1,5 @@
-// The 8-state trellis of the constituent encoders of the turbo code (TS 36.212 5.1.3.2.1). Bit 2 of a state is the newest
-// register, bit 0 the oldest.
+// The 8-state trellis of the constituent encoders of the turbo code (TS 36.212 5.1.3.2.1). Bit 2 of a state is the
+// newest register, bit 0 the oldest.
 #pragma once
 
 namespace prose::phy::trellis {

@@ -30,9 +30,9 @@ struct turbo_decoder::workspace {
 
 namespace {
 
-// Ranges in int16. A branch metric is g(u, z) = (u ? 0 : X) + (z ? 0 : P) with |X| <= 255 + 1023 and |P| <= 255, so it spans at
-// most 1533. Any two states are joined within 3 steps, so metrics differ by at most 4600; 8 steps without normalisation add at
-// most 10700. A path metric is thus below 15400, and the sum of two and a P below 31100.
+// Ranges in int16. A branch metric is g(u, z) = (u ? 0 : X) + (z ? 0 : P) with |X| <= 255 + 1023 and |P| <= 255, so it
+// spans at most 1533. Any two states are joined within 3 steps, so metrics differ by at most 4600; 8 steps without
+// normalisation add at most 10700. A path metric is thus below 15400, and the sum of two and a P below 31100.
 constexpr int extrinsic_limit = 1023;
 constexpr int steps_between_normalisations = 8;
 constexpr std::int16_t impossible = -4600;
@@ -100,16 +100,14 @@ inline V beta_of(const std::array<V, 8>& b, V x, V p, V s) {
 template <class V>
 inline void step_alpha(std::array<V, 8>& a, V x, V p) {
   const V s = x + p;
-  [&]<unsigned... S>(std::integer_sequence<unsigned, S...>) {
-    a = std::array<V, 8>{alpha_of<S>(a, x, p, s)...};
-  }(std::make_integer_sequence<unsigned, 8>{});
+  [&]<unsigned... S>(std::integer_sequence<unsigned, S...>) { a = std::array<V, 8>{alpha_of<S>(a, x, p, s)...}; }
+  (std::make_integer_sequence<unsigned, 8>{});
 }
 template <class V>
 inline void step_beta(std::array<V, 8>& b, V x, V p) {
   const V s = x + p;
-  [&]<unsigned... S>(std::integer_sequence<unsigned, S...>) {
-    b = std::array<V, 8>{beta_of<S>(b, x, p, s)...};
-  }(std::make_integer_sequence<unsigned, 8>{});
+  [&]<unsigned... S>(std::integer_sequence<unsigned, S...>) { b = std::array<V, 8>{beta_of<S>(b, x, p, s)...}; }
+  (std::make_integer_sequence<unsigned, 8>{});
 }
 template <class V>
 inline void normalise(std::array<V, 8>& m) {
@@ -124,7 +122,8 @@ inline V best_of(const std::array<V, 8>& a, const std::array<V, 8>& b) {
   [&]<unsigned... S>(std::integer_sequence<unsigned, S...>) {
     int n = 0;
     ((trellis::parity(S, U) == Z ? void(best[n++] = a[S] + b[trellis::next(S, U)]) : void()), ...);
-  }(std::make_integer_sequence<unsigned, 8>{});
+  }
+  (std::make_integer_sequence<unsigned, 8>{});
   return vmax(vmax(best[0], best[1]), vmax(best[2], best[3]));
 }
 template <class V>
@@ -177,7 +176,8 @@ void set_known_end(states<W>& b, const std::array<std::int16_t, 8>& tail) {
   for (std::size_t s = 0; s < 8; ++s) b[s][W - 1] = tail[s];
 }
 
-// Trains the edges on the neighbouring windows, through training_rows rows, which are several windows where windows are short.
+// Trains the edges on the neighbouring windows, through training_rows rows, which are several windows where windows are
+// short.
 template <int W>
 void train_edges(window_edges<W>& e, const std::int16_t* x, const std::int16_t* p, int rows,
                  const std::array<std::int16_t, 8>& tail) {
@@ -207,7 +207,8 @@ void train_edges(window_edges<W>& e, const std::int16_t* x, const std::int16_t* 
   }
 }
 
-// One constituent decoder over all windows. emit(k, x, e): the a priori plus systematic value and the extrinsic value of row k.
+// One constituent decoder over all windows. emit(k, x, e): the a priori plus systematic value and the extrinsic value
+// of row k.
 template <int W, class F>
 void constituent(window_edges<W>& e, const std::int16_t* x, const std::int16_t* p, int rows,
                  const std::array<std::int16_t, 8>& tail, std::int16_t* alpha, F&& emit) {
@@ -239,8 +240,8 @@ void constituent(window_edges<W>& e, const std::int16_t* x, const std::int16_t* 
   set_known_end<W>(e.beta, tail);
 }
 
-// Whether the sign bits of `decision`, in the order of the bits, are divisible by the CRC polynomial: each lane divides its own
-// window, then the remainders are weighted by the distance of the window from the end.
+// Whether the sign bits of `decision`, in the order of the bits, are divisible by the CRC polynomial: each lane divides
+// its own window, then the remainders are weighted by the distance of the window from the end.
 template <int W>
 bool divisible(const std::int16_t* decision, int rows, const crc_code& crc, const std::uint32_t* weights) {
   const std::uint32_t poly = crc.polynomial << (32 - crc.length);
@@ -266,8 +267,8 @@ bool divisible(const std::int16_t* decision, int rows, const crc_code& crc, cons
 }
 
 template <int W, class Workspace>
-turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const std::int16_t*, 3>& soft, const crc_code& crc,
-                  int max_iterations, std::span<std::uint8_t> bits) {
+turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const std::int16_t*, 3>& soft,
+                  const crc_code& crc, int max_iterations, std::span<std::uint8_t> bits) {
   using V = i16v<W>;
   const int m = q.rows;
   const int size = m * W;

@@ -1,5 +1,5 @@
-// The turbo decoder: max-log-MAP with scaled extrinsic values in int16, with the code block cut into 8, 16 or 32 windows that
-// are decoded side by side, one a SIMD lane.
+// The turbo decoder: max-log-MAP with scaled extrinsic values in int16, with the code block cut into 8, 16 or 32
+// windows that are decoded side by side, one a SIMD lane.
 #pragma once
 
 #include <array>
@@ -12,8 +12,8 @@
 
 namespace prose::phy {
 
-/// Largest magnitude of a soft input. The scale is free (max-log-MAP does not need the noise variance); a mean magnitude near
-/// turbo_soft_mean loses nothing and leaves room for peaks.
+/// Largest magnitude of a soft input. The scale is free (max-log-MAP does not need the noise variance); a mean
+/// magnitude near turbo_soft_mean loses nothing and leaves room for peaks.
 inline constexpr int turbo_soft_limit = 255;
 inline constexpr float turbo_soft_mean = 16;
 
@@ -23,18 +23,18 @@ struct turbo_outcome {
 };
 
 class turbo_decoder {
- public:
+public:
   turbo_decoder();
   ~turbo_decoder();
   turbo_decoder(turbo_decoder&&) noexcept;
   turbo_decoder& operator=(turbo_decoder&&) noexcept;
 
-  /// soft[i]: stream d(i), q.k + 4 values in -turbo_soft_limit .. turbo_soft_limit, positive for 0 (filler bits: the limit).
-  /// bits: q.k unpacked bits out. Stops when the bits are a multiple of the CRC polynomial. No allocation.
-  turbo_outcome decode(const qpp& q, const std::array<const std::int16_t*, 3>& soft, const crc_code& crc, int max_iterations,
-                       std::span<std::uint8_t> bits) noexcept;
+  /// soft[i]: stream d(i), q.k + 4 values in -turbo_soft_limit .. turbo_soft_limit, positive for 0 (filler bits: the
+  /// limit). bits: q.k unpacked bits out. Stops when the bits are a multiple of the CRC polynomial. No allocation.
+  turbo_outcome decode(const qpp& q, const std::array<const std::int16_t*, 3>& soft, const crc_code& crc,
+                       int max_iterations, std::span<std::uint8_t> bits) noexcept;
 
- private:
+private:
   struct workspace;
   std::unique_ptr<workspace> w_;
 };

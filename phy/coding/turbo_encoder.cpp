@@ -10,8 +10,8 @@
 namespace prose::phy {
 namespace {
 
-// Eight steps of the constituent encoder at once: for a state and eight input bits (first bit lowest), the parity bits unpacked
-// and the state after them.
+// Eight steps of the constituent encoder at once: for a state and eight input bits (first bit lowest), the parity bits
+// unpacked and the state after them.
 struct octet_step {
   std::uint64_t parity;
   std::uint8_t next;
@@ -57,14 +57,17 @@ unsigned run(const octet_table& t, const std::uint8_t* bits, std::size_t size, s
 void turbo_encode(const qpp& q, std::span<const std::uint8_t> bits, std::span<std::uint8_t> tail0,
                   std::span<std::uint8_t> parity1, std::span<std::uint8_t> parity2) noexcept {
   const auto k = static_cast<std::size_t>(q.k);
-  assert(bits.size() == k && tail0.size() == turbo_tail && parity1.size() == k + turbo_tail && parity2.size() == k + turbo_tail);
+  assert(bits.size() == k && tail0.size() == turbo_tail && parity1.size() == k + turbo_tail &&
+         parity2.size() == k + turbo_tail);
   const octet_table& t = octets();
   alignas(64) std::array<std::uint8_t, max_code_block_bits> interleaved;
   std::size_t n = 0;
   for_each_interleaved_index(q, [&](std::uint32_t from) { interleaved[n++] = bits[from]; });
-  const std::array<unsigned, 2> end{run(t, bits.data(), k, parity1.data()), run(t, interleaved.data(), k, parity2.data())};
+  const std::array<unsigned, 2> end{run(t, bits.data(), k, parity1.data()),
+                                    run(t, interleaved.data(), k, parity2.data())};
 
-  // Termination: each encoder is fed its own feedback three times; x and z of both are spread over the streams (5.1.3.2.2).
+  // Termination: each encoder is fed its own feedback three times; x and z of both are spread over the streams
+  // (5.1.3.2.2).
   std::array<std::uint8_t, 12> tail{};  // x z x z x z of encoder 1, then of encoder 2
   for (std::size_t e = 0; e < 2; ++e) {
     unsigned state = end[e];

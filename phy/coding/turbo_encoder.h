@@ -10,8 +10,8 @@ namespace prose::phy {
 
 inline constexpr int turbo_tail = 4;  ///< trellis termination bits in each of the three streams
 
-/// bits: q.k unpacked bits (0 or 1), filler bits as 0. parity1, parity2: d(1) and d(2) of q.k + 4 bits; tail0: the last four bits
-/// of d(0), whose first q.k are `bits` themselves.
+/// bits: q.k unpacked bits (0 or 1), filler bits as 0. parity1, parity2: d(1) and d(2) of q.k + 4 bits; tail0: the last
+/// four bits of d(0), whose first q.k are `bits` themselves.
 void turbo_encode(const qpp& q, std::span<const std::uint8_t> bits, std::span<std::uint8_t> tail0,
                   std::span<std::uint8_t> parity1, std::span<std::uint8_t> parity2) noexcept;
 

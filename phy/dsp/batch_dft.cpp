@@ -27,10 +27,10 @@ batch_dft::batch_dft(int size, int rows, direction d) : plan_(std::make_unique<p
   aligned_vector<cf32> in(n);
   aligned_vector<cf32> out(n);
   const std::scoped_lock lock(planner_mutex());
-  plan_->p = fftwf_plan_many_dft(1, &size, rows, reinterpret_cast<fftwf_complex*>(in.data()), nullptr, 1, size,
-                                 reinterpret_cast<fftwf_complex*>(out.data()), nullptr, 1, size,
-                                 d == direction::forward ? FFTW_FORWARD : FFTW_BACKWARD,
-                                 FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
+  plan_->p =
+      fftwf_plan_many_dft(1, &size, rows, reinterpret_cast<fftwf_complex*>(in.data()), nullptr, 1, size,
+                          reinterpret_cast<fftwf_complex*>(out.data()), nullptr, 1, size,
+                          d == direction::forward ? FFTW_FORWARD : FFTW_BACKWARD, FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
 }
 batch_dft::~batch_dft() = default;
 batch_dft::batch_dft(batch_dft&&) noexcept = default;

@@ -16,16 +16,17 @@ struct aligned_allocator {
   aligned_allocator() = default;
   template <class U>
   aligned_allocator(const aligned_allocator<U>&) {}
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
   bool operator==(const aligned_allocator&) const { return true; }
 };
 template <class T>
 using aligned_vector = std::vector<T, aligned_allocator<T>>;
 
-/// `rows` unnormalised DFTs of `size` points each, row after row, out of place. Planned once; execute() allocates nothing.
+/// `rows` unnormalised DFTs of `size` points each, row after row, out of place. Planned once; execute() allocates
+/// nothing.
 class batch_dft {
- public:
+public:
   enum class direction { forward, backward };
   batch_dft(int size, int rows, direction d);
   ~batch_dft();
@@ -36,7 +37,7 @@ class batch_dft {
   /// in and out: size() * rows() values, both on 64-byte boundaries. in is preserved.
   void execute(const cf32* in, cf32* out) const noexcept;
 
- private:
+private:
   struct plan;
   std::unique_ptr<plan> plan_;
   int size_;

@@ -26,8 +26,8 @@ struct fft::state {
     out = reinterpret_cast<cf32*>(fftwf_alloc_complex(size));
     if (in == nullptr || out == nullptr) throw std::bad_alloc();
     const std::lock_guard lock(planner_lock());
-    // PRESERVE_INPUT, so that what a caller left in the unused bins is still zero the next time. ESTIMATE makes plans that do
-    // not depend on timings: the same samples on every run.
+    // PRESERVE_INPUT, so that what a caller left in the unused bins is still zero the next time. ESTIMATE makes plans
+    // that do not depend on timings: the same samples on every run.
     plan = fftwf_plan_dft_1d(n, raw(in), raw(out), direction == fft_direction::forward ? FFTW_FORWARD : FFTW_BACKWARD,
                              FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
     std::fill_n(in, size, cf32{});

@@ -9,15 +9,15 @@ namespace prose::phy {
 
 /// Generates c(0), c(1), ... for c_init. Copy it to fork the sequence.
 class gold_sequence {
- public:
+public:
   explicit gold_sequence(std::uint32_t c_init);
   std::uint8_t next() {
     const auto c = static_cast<std::uint8_t>((x1_ ^ x2_) & 1U);
     step();
     return c;
   }
-  /// The next word_bits elements, the first as bit 0. The registers' taps reach back 28 places at least, so that many steps are
-  /// one operation on words.
+  /// The next word_bits elements, the first as bit 0. The registers' taps reach back 28 places at least, so that many
+  /// steps are one operation on words.
   static constexpr std::size_t word_bits = 28;
   std::uint32_t next_word() {
     constexpr std::uint32_t mask = (1U << word_bits) - 1U;
@@ -33,7 +33,7 @@ class gold_sequence {
     for (std::size_t i = 0; i < n; ++i) step();
   }
 
- private:
+private:
   void step() {
     // x1(n+31) = x1(n+3) + x1(n); x2(n+31) = x2(n+3) + x2(n+2) + x2(n+1) + x2(n)
     const std::uint32_t f1 = (x1_ ^ (x1_ >> 3)) & 1U;

@@ -12,12 +12,21 @@ struct profile_tap {
   double delay_ns, power_db;
 };
 // TS 36.101 table B.2.1-2, Extended Pedestrian A.
-constexpr std::array<profile_tap, 7> epa{{{0, 0.0}, {30, -1.0}, {70, -2.0}, {90, -3.0}, {110, -8.0}, {190, -17.2}, {410, -20.8}}};
+constexpr std::array<profile_tap, 7> epa{
+    {{0, 0.0}, {30, -1.0}, {70, -2.0}, {90, -3.0}, {110, -8.0}, {190, -17.2}, {410, -20.8}}};
 // TS 36.101 table B.2.1-3, Extended Vehicular A.
-constexpr std::array<profile_tap, 9> eva{
-    {{0, 0.0}, {30, -1.5}, {150, -1.4}, {310, -3.6}, {370, -0.6}, {710, -9.1}, {1090, -7.0}, {1730, -12.0}, {2510, -16.9}}};
+constexpr std::array<profile_tap, 9> eva{{{0, 0.0},
+                                          {30, -1.5},
+                                          {150, -1.4},
+                                          {310, -3.6},
+                                          {370, -0.6},
+                                          {710, -9.1},
+                                          {1090, -7.0},
+                                          {1730, -12.0},
+                                          {2510, -16.9}}};
 
-constexpr std::array<fading_model, 4> models{{{"awgn", "", 0}, {"epa5", "EPA", 5}, {"eva70", "EVA", 70}, {"eva180", "EVA", 180}}};
+constexpr std::array<fading_model, 4> models{
+    {{"awgn", "", 0}, {"epa5", "EPA", 5}, {"eva70", "EVA", 70}, {"eva180", "EVA", 180}}};
 
 /// Gains are held for so many samples: at 180 Hz the channel turns by less than 0.4 degrees in 32 samples of 1.92 Msps.
 constexpr std::size_t hold_samples = 32;
@@ -55,7 +64,8 @@ multipath_channel::multipath_channel(const fading_model& model, double sample_ra
   for (auto& t : taps_) {
     t.kernel.resize(n_filter_);
     for (std::size_t k = 0; k < n_filter_; ++k)
-      t.kernel[k] = static_cast<float>(windowed_sinc(static_cast<double>(k) - delay_samples() - t.delay_samples, half_kernel));
+      t.kernel[k] =
+          static_cast<float>(windowed_sinc(static_cast<double>(k) - delay_samples() - t.delay_samples, half_kernel));
   }
 }
 

@@ -1,4 +1,5 @@
-// The multipath fading channels of TS 36.101 annex B.2: tapped delay lines, each tap Rayleigh with the classical (Jakes) spectrum.
+// The multipath fading channels of TS 36.101 annex B.2: tapped delay lines, each tap Rayleigh with the classical
+// (Jakes) spectrum.
 #pragma once
 
 #include <array>
@@ -22,13 +23,14 @@ struct fading_model {
 std::optional<fading_model> fading_model_from(std::string_view name);
 inline constexpr std::array<std::string_view, 4> fading_model_names{"awgn", "epa5", "eva70", "eva180"};
 
-/// One receive path. Mean gain 1. draw() begins a new, independent realisation; nothing is allocated after construction.
+/// One receive path. Mean gain 1. draw() begins a new, independent realisation; nothing is allocated after
+/// construction.
 class multipath_channel {
- public:
+public:
   multipath_channel(const fading_model& model, double sample_rate_hz);
   void draw(simulation_rng& rng);
-  /// out[n] = sum of the delayed taps of `in` (zeros before it) at time first_sample + n; sizes equal, no overlap. Adds a delay of
-  /// delay_samples(), which the fractional taps need.
+  /// out[n] = sum of the delayed taps of `in` (zeros before it) at time first_sample + n; sizes equal, no overlap. Adds
+  /// a delay of delay_samples(), which the fractional taps need.
   void apply(std::span<const cf32> in, std::int64_t first_sample, std::span<cf32> out) const;
   int delay_samples() const { return fading_ ? half_kernel - 1 : 0; }
 
@@ -36,7 +38,7 @@ class multipath_channel {
   cf32 tap_gain(std::size_t tap, double t_s) const;
   std::size_t n_taps() const { return taps_.size(); }
 
- private:
+private:
   static constexpr int n_waves = 16;
   static constexpr int half_kernel = 8;  ///< samples on each side of the interpolator that makes fractional delays
   struct wave {

@@ -1,5 +1,5 @@
-// A small seeded generator for simulations: streams that depend on nothing but the seed, so that results repeat on every machine
-// and with every number of threads. Not for keys.
+// A small seeded generator for simulations: streams that depend on nothing but the seed, so that results repeat on
+// every machine and with every number of threads. Not for keys.
 #pragma once
 
 #include <cmath>
@@ -21,7 +21,7 @@ constexpr std::uint64_t hash64(std::uint64_t x) {
 
 /// xoshiro256++ (Blackman, Vigna).
 class simulation_rng {
- public:
+public:
   explicit simulation_rng(std::uint64_t seed) {
     for (auto& s : state_) s = seed = hash64(seed);
   }
@@ -58,7 +58,7 @@ class simulation_rng {
     }
   }
 
- private:
+private:
   std::uint64_t state_[4];
 };
 

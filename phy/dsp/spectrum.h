@@ -10,7 +10,7 @@ namespace prose::phy {
 
 /// Averages windowed periodograms of everything written since the last clear(). One object a thread.
 class spectrum {
- public:
+public:
   /// n_bins: 2 or more.
   explicit spectrum(int n_bins);
   ~spectrum();
@@ -18,13 +18,13 @@ class spectrum {
   spectrum& operator=(spectrum&&) noexcept;
 
   void write(std::span<const cf32> samples);
-  /// dB a bin, the lowest frequency first, zero frequency in the middle (bin n_bins / 2). psd.size() == n_bins. The sum over the bins
-  /// of the linear values is the mean power of the samples.
+  /// dB a bin, the lowest frequency first, zero frequency in the middle (bin n_bins / 2). psd.size() == n_bins. The sum
+  /// over the bins of the linear values is the mean power of the samples.
   void psd_db(std::span<float> psd) const;
   void clear();
   int n_bins() const { return n_bins_; }
 
- private:
+private:
   struct state;
   int n_bins_;
   std::unique_ptr<state> s_;

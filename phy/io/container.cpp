@@ -29,7 +29,10 @@ constexpr mark marks[] = {
     {0, "\x1f\x8b\x08\x08"sv, "a gzip archive"},
     {0, "PK\x03\x04"sv, "a zip archive"},
     {0, "PK\x05\x06"sv, "a zip archive"},
-    {0, "\xfd" "7zXZ\0"sv, "an xz archive"},
+    {0,
+     "\xfd"
+     "7zXZ\0"sv,
+     "an xz archive"},
     {0, "7z\xbc\xaf\x27\x1c"sv, "a 7z archive"},
     {0, "\x28\xb5\x2f\xfd"sv, "a zstd archive"},
     {0, "\x04\x22\x4d\x18"sv, "an lz4 archive"},
@@ -41,7 +44,10 @@ constexpr mark marks[] = {
     {0, "BLUE"sv, "a Midas BLUE file"},
     {0, "\x89PNG\r\n\x1a\n"sv, "a PNG picture"},
     {0, "%PDF"sv, "a PDF"},
-    {0, "\x7f" "ELF"sv, "a program"},
+    {0,
+     "\x7f"
+     "ELF"sv,
+     "a program"},
     {0, "SQLite format 3"sv, "a database"},
     {0, "\x0a\x0d\x0d\x0a"sv, "a pcapng capture"},
     {0, "version https://git-lfs"sv, "a Git LFS pointer: the samples are elsewhere (git lfs pull)"},

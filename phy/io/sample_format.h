@@ -10,7 +10,8 @@
 namespace prose::phy {
 
 /// in: n frames; out[c][at .. at + n). ci16_le is scaled so that full scale (32768) becomes 1.
-void unpack_samples(const std::uint8_t* in, sigmf_datatype type, std::span<const std::span<cf32>> out, std::size_t at, std::size_t n);
+void unpack_samples(const std::uint8_t* in, sigmf_datatype type, std::span<const std::span<cf32>> out, std::size_t at,
+                    std::size_t n);
 
 struct pack_report {
   std::size_t n_bytes = 0;

@@ -11,12 +11,12 @@ namespace prose::phy {
 namespace {
 using nlohmann::json;
 
-constexpr std::size_t most_remarks = 8;  // a file can give reason for millions
+constexpr std::size_t most_remarks = 8;                   // a file can give reason for millions
 constexpr double max_exact_integer = 9007199254740992.0;  // 2^53: beyond it a JSON number need not be an integer
 
 /// Reads keys of one object; the first mistake stays.
 class object_reader {
- public:
+public:
   object_reader(const json& object, std::string file, std::string path)
       : object_(object), file_(std::move(file)), path_(std::move(path)) {}
 
@@ -42,9 +42,11 @@ class object_reader {
     constexpr auto largest = std::numeric_limits<std::int64_t>::max();
     if (v->is_number_unsigned() && v->get<std::uint64_t>() <= static_cast<std::uint64_t>(largest)) {
       out = static_cast<std::int64_t>(v->get<std::uint64_t>());
-    } else if (v->is_number_float() && v->get<double>() >= 0 && v->get<double>() < 0x1p63 && v->get<double>() == std::floor(v->get<double>())) {
+    } else if (v->is_number_float() && v->get<double>() >= 0 && v->get<double>() < 0x1p63 &&
+               v->get<double>() == std::floor(v->get<double>())) {
       out = static_cast<std::int64_t>(v->get<double>());
-      if (v->get<double>() > max_exact_integer) remark(key, "is written with a point or an exponent: its last digits may be rounded");
+      if (v->get<double>() > max_exact_integer)
+        remark(key, "is written with a point or an exponent: its last digits may be rounded");
     } else if (v->is_number_integer() && v->get<std::int64_t>() == 0) {
       out = 0;  // -0
     } else {
@@ -58,7 +60,7 @@ class object_reader {
   }
   const std::string& error() const { return error_; }
 
- private:
+private:
   const json& object_;
   std::string file_, path_, error_;
   std::vector<std::string> remarks_;
@@ -76,12 +78,14 @@ void read_global(object_reader& r, sigmf_meta& m) {
   if (const auto t = sigmf_datatype_from(datatype)) {
     m.datatype = *t;
   } else {
-    r.wrong("core:datatype", (datatype.empty() ? "is missing" : std::string("'").append(datatype, 0, 24).append("' is not supported")) +
-                                 std::string("; accepted: cf32_le, ci16_le"));
+    r.wrong("core:datatype",
+            (datatype.empty() ? "is missing" : std::string("'").append(datatype, 0, 24).append("' is not supported")) +
+                std::string("; accepted: cf32_le, ci16_le"));
   }
   std::optional<double> rate;
   r.number("core:sample_rate", rate);
-  if (rate && (*rate <= 0 || *rate > 1e12)) r.wrong("core:sample_rate", "must be above 0 and at most 1e12 (samples a second)");
+  if (rate && (*rate <= 0 || *rate > 1e12))
+    r.wrong("core:sample_rate", "must be above 0 and at most 1e12 (samples a second)");
   m.sample_rate_hz = rate.value_or(0);
   std::optional<std::int64_t> channels, offset, trailing;
   r.count("core:num_channels", channels);
@@ -116,11 +120,13 @@ void put_in_order(sigmf_meta& m) {
     std::stable_sort(m.captures.begin(), m.captures.end(), earlier);
     add_remarks(m, {"captures are not in order of core:sample_start: they were put in order"});
   }
-  const auto same = std::adjacent_find(m.captures.begin(), m.captures.end(),
-                                       [](const sigmf_capture& a, const sigmf_capture& b) { return a.sample_start == b.sample_start; });
+  const auto same = std::adjacent_find(
+      m.captures.begin(), m.captures.end(),
+      [](const sigmf_capture& a, const sigmf_capture& b) { return a.sample_start == b.sample_start; });
   if (same != m.captures.end())
-    add_remarks(m, {"captures[" + std::to_string(same->number) + "] and captures[" + std::to_string((same + 1)->number) +
-                    "] begin at the same sample " + std::to_string(same->sample_start) + ": the samples count to the latter"});
+    add_remarks(
+        m, {"captures[" + std::to_string(same->number) + "] and captures[" + std::to_string((same + 1)->number) +
+            "] begin at the same sample " + std::to_string(same->sample_start) + ": the samples count to the latter"});
 }
 
 result<void> read_captures(const json& list, const std::string& file, sigmf_meta& m) {
@@ -142,8 +148,10 @@ result<void> read_captures(const json& list, const std::string& file, sigmf_meta
     if (!start && i == 0) r.remark("core:sample_start", "is missing: 0 was taken");
     if (!start && i > 0) r.remark("core:sample_start", "is missing: nobody can tell where it begins, it was left out");
     add_remarks(m, r.take_remarks());
-    if (start || i == 0) m.captures.push_back(std::move(c));
-    else if (c.frequency_hz) m.unplaced_hz.push_back(*c.frequency_hz);
+    if (start || i == 0)
+      m.captures.push_back(std::move(c));
+    else if (c.frequency_hz)
+      m.unplaced_hz.push_back(*c.frequency_hz);
   }
   put_in_order(m);
   // An empty list says nothing about the samples; they are one segment then.
@@ -179,23 +187,26 @@ result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& fi
 }
 
 result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::string& file) {
-  const auto beyond = std::find_if(meta.captures.begin(), meta.captures.end(), [&](const sigmf_capture& c) { return c.sample_start >= n_samples; });
+  const auto beyond = std::find_if(meta.captures.begin(), meta.captures.end(),
+                                   [&](const sigmf_capture& c) { return c.sample_start >= n_samples; });
   if (beyond == meta.captures.end()) return {};
-  const std::string what = "captures[" + std::to_string(beyond->number) + "].core:sample_start " + std::to_string(beyond->sample_start);
+  const std::string what =
+      "captures[" + std::to_string(beyond->number) + "].core:sample_start " + std::to_string(beyond->sample_start);
   const std::string length = std::to_string(n_samples) + " samples";
   if (beyond == meta.captures.begin()) return fail(file + ": " + what + " lies beyond the data, which has " + length);
   const auto n = meta.captures.end() - beyond;
   const std::string others = n > 1 ? " (and " + std::to_string(n - 1) + " more)" : "";
-  add_remarks(meta, {beyond->sample_start == n_samples ? what + others + " is the end of the data: there are no samples, it was left out"
-                                                       : what + others + " lies beyond the data, which has " + length + ": cut short? It was left out"});
+  add_remarks(meta,
+              {beyond->sample_start == n_samples
+                   ? what + others + " is the end of the data: there are no samples, it was left out"
+                   : what + others + " lies beyond the data, which has " + length + ": cut short? It was left out"});
   meta.captures.erase(beyond, meta.captures.end());
   return {};
 }
 
 std::string to_json_text(const sigmf_meta& m) {
-  json global = {{"core:datatype", name_of(m.datatype)},
-                 {"core:version", "1.0.0"},
-                 {"core:num_channels", m.n_channels}};
+  json global = {
+      {"core:datatype", name_of(m.datatype)}, {"core:version", "1.0.0"}, {"core:num_channels", m.n_channels}};
   if (m.sample_rate_hz > 0) global["core:sample_rate"] = m.sample_rate_hz;
   if (m.offset != 0) global["core:offset"] = m.offset;
   const auto text = [&global](const char* key, const std::string& v) {

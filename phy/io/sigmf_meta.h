@@ -20,25 +20,28 @@ std::optional<sigmf_datatype> sigmf_datatype_from(std::string_view name);
 
 /// One capture segment. A sample counts once for all channels.
 struct sigmf_capture {
-  std::int64_t sample_start = 0;             ///< index in the data file
-  std::optional<std::int64_t> global_index;  ///< core:global_index, index in the original stream: tells how large a gap was
+  std::int64_t sample_start = 0;  ///< index in the data file
+  std::optional<std::int64_t>
+      global_index;  ///< core:global_index, index in the original stream: tells how large a gap was
   std::optional<double> frequency_hz;
-  std::string datetime;                      ///< ISO 8601, empty when not given
-  std::size_t number = 0;                    ///< place in the file's list, from 0
+  std::string datetime;    ///< ISO 8601, empty when not given
+  std::size_t number = 0;  ///< place in the file's list, from 0
 };
 
 struct sigmf_meta {
   sigmf_datatype datatype = sigmf_datatype::cf32_le;
-  double sample_rate_hz = 0;        ///< 0: not given
+  double sample_rate_hz = 0;  ///< 0: not given
   int n_channels = 1;
   std::int64_t offset = 0;          ///< core:offset, stream index of the first sample of the file
   std::int64_t trailing_bytes = 0;  ///< core:trailing_bytes, not samples
-  std::string dataset;              ///< core:dataset: a data file with a name of its own, in the same folder; empty: the usual name
-  std::string sha512;               ///< hexadecimal, empty when not given
+  std::string dataset;  ///< core:dataset: a data file with a name of its own, in the same folder; empty: the usual name
+  std::string sha512;   ///< hexadecimal, empty when not given
   std::string description, hw, author, recorder;
-  std::vector<sigmf_capture> captures;  ///< at least one, in order of sample_start; of several with one start the last has the samples
-  std::vector<double> unplaced_hz;      ///< frequencies of captures that do not say where they begin
-  std::vector<std::string> remarks;     ///< what is read otherwise than it is written, one line each, without the file's name
+  std::vector<sigmf_capture>
+      captures;  ///< at least one, in order of sample_start; of several with one start the last has the samples
+  std::vector<double> unplaced_hz;  ///< frequencies of captures that do not say where they begin
+  std::vector<std::string>
+      remarks;  ///< what is read otherwise than it is written, one line each, without the file's name
 
   std::size_t bytes_per_frame() const { return bytes_per_sample(datatype) * static_cast<std::size_t>(n_channels); }
 };
@@ -48,8 +51,8 @@ inline constexpr std::size_t max_sigmf_meta_bytes = 64U << 20U;
 
 /// `file` names the text in errors; each error is one line with the file and the key.
 result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& file);
-/// What only the data's length can tell (n_samples: whole samples in the data file): captures without samples are left out with a remark.
-/// An error when none is left.
+/// What only the data's length can tell (n_samples: whole samples in the data file): captures without samples are left
+/// out with a remark. An error when none is left.
 result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::string& file);
 std::string to_json_text(const sigmf_meta& meta);
 

@@ -34,12 +34,14 @@ result<std::string> sigmf_reader::find_in_archive(const std::string& path) {
   file_.reset(std::fopen(path.c_str(), "rb"));
   if (!file_) return fail(path + ": cannot be opened: " + std::strerror(errno));
   const auto read = [this](std::uint64_t at, std::span<std::uint8_t> out) {
-    return fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) == 0 && std::fread(out.data(), 1, out.size(), file_.get()) == out.size();
+    return fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) == 0 &&
+           std::fread(out.data(), 1, out.size(), file_.get()) == out.size();
   };
   std::vector<std::uint8_t> head(container_head_bytes);
   head.resize(std::fread(head.data(), 1, head.size(), file_.get()));
   const auto what = container_of(head);
-  if (!what.empty() && what.find("tar") == std::string_view::npos) return fail(path + ": is " + std::string(what) + "; accepted: a tar archive, as SigMF has it");
+  if (!what.empty() && what.find("tar") == std::string_view::npos)
+    return fail(path + ": is " + std::string(what) + "; accepted: a tar archive, as SigMF has it");
   auto members = list_tar(read, std::filesystem::file_size(path, ec), path);
   if (!members) return tl::unexpected(members.error());
   members_ = std::move(*members);
@@ -49,15 +51,20 @@ result<std::string> sigmf_reader::find_in_archive(const std::string& path) {
     constexpr std::string_view suffix = ".sigmf-meta";
     const auto name = m.name.substr(m.name.find_last_of('/') + 1);
     // "._x" is what macOS adds to an archive.
-    if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0 || name[0] == '.') continue;
+    if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0 ||
+        name[0] == '.')
+      continue;
     meta = &m;
     ++n;
     stem_ = m.name.substr(0, m.name.size() - suffix.size());
   }
-  if (n != 1) return fail(path + ": holds " + std::to_string(n) + " recordings; accepted: one (tar -xf takes them out)");
-  if (meta->size > max_sigmf_meta_bytes) return fail(path + ": the metadata is larger than " + std::to_string(max_sigmf_meta_bytes) + " bytes");
+  if (n != 1)
+    return fail(path + ": holds " + std::to_string(n) + " recordings; accepted: one (tar -xf takes them out)");
+  if (meta->size > max_sigmf_meta_bytes)
+    return fail(path + ": the metadata is larger than " + std::to_string(max_sigmf_meta_bytes) + " bytes");
   std::string text(meta->size, '\0');
-  if (!read(meta->begin, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()})) return fail(path + ": cannot be read: " + std::strerror(errno));
+  if (!read(meta->begin, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}))
+    return fail(path + ": cannot be read: " + std::strerror(errno));
   return text;
 }
 
@@ -66,7 +73,9 @@ result<void> sigmf_reader::find_data() {
   const std::string key = meta_.dataset.empty() ? "" : " (" + meta_path_ + ": global.core:dataset)";
   if (!stem_.empty()) {
     const auto slash = stem_.find_last_of('/');
-    const std::string name = meta_.dataset.empty() ? stem_ + ".sigmf-data" : stem_.substr(0, slash == std::string::npos ? 0 : slash + 1) + meta_.dataset;
+    const std::string name = meta_.dataset.empty()
+                                 ? stem_ + ".sigmf-data"
+                                 : stem_.substr(0, slash == std::string::npos ? 0 : slash + 1) + meta_.dataset;
     const auto it = std::find_if(members_.begin(), members_.end(), [&](const tar_member& m) { return m.name == name; });
     if (it == members_.end()) return fail(data_path_ + ": holds the metadata, but no data file" + key);
     data_begin_ = static_cast<std::int64_t>(it->begin);
@@ -102,12 +111,15 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
   r->n_samples_ = (bytes - r->meta_.trailing_bytes) / frame;
   r->partial_bytes_ = (bytes - r->meta_.trailing_bytes) % frame;
   if (r->n_samples_ == 0)
-    return fail(r->data_path_ + ": holds no sample (" + std::to_string(bytes) + " bytes; one sample of global.core:datatype " +
-                std::string(name_of(r->meta_.datatype)) + " has " + std::to_string(frame) + ")");
+    return fail(r->data_path_ + ": holds no sample (" + std::to_string(bytes) +
+                " bytes; one sample of global.core:datatype " + std::string(name_of(r->meta_.datatype)) + " has " +
+                std::to_string(frame) + ")");
   std::vector<std::uint8_t> head(static_cast<std::size_t>(std::min<std::int64_t>(bytes, container_head_bytes)));
-  if (fseeko(r->file_.get(), r->data_begin_, SEEK_SET) != 0 || std::fread(head.data(), 1, head.size(), r->file_.get()) != head.size())
+  if (fseeko(r->file_.get(), r->data_begin_, SEEK_SET) != 0 ||
+      std::fread(head.data(), 1, head.size(), r->file_.get()) != head.size())
     return fail(r->data_path_ + ": cannot be read: " + std::strerror(errno));
-  if (const auto what = container_of(head); !what.empty()) return fail(r->data_path_ + ": is " + std::string(what) + ", not samples");
+  if (const auto what = container_of(head); !what.empty())
+    return fail(r->data_path_ + ": is " + std::string(what) + ", not samples");
   if (auto ok = fit_to_length(r->meta_, r->n_samples_, r->meta_path_); !ok) return tl::unexpected(ok.error());
   r->lay_out_segments();
   r->block_.resize(static_cast<std::size_t>(block_frames * frame));
@@ -119,7 +131,8 @@ void sigmf_reader::lay_out_segments() {
   // Every tick up to the end of the data must fit: what would not is not used.
   const std::int64_t highest = std::numeric_limits<std::int64_t>::max() - n_samples_;
   const std::int64_t offset = meta_.offset <= highest ? meta_.offset : 0;
-  if (offset != meta_.offset) meta_.remarks.emplace_back("global.core:offset is too large for the data after it: it is not used");
+  if (offset != meta_.offset)
+    meta_.remarks.emplace_back("global.core:offset is too large for the data after it: it is not used");
   const auto& c = meta_.captures;
   // Samples before the first capture belong to no segment by the standard; they are samples all the same.
   if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, offset, false});
@@ -128,10 +141,13 @@ void sigmf_reader::lay_out_segments() {
   std::optional<double> last_hz;
   if (!segments_.empty()) last = 0;
   for (std::size_t i = 0; i < c.size(); ++i) {
-    segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, offset + c[i].sample_start, false};
+    segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, offset + c[i].sample_start,
+              false};
     auto index = c[i].global_index;
     if (index && *index > highest + c[i].sample_start) {
-      if (!told) meta_.remarks.push_back("captures[" + std::to_string(c[i].number) + "].core:global_index is too large for the data after it: it is not used");
+      if (!told)
+        meta_.remarks.push_back("captures[" + std::to_string(c[i].number) +
+                                "].core:global_index is too large for the data after it: it is not used");
       told = true;
       index.reset();
     }
@@ -165,8 +181,8 @@ std::int64_t sigmf_reader::tick_of(std::int64_t sample) const {
 }
 
 std::int64_t sigmf_reader::sample_of(std::int64_t tick) const {
-  const auto it =
-      std::upper_bound(segments_.begin(), segments_.end(), tick, [](std::int64_t t, const segment& g) { return t < g.tick; });
+  const auto it = std::upper_bound(segments_.begin(), segments_.end(), tick,
+                                   [](std::int64_t t, const segment& g) { return t < g.tick; });
   if (it == segments_.begin()) return tick - segments_.front().tick;
   const segment& s = *(it - 1);
   const std::int64_t sample = s.start + (tick - s.tick);

@@ -20,10 +20,10 @@ struct sigmf_open_options {
   bool keep_text = false;     ///< meta_text()
 };
 
-/// A read never crosses a capture segment: a new segment starts with gap_before, unless core:global_index says that no sample
-/// is missing and the frequency stays. NaN and infinite samples are passed on as they are; see zero_non_finite.
+/// A read never crosses a capture segment: a new segment starts with gap_before, unless core:global_index says that no
+/// sample is missing and the frequency stays. NaN and infinite samples are passed on as they are; see zero_non_finite.
 class sigmf_reader final : public sample_source {
- public:
+public:
   /// Takes x.sigmf-meta, x.sigmf-data or x, or an archive of one recording, x.sigmf.
   static result<std::unique_ptr<sigmf_reader>> open(const std::string& path, sigmf_open_options options = {});
 
@@ -49,7 +49,7 @@ class sigmf_reader final : public sample_source {
   std::int64_t sample_of(std::int64_t tick) const;
   bool gap_before_segment(std::size_t capture) const { return segments_[capture].gap; }
 
- private:
+private:
   struct segment {
     std::int64_t start, end;  ///< samples of the file
     std::int64_t tick;        ///< of start
@@ -72,8 +72,8 @@ class sigmf_reader final : public sample_source {
   std::int64_t n_samples_ = 0, partial_bytes_ = 0, position_ = 0;
 };
 
-/// Sets samples with a NaN, an infinite or an absurdly large part (above 1e12; full scale is 1, and the squares of larger values leave
-/// the range of float) to zero; gives their number. Receivers call it where samples come in.
+/// Sets samples with a NaN, an infinite or an absurdly large part (above 1e12; full scale is 1, and the squares of
+/// larger values leave the range of float) to zero; gives their number. Receivers call it where samples come in.
 std::size_t zero_non_finite(std::span<cf32> samples);
 
 }  // namespace prose::phy

@@ -32,11 +32,14 @@ std::size_t write_all(int fd, std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 result<std::unique_ptr<sigmf_writer>> sigmf_writer::make(sigmf_writer_config config) {
-  if (!(config.sample_rate_hz > 0) || !std::isfinite(config.sample_rate_hz)) return fail(config.path + ": sample rate must be above 0");
+  if (!(config.sample_rate_hz > 0) || !std::isfinite(config.sample_rate_hz))
+    return fail(config.path + ": sample rate must be above 0");
   if (config.n_channels < 1 || config.n_channels > max_sigmf_channels)
     return fail(config.path + ": channels must be 1 to " + std::to_string(max_sigmf_channels));
   if (is_sigmf_archive_name(config.path))
-    return fail(config.path + ": a recording grows as two files, which an archive cannot; accepted: a name ending in .sigmf-meta (convert makes an archive of it)");
+    return fail(config.path +
+                ": a recording grows as two files, which an archive cannot; accepted: a name ending in .sigmf-meta "
+                "(convert makes an archive of it)");
   std::unique_ptr<sigmf_writer> w(new sigmf_writer);
   w->paths_ = sigmf_paths_of(config.path);
   w->meta_.datatype = config.datatype;
@@ -70,7 +73,8 @@ result<void> sigmf_writer::save_meta() {
     ::unlink(part.c_str());
     return fail(paths_.meta + ": cannot be written: " + std::strerror(save_errno_));
   }
-  if (std::rename(part.c_str(), paths_.meta.c_str()) != 0) return fail(paths_.meta + ": cannot be written: " + std::strerror(errno));
+  if (std::rename(part.c_str(), paths_.meta.c_str()) != 0)
+    return fail(paths_.meta + ": cannot be written: " + std::strerror(errno));
   return {};
 }
 
@@ -91,7 +95,8 @@ result<write_stop> sigmf_writer::put(std::size_t n_bytes) {
   return fail(paths_.data + ": cannot be written: " + std::strerror(why));
 }
 
-result<write_stop> sigmf_writer::write(std::span<const std::span<const cf32>> in, std::int64_t first_tick, bool gap_before) {
+result<write_stop> sigmf_writer::write(std::span<const std::span<const cf32>> in, std::int64_t first_tick,
+                                       bool gap_before) {
   assert(static_cast<int>(in.size()) == meta_.n_channels);
   if (stopped_ != write_stop::none) return stopped_;
   std::size_t n = in[0].size();

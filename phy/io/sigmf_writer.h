@@ -22,26 +22,28 @@ struct sigmf_writer_config {
   std::optional<double> frequency_hz = {};
   std::string description = {}, hw = {}, recorder = {};
   std::string start_datetime = {};  ///< ISO 8601 of the first sample, may be empty
-  std::uint64_t max_bytes = 0;   ///< of the data file; 0: no limit
+  std::uint64_t max_bytes = 0;      ///< of the data file; 0: no limit
   /// Called with every octet that reached the file, in order (a checksum lives in the program, not here).
   std::function<void(std::span<const std::uint8_t>)> on_bytes = {};
 };
 
 enum class write_stop : std::uint8_t { none, size_limit, disk_full };
 
-/// The data file always holds whole samples, and the metadata on disk is complete after every call, so a recording that ends
-/// in any way (size limit, full disk, kill) can be read up to its last whole block. core:global_index carries the tick of each segment.
+/// The data file always holds whole samples, and the metadata on disk is complete after every call, so a recording that
+/// ends in any way (size limit, full disk, kill) can be read up to its last whole block. core:global_index carries the
+/// tick of each segment.
 class sigmf_writer {
- public:
+public:
   static result<std::unique_ptr<sigmf_writer>> make(sigmf_writer_config config);
   ~sigmf_writer();
   sigmf_writer(const sigmf_writer&) = delete;
   sigmf_writer& operator=(const sigmf_writer&) = delete;
 
-  /// in[c]: the samples of channel c, all of one length; first_tick counts samples. A tick that does not follow the samples
-  /// before it starts a new segment, as does gap_before. After a stop nothing more is written.
+  /// in[c]: the samples of channel c, all of one length; first_tick counts samples. A tick that does not follow the
+  /// samples before it starts a new segment, as does gap_before. After a stop nothing more is written.
   result<write_stop> write(std::span<const std::span<const cf32>> in, std::int64_t first_tick, bool gap_before = false);
-  /// Completes the metadata. sha512 may be empty. On a full disk the metadata written before stays and an error tells it.
+  /// Completes the metadata. sha512 may be empty. On a full disk the metadata written before stays and an error tells
+  /// it.
   result<void> finish(const std::string& sha512 = {});
 
   std::int64_t n_samples() const { return n_samples_; }
@@ -50,7 +52,7 @@ class sigmf_writer {
   std::uint64_t n_clipped() const { return n_clipped_; }
   const sigmf_paths& paths() const { return paths_; }
 
- private:
+private:
   sigmf_writer() = default;
   result<void> save_meta();
   result<write_stop> put(std::size_t n_bytes);

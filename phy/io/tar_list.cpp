@@ -12,8 +12,8 @@ namespace prose::phy {
 namespace {
 // IEEE Std 1003.1, pax: ustar interchange format.
 constexpr std::uint64_t block = 512;
-constexpr std::size_t name_at = 0, name_size = 100, size_at = 124, size_size = 12, sum_at = 148, sum_size = 8, type_at = 156, magic_at = 257,
-                      prefix_at = 345, prefix_size = 155;
+constexpr std::size_t name_at = 0, name_size = 100, size_at = 124, size_size = 12, sum_at = 148, sum_size = 8,
+                      type_at = 156, magic_at = 257, prefix_at = 345, prefix_size = 155;
 constexpr std::uint64_t max_extension = 1U << 20U;  // octets of a pax or GNU name record
 
 using header = std::array<std::uint8_t, block>;
@@ -51,7 +51,8 @@ std::uint64_t sum_of(std::span<const std::uint8_t, block> h) {
 void read_pax(std::string_view text, std::optional<std::string>& path, std::optional<std::uint64_t>& size) {
   while (!text.empty()) {
     std::size_t length = 0, i = 0;
-    for (; i < text.size() && i < 8 && text[i] >= '0' && text[i] <= '9'; ++i) length = length * 10 + static_cast<std::size_t>(text[i] - '0');
+    for (; i < text.size() && i < 8 && text[i] >= '0' && text[i] <= '9'; ++i)
+      length = length * 10 + static_cast<std::size_t>(text[i] - '0');
     if (i == 0 || i >= text.size() || text[i] != ' ' || length <= i + 1 || length > text.size()) return;
     const std::string_view record = text.substr(i + 1, length - i - 2);
     text.remove_prefix(length);
@@ -59,7 +60,8 @@ void read_pax(std::string_view text, std::optional<std::string>& path, std::opti
     if (equals == std::string_view::npos) continue;
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
     if (key == "path") path = std::string(value);
-    if (key == "size" && !value.empty() && value.size() <= 18 && value.find_first_not_of("0123456789") == std::string_view::npos)
+    if (key == "size" && !value.empty() && value.size() <= 18 &&
+        value.find_first_not_of("0123456789") == std::string_view::npos)
       size = std::stoull(std::string(value));
   }
 }
@@ -85,7 +87,8 @@ result<std::vector<tar_member>> list_tar(const octet_reader& read, std::uint64_t
     const std::uint64_t begin = at + block;
     if (*length > size - begin) return fail(archive + ": the archive is cut short");
     if (extends) {
-      if (*length > max_extension) return fail(archive + ": no tar archive, or damaged: a name of " + std::to_string(*length) + " octets");
+      if (*length > max_extension)
+        return fail(archive + ": no tar archive, or damaged: a name of " + std::to_string(*length) + " octets");
       std::vector<std::uint8_t> text(*length);
       if (!read(begin, text)) return fail(archive + ": cannot be read");
       if (type == 'x') read_pax({reinterpret_cast<const char*>(text.data()), text.size()}, next_name, next_size);
@@ -94,8 +97,10 @@ result<std::vector<tar_member>> list_tar(const octet_reader& read, std::uint64_t
       if (type == '0' || type == '\0' || type == '7') {
         std::string name = text_of(std::span(h).subspan(name_at, name_size));
         const bool ustar = std::memcmp(h.data() + magic_at, "ustar", 6) == 0;
-        if (const auto folder = text_of(std::span(h).subspan(prefix_at, prefix_size)); ustar && !folder.empty()) name = folder + "/" + name;
-        if (out.size() == max_tar_members) return fail(archive + ": more than " + std::to_string(max_tar_members) + " files");
+        if (const auto folder = text_of(std::span(h).subspan(prefix_at, prefix_size)); ustar && !folder.empty())
+          name = folder + "/" + name;
+        if (out.size() == max_tar_members)
+          return fail(archive + ": more than " + std::to_string(max_tar_members) + " files");
         out.push_back({next_name.value_or(std::move(name)), begin, *length});
       }
       next_name.reset();
@@ -107,10 +112,13 @@ result<std::vector<tar_member>> list_tar(const octet_reader& read, std::uint64_t
   return out;
 }
 
-void make_tar_header(std::span<std::uint8_t, 512> out, const std::string& folder, const std::string& name, std::uint64_t size) {
+void make_tar_header(std::span<std::uint8_t, 512> out, const std::string& folder, const std::string& name,
+                     std::uint64_t size) {
   assert(name.size() < name_size && folder.size() < prefix_size);
   std::fill(out.begin(), out.end(), std::uint8_t{0});
-  const auto put = [&out](std::size_t at, std::string_view text) { std::copy(text.begin(), text.end(), out.begin() + static_cast<std::ptrdiff_t>(at)); };
+  const auto put = [&out](std::size_t at, std::string_view text) {
+    std::copy(text.begin(), text.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+  };
   char digits[24];
   put(name_at, name);
   put(100, "0000644");

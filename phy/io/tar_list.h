@@ -1,4 +1,5 @@
-// The files of a tar archive (POSIX ustar, with pax and GNU names and sizes): where each of them lies. Nothing is unpacked.
+// The files of a tar archive (POSIX ustar, with pax and GNU names and sizes): where each of them lies. Nothing is
+// unpacked.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@ using octet_reader = std::function<bool(std::uint64_t at, std::span<std::uint8_t
 result<std::vector<tar_member>> list_tar(const octet_reader& read, std::uint64_t size, const std::string& archive);
 
 /// The header of a regular file; the name has at most 99 octets, the folder at most 154.
-void make_tar_header(std::span<std::uint8_t, 512> out, const std::string& folder, const std::string& name, std::uint64_t size);
+void make_tar_header(std::span<std::uint8_t, 512> out, const std::string& folder, const std::string& name,
+                     std::uint64_t size);
 
 }  // namespace prose::phy

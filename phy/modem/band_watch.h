@@ -1,5 +1,5 @@
-// Which resource blocks of a subframe carry power, and which of those nothing that was received explains. NOT 3GPP: for a receiver that says how much of
-// what is on the air it understood.
+// Which resource blocks of a subframe carry power, and which of those nothing that was received explains. NOT 3GPP: for
+// a receiver that says how much of what is on the air it understood.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace prose::phy {
 
 /// One object a monitor. Allocates in its constructor only.
 class band_watch {
- public:
+public:
   explicit band_watch(const carrier_config& carrier)
       : n_prb_(carrier.n_prb), power_(static_cast<std::size_t>(n_prb_)), explained_(static_cast<std::size_t>(n_prb_)) {
     unexplained_.reserve(static_cast<std::size_t>(n_prb_));
@@ -26,7 +26,9 @@ class band_watch {
       double sum = 0;
       // The first and the last symbol are not sent by every channel, or in part.
       for (int l = 1; l < g.n_symbols() - 1; ++l)
-        for (const cf32& y : g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb)) sum += std::norm(y);
+        for (const cf32& y :
+             g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb))
+          sum += std::norm(y);
       power_[static_cast<std::size_t>(p)] = sum;
       least = std::min(least, sum);
       most = std::max(most, sum);
@@ -64,9 +66,9 @@ class band_watch {
     return n;
   }
 
- private:
-  static constexpr double over_quietest = 4.0;      // 6 dB: 168 resource elements of noise scatter by a twelfth
-  static constexpr double below_strongest = 1e-3;   // 30 dB: what leaks from a strong transmitter beside
+private:
+  static constexpr double over_quietest = 4.0;     // 6 dB: 168 resource elements of noise scatter by a twelfth
+  static constexpr double below_strongest = 1e-3;  // 30 dB: what leaks from a strong transmitter beside
   int n_prb_;
   std::vector<double> power_;
   std::vector<std::uint8_t> explained_;

@@ -8,17 +8,21 @@
 
 namespace prose::phy {
 
-comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced) : grants_(carrier, std::move(pool)) {
+comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced)
+    : grants_(carrier, std::move(pool)) {
   for (int p = 0; p < carrier.n_prb; ++p) all_prbs_.push_back(p);
   if (unannounced && grants_.pool().config().known) unannounced_.emplace(carrier);
 }
 
-int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool beside) {
+int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest,
+                                bool beside) {
   int n_received = 0;
   for (tm2_grants::grant& g : grants_.grants()) {
     if (!grants_.is_open(sf, buffers, g)) continue;
     if (beside)
-      if (const auto c = grants_.pool().pssch(g.sci, 0); !c || sf.watch->explained(c->prb_start, c->n_prb) || !sf.watch->occupied(c->prb_start, c->n_prb)) continue;
+      if (const auto c = grants_.pool().pssch(g.sci, 0);
+          !c || sf.watch->explained(c->prb_start, c->n_prb) || !sf.watch->occupied(c->prb_start, c->n_prb))
+        continue;
     signal_estimate s;
     const bool known = grants_.timing_known(sf);
     if (!(known ? grants_.receive(sf, buffers, g, s) : receive_searched(sf, buffers, g, s))) continue;
@@ -28,7 +32,8 @@ int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, 
   return n_received;
 }
 
-int comm_monitor::search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received) {
+int comm_monitor::search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest,
+                               int n_received) {
   signal_estimate s;
   const int n = grants_.search(sf, prbs, s);
   if (n > 0 && (n_received == 0 || s.power_db > strongest.power_db)) strongest = s;
@@ -39,10 +44,13 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
   int n_received = follow_grants(sf, buffers, strongest, false);
   if (signal_estimate s; unannounced_ && receive_unannounced(sf, buffers, s))
     if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
-  return search_pscch(sf, grants_.timing_known(sf) ? grants_.pool().pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_), strongest, n_received);
+  return search_pscch(
+      sf, grants_.timing_known(sf) ? grants_.pool().pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_),
+      strongest, n_received);
 }
 
-int comm_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
+int comm_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                                 signal_estimate& strongest) {
   return search_pscch(sf, prbs, strongest, follow_grants(sf, buffers, strongest, true));
 }
 
@@ -70,9 +78,10 @@ bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& bu
   return any;
 }
 
-// Nothing known but the SCI: any later subframe may hold a transmission, with any n_ssf. Its DMRS tell; which of the four it is
-// follows from counting, and where that fails from trying.
-bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, signal_estimate& signal) {
+// Nothing known but the SCI: any later subframe may hold a transmission, with any n_ssf. Its DMRS tell; which of the
+// four it is follows from counting, and where that fails from trying.
+bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g,
+                                    signal_estimate& signal) {
   struct choice {
     pssch_config config;
     float metric = 0;
@@ -120,8 +129,8 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
         r = grants_.alone(sf, buffers, c, hints);
       }
     }
-    // Out of step: try every redundancy version by itself. Within a block that is decoded already only the first of another one is
-    // of interest.
+    // Out of step: try every redundancy version by itself. Within a block that is decoded already only the first of
+    // another one is of interest.
     for (int t = 0; t < (g.decoded ? 1 : 4) && !r.crc_ok; ++t) {
       c.rv = rv_order[static_cast<std::size_t>(t)];
       r = grants_.alone(sf, buffers, c, hints);

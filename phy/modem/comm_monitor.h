@@ -1,5 +1,5 @@
-// PSCCH and PSSCH of TM1/TM2 in the subframes of a stream: what is granted (reception/tm2_grants), and beside it the search for what nobody told of:
-// pools, their place in time, and PSSCH whose SCI was not received.
+// PSCCH and PSSCH of TM1/TM2 in the subframes of a stream: what is granted (reception/tm2_grants), and beside it the
+// search for what nobody told of: pools, their place in time, and PSSCH whose SCI was not received.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,18 @@
 namespace prose::phy {
 
 class comm_monitor {
- public:
+public:
   /// unannounced: also looks for PSSCH whose SCI was not received, where the pool and its timing are known.
   comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced = false);
 
   /// Returns how many SCIs and PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
-  /// PSCCH at these PRBs only, and PSSCH that nothing else explains; for a monitor of an unknown pool beside those of known ones.
-  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
+  /// PSCCH at these PRBs only, and PSSCH that nothing else explains; for a monitor of an unknown pool beside those of
+  /// known ones.
+  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                     signal_estimate& strongest);
 
- private:
+private:
   int follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool beside);
   int search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received);
   bool receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, signal_estimate& signal);

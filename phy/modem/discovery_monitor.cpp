@@ -7,7 +7,8 @@
 
 namespace prose::phy {
 
-discovery_monitor::discovery_monitor(const carrier_config& carrier, std::optional<discovery_pool> pool) : carrier_(carrier) {
+discovery_monitor::discovery_monitor(const carrier_config& carrier, std::optional<discovery_pool> pool)
+    : carrier_(carrier) {
   if (pool) known_.emplace(std::move(*pool));
 }
 

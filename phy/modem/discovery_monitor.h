@@ -1,5 +1,5 @@
-// PSDCH in the subframes of a stream: the resources of a discovery pool (reception/psdch_combiner), its pairs of PRBs in every subframe where its timing is
-// unknown, or any pair where the pool is.
+// PSDCH in the subframes of a stream: the resources of a discovery pool (reception/psdch_combiner), its pairs of PRBs
+// in every subframe where its timing is unknown, or any pair where the pool is.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 namespace prose::phy {
 
 class discovery_monitor {
- public:
+public:
   discovery_monitor(const carrier_config& carrier, std::optional<discovery_pool> pool);
 
   /// Returns how many messages the subframe held; `strongest` is the signal of the strongest of them.
@@ -22,7 +22,7 @@ class discovery_monitor {
   /// At pairs of these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
   int examine_beside(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
 
- private:
+private:
   bool receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s);
 
   carrier_config carrier_;

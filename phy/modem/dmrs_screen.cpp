@@ -74,13 +74,15 @@ const dmrs_screen::products& dmrs_screen::products_of(const grid_cache::entry& g
       s.re[k] += y[k + 1].real() * y[k].real() + y[k + 1].imag() * y[k].imag();
       s.im[k] += y[k + 1].imag() * y[k].real() - y[k + 1].real() * y[k].imag();
     }
-    for (std::size_t k = 0; k < n_subcarriers_; ++k) s.energy[k + 1] += static_cast<double>(y[k].real() * y[k].real() + y[k].imag() * y[k].imag());
+    for (std::size_t k = 0; k < n_subcarriers_; ++k)
+      s.energy[k + 1] += static_cast<double>(y[k].real() * y[k].real() + y[k].imag() * y[k].imag());
   }
   for (std::size_t k = 0; k < n_subcarriers_; ++k) s.energy[k + 1] += s.energy[k];
   return s;
 }
 
-float dmrs_screen::share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map, int first_subcarrier, int n_prb) noexcept {
+float dmrs_screen::share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map,
+                         int first_subcarrier, int n_prb) noexcept {
   const int m = n_prb * subcarriers_per_prb;
   const auto first = static_cast<std::size_t>(first_subcarrier);
   float re = 0;
@@ -101,6 +103,8 @@ float dmrs_screen::share(const grid_cache::entry& grid, const dmrs_params& p, co
   return energy > 0 ? std::sqrt(re * re + im * im) / static_cast<float>(energy) : 0.0F;
 }
 
-float dmrs_screen::least_share(int n_res) { return std::clamp(1.0F / std::sqrt(static_cast<float>(n_res)), 0.06F, 0.1F); }
+float dmrs_screen::least_share(int n_res) {
+  return std::clamp(1.0F / std::sqrt(static_cast<float>(n_res)), 0.06F, 0.1F);
+}
 
 }  // namespace prose::phy

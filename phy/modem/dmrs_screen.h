@@ -1,5 +1,5 @@
-// A cheap first look for reference symbols: hypotheses of a sequence are many (ten n_ssf, sub-channel layouts, grants), nearly all of them
-// wrong, and the channel estimator costs some hundred times as much.
+// A cheap first look for reference symbols: hypotheses of a sequence are many (ten n_ssf, sub-channel layouts, grants),
+// nearly all of them wrong, and the channel estimator costs some hundred times as much.
 #pragma once
 
 #include <array>
@@ -11,21 +11,23 @@
 
 namespace prose::phy {
 
-/// Correlates products of neighbouring subcarriers with those of a sequence. What a delay, a carrier offset, a cyclic shift or a cover code does
-/// to all of them is one phase, so none of it needs to be known. One object a receiver; allocates in the constructor only.
+/// Correlates products of neighbouring subcarriers with those of a sequence. What a delay, a carrier offset, a cyclic
+/// shift or a cover code does to all of them is one phase, so none of it needs to be known. One object a receiver;
+/// allocates in the constructor only.
 class dmrs_screen {
- public:
+public:
   explicit dmrs_screen(const carrier_config& c);
   /// Forgets what was made of the previous subframe's grids.
   void begin_subframe() noexcept { known_ = false; }
-  /// Share (0..1) of the reference symbols' energy that the sequence explains: near SNR / (SNR + 1) for the right one; for another one the root mean
-  /// square is one over the root of the number of resource elements.
-  float share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map, int first_subcarrier, int n_prb) noexcept;
-  /// A share that a wrong sequence of so many resource elements exceeds in one case of three (few) to one in a hundred (many), and a right one
-  /// that is strong enough to be decoded hardly ever falls below.
+  /// Share (0..1) of the reference symbols' energy that the sequence explains: near SNR / (SNR + 1) for the right one;
+  /// for another one the root mean square is one over the root of the number of resource elements.
+  float share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map, int first_subcarrier,
+              int n_prb) noexcept;
+  /// A share that a wrong sequence of so many resource elements exceeds in one case of three (few) to one in a hundred
+  /// (many), and a right one that is strong enough to be decoded hardly ever falls below.
   static float least_share(int n_res);
 
- private:
+private:
   struct products {
     bool made = false;
     aligned_vector<float> re, im;  ///< y(k + 1) conj(y(k)), summed over antennas

@@ -1,5 +1,5 @@
-// Events in the order of their subframes, those that may still be preceded held back, and the bits they point to. All keep their
-// storage from call to call.
+// Events in the order of their subframes, those that may still be preceded held back, and the bits they point to. All
+// keep their storage from call to call.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 namespace prose::phy {
 
 class event_sink {
- public:
+public:
   event_sink() {
     entries_.reserve(256);
     events_.reserve(256);
@@ -42,7 +42,8 @@ class event_sink {
   bool add(E event, std::span<const std::uint8_t> bits) {
     for (std::size_t i = n_released_; i < entries_.size(); ++i) {
       const E* other = std::get_if<E>(&entries_[i].event);
-      if (other != nullptr && other->rx.sample == event.rx.sample && same_place(*other, event) && entries_[i].n_bits == bits.size() &&
+      if (other != nullptr && other->rx.sample == event.rx.sample && same_place(*other, event) &&
+          entries_[i].n_bits == bits.size() &&
           std::equal(bits.begin(), bits.end(), bits_.begin() + static_cast<std::ptrdiff_t>(entries_[i].offset)))
         return false;
     }
@@ -50,7 +51,9 @@ class event_sink {
     // Behind all that began no later.
     const std::int64_t sample = event.rx.sample;
     auto at = entries_.end();
-    while (at != entries_.begin() + static_cast<std::ptrdiff_t>(n_released_) && sample_of(std::prev(at)->event) > sample) --at;
+    while (at != entries_.begin() + static_cast<std::ptrdiff_t>(n_released_) &&
+           sample_of(std::prev(at)->event) > sample)
+      --at;
     entries_.insert(at, {monitor_event(std::move(event)), bits_.size(), bits.size()});
     bits_.insert(bits_.end(), bits.begin(), bits.end());
     return true;
@@ -71,7 +74,7 @@ class event_sink {
     return events_;
   }
 
- private:
+private:
   struct entry {
     monitor_event event;
     std::size_t offset = 0;
@@ -81,9 +84,12 @@ class event_sink {
     return std::visit([](const auto& v) { return v.rx.sample; }, e);
   }
   static bool same_place(const mib_sl_event& a, const mib_sl_event& b) { return a.n_sl_id == b.n_sl_id; }
-  static bool same_place(const sci_event& a, const sci_event& b) { return a.prb == b.prb && a.cyclic_shift == b.cyclic_shift; }
+  static bool same_place(const sci_event& a, const sci_event& b) {
+    return a.prb == b.prb && a.cyclic_shift == b.cyclic_shift;
+  }
   static bool same_place(const tb_event& a, const tb_event& b) {
-    return a.prb_start == b.prb_start && a.n_prb == b.n_prb && a.rv == b.rv && a.n_x_id == b.n_x_id && a.crc_ok == b.crc_ok;
+    return a.prb_start == b.prb_start && a.n_prb == b.n_prb && a.rv == b.rv && a.n_x_id == b.n_x_id &&
+           a.crc_ok == b.crc_ok;
   }
   static bool same_place(const discovery_event& a, const discovery_event& b) { return a.prb == b.prb; }
 

@@ -1,5 +1,5 @@
-// Demodulated grids of the current subframe, one for each carrier offset and start that was asked for: transmitters with
-// different offsets each get a grid in which their own subcarriers are orthogonal.
+// Demodulated grids of the current subframe, one for each carrier offset and start that was asked for: transmitters
+// with different offsets each get a grid in which their own subcarriers are orthogonal.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 namespace prose::phy {
 
 class grid_cache {
- public:
+public:
   static constexpr double cfo_raster_hz = 50;
   struct entry {
     double cfo_hz = 0;
@@ -28,7 +28,7 @@ class grid_cache {
   const entry& get(std::span<const subframe_samples> samples, double cfo_hz, int shift) noexcept;
   int max_shift() const { return demodulator_.max_shift(); }
 
- private:
+private:
   static constexpr std::size_t n_entries = 6;
   struct slot {
     entry e;

@@ -5,8 +5,8 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/event_sink.h"
-#include "phy/modem/reception/subframe_view.h"
 #include "phy/modem/numberings.h"
+#include "phy/modem/reception/subframe_view.h"
 #include "phy/modem/soft_buffers.h"
 #include "phy/modem/stream_window.h"
 #include "phy/modem/subframe_receiver.h"
@@ -18,14 +18,16 @@ namespace {
 
 constexpr int max_tracks = 4;
 constexpr int n_soft_buffers = 16;
-/// Subframes without anything decoded after which a transmitter's timing is forgotten: 20 ppm move it by 60 Ts in 100 ms.
+/// Subframes without anything decoded after which a transmitter's timing is forgotten: 20 ppm move it by 60 Ts in 100
+/// ms.
 constexpr int track_memory_subframes = 400;
 /// A track that SLSS gave is searched for again after this long (slss-Period is 160 subframes at most).
 constexpr int slss_memory_subframes = 500;
-/// While references are tracked in sync_mode::slss, others are searched for in the first of so many subframes: the longest SLSS period and more.
+/// While references are tracked in sync_mode::slss, others are searched for in the first of so many subframes: the
+/// longest SLSS period and more.
 constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 1000;
-/// Fruitless attempts in a row after which the blind search only tries the best candidates: a carrier full of signals that say
-/// nothing must not cost many times real time for ever.
+/// Fruitless attempts in a row after which the blind search only tries the best candidates: a carrier full of signals
+/// that say nothing must not cost many times real time for ever.
 constexpr int patience = 4000;
 constexpr int hurried_candidates = 2;
 
@@ -120,21 +122,24 @@ struct monitor::impl {
   bool started = false;
 
   // aligned
-  std::int64_t next_stored = 0;   // index among the stored subframes
-  std::int64_t index = 0;         // unwrapped absolute number where known
+  std::int64_t next_stored = 0;  // index among the stored subframes
+  std::int64_t index = 0;        // unwrapped absolute number where known
   int last_absolute = -1;
 
   // slss, blind
   std::array<track, max_tracks> tracks{};
-  std::int64_t epoch = 0;         // tick of subframe index 0
-  std::int64_t search_at = 0;     // starts before this tick are done
-  std::int64_t n_searched = 0;    // subframes since the start or the last gap
+  std::int64_t epoch = 0;       // tick of subframe index 0
+  std::int64_t search_at = 0;   // starts before this tick are done
+  std::int64_t n_searched = 0;  // subframes since the start or the last gap
   int fruitless = 0;
 
   impl(const monitor_config& c, subframe_receiver&& r, std::vector<pool_monitors>&& pools)
-      : config(c), sps(c.carrier.samples_per_subframe()),
-        prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size),
-        rx(std::move(r)), buffers(n_soft_buffers, largest_tbs(c.carrier)),
+      : config(c),
+        sps(c.carrier.samples_per_subframe()),
+        prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) -
+                       c.carrier.fft_size),
+        rx(std::move(r)),
+        buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
         stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {
     if (c.search_beside) watch.emplace(c.carrier);
@@ -151,7 +156,8 @@ struct monitor::impl {
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
 };
 
-// --- one subframe ------------------------------------------------------------------------------------------------------------
+// --- one subframe
+// ------------------------------------------------------------------------------------------------------------
 
 outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial) {
   outcome o;
@@ -161,8 +167,16 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
-  subframe_view sf{rx, sink, statistics, start, subframe_index, known.value_or(-1), config.report_failed_tbs, trial,
-                   loaded.power_db, watch ? &*watch : nullptr};
+  subframe_view sf{rx,
+                   sink,
+                   statistics,
+                   start,
+                   subframe_index,
+                   known.value_or(-1),
+                   config.report_failed_tbs,
+                   trial,
+                   loaded.power_db,
+                   watch ? &*watch : nullptr};
   if (watch) watch->begin_subframe(rx);
   const auto add = [&](int n, const signal_estimate& s) {
     if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
@@ -211,7 +225,8 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   return o;
 }
 
-// --- aligned -----------------------------------------------------------------------------------------------------------------
+// --- aligned
+// -----------------------------------------------------------------------------------------------------------------
 
 void monitor::impl::step_aligned(bool end) {
   const aligned_timing& t = config.timing;
@@ -243,7 +258,8 @@ void monitor::impl::step_aligned(bool end) {
   }
 }
 
-// --- searching and tracking ----------------------------------------------------------------------------------------------------
+// --- searching and tracking
+// ----------------------------------------------------------------------------------------------------
 
 /// Within half a prefix of a track's subframes or, with whole_symbols, of any of its symbols.
 bool monitor::impl::near_track(double start, bool whole_symbols) const {
@@ -304,16 +320,19 @@ int monitor::impl::try_candidate(double start) {
   }
   const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
   *slot = track{true, start + sps + error, i + 1, i, i, 1};
-  // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the stream.
+  // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the
+  // stream.
   const double before = start + error - sps;
   if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
     examine(std::max(stream.first_tick(), static_cast<std::int64_t>(std::llround(before))), i - 1, {});
   return o.decoded;
 }
 
-// One subframe's length of possible starts at a time: those of known tracks first, then what a search offers beside them.
+// One subframe's length of possible starts at a time: those of known tracks first, then what a search offers beside
+// them.
 void monitor::impl::step_search(bool end) {
-  while (search_at + static_cast<std::int64_t>(search_window) <= stream.end_tick() || (end && search_at < stream.end_tick())) {
+  while (search_at + static_cast<std::int64_t>(search_window) <= stream.end_tick() ||
+         (end && search_at < stream.end_tick())) {
     int decoded = 0;
     bool tracking = false;
     for (track& t : tracks) {
@@ -325,7 +344,8 @@ void monitor::impl::step_search(bool end) {
     std::array<std::span<const cf32>, max_rx_antennas> windows;
     for (int a = 0; a < config.n_antennas; ++a)
       windows[static_cast<std::size_t>(a)] = stream.at(a, search_at, search_window);
-    const auto antennas = std::span<const std::span<const cf32>>(windows).first(static_cast<std::size_t>(config.n_antennas));
+    const auto antennas =
+        std::span<const std::span<const cf32>>(windows).first(static_cast<std::size_t>(config.n_antennas));
     const bool scanning = n_searched++ % slss_scan_every_subframes < slss_scan_subframes;
     if (slss && !(tracking && (config.sync == sync_mode::slss ? !scanning : decoded > 0))) {
       for (const slss_candidate& c : slss->search(antennas)) {
@@ -349,7 +369,8 @@ void monitor::impl::step_search(bool end) {
       }
     }
     search_at += sps;
-    stream.drop_before(std::min(search_at - sps - 2 * prefix_samples, stream.end_tick()));  // one subframe more, to look back
+    stream.drop_before(
+        std::min(search_at - sps - 2 * prefix_samples, stream.end_tick()));  // one subframe more, to look back
   }
 }
 
@@ -361,7 +382,8 @@ void monitor::impl::step(bool end) {
   }
 }
 
-// --- the object ----------------------------------------------------------------------------------------------------------------
+// --- the object
+// ----------------------------------------------------------------------------------------------------------------
 
 monitor::monitor(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
 monitor::monitor(monitor&&) noexcept = default;
@@ -375,14 +397,16 @@ result<monitor> monitor::make(const monitor_config& config) {
   if (!rx) return tl::unexpected(rx.error());
   for (const int s : config.timing.absolute_subframes)
     if (s < 0 || s >= n_absolute_subframes) return fail("absolute_subframes: 0 to 10239 are accepted");
-  if (config.pools.size() > max_monitor_pools) return fail("pools: at most " + std::to_string(max_monitor_pools) + " are accepted");
+  if (config.pools.size() > max_monitor_pools)
+    return fail("pools: at most " + std::to_string(max_monitor_pools) + " are accepted");
   // Without pools to place, a number more or less says little, and the layout that was learnt is worth more.
   std::vector<pool_monitors> pools(config.sync == sync_mode::aligned || config.pools.empty() ? 1 : numberings::most);
   for (pool_monitors& p : pools)
     if (auto ok = monitor_pools(config, p); !ok) return tl::unexpected(ok.error());
   auto p = std::make_unique<impl>(config, std::move(*rx), std::move(pools));
   if (config.sync != sync_mode::aligned) {
-    auto search = slss_search::make({.carrier = carrier, .n_antennas = config.n_antennas, .max_cfo_hz = config.max_cfo_hz});
+    auto search =
+        slss_search::make({.carrier = carrier, .n_antennas = config.n_antennas, .max_cfo_hz = config.max_cfo_hz});
     if (!search) return tl::unexpected(search.error());
     p->search_window = search->window_samples();
     p->slss.emplace(std::move(*search));
@@ -401,7 +425,8 @@ std::span<const monitor_event> monitor::process(std::span<const cf32> samples, s
   return process(one, first_tick);
 }
 
-std::span<const monitor_event> monitor::process(std::span<const std::span<const cf32>> samples, std::int64_t first_tick) {
+std::span<const monitor_event> monitor::process(std::span<const std::span<const cf32>> samples,
+                                                std::int64_t first_tick) {
   impl& m = *impl_;
   m.sink.forget_released();
   if (samples.size() < static_cast<std::size_t>(m.config.n_antennas) || samples[0].empty()) return {};

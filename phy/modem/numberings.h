@@ -1,5 +1,6 @@
-// Which subframe numbers are in use. Synchronisation references that do not know of each other each count DFN for themselves, on one carrier and
-// perhaps with the same subframe boundaries; where a pool lies depends on whose numbers its UEs use. So each has monitors of its own.
+// Which subframe numbers are in use. Synchronisation references that do not know of each other each count DFN for
+// themselves, on one carrier and perhaps with the same subframe boundaries; where a pool lies depends on whose numbers
+// its UEs use. So each has monitors of its own.
 #pragma once
 
 #include <algorithm>
@@ -27,10 +28,10 @@ struct pool_monitors {
   std::vector<discovery_monitor> discovery_beside;
 };
 
-/// All storage is there from the start. The numbering that was heard of longest ago makes room for a new one; what its monitors still hold of it lapses
-/// by age.
+/// All storage is there from the start. The numbering that was heard of longest ago makes room for a new one; what its
+/// monitors still hold of it lapses by age.
 class numberings {
- public:
+public:
   static constexpr std::size_t most = 3;
 
   /// Monitors of the same pools for each reference that is told apart, 1 to most.
@@ -40,14 +41,17 @@ class numberings {
 
   /// A MIB said that the subframe with this index has this absolute number.
   void heard(std::int64_t index, int absolute) {
-    const auto offset = static_cast<int>(((absolute - index) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
+    const auto offset =
+        static_cast<int>(((absolute - index) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
     slot* pick = nullptr;
     for (slot& s : slots_)
       if (s.offset == offset) pick = &s;
     if (pick == nullptr) {
       // What was followed before any MIB goes on under the first one's numbers.
       const bool first = std::none_of(slots_.begin(), slots_.end(), [](const slot& s) { return s.offset.has_value(); });
-      pick = first ? &slots_[0] : &*std::min_element(slots_.begin(), slots_.end(), [](const slot& a, const slot& b) { return age(a) < age(b); });
+      pick = first ? &slots_[0] : &*std::min_element(slots_.begin(), slots_.end(), [](const slot& a, const slot& b) {
+        return age(a) < age(b);
+      });
       pick->offset = offset;
     }
     pick->last_heard = index;
@@ -66,13 +70,14 @@ class numberings {
     for (slot& s : slots_)
       if (s.offset) {
         any = true;
-        f(s.monitors, static_cast<int>(((index + *s.offset) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes));
+        f(s.monitors,
+          static_cast<int>(((index + *s.offset) % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes));
       }
     if (!any) f(slots_[0].monitors, -1);
   }
   pool_monitors& first() { return slots_[0].monitors; }
 
- private:
+private:
   struct slot {
     pool_monitors monitors;
     std::optional<int> offset;     ///< absolute number of index 0

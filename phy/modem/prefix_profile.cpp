@@ -44,7 +44,8 @@ prefix_profile::whole prefix_profile::measure(std::span<const subframe_samples> 
   if (!(energy > 0)) return w;
   const double independent = 0.5 * static_cast<double>(samples.size() * starts_.size()) * length_;
   w.noise_level = 1.0 / std::sqrt(std::max(independent, 1.0));
-  w.correlation = std::min(1.0, std::hypot(static_cast<double>(re), static_cast<double>(im)) / static_cast<double>(energy));
+  w.correlation =
+      std::min(1.0, std::hypot(static_cast<double>(re), static_cast<double>(im)) / static_cast<double>(energy));
   w.cfo_hz = std::atan2(-im, -re) / (two_pi * interval_s);
   return w;
 }

@@ -1,5 +1,5 @@
-// What the cyclic prefixes say about carrier offsets: over the whole band, and coarsely by frequency, to tell apart the offsets
-// that the few reference symbols of a transmission cannot (they repeat every 2 kHz with two of them).
+// What the cyclic prefixes say about carrier offsets: over the whole band, and coarsely by frequency, to tell apart the
+// offsets that the few reference symbols of a transmission cannot (they repeat every 2 kHz with two of them).
 #pragma once
 
 #include <span>
@@ -13,13 +13,13 @@
 namespace prose::phy {
 
 class prefix_profile {
- public:
+public:
   explicit prefix_profile(const carrier_config& c);
 
   struct whole {
     double cfo_hz = 0;
-    double correlation = 0;   ///< share of the energy that repeats, 0..1
-    double noise_level = 0;   ///< standard deviation of that share on noise
+    double correlation = 0;  ///< share of the energy that repeats, 0..1
+    double noise_level = 0;  ///< standard deviation of that share on noise
   };
   /// From the time domain, all antennas.
   whole measure(std::span<const subframe_samples> samples) const noexcept;
@@ -28,7 +28,7 @@ class prefix_profile {
   void analyse(std::span<const subframe_samples> samples, float amplitude) noexcept;
   prefix_observation band(int first_subcarrier, int n_subcarriers) const noexcept;
 
- private:
+private:
   carrier_config carrier_;
   int size_;    // of the small DFT
   int length_;  // samples of each prefix that are used: its later part

@@ -26,8 +26,8 @@ pscch_search::pscch_search(const carrier_config& c)
     for (int s = 0; s < n_shifts_; ++s)
       for (int b = 0; b < bins_per_shift_; ++b) {
         const double turns = (b - bins_per_shift_ / 2) / (2.0 * m) - shift_value(s) / 12.0;
-        const cf32 w = std::conj(base[static_cast<std::size_t>(k)]) *
-                       cf32(std::polar(1.0, 2 * std::numbers::pi * turns * k));
+        const cf32 w =
+            std::conj(base[static_cast<std::size_t>(k)]) * cf32(std::polar(1.0, 2 * std::numbers::pi * turns * k));
         const auto at = static_cast<std::size_t>(k * max_bins + s * bins_per_shift_ + b);
         re_[at] = w.real();
         im_[at] = w.imag();

@@ -1,6 +1,6 @@
-// Tells which PSCCH candidates carry the PSCCH's reference signal, before anything is decoded. The reference signals are the same
-// for all transmitters (TS 36.211 9.8), so one correlation over a bank of delays serves all four cyclic shifts: a shift of 3 is a
-// delay of a quarter symbol.
+// Tells which PSCCH candidates carry the PSCCH's reference signal, before anything is decoded. The reference signals
+// are the same for all transmitters (TS 36.211 9.8), so one correlation over a bank of delays serves all four cyclic
+// shifts: a shift of 3 is a delay of a quarter symbol.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 namespace prose::phy {
 
 class pscch_search {
- public:
+public:
   explicit pscch_search(const carrier_config& c);
   static constexpr int max_shifts = 4;
   int n_shifts() const { return n_shifts_; }
@@ -24,7 +24,7 @@ class pscch_search {
   /// explains, for each cyclic shift.
   std::array<float, max_shifts> metrics(std::span<const resource_grid> grids, int first_prb) const noexcept;
 
- private:
+private:
   static constexpr int max_bins = 32;
   static constexpr int n_offsets = 8;
   carrier_config carrier_;

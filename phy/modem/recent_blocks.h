@@ -8,7 +8,7 @@
 namespace prose::phy {
 
 class recent_blocks {
- public:
+public:
   /// True when the same bits were noted before, among the last ones; notes them.
   bool seen(std::span<const std::uint8_t> bits) {
     std::uint64_t h = 1469598103934665603ULL ^ bits.size();
@@ -19,7 +19,7 @@ class recent_blocks {
     return false;
   }
 
- private:
+private:
   std::array<std::uint64_t, 32> last_{};
   std::size_t next_ = 0;
 };

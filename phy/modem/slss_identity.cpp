@@ -18,7 +18,8 @@ slss_identity::slss_identity(const carrier_config& c)
     : carrier_(c),
       symbols_(slss_symbols_of(c.cp)),
       first_(slss_first_subcarrier(c.n_prb)),
-      interval_s_((symbol_start_samples(c, symbols_.psss[1]) - symbol_start_samples(c, symbols_.psss[0])) / c.sample_rate_hz()) {
+      interval_s_((symbol_start_samples(c, symbols_.psss[1]) - symbol_start_samples(c, symbols_.psss[0])) /
+                  c.sample_rate_hz()) {
   for (std::size_t r = 0; r < 2; ++r) psss_sequence(r == 0 ? 26 : 37, psss_[r]);
   ssss_.assign(static_cast<std::size_t>(n_slss_ids) * row, 0.0F);
   for (int id = 0; id < n_slss_ids; ++id)
@@ -30,7 +31,8 @@ slss_identity::match slss_identity::find(std::span<const resource_grid> grids) n
   float total_energy = 0;
   for (const auto& g : grids)
     for (const int l : symbols_.psss)
-      for (int k = 0; k < slss_length; ++k) total_energy += std::norm(g.symbol(l)[static_cast<std::size_t>(first_ + k)]);
+      for (int k = 0; k < slss_length; ++k)
+        total_energy += std::norm(g.symbol(l)[static_cast<std::size_t>(first_ + k)]);
   if (!(total_energy > 0)) return best;
   // PSSS: both roots, a bank of delays, any phase between the two symbols.
   const double reach = carrier_.cp == cyclic_prefix::normal ? 0.07 : 0.25;

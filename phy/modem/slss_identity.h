@@ -13,28 +13,28 @@
 namespace prose::phy {
 
 class slss_identity {
- public:
+public:
   explicit slss_identity(const carrier_config& c);
 
   struct match {
     bool detected = false;
     int n_sl_id = 0;
-    float psss_metric = 0;    ///< share of the PSSS symbols' energy explained
+    float psss_metric = 0;  ///< share of the PSSS symbols' energy explained
     float ssss_metric = 0;
     float second_metric = 0;
-    float cfo_hz = 0;         ///< unambiguous to +-6.9 kHz
+    float cfo_hz = 0;  ///< unambiguous to +-6.9 kHz
     float timing_samples = 0;
     float snr = 0;
-    float power = 0;          ///< mean |h|^2
+    float power = 0;  ///< mean |h|^2
   };
   match find(std::span<const resource_grid> grids) noexcept;
 
-  /// The phases between the two symbols of PSSS and of SSSS, given the identity, the timing slope (cycles a subcarrier) and the
-  /// noise variance of each antenna.
+  /// The phases between the two symbols of PSSS and of SSSS, given the identity, the timing slope (cycles a subcarrier)
+  /// and the noise variance of each antenna.
   phase_observation phases(std::span<const resource_grid> grids, int n_sl_id, double slope,
                            std::span<const float> noise) const noexcept;
 
- private:
+private:
   static constexpr int n_delays = 41;
   carrier_config carrier_;
   slss_symbols symbols_;

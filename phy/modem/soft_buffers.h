@@ -1,5 +1,5 @@
-// A fixed number of soft buffers, lent to the transport blocks that are being combined; the one unused longest is taken back when
-// all are out.
+// A fixed number of soft buffers, lent to the transport blocks that are being combined; the one unused longest is taken
+// back when all are out.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace prose::phy {
 
 class soft_buffers {
- public:
+public:
   /// A loan. It lapses when its buffer is needed elsewhere.
   struct loan {
     int slot = -1;
@@ -53,7 +53,7 @@ class soft_buffers {
     l = {};
   }
 
- private:
+private:
   struct slot {
     soft_buffer buffer;
     std::uint64_t generation;

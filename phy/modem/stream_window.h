@@ -14,7 +14,7 @@ namespace prose::phy {
 
 /// Holds `capacity` samples, and as many zeros behind the last one as pad() was asked for. Allocates once.
 class stream_window {
- public:
+public:
   stream_window(int n_antennas, std::size_t capacity)
       : samples_(static_cast<std::size_t>(n_antennas), std::vector<cf32>(capacity)), capacity_(capacity / 2) {}
 
@@ -33,7 +33,8 @@ class stream_window {
   std::size_t append(std::span<const std::span<const cf32>> in, std::size_t from, std::uint64_t& n_bad) {
     if (end_ == capacity_ && begin_ > 0) {
       for (auto& x : samples_)
-        std::copy(x.begin() + static_cast<std::ptrdiff_t>(begin_), x.begin() + static_cast<std::ptrdiff_t>(end_), x.begin());
+        std::copy(x.begin() + static_cast<std::ptrdiff_t>(begin_), x.begin() + static_cast<std::ptrdiff_t>(end_),
+                  x.begin());
       end_ -= begin_;
       begin_ = 0;
     }
@@ -72,7 +73,7 @@ class stream_window {
     return {samples_[static_cast<std::size_t>(antenna)].data() + offset, n};
   }
 
- private:
+private:
   std::vector<std::vector<cf32>> samples_;
   std::size_t capacity_;  ///< of samples; the other half is for padding
   std::size_t begin_ = 0;

@@ -25,38 +25,42 @@ namespace prose::phy {
 namespace {
 
 constexpr double search_span_hz = 6500;  ///< carrier offsets looked for where nothing is known
-constexpr double hint_span_hz = 700;     ///< around an offset that is known from another channel of the same transmitter
+constexpr double hint_span_hz = 700;  ///< around an offset that is known from another channel of the same transmitter
 constexpr int max_decodes_per_control_channel = 3;
 constexpr float hypothesis_margin = 14;  ///< offsets less likely than the best by more than exp(-this) are not tried
 
-// A control channel is worth decoding only if its reference symbols stand out; a decoded word is believed only if the soft bits
-// agree with it beyond what the best of all words does on noise, which depends on the code rate. Set with the noise campaign
-// (tests/phy/receiver_noise_test.cpp) and the sensitivity of each channel in mind.
+// A control channel is worth decoding only if its reference symbols stand out; a decoded word is believed only if the
+// soft bits agree with it beyond what the best of all words does on noise, which depends on the code rate. Set with the
+// noise campaign (tests/phy/receiver_noise_test.cpp) and the sensitivity of each channel in mind.
 struct belief {
   float dmrs_metric;
   float agreement;   ///< with as many soft bits as noise makes of a whole subframe of normal prefix
   float noise_bits;  ///< that number: control_decode::effective_bits of noise
-  /// Fewer bits agree better by chance. An extended prefix leaves out a symbol or two; uneven noise (lost samples, steps of the power,
-  /// impulses) may leave as few as a single symbol that counts.
+  /// Fewer bits agree better by chance. An extended prefix leaves out a symbol or two; uneven noise (lost samples,
+  /// steps of the power, impulses) may leave as few as a single symbol that counts.
   float needed_agreement(float effective_bits) const {
     return effective_bits > 0 ? agreement * std::sqrt(std::max(1.0F, noise_bits / effective_bits)) : 2.0F;
   }
 };
 /// 2 / pi of the bits, less its scatter.
 float noise_bits(sl_channel channel, transmission_mode tm, int n_prb) {
-  return 0.6F * static_cast<float>(2 * n_prb * subcarriers_per_prb * (symbols_of(channel, cyclic_prefix::normal, tm).n_data - 1));
+  return 0.6F * static_cast<float>(2 * n_prb * subcarriers_per_prb *
+                                   (symbols_of(channel, cyclic_prefix::normal, tm).n_data - 1));
 }
 belief pscch_belief(transmission_mode tm) {
-  return is_v2x(tm) ? belief{0.105F, 0.48F, noise_bits(sl_channel::pscch, tm, 2)} : belief{0.22F, 0.63F, noise_bits(sl_channel::pscch, tm, 1)};
+  return is_v2x(tm) ? belief{0.105F, 0.48F, noise_bits(sl_channel::pscch, tm, 2)}
+                    : belief{0.22F, 0.63F, noise_bits(sl_channel::pscch, tm, 1)};
 }
 belief psbch_belief(transmission_mode tm) {
-  return is_v2x(tm) ? belief{0.06F, 0.45F, noise_bits(sl_channel::psbch, tm, 6)} : belief{0.07F, 0.38F, noise_bits(sl_channel::psbch, tm, 6)};
+  return is_v2x(tm) ? belief{0.06F, 0.45F, noise_bits(sl_channel::psbch, tm, 6)}
+                    : belief{0.07F, 0.38F, noise_bits(sl_channel::psbch, tm, 6)};
 }
 /// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
 constexpr float min_transport_evidence = 8;
 
-/// The block of zeros has a CRC of zeros, and a decoder that was told too little (a redundancy version at a high rate by itself) falls
-/// back on it. Its code word is all zeros as well, so the soft bits must lean that way, beyond what chance does.
+/// The block of zeros has a CRC of zeros, and a decoder that was told too little (a redundancy version at a high rate
+/// by itself) falls back on it. Its code word is all zeros as well, so the soft bits must lean that way, beyond what
+/// chance does.
 bool agrees_with_zero(std::span<const llr> soft) {
   double sum = 0;
   double magnitude = 0;
@@ -79,11 +83,11 @@ struct transmission {
   int n_prb = 0;
   dmrs_params dmrs;
   const symbol_map* map = nullptr;
-  int n_columns = 0;   ///< data symbols that the code fills, the punctured one included
+  int n_columns = 0;  ///< data symbols that the code fills, the punctured one included
   int modulation_order = 2;
   std::uint32_t scrambling = 0;
   std::optional<double> start_cfo_hz;  ///< of the grid to begin with, where it is not the common one
-  bool srsran_layout_too = false;  ///< NOT 3GPP: see pscch_extended.h
+  bool srsran_layout_too = false;      ///< NOT 3GPP: see pscch_extended.h
   bool has_slss = false;
   int n_sl_id = 0;
   int m() const { return n_prb * subcarriers_per_prb; }
@@ -139,9 +143,9 @@ struct subframe_receiver::state {
   std::array<std::array<cf32, 12>, 12> rotations{};
   std::array<pscch_result, max_found> found{};
 
-  float amplitude = 0;       // samples times this have unit mean power
-  double base_cfo_hz = 0;    // of the grid that everything starts from
-  double start_cfo_hz = 0;   // of the grid in which the current PSCCH candidate was found
+  float amplitude = 0;      // samples times this have unit mean power
+  double base_cfo_hz = 0;   // of the grid that everything starts from
+  double start_cfo_hz = 0;  // of the grid in which the current PSCCH candidate was found
   prefix_profile::whole whole;
   bool prefix_analysed = false;
   const grid_cache::entry* grid = nullptr;  // of the current transmission
@@ -255,7 +259,8 @@ void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, in
   estimator.analyse();
 }
 
-std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t, const signal_hints& hints) noexcept {
+std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t,
+                                                                  const signal_hints& hints) noexcept {
   // What is found beside the grid of the common offset is looked for beside it.
   double centre = t.start_cfo_hz.value_or(base_cfo_hz);
   double span = search_span_hz;
@@ -266,7 +271,9 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   }
   if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > 0.3 * prefix_length)
     shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -1e4F, 1e4F));
-  use_grid(t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : t.start_cfo_hz.value_or(base_cfo_hz), shift);
+  use_grid(
+      t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : t.start_cfo_hz.value_or(base_cfo_hz),
+      shift);
   // A path outside the prefix needs its own window.
   const double timing = estimator.timing_samples();
   if (timing > 0.45 * prefix_length || timing < -0.35 * prefix_length)
@@ -284,9 +291,12 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   return estimator.cfo_hypotheses(centre, span, prefix.band(t.first_subcarrier, t.m()), extra);
 }
 
-// A carrier offset of 1.5 kHz costs a thirtieth of the share, one of a whole prefix in timing a twelfth; what is farther off has its own grid.
+// A carrier offset of 1.5 kHz costs a thirtieth of the share, one of a whole prefix in timing a twelfth; what is
+// farther off has its own grid.
 bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept {
-  const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > 1500 ? std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3) : base_cfo_hz;
+  const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > 1500
+                         ? std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3)
+                         : base_cfo_hz;
   const float timing = hints.timing_offset_samples.value_or(0);
   const int shift = std::abs(timing) > prefix_length ? static_cast<int>(std::clamp(timing, -1e4F, 1e4F)) : 0;
   return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >=
@@ -310,7 +320,8 @@ signal_estimate subframe_receiver::state::realise(const transmission& t, float c
   const double off = std::numbers::pi * (cfo_hz - grid->cfo_hz) / subcarrier_spacing_hz;
   const double leak = off * off / 3;
   estimator.fit(cfo_hz);
-  if (std::abs(cfo_hz - grid->cfo_hz) > 60 && leak * static_cast<double>(estimator.snr()) > static_cast<double>(tolerated_leak)) {
+  if (std::abs(cfo_hz - grid->cfo_hz) > 60 &&
+      leak * static_cast<double>(estimator.snr()) > static_cast<double>(tolerated_leak)) {
     use_grid(t, cfo_hz, grid->shift);
     const auto again = estimator.cfo_hypotheses(cfo_hz, 500, {});
     if (std::abs(again.front().cfo_hz - cfo_hz) < 400) cfo_hz = again.front().cfo_hz;
@@ -330,10 +341,12 @@ void subframe_receiver::state::demap(const transmission& t) noexcept {
   const auto per_symbol = static_cast<std::size_t>(t.m() * t.modulation_order);
   const int n_sent = t.map->n_data - 1;  // the last symbol of a subframe is never sent
   for (int i = 0; i < n_sent; ++i)
-    soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order, std::span(raw).subspan(static_cast<std::size_t>(i) * per_symbol, per_symbol));
+    soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order,
+               std::span(raw).subspan(static_cast<std::size_t>(i) * per_symbol, per_symbol));
   const auto sent = static_cast<std::size_t>(n_sent) * per_symbol;
   descramble(t.scrambling, std::span(raw).first(sent));
-  std::fill(raw.begin() + static_cast<std::ptrdiff_t>(sent), raw.begin() + static_cast<std::ptrdiff_t>(t.n_bits()), 0.0F);
+  std::fill(raw.begin() + static_cast<std::ptrdiff_t>(sent), raw.begin() + static_cast<std::ptrdiff_t>(t.n_bits()),
+            0.0F);
   deinterleave(std::span<const llr>(raw).first(t.n_bits()), t.n_columns, t.modulation_order, soft_bits(t));
 }
 
@@ -377,7 +390,8 @@ transmission subframe_receiver::state::psdch(const psdch_config& p) const {
 
 bool subframe_receiver::state::fits(const transmission& t) const {
   return t.n_prb >= 1 && t.n_prb <= config.carrier.n_prb && t.first_subcarrier >= 0 &&
-         t.first_subcarrier + t.m() <= config.carrier.n_subcarriers() && is_235(t.n_prb) && (t.modulation_order == 2 || t.modulation_order == 4 || t.modulation_order == 6);
+         t.first_subcarrier + t.m() <= config.carrier.n_subcarriers() && is_235(t.n_prb) &&
+         (t.modulation_order == 2 || t.modulation_order == 4 || t.modulation_order == 6);
 }
 
 template <class Result>
@@ -400,7 +414,9 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
     bits.fill(0);
     const auto payload = std::span(bits).first(static_cast<std::size_t>(best.n_bits));
     control_decode d = control.decode(soft_bits(t), payload);
-    const auto believed = [&needed](const control_decode& r) { return r.crc_ok && r.agreement >= needed.needed_agreement(r.effective_bits); };
+    const auto believed = [&needed](const control_decode& r) {
+      return r.crc_ok && r.agreement >= needed.needed_agreement(r.effective_bits);
+    };
     if (!believed(d) && t.srsran_layout_too) {
       // The same soft bits in the order of the other layout; what it leaves out is erased.
       raw_alternative.fill(0);
@@ -450,8 +466,8 @@ transport_result subframe_receiver::state::decode_transport(const transmission& 
                                                             const signal_hints& hints, soft_buffer& buffer,
                                                             std::span<std::uint8_t> payload) noexcept {
   transport_result r;
-  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs || payload.size() != static_cast<std::size_t>(format.tbs) ||
-      format.rv < 0 || format.rv > 3 || amplitude == 0) {
+  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs ||
+      payload.size() != static_cast<std::size_t>(format.tbs) || format.rv < 0 || format.rv > 3 || amplitude == 0) {
     std::fill(payload.begin(), payload.end(), std::uint8_t{0});
     return r;
   }
@@ -485,7 +501,9 @@ result<subframe_receiver> subframe_receiver::make(const receiver_config& config)
 
 const receiver_config& subframe_receiver::config() const noexcept { return s_->config; }
 
-load_report subframe_receiver::load(std::span<const std::span<const cf32>> antennas) noexcept { return s_->load(antennas); }
+load_report subframe_receiver::load(std::span<const std::span<const cf32>> antennas) noexcept {
+  return s_->load(antennas);
+}
 load_report subframe_receiver::load(std::span<const cf32> antenna) noexcept { return s_->load({&antenna, 1}); }
 
 std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int> first_prbs) noexcept {
@@ -511,14 +529,16 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
       if (metric < needed || n_found == max_found) break;
       const auto r = s.decode_pscch_at(prb, s.search.shift_value(order[static_cast<std::size_t>(i)]), metric, {});
       if (!r.detected) continue;
-      const bool known = i > 0 && n_found > 0 && s.found[n_found - 1].config.prb == prb && s.found[n_found - 1].crc == r.crc;
+      const bool known =
+          i > 0 && n_found > 0 && s.found[n_found - 1].config.prb == prb && s.found[n_found - 1].crc == r.crc;
       if (!known) s.found[n_found++] = r;
     }
   }
   return {s.found.data(), n_found};
 }
 
-pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> cyclic_shift, const signal_hints& hints) noexcept {
+pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> cyclic_shift,
+                                             const signal_hints& hints) noexcept {
   state& s = *s_;
   pscch_result none;
   none.config.prb = first_prb;
@@ -535,7 +555,8 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
   return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[static_cast<std::size_t>(best)], hints);
 }
 
-bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints, float at_least) noexcept {
+bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints,
+                                        float at_least) noexcept {
   state& s = *s_;
   const transmission t = s.pssch(config);
   return s.fits(t) && s.amplitude != 0 && s.plausible(t, hints, at_least);
@@ -556,13 +577,14 @@ float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const sig
   return s.estimator.metric();
 }
 
-transport_result subframe_receiver::decode_pssch(const pssch_config& config, const signal_hints& hints, soft_buffer& buffer,
-                                                 std::span<std::uint8_t> payload) noexcept {
-  return s_->decode_transport(s_->pssch(config), {config.tbs, config.modulation_order, config.rv}, hints, buffer, payload);
+transport_result subframe_receiver::decode_pssch(const pssch_config& config, const signal_hints& hints,
+                                                 soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept {
+  return s_->decode_transport(s_->pssch(config), {config.tbs, config.modulation_order, config.rv}, hints, buffer,
+                              payload);
 }
 
-transport_result subframe_receiver::decode_psdch(const psdch_config& config, soft_buffer& buffer, std::span<std::uint8_t> payload,
-                                                 const signal_hints& hints) noexcept {
+transport_result subframe_receiver::decode_psdch(const psdch_config& config, soft_buffer& buffer,
+                                                 std::span<std::uint8_t> payload, const signal_hints& hints) noexcept {
   return s_->decode_transport(s_->psdch(config), {discovery_message_bits, 2, config.rv}, hints, buffer, payload);
 }
 

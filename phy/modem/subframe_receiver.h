@@ -1,6 +1,6 @@
-// One subframe in, the transmissions of every sidelink channel out. The caller gives the subframe's start and what to look for
-// (a monitor that follows a stream gives both); this object estimates each transmitter's carrier offset, timing, channel and
-// noise for itself, so several transmitters in one subframe each get their own.
+// One subframe in, the transmissions of every sidelink channel out. The caller gives the subframe's start and what to
+// look for (a monitor that follows a stream gives both); this object estimates each transmitter's carrier offset,
+// timing, channel and noise for itself, so several transmitters in one subframe each get their own.
 //
 //   auto rx = subframe_receiver::make({.carrier = carrier, .n_antennas = 2});
 //   rx->load(antennas);                                       // exactly one subframe for each antenna
@@ -36,16 +36,16 @@ inline constexpr int max_rx_antennas = 4;
 
 /// What is measured on one transmission.
 struct signal_estimate {
-  float snr_db = 0;                 ///< signal over noise in a used resource element, all antennas combined
-  float power_db = 0;               ///< mean power of the transmission in one antenna's samples, 0 dB = full scale
-  float noise_db = 0;               ///< noise power in one resource element, on the scale where power_db of one subcarrier is
-  float cfo_hz = 0;                 ///< carrier offset of the transmitter against the samples
+  float snr_db = 0;    ///< signal over noise in a used resource element, all antennas combined
+  float power_db = 0;  ///< mean power of the transmission in one antenna's samples, 0 dB = full scale
+  float noise_db = 0;  ///< noise power in one resource element, on the scale where power_db of one subcarrier is
+  float cfo_hz = 0;    ///< carrier offset of the transmitter against the samples
   float timing_offset_samples = 0;  ///< positive: the transmission comes later than the subframe start that was assumed
   constellation_sample symbols{};
 };
 
-/// What is already known of a transmitter, for instance from its PSCCH in the same subframe. Without a value the receiver
-/// estimates it unaided.
+/// What is already known of a transmitter, for instance from its PSCCH in the same subframe. Without a value the
+/// receiver estimates it unaided.
 struct signal_hints {
   std::optional<float> cfo_hz;
   std::optional<float> timing_offset_samples;
@@ -58,12 +58,12 @@ struct load_report {
 };
 
 struct pscch_result {
-  pscch_config config;          ///< the cyclic shift is what was found
-  bool detected = false;        ///< all checks hold: DMRS, CRC and agreement. Only then do the bits mean anything
+  pscch_config config;    ///< the cyclic shift is what was found
+  bool detected = false;  ///< all checks hold: DMRS, CRC and agreement. Only then do the bits mean anything
   bool crc_ok = false;
-  std::uint16_t crc = 0;        ///< n_ID^X of the PSSCH in TM3/4
-  float agreement = 0;          ///< control_decode::agreement
-  float dmrs_metric = 0;        ///< 0..1, share of the DMRS energy that one transmission explains
+  std::uint16_t crc = 0;  ///< n_ID^X of the PSSCH in TM3/4
+  float agreement = 0;    ///< control_decode::agreement
+  float dmrs_metric = 0;  ///< 0..1, share of the DMRS energy that one transmission explains
   int n_bits = 0;
   std::array<std::uint8_t, max_sci_bits> bits{};
   signal_estimate signal;
@@ -83,22 +83,22 @@ struct psbch_result {
 
 /// PSSCH and PSDCH.
 struct transport_result {
-  bool crc_ok = false;     ///< the transport block is right (CRC24 and the DMRS signal check)
-  int iterations = 0;      ///< turbo iterations of the slowest code block
-  float dmrs_metric = 0;   ///< 0..1
+  bool crc_ok = false;    ///< the transport block is right (CRC24 and the DMRS signal check)
+  int iterations = 0;     ///< turbo iterations of the slowest code block
+  float dmrs_metric = 0;  ///< 0..1
   signal_estimate signal;
 };
 
 struct slss_result {
   bool detected = false;
   int n_sl_id = 0;
-  float metric = 0;        ///< 0..1, normalised correlation of the SSSS
-  float second_metric = 0; ///< of the next best identity
+  float metric = 0;         ///< 0..1, normalised correlation of the SSSS
+  float second_metric = 0;  ///< of the next best identity
   signal_estimate signal;
 };
 
 class subframe_receiver {
- public:
+public:
   static result<subframe_receiver> make(const receiver_config& config);
   ~subframe_receiver();
   subframe_receiver(subframe_receiver&&) noexcept;
@@ -106,26 +106,29 @@ class subframe_receiver {
 
   const receiver_config& config() const noexcept;
 
-  /// One subframe from each antenna: antennas.size() == n_antennas, each of samples_per_subframe() samples (what is missing
-  /// at the end counts as 0). Copies the samples; forgets the previous subframe.
+  /// One subframe from each antenna: antennas.size() == n_antennas, each of samples_per_subframe() samples (what is
+  /// missing at the end counts as 0). Copies the samples; forgets the previous subframe.
   load_report load(std::span<const std::span<const cf32>> antennas) noexcept;
   load_report load(std::span<const cf32> antenna) noexcept;
 
-  /// Searches the PSCCH at each first PRB given, all cyclic shifts of the transmission mode, and returns those that passed
-  /// every check, at most max_found. The bit count follows from the carrier. Valid until the next call.
+  /// Searches the PSCCH at each first PRB given, all cyclic shifts of the transmission mode, and returns those that
+  /// passed every check, at most max_found. The bit count follows from the carrier. Valid until the next call.
   std::span<const pscch_result> find_pscch(std::span<const int> first_prbs) noexcept;
   static constexpr int max_found = 64;
 
   /// Decodes the PSCCH at one PRB whatever its DMRS look like; the best cyclic shift, or the one given.
-  pscch_result decode_pscch(int first_prb, std::optional<int> cyclic_shift = {}, const signal_hints& hints = {}) noexcept;
+  pscch_result decode_pscch(int first_prb, std::optional<int> cyclic_shift = {},
+                            const signal_hints& hints = {}) noexcept;
 
-  /// Share (0..1) of the DMRS energy of the allocation that this configuration's DMRS explains, for hypotheses of n_ssf and
-  /// n_x_id: near SNR / (SNR + 1) for the right one, near 1 / n_dmrs_re for wrong ones.
+  /// Share (0..1) of the DMRS energy of the allocation that this configuration's DMRS explains, for hypotheses of n_ssf
+  /// and n_x_id: near SNR / (SNR + 1) for the right one, near 1 / n_dmrs_re for wrong ones.
   float pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints = {}) noexcept;
-  /// A hundred times cheaper: false where the metric is not worth measuring (dmrs_screen). Lets one wrong hypothesis in three to a hundred pass.
+  /// A hundred times cheaper: false where the metric is not worth measuring (dmrs_screen). Lets one wrong hypothesis in
+  /// three to a hundred pass.
   bool pssch_plausible(const pssch_config& config, const signal_hints& hints = {}, float at_least = 0) noexcept;
 
-  /// Adds this transmission to `buffer` (reset it to config.tbs before a new block) and decodes. payload: tbs bits, unpacked.
+  /// Adds this transmission to `buffer` (reset it to config.tbs before a new block) and decodes. payload: tbs bits,
+  /// unpacked.
   transport_result decode_pssch(const pssch_config& config, const signal_hints& hints, soft_buffer& buffer,
                                 std::span<std::uint8_t> payload) noexcept;
 
@@ -142,19 +145,20 @@ class subframe_receiver {
   /// Which of the 336 identities this subframe carries, if any.
   slss_result detect_slss() noexcept;
 
-  /// Carrier offset of all that is in the subframe, from the cyclic prefixes (unambiguous to +-7.5 kHz), and how much of the
-  /// samples' energy repeats (0..1).
+  /// Carrier offset of all that is in the subframe, from the cyclic prefixes (unambiguous to +-7.5 kHz), and how much
+  /// of the samples' energy repeats (0..1).
   struct prefix_estimate {
     float cfo_hz = 0;
     float correlation = 0;
   };
   prefix_estimate prefix_cfo() noexcept;
 
-  /// The demodulated grid of one antenna, with the carrier offset given removed; for plots and power measurements (RSSI). RE
-  /// amplitudes are on the samples' scale: a unit RE adds 1 / fft_size to the mean sample power. Valid until the next load().
+  /// The demodulated grid of one antenna, with the carrier offset given removed; for plots and power measurements
+  /// (RSSI). RE amplitudes are on the samples' scale: a unit RE adds 1 / fft_size to the mean sample power. Valid until
+  /// the next load().
   const resource_grid& grid(int antenna, float cfo_hz = 0) noexcept;
 
- private:
+private:
   struct state;
   explicit subframe_receiver(std::unique_ptr<state> s);
   std::unique_ptr<state> s_;

@@ -12,19 +12,28 @@ namespace prose::phy {
 
 struct transmitter::state {
   explicit state(const transmitter_config& c)
-      : config(c), grid(c.carrier), modulator(c.carrier), mapper(c.carrier), psbch(c.carrier),
-        pscch(c.carrier, c.srsran_extended_pscch), pssch(c.carrier), psdch(c.carrier) {}
+      : config(c),
+        grid(c.carrier),
+        modulator(c.carrier),
+        mapper(c.carrier),
+        psbch(c.carrier),
+        pscch(c.carrier, c.srsran_extended_pscch),
+        pssch(c.carrier),
+        psdch(c.carrier) {}
 
   result<void> check(const psbch_transmission& t) const {
-    if (t.n_sl_id < 0 || t.n_sl_id >= n_slss_ids) return fail("n_sl_id " + std::to_string(t.n_sl_id) + ": 0..335 is accepted");
+    if (t.n_sl_id < 0 || t.n_sl_id >= n_slss_ids)
+      return fail("n_sl_id " + std::to_string(t.n_sl_id) + ": 0..335 is accepted");
     return check_size("PSBCH", t.bits.size(), mib_sl_bits(config.carrier.tm));
   }
   result<void> check(const pscch_transmission& t) const {
     const bool v2x = is_v2x(config.carrier.tm);
-    if (t.config.prb < 0 || t.config.prb + (v2x ? 2 : 1) > config.carrier.n_prb) return out_of_carrier("PSCCH", t.config.prb);
+    if (t.config.prb < 0 || t.config.prb + (v2x ? 2 : 1) > config.carrier.n_prb)
+      return out_of_carrier("PSCCH", t.config.prb);
     const int n_cs = t.config.cyclic_shift;
     if (v2x ? n_cs < 0 || n_cs > 9 || n_cs % 3 != 0 : n_cs != 0)
-      return fail("PSCCH cyclic_shift " + std::to_string(n_cs) + (v2x ? ": 0, 3, 6, 9 are accepted" : ": only 0 in TM1/2"));
+      return fail("PSCCH cyclic_shift " + std::to_string(n_cs) +
+                  (v2x ? ": 0, 3, 6, 9 are accepted" : ": only 0 in TM1/2"));
     return check_size("PSCCH", t.bits.size(), v2x ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb));
   }
   result<void> check(const pssch_transmission& t) const {
@@ -46,7 +55,8 @@ struct transmitter::state {
     const int n = config.carrier.n_prb;
     if (t.config.prb < 0 || t.config.prb >= n || second < 0 || second >= n || second == t.config.prb)
       return out_of_carrier("PSDCH", t.config.prb);
-    if (t.config.rv < 0 || t.config.rv > 3) return fail("PSDCH rv " + std::to_string(t.config.rv) + ": 0..3 is accepted");
+    if (t.config.rv < 0 || t.config.rv > 3)
+      return fail("PSDCH rv " + std::to_string(t.config.rv) + ": 0..3 is accepted");
     return check_size("PSDCH", t.payload.size(), discovery_message_bits);
   }
   result<void> out_of_carrier(const char* channel, int prb) const {
@@ -104,7 +114,8 @@ result<transmitter> transmitter::make(const transmitter_config& c) {
 result<void> transmitter::transmit(std::span<const transmission> transmissions, std::span<cf32> out) {
   auto& s = *s_;
   if (out.size() != static_cast<std::size_t>(s.config.carrier.samples_per_subframe()))
-    return fail("a subframe of this carrier has " + std::to_string(s.config.carrier.samples_per_subframe()) + " samples");
+    return fail("a subframe of this carrier has " + std::to_string(s.config.carrier.samples_per_subframe()) +
+                " samples");
   for (const auto& t : transmissions) {
     auto checked = std::visit([&](const auto& what) { return s.check(what); }, t.what);
     if (checked && !std::isfinite(t.re_power_db)) checked = fail("re_power_db is not a finite number");

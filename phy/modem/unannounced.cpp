@@ -8,7 +8,8 @@ namespace prose::phy {
 namespace {
 
 constexpr std::int64_t memory_subframes = 10240;
-/// Power over that of the neighbour or of the quietest PRB that makes an edge; a stronger step is needed than fading makes within an allocation.
+/// Power over that of the neighbour or of the quietest PRB that makes an edge; a stronger step is needed than fading
+/// makes within an allocation.
 constexpr double step = 4.0;
 /// The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
 constexpr double forgetting = 1.001;
@@ -18,7 +19,9 @@ constexpr std::size_t most_candidates = 512;
 }  // namespace
 
 unannounced_search::unannounced_search(const carrier_config& carrier)
-    : carrier_(carrier), explained_(static_cast<std::size_t>(carrier.n_prb)), power_(static_cast<std::size_t>(carrier.n_prb)) {
+    : carrier_(carrier),
+      explained_(static_cast<std::size_t>(carrier.n_prb)),
+      power_(static_cast<std::size_t>(carrier.n_prb)) {
   found_.reserve(most_candidates);
 }
 
@@ -47,19 +50,23 @@ void unannounced_search::measure(const subframe_view& sf) {
   for (int p = 0; p < carrier_.n_prb; ++p) {
     double sum = 0;
     for (int l = 1; l < g.n_symbols() - 1; ++l)
-      for (const cf32& y : g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb)) sum += std::norm(y);
+      for (const cf32& y : g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb))
+        sum += std::norm(y);
     power_[static_cast<std::size_t>(p)] = sum;
     least = std::min(least, sum);
   }
   quietest_ = quietest_ == 0 ? least : std::min(least, quietest_ * forgetting);
 }
 
-std::span<const unannounced_search::candidate> unannounced_search::candidates(const subframe_view& sf, std::span<const int> pool, int n_ssf) {
+std::span<const unannounced_search::candidate> unannounced_search::candidates(const subframe_view& sf,
+                                                                              std::span<const int> pool, int n_ssf) {
   found_.clear();
-  if (std::ranges::none_of(groups_, [&](const group& g) { return g.mcs >= 0 && sf.index - g.last_index < memory_subframes; })) return {};
+  if (std::ranges::none_of(groups_,
+                           [&](const group& g) { return g.mcs >= 0 && sf.index - g.last_index < memory_subframes; }))
+    return {};
   measure(sf);
-  // Begins where power rises from the neighbour below, ends where it falls to the neighbour above; at what is explained and at a border of the pool
-  // there is no telling.
+  // Begins where power rises from the neighbour below, ends where it falls to the neighbour above; at what is explained
+  // and at a border of the pool there is no telling.
   const double floor = std::max(step * quietest_, 1e-4 * *std::ranges::max_element(power_));
   std::array<int, most_edges> starts{}, ends{};
   std::size_t n_starts = 0, n_ends = 0;
@@ -100,7 +107,9 @@ void unannounced_search::add(const group& g, int start, int n_prb, int n_ssf) {
                      .n_x_id = g.n_x_id,
                      .n_ssf = n_ssf},
                     g.mcs};
-  if (std::ranges::none_of(found_, [&](const candidate& other) { return other.mcs == c.mcs && other.config == c.config; })) found_.push_back(c);
+  if (std::ranges::none_of(found_,
+                           [&](const candidate& other) { return other.mcs == c.mcs && other.config == c.config; }))
+    found_.push_back(c);
 }
 
 }  // namespace prose::phy

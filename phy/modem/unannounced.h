@@ -1,5 +1,6 @@
-// PSSCH of TM1/2 whose SCI was not received: where two UEs drew the same PSCCH resource neither is understood, and no receiver is told where
-// their PSSCH is. But a group that was heard before is likely to go on with its MCS and size, and what it sends shows as power that no SCI explains.
+// PSSCH of TM1/2 whose SCI was not received: where two UEs drew the same PSCCH resource neither is understood, and no
+// receiver is told where their PSSCH is. But a group that was heard before is likely to go on with its MCS and size,
+// and what it sends shows as power that no SCI explains.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@
 namespace prose::phy {
 
 class unannounced_search {
- public:
+public:
   explicit unannounced_search(const carrier_config& carrier);
 
   struct candidate {
@@ -26,11 +27,11 @@ class unannounced_search {
   /// The PRBs of the subframe that grants explain.
   void begin_subframe();
   void explain(const pssch_config& c);
-  /// Allocations within `pool` (ascending PRBs) that the power of the subframe suggests, of each group that is known. Allocates nothing; valid until the
-  /// next call.
+  /// Allocations within `pool` (ascending PRBs) that the power of the subframe suggests, of each group that is known.
+  /// Allocates nothing; valid until the next call.
   std::span<const candidate> candidates(const subframe_view& sf, std::span<const int> pool, int n_ssf);
 
- private:
+private:
   struct group {
     std::uint32_t n_x_id = 0;
     int mcs = -1;  ///< -1: free

@@ -28,14 +28,16 @@ int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_
   return search_pscch(sf, buffers, all_prbs_, strongest);
 }
 
-int v2x_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
+int v2x_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                                signal_estimate& strongest) {
   beside_.clear();
   for (std::size_t i = 0; i + 1 < prbs.size(); ++i)
     if (prbs[i + 1] == prbs[i] + 1) beside_.push_back(prbs[i]);
   return search_pscch(sf, buffers, beside_, strongest);
 }
 
-int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest) {
+int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                              signal_estimate& strongest) {
   const auto found = pairs_.find(sf, prbs, strongest);
   bool learnt = false;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -50,7 +52,8 @@ int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, st
   return static_cast<int>(found.size());
 }
 
-// The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the block's.
+// The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the
+// block's.
 bool v2x_monitor::receive_unknown(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci) {
   sci_event e;
   e.rx = sf.at(sci.signal);
@@ -74,7 +77,8 @@ void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypo
   h.metric = pairs_.measure(sf, sci, h.pssch, nullptr, at_least);
 }
 
-// --- layouts -----------------------------------------------------------------------------------------------------------------
+// --- layouts
+// -----------------------------------------------------------------------------------------------------------------
 
 void v2x_monitor::confirm(const layout& l) {
   confirmed* slot = &confirmed_[0];
@@ -144,8 +148,8 @@ void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
   power_floor_ = std::max(2.0 * least, 1e-3 * total / carrier_.n_prb);
 }
 
-// Not adjacent: PSSCH may begin anywhere. Confirmed layouts come first; else the power of the PRBs narrows it down: it begins where
-// power rises and ends where it falls (`edges` 2), or, beside another transmission, one of the two (1).
+// Not adjacent: PSSCH may begin anywhere. Confirmed layouts come first; else the power of the PRBs narrows it down: it
+// begins where power rises and ends where it falls (`edges` 2), or, beside another transmission, one of the two (1).
 void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
   const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power_[static_cast<std::size_t>(p)] : 0.0; };
   for (const int n : subchannel_counts) {
@@ -179,7 +183,8 @@ void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
   }
 }
 
-bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels) {
+bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci,
+                                int& n_subchannels) {
   // Adjacent; apart by what is confirmed; apart by both edges of the power; by one.
   for (int stage = 0; stage < 4; ++stage) {
     hypotheses_.clear();
@@ -191,10 +196,11 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
     }
     // DMRS depend on the allocation alone: measure each once.
     std::sort(hypotheses_.begin(), hypotheses_.end(), [](const hypothesis& a, const hypothesis& b) {
-      return a.pssch.prb_start != b.pssch.prb_start ? a.pssch.prb_start < b.pssch.prb_start : a.pssch.n_prb < b.pssch.n_prb;
+      return a.pssch.prb_start != b.pssch.prb_start ? a.pssch.prb_start < b.pssch.prb_start
+                                                    : a.pssch.n_prb < b.pssch.n_prb;
     });
-    // Layouts that led to blocks before come first. Where one of them fits well, others that do not come near it, and would be dropped below for
-    // that, are not measured at all.
+    // Layouts that led to blocks before come first. Where one of them fits well, others that do not come near it, and
+    // would be dropped below for that, are not measured at all.
     float fits = 0;
     for (const hypothesis& known : hypotheses_) {
       if (weight(known.from) == 0) continue;
@@ -208,7 +214,8 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
     for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
       hypothesis& h = hypotheses_[i];
       h.pssch.n_x_id = sci.crc;
-      if (i > 0 && hypotheses_[i - 1].pssch.prb_start == h.pssch.prb_start && hypotheses_[i - 1].pssch.n_prb == h.pssch.n_prb) {
+      if (i > 0 && hypotheses_[i - 1].pssch.prb_start == h.pssch.prb_start &&
+          hypotheses_[i - 1].pssch.n_prb == h.pssch.n_prb) {
         h.metric = hypotheses_[i - 1].metric;
         h.pssch.n_ssf = hypotheses_[i - 1].pssch.n_ssf;
       } else {
@@ -235,7 +242,8 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
     std::size_t n_tried = 0;
     for (const hypothesis& candidate : hypotheses_) {
       hypothesis h = candidate;
-      const auto transport = pssch_transport(transmission_mode::tm4, h.sci.mcs, h.pssch.n_prb, h.sci.transmission_format);
+      const auto transport =
+          pssch_transport(transmission_mode::tm4, h.sci.mcs, h.pssch.n_prb, h.sci.transmission_format);
       if (!transport) continue;
       h.pssch.tbs = transport->tbs;
       h.pssch.modulation_order = transport->modulation_order;

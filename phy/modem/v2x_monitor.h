@@ -1,4 +1,5 @@
-// PSCCH and PSSCH of TM3/TM4 in the subframes of a stream: in a known pool (reception/tm4_pairs), or with the sub-channel layout found from the signal.
+// PSCCH and PSSCH of TM3/TM4 in the subframes of a stream: in a known pool (reception/tm4_pairs), or with the
+// sub-channel layout found from the signal.
 #pragma once
 
 #include <array>
@@ -14,31 +15,33 @@
 namespace prose::phy {
 
 class v2x_monitor {
- public:
+public:
   /// Without a pool every PRB pair is searched and the layout is hypothesised.
   v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> pool);
 
   /// Returns how many SCIs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
   /// PSCCH that begins at these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
-  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
+  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                     signal_estimate& strongest);
 
- private:
-  int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs, signal_estimate& strongest);
+private:
+  int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                   signal_estimate& strongest);
   /// A sub-channel layout as far as PSSCH of one SCI depends on it.
   struct layout {
     int n_subchannels = 0;
     int size = 0;
     bool adjacent = true;
-    int start_prb = -1;          ///< non-adjacent only: of sub-channel 0
-    int start_prb_pscch = -1;    ///< non-adjacent only
+    int start_prb = -1;        ///< non-adjacent only: of sub-channel 0
+    int start_prb_pscch = -1;  ///< non-adjacent only
     bool operator==(const layout&) const = default;
   };
   struct hypothesis {
     layout from;
     sci_format1 sci;
     pssch_config pssch;
-    int length = 0;              ///< sub-channels
+    int length = 0;  ///< sub-channels
     float metric = 0;
   };
   /// An SCI of a pool that nobody told of. True when its block was decoded.

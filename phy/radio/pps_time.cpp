@@ -13,7 +13,9 @@ constexpr int attempts = 3;
 constexpr double doubtful_host_s = 0.25;  // from a pulse to the host's second
 
 /// To a few ticks: a PPS that is sampled by the device's own clock moves by one.
-bool is_second(const device_second& t, std::int64_t second) { return std::abs(static_cast<double>(t.full - second) + t.fraction) < 1e-6; }
+bool is_second(const device_second& t, std::int64_t second) {
+  return std::abs(static_cast<double>(t.full - second) + t.fraction) < 1e-6;
+}
 
 bool wait_edge(const pps_device& d, double timeout_s) {
   const auto before = d.last_pps();
@@ -24,8 +26,8 @@ bool wait_edge(const pps_device& d, double timeout_s) {
   return d.last_pps() != before;
 }
 
-/// Which second the last pulse began. A GPSDO reports it some time after the pulse, so that a reading may still be of the one before:
-/// only one that has just changed is of this pulse.
+/// Which second the last pulse began. A GPSDO reports it some time after the pulse, so that a reading may still be of
+/// the one before: only one that has just changed is of this pulse.
 std::optional<std::int64_t> second_of_pulse(const pps_device& d, double timeout_s) {
   if (!d.gps_second) return std::llround(d.host_s());
   const auto before = d.gps_second();
@@ -38,7 +40,9 @@ std::optional<std::int64_t> second_of_pulse(const pps_device& d, double timeout_
 }  // namespace
 
 result<void> set_pps_time(const pps_device& d, double timeout_s, std::vector<std::string>& notes) {
-  const auto no_pulse = [&] { return fail("no PPS for " + std::to_string(static_cast<int>(std::ceil(timeout_s))) + " s"); };
+  const auto no_pulse = [&] {
+    return fail("no PPS for " + std::to_string(static_cast<int>(std::ceil(timeout_s))) + " s");
+  };
   if (!wait_edge(d, timeout_s)) return no_pulse();
   if (!d.gps_second) {
     const double host = d.host_s(), off = host - std::round(host);

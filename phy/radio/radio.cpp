@@ -15,7 +15,8 @@
 namespace prose::phy {
 namespace {
 
-constexpr double start_ahead_s = 0.2;         // a timed start lets the antennas of one device begin together; a busy host must not miss it
+constexpr double start_ahead_s =
+    0.2;  // a timed start lets the antennas of one device begin together; a busy host must not miss it
 constexpr double recv_slice_s = 0.1;
 constexpr std::size_t max_antennas = 4;
 constexpr std::size_t most_events = 4096;
@@ -24,7 +25,8 @@ constexpr std::size_t most_events = 4096;
 std::int64_t to_ticks(const uhd::time_spec_t& t, double rate_hz) {
   const double whole = std::floor(rate_hz);
   const auto full = static_cast<std::int64_t>(t.get_full_secs());
-  return full * static_cast<std::int64_t>(whole) + std::llround(static_cast<double>(full) * (rate_hz - whole) + t.get_frac_secs() * rate_hz);
+  return full * static_cast<std::int64_t>(whole) +
+         std::llround(static_cast<double>(full) * (rate_hz - whole) + t.get_frac_secs() * rate_hz);
 }
 
 uhd::time_spec_t to_time(std::int64_t ticks, double rate_hz) { return uhd::time_spec_t::from_ticks(ticks, rate_hz); }
@@ -53,7 +55,7 @@ struct radio::impl {
   std::size_t bridged_used = 0;
   std::size_t bridged_have = 0;
   std::int64_t bridged_tick = 0;
-  std::int64_t transient = 0;    // resampler output to throw away
+  std::int64_t transient = 0;  // resampler output to throw away
 
   // Transmission; one thread.
   std::optional<rate_bridge> tx_bridge;
@@ -70,11 +72,21 @@ struct radio::impl {
   void add_event(radio_event_kind kind, std::int64_t tick) {
     const std::lock_guard lock(mutex);
     switch (kind) {
-      case radio_event_kind::overflow: ++counters.overflows; break;
-      case radio_event_kind::underflow: ++counters.underflows; break;
-      case radio_event_kind::late: ++counters.lates; break;
-      case radio_event_kind::sequence_error: ++counters.sequence_errors; break;
-      case radio_event_kind::burst_done: ++counters.bursts_done; break;
+      case radio_event_kind::overflow:
+        ++counters.overflows;
+        break;
+      case radio_event_kind::underflow:
+        ++counters.underflows;
+        break;
+      case radio_event_kind::late:
+        ++counters.lates;
+        break;
+      case radio_event_kind::sequence_error:
+        ++counters.sequence_errors;
+        break;
+      case radio_event_kind::burst_done:
+        ++counters.bursts_done;
+        break;
     }
     if (events.size() == most_events) events.pop_front();
     events.push_back({kind, tick});
@@ -87,13 +99,22 @@ struct radio::impl {
     while (tx && tx->recv_async_msg(md, 0.0)) {
       const std::int64_t tick = md.has_time_spec ? user_tick(md.time_spec) : -1;
       switch (md.event_code) {
-        case md_t::EVENT_CODE_BURST_ACK: add_event(radio_event_kind::burst_done, tick); break;
+        case md_t::EVENT_CODE_BURST_ACK:
+          add_event(radio_event_kind::burst_done, tick);
+          break;
         case md_t::EVENT_CODE_UNDERFLOW:
-        case md_t::EVENT_CODE_UNDERFLOW_IN_PACKET: add_event(radio_event_kind::underflow, tick); break;
-        case md_t::EVENT_CODE_TIME_ERROR: add_event(radio_event_kind::late, tick); break;
+        case md_t::EVENT_CODE_UNDERFLOW_IN_PACKET:
+          add_event(radio_event_kind::underflow, tick);
+          break;
+        case md_t::EVENT_CODE_TIME_ERROR:
+          add_event(radio_event_kind::late, tick);
+          break;
         case md_t::EVENT_CODE_SEQ_ERROR:
-        case md_t::EVENT_CODE_SEQ_ERROR_IN_BURST: add_event(radio_event_kind::sequence_error, tick); break;
-        default: break;
+        case md_t::EVENT_CODE_SEQ_ERROR_IN_BURST:
+          add_event(radio_event_kind::sequence_error, tick);
+          break;
+        default:
+          break;
       }
     }
   }
@@ -119,7 +140,8 @@ struct radio::impl {
 result<std::int64_t> radio::impl::begin(std::optional<std::int64_t> at_tick) {
   uhd::stream_cmd_t cmd(uhd::stream_cmd_t::STREAM_MODE_START_CONTINUOUS);
   cmd.stream_now = false;
-  cmd.time_spec = at_tick ? to_time(*at_tick, config.sample_rate_hz) : usrp->get_time_now() + uhd::time_spec_t(start_ahead_s);
+  cmd.time_spec =
+      at_tick ? to_time(*at_tick, config.sample_rate_hz) : usrp->get_time_now() + uhd::time_spec_t(start_ahead_s);
   expected = -1;
   gap = false;
   bridged_used = bridged_have = 0;
@@ -148,7 +170,8 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
       if (expected >= 0 || start_time < usrp->get_time_now()) waited += recv_slice_s;
       const std::lock_guard lock(mutex);
       ++counters.timeouts;
-      if (waited >= config.receive_timeout_s) return fail("device '" + config.device_args + "': no samples for " + std::to_string(waited) + " s");
+      if (waited >= config.receive_timeout_s)
+        return fail("device '" + config.device_args + "': no samples for " + std::to_string(waited) + " s");
       continue;
     } else if (md.error_code == md_t::ERROR_CODE_LATE_COMMAND) {
       return fail("device '" + config.device_args + "': the start of reception came too late");
@@ -256,7 +279,8 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
       }
       n = std::min(wanted - status.n_samples, bridged_have - bridged_used);
       for (std::size_t a = 0; a < n_ant; ++a)
-        std::copy_n(bridged[a].begin() + static_cast<std::ptrdiff_t>(bridged_used), n, out[a].data() + status.n_samples);
+        std::copy_n(bridged[a].begin() + static_cast<std::ptrdiff_t>(bridged_used), n,
+                    out[a].data() + status.n_samples);
       first = bridged_tick;
       bridged_tick += static_cast<std::int64_t>(n);
       bridged_used += n;
@@ -274,7 +298,8 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
   return status;
 }
 
-// TS 36.213 14: a half-duplex UE does not receive while it transmits; what leaks from its own transmitter is not a reception.
+// TS 36.213 14: a half-duplex UE does not receive while it transmits; what leaks from its own transmitter is not a
+// reception.
 void radio::impl::blank(std::span<const std::span<cf32>> out, std::int64_t first, std::size_t n) {
   if (!config.blank_own_bursts) return;
   const std::lock_guard lock(mutex);
@@ -359,14 +384,16 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   impl& i = *impl_;
   const bool starts = piece == burst_piece::whole || piece == burst_piece::first;
   const bool ends = piece == burst_piece::whole || piece == burst_piece::last;
-  if (i.tx_bridge && piece != burst_piece::whole) return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
+  if (i.tx_bridge && piece != burst_piece::whole)
+    return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
   try {
     i.drain_async();
     if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
     std::int64_t at = start_tick;
     if (i.tx_bridge) {
       // Between two device samples: the nearest one, at most half a device sample off.
-      at = static_cast<std::int64_t>(std::floor(static_cast<double>(start_tick) * i.tx_bridge->interp() / i.tx_bridge->decim() + 0.5));
+      at = static_cast<std::int64_t>(
+          std::floor(static_cast<double>(start_tick) * i.tx_bridge->interp() / i.tx_bridge->decim() + 0.5));
       i.tx_bridge->run_burst(burst, i.tx_samples);
       burst = i.tx_samples;
     }
@@ -382,8 +409,10 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
     const double rate = i.config.sample_rate_hz;
     if (piece == burst_piece::whole) {
       const std::lock_guard lock(i.mutex);
-      const auto length = static_cast<std::int64_t>(std::ceil(static_cast<double>(burst.size()) * rate / i.device_rate_hz));
-      if (i.config.blank_own_bursts) i.own_bursts.emplace_back(start_tick, start_tick + length + std::llround(i.config.turnaround_s * rate));
+      const auto length =
+          static_cast<std::int64_t>(std::ceil(static_cast<double>(burst.size()) * rate / i.device_rate_hz));
+      if (i.config.blank_own_bursts)
+        i.own_bursts.emplace_back(start_tick, start_tick + length + std::llround(i.config.turnaround_s * rate));
     }
     const double patience_s = i.config.transmit_timeout_s + static_cast<double>(burst.size()) / i.device_rate_hz;
     if (burst.empty()) i.tx->send(burst.data(), 0, md, patience_s);  // nothing but the end of the burst
@@ -427,7 +456,8 @@ radio_counters radio::counters() const {
 
 result<double> radio::set_rx_gain_db(double gain_db) {
   try {
-    for (int a = 0; a < impl_->config.n_rx_antennas; ++a) impl_->usrp->set_rx_gain(gain_db, static_cast<std::size_t>(a));
+    for (int a = 0; a < impl_->config.n_rx_antennas; ++a)
+      impl_->usrp->set_rx_gain(gain_db, static_cast<std::size_t>(a));
     return impl_->usrp->get_rx_gain();
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));
@@ -456,6 +486,8 @@ result<double> radio::set_center_freq_hz(double freq_hz) {
 
 const std::string& radio::description() const { return impl_->description; }
 const std::vector<std::string>& radio::notes() const { return impl_->notes; }
-std::int64_t radio::turnaround_ticks() const { return std::llround(impl_->config.turnaround_s * impl_->config.sample_rate_hz); }
+std::int64_t radio::turnaround_ticks() const {
+  return std::llround(impl_->config.turnaround_s * impl_->config.sample_rate_hz);
+}
 
 }  // namespace prose::phy

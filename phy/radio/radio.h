@@ -1,4 +1,5 @@
-// The only user of uhd::usrp::multi_usrp: continuous timed reception and timed bursts on any UHD device, real or emulated.
+// The only user of uhd::usrp::multi_usrp: continuous timed reception and timed bursts on any UHD device, real or
+// emulated.
 #pragma once
 
 #include <cstdint>
@@ -18,22 +19,27 @@ namespace prose::phy {
 struct radio_config {
   std::string device_args = "type=virtual";  ///< UHD device arguments, as --args of UHD's own programs
   std::string clock_source;                  ///< internal, external, gpsdo
-  std::string time_source;                   ///< internal, external, gpsdo; with external or gpsdo the PPS starts device time when locked
-  std::string subdev;                        ///< "A:A", for both directions
+  std::string
+      time_source;     ///< internal, external, gpsdo; with external or gpsdo the PPS starts device time when locked
+  std::string subdev;  ///< "A:A", for both directions
   std::string rx_antenna;
   std::string tx_antenna;
-  double master_clock_hz = 0.0;     ///< some devices take it only at opening; read back and refused on more than 1 Hz of error
+  double master_clock_hz =
+      0.0;  ///< some devices take it only at opening; read back and refused on more than 1 Hz of error
   double sample_rate_hz = 15.36e6;  ///< rate of every span and tick of this interface
-  double device_rate_hz = 0.0;      ///< rate asked of the device when it cannot give sample_rate_hz: a resampler bridges them
+  double device_rate_hz =
+      0.0;  ///< rate asked of the device when it cannot give sample_rate_hz: a resampler bridges them
   double center_freq_hz = 5.9e9;
   double rx_gain_db = 0.0;
   double tx_gain_db = 0.0;
   double bandwidth_hz = 0.0;
   int n_rx_antennas = 1;
-  double turnaround_s = 0.0;        ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
-  bool blank_own_bursts = true;     ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
-  bool realtime_priority = false;   ///< ask for it; without the right to it the radio carries on and says so in notes()
-  bool require_lock = false;        ///< no lock is an error; otherwise the radio then runs free on its own clock and says so in notes()
+  double turnaround_s = 0.0;  ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
+  bool blank_own_bursts =
+      true;  ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
+  bool realtime_priority = false;  ///< ask for it; without the right to it the radio carries on and says so in notes()
+  bool require_lock =
+      false;  ///< no lock is an error; otherwise the radio then runs free on its own clock and says so in notes()
   double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
@@ -53,9 +59,9 @@ struct radio_counters {
   std::uint64_t sequence_errors = 0;  ///< packets lost on the way to or from the device
   std::uint64_t timeouts = 0;
   std::uint64_t bursts_sent = 0;
-  std::uint64_t bursts_done = 0;      ///< acknowledged by the device
+  std::uint64_t bursts_done = 0;  ///< acknowledged by the device
   std::uint64_t samples_received = 0;
-  std::uint64_t samples_lost = 0;     ///< as far as time stamps tell
+  std::uint64_t samples_lost = 0;  ///< as far as time stamps tell
 };
 
 enum class transmit_status : std::uint8_t { sent, late };
@@ -63,10 +69,11 @@ enum class transmit_status : std::uint8_t { sent, late };
 /// A burst longer than memory goes out in pieces that follow each other without a gap.
 enum class burst_piece : std::uint8_t { whole, first, middle, last };
 
-/// One radio. read() belongs to one thread and transmit() to one thread (which may be the same); the other members may be called
-/// from any thread. A tick is one sample period: tick n is device time n / sample_rate_hz; ticks are 64-bit integers throughout.
+/// One radio. read() belongs to one thread and transmit() to one thread (which may be the same); the other members may
+/// be called from any thread. A tick is one sample period: tick n is device time n / sample_rate_hz; ticks are 64-bit
+/// integers throughout.
 class radio : public sample_source {
- public:
+public:
   /// Opens, configures and reads back; the error is one line that names the setting and what the device accepts.
   static result<std::unique_ptr<radio>> open(const radio_config&);
   ~radio() override;
@@ -84,12 +91,13 @@ class radio : public sample_source {
   /// One antenna.
   result<read_status> read(std::span<cf32> out);
 
-  /// Queues one burst that starts at `start_tick` exactly. A burst whose time has passed is dropped and counted, never sent late.
-  /// Blocks only while the device's buffers are full.
-  /// Pieces: `first` starts the burst at its start_tick, the others carry on (their start_tick is not looked at), `last` ends it. A
-  /// device that reports `late` or `underflow` drops what follows until the next burst. Not with device_rate_hz set: its resampler
-  /// works on whole bursts.
-  result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece = burst_piece::whole);
+  /// Queues one burst that starts at `start_tick` exactly. A burst whose time has passed is dropped and counted, never
+  /// sent late. Blocks only while the device's buffers are full. Pieces: `first` starts the burst at its start_tick,
+  /// the others carry on (their start_tick is not looked at), `last` ends it. A device that reports `late` or
+  /// `underflow` drops what follows until the next burst. Not with device_rate_hz set: its resampler works on whole
+  /// bursts.
+  result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst,
+                                   burst_piece piece = burst_piece::whole);
 
   /// Device time now. Costs a round trip to real hardware; an error when the device is gone.
   result<std::int64_t> now_tick() const;
@@ -106,7 +114,7 @@ class radio : public sample_source {
   const std::vector<std::string>& notes() const;
   std::int64_t turnaround_ticks() const;
 
- private:
+private:
   radio();
   struct impl;
   std::unique_ptr<impl> impl_;

@@ -48,7 +48,8 @@ void set_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
     expect_option("time_source", c.time_source, u.get_time_sources(0));
     // A PPS that is not derived from the reference slides against the samples.
     if (c.time_source != "internal" && !c.clock_source.empty() && c.clock_source != c.time_source)
-      throw refusal{"time_source '" + c.time_source + "' with clock_source '" + c.clock_source + "': accepted is the same source for both"};
+      throw refusal{"time_source '" + c.time_source + "' with clock_source '" + c.clock_source +
+                    "': accepted is the same source for both"};
     u.set_time_source(c.time_source);
   }
   if (c.master_clock_hz > 0.0) {
@@ -65,7 +66,8 @@ double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
   for (const double got : {u.get_rx_rate(), u.get_tx_rate()})
     if (!(std::abs(got - wanted) <= rate_tolerance_hz))
       throw refusal{std::string(c.device_rate_hz > 0.0 ? "device_rate_hz " : "sample_rate_hz ") + number(wanted) +
-                    ": the device gives " + number(got) + " Hz; choose another master clock, or a device_rate_hz to resample from"};
+                    ": the device gives " + number(got) +
+                    " Hz; choose another master clock, or a device_rate_hz to resample from"};
   return wanted;
 }
 
@@ -76,7 +78,8 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
   }
   const auto channels = static_cast<std::size_t>(c.n_rx_antennas);
   if (u.get_rx_num_channels() < channels)
-    throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " + std::to_string(u.get_rx_num_channels())};
+    throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " +
+                  std::to_string(u.get_rx_num_channels())};
   for (std::size_t ch = 0; ch < channels; ++ch) {
     if (!c.rx_antenna.empty()) {
       expect_option("rx_antenna", c.rx_antenna, u.get_rx_antennas(ch));
@@ -86,10 +89,11 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
     u.set_rx_gain(c.rx_gain_db, ch);
     if (c.bandwidth_hz > 0.0) u.set_rx_bandwidth(c.bandwidth_hz, ch);
     if (!(std::abs(u.get_rx_freq(ch) - c.center_freq_hz) <= tune_tolerance_hz))
-      throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the receiver tunes to " + number(u.get_rx_freq(ch)) + " Hz"};
+      throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the receiver tunes to " +
+                    number(u.get_rx_freq(ch)) + " Hz"};
     if (!(std::abs(u.get_rx_gain(ch) - c.rx_gain_db) <= gain_tolerance_db))
-      throw refusal{"rx_gain_db " + number(c.rx_gain_db) + ": accepted is " + number(u.get_rx_gain_range(ch).start()) + " to " +
-                    number(u.get_rx_gain_range(ch).stop())};
+      throw refusal{"rx_gain_db " + number(c.rx_gain_db) + ": accepted is " + number(u.get_rx_gain_range(ch).start()) +
+                    " to " + number(u.get_rx_gain_range(ch).stop())};
   }
   if (!c.tx_antenna.empty()) {
     expect_option("tx_antenna", c.tx_antenna, u.get_tx_antennas());
@@ -99,39 +103,47 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
   u.set_tx_gain(c.tx_gain_db);
   if (c.bandwidth_hz > 0.0) u.set_tx_bandwidth(c.bandwidth_hz);
   if (!(std::abs(u.get_tx_freq() - c.center_freq_hz) <= tune_tolerance_hz))
-    throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the transmitter tunes to " + number(u.get_tx_freq()) + " Hz"};
+    throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": the transmitter tunes to " +
+                  number(u.get_tx_freq()) + " Hz"};
   if (!(std::abs(u.get_tx_gain() - c.tx_gain_db) <= gain_tolerance_db))
-    throw refusal{"tx_gain_db " + number(c.tx_gain_db) + ": accepted is " + number(u.get_tx_gain_range().start()) + " to " +
-                  number(u.get_tx_gain_range().stop())};
+    throw refusal{"tx_gain_db " + number(c.tx_gain_db) + ": accepted is " + number(u.get_tx_gain_range().start()) +
+                  " to " + number(u.get_tx_gain_range().stop())};
 }
 
 template <class F>
 void wait_lock(const std::string& what, double timeout_s, F&& locked) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
   while (!locked()) {
-    if (std::chrono::steady_clock::now() >= end) throw refusal{what + " is not locked after " + number(timeout_s) + " s"};
+    if (std::chrono::steady_clock::now() >= end)
+      throw refusal{what + " is not locked after " + number(timeout_s) + " s"};
     std::this_thread::sleep_for(poll_interval);
   }
 }
 
-bool has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 void wait_for_synthesisers(uhd::usrp::multi_usrp& u, const radio_config& c) {
   if (has(u.get_rx_sensor_names(), "lo_locked"))
     wait_lock("the receiver's synthesiser", c.lock_timeout_s, [&] { return u.get_rx_sensor("lo_locked").to_bool(); });
   if (has(u.get_tx_sensor_names(), "lo_locked"))
-    wait_lock("the transmitter's synthesiser", c.lock_timeout_s, [&] { return u.get_tx_sensor("lo_locked").to_bool(); });
+    wait_lock("the transmitter's synthesiser", c.lock_timeout_s,
+              [&] { return u.get_tx_sensor("lo_locked").to_bool(); });
 }
 
 void wait_for_reference(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::string>& notes) {
   const auto sensors = u.get_mboard_sensor_names();
   if (!c.clock_source.empty() && c.clock_source != "internal") {
     if (has(sensors, "ref_locked"))
-      wait_lock("the " + c.clock_source + " reference", c.lock_timeout_s, [&] { return u.get_mboard_sensor("ref_locked").to_bool(); });
-    else notes.push_back("the device does not tell whether its reference is locked");
+      wait_lock("the " + c.clock_source + " reference", c.lock_timeout_s,
+                [&] { return u.get_mboard_sensor("ref_locked").to_bool(); });
+    else
+      notes.push_back("the device does not tell whether its reference is locked");
   }
   if (c.time_source == "gpsdo") {
-    if (!has(sensors, "gps_locked") || !has(sensors, "gps_time")) throw refusal{"time_source gpsdo: the device has no GPSDO"};  // as one that is not locked
+    if (!has(sensors, "gps_locked") || !has(sensors, "gps_time"))
+      throw refusal{"time_source gpsdo: the device has no GPSDO"};  // as one that is not locked
     wait_lock("the GPSDO", c.lock_timeout_s, [&] { return u.get_mboard_sensor("gps_locked").to_bool(); });
   }
 }
@@ -149,13 +161,16 @@ void set_time(uhd::usrp::multi_usrp& u, const radio_config& c, std::vector<std::
     return {t.get_full_secs(), t.get_frac_secs()};
   };
   d.set_at_next_pps = [&](std::int64_t s) { u.set_time_next_pps(uhd::time_spec_t(s, 0.0)); };
-  if (c.time_source == "gpsdo") d.gps_second = [&]() -> std::int64_t { return u.get_mboard_sensor("gps_time").to_int(); };
+  if (c.time_source == "gpsdo")
+    d.gps_second = [&]() -> std::int64_t { return u.get_mboard_sensor("gps_time").to_int(); };
   d.host_s = [] { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); };
   d.sleep = [](std::chrono::milliseconds ms) { std::this_thread::sleep_for(ms); };
-  if (const auto ok = set_pps_time(d, c.lock_timeout_s, notes); !ok) throw refusal{"time_source " + c.time_source + ": " + ok.error().message};
+  if (const auto ok = set_pps_time(d, c.lock_timeout_s, notes); !ok)
+    throw refusal{"time_source " + c.time_source + ": " + ok.error().message};
 }
 
-// A reference that is not there, or no PPS from it: on the device's own clock it still works, though its time is nobody else's.
+// A reference that is not there, or no PPS from it: on the device's own clock it still works, though its time is nobody
+// else's.
 void start_time(uhd::usrp::multi_usrp& u, radio_config c, std::vector<std::string>& notes) {
   const auto is_own = [](const std::string& source) { return source.empty() || source == "internal"; };
   try {
@@ -171,21 +186,28 @@ void start_time(uhd::usrp::multi_usrp& u, radio_config c, std::vector<std::strin
 }
 
 void check_config(const radio_config& c) {
-  if (!(c.sample_rate_hz > 0.0)) throw refusal{"sample_rate_hz " + number(c.sample_rate_hz) + ": accepted is a positive number"};
-  if (!(c.center_freq_hz > 0.0)) throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": accepted is a positive number"};
-  if (!(c.device_rate_hz >= 0.0)) throw refusal{"device_rate_hz " + number(c.device_rate_hz) + ": accepted is a positive number, or 0"};
+  if (!(c.sample_rate_hz > 0.0))
+    throw refusal{"sample_rate_hz " + number(c.sample_rate_hz) + ": accepted is a positive number"};
+  if (!(c.center_freq_hz > 0.0))
+    throw refusal{"center_freq_hz " + number(c.center_freq_hz) + ": accepted is a positive number"};
+  if (!(c.device_rate_hz >= 0.0))
+    throw refusal{"device_rate_hz " + number(c.device_rate_hz) + ": accepted is a positive number, or 0"};
   for (const auto& [what, gain_db] : {std::pair{"rx_gain_db ", c.rx_gain_db}, std::pair{"tx_gain_db ", c.tx_gain_db}})
     if (!std::isfinite(gain_db)) throw refusal{what + number(gain_db) + ": accepted is a number"};
-  if (!(c.turnaround_s >= 0.0 && c.turnaround_s <= 0.1)) throw refusal{"turnaround_s " + number(c.turnaround_s) + ": accepted is 0 to 0.1"};
-  if (c.n_rx_antennas < 1 || c.n_rx_antennas > 4) throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
+  if (!(c.turnaround_s >= 0.0 && c.turnaround_s <= 0.1))
+    throw refusal{"turnaround_s " + number(c.turnaround_s) + ": accepted is 0 to 0.1"};
+  if (c.n_rx_antennas < 1 || c.n_rx_antennas > 4)
+    throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
 }
 
 opened_device open_or_throw(const radio_config& c) {
   check_config(c);
-  // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level stays.
+  // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level
+  // stays.
   setenv("UHD_LOG_CONSOLE_LEVEL", "error", 0);
   uhd::device_addr_t args(c.device_args);
-  if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate")) args["master_clock_rate"] = number(c.master_clock_hz);
+  if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate"))
+    args["master_clock_rate"] = number(c.master_clock_hz);
   opened_device d;
   try {
     d.usrp = uhd::usrp::multi_usrp::make(args);
@@ -200,12 +222,14 @@ opened_device open_or_throw(const radio_config& c) {
   set_front_end(u, c);
   wait_for_synthesisers(u, c);
   start_time(u, c, d.notes);
-  d.description = u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
+  d.description =
+      u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
   if (args.has_key("addr") || args.has_key("mgmt_addr"))
-    d.notes.push_back("Ethernet: MTU 9000 and socket buffers of 24 MB (net.core.rmem_max, wmem_max) make overflows rarer; with "
-                      "UHD_LOG_CONSOLE_LEVEL=warning UHD says what it finds too small");
+    d.notes.push_back(
+        "Ethernet: MTU 9000 and socket buffers of 24 MB (net.core.rmem_max, wmem_max) make overflows rarer; with "
+        "UHD_LOG_CONSOLE_LEVEL=warning UHD says what it finds too small");
   return d;
 }
 
@@ -218,7 +242,8 @@ std::string one_line(const char* text) {
     if (ch != ' ' || (!s.empty() && s.back() != ' ')) s += ch;
   }
   while (!s.empty() && s.back() == ' ') s.pop_back();
-  for (const char* kind : {"RuntimeError: ", "ValueError: ", "LookupError: KeyError: ", "LookupError: IndexError: ", "LookupError: "})
+  for (const char* kind :
+       {"RuntimeError: ", "ValueError: ", "LookupError: KeyError: ", "LookupError: IndexError: ", "LookupError: "})
     if (s.rfind(kind, 0) == 0) s.erase(0, std::char_traits<char>::length(kind));
   return s;
 }

@@ -1,4 +1,5 @@
-// Opening and configuring a device: every setting is read back, and what the device did not take is an error of one line.
+// Opening and configuring a device: every setting is read back, and what the device did not take is an error of one
+// line.
 #pragma once
 
 #include <string>

@@ -67,7 +67,9 @@ void rate_bridge::run(std::span<const cf32> in, std::span<cf32> out) {
     rresamp_crcf_execute(impl_->q, src + k * impl_->decim, out.data() + k * impl_->interp);
 }
 
-std::int64_t rate_bridge::delay_out() const { return static_cast<std::int64_t>(impl_->semi_length) * impl_->interp / impl_->decim; }
+std::int64_t rate_bridge::delay_out() const {
+  return static_cast<std::int64_t>(impl_->semi_length) * impl_->interp / impl_->decim;
+}
 
 void rate_bridge::run_burst(std::span<const cf32> in, std::vector<cf32>& out) {
   const std::size_t d = impl_->decim;

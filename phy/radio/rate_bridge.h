@@ -1,5 +1,5 @@
-// Bridges a device rate and the wanted rate when they differ: rational resampling with its delay taken out, so that ticks keep
-// their meaning.
+// Bridges a device rate and the wanted rate when they differ: rational resampling with its delay taken out, so that
+// ticks keep their meaning.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace prose::phy {
 
 /// A stream that arrives in blocks without gaps. Output sample k is the input interpolated at k * decim / interp.
 class rate_bridge {
- public:
+public:
   /// to_hz / from_hz must be a ratio of integers up to 256 within 1e-9.
   static result<rate_bridge> make(double from_hz, double to_hz);
   rate_bridge(rate_bridge&&) noexcept;
@@ -31,7 +31,7 @@ class rate_bridge {
   /// A burst on its own: zeros before and after, delay removed. The output holds ceil(in * interp / decim) samples.
   void run_burst(std::span<const cf32> in, std::vector<cf32>& out);
 
- private:
+private:
   struct impl;
   explicit rate_bridge(std::unique_ptr<impl>);
   std::unique_ptr<impl> impl_;

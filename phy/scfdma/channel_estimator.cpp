@@ -20,22 +20,22 @@ cf32 phasor(double turns) {
   return cf32(std::polar(1.0F, static_cast<float>(two_pi * turns)));
 }
 
-// Cosine terms that a channel within about 3 us of the (removed) mean delay can reach: term b stands for b / (2 n 15 kHz).
+// Cosine terms that a channel within about 3 us of the (removed) mean delay can reach: term b stands for b / (2 n 15
+// kHz).
 int basis_size(int n) { return std::min(n / 4, static_cast<int>(std::ceil(0.09 * n)) + 2); }
 
 // First cosine term of group g: 0, 1, 2, 4, 8; one weight a group.
 constexpr int n_groups = 5;
 constexpr std::array<int, n_groups + 1> group_first{0, 1, 2, 4, 8, 16};
 
-// Level, in multiples of the noise variance, above which the mean |residual|^2 of a subcarrier over n reference symbols is
-// interference (false alarm below 1e-6 each), and of a resource block.
+// Level, in multiples of the noise variance, above which the mean |residual|^2 of a subcarrier over n reference symbols
+// is interference (false alarm below 1e-6 each), and of a resource block.
 float subcarrier_threshold(int n) { return n >= 4 ? 6.5F : n == 3 ? 8.0F : 11.0F; }
 float block_threshold(int n) { return n >= 4 ? 2.2F : n == 3 ? 2.4F : 2.7F; }
 
 }  // namespace
 
-channel_estimator::channel_estimator(const carrier_config& c, int n_antennas)
-    : carrier_(c), n_antennas_(n_antennas) {
+channel_estimator::channel_estimator(const carrier_config& c, int n_antennas) : carrier_(c), n_antennas_(n_antennas) {
   const auto rows = static_cast<std::size_t>(n_antennas) * max_pilots;
   pilots_.resize(2 * rows * max_subcarriers);
   coefficients_.resize(rows * max_segments * max_basis);
@@ -52,8 +52,8 @@ channel_estimator::channel_estimator(const carrier_config& c, int n_antennas)
     assert(t.n_basis <= max_basis);
     for (int b = 0; b < t.n_basis; ++b)
       for (int k = 0; k < n; ++k)
-        t.rows.push_back(static_cast<float>(b == 0 ? std::sqrt(1.0 / n)
-                                                   : std::sqrt(2.0 / n) * std::cos(std::numbers::pi * b * (k + 0.5) / n)));
+        t.rows.push_back(static_cast<float>(
+            b == 0 ? std::sqrt(1.0 / n) : std::sqrt(2.0 / n) * std::cos(std::numbers::pi * b * (k + 0.5) / n)));
   }
   for (int prb = 1; prb <= max_bank_prb; ++prb) {
     auto& t = bank_phasors_[static_cast<std::size_t>(prb)];
@@ -97,8 +97,8 @@ void channel_estimator::begin(int m, std::span<const double> pilot_times_s) noex
   for (int s = 0; s < n_segments_; ++s) {
     const int size_prb = n_prb / n_segments_ + (s < n_prb % n_segments_ ? 1 : 0);
     const auto& t = cosines_[static_cast<std::size_t>(size_prb)];
-    segments_[static_cast<std::size_t>(s)] = {first_prb * subcarriers_per_prb, size_prb * subcarriers_per_prb, t.n_basis,
-                                              t.rows.data()};
+    segments_[static_cast<std::size_t>(s)] = {first_prb * subcarriers_per_prb, size_prb * subcarriers_per_prb,
+                                              t.n_basis, t.rows.data()};
     first_prb += size_prb;
   }
 }
@@ -176,8 +176,8 @@ float channel_estimator::timing_by_bank() const noexcept {
   return (static_cast<float>(best) + offset) / static_cast<float>(period);
 }
 
-// Many subcarriers: the slope from products of subcarriers 1, 2, 4, ... apart, each resolving the next, as far as the channel's
-// coherence bandwidth lets it.
+// Many subcarriers: the slope from products of subcarriers 1, 2, 4, ... apart, each resolving the next, as far as the
+// channel's coherence bandwidth lets it.
 float channel_estimator::timing_by_lags() const noexcept {
   double slope = 0;
   float first = 0;
@@ -255,12 +255,13 @@ void channel_estimator::analyse() noexcept {
     for (int l = 0; l < n_pilots_; ++l) {
       for (const cf32 h : pilot(a, l)) total += squared(h);
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = 0; b < segments_[static_cast<std::size_t>(s)].n_basis; ++b) kept += squared(coefficient(a, l, s)[b]);
+        for (int b = 0; b < segments_[static_cast<std::size_t>(s)].n_basis; ++b)
+          kept += squared(coefficient(a, l, s)[b]);
     }
     energy_ += total;
     const auto n = static_cast<float>(n_pilots_ * m_);
-    prior_noise_[static_cast<std::size_t>(a)] =
-        std::max(std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)), noise_floor * total / n + 1e-30F);
+    prior_noise_[static_cast<std::size_t>(a)] = std::max(
+        std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)), noise_floor * total / n + 1e-30F);
   }
 }
 
@@ -286,7 +287,8 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
       float power = 0;
       int count = 0;
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis); ++b) {
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+             ++b) {
           for (int l = 0; l < n_pilots_; ++l) power += squared(coefficient(a, l, s)[b]);
           count += n_pilots_;
         }
@@ -296,7 +298,8 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
       if (g == 0) explained += static_cast<float>(count) * std::max(0.0F, power - var);
       if (weight <= 0) continue;
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis); ++b) {
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+             ++b) {
           std::size_t p = 0;
           for (int i = 0; i < n_pilots_; ++i)
             for (int j = 0; j < i; ++j)
@@ -308,7 +311,8 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
     double score = 0;
     for (std::size_t p = 0; p < n_pairs; ++p) {
       const double angle = two_pi * f * pairs[p].interval;
-      score += 2.0 / n_pilots_ * (pairs[p].product.real() * std::cos(angle) + pairs[p].product.imag() * std::sin(angle));
+      score +=
+          2.0 / n_pilots_ * (pairs[p].product.real() * std::cos(angle) + pairs[p].product.imag() * std::sin(angle));
     }
     return score;
   };
@@ -365,7 +369,8 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
 void channel_estimator::fit(double cfo_hz) noexcept {
   const auto rows = static_cast<std::size_t>(n_antennas_) * max_pilots * max_subcarriers;
   std::array<cf32, max_pilots> back;
-  for (int l = 0; l < n_pilots_; ++l) back[static_cast<std::size_t>(l)] = phasor(-cfo_hz * times_[static_cast<std::size_t>(l)]);
+  for (int l = 0; l < n_pilots_; ++l)
+    back[static_cast<std::size_t>(l)] = phasor(-cfo_hz * times_[static_cast<std::size_t>(l)]);
   auto variances = prior_noise_;  // of this hypothesis
   bool repaired = false;
   for (int pass = 0;; ++pass) {
@@ -380,7 +385,8 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         for (int a = 0; a < n_antennas_; ++a)
           for (int s = 0; s < n_segments_; ++s) {
             const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
-            cf32* out = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+            cf32* out =
+                shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
             for (int b = group_first[g]; b < last; ++b) {
               cf32 e{};
               for (int l = 0; l < n_pilots_; ++l)
@@ -401,7 +407,8 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         for (int a = 0; a < n_antennas_; ++a)
           for (int s = 0; s < n_segments_; ++s) {
             const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
-            cf32* out = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+            cf32* out =
+                shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
             for (int b = group_first[g]; b < last; ++b) out[b] *= gain;
           }
       }
@@ -414,7 +421,8 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         cf32* q = surfaces_.data() + static_cast<std::ptrdiff_t>(a * max_pilots + o) * max_subcarriers;
         for (int s = 0; s < n_segments_; ++s) {
           const segment& seg = segments_[static_cast<std::size_t>(s)];
-          const cf32* e = shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
+          const cf32* e =
+              shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
           std::fill(q + seg.first, q + seg.first + seg.size, cf32{});
           for (int b = 0; b < seg.n_basis; ++b) {
             if (e[b] == cf32{}) continue;
@@ -454,7 +462,8 @@ void channel_estimator::fit(double cfo_hz) noexcept {
           cf32 r = h[k] * rotate - v[0] * (order_used_[0] ? q0[k] : cf32{});
           if (!still)
             for (int o = 1; o < n_orders_; ++o)
-              if (v[static_cast<std::size_t>(o)] != 0) r -= v[static_cast<std::size_t>(o)] * surface(a, o)[static_cast<std::size_t>(k)];
+              if (v[static_cast<std::size_t>(o)] != 0)
+                r -= v[static_cast<std::size_t>(o)] * surface(a, o)[static_cast<std::size_t>(k)];
           model[k] = squared(r);
         }
         for (int k = 0; k < m_; ++k) total += model[k];
@@ -464,7 +473,8 @@ void channel_estimator::fit(double cfo_hz) noexcept {
       if (order_used_[0])
         for (const cf32 q : surface(a, 0)) signal += squared(q);
       int n_good = m_;
-      if (repaired) n_good = std::max(1, static_cast<int>(std::count_if(inverse, inverse + m_, [](float x) { return x < 0; })));
+      if (repaired)
+        n_good = std::max(1, static_cast<int>(std::count_if(inverse, inverse + m_, [](float x) { return x < 0; })));
       const auto n_used = static_cast<float>(n_pilots_ * n_good);
       const float variance = std::max(total / std::max(n_used - per_antenna_dimensions, 0.25F * n_used),
                                       noise_floor * energy_ / (n_re * static_cast<float>(n_antennas_)) + 1e-30F);
@@ -531,15 +541,16 @@ void channel_estimator::fit(double cfo_hz) noexcept {
     break;
   }
   if (repaired) {
-    std::copy(pilots_.begin() + static_cast<std::ptrdiff_t>(rows), pilots_.begin() + static_cast<std::ptrdiff_t>(2 * rows),
-              pilots_.begin());
+    std::copy(pilots_.begin() + static_cast<std::ptrdiff_t>(rows),
+              pilots_.begin() + static_cast<std::ptrdiff_t>(2 * rows), pilots_.begin());
     expand();
   }
 }
 
 void channel_estimator::repair_outliers() noexcept {
-  // inverse_noise_ < 0 marks good subcarriers (set in fit). The surfaces are those of the last pass; their common rotation is
-  // applied per pilot by the caller's carrier offset, which the pilots still contain, so it is measured from the good ones.
+  // inverse_noise_ < 0 marks good subcarriers (set in fit). The surfaces are those of the last pass; their common
+  // rotation is applied per pilot by the caller's carrier offset, which the pilots still contain, so it is measured
+  // from the good ones.
   for (int a = 0; a < n_antennas_; ++a) {
     const float* inverse = inverse_noise_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
     for (int l = 0; l < n_pilots_; ++l) {

@@ -1,9 +1,10 @@
 // Channel, timing, carrier offset and noise of one transmission from its demodulation reference signals.
 //
-// The reference symbols are freed of timing (a phase slope over frequency) and carrier offset (a rotation over time); what is
-// left varies slowly. It is expanded in cosines over frequency (per segment of at most 12 resource blocks) and in polynomials
-// over time, and each group of coefficients is kept in proportion to how far its energy stands above the noise. A flat, static
-// channel so ends as the mean of all its reference symbols, EVA180 keeps what it needs, and nothing has to be configured.
+// The reference symbols are freed of timing (a phase slope over frequency) and carrier offset (a rotation over time);
+// what is left varies slowly. It is expanded in cosines over frequency (per segment of at most 12 resource blocks) and
+// in polynomials over time, and each group of coefficients is kept in proportion to how far its energy stands above the
+// noise. A flat, static channel so ends as the mean of all its reference symbols, EVA180 keeps what it needs, and
+// nothing has to be configured.
 #pragma once
 
 #include <array>
@@ -19,11 +20,13 @@ namespace prose::phy {
 
 /// What the cyclic prefixes say about the carrier offset in the allocation's band; prior of the hypotheses.
 struct prefix_observation {
-  cf32 correlation{};       ///< sum of conj(prefix) * (end of the symbol), in RE units times the number of independent samples
-  double interval_s = 0;    ///< the useful symbol time
+  cf32 correlation{};     ///< sum of conj(prefix) * (end of the symbol), in RE units times the number of independent
+                          ///< samples
+  double interval_s = 0;  ///< the useful symbol time
 };
 
-/// A phase that grows with the offset over `interval_s`; the log-likelihood of offset f is Re(weighted exp(-j 2 pi f interval)).
+/// A phase that grows with the offset over `interval_s`; the log-likelihood of offset f is Re(weighted exp(-j 2 pi f
+/// interval)).
 struct phase_observation {
   cf32 weighted{};
   double interval_s = 0;
@@ -35,7 +38,7 @@ struct cfo_hypothesis {
 };
 
 class channel_estimator {
- public:
+public:
   static constexpr int max_pilots = 4;
   static constexpr int max_antennas = 4;
   static constexpr int max_hypotheses = 12;
@@ -64,7 +67,8 @@ class channel_estimator {
   /// The channel for this carrier offset.
   void fit(double cfo_hz) noexcept;
 
-  /// Valid after fit(): h(a, k) at time t is exp(j 2 pi cfo t) * sum over orders of basis(order, t) * surface(a, order)[k].
+  /// Valid after fit(): h(a, k) at time t is exp(j 2 pi cfo t) * sum over orders of basis(order, t) * surface(a,
+  /// order)[k].
   int n_orders() const { return n_orders_; }
   bool order_used(int order) const { return order_used_[static_cast<std::size_t>(order)]; }
   bool is_static() const;
@@ -72,14 +76,14 @@ class channel_estimator {
   std::span<const cf32> surface(int antenna, int order) const noexcept;
   /// Inverse of the noise variance per subcarrier, estimation errors counted in.
   std::span<const float> inverse_noise(int antenna) const noexcept;
-  float noise_variance() const { return noise_variance_; }   ///< mean over the antennas, without flagged subcarriers
-  float signal_power() const { return signal_power_; }       ///< mean |h|^2 in one antenna
-  float snr() const { return snr_; }                         ///< sum over antennas of |h|^2 / noise, mean over subcarriers
+  float noise_variance() const { return noise_variance_; }  ///< mean over the antennas, without flagged subcarriers
+  float signal_power() const { return signal_power_; }      ///< mean |h|^2 in one antenna
+  float snr() const { return snr_; }  ///< sum over antennas of |h|^2 / noise, mean over subcarriers
   /// Share of the pilots' energy that a single path with this offset explains.
   float metric() const { return metric_; }
   int m() const { return m_; }
 
- private:
+private:
   struct segment {
     int first = 0;
     int size = 0;
@@ -93,8 +97,9 @@ class channel_estimator {
   struct time_basis {
     std::array<double, max_pilots> centred{};
     double centre = 0;
-    std::array<std::array<double, max_pilots>, max_pilots> coefficients{};  // order -> polynomial in (t - centre) / 1 ms
-    std::array<std::array<double, max_pilots>, max_pilots> values{};        // order -> at each pilot
+    std::array<std::array<double, max_pilots>, max_pilots>
+        coefficients{};                                               // order -> polynomial in (t - centre) / 1 ms
+    std::array<std::array<double, max_pilots>, max_pilots> values{};  // order -> at each pilot
   };
   static constexpr int max_segments = 9;
   static constexpr int max_basis = 16;
@@ -128,7 +133,7 @@ class channel_estimator {
   aligned_vector<float> scratch_;
   aligned_vector<cf32> ramp_;
   std::array<cfo_hypothesis, 64> hypotheses_{};
-  std::array<float, max_antennas> prior_noise_{};     // per antenna, from the coefficients that no channel reaches
+  std::array<float, max_antennas> prior_noise_{};  // per antenna, from the coefficients that no channel reaches
   int n_orders_ = 0;
   std::array<bool, max_pilots> order_used_{};
   float noise_variance_ = 0;

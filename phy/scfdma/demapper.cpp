@@ -15,7 +15,8 @@ inline void demap_pam4(float y, float c, float* sign, float* level) {
   *level = c * (8.0F - 4.0F * a);
 }
 
-// One dimension of 64QAM: y in units of 1 / sqrt(42). Magnitudes by the bits (b2, b4): 00 -> 3, 01 -> 1, 10 -> 5, 11 -> 7.
+// One dimension of 64QAM: y in units of 1 / sqrt(42). Magnitudes by the bits (b2, b4): 00 -> 3, 01 -> 1, 10 -> 5, 11
+// -> 7.
 inline void demap_pam8(float y, float c, float* sign, float* outer, float* inner) {
   const float a = std::fabs(y);
   const auto d = [a](float level) { return (a - level) * (a - level); };

@@ -15,8 +15,7 @@ subframe_samples::subframe_samples(const carrier_config& c)
       buffer_(body_ + 2 * margin_) {}
 
 scfdma_demodulator::scfdma_demodulator(const carrier_config& c)
-    : carrier_(c),
-      dft_(c.fft_size, c.symbols_per_subframe(), batch_dft::direction::forward) {
+    : carrier_(c), dft_(c.fft_size, c.symbols_per_subframe(), batch_dft::direction::forward) {
   const int n = c.fft_size;
   const int n_sc = c.n_subcarriers();
   const double shorter_prefix = symbol_start_samples(c, 1) - symbol_start_samples(c, 0) - n;
@@ -33,7 +32,8 @@ scfdma_demodulator::scfdma_demodulator(const carrier_config& c)
     if (found == fractions.end()) fractions.push_back(fraction);
   }
   for (const double fraction : fractions) {
-    // The window starts d before the useful part: undo exp(-j 2 pi k d / N), and for the fraction also the half subcarrier.
+    // The window starts d before the useful part: undo exp(-j 2 pi k d / N), and for the fraction also the half
+    // subcarrier.
     const double d = backoff_ + fraction;
     auto& ramp = ramps_.emplace_back(static_cast<std::size_t>(n_sc));
     for (int k = 0; k < n_sc; ++k)
@@ -57,7 +57,8 @@ void scfdma_demodulator::demodulate(const subframe_samples& in, int shift, doubl
   shift = std::clamp(shift, -max_shift_, max_shift_);
   const double step = -two_pi * cfo_hz / carrier_.sample_rate_hz();
   if (cfo_hz == 0.0) {
-    for (int i = 0; i < n; ++i) rotation_[static_cast<std::size_t>(i)] = amplitude * half_shift_[static_cast<std::size_t>(i)];
+    for (int i = 0; i < n; ++i)
+      rotation_[static_cast<std::size_t>(i)] = amplitude * half_shift_[static_cast<std::size_t>(i)];
   } else {
     // Phasors in blocks: one exact start a block, so that rounding does not accumulate.
     constexpr int block = 64;

@@ -13,7 +13,7 @@ namespace prose::phy {
 
 /// Samples of one subframe with room for windows that reach over its ends (zeros there).
 class subframe_samples {
- public:
+public:
   explicit subframe_samples(const carrier_config& c);
   std::span<cf32> body() { return {buffer_.data() + margin_, body_}; }
   std::span<const cf32> body() const { return {buffer_.data() + margin_, body_}; }
@@ -21,7 +21,7 @@ class subframe_samples {
   const cf32* at(int n) const { return buffer_.data() + margin_ + n; }
   int margin() const { return static_cast<int>(margin_); }
 
- private:
+private:
   std::size_t margin_;
   std::size_t body_;
   aligned_vector<cf32> buffer_;
@@ -32,25 +32,26 @@ class subframe_samples {
 inline constexpr double window_backoff = 0.4;
 
 class scfdma_demodulator {
- public:
+public:
   explicit scfdma_demodulator(const carrier_config& c);
 
-  /// Fills the grid with the subframe that starts at sample `shift`, freed of the offset cfo_hz within each symbol: the offset
-  /// turns no subcarrier into another, but the phase it gained by the start of each symbol's useful part is left in place (so
-  /// an estimate from the grid is of the whole offset). amplitude multiplies everything; the DFT is unitary.
+  /// Fills the grid with the subframe that starts at sample `shift`, freed of the offset cfo_hz within each symbol: the
+  /// offset turns no subcarrier into another, but the phase it gained by the start of each symbol's useful part is left
+  /// in place (so an estimate from the grid is of the whole offset). amplitude multiplies everything; the DFT is
+  /// unitary.
   void demodulate(const subframe_samples& in, int shift, double cfo_hz, float amplitude, resource_grid& out) noexcept;
 
   /// |shift| that demodulate() accepts.
   int max_shift() const { return max_shift_; }
 
- private:
+private:
   carrier_config carrier_;
   int backoff_;
   int max_shift_;
-  std::vector<int> window_start_;      // by symbol, first sample of the DFT window
-  std::vector<int> ramp_index_;        // by symbol, which ramp corrects the window's position
+  std::vector<int> window_start_;  // by symbol, first sample of the DFT window
+  std::vector<int> ramp_index_;    // by symbol, which ramp corrects the window's position
   std::vector<aligned_vector<cf32>> ramps_;
-  aligned_vector<cf32> half_shift_;    // exp(-j pi (n - backoff) / N)
+  aligned_vector<cf32> half_shift_;  // exp(-j pi (n - backoff) / N)
   aligned_vector<cf32> rotation_;
   aligned_vector<cf32> time_;
   aligned_vector<cf32> frequency_;

@@ -24,11 +24,11 @@ const symbol_map& symbols_of(sl_channel channel, cyclic_prefix cp, transmission_
 /// Table of TS 36.211 9.8-1 to 9.8-3 reduced to what the sequence of one transmission depends on.
 struct dmrs_params {
   bool group_hopping = false;
-  std::uint32_t n_rs_id = 0;   ///< n_ID^RS: c_init of the hopping is floor(n_rs_id / 30)
+  std::uint32_t n_rs_id = 0;  ///< n_ID^RS: c_init of the hopping is floor(n_rs_id / 30)
   int f_ss = 0;
-  int cyclic_shift = 0;        ///< n_cs, 0..11
-  bool odd = false;            ///< orthogonal cover: +1 -1 ... instead of +1 +1 ...
-  int n_ssf = 0;               ///< 0..9
+  int cyclic_shift = 0;  ///< n_cs, 0..11
+  bool odd = false;      ///< orthogonal cover: +1 -1 ... instead of +1 +1 ...
+  int n_ssf = 0;         ///< 0..9
   bool v2x = false;
 };
 dmrs_params pssch_dmrs(transmission_mode tm, std::uint32_t n_x_id, int n_ssf);

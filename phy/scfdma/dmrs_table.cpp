@@ -28,7 +28,8 @@ struct table {
       if (!is_235(n)) continue;
       const auto m = static_cast<std::size_t>(n * subcarriers_per_prb);
       for (int u = 0; u < n_groups; ++u)
-        dmrs_base_sequence(u, std::span(values).subspan(first[static_cast<std::size_t>(n)] + static_cast<std::size_t>(u) * m, m));
+        dmrs_base_sequence(
+            u, std::span(values).subspan(first[static_cast<std::size_t>(n)] + static_cast<std::size_t>(u) * m, m));
     }
   }
 };

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numbers>
 
-
 namespace prose::phy {
 namespace {
 cf32 phasor(double turns) {
@@ -32,7 +31,8 @@ std::span<const cf32> equaliser::symbol(int i) const {
 }
 
 void equaliser::run(const channel_estimator& channel, std::span<const resource_grid> grids, int first_subcarrier,
-                    std::span<const std::int8_t> symbols, std::span<const double> symbol_times_s, double cfo_hz) noexcept {
+                    std::span<const std::int8_t> symbols, std::span<const double> symbol_times_s,
+                    double cfo_hz) noexcept {
   m_ = channel.m();
   assert(static_cast<int>(grids.size()) >= n_antennas_);
   const auto& dft = *inverse_[static_cast<std::size_t>(m_ / subcarriers_per_prb)];
@@ -42,8 +42,8 @@ void equaliser::run(const channel_estimator& channel, std::span<const resource_g
   for (std::size_t i = 0; i < symbols.size(); ++i) {
     const double t = symbol_times_s[static_cast<std::size_t>(symbols[i])];
     if (!still || i == 0) {
-      // Weights conj(h) / noise / (1 + g), g = sum over antennas of |h|^2 / noise. After the inverse DFT a symbol arrives with
-      // gain mu = mean g / (1 + g) and noise mu (1 - mu): undo the bias.
+      // Weights conj(h) / noise / (1 + g), g = sum over antennas of |h|^2 / noise. After the inverse DFT a symbol
+      // arrives with gain mu = mean g / (1 + g) and noise mu (1 - mu): undo the bias.
       std::fill(gain_.begin(), gain_.begin() + m_, 0.0F);
       for (int a = 0; a < n_antennas_; ++a) {
         cf32* h = channel_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;

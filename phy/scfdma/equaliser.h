@@ -14,11 +14,11 @@
 namespace prose::phy {
 
 class equaliser {
- public:
+public:
   equaliser(const carrier_config& c, int n_antennas);
 
-  /// Equalises the allocation (first subcarrier, channel.m() of them) in the given symbols with the channel fitted for cfo_hz.
-  /// symbol_times_s as given to the estimator for its pilots.
+  /// Equalises the allocation (first subcarrier, channel.m() of them) in the given symbols with the channel fitted for
+  /// cfo_hz. symbol_times_s as given to the estimator for its pilots.
   void run(const channel_estimator& channel, std::span<const resource_grid> grids, int first_subcarrier,
            std::span<const std::int8_t> symbols, std::span<const double> symbol_times_s, double cfo_hz) noexcept;
 
@@ -27,7 +27,7 @@ class equaliser {
   /// Variance of the complex noise on them.
   float noise(int i) const { return noise_[static_cast<std::size_t>(i)]; }
 
- private:
+private:
   carrier_config carrier_;
   int n_antennas_;
   int m_ = 0;
@@ -36,7 +36,7 @@ class equaliser {
   aligned_vector<cf32> channel_;  // [antenna][max_subcarriers]
   aligned_vector<float> gain_;
   aligned_vector<cf32> combined_;
-  aligned_vector<cf32> out_;      // [symbol][max_subcarriers]
+  aligned_vector<cf32> out_;  // [symbol][max_subcarriers]
   std::array<float, max_symbols_per_subframe> noise_{};
 };
 

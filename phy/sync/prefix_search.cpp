@@ -15,8 +15,8 @@ struct prefix_search::state {
   float threshold = 0;
   int n_fft = 0;
   int starts = 0;
-  int step = 1;                          // of the coarse pass
-  int n_symbols = 0;                     // with a prefix that is sent: all but the last
+  int step = 1;       // of the coarse pass
+  int n_symbols = 0;  // with a prefix that is sent: all but the last
   std::array<int, max_symbols_per_subframe> prefix_at{};
   std::array<int, max_symbols_per_subframe> prefix_length{};
   std::vector<std::complex<double>> product_sum;  // running sum of x(n) conj(x(n + n_fft)) over antennas
@@ -65,8 +65,8 @@ result<prefix_search> prefix_search::make(const prefix_search_config& config) {
     s->prefix_length[i] = static_cast<int>(std::floor(symbol_start_samples(c, l))) - s->prefix_at[i];
     samples += s->prefix_length[i];
   }
-  // The share that noise shows is Rayleigh distributed with a mean square of one over the samples; 1e-3 / starts is exceeded
-  // beyond sqrt(ln(1000 starts) / samples).
+  // The share that noise shows is Rayleigh distributed with a mean square of one over the samples; 1e-3 / starts is
+  // exceeded beyond sqrt(ln(1000 starts) / samples).
   const double noise = std::sqrt(std::log(1000.0 * s->starts) / (samples * config.n_antennas));
   s->threshold = config.threshold > 0 ? config.threshold : static_cast<float>(std::min(0.6, noise));
   s->step = std::max(1, s->prefix_length[1] / 16);
@@ -103,7 +103,8 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
   const int n = (s.starts + s.step - 1) / s.step;
   for (int i = 0; i < n; ++i) {
     const int start = i * s.step;
-    s.score[static_cast<std::size_t>(i)] = static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
+    s.score[static_cast<std::size_t>(i)] =
+        static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
   }
   // Starts are taken off in the order of their repeating energy, half a symbol around each.
   const int apart = std::max(1, s.n_fft / 2 / s.step);

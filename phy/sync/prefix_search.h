@@ -15,19 +15,20 @@ namespace prose::phy {
 struct prefix_search_config {
   carrier_config carrier;
   int n_antennas = 1;
-  /// Least share (0..1) of the energy under the prefixes that repeats; 0: what noise alone exceeds in about one window of 1000.
+  /// Least share (0..1) of the energy under the prefixes that repeats; 0: what noise alone exceeds in about one window
+  /// of 1000.
   float threshold = 0;
 };
 
 struct prefix_candidate {
-  int start_samples = 0;   ///< of the subframe, in samples of the window searched
-  float cfo_hz = 0;        ///< within +-7.5 kHz: a prefix cannot tell whole subcarriers
-  float correlation = 0;   ///< 0..1: repeating share of the energy under the prefixes
-  float score = 0;         ///< repeating energy, by which candidates are ordered
+  int start_samples = 0;  ///< of the subframe, in samples of the window searched
+  float cfo_hz = 0;       ///< within +-7.5 kHz: a prefix cannot tell whole subcarriers
+  float correlation = 0;  ///< 0..1: repeating share of the energy under the prefixes
+  float score = 0;        ///< repeating energy, by which candidates are ordered
 };
 
 class prefix_search {
- public:
+public:
   static result<prefix_search> make(const prefix_search_config& config);
   prefix_search(prefix_search&&) noexcept;
   prefix_search& operator=(prefix_search&&) noexcept;
@@ -36,14 +37,14 @@ class prefix_search {
   /// A window needs this many samples.
   std::size_t window_samples() const;
 
-  /// Possible subframe starts among the first samples_per_subframe() samples of the window, at most max_candidates, best first, at
-  /// least half a symbol apart. Neighbouring symbols of a subframe look alike, so a true start comes with companions at whole
-  /// symbols from it: decoding decides. Valid until the next call. No allocation.
+  /// Possible subframe starts among the first samples_per_subframe() samples of the window, at most max_candidates,
+  /// best first, at least half a symbol apart. Neighbouring symbols of a subframe look alike, so a true start comes
+  /// with companions at whole symbols from it: decoding decides. Valid until the next call. No allocation.
   std::span<const prefix_candidate> search(std::span<const std::span<const cf32>> antennas) noexcept;
   std::span<const prefix_candidate> search(std::span<const cf32> antenna) noexcept;
   static constexpr int max_candidates = 20;
 
- private:
+private:
   struct state;
   explicit prefix_search(std::unique_ptr<state> s);
   std::unique_ptr<state> s_;

@@ -35,8 +35,8 @@ cf32 unit(double phase) { return {static_cast<float>(std::cos(phase)), static_ca
 /// The synchronisation signals fill 62 subcarriers about 0 Hz: 1.92 (or 1.44) Msps hold them.
 int reduced_fft_size(int fft_size) { return fft_size % 128 == 0 ? 128 : 96; }
 
-/// Low pass of a decimator by `factor`, windowed sinc, unit gain. It passes 31 of the reduced rate's subcarriers and stops
-/// what would fall on them.
+/// Low pass of a decimator by `factor`, windowed sinc, unit gain. It passes 31 of the reduced rate's subcarriers and
+/// stops what would fall on them.
 std::vector<float> decimation_filter(int factor) {
   if (factor == 1) return {1.0F};
   const int half = 5 * factor;
@@ -57,36 +57,36 @@ std::vector<float> decimation_filter(int factor) {
 
 struct slss_search::state {
   slss_search_config config;
-  carrier_config reduced;             // the same carrier at the reduced rate
+  carrier_config reduced;  // the same carrier at the reduced rate
   int factor = 1;
-  int n = 128;                        // reduced FFT size
-  int starts = 0;                     // start hypotheses at the reduced rate
-  int reach = 0;                      // reduced samples used after the last start
-  std::array<int, 2> psss_at{};       // useful parts from the subframe's start, reduced samples
+  int n = 128;                   // reduced FFT size
+  int starts = 0;                // start hypotheses at the reduced rate
+  int reach = 0;                 // reduced samples used after the last start
+  std::array<int, 2> psss_at{};  // useful parts from the subframe's start, reduced samples
   std::array<int, 2> ssss_at{};
   std::array<double, 2> psss_exact{};
   std::array<double, 2> ssss_exact{};
   std::vector<float> filter;
-  std::vector<float> filter_twice;                    // each tap for real and imaginary part, zeros to whole vectors
-  // conj of root 26, unit energy. PSSS is symmetric about its middle and 26 + 37 = 63, so that of root 37 is its conjugate, and one
-  // set of products serves both.
+  std::vector<float> filter_twice;  // each tap for real and imaginary part, zeros to whole vectors
+  // conj of root 26, unit energy. PSSS is symmetric about its middle and 26 + 37 = 63, so that of root 37 is its
+  // conjugate, and one set of products serves both.
   std::vector<float> replica_re, replica_im;
   std::array<std::array<cf32, slss_length>, n_roots> psss{};
-  std::vector<float> ssss;                            // 336 x 62
-  std::vector<cf32> twiddle;                          // exp(-j 2 pi i / (2 n)), i < 2 n
+  std::vector<float> ssss;    // 336 x 62
+  std::vector<cf32> twiddle;  // exp(-j 2 pi i / (2 n)), i < 2 n
   std::vector<double> cfo_hz;
-  std::vector<std::array<cf32, 4>> cfo_weights;       // of the four half symbols
-  std::array<std::vector<cf32>, max_antennas> low;    // decimated
-  std::vector<float> low_re, low_im;                  // of one antenna, with room for whole vectors
+  std::vector<std::array<cf32, 4>> cfo_weights;     // of the four half symbols
+  std::array<std::vector<cf32>, max_antennas> low;  // decimated
+  std::vector<float> low_re, low_im;                // of one antenna, with room for whole vectors
   struct halves {
-    std::array<std::vector<float>, 2> re, im;         // correlation with the first and the second half of the symbol
+    std::array<std::vector<float>, 2> re, im;  // correlation with the first and the second half of the symbol
   };
   std::array<halves, n_roots> half_sums;
-  std::vector<float> power_sum;                       // running energy
-  std::vector<float> metric;                          // best over roots and offsets
+  std::vector<float> power_sum;  // running energy
+  std::vector<float> metric;     // best over roots and offsets
   std::vector<std::uint8_t> best_root;
   std::vector<std::uint8_t> best_cfo;
-  std::array<std::vector<float>, n_roots> combined;   // offset by offset, `stride` starts each, summed over antennas
+  std::array<std::vector<float>, n_roots> combined;  // offset by offset, `stride` starts each, summed over antennas
   std::size_t stride = 0;
   std::vector<float> energy;
   std::array<slss_candidate, max_candidates> found{};
@@ -97,7 +97,8 @@ struct slss_search::state {
   void correlate_halves(int positions) noexcept;
   void combine(const halves& x, std::size_t gap, std::vector<float>& sums) noexcept;
   bool identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept;
-  void to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo, std::span<cf32> out) const noexcept;
+  void to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo,
+                      std::span<cf32> out) const noexcept;
 };
 
 void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept {
@@ -130,8 +131,8 @@ void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& o
   }
 }
 
-// Half-symbol correlations keep a carrier offset of 6 kHz from costing more than 0.6 dB; the four halves of the two symbols are
-// then added with the phases of each offset hypothesis.
+// Half-symbol correlations keep a carrier offset of 6 kHz from costing more than 0.6 dB; the four halves of the two
+// symbols are then added with the phases of each offset hypothesis.
 void slss_search::state::correlate(int n_antennas) noexcept {
   const int total = static_cast<int>(low[0].size());
   const int gap = psss_at[1] - psss_at[0];
@@ -161,7 +162,9 @@ void slss_search::state::correlate(int n_antennas) noexcept {
       low_im[i] = y[i].imag();
     }
     correlate_halves(starts + gap);
-    for (int r = 0; r < n_roots; ++r) combine(half_sums[static_cast<std::size_t>(r)], static_cast<std::size_t>(gap), combined[static_cast<std::size_t>(r)]);
+    for (int r = 0; r < n_roots; ++r)
+      combine(half_sums[static_cast<std::size_t>(r)], static_cast<std::size_t>(gap),
+              combined[static_cast<std::size_t>(r)]);
   }
   for (int r = 0; r < n_roots; ++r)
     for (std::size_t f = 0; f < cfo_hz.size(); ++f) {
@@ -220,8 +223,8 @@ void slss_search::state::combine(const halves& x, std::size_t gap, std::vector<f
   }
 }
 
-// The 62 subcarriers of the symbol whose useful part starts `at` samples after `start`, carrier offset removed. What the integer
-// window position leaves over becomes a phase ramp.
+// The 62 subcarriers of the symbol whose useful part starts `at` samples after `start`, carrier offset removed. What
+// the integer window position leaves over becomes a phase ramp.
 void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo,
                                         std::span<cf32> out) const noexcept {
   const double position = start + at;
@@ -232,7 +235,8 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
   cf32 w = unit(-two_pi * cfo * (first - start) / rate_hz());
   for (int i = 0; i < n; ++i) {
     const int p = first + i;
-    rotated[static_cast<std::size_t>(i)] = p >= 0 && p < static_cast<int>(x.size()) ? x[static_cast<std::size_t>(p)] * w : cf32{};
+    rotated[static_cast<std::size_t>(i)] =
+        p >= 0 && p < static_cast<int>(x.size()) ? x[static_cast<std::size_t>(p)] * w : cf32{};
     w *= step;
   }
   for (int k = 0; k < slss_length; ++k) {
@@ -254,8 +258,8 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   const auto& d = psss[static_cast<std::size_t>(root)];
   double begin = start;
   std::array<std::array<symbol, 2>, max_antennas> h;  // channel seen by each PSSS symbol
-  // Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; the second pass
-  // works with both corrected.
+  // Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; the
+  // second pass works with both corrected.
   for (int pass = 0; pass < 2; ++pass) {
     cf32 between{};
     for (int a = 0; a < n_antennas; ++a) {
@@ -344,8 +348,9 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   }
   out.ssss_metric = static_cast<float>(best / (energy_ssss * 2.0 * channel_energy));
   if (out.ssss_metric < config.ssss_threshold) return false;
-  // The ten symbols between PSSS and SSSS sharpen the carrier offset, but repeat every 1.4 kHz, which is about what PSSS alone leaves
-  // open in noise. So all four symbols, their sequences and the channel removed, are added in phase for every offset near the first.
+  // The ten symbols between PSSS and SSSS sharpen the carrier offset, but repeat every 1.4 kHz, which is about what
+  // PSSS alone leaves open in noise. So all four symbols, their sequences and the channel removed, are added in phase
+  // for every offset near the first.
   const float* best_signs = ssss.data() + static_cast<std::size_t>(best_id) * slss_length;
   std::array<std::complex<double>, 4> arrived{};
   for (int a = 0; a < n_antennas; ++a) {
@@ -362,7 +367,8 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   for (int i = -120; i <= 120; ++i) {
     const double f = 12.5 * i;
     std::complex<double> sum{};
-    for (std::size_t l = 0; l < 4; ++l) sum += arrived[l] * std::polar(1.0, -two_pi * f * (when[l] - when[0]) / rate_hz());
+    for (std::size_t l = 0; l < 4; ++l)
+      sum += arrived[l] * std::polar(1.0, -two_pi * f * (when[l] - when[0]) / rate_hz());
     if (std::norm(sum) > best_power) {
       best_power = std::norm(sum);
       best_offset = f;
@@ -386,7 +392,8 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
   s->config = config;
   s->n = reduced_fft_size(config.carrier.fft_size);
   s->factor = config.carrier.fft_size / s->n;
-  if (s->factor < 1 || s->factor * s->n != config.carrier.fft_size) return fail("fft_size: not a multiple of 96 or 128");
+  if (s->factor < 1 || s->factor * s->n != config.carrier.fft_size)
+    return fail("fft_size: not a multiple of 96 or 128");
   s->reduced = config.carrier;
   s->reduced.fft_size = s->n;
   const slss_symbols at = slss_symbols_of(config.carrier.cp);
@@ -425,7 +432,8 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
     for (float& v : *t) v /= static_cast<float>(std::sqrt(e));
   s->ssss.resize(static_cast<std::size_t>(336 * slss_length));
   for (int id = 0; id < 336; ++id)
-    ssss_sequence(id, config.carrier.tm, std::span(s->ssss).subspan(static_cast<std::size_t>(id * slss_length), slss_length));
+    ssss_sequence(id, config.carrier.tm,
+                  std::span(s->ssss).subspan(static_cast<std::size_t>(id * slss_length), slss_length));
   const int steps = static_cast<int>(std::ceil(config.max_cfo_hz / cfo_step_hz));
   for (int i = -steps; i <= steps; ++i) {
     const double f = i * cfo_step_hz;
@@ -471,8 +479,8 @@ std::span<const slss_candidate> slss_search::search(std::span<const std::span<co
   s.correlate(n_antennas);
   const int apart = 2 * s.n;
   int n_found = 0;
-  // Strongest first; each takes its neighbourhood with it. A strong peak that is no SLSS must not hide a weaker one for good, so a
-  // few more are tried than reported.
+  // Strongest first; each takes its neighbourhood with it. A strong peak that is no SLSS must not hide a weaker one for
+  // good, so a few more are tried than reported.
   for (int trial = 0; trial < 3 * max_candidates && n_found < max_candidates; ++trial) {
     const auto it = std::max_element(s.metric.begin(), s.metric.end());
     if (*it < s.config.psss_threshold) break;

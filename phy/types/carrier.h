@@ -26,7 +26,7 @@ struct carrier_config {
   int n_prb = 50;                            ///< one of bandwidths_prb
   cyclic_prefix cp = cyclic_prefix::normal;  ///< extended only with TM1/TM2
   transmission_mode tm = transmission_mode::tm4;
-  int fft_size = 1024;                       ///< sample rate / 15 kHz: the LTE rate or 3/4 of it
+  int fft_size = 1024;  ///< sample rate / 15 kHz: the LTE rate or 3/4 of it
 
   /// Checks the values against each other; the error names the field and what is accepted.
   static result<carrier_config> make(int n_prb, cyclic_prefix cp, transmission_mode tm, double sample_rate_hz);
@@ -42,19 +42,26 @@ struct carrier_config {
 /// The LTE FFT size of a bandwidth (128, 256, 512, 1024, 1536, 2048), 0 for any other n_prb.
 constexpr int standard_fft_size(int n_prb) {
   switch (n_prb) {
-    case 6: return 128;
-    case 15: return 256;
-    case 25: return 512;
-    case 50: return 1024;
-    case 75: return 1536;
-    case 100: return 2048;
-    default: return 0;
+    case 6:
+      return 128;
+    case 15:
+      return 256;
+    case 25:
+      return 512;
+    case 50:
+      return 1024;
+    case 75:
+      return 1536;
+    case 100:
+      return 2048;
+    default:
+      return 0;
   }
 }
 
-/// First sample of the useful part of symbol `symbol`, counted from the start of the subframe, as an exact number of samples
-/// (TS 36.211 5.6: prefixes of 160 and 144 Ts, extended 512 Ts, Ts = 1/30.72 MHz). Not an integer at some 3/4 rates: there the
-/// modem takes the next lower integer and corrects the rest as a phase ramp.
+/// First sample of the useful part of symbol `symbol`, counted from the start of the subframe, as an exact number of
+/// samples (TS 36.211 5.6: prefixes of 160 and 144 Ts, extended 512 Ts, Ts = 1/30.72 MHz). Not an integer at some 3/4
+/// rates: there the modem takes the next lower integer and corrects the rest as a phase ramp.
 constexpr double symbol_start_samples(const carrier_config& c, int symbol) {
   const double ts = c.fft_size / 2048.0;
   const int slot = symbol / c.symbols_per_slot();

@@ -9,21 +9,21 @@ namespace prose::phy {
 
 /// PSSCH (TS 36.211 9.3). The allocation is contiguous in the subframe.
 struct pssch_config {
-  int prb_start = 0;          ///< relative to the carrier
-  int n_prb = 1;              ///< 2^a 3^b 5^c
-  int tbs = 0;                ///< bits
-  int modulation_order = 2;   ///< Q_m: 2, 4, and 6 with transmission format 1
-  int rv = 0;                 ///< redundancy version 0..3
-  std::uint32_t n_x_id = 0;   ///< n_ID^X: n_ID^SA (TM1/2) or the 16 CRC bits of the PSCCH (TM3/4)
-  int n_ssf = 0;              ///< n_ssf^PSSCH 0..9, relative to the pool (phy/types/pool.h)
+  int prb_start = 0;                      ///< relative to the carrier
+  int n_prb = 1;                          ///< 2^a 3^b 5^c
+  int tbs = 0;                            ///< bits
+  int modulation_order = 2;               ///< Q_m: 2, 4, and 6 with transmission format 1
+  int rv = 0;                             ///< redundancy version 0..3
+  std::uint32_t n_x_id = 0;               ///< n_ID^X: n_ID^SA (TM1/2) or the 16 CRC bits of the PSCCH (TM3/4)
+  int n_ssf = 0;                          ///< n_ssf^PSSCH 0..9, relative to the pool (phy/types/pool.h)
   bool last_symbol_rate_matched = false;  ///< Rel-15 transmission format 1: the last symbol is left out of the mapping
   bool operator==(const pssch_config&) const = default;
 };
 
 /// PSCCH (TS 36.211 9.4).
 struct pscch_config {
-  int prb = 0;            ///< first PRB (1 PRB in TM1/2, 2 in TM3/4), relative to the carrier
-  int cyclic_shift = 0;   ///< DMRS n_cs: 0 in TM1/2; 0, 3, 6 or 9 in TM3/4
+  int prb = 0;           ///< first PRB (1 PRB in TM1/2, 2 in TM3/4), relative to the carrier
+  int cyclic_shift = 0;  ///< DMRS n_cs: 0 in TM1/2; 0, 3, 6 or 9 in TM3/4
   bool operator==(const pscch_config&) const = default;
 };
 

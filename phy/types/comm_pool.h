@@ -18,19 +18,20 @@
 namespace prose::phy {
 
 struct comm_pool_config {
-  int n_prb = 50;                 ///< of the carrier
+  int n_prb = 50;  ///< of the carrier
   transmission_mode tm = transmission_mode::tm2;
-  /// false: nothing is known. PSCCH may be on any PRB of any subframe, RIVs are relative to the carrier, n_ssf is unknown.
+  /// false: nothing is known. PSCCH may be on any PRB of any subframe, RIVs are relative to the carrier, n_ssf is
+  /// unknown.
   bool known = true;
-  int tdd_config = 0;             ///< 0 FDD, 1..7 sa0..sa6
-  int sc_period_subframes = 40;   ///< sc-Period
+  int tdd_config = 0;            ///< 0 FDD, 1..7 sa0..sa6
+  int sc_period_subframes = 40;  ///< sc-Period
   prb_range pscch{};
   int offset_indicator = 0;
-  std::string subframe_bitmap{}; ///< of PSCCH
+  std::string subframe_bitmap{};  ///< of PSCCH
   /// TM2 has a PSSCH pool of its own. Without it PSSCH follows TM1: every uplink subframe after the last one of PSCCH.
   struct data_resources {
     prb_range prb{};
-    int offset_indicator = 0;     ///< relative to the start of the period
+    int offset_indicator = 0;  ///< relative to the start of the period
     std::string subframe_bitmap{};
   };
   std::optional<data_resources> data{};
@@ -41,7 +42,7 @@ struct comm_pool_config {
 inline constexpr std::array<int, 4> rv_order{0, 2, 3, 1};
 
 class comm_pool {
- public:
+public:
   /// The error names the key and what is accepted.
   static result<comm_pool> make(const comm_pool_config& config);
   const comm_pool_config& config() const { return config_; }
@@ -68,7 +69,8 @@ class comm_pool {
   std::optional<pscch_identity> identify_pscch(int absolute_subframe, int prb) const;
 
   // --- PSSCH -------------------------------------------------------------------------------------------------------
-  /// j: place of the subframe in the PSSCH pool of its period, -1 if it is not in it or the pool is unknown. n_ssf is j mod 10.
+  /// j: place of the subframe in the PSSCH pool of its period, -1 if it is not in it or the pool is unknown. n_ssf is j
+  /// mod 10.
   int pssch_index(int absolute_subframe) const;
   int n_ssf(int absolute_subframe) const {
     const int j = pssch_index(absolute_subframe);
@@ -78,8 +80,8 @@ class comm_pool {
   std::span<const int> pssch_prbs() const { return pssch_prbs_; }
   /// Offsets in the period of the PSSCH pool, ascending.
   std::span<const int> pssch_subframes() const { return pssch_offsets_; }
-  /// Number of subframes that a pattern uses in a period: a multiple of 4 (0: pattern reserved). They carry a quarter as many
-  /// transport blocks.
+  /// Number of subframes that a pattern uses in a period: a multiple of 4 (0: pattern reserved). They carry a quarter
+  /// as many transport blocks.
   int n_pssch_transmissions(int i_trp) const;
   /// Offset in the period of the i-th subframe of the pattern, i below n_pssch_transmissions().
   int pssch_subframe(int i_trp, int i) const;
@@ -93,7 +95,7 @@ class comm_pool {
   /// What an SCI of this period allocates in this subframe; empty where nothing.
   std::optional<pssch_occasion> pssch_at(const sci_format0& sci, int absolute_subframe) const;
 
- private:
+private:
   comm_pool_config config_;
   pool_period period_;
   std::vector<int> pscch_prbs_;

@@ -11,7 +11,8 @@ result<discovery_pool> discovery_pool::make(const discovery_pool_config& c) {
   p.config_ = c;
   if (standard_fft_size(c.n_prb) == 0) return fail("n_prb: 6, 15, 25, 50, 75 or 100 is accepted");
   if (c.tdd_config < 0 || c.tdd_config > 7) return fail("tdd_config: 0..7 is accepted");
-  if (c.disc_period_subframes < 40 || c.disc_period_subframes > n_absolute_subframes || c.disc_period_subframes % 10 != 0)
+  if (c.disc_period_subframes < 40 || c.disc_period_subframes > n_absolute_subframes ||
+      c.disc_period_subframes % 10 != 0)
     return fail("disc_period: a multiple of 10 from 40 to 10240 subframes is accepted");
   if (c.num_retx < 0 || c.num_retx > 3) return fail("num_retx: 0..3 is accepted");
   if (c.num_repetition < 1 || c.num_repetition > 50) return fail("num_repetition: 1..50 is accepted");

@@ -20,9 +20,10 @@ std::optional<int> second_start(int first, int n_prb, int rb_offset, int hopping
 
 // Type 2, TS 36.211 5.3.4 with i = CURRENT_TX_NB = n_ssf.
 class subband_hopping {
- public:
+public:
   subband_hopping(int n_prb, const hopping_config& h, int n_ssf)
-      : n_sb_(h.n_subbands), shift_(n_sb_ == 1 ? 0 : (h.rb_offset + 1) / 2),
+      : n_sb_(h.n_subbands),
+        shift_(n_sb_ == 1 ? 0 : (h.rb_offset + 1) / 2),
         size_(n_sb_ == 1 ? n_prb : (n_prb - h.rb_offset - h.rb_offset % 2) / n_sb_) {
     gold_sequence c(h.hopping_parameter == 504 ? 510U : static_cast<std::uint32_t>(h.hopping_parameter));
     int f_m = 0;
@@ -42,7 +43,7 @@ class subband_hopping {
     return (v + f_hop_ * size_ + mirrored) % (size_ * n_sb_) + shift_;
   }
 
- private:
+private:
   int n_sb_;
   int shift_;
   int size_;
@@ -52,7 +53,8 @@ class subband_hopping {
 
 }  // namespace
 
-std::optional<riv_range> pssch_allocation(const sci_format0& sci, int riv_prb, int n_prb, const hopping_config& h, int n_ssf) {
+std::optional<riv_range> pssch_allocation(const sci_format0& sci, int riv_prb, int n_prb, const hopping_config& h,
+                                          int n_ssf) {
   std::uint32_t riv = sci.resource_block_assignment;
   int hopping_bits = 0;
   if (sci.frequency_hopping) {

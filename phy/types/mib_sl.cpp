@@ -6,8 +6,8 @@
 
 namespace prose::phy {
 
-// Order of the fields: sl-Bandwidth (3), tdd-ConfigSL (3), directFrameNumber (10), directSubframeNumber (4), inCoverage (1),
-// reserved (19 or 27).
+// Order of the fields: sl-Bandwidth (3), tdd-ConfigSL (3), directFrameNumber (10), directSubframeNumber (4), inCoverage
+// (1), reserved (19 or 27).
 
 void pack(const mib_sl& mib, std::span<std::uint8_t> bits) {
   assert(bits.size() == 40 || bits.size() == 48);

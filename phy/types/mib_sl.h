@@ -15,7 +15,7 @@ struct mib_sl {
   std::uint16_t direct_frame_number = 0;    ///< 0..1023
   std::uint8_t direct_subframe_number = 0;  ///< 0..9
   bool in_coverage = false;
-  std::uint32_t reserved = 0;               ///< 19 bits (27 in V2X)
+  std::uint32_t reserved = 0;  ///< 19 bits (27 in V2X)
   bool operator==(const mib_sl&) const = default;
 };
 

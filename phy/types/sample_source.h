@@ -18,7 +18,7 @@ struct read_status {
 };
 
 class sample_source {
- public:
+public:
   virtual ~sample_source() = default;
   virtual double sample_rate_hz() const = 0;
   virtual int n_antennas() const = 0;

@@ -21,9 +21,11 @@ result<std::vector<std::uint8_t>> parse_subframe_bitmap(std::string_view text, s
 }
 
 result<std::vector<int>> prbs_of(const prb_range& r, int n_prb, std::string_view key) {
-  if (r.prb_num < 1 || r.prb_start < 0 || r.prb_end >= n_prb || r.prb_start + r.prb_num > n_prb || r.prb_end - r.prb_num + 1 < 0)
-    return fail(std::string(key) + ": prb_num " + std::to_string(r.prb_num) + ", prb_start " + std::to_string(r.prb_start) +
-                ", prb_end " + std::to_string(r.prb_end) + " do not fit a carrier of " + std::to_string(n_prb) + " PRB");
+  if (r.prb_num < 1 || r.prb_start < 0 || r.prb_end >= n_prb || r.prb_start + r.prb_num > n_prb ||
+      r.prb_end - r.prb_num + 1 < 0)
+    return fail(std::string(key) + ": prb_num " + std::to_string(r.prb_num) + ", prb_start " +
+                std::to_string(r.prb_start) + ", prb_end " + std::to_string(r.prb_end) + " do not fit a carrier of " +
+                std::to_string(n_prb) + " PRB");
   std::vector<int> prbs;
   for (int q = 0; q < n_prb; ++q) {
     const bool lower = q >= r.prb_start && q < r.prb_start + r.prb_num;

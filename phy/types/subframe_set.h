@@ -1,4 +1,5 @@
-// Which subframes a resource pool may use: uplink subframes, periods, bitmaps (TS 36.213 14.1.3, 14.1.4, 14.1.5, 14.2.3, 14.3.3).
+// Which subframes a resource pool may use: uplink subframes, periods, bitmaps
+// (TS 36.213 14.1.3, 14.1.4, 14.1.5, 14.2.3, 14.3.3).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,8 @@ struct prb_range {
 /// q in [start, start + num - 1] or [end - num + 1, end], ascending, each once (14.1.3, 14.2.3).
 result<std::vector<int>> prbs_of(const prb_range& range, int n_prb, std::string_view key);
 
-/// Periods of a pool: period i starts at offset + i * length. Numbers below `offset` belong to the last period of the DFN cycle
-/// before, as far as that reaches.
+/// Periods of a pool: period i starts at offset + i * length. Numbers below `offset` belong to the last period of the
+/// DFN cycle before, as far as that reaches.
 struct pool_period {
   int offset = 0;
   int length = 40;

@@ -28,8 +28,9 @@ struct transport_parameters {
 };
 
 /// What an SCI's MCS means for `n_prb` allocated PRBs (1..110). transmission_format only in TM3/4:
-/// 0 (Rel-14): Q_m = min(4, Q'_m). 1 (Rel-15): 64QAM allowed and the TBS column is max(floor(0.8 n_prb), 1), for the last symbol
-/// carries nothing. Empty where the MCS is not usable (29..31 without transmission format 1).
-std::optional<transport_parameters> pssch_transport(transmission_mode tm, int mcs, int n_prb, int transmission_format = 0);
+/// 0 (Rel-14): Q_m = min(4, Q'_m). 1 (Rel-15): 64QAM allowed and the TBS column is max(floor(0.8 n_prb), 1), for the
+/// last symbol carries nothing. Empty where the MCS is not usable (29..31 without transmission format 1).
+std::optional<transport_parameters> pssch_transport(transmission_mode tm, int mcs, int n_prb,
+                                                    int transmission_format = 0);
 
 }  // namespace prose::phy

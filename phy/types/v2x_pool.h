@@ -22,7 +22,7 @@ struct v2x_pool_config {
   int start_prb = 0;              ///< startRB-Subchannel
   bool adjacent = true;           ///< adjacencyPSCCH-PSSCH
   int start_prb_pscch = 0;        ///< startRB-PSCCH-Pool, only where not adjacent
-  std::string subframe_bitmap{}; ///< sl-Subframe; empty: which subframes belong to the pool is not known
+  std::string subframe_bitmap{};  ///< sl-Subframe; empty: which subframes belong to the pool is not known
   int tdd_config = 0;             ///< 0 FDD, 1..7 sa0..sa6
   int slss_period = 0;            ///< subframes; 0: none is taken out for SLSS
   int slss_offset = 0;
@@ -34,7 +34,7 @@ struct v2x_pool_config {
 int largest_235(int n);
 
 class v2x_pool {
- public:
+public:
   /// The error names the key and what is accepted.
   static result<v2x_pool> make(const v2x_pool_config& config);
   const v2x_pool_config& config() const { return config_; }
@@ -67,25 +67,26 @@ class v2x_pool {
   struct allocation {
     int first_subchannel;  ///< of the transmission that came with this SCI
     int n_subchannels;
-    bool has_other;        ///< SF_gap is not 0
+    bool has_other;  ///< SF_gap is not 0
     int other_first_subchannel;
-    int other_distance;    ///< in t_k^SL, negative where the other one was earlier
+    int other_distance;  ///< in t_k^SL, negative where the other one was earlier
   };
   /// The transmission's own start is its PSCCH's sub-channel; the RIV start is that of the other one, if there is any.
   std::optional<allocation> allocation_of(const sci_format1& sci, int pscch_prb) const;
-  /// PSSCH of the same subframe as this SCI. crc: the PSCCH's 16 CRC bits, n_ID^X. Empty where the SCI is not valid here.
+  /// PSSCH of the same subframe as this SCI. crc: the PSCCH's 16 CRC bits, n_ID^X. Empty where the SCI is not valid
+  /// here.
   std::optional<pssch_config> pssch(const sci_format1& sci, int pscch_prb, std::uint16_t crc, int n_ssf) const;
   /// Absolute subframe of the other transmission; empty where there is none or the set is unknown.
   std::optional<int> other_subframe(const allocation& a, int absolute_subframe) const;
-  /// frequency_location for `count` sub-channels of which the other transmission starts at `other_first` (or, where there is
-  /// none, of which this one does).
+  /// frequency_location for `count` sub-channels of which the other transmission starts at `other_first` (or, where
+  /// there is none, of which this one does).
   std::uint8_t frequency_location(int other_first, int count) const;
 
- private:
+private:
   v2x_pool_config config_;
   std::vector<int> pscch_prbs_;
-  std::vector<int> subframes_;          ///< t_k^SL
-  std::vector<std::int16_t> index_;     ///< k of every absolute subframe
+  std::vector<int> subframes_;       ///< t_k^SL
+  std::vector<std::int16_t> index_;  ///< k of every absolute subframe
   std::vector<std::uint8_t> bitmap_;
   int n_reserved_ = 0;
 };

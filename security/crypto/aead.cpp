@@ -48,12 +48,12 @@ aead::~aead() = default;
 void aead::seal(nonce_view nonce, bytes_view ad, bytes_view plain, bytes_span out) const {
   assert(out.size() == plain.size() + tag_octets);
   std::uint8_t* tag = out.data() + plain.size();
-  const int rc = state_->which == suite::aes_256_gcm
-                     ? mbedtls_gcm_crypt_and_tag(&state_->gcm, MBEDTLS_GCM_ENCRYPT, plain.size(), nonce.data(),
-                                                 nonce.size(), ad.data(), ad.size(), plain.data(), out.data(),
-                                                 tag_octets, tag)
-                     : mbedtls_chachapoly_encrypt_and_tag(&state_->chachapoly, plain.size(), nonce.data(), ad.data(),
-                                                          ad.size(), plain.data(), out.data(), tag);
+  const int rc =
+      state_->which == suite::aes_256_gcm
+          ? mbedtls_gcm_crypt_and_tag(&state_->gcm, MBEDTLS_GCM_ENCRYPT, plain.size(), nonce.data(), nonce.size(),
+                                      ad.data(), ad.size(), plain.data(), out.data(), tag_octets, tag)
+          : mbedtls_chachapoly_encrypt_and_tag(&state_->chachapoly, plain.size(), nonce.data(), ad.data(), ad.size(),
+                                               plain.data(), out.data(), tag);
   if (rc != 0) std::abort();  // only an impossible length gets here; sending what was not sealed is no option
 }
 

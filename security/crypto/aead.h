@@ -16,7 +16,7 @@ using nonce_view = std::span<const std::uint8_t, nonce_octets>;
 
 /// One keyed AEAD. The key schedule is computed here, so that seal and open allocate nothing. Not thread-safe.
 class aead {
- public:
+public:
   aead(suite s, const record_key& key);
   aead(suite s, const handshake_key& key);
   aead(suite s, const complete_key& key);
@@ -29,7 +29,7 @@ class aead {
   /// False, and out zeroed, if it does not verify. sealed = ciphertext and tag; out.size() == sealed.size() - 16.
   [[nodiscard]] bool open(nonce_view nonce, bytes_view ad, bytes_view sealed, bytes_span out) const;
 
- private:
+private:
   aead(suite s, std::span<const std::uint8_t, 32> key);
   struct state;
   std::unique_ptr<state> state_;

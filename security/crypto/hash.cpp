@@ -23,8 +23,8 @@ bool equal_constant_time(std::span<const std::uint8_t> a, std::span<const std::u
 
 namespace crypto {
 namespace {
-// The calls below fail only where memory runs out or an argument is impossible. Going on with an unset digest or key would
-// be worse than ending.
+// The calls below fail only where memory runs out or an argument is impossible. Going on with an unset digest or key
+// would be worse than ending.
 void must(int rc) {
   if (rc != 0) std::abort();
 }

@@ -35,9 +35,8 @@ namespace prose::security {
 /// A step of the key schedule that keys.h permits.
 template <class To, class From>
 To derive(const From& from) {
-  return To::make([&](auto out) {
-    crypto::hkdf_expand(from.expose(), crypto::as_bytes(derivation<From, To>::label), out);
-  });
+  return To::make(
+      [&](auto out) { crypto::hkdf_expand(from.expose(), crypto::as_bytes(derivation<From, To>::label), out); });
 }
 
 }  // namespace prose::security

@@ -54,13 +54,14 @@ bool mbedtls_x25519::multiply(std::span<const std::uint8_t, 32> scalar, std::spa
     k[31] = static_cast<std::uint8_t>((k[31] & 127) | 64);
   });
   std::size_t n = 0;
-  bool ok = mbedtls_mpi_read_binary_le(&s.scalar, clamped.expose().data(), 32) == 0 &&
-            mbedtls_ecp_point_read_binary(&state_->group, &s.in, point.data(), 32) == 0 &&
-            mbedtls_ecp_mul(&state_->group, &s.out, &s.scalar, &s.in, fill_from_port, &state_->blinding) == 0 &&
-            mbedtls_ecp_point_write_binary(&state_->group, &s.out, MBEDTLS_ECP_PF_UNCOMPRESSED, &n, out.data(), 32) ==
-                0 &&
-            n == 32;
-  // Low-order points give the all-zero output (RFC 7748 6.1); the library refuses most of them itself, some versions not all.
+  bool ok =
+      mbedtls_mpi_read_binary_le(&s.scalar, clamped.expose().data(), 32) == 0 &&
+      mbedtls_ecp_point_read_binary(&state_->group, &s.in, point.data(), 32) == 0 &&
+      mbedtls_ecp_mul(&state_->group, &s.out, &s.scalar, &s.in, fill_from_port, &state_->blinding) == 0 &&
+      mbedtls_ecp_point_write_binary(&state_->group, &s.out, MBEDTLS_ECP_PF_UNCOMPRESSED, &n, out.data(), 32) == 0 &&
+      n == 32;
+  // Low-order points give the all-zero output (RFC 7748 6.1); the library refuses most of them itself, some versions
+  // not all.
   constexpr std::array<std::uint8_t, 32> zero{};
   if (ok && equal_constant_time(out, zero)) ok = false;
   if (!ok) wipe(out);

@@ -1,5 +1,5 @@
-// Row 11, discovery: energy in every discovery subframe, in a share of them, and at lower power. That nobody is found meanwhile cannot be
-// helped; that nobody believes, says or sends anything because of it can.
+// Row 11, discovery: energy in every discovery subframe, in a share of them, and at lower power. That nobody is found
+// meanwhile cannot be helped; that nobody believes, says or sends anything because of it can.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,10 +17,12 @@ namespace {
 // The ear is a receiver at Peter's antenna. The attacker stands near: 20 dB better than the others.
 const char* const jammed_air =
     "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: john, to: ear, blocked: true}\n"
-    "  - {from: anna, to: ear, blocked: true}\n  - {from: mallory, to: ear, blocked: true}\n  - {from: mallory, to: john, gain_db: 0}\n"
+    "  - {from: anna, to: ear, blocked: true}\n  - {from: mallory, to: ear, blocked: true}\n  - {from: mallory, to: "
+    "john, gain_db: 0}\n"
     "  - {from: mallory, to: peter, gain_db: 0}\n  - {from: mallory, to: anna, gain_db: 0}\n";
 
-constexpr double recovery_s = 10;  ///< from the end of the jamming until permitted peers have found each other and have a link
+constexpr double recovery_s =
+    10;  ///< from the end of the jamming until permitted peers have found each other and have a link
 
 node_config radio_of(const town& t, int tm) {
   auto c = t.radio("mallory");
@@ -38,14 +40,15 @@ ue_settings settings(int tm) {
 }
 
 class dice {  // a fixed sequence
- public:
+public:
   std::uint32_t operator()() { return state_ ^= state_ << 13, state_ ^= state_ >> 17, state_ ^= state_ << 5; }
 
- private:
+private:
   std::uint32_t state_ = 2463534242U;
 };
 
-/// Noise over the whole band in this share of the discovery subframes; the power is the mean of a subframe, relative to full scale.
+/// Noise over the whole band in this share of the discovery subframes; the power is the mean of a subframe, relative to
+/// full scale.
 void jam_with_noise(node& m, std::uint64_t& jammed, double share = 1, float power_dbfs = 0) {
   m.on_subframe = [&m, &jammed, share, power_dbfs, next = dice()]() mutable {
     const std::int64_t sf = m.now() + 1;
@@ -62,7 +65,8 @@ void jam_with_messages(node& m, std::uint64_t& jammed) {
     octets bits(phy::discovery_message_bits);
     for (int i = 0; i < n; ++i) {
       for (auto& b : bits) b = static_cast<std::uint8_t>(next() >> 20 & 1);
-      m.send_raw(sf, {phy::psdch_transmission{m.discovery_pool().candidate_at(node::absolute(sf), i).config, bits}, phy::re_power_db(m.carrier(), m.power() - 8, 24)});
+      m.send_raw(sf, {phy::psdch_transmission{m.discovery_pool().candidate_at(node::absolute(sf), i).config, bits},
+                      phy::re_power_db(m.carrier(), m.power() - 8, 24)});
     }
     jammed += n > 0;
   };
@@ -76,8 +80,12 @@ void jam_every_discovery_subframe(int tm) {
   node m(radio_of(t, tm));
   t.listen();
   m.run(0.1);
-  const auto found = [&](const std::string& a, const std::string& b) { return t.count(a, "peer_discovered", b) + t.count(b, "peer_discovered", a); };
-  const auto ends = [&](const char* event) { return t.count("john", event) + t.count("peter", event) + (t.running("anna") ? t.count("anna", event) : 0); };
+  const auto found = [&](const std::string& a, const std::string& b) {
+    return t.count(a, "peer_discovered", b) + t.count(b, "peer_discovered", a);
+  };
+  const auto ends = [&](const char* event) {
+    return t.count("john", event) + t.count("peter", event) + (t.running("anna") ? t.count("anna", event) : 0);
+  };
 
   t.start("peter", settings(tm));
   m.run(2);
@@ -139,12 +147,18 @@ void jam_every_discovery_subframe(int tm) {
     EXPECT_GE(m.blocks.size() - heard, 50U) << "control: the link is heard";
     EXPECT_EQ(shown, 0U);
   }
-  figure("11", "TM%d, every discovery subframe jammed: %llu with noise, %llu filled with false messages; nobody found in 20 s and %.0f s; Peter's announcements a period %d, "
-         "%d, outside discovery 0 until he has a link; linked %.1f s and %.1f s after its end; delivery on the live link %.0f %% before, %.0f %% during; 0 links lost",
-         tm, static_cast<unsigned long long>(noise), static_cast<unsigned long long>(messages), static_cast<double>(ended_again - filled_from) / 1000, *quiet.a_period.begin(),
-         *during.a_period.begin(), back_noise, back_messages, 100 * before, 100 * delivered);
+  figure("11",
+         "TM%d, every discovery subframe jammed: %llu with noise, %llu filled with false messages; nobody found in 20 "
+         "s and %.0f s; Peter's announcements a period %d, "
+         "%d, outside discovery 0 until he has a link; linked %.1f s and %.1f s after its end; delivery on the live "
+         "link %.0f %% before, %.0f %% during; 0 links lost",
+         tm, static_cast<unsigned long long>(noise), static_cast<unsigned long long>(messages),
+         static_cast<double>(ended_again - filled_from) / 1000, *quiet.a_period.begin(), *during.a_period.begin(),
+         back_noise, back_messages, 100 * before, 100 * delivered);
 }
-TEST(discovery_jammer, row_11_every_discovery_subframe_jammed_denies_discovery_and_nothing_else) { jam_every_discovery_subframe(2); }
+TEST(discovery_jammer, row_11_every_discovery_subframe_jammed_denies_discovery_and_nothing_else) {
+  jam_every_discovery_subframe(2);
+}
 TEST(discovery_jammer, row_11_every_discovery_subframe_jammed_in_tm4) { jam_every_discovery_subframe(4); }
 
 /// Seconds until John and Peter have found each other, Peter being there already; negative: not within so many.
@@ -162,7 +176,11 @@ double seconds_to_find(double share, float power_dbfs, double patience_s) {
   if (share > 0) jam_with_noise(m, jammed, share, power_dbfs);
   t.start("john", settings(2));
   const auto from = m.now();
-  const bool found = m.run_until([&] { return t.count("john", "peer_discovered", "peter") != 0 && t.count("peter", "peer_discovered", "john") != 0; }, patience_s);
+  const bool found = m.run_until(
+      [&] {
+        return t.count("john", "peer_discovered", "peter") != 0 && t.count("peter", "peer_discovered", "john") != 0;
+      },
+      patience_s);
   return found ? static_cast<double>(m.now() - from) / 1000 : -1;
 }
 
@@ -173,7 +191,10 @@ TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays
     std::string text;
     int n = 0;
     for (int i = 0; i < runs; ++i) {
-      const double s = seconds_to_find(share, power_dbfs, share == 1 ? patience_s : share > 0.8 ? 3 * patience_s : 9 * patience_s);
+      const double s = seconds_to_find(share, power_dbfs,
+                                       share == 1    ? patience_s
+                                       : share > 0.8 ? 3 * patience_s
+                                                     : 9 * patience_s);
       char number[16];
       std::snprintf(number, sizeof number, s < 0 ? "none" : "%.1f", s);
       if (i != 0) text += ' ';
@@ -193,8 +214,12 @@ TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays
       EXPECT_EQ(n, 0) << "control: the jammer works";
     }
   }
-  figure("11", "seconds until John and Peter have found each other, by the share of discovery subframes jammed: %s'none' is not within 20 s of all, 60 s of 90 %%, 180 s of less", shares.c_str());
-  // Every subframe, weaker: per subcarrier relative to an announcement, as John and Peter hear both (her noise lies on all 512, an announcement on 24).
+  figure("11",
+         "seconds until John and Peter have found each other, by the share of discovery subframes jammed: %s'none' is "
+         "not within 20 s of all, 60 s of 90 %%, 180 s of less",
+         shares.c_str());
+  // Every subframe, weaker: per subcarrier relative to an announcement, as John and Peter hear both (her noise lies on
+  // all 512, an announcement on 24).
   std::string powers;
   for (const float ratio_db : {-10.0F, -5.0F, -2.0F, 1.0F, 4.0F}) {
     const float announcement_dbfs = -12 - 20;
@@ -209,7 +234,10 @@ TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays
       EXPECT_EQ(n, 0) << ratio_db;
     }
   }
-  figure("11", "the same by her power per subcarrier over an announcement's, every discovery subframe: %s'none' is not within %.0f s", powers.c_str(), patience_s);
+  figure("11",
+         "the same by her power per subcarrier over an announcement's, every discovery subframe: %s'none' is not "
+         "within %.0f s",
+         powers.c_str(), patience_s);
 }
 
 }  // namespace

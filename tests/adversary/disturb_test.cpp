@@ -12,10 +12,15 @@ namespace prose::adversary {
 namespace {
 
 class disturber : public ::testing::Test {
- protected:
+protected:
   // The attacker stands near: her path is 20 dB better than the others'.
-  disturber() : t("default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: mallory, to: john, gain_db: 0}\n"
-                  "  - {from: mallory, to: peter, gain_db: 0}\n"), m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), t.radio("mallory"))) { m.run(0.1); }
+  disturber()
+      : t("default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: mallory, to: john, gain_db: "
+          "0}\n"
+          "  - {from: mallory, to: peter, gain_db: 0}\n"),
+        m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), t.radio("mallory"))) {
+    m.run(0.1);
+  }
   void link_up(const ue_settings& s = {}) {
     t.start("john", s);
     t.start("peter", s);
@@ -31,7 +36,8 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
   link_up();
   m.run(1);
   const double before = delivery(t, m, "before", 60);
-  // On each grant that is heard: louder garbage on its second PSCCH's PSSCH places, at the same scrambling, and false grants to the same octet.
+  // On each grant that is heard: louder garbage on its second PSCCH's PSSCH places, at the same scrambling, and false
+  // grants to the same octet.
   std::uint64_t poisoned = 0, false_sci = 0;
   std::uint8_t last_dst = 0;
   m.on_subframe = [&] {
@@ -49,7 +55,8 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
         phy::pack(sci, 25, bits);
         for (int tx = 0; tx < 2; ++tx) {
           const auto place = m.comm().pscch_resource(i * 3 % m.comm().n_pscch_resources(), tx);
-          m.send_raw(sf + place.subframe, {phy::pscch_transmission{{place.prb, 0}, bits}, phy::re_power_db(m.carrier(), m.power() - 26, 12)});
+          m.send_raw(sf + place.subframe, {phy::pscch_transmission{{place.prb, 0}, bits},
+                                           phy::re_power_db(m.carrier(), m.power() - 26, 12)});
         }
         ++false_sci;
       }
@@ -64,7 +71,8 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
       if (const auto o = m.comm().pssch_at(b.sci, node::absolute(sf))) {
         auto c = o->config;
         c.rv = phy::rv_order[static_cast<std::size_t>(o->transmission)];
-        m.send_raw(sf, {phy::pssch_transmission{c, bits}, phy::re_power_db(m.carrier(), m.power() - 14, static_cast<float>(c.n_prb * 12))});
+        m.send_raw(sf, {phy::pssch_transmission{c, bits},
+                        phy::re_power_db(m.carrier(), m.power() - 14, static_cast<float>(c.n_prb * 12))});
         ++poisoned;
       }
   };
@@ -78,8 +86,11 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
   EXPECT_GE(after, 0.9);
   EXPECT_GE(false_sci, 3000U);
   EXPECT_GE(poisoned, 100U);
-  figure("10", "%llu false SCIs and %llu poisoned transmissions: delivery %.0f %% before, %.0f %% during, %.0f %% after; 0 links lost or made",
-         static_cast<unsigned long long>(false_sci), static_cast<unsigned long long>(poisoned), 100 * before, 100 * during, 100 * after);
+  figure("10",
+         "%llu false SCIs and %llu poisoned transmissions: delivery %.0f %% before, %.0f %% during, %.0f %% after; 0 "
+         "links lost or made",
+         static_cast<unsigned long long>(false_sci), static_cast<unsigned long long>(poisoned), 100 * before,
+         100 * during, 100 * after);
 }
 
 TEST_F(disturber, row_10_a_stronger_false_synchronisation_reference_changes_no_security_state) {
@@ -123,11 +134,15 @@ TEST_F(disturber, row_10_a_stronger_false_synchronisation_reference_changes_no_s
   EXPECT_EQ(t.count("john", "peer_discovered", "peter") > 0, true);
   EXPECT_EQ(t.rejected("john")["clock"] + t.rejected("peter")["clock"], 0U) << "UTC does not come from SLSS";
   m.run(10);
-  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"], t.last("peter", "link_established")["key_fingerprint"]);
+  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"],
+            t.last("peter", "link_established")["key_fingerprint"]);
   const double after = delivery(t, m, "after", 60);
   EXPECT_GE(after, 0.8);
-  figure("10", "false reference 8 dB stronger for 10 s: %zu changes of reference, links made %zu, lost %zu; first data %.1f s after it ended; delivery %.0f %% before, %.0f %% "
-         "after", moved, links() - n_links, losses(), back, 100 * before, 100 * after);
+  figure("10",
+         "false reference 8 dB stronger for 10 s: %zu changes of reference, links made %zu, lost %zu; first data %.1f "
+         "s after it ended; delivery %.0f %% before, %.0f %% "
+         "after",
+         moved, links() - n_links, losses(), back, 100 * before, 100 * after);
 }
 
 TEST_F(disturber, row_11_jamming_degrades_while_it_lasts_and_no_longer) {
@@ -156,8 +171,8 @@ TEST_F(disturber, row_11_jamming_degrades_while_it_lasts_and_no_longer) {
   EXPECT_GE(after, 0.9);
   EXPECT_TRUE(t.running("john") && t.running("peter"));
   EXPECT_EQ(losses(), 0U) << "8 s without a word are below the silence timer";
-  // A new set-up while the attacker holds 24 of 25 PRB, first of every other period, then of every third. A restarted UE is silent for up
-  // to 30 s, until its clock has passed the mark.
+  // A new set-up while the attacker holds 24 of 25 PRB, first of every other period, then of every third. A restarted
+  // UE is silent for up to 30 s, until its clock has passed the mark.
   t.kill("peter");
   ASSERT_TRUE(m.run_until([&] { return t.count("john", "link_lost") != 0; }, 40));
   int every = 2;
@@ -182,9 +197,13 @@ TEST_F(disturber, row_11_jamming_degrades_while_it_lasts_and_no_longer) {
   EXPECT_TRUE(m.run_until([&] { return t.count("john", "link_established", "peter") > n_before; }, 60));
   const double took = static_cast<double>(m.now() - third) / 1000;
   m.on_subframe = nullptr;
-  figure("11", "%llu subframes jammed in %.0f s: delivery %.0f %% free, %.0f %% with every other PSCCH jammed, %.0f %% with everything jammed, %.0f %% after; "
-         "no link lost, no crash; greedy reservation of every other period: set-up in %.1f s after a restart, of every third: %.1f s",
-         static_cast<unsigned long long>(jammed), static_cast<double>(again - from) / 1000, 100 * before, 100 * half, 100 * full, 100 * after, took_half, took);
+  figure("11",
+         "%llu subframes jammed in %.0f s: delivery %.0f %% free, %.0f %% with every other PSCCH jammed, %.0f %% with "
+         "everything jammed, %.0f %% after; "
+         "no link lost, no crash; greedy reservation of every other period: set-up in %.1f s after a restart, of every "
+         "third: %.1f s",
+         static_cast<unsigned long long>(jammed), static_cast<double>(again - from) / 1000, 100 * before, 100 * half,
+         100 * full, 100 * after, took_half, took);
 }
 
 TEST_F(disturber, row_12_a_clock_rolled_back_or_jumped_reconnects_and_reuses_nothing) {
@@ -196,17 +215,25 @@ TEST_F(disturber, row_12_a_clock_rolled_back_or_jumped_reconnects_and_reuses_not
   for (const int offset : {-5, 3, 0}) {
     m.run(3);
     t.kill("john");
-    ASSERT_TRUE(m.run_until([&] { return t.last("peter", "link_lost").is_object() && t.count("peter", "link_lost") >= t.count("peter", "link_established"); }, 30));
+    ASSERT_TRUE(m.run_until(
+        [&] {
+          return t.last("peter", "link_lost").is_object() &&
+                 t.count("peter", "link_lost") >= t.count("peter", "link_established");
+        },
+        30));
     const auto at = m.now();
     const auto n = t.count("peter", "link_established");
     auto shifted = s;
     shifted.time = "  utc: configured\n  epoch_s: " + std::to_string(1'700'000'000 + offset) + "\n";
     t.start("john", shifted);
-    EXPECT_TRUE(m.run_until([&] { return t.count("peter", "link_established") > n && t.count("john", "link_established") >= 1; }, 150)) << offset;
+    EXPECT_TRUE(m.run_until(
+        [&] { return t.count("peter", "link_established") > n && t.count("john", "link_established") >= 1; }, 150))
+        << offset;
     figures += std::to_string(offset) + " s: " + std::to_string((m.now() - at) / 1000) + " s; ";
   }
   m.run(3);
-  // Tokens: every request that differs has its own; records: every (KD-sess ID, SRC, DST, LCID, SN) has one ciphertext; codes: in one slot only.
+  // Tokens: every request that differs has its own; records: every (KD-sess ID, SRC, DST, LCID, SN) has one ciphertext;
+  // codes: in one slot only.
   octet_map<octets> by_token;
   std::map<std::string, octets> by_nonce;
   std::size_t requests = 0, records = 0, reused = 0;
@@ -231,11 +258,14 @@ TEST_F(disturber, row_12_a_clock_rolled_back_or_jumped_reconnects_and_reuses_not
   }
   EXPECT_EQ(reused, 0U);
   EXPECT_EQ(codes_again, 0U);
-  // Four set-ups. The attacker may miss a request in a hundred, two of them in one run of some thousands; it is sent until it is answered.
+  // Four set-ups. The attacker may miss a request in a hundred, two of them in one run of some thousands; it is sent
+  // until it is answered.
   EXPECT_GE(requests, 3U) << "control";
   EXPECT_GE(records, 10U);
-  figure("12", "John rebooted with his clock moved: linked again after %s%zu requests, %zu records, %zu codes: 0 tokens, nonces or codes used twice", figures.c_str(),
-         requests, records, before.size());
+  figure("12",
+         "John rebooted with his clock moved: linked again after %s%zu requests, %zu records, %zu codes: 0 tokens, "
+         "nonces or codes used twice",
+         figures.c_str(), requests, records, before.size());
 }
 
 TEST_F(disturber, row_13_two_ues_with_one_identity_are_told) {
@@ -260,7 +290,10 @@ TEST_F(disturber, row_13_two_ues_with_one_identity_are_told) {
   std::size_t replaced = 0;
   for (const auto& e : t.events("peter")) replaced += e["event"] == "link_lost" && e.value("reason", "") == "replaced";
   EXPECT_GE(t.count("clone", "link_established", "peter"), 1U) << "a key file that was copied is a key";
-  figure("13", "a cloned key: %zu links replaced, Peter reports identity_conflict after %.0f s; none after two restarts of John", replaced, took);
+  figure(
+      "13",
+      "a cloned key: %zu links replaced, Peter reports identity_conflict after %.0f s; none after two restarts of John",
+      replaced, took);
 }
 
 }  // namespace

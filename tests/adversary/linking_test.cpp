@@ -1,5 +1,5 @@
-// Row 6 and radio fingerprints: does anything that is sent link what a UE sends before a rotation with what it sends after it?
-// That places in the discovery pool do not is shown with far more trials by mac_discovery_linking_test.
+// Row 6 and radio fingerprints: does anything that is sent link what a UE sends before a rotation with what it sends
+// after it? That places in the discovery pool do not is shown with far more trials by mac_discovery_linking_test.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ interval wilson(std::size_t hits, std::size_t n) {
 
 /// Hits and trials of each linker; ties count half, each linker's in turn.
 class scores {
- public:
+public:
   struct one {
     std::size_t hits = 0, n = 0, ties = 0;
   };
@@ -39,7 +39,7 @@ class scores {
   }
   const std::map<std::string, one>& all() const { return all_; }
 
- private:
+private:
   std::map<std::string, one> all_;
 };
 
@@ -75,13 +75,15 @@ double grants_apart(const id_trace& a, const id_trace& b) {
   std::ptrdiff_t n = 0;
   for (const auto& x : a.grants)
     for (const auto& y : b.grants)
-      n += (x.resource_block_assignment == y.resource_block_assignment) + (x.time_resource_pattern == y.time_resource_pattern) + (x.mcs == y.mcs);
+      n += (x.resource_block_assignment == y.resource_block_assignment) +
+           (x.time_resource_pattern == y.time_resource_pattern) + (x.mcs == y.mcs);
   return -static_cast<double>(n) / static_cast<double>(std::max<std::size_t>(b.grants.size(), 1));
 }
 
 // Both are heard equally well, and only their carriers tell them apart: 300 Hz, 0.05 ppm of 5.9 GHz.
 const char* const two_carriers =
-    "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: john, to: mallory, gain_db: -20, cfo_hz: 150}\n"
+    "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {from: john, to: mallory, gain_db: -20, "
+    "cfo_hz: 150}\n"
     "  - {from: peter, to: mallory, gain_db: -20, cfo_hz: -150}\n";
 
 TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_does) {
@@ -106,8 +108,9 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
   ASSERT_TRUE(m.run_until([&] { return t.linked("john", "peter"); }, 30));
   m.run(330);
 
-  // Codes and places. Which announcer is which is judged by the carrier, which the linkers may not use; that the carrier tells it is judged by
-  // the codes that follow from the two UEs' own keys. A rotation is what the counter LSB in clear says.
+  // Codes and places. Which announcer is which is judged by the carrier, which the linkers may not use; that the
+  // carrier tells it is judged by the codes that follow from the two UEs' own keys. A rotation is what the counter LSB
+  // in clear says.
   const thief john(t, "john"), peter(t, "peter");
   std::set<security::discovery_pdu> of_john, of_peter;
   for (security::slot_t slot = 1'699'999'999; slot <= m.slot(); ++slot) {
@@ -131,7 +134,8 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
   }
   EXPECT_EQ(wrong, 0U) << "the carrier tells John from Peter";
   EXPECT_GE(std::min(true_codes[0], true_codes[1]), 120U);
-  EXPECT_LE(std::abs(double(heard[0]) - double(heard[1])), 0.05 * double(heard[0])) << "heard equally well: else their number alone tells them apart";
+  EXPECT_LE(std::abs(double(heard[0]) - double(heard[1])), 0.05 * double(heard[0]))
+      << "heard equally well: else their number alone tells them apart";
   scores score;
   for (auto& [slot, now] : slots) {
     const auto next = slots.find(slot + 1);
@@ -141,8 +145,10 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
       if (a.codes.empty() || same.codes.empty() || other.codes.empty()) continue;
       score.judge("codes", nearest_codes(a, same), nearest_codes(a, other));
       score.judge("places", places_apart(a, same), places_apart(a, other));
-      score.judge("carrier offset", std::abs(a.mean_cfo() - same.mean_cfo()), std::abs(a.mean_cfo() - other.mean_cfo()));
-      // The control: one announcement in sixteen that does not change for two slots; the two of slot and slot + 1 stand for it.
+      score.judge("carrier offset", std::abs(a.mean_cfo() - same.mean_cfo()),
+                  std::abs(a.mean_cfo() - other.mean_cfo()));
+      // The control: one announcement in sixteen that does not change for two slots; the two of slot and slot + 1 stand
+      // for it.
       side fixed = a;
       fixed.codes.insert(*same.codes.begin());
       score.judge("control: one code stays", nearest_codes(fixed, same), nearest_codes(fixed, other));
@@ -163,7 +169,9 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
         const ids x{static_cast<std::uint32_t>(std::stoul(e["own_l2_id"].get<std::string>(), nullptr, 16)),
                     static_cast<unsigned>(std::stoul(e["kd_sess_id"].get<std::string>(), nullptr, 16))};
         of[n][{print, e["epoch"].get<int>()}] = x;
-        owners[x.l2].insert(n + print + std::to_string(e["epoch"].get<int>()));  // a link may reach its next epoch before it is reported
+        owners[x.l2].insert(
+            n + print +
+            std::to_string(e["epoch"].get<int>()));  // a link may reach its next epoch before it is reported
       }
   // Of some 420 random IDs of 24 bits two are equal in one run of 190 (birthdays), three pairs in one of 10^7.
   std::size_t recurring = 0;
@@ -188,7 +196,8 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
     const int mover = traces[after[0].l2].first < traces[after[1].l2].first ? 0 : 1;
     if (first_mover >= 0) score.judge("who changes first", mover == first_mover ? 0 : 1, mover == first_mover ? 1 : 0);
     first_mover = mover;
-    // The two ends of a link do not change in one instant: who still sends under the old ID once a new one was heard is not the new one's owner.
+    // The two ends of a link do not change in one instant: who still sends under the old ID once a new one was heard is
+    // not the new one's owner.
     if (!traces.contains(before[0].l2) || !traces.contains(before[1].l2)) continue;
     const auto changed = traces[after[static_cast<std::size_t>(mover)].l2].first;
     const auto late = [&](int k) { return double(traces[before[static_cast<std::size_t>(k)].l2].last > changed); };
@@ -196,15 +205,17 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
   }
   for (const auto& [what, s2] : score.all()) {
     const auto c = wilson(s2.hits, s2.n);
-    const bool radio = what == "carrier offset", control = what.starts_with("control"), moment = what.starts_with("old and new");
-    figure(radio ? "fingerprint" : "6", "linker by %s: %zu of %zu, interval at 4.9 standard deviations %.2f..%.2f%s", what.c_str(), s2.hits, s2.n, c.low, c.high,
-           radio || moment ? " (residual: not defeated)" : "");
+    const bool radio = what == "carrier offset", control = what.starts_with("control"),
+               moment = what.starts_with("old and new");
+    figure(radio ? "fingerprint" : "6", "linker by %s: %zu of %zu, interval at 4.9 standard deviations %.2f..%.2f%s",
+           what.c_str(), s2.hits, s2.n, c.low, c.high, radio || moment ? " (residual: not defeated)" : "");
     EXPECT_GE(s2.n, 100U) << what;
     if (radio || control) {
       EXPECT_GE(c.low, 0.9) << what << " does link";
     } else if (!moment) {
-      // An end changes with something that it sends, on an idle link a keep-alive, so its draw over one second is rounded up to the next of
-      // them, half a second apart: by which end sends first the odds may be off by up to a quarter. Three runs: 36 of 94, 35 of 91, 96 of 204.
+      // An end changes with something that it sends, on an idle link a keep-alive, so its draw over one second is
+      // rounded up to the next of them, half a second apart: by which end sends first the odds may be off by up to a
+      // quarter. Three runs: 36 of 94, 35 of 91, 96 of 204.
       const double ahead = what == "who changes first" ? 0.5 * 0.5 / (2 - 1) : 0;
       EXPECT_LE(c.low, 0.5 + ahead) << what;
       EXPECT_GE(c.high, 0.5 - ahead) << what;

@@ -13,7 +13,7 @@ namespace {
 constexpr int turnaround_subframes = 2;  // what is decided on after subframe n goes out in n + 2
 constexpr int mcs = 14;
 constexpr int n_prb_of_block = 24;
-constexpr int all_eight = 106;           // I_TRP of eight subframes in eight (TS 36.213 table 14.1.1.1.1-1)
+constexpr int all_eight = 106;  // I_TRP of eight subframes in eight (TS 36.213 table 14.1.1.1.1-1)
 constexpr std::size_t psdch_bits = phy::discovery_message_bits;
 constexpr float psdch_dmrs_threshold = 0.12F;
 
@@ -69,19 +69,22 @@ std::size_t node::block_octets() const {
 
 void node::send_block(octets tb, std::uint8_t dst_lsb, std::int64_t not_before) {
   if (tb.size() > block_octets()) die("block of " + std::to_string(tb.size()) + " octets is too long");
-  tb.resize(block_octets());  // the SL-SCH subheaders say where SDUs end, unless the last one has no length: then the caller pads
+  tb.resize(block_octets());  // the SL-SCH subheaders say where SDUs end, unless the last one has no length: then the
+                              // caller pads
   blocks_.push_back({not_before, {std::move(tb), dst_lsb}});
 }
 
 void node::send_raw(std::int64_t subframe, phy::transmission t) {
   owned o{t, {}};
-  std::visit([&](auto& w) {
-    if constexpr (requires { w.payload; }) {
-      o.bits.assign(w.payload.begin(), w.payload.end());
-    } else {
-      o.bits.assign(w.bits.begin(), w.bits.end());
-    }
-  }, o.t.what);
+  std::visit(
+      [&](auto& w) {
+        if constexpr (requires { w.payload; }) {
+          o.bits.assign(w.payload.begin(), w.payload.end());
+        } else {
+          o.bits.assign(w.bits.begin(), w.bits.end());
+        }
+      },
+      o.t.what);
   schedule_[subframe].push_back(std::move(o));
   last_sent = std::max(last_sent, subframe);
 }
@@ -112,7 +115,8 @@ void node::step() {
   while (have < samples_.size()) {
     const auto r = radio_->read(std::span(samples_).subspan(have));
     if (!r) die(r.error().message);
-    if (r->first_tick != subframe_ * spsf + static_cast<std::int64_t>(have)) die("the air went on without the attacker (stalled)");
+    if (r->first_tick != subframe_ * spsf + static_cast<std::int64_t>(have))
+      die("the air went on without the attacker (stalled)");
     have += r->n_samples;
   }
   receive(samples_);
@@ -126,7 +130,8 @@ void node::step() {
   }
 }
 
-// --- reception ----------------------------------------------------------------------------------------------------------------
+// --- reception
+// ----------------------------------------------------------------------------------------------------------------
 
 void node::receive(std::span<const phy::cf32> samples) {
   double energy = 0;
@@ -215,10 +220,12 @@ void node::demultiplex(const heard_block& b) {
     });
 }
 
-// --- transmission -------------------------------------------------------------------------------------------------------------
+// --- transmission
+// -------------------------------------------------------------------------------------------------------------
 
-/// One period: up to seven blocks under one destination octet over the whole band, or blocks of up to four destination octets in disjoint
-/// patterns. The first transmission of each block (redundancy version 0) and the three repetitions are all sent.
+/// One period: up to seven blocks under one destination octet over the whole band, or blocks of up to four destination
+/// octets in disjoint patterns. The first transmission of each block (redundancy version 0) and the three repetitions
+/// are all sent.
 void node::plan_period(std::int64_t start) {
   // Pack messages into blocks: those of one (src, dst), in their order.
   if (!copies_.empty() && copies_.front().not_before <= start) {
@@ -261,16 +268,20 @@ void node::plan_period(std::int64_t start) {
     ready.push_back({std::move(tb), static_cast<std::uint8_t>(dst)});
   }
   if (ready.empty()) return;
-  // Streams: the whole pattern for one destination octet, else four patterns of two subframes in eight with one block each.
-  const bool one = std::all_of(ready.begin(), ready.end(), [&](const auto& b) { return b.dst_lsb == ready[0].dst_lsb; });
+  // Streams: the whole pattern for one destination octet, else four patterns of two subframes in eight with one block
+  // each.
+  const bool one =
+      std::all_of(ready.begin(), ready.end(), [&](const auto& b) { return b.dst_lsb == ready[0].dst_lsb; });
   if (one) {
     for (std::size_t i = 0; i < ready.size(); ++i) plan_block(start, -1, static_cast<int>(i), ready[i], i == 0);
     return;
   }
   int stream = 0;
   for (auto& b : ready) {
-    if (stream < 4) plan_block(start, stream++, 0, b, true);
-    else blocks_.push_front({start, std::move(b)});
+    if (stream < 4)
+      plan_block(start, stream++, 0, b, true);
+    else
+      blocks_.push_front({start, std::move(b)});
   }
 }
 
@@ -283,19 +294,23 @@ void node::plan_block(std::int64_t start, int stream, int first_block, const raw
   if (stream >= 0) {
     // Patterns of weight 2 that do not meet: subframes {s, s + 4} of eight.
     for (int i = 8; i < 36; ++i)
-      if (phy::time_pattern(8, i) == static_cast<std::uint8_t>((1U << stream) | (1U << (stream + 4)))) sci.time_resource_pattern = static_cast<std::uint8_t>(i);
+      if (phy::time_pattern(8, i) == static_cast<std::uint8_t>((1U << stream) | (1U << (stream + 4))))
+        sci.time_resource_pattern = static_cast<std::uint8_t>(i);
   }
-  const int resource = stream < 0 ? static_cast<int>(start / 40 * 7 % comm_->n_pscch_resources()) : (stream * 13 + 5) % comm_->n_pscch_resources();
+  const int resource = stream < 0 ? static_cast<int>(start / 40 * 7 % comm_->n_pscch_resources())
+                                  : (stream * 13 + 5) % comm_->n_pscch_resources();
   plan_grant(start, sci, resource, first_block, b.tb, announce);
 }
 
-void node::plan_grant(std::int64_t start, const phy::sci_format0& sci, int resource, int first_block, const octets& tb, bool announce) {
+void node::plan_grant(std::int64_t start, const phy::sci_format0& sci, int resource, int first_block, const octets& tb,
+                      bool announce) {
   if (announce) {
     octets sci_bits(static_cast<std::size_t>(phy::sci_format0_bits(carrier_.n_prb)));
     phy::pack(sci, carrier_.n_prb, sci_bits);
     for (int t = 0; t < 2; ++t) {
       const auto place = comm_->pscch_resource(resource, t);
-      send_raw(start + place.subframe, {phy::pscch_transmission{{place.prb, 0}, sci_bits}, phy::re_power_db(carrier_, config_.power_db, 12)});
+      send_raw(start + place.subframe,
+               {phy::pscch_transmission{{place.prb, 0}, sci_bits}, phy::re_power_db(carrier_, config_.power_db, 12)});
     }
   }
   const auto tb_bits = unpacked(tb, tb.size() * 8);
@@ -305,7 +320,8 @@ void node::plan_grant(std::int64_t start, const phy::sci_format0& sci, int resou
     const std::int64_t sf = start + comm_->pssch_subframe(sci.time_resource_pattern, i);
     auto c = *comm_->pssch(sci, comm_->n_ssf(absolute(sf)));
     c.rv = phy::rv_order[static_cast<std::size_t>(t)];
-    send_raw(sf, {phy::pssch_transmission{c, tb_bits}, phy::re_power_db(carrier_, config_.power_db, static_cast<float>(c.n_prb * 12))});
+    send_raw(sf, {phy::pssch_transmission{c, tb_bits},
+                  phy::re_power_db(carrier_, config_.power_db, static_cast<float>(c.n_prb * 12))});
   }
   ++blocks_sent;
 }
@@ -338,10 +354,14 @@ void node::transmit(std::int64_t sf) {
   if (at != schedule_.end()) {
     std::vector<phy::transmission> list;
     for (auto& o : at->second) {
-      std::visit([&](auto& w) {
-        if constexpr (requires { w.payload; }) w.payload = o.bits;
-        else w.bits = o.bits;
-      }, o.t.what);
+      std::visit(
+          [&](auto& w) {
+            if constexpr (requires { w.payload; })
+              w.payload = o.bits;
+            else
+              w.bits = o.bits;
+          },
+          o.t.what);
       list.push_back(o.t);
     }
     if (const auto ok = tx_->transmit(list, burst_); !ok) die("transmission: " + ok.error().message);

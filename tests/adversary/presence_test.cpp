@@ -23,12 +23,14 @@ const char* const ear_air =
     "  - {from: mary, to: ear, blocked: true}\n  - {from: mallory, to: ear, blocked: true}\n";
 
 /// Everything that Mary can make of her keys, and everything that was heard before, for a few seconds.
-std::size_t probe(node& m, const thief& mary, const std::vector<heard_discovery>& codes, const std::vector<message>& heard) {
+std::size_t probe(node& m, const thief& mary, const std::vector<heard_discovery>& codes,
+                  const std::vector<message>& heard) {
   std::size_t n = 0;
   const auto& k = mary.with("john");
   for (security::slot_t s = m.slot() - 3; s <= m.slot() + 4; ++s)
     for (const auto* keys : {&k.ours, &k.theirs})
-      for (const auto type : {security::discovery_type::announcement, security::discovery_type::query, security::discovery_type::response})
+      for (const auto type : {security::discovery_type::announcement, security::discovery_type::query,
+                              security::discovery_type::response})
         m.send_discovery(security::make_discovery(type, *keys, s)), ++n;
   std::set<security::discovery_pdu> once;
   for (auto i = codes.rbegin(); i != codes.rend() && once.size() < 200; ++i)
@@ -52,7 +54,8 @@ std::size_t probe(node& m, const thief& mary, const std::vector<heard_discovery>
       c.initiator = 0x123400 + static_cast<std::uint32_t>(n % 256);
       c.responder = dst;
       c.t = s;
-      const security::initiator_handshake hs(mary.state().peers(), k, c, security::offer{security::all_suites, 1, 0, 1});
+      const security::initiator_handshake hs(mary.state().peers(), k, c,
+                                             security::offer{security::all_suites, 1, 0, 1});
       m.send(as_message(c.initiator, dst, security::lcid_pc5s_unprotected, hs.request())), ++n;
     }
   }
@@ -113,9 +116,12 @@ void presence(const std::string& model) {
     EXPECT_EQ(quiet.a_period, probed.a_period) << "the same number of announcements in every period";
     EXPECT_EQ(probed.a_period.size(), 1U);
   }
-  figure("7", "Peter (%s): %zu probes in %d s; subframes emitted: answering John %d, quiet %d, probed %d (outside discovery %d), absent %d%s",
-         model == "b" ? "listens, model B" : "announces, model A", n, seconds, answering.subframes, quiet.subframes, probed.subframes, probed.other,
-         absent.subframes, model == "b" ? "" : "; announcements a period the same throughout");
+  figure("7",
+         "Peter (%s): %zu probes in %d s; subframes emitted: answering John %d, quiet %d, probed %d (outside discovery "
+         "%d), absent %d%s",
+         model == "b" ? "listens, model B" : "announces, model A", n, seconds, answering.subframes, quiet.subframes,
+         probed.subframes, probed.other, absent.subframes,
+         model == "b" ? "" : "; announcements a period the same throughout");
 }
 TEST(prober, row_7_listening_peter_emits_nothing_present_or_absent) { presence("b"); }
 TEST(prober, row_7_announcing_peter_emits_his_announcements_and_nothing_else) { presence("a"); }
@@ -127,7 +133,7 @@ TEST(forger, row_2_mary_announces_as_herself_but_not_as_john_to_peter_nor_as_pet
   t.permit("john", "peter");
   node m(t.radio("mallory"));
   m.run(0.1);
-  t.start("john");   // Peter and John in turn alone with the forger
+  t.start("john");  // Peter and John in turn alone with the forger
   const thief mary(t, "mary");
   // Every key of hers in every place of every kind of message.
   const auto forge = [&] {
@@ -140,13 +146,15 @@ TEST(forger, row_2_mary_announces_as_herself_but_not_as_john_to_peter_nor_as_pet
       for (const auto& a : {thief(t, "john").own(), thief(t, "peter").own()})
         for (const auto& b : {thief(t, "john").own(), thief(t, "peter").own()}) {
           if (a == b) continue;
-          const auto d = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}), security::dh_output(k), a, b);
+          const auto d = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}),
+                                                    security::dh_output(k), a, b);
           for (security::slot_t s = m.slot(); s <= m.slot() + 2; ++s)
             for (const auto type : {security::discovery_type::announcement, security::discovery_type::response})
               m.send_discovery(security::make_discovery(type, d, s)), ++n;
         }
     for (const auto* d : {&mary.with("john").ours, &mary.with("john").theirs})
-      for (security::slot_t s = m.slot(); s <= m.slot() + 2; ++s) m.send_discovery(security::make_discovery(security::discovery_type::response, *d, s)), ++n;
+      for (security::slot_t s = m.slot(); s <= m.slot() + 2; ++s)
+        m.send_discovery(security::make_discovery(security::discovery_type::response, *d, s)), ++n;
     m.run_until([&] { return m.unsent() == 0; }, 20);
     m.run(1);
     return n;
@@ -157,7 +165,8 @@ TEST(forger, row_2_mary_announces_as_herself_but_not_as_john_to_peter_nor_as_pet
   // The control: with the right key the same machinery is believed, though no Mary runs.
   bool believed = false;
   for (int i = 0; i < 20 && !believed; ++i) {  // John may be sending himself just then
-    m.send_discovery(security::make_discovery(security::discovery_type::announcement, mary.with("john").ours, m.slot()));
+    m.send_discovery(
+        security::make_discovery(security::discovery_type::announcement, mary.with("john").ours, m.slot()));
     believed = m.run_until([&] { return t.count("john", "peer_discovered", "mary") == 1; }, 0.5);
   }
   EXPECT_TRUE(believed);
@@ -166,12 +175,16 @@ TEST(forger, row_2_mary_announces_as_herself_but_not_as_john_to_peter_nor_as_pet
   n += forge();
   EXPECT_EQ(t.count("peter", "peer_discovered"), 0U);
   t.start("john");
-  EXPECT_TRUE(m.run_until([&] { return t.count("peter", "peer_discovered", "john") == 1; }, 60)) << "control: the true John is heard";
-  figure("2", "%zu forged announcements and responses with every key of Mary's: 0 believed by Peter, 0 by John; her own as herself: believed", n);
+  EXPECT_TRUE(m.run_until([&] { return t.count("peter", "peer_discovered", "john") == 1; }, 60))
+      << "control: the true John is heard";
+  figure("2",
+         "%zu forged announcements and responses with every key of Mary's: 0 believed by Peter, 0 by John; her own as "
+         "herself: believed",
+         n);
 }
 
-/// Mary knows where John takes her requests: requests with bad tokens, and some that only she can make, each with a new ephemeral. Every other SC
-/// period: a flood of requests, not a jammer.
+/// Mary knows where John takes her requests: requests with bad tokens, and some that only she can make, each with a new
+/// ephemeral. Every other SC period: a flood of requests, not a jammer.
 void requests_for_john(node& m, const thief& mary, std::uint32_t& n) {
   if (m.now() % 80 != 0 || m.unsent() > 40) return;
   const auto& k = mary.with("john");
@@ -183,11 +196,13 @@ void requests_for_john(node& m, const thief& mary, std::uint32_t& n) {
     c.responder = security::rendezvous_l2_id(k.theirs, c.t);
     octets body(security::request_octets);
     if (i == 0) {
-      const security::initiator_handshake hs(mary.state().peers(), k, c, security::offer{security::all_suites, 1, 0, 1});
+      const security::initiator_handshake hs(mary.state().peers(), k, c,
+                                             security::offer{security::all_suites, 1, 0, 1});
       body.assign(hs.request().begin(), hs.request().end());
     } else {
       body[0] = 1, body[1] = static_cast<std::uint8_t>(n >> 8), body[2] = static_cast<std::uint8_t>(n), body[3] = 1;
-      for (std::size_t b = 4; b < body.size(); ++b) body[b] = static_cast<std::uint8_t>((n * 2654435761U + b * 40503U) >> 7);
+      for (std::size_t b = 4; b < body.size(); ++b)
+        body[b] = static_cast<std::uint8_t>((n * 2654435761U + b * 40503U) >> 7);
     }
     m.send(as_message(c.initiator, c.responder, 28, body));
     ++n;
@@ -227,7 +242,9 @@ TEST(flooder, row_9_a_flood_with_marys_keys_costs_no_memory_and_an_honest_set_up
   EXPECT_LE(after - before, 256) << "KiB";
   EXPECT_LT(t.count("john", "link_established", "mary"), 2U);
   EXPECT_TRUE(t.running("john"));
-  figure("9", "%u requests (%llu counted as rejected), about %.0f a second: memory of its own %ld -> %ld KiB over the last 60 s, John-Peter link in %.1f s, %.1f ms of processor a second",
+  figure("9",
+         "%u requests (%llu counted as rejected), about %.0f a second: memory of its own %ld -> %ld KiB over the last "
+         "60 s, John-Peter link in %.1f s, %.1f ms of processor a second",
          n, static_cast<unsigned long long>(rejected), n / (s + 10), before, after, took, static_cast<double>(cpu) / s);
 }
 
@@ -237,7 +254,8 @@ TEST(flooder, row_9_a_live_sniffer_that_judges_with_marys_keys_keeps_real_time) 
   t.permit("mary", "john");
   node m(t.radio("mallory"));
   m.run(0.1);
-  t.sniff("listener", {"--verdict", "--compromised", t.file("mary.key"), "--compromised", t.file("mary.permit"), "--report", t.file("listener.json")});
+  t.sniff("listener", {"--verdict", "--compromised", t.file("mary.key"), "--compromised", t.file("mary.permit"),
+                       "--report", t.file("listener.json")});
   m.run(2);
   const thief mary(t, "mary");
   std::uint32_t n = 0;
@@ -260,7 +278,10 @@ TEST(flooder, row_9_a_live_sniffer_that_judges_with_marys_keys_keeps_real_time) 
   EXPECT_GE(heard, 20'000) << "control: the sniffer hears the flood";
   EXPECT_LT(second, 700) << "ms a second";
   EXPECT_LT(second, 1.3 * first + 30) << "it does not grow with what was heard";
-  figure("9", "a live sniffer with Mary's keys under the same flood, %u requests of which it heard %ld: %.0f, then %.0f ms of processor a second", n, heard, first, second);
+  figure("9",
+         "a live sniffer with Mary's keys under the same flood, %u requests of which it heard %ld: %.0f, then %.0f ms "
+         "of processor a second",
+         n, heard, first, second);
 }
 
 TEST(impersonator, row_16_with_peters_own_key_mary_is_still_not_john_to_peter) {
@@ -285,8 +306,10 @@ TEST(impersonator, row_16_with_peters_own_key_mary_is_still_not_john_to_peter) {
   const auto* stub = as_john.find(std::string_view("peter"));
   auto* p = const_cast<security::peer*>(stub);
   p->shared = security::dh_output(shared.shared.expose());
-  p->ours = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}), p->shared, john_truth.own(), peter.own());
-  p->theirs = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}), p->shared, peter.own(), john_truth.own());
+  p->ours = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}), p->shared,
+                                       john_truth.own(), peter.own());
+  p->theirs = security::derive_direction(security::pre_shared_key(std::array<std::uint8_t, 32>{}), p->shared,
+                                         peter.own(), john_truth.own());
   std::size_t asked = 0, commands = 0, read = 0;
   std::vector<std::unique_ptr<security::initiator_handshake>> attempts;
   std::map<std::uint32_t, security::initiator_handshake*> by_src;
@@ -306,25 +329,32 @@ TEST(impersonator, row_16_with_peters_own_key_mary_is_still_not_john_to_peter) {
     c.initiator = 0x654300 + static_cast<std::uint32_t>(i);
     c.t = m.slot();
     c.responder = security::rendezvous_l2_id(p->theirs, c.t);
-    attempts.push_back(std::make_unique<security::initiator_handshake>(as_john, *p, c, security::offer{security::all_suites, 1, 0, 1}));
+    attempts.push_back(std::make_unique<security::initiator_handshake>(as_john, *p, c,
+                                                                       security::offer{security::all_suites, 1, 0, 1}));
     by_src[c.initiator] = attempts.back().get();
     m.send(as_message(c.initiator, c.responder, 28, attempts.back()->request()));
     ++asked;
     m.run(1.7);
   }
-  EXPECT_GE(commands, 1U) << "control: at full strength the request is answered (the stated limit of KK with the responder's key leaked)";
+  EXPECT_GE(commands, 1U)
+      << "control: at full strength the request is answered (the stated limit of KK with the responder's key leaked)";
   EXPECT_EQ(read, 0U) << "she cannot read the command: se needs John's private key";
   EXPECT_EQ(t.count("peter", "link_established"), 0U);
-  figure("16", "KCI: with Peter's private key %zu requests as John, %zu answered, 0 commands opened, 0 links", asked, commands);
+  figure("16", "KCI: with Peter's private key %zu requests as John, %zu answered, 0 commands opened, 0 links", asked,
+         commands);
   m.on_message = nullptr;
   t.start("john");
-  EXPECT_TRUE(m.run_until([&] { return t.linked("john", "peter"); }, 60)) << "control: the true John still gets his link";
+  EXPECT_TRUE(m.run_until([&] { return t.linked("john", "peter"); }, 60))
+      << "control: the true John still gets his link";
 }
 
 TEST(impersonator, row_16_a_request_for_mary_carried_to_peter_gives_nobody_a_link) {
-  // Unknown key share: John asks Mary; the attacker carries his request to Peter under every address that Peter listens on, and Peter's to Mary.
-  town t("default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {between: [john, peter], blocked: true}\n"
-         "  - {between: [john, mary], blocked: true}\n  - {between: [mary, peter], blocked: true}\n");
+  // Unknown key share: John asks Mary; the attacker carries his request to Peter under every address that Peter listens
+  // on, and Peter's to Mary.
+  town t(
+      "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {between: [john, peter], blocked: "
+      "true}\n"
+      "  - {between: [john, mary], blocked: true}\n  - {between: [mary, peter], blocked: true}\n");
   for (const auto* n : {"mary", "john", "peter"}) t.make_key(n);
   t.permit("mary", "john");
   t.permit("john", "peter");
@@ -342,8 +372,10 @@ TEST(impersonator, row_16_a_request_for_mary_carried_to_peter_gives_nobody_a_lin
     if (!seen.insert(x.pdu).second) return;
     // Where would each of the others take a request now? (With their keys, which is more than she has.)
     for (security::slot_t s = m.slot() - 1; s <= m.slot(); ++s)
-      for (const auto id : {security::rendezvous_l2_id(peter.with("john").ours, s), security::rendezvous_l2_id(mary.with("john").ours, s),
-                            security::rendezvous_l2_id(john.with("peter").ours, s), security::rendezvous_l2_id(john.with("mary").ours, s)})
+      for (const auto id : {security::rendezvous_l2_id(peter.with("john").ours, s),
+                            security::rendezvous_l2_id(mary.with("john").ours, s),
+                            security::rendezvous_l2_id(john.with("peter").ours, s),
+                            security::rendezvous_l2_id(john.with("mary").ours, s)})
         if (id != x.dst) {
           message y = x;
           y.dst = id;
@@ -359,11 +391,18 @@ TEST(impersonator, row_16_a_request_for_mary_carried_to_peter_gives_nobody_a_lin
   m.on_message = [&](const message& x) {
     if (seen.insert(x.pdu).second) m.send(x);
   };
-  EXPECT_TRUE(m.run_until([&] { return t.linked("john", "peter") && t.linked("john", "mary"); }, 60)) << "control: carried where they belong they give links";
-  figure("16", "unknown key share: %zu set-up messages carried to somebody else's rendezvous: 0 links; carried home: both links, fingerprints %s", carried,
-         t.last("john", "link_established", "peter")["key_fingerprint"] == t.last("peter", "link_established", "john")["key_fingerprint"] ? "equal at both ends"
-                                                                                                                          : "DIFFERENT");
-  EXPECT_EQ(t.last("john", "link_established", "peter")["key_fingerprint"], t.last("peter", "link_established", "john")["key_fingerprint"]);
+  EXPECT_TRUE(m.run_until([&] { return t.linked("john", "peter") && t.linked("john", "mary"); }, 60))
+      << "control: carried where they belong they give links";
+  figure("16",
+         "unknown key share: %zu set-up messages carried to somebody else's rendezvous: 0 links; carried home: both "
+         "links, fingerprints %s",
+         carried,
+         t.last("john", "link_established", "peter")["key_fingerprint"] ==
+                 t.last("peter", "link_established", "john")["key_fingerprint"]
+             ? "equal at both ends"
+             : "DIFFERENT");
+  EXPECT_EQ(t.last("john", "link_established", "peter")["key_fingerprint"],
+            t.last("peter", "link_established", "john")["key_fingerprint"]);
 }
 
 }  // namespace

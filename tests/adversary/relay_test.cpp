@@ -1,4 +1,5 @@
-// Rows 4, 8 and 14: John and Peter hear only the attacker, who holds back, alters, cuts, reflects, reorders and delays all that they say.
+// Rows 4, 8 and 14: John and Peter hear only the attacker, who holds back, alters, cuts, reflects, reorders and delays
+// all that they say.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,18 +14,22 @@ namespace prose::adversary {
 namespace {
 
 const char* const apart =
-    "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {between: [john, peter], blocked: true}\n";
+    "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\npairs:\n  - {between: [john, peter], blocked: "
+    "true}\n";
 
-/// What the attacker does with one message that she hears for the first time: sends other things, and then, or never, the true one.
+/// What the attacker does with one message that she hears for the first time: sends other things, and then, or never,
+/// the true one.
 class man_in_the_middle : public ::testing::Test {
- protected:
-  man_in_the_middle() : t(apart), m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), t.radio("mallory"))) {}
+protected:
+  man_in_the_middle()
+      : t(apart), m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), t.radio("mallory"))) {}
   void start(const ue_settings& s = {}) {
     m.run(0.1);
     t.start("john", s);
     t.start("peter", s);
     m.on_discovery = [this](const heard_discovery& d) {
-      if (announce_delay_ms >= 0 && relayed.insert(d.pdu).second) m.send_discovery(d.pdu, d.subframe + announce_delay_ms);
+      if (announce_delay_ms >= 0 && relayed.insert(d.pdu).second)
+        m.send_discovery(d.pdu, d.subframe + announce_delay_ms);
     };
     m.on_message = [this](const message& x) {
       const bool fresh = seen.insert({{x.src, x.dst}, {x.lcid, x.pdu}}).second;
@@ -44,11 +49,13 @@ class man_in_the_middle : public ::testing::Test {
   int forwarded = 0;
 };
 
-/// Every bit of the message, every shorter length, longer ones, every other logical channel, every bit of both layer-2 IDs, and its reflection.
+/// Every bit of the message, every shorter length, longer ones, every other logical channel, every bit of both layer-2
+/// IDs, and its reflection.
 std::vector<message> variants(const message& x) {
   std::vector<message> out;
   for (std::size_t bit = 0; bit < x.pdu.size() * 8; ++bit) {
-    if (bit >= 3 && bit < 8 && x.lcid >= 28 && x.lcid != 30) continue;  // the R bits of an unprotected PDCP header mean nothing (TS 36.323)
+    if (bit >= 3 && bit < 8 && x.lcid >= 28 && x.lcid != 30)
+      continue;  // the R bits of an unprotected PDCP header mean nothing (TS 36.323)
     out.push_back(x);
     out.back().pdu[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
   }
@@ -69,7 +76,8 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   std::size_t n_variants = 0, n_messages = 0;
   bool setting_up = true;
   on_first = [&](const message& x) {
-    // Both sides may ask at once; John's request is left out so that there is one set-up to look at. Keep-alives later just pass.
+    // Both sides may ask at once; John's request is left out so that there is one set-up to look at. Keep-alives later
+    // just pass.
     if (!setting_up || ++n_messages > 4) return forward(x);
     for (const auto& v : variants(x)) m.send(v), ++n_variants;
     sent_by_lcid[x.lcid] += 1;
@@ -85,7 +93,8 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   EXPECT_EQ(t.count("john", "link_established"), 1U);
   EXPECT_EQ(t.count("peter", "link_established"), 1U);
   EXPECT_EQ(t.count("john", "link_lost") + t.count("peter", "link_lost"), 0U);
-  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"], t.last("peter", "link_established")["key_fingerprint"]);
+  EXPECT_EQ(t.last("john", "link_established")["key_fingerprint"],
+            t.last("peter", "link_established")["key_fingerprint"]);
   std::uint64_t dropped = 0;
   std::string reasons;
   for (const auto* n : {"john", "peter"})
@@ -94,17 +103,24 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
       dropped += count;
       reasons += std::string(n) + " " + reason + " " + std::to_string(count) + ", ";
     }
-  EXPECT_GE(dropped, 800U) << "control: the variants did arrive (flips in the body of request, command and complete alone are over a thousand) " << reasons;
-  figure("14", "set-up: %zu variants of %zu messages in front of each true one: one link, equal fingerprints; counted: %s0 state changes", n_variants, n_messages,
-         reasons.c_str());
+  EXPECT_GE(dropped, 800U) << "control: the variants did arrive (flips in the body of request, command and complete "
+                              "alone are over a thousand) "
+                           << reasons;
+  figure("14",
+         "set-up: %zu variants of %zu messages in front of each true one: one link, equal fingerprints; counted: %s0 "
+         "state changes",
+         n_variants, n_messages, reasons.c_str());
 
   // Records: one line of John's is altered in every way, then passed on; the others are reordered and doubled.
-  const auto counted = [&] { return t.rejected("peter", "bad_record") + t.rejected("peter", "malformed") + t.rejected("peter", "unknown_link") +
-                                    t.rejected("peter", "wrong_channel") + t.rejected("peter", "replayed"); };
+  const auto counted = [&] {
+    return t.rejected("peter", "bad_record") + t.rejected("peter", "malformed") + t.rejected("peter", "unknown_link") +
+           t.rejected("peter", "wrong_channel") + t.rejected("peter", "replayed");
+  };
   const auto before = counted();
   std::vector<message> held;
   on_first = [&](const message& x) { is_record(x) && x.lcid <= 10 ? held.push_back(x) : forward(x); };
-  for (int i = 0; i < 20 && held.size() < 8; ++i) t.say("john", "peter", "line " + std::to_string(i)), m.run(0.2);  // the attacker may miss one
+  for (int i = 0; i < 20 && held.size() < 8; ++i)
+    t.say("john", "peter", "line " + std::to_string(i)), m.run(0.2);  // the attacker may miss one
   ASSERT_TRUE(m.run_until([&] { return held.size() >= 8; }, 5));
   on_first = [&](const message& x) {
     if (!is_record(x) || x.lcid > 10) forward(x);  // a line that is still on its way is none of the eight
@@ -117,7 +133,8 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   for (const int i : {5, 0, 7, 2, 2, 6, 1, 4, 3, 0, 5, 7}) m.send(held[static_cast<std::size_t>(i)]);
   for (auto r : held) std::swap(r.src, r.dst), m.send(r);  // reflected to John
   m.run(2.5);
-  // Peter may have been sending himself when one of them came for the only time: all of them again, which none of the others may survive.
+  // Peter may have been sending himself when one of them came for the only time: all of them again, which none of the
+  // others may survive.
   for (int i = 0; i < 5 && t.printed("peter").size() < 8; ++i) {
     for (std::size_t k = 0; k < 8; ++k) m.send(held[k]);
     m.run(2.5);
@@ -129,13 +146,16 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   EXPECT_TRUE(t.printed("john").empty());
   EXPECT_GE(counted() - before, 200U) << "control: the altered records did arrive";
   EXPECT_EQ(t.count("john", "link_lost") + t.count("peter", "link_lost"), 0U);
-  figure("14", "records: %zu variants of one record, 0 delivered, %llu counted; 8 records in disorder, 4 doubled, 8 reflected: 8 delivered once each",
+  figure("14",
+         "records: %zu variants of one record, 0 delivered, %llu counted; 8 records in disorder, 4 doubled, 8 "
+         "reflected: 8 delivered once each",
          n_record_variants, static_cast<unsigned long long>(counted() - before));
 }
 
 TEST_F(man_in_the_middle, row_8_a_flipped_bit_of_offer_or_choice_never_gives_a_link) {
-  // The sealed capability octets: request 36..40 (suites, version, flags, KD-sess ID half), command 35..37 (suite, flags, half). Only flipped
-  // ones are passed on. John's key serves the attacker to make the 8-octet token right again: what must stop her is the handshake itself.
+  // The sealed capability octets: request 36..40 (suites, version, flags, KD-sess ID half), command 35..37 (suite,
+  // flags, half). Only flipped ones are passed on. John's key serves the attacker to make the 8-octet token right
+  // again: what must stop her is the handshake itself.
   const thief john(t, "john"), peter(t, "peter");
   std::size_t flipped = 0;
   bool honest = false;
@@ -173,8 +193,11 @@ TEST_F(man_in_the_middle, row_8_a_flipped_bit_of_offer_or_choice_never_gives_a_l
   EXPECT_GE(stopped, flipped / 2) << "control: with the right token they do reach the handshake";
   honest = true;
   EXPECT_TRUE(m.run_until([&] { return t.linked("john", "peter"); }, 30)) << "control: untouched requests give a link";
-  figure("8", "%zu requests with one flipped bit of the sealed offer and the token made right with John's key: 0 links, %llu dropped in the handshake; "
-         "untouched: a link", flipped, static_cast<unsigned long long>(stopped));
+  figure("8",
+         "%zu requests with one flipped bit of the sealed offer and the token made right with John's key: 0 links, "
+         "%llu dropped in the handshake; "
+         "untouched: a link",
+         flipped, static_cast<unsigned long long>(stopped));
 }
 
 TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_wormhole) {
@@ -185,7 +208,8 @@ TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_w
     announce_delay_ms = delay * 1000;
     m.clear_unsent();
     const auto before = t.count("john", "peer_discovered") + t.count("peter", "peer_discovered");
-    if (m.run_until([&] { return t.count("john", "peer_discovered") + t.count("peter", "peer_discovered") > before; }, delay + 6)) {
+    if (m.run_until([&] { return t.count("john", "peer_discovered") + t.count("peter", "peer_discovered") > before; },
+                    delay + 6)) {
       accepted = delay;
       break;
     }
@@ -194,7 +218,10 @@ TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_w
   EXPECT_GE(accepted, 14) << "control: a delay within the window is heard (the live wormhole is out of scope)";
   EXPECT_LE(accepted, 17);
   EXPECT_GE(refused, 16);
-  figure("4", "announcements delayed by a relay: refused at %d s, believed at %d s (window of 16 slots before a link has taught the offset)", refused, accepted);
+  figure("4",
+         "announcements delayed by a relay: refused at %d s, believed at %d s (window of 16 slots before a link has "
+         "taught the offset)",
+         refused, accepted);
 
   // The wormhole: everything both ways with one delay.
   int linked = -1, not_linked = -1;
@@ -212,7 +239,10 @@ TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_w
   EXPECT_GE(linked, 2000) << "control";
   EXPECT_LE(linked, 4000) << "8 s for announcement and request together";
   EXPECT_GE(not_linked, 4000);
-  figure("4", "live wormhole with equal delay both ways: no link at %d ms, link at %d ms; stated limit: requests are taken for 8 s", not_linked, linked);
+  figure("4",
+         "live wormhole with equal delay both ways: no link at %d ms, link at %d ms; stated limit: requests are taken "
+         "for 8 s",
+         not_linked, linked);
 
   // Each code counts once, each request is answered once: all that was ever heard again, now and for ten seconds.
   delay = announce_delay_ms = 0;
@@ -230,7 +260,8 @@ TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_w
       for (int k = 0; k < 3; ++k) m.send_discovery(m.discovery[i].pdu), ++codes;
   std::size_t setup_heard = 0;
   m.on_message = [&](const message& x) {
-    // Anything but records (keep-alives, and at most one Accept in 160 ms for a copy of a Complete younger than 8 s) would be an answer.
+    // Anything but records (keep-alives, and at most one Accept in 160 ms for a copy of a Complete younger than 8 s)
+    // would be an answer.
     if (!is_record(x)) ++setup_heard;
     if (is_record(x)) m.send(x);
   };
@@ -244,7 +275,8 @@ TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_w
   EXPECT_EQ(t.count("john", "peer_discovered") + t.count("peter", "peer_discovered"), found);
   EXPECT_EQ(t.count("john", "link_lost") + t.count("peter", "link_lost"), 0U);
   EXPECT_GE(messages, 30U);
-  figure("4", "replayed: %zu copies of codes inside the window and %zu of set-up messages: 0 events, 0 answers", codes, messages);
+  figure("4", "replayed: %zu copies of codes inside the window and %zu of set-up messages: 0 events, 0 answers", codes,
+         messages);
 }
 
 }  // namespace

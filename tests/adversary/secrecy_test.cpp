@@ -20,7 +20,7 @@ using security::test::search;
 
 /// Mary, John and Peter talk on an open air; epochs and keys change, and Peter is rebooted once in the middle.
 class open_air : public ::testing::Test {
- protected:
+protected:
   static constexpr int lines_a_round = 12;
   static void SetUpTestSuite() {
     t = new town;
@@ -37,7 +37,12 @@ class open_air : public ::testing::Test {
     t->kill("peter");
     reboot_at = m->now();
     t->start("peter", settings());
-    relinked = m->run_until([] { return t->count("john", "link_established", "peter") >= 2 && t->count("peter", "link_established", "john") >= 1; }, 90);
+    relinked = m->run_until(
+        [] {
+          return t->count("john", "link_established", "peter") >= 2 &&
+                 t->count("peter", "link_established", "john") >= 1;
+        },
+        90);
     talk("third");
     m->run(6);
     talk("fourth");
@@ -76,8 +81,11 @@ class open_air : public ::testing::Test {
         }
     return out;
   }
-  static bool between(const std::set<std::pair<std::uint32_t, std::uint32_t>>& ids, const message& x) { return ids.contains({x.src, x.dst}); }
-  /// What the pair under attack said, for the search: set-ups that Mary's keys do not recognise as hers, and all records but Mary's.
+  static bool between(const std::set<std::pair<std::uint32_t, std::uint32_t>>& ids, const message& x) {
+    return ids.contains({x.src, x.dst});
+  }
+  /// What the pair under attack said, for the search: set-ups that Mary's keys do not recognise as hers, and all
+  /// records but Mary's.
   static evidence pair_evidence(const thief& mary) {
     evidence e;
     const auto hers = pairs_of("mary", "john");
@@ -90,7 +98,8 @@ class open_air : public ::testing::Test {
         for (const auto* k : {&with_john.ours, &with_john.theirs})
           if (body.size() == security::request_octets) {
             const auto token = security::request_token(*k, s, x.src, x.dst, body.first(57));
-            if (std::equal(token.begin(), token.end(), body.end() - 8)) her_setup.insert({x.src, x.dst}), her_setup.insert({x.dst, x.src});
+            if (std::equal(token.begin(), token.end(), body.end() - 8))
+              her_setup.insert({x.src, x.dst}), her_setup.insert({x.dst, x.src});
           }
     }
     e.first_slot = 1'700'000'000;
@@ -111,7 +120,8 @@ class open_air : public ::testing::Test {
     std::set<security::discovery_pdu> known_to_mary;
     for (security::slot_t s = e.first_slot - 2; s <= e.last_slot + 2; ++s)
       for (const auto* k : {&with_john.ours, &with_john.theirs})
-        for (const auto type : {security::discovery_type::announcement, security::discovery_type::query, security::discovery_type::response})
+        for (const auto type : {security::discovery_type::announcement, security::discovery_type::query,
+                                security::discovery_type::response})
           known_to_mary.insert(security::make_discovery(type, *k, s));
     std::set<security::discovery_pdu> seen;
     for (const auto& d : m->discovery)
@@ -162,14 +172,17 @@ TEST_F(open_air, row_1_mary_opens_her_own_links_and_no_frame_of_john_and_peter) 
   EXPECT_EQ(f.recognised, 0U);
   EXPECT_EQ(f.linked, 0U);
   EXPECT_GE(f.records_seen, static_cast<std::size_t>(their_records / 4));
-  figure("1", "Mary opens %d of %d records of her own, 0 of %d records of John-Peter; %zu keys, %zu trials on %zu frames and %zu codes", her_opened,
-         her_records, their_records, f.keys_tried, f.trials, e.frames.size(), e.discovery.size());
+  figure("1",
+         "Mary opens %d of %d records of her own, 0 of %d records of John-Peter; %zu keys, %zu trials on %zu frames "
+         "and %zu codes",
+         her_opened, her_records, their_records, f.keys_tried, f.trials, e.frames.size(), e.discovery.size());
   // The control: the same capture as it would be with one key for all peers.
   const auto weak = search(security::test::weaken(e, security::test::weakness::one_key_for_all_peers));
   EXPECT_GE(e.truth.size(), 15U);
   EXPECT_EQ(weak.opened, e.truth.size());
   EXPECT_EQ(f.readable + f.keystream_reused, 0U);
-  figure("1", "control, one key for all peers: the same search opens %zu of %zu data records", weak.opened, e.truth.size());
+  figure("1", "control, one key for all peers: the same search opens %zu of %zu data records", weak.opened,
+         e.truth.size());
 }
 
 /// Octets of all writable memory of a process.
@@ -181,7 +194,9 @@ std::vector<std::uint8_t> memory_of(pid_t pid) {
     unsigned long from = 0, to = 0;
     char mode[5] = "";
     // Shared mappings are the rings of the emulated air.
-    if (std::sscanf(l.c_str(), "%lx-%lx %4s", &from, &to, mode) != 3 || mode[1] != 'w' || mode[3] == 's' || to - from > (256UL << 20)) continue;
+    if (std::sscanf(l.c_str(), "%lx-%lx %4s", &from, &to, mode) != 3 || mode[1] != 'w' || mode[3] == 's' ||
+        to - from > (256UL << 20))
+      continue;
     std::vector<char> chunk(to - from);
     mem.clear();
     mem.seekg(static_cast<std::streamoff>(from));
@@ -196,7 +211,8 @@ bool holds(const std::vector<std::uint8_t>& memory, security::bytes_view key) {
 
 TEST_F(open_air, row_3_john_seized_with_his_memory_opens_no_past_session) {
   ASSERT_TRUE(relinked);
-  // The seizure: key file, pair keys, and the memory of the running process, which is searched for every record key that was ever logged.
+  // The seizure: key file, pair keys, and the memory of the running process, which is searched for every record key
+  // that was ever logged.
   const thief john(*t, "john");
   const auto log = john.log();
   const auto memory = memory_of(t->pid("john"));
@@ -214,7 +230,8 @@ TEST_F(open_air, row_3_john_seized_with_his_memory_opens_no_past_session) {
   EXPECT_TRUE(holds(memory, john.state().peers().own_private().expose())) << "control: the search finds what is there";
   EXPECT_GE(present, 4U) << "control: current and next epoch of two links, both directions";
   EXPECT_GE(absent, log.size() / 2);
-  // Records older than the longest time an epoch lives (3 s, its successor as long, 2 s more) open with nothing that is still there, ...
+  // Records older than the longest time an epoch lives (3 s, its successor as long, 2 s more) open with nothing that is
+  // still there, ...
   const std::int64_t past = m->now() - 9000;
   const auto pairs = pairs_of("john", "peter");
   std::vector<message> old;
@@ -228,14 +245,15 @@ TEST_F(open_air, row_3_john_seized_with_his_memory_opens_no_past_session) {
   }
   EXPECT_EQ(opened, 0U);
   EXPECT_GE(opened_by_log, old.size() * 9 / 10) << "control: the keys that were wiped do open them";
-  // ... nor with anything derived from what is there: static key, pair keys, products with every ephemeral heard, surviving record keys.
+  // ... nor with anything derived from what is there: static key, pair keys, products with every ephemeral heard,
+  // surviving record keys.
   evidence e;
   e.first_slot = m->slot() - 4, e.last_slot = m->slot();
   std::size_t n = 0;
   for (const auto& x : m->messages)
     if (x.subframe < past && (!is_record(x) || (between(pairs, x) && n++ % 4 == 0))) e.frames.push_back(to_frame(x));
-  e.stolen = security::stolen_state(john.state().peers(), john.state().links(),
-                                    security::export_permit::user_was_warned());
+  e.stolen =
+      security::stolen_state(john.state().peers(), john.state().links(), security::export_permit::user_was_warned());
   for (const auto* k : found) {
     e.stolen.push_back({"record key in memory", {k->key.expose().begin(), k->key.expose().end()}});
     e.stolen.push_back({"record IV in memory", {k->iv.expose().begin(), k->iv.expose().end()}});
@@ -244,7 +262,9 @@ TEST_F(open_air, row_3_john_seized_with_his_memory_opens_no_past_session) {
   e.publics = {john.own(), peter.own()};
   const auto f = search(e);
   EXPECT_EQ(f.opened, 0U);
-  figure("3", "John's %zu MiB of memory hold %zu of %zu logged record keys; 0 of %zu past John-Peter records open (with the wiped keys %zu); %zu trials",
+  figure("3",
+         "John's %zu MiB of memory hold %zu of %zu logged record keys; 0 of %zu past John-Peter records open (with the "
+         "wiped keys %zu); %zu trials",
          memory.size() >> 20, present, log.size(), old.size(), opened_by_log, f.trials);
 }
 
@@ -272,9 +292,12 @@ TEST_F(open_air, row_5_no_key_and_nonce_serve_twice_and_no_xor_tells_anything) {
       id.append(x.pdu.begin() + 3, x.pdu.begin() + 5);
       const octets cipher(x.pdu.begin() + 5, x.pdu.end());
       const auto [at, fresh] = by_nonce.try_emplace(id, sealed{cipher, *plain, x.subframe});
-      if (fresh) all.push_back(at->second);
-      else if (at->second.cipher == cipher) ++copies;
-      else ++reused;
+      if (fresh)
+        all.push_back(at->second);
+      else if (at->second.cipher == cipher)
+        ++copies;
+      else
+        ++reused;
       break;
     }
   }
@@ -290,15 +313,19 @@ TEST_F(open_air, row_5_no_key_and_nonce_serve_twice_and_no_xor_tells_anything) {
       same_period += all[i].subframe / 40 == all[j].subframe / 40;
       equal_plain += all[i].plain == all[j].plain;
       bool equal = true;
-      for (std::size_t b = 0; b < n && equal; ++b) equal = (all[i].cipher[b] ^ all[j].cipher[b]) == (all[i].plain[b] ^ all[j].plain[b]);
+      for (std::size_t b = 0; b < n && equal; ++b)
+        equal = (all[i].cipher[b] ^ all[j].cipher[b]) == (all[i].plain[b] ^ all[j].plain[b]);
       leaks += equal;
     }
   EXPECT_EQ(leaks, 0U);
   EXPECT_GE(same_period, 10U);
   EXPECT_GE(equal_plain, 100U);
   EXPECT_GE(keys.size(), 40U);
-  figure("5", "%zu records under %zu keys (epochs, rekeyings, a reboot): 0 nonces twice, 0 of %zu ciphertext pairs leak (%zu in one SC period, %zu of equal "
-         "plaintexts); %d octet-identical copies", all.size(), keys.size(), pairs, same_period, equal_plain, copies);
+  figure("5",
+         "%zu records under %zu keys (epochs, rekeyings, a reboot): 0 nonces twice, 0 of %zu ciphertext pairs leak "
+         "(%zu in one SC period, %zu of equal "
+         "plaintexts); %d octet-identical copies",
+         all.size(), keys.size(), pairs, same_period, equal_plain, copies);
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ std::vector<std::string> lines_of(const std::string& path) {
 thief::thief(const town& t, const std::string& identity, const std::string& process)
     : keylog_(t.file((process.empty() ? identity : process) + ".keylog")) {
   auto key = or_die(keys::read_private_key(t.file(identity + ".key")));
-  security_ = std::make_unique<security::ue_security>(security::ue_config{}, security::key_pair::from_private(std::move(key), ports()), ports());
+  security_ = std::make_unique<security::ue_security>(
+      security::ue_config{}, security::key_pair::from_private(std::move(key), ports()), ports());
   for (auto& p : or_die(keys::read_permissions(t.file(identity + ".permit"), dh_, random_)))
     if (!security_->add_peer(p.name, p.key)) std::abort();
 }
@@ -57,10 +58,16 @@ std::vector<security::stolen_secret> thief::secrets(std::size_t first_line) cons
   return out;
 }
 
-bool is_record(const message& m) { return security::channel_index(m.lcid) && m.pdu.size() >= security::record_overhead_octets; }
-bool opens(const security::logged_key& k, const message& m) { return is_record(m) && security::open_with(k, m.lcid, m.pdu).has_value(); }
+bool is_record(const message& m) {
+  return security::channel_index(m.lcid) && m.pdu.size() >= security::record_overhead_octets;
+}
+bool opens(const security::logged_key& k, const message& m) {
+  return is_record(m) && security::open_with(k, m.lcid, m.pdu).has_value();
+}
 
-security::bytes_view pc5s(const message& m) { return security::bytes_view(m.pdu).subspan(std::min(m.pdu.size(), security::pdcp_header_octets)); }
+security::bytes_view pc5s(const message& m) {
+  return security::bytes_view(m.pdu).subspan(std::min(m.pdu.size(), security::pdcp_header_octets));
+}
 
 security::test::frame to_frame(const message& m) {
   const bool plain = m.lcid == security::lcid_pc5s_unprotected || m.lcid == security::lcid_pc5s_security_mode;

@@ -1,4 +1,5 @@
-// A stolen UE: everything that its files hold (key file, permissions, key log), and every key that the product derives from them.
+// A stolen UE: everything that its files hold (key file, permissions, key log), and every key that the product derives
+// from them.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@
 namespace prose::adversary {
 
 class thief {
- public:
+public:
   /// `identity` names the files; the key log is that of the process `process` (the same name where empty).
   thief(const town& t, const std::string& identity, const std::string& process = "");
 
@@ -27,7 +28,7 @@ class thief {
   std::vector<security::stolen_secret> secrets(std::size_t first_line = 0) const;
   security::ports ports() { return {random_, dh_}; }
 
- private:
+private:
   std::string keylog_;
   keys::system_random random_;
   security::crypto::mbedtls_x25519 dh_{random_};

@@ -18,9 +18,11 @@ node_config deaf_tm4(const town& t) {
 }
 
 class v2x : public ::testing::Test {
- protected:
-  v2x() : t("default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\n"), pool(*phy::v2x_pool::make(mac::default_ue_config(phy::transmission_mode::tm4, 25).v2x)),
-          m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), deaf_tm4(t))) {
+protected:
+  v2x()
+      : t("default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\n"),
+        pool(*phy::v2x_pool::make(mac::default_ue_config(phy::transmission_mode::tm4, 25).v2x)),
+        m((t.make_key("john"), t.make_key("peter"), t.permit("john", "peter"), deaf_tm4(t))) {
     m.record = true;
     m.run(0.1);
     ue_settings s;
@@ -72,7 +74,8 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
     }
     m.run(round == 0 ? 9 : 1);
   }
-  // A record that the air lost the first time is new to its receiver when her copy comes: it may be delivered, but once.
+  // A record that the air lost the first time is new to its receiver when her copy comes: it may be delivered, but
+  // once.
   const auto now = printed();
   EXPECT_TRUE(std::ranges::adjacent_find(now) == now.end()) << "nothing is delivered twice";
   EXPECT_LE(now.size(), 20U) << "nothing but what was said";
@@ -82,8 +85,11 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
   EXPECT_GE(refused() - before, 10U) << "control: the copies are decoded and refused";
   const double after = delivery(t, m, "after", 60);
   EXPECT_GE(after, 0.8);
-  figure("4", "TM4: %zu recorded subframes sent again as they were, twice in all: 0 lines delivered again, %zu lost before came with the copy, %llu refused by the "
-         "security sublayer; delivery %.0f %% after", sent, now.size() - lines, static_cast<unsigned long long>(refused() - before), 100 * after);
+  figure("4",
+         "TM4: %zu recorded subframes sent again as they were, twice in all: 0 lines delivered again, %zu lost before "
+         "came with the copy, %llu refused by the "
+         "security sublayer; delivery %.0f %% after",
+         sent, now.size() - lines, static_cast<unsigned long long>(refused() - before), 100 * after);
 }
 
 TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last) {
@@ -130,8 +136,11 @@ TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last)
   EXPECT_EQ(count("link_lost"), losses);
   EXPECT_EQ(count("link_established"), links);
   EXPECT_TRUE(t.running("john") && t.running("peter"));
-  figure("11", "TM4: delivery %.0f %% free, %.0f %% under %llu false reservations of the whole band (one subframe in four), %.0f %% with half of the subframes jammed, "
-         "%.0f %% with all, %.0f %% after; no link lost or made, no crash", 100 * before, 100 * greedy, static_cast<unsigned long long>(reserved), 100 * half, 100 * full, 100 * after);
+  figure("11",
+         "TM4: delivery %.0f %% free, %.0f %% under %llu false reservations of the whole band (one subframe in four), "
+         "%.0f %% with half of the subframes jammed, "
+         "%.0f %% with all, %.0f %% after; no link lost or made, no crash",
+         100 * before, 100 * greedy, static_cast<unsigned long long>(reserved), 100 * half, 100 * full, 100 * after);
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ town::town(const std::string& air_yaml) {
   dir_ = pattern;
   // A stall limit far above what a test ever thinks: the air waits for every receiver.
   std::ofstream(file("air.yaml")) << "speed: max\nstall_ms: 120000\nlead_us: 500\n" << air_yaml;
-  air_pid_ = spawn({PROSE_BINARY_DIR "/bin/prose-air", "--config", file("air.yaml"), "--air", air_, "--start", "0"}, "air", nullptr, file("air.out"));
+  air_pid_ = spawn({PROSE_BINARY_DIR "/bin/prose-air", "--config", file("air.yaml"), "--air", air_, "--start", "0"},
+                   "air", nullptr, file("air.out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {
     if (slurp(file("air.out")).find("ready") != std::string::npos) return;
     nap();
@@ -68,8 +69,10 @@ town::~town() {
   }
   ::kill(air_pid_, SIGTERM);
   waitpid(air_pid_, nullptr, 0);
-  if (std::getenv("PROSE_ADVERSARY_KEEP") == nullptr) std::filesystem::remove_all(dir_);
-  else std::fprintf(stderr, "kept: %s\n", dir_.c_str());
+  if (std::getenv("PROSE_ADVERSARY_KEEP") == nullptr)
+    std::filesystem::remove_all(dir_);
+  else
+    std::fprintf(stderr, "kept: %s\n", dir_.c_str());
 }
 
 std::string town::log(const std::string& name) const { return slurp(dir_ + "/" + name + ".log"); }
@@ -119,9 +122,12 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
   c << "  mark: " << name << ".mark\ndevice: type=virtual,name=" << name << ",air=" << air_ << "\n"
     << "carrier:\n  prb: 25\n  tm: " << s.tm << "\nradio:\n  center_freq_hz: 5.9e9\n  tx_power_db: -12\n"
     << "time:\n  source: " << (s.time.find("slss") == std::string::npos ? "gnss\n" : "slss\n");
-  if (s.time.find("epoch_s") == std::string::npos) c << "  utc: configured\n  epoch_s: 1.7e9\n";
-  else c << s.time;
-  c << "discovery:\n  model: " << s.model << "\n  entries: " << s.entries << "\n  per_period: " << s.per_period << "\n" << s.discovery;
+  if (s.time.find("epoch_s") == std::string::npos)
+    c << "  utc: configured\n  epoch_s: 1.7e9\n";
+  else
+    c << s.time;
+  c << "discovery:\n  model: " << s.model << "\n  entries: " << s.entries << "\n  per_period: " << s.per_period << "\n"
+    << s.discovery;
   if (!s.link.empty()) c << "link:\n" << s.link;
   if (!s.sidelink.empty()) c << "sidelink:\n" << s.sidelink;
   c << "data:\n  kind: stdin\nallow_keylog: true\n";
@@ -134,8 +140,14 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
   }
   auto& p = ues_[name];
   p.identity = id;
-  std::vector<std::string> argv{s.program.empty() ? PROSE_BINARY_DIR "/bin/prose-ue" : s.program, "--config", file(name + ".yaml"), "--events", file(name + ".jsonl"),
-                                "--keylog", file(name + ".keylog"), "--dumpable"};  // row 3 and row 9 read its memory
+  std::vector<std::string> argv{s.program.empty() ? PROSE_BINARY_DIR "/bin/prose-ue" : s.program,
+                                "--config",
+                                file(name + ".yaml"),
+                                "--events",
+                                file(name + ".jsonl"),
+                                "--keylog",
+                                file(name + ".keylog"),
+                                "--dumpable"};  // row 3 and row 9 read its memory
   argv.insert(argv.end(), s.arguments.begin(), s.arguments.end());
   p.pid = spawn(argv, name, &p.in, file(name + ".out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {
@@ -148,7 +160,8 @@ void town::start(const std::string& name, const ue_settings& s, const std::strin
 
 void town::sniff(const std::string& name, const std::vector<std::string>& arguments) {
   auto& p = ues_[name];
-  std::vector<std::string> argv{PROSE_BINARY_DIR "/bin/prose-sniffer", "--config", PROSE_SOURCE_DIR "/configs/sniffer.yaml", "--device",
+  std::vector<std::string> argv{PROSE_BINARY_DIR "/bin/prose-sniffer",        "--config",
+                                PROSE_SOURCE_DIR "/configs/sniffer.yaml",     "--device",
                                 "type=virtual,name=" + name + ",air=" + air_, "--plain"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   p.pid = spawn(argv, name, nullptr, file(name + ".out"));
@@ -161,7 +174,8 @@ void town::sniff(const std::string& name, const std::vector<std::string>& argume
 }
 
 void town::listen() {
-  ear_pid_ = spawn({std::filesystem::read_symlink("/proc/self/exe").string(), "--ear", air_, file("ear.f32")}, "ear", nullptr, file("ear.out"));
+  ear_pid_ = spawn({std::filesystem::read_symlink("/proc/self/exe").string(), "--ear", air_, file("ear.f32")}, "ear",
+                   nullptr, file("ear.out"));
   for (int i = 0; i < wall_patience_s * 200; ++i) {
     std::error_code e;
     if (std::filesystem::file_size(file("ear.f32"), e) >= sizeof(std::int64_t) && !e) return;
@@ -178,7 +192,8 @@ std::vector<float> town::heard_power(std::int64_t from, std::int64_t to) {
     if (from < first) die("the ear was not there yet");
     std::vector<float> out(static_cast<std::size_t>(to - from));
     f.seekg(static_cast<std::streamoff>(sizeof first + static_cast<std::size_t>(from - first) * sizeof(float)));
-    if (f.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size() * sizeof(float)))) return out;
+    if (f.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size() * sizeof(float))))
+      return out;
     nap();
   }
   die("the ear has fallen silent: " + log("ear"));
@@ -210,7 +225,8 @@ int town::stop(const std::string& name, node& clock) {
 
 void town::say(const std::string& name, const std::string& peer, const std::string& text) {
   const std::string line = peer + " " + text + "\n";
-  if (write(ues_.at(name).in, line.data(), line.size()) != static_cast<ssize_t>(line.size())) die(name + " takes no data: " + log(name));
+  if (write(ues_.at(name).in, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    die(name + " takes no data: " + log(name));
 }
 std::vector<std::string> town::printed(const std::string& name) {
   std::istringstream in(slurp(file(name + ".out")));
@@ -228,7 +244,8 @@ const std::vector<json>& town::events(const std::string& name) {
   const std::string text = s.str();
   std::size_t at = 0;
   for (auto end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at))
-    p.events.push_back(json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end)));
+    p.events.push_back(
+        json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end)));
   p.read += at;
   return p.events;
 }

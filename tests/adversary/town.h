@@ -1,5 +1,6 @@
-// Real programs on an emulated air of their own: prose-air, prose-ue processes with keys and configurations made for the occasion, and their
-// events. What is claimed is judged afterwards from those events and from what the attacker's radios heard.
+// Real programs on an emulated air of their own: prose-air, prose-ue processes with keys and configurations made for
+// the occasion, and their events. What is claimed is judged afterwards from those events and from what the attacker's
+// radios heard.
 #pragma once
 
 #include <sys/types.h>
@@ -18,19 +19,19 @@ namespace prose::adversary {
 using json = nlohmann::json;
 
 struct ue_settings {
-  std::string model = "a";           ///< discovery.model
+  std::string model = "a";  ///< discovery.model
   int tm = 2;
   int entries = 16, per_period = 6;
-  std::string link = "";             ///< further lines of the section link, "key: value\n" each
-  std::string time = "";             ///< of the section time
+  std::string link = "";  ///< further lines of the section link, "key: value\n" each
+  std::string time = "";  ///< of the section time
   std::string discovery = "";
   std::string sidelink = "";
   std::vector<std::string> arguments;
-  std::string program = "";          ///< instead of prose-ue: one that takes the same options
+  std::string program = "";  ///< instead of prose-ue: one that takes the same options
 };
 
 class town {
- public:
+public:
   /// air_yaml: what prose-air is told besides speed and stall time (nodes, pairs).
   explicit town(const std::string& air_yaml = "default: {gain_db: -20}\nnodes:\n  \"*\": {noise_dbfs: -60}\n");
   ~town();
@@ -40,16 +41,18 @@ class town {
   /// Makes a key; twice for one name: a new identity.
   void make_key(const std::string& name);
   void permit(const std::string& a, const std::string& b);  ///< mutual
-  /// Starts prose-ue and waits (wall time; the air stands still) until it has joined the air. The name of the process may differ
-  /// from that of the identity, so that an identity can be run twice.
+  /// Starts prose-ue and waits (wall time; the air stands still) until it has joined the air. The name of the process
+  /// may differ from that of the identity, so that an identity can be run twice.
   void start(const std::string& name, const ue_settings& s = {}, const std::string& identity = "");
-  /// Starts prose-sniffer on the carrier of configs/sniffer.yaml, the radio named as the process, and waits until it has its device.
+  /// Starts prose-sniffer on the carrier of configs/sniffer.yaml, the radio named as the process, and waits until it
+  /// has its device.
   void sniff(const std::string& name, const std::vector<std::string>& arguments);
-  /// Starts a receiver named "ear" that notes the power of every subframe, and what it has noted so far (waits for subframe `to`).
+  /// Starts a receiver named "ear" that notes the power of every subframe, and what it has noted so far (waits for
+  /// subframe `to`).
   void listen();
   std::vector<float> heard_power(std::int64_t from, std::int64_t to);
-  void kill(const std::string& name);      ///< SIGKILL: no good-bye
-  void terminate(const std::string& name); ///< SIGINT; needs the air to go on, see stop()
+  void kill(const std::string& name);       ///< SIGKILL: no good-bye
+  void terminate(const std::string& name);  ///< SIGINT; needs the air to go on, see stop()
   /// SIGINT, and the air goes on until it has ended. Its exit code.
   int stop(const std::string& name, node& clock);
   bool running(const std::string& name);
@@ -68,7 +71,8 @@ class town {
   /// Sum of `count` of the `rejected` events with this reason.
   std::uint64_t rejected(const std::string& name, const std::string& reason);
   std::map<std::string, std::uint64_t> rejected(const std::string& name);
-  /// Anonymous memory, swapped or not, as counted page by page: VmRSS also moves with pages of files, and is exact to some 100 KiB only.
+  /// Anonymous memory, swapped or not, as counted page by page: VmRSS also moves with pages of files, and is exact to
+  /// some 100 KiB only.
   long memory_kib(const std::string& name);
   long cpu_ms(const std::string& name);
 
@@ -77,7 +81,7 @@ class town {
   node_config radio(const std::string& name) const { return {.name = name, .air = air_}; }
   std::string log(const std::string& name) const;
 
- private:
+private:
   struct process {
     pid_t pid = -1;
     int in = -1;
@@ -96,7 +100,8 @@ class town {
   std::map<std::string, std::string> publics_;
 };
 
-/// John sends n numbered lines to Peter, five a second; the share of them that Peter prints within two seconds after the last.
+/// John sends n numbered lines to Peter, five a second; the share of them that Peter prints within two seconds after
+/// the last.
 double delivery(town& t, node& m, const std::string& tag, int n);
 
 }  // namespace prose::adversary

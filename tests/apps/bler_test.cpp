@@ -10,7 +10,8 @@ namespace prose::apps {
 namespace {
 
 TEST(wilson, is_the_textbook_interval) {
-  // Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611; 1 of 29 gives 0.0061 to 0.1718.
+  // Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611; 1 of 29 gives 0.0061 to
+  // 0.1718.
   auto i = wilson(81, 263);
   EXPECT_NEAR(i.low, 0.2553, 1e-4);
   EXPECT_NEAR(i.high, 0.3662, 1e-4);
@@ -75,7 +76,8 @@ TEST(campaign, the_number_of_threads_changes_nothing) {
 }
 
 TEST(campaign, every_channel_fails_far_below_and_works_far_above) {
-  for (const auto channel : {link_channel::pssch, link_channel::pscch, link_channel::psbch, link_channel::psdch, link_channel::slss}) {
+  for (const auto channel :
+       {link_channel::pssch, link_channel::pscch, link_channel::psbch, link_channel::psdch, link_channel::slss}) {
     auto config = small_link(channel);
     if (channel == link_channel::psdch) config.carrier.tm = phy::transmission_mode::tm2;
     auto links = make_links(config, 1);

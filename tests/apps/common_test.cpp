@@ -56,7 +56,10 @@ std::string error_of(const std::string& yaml) {
 
 TEST(config, reads_every_kind_and_keeps_defaults) {
   settings s;
-  EXPECT_EQ(load("device: x310\npeers: [mary, john]\nradio:\n  gain_db: 12.5\n  on: true\n  mode: b\nlinks:\n  - id: 4\n  - {id: 5}\n", s), "");
+  EXPECT_EQ(load("device: x310\npeers: [mary, john]\nradio:\n  gain_db: 12.5\n  on: true\n  mode: b\nlinks:\n  - id: "
+                 "4\n  - {id: 5}\n",
+                 s),
+            "");
   EXPECT_EQ(s.device, "x310");
   EXPECT_EQ(s.gain, 12.5);
   EXPECT_EQ(s.count, 2);
@@ -70,7 +73,8 @@ TEST(config, reads_every_kind_and_keeps_defaults) {
 }
 
 TEST(config, a_mistake_is_one_line_with_file_line_key_and_what_is_accepted) {
-  EXPECT_THAT(error_of("device: a\nradio:\n  gain_db: loud\n"), AllOf(StartsWith("f.yaml:3: radio.gain_db:"), HasSubstr("0 to 90")));
+  EXPECT_THAT(error_of("device: a\nradio:\n  gain_db: loud\n"),
+              AllOf(StartsWith("f.yaml:3: radio.gain_db:"), HasSubstr("0 to 90")));
   EXPECT_THAT(error_of("radio: {gain_db: 91}"), HasSubstr("radio.gain_db"));
   EXPECT_THAT(error_of("radio: {gain_db: .nan}"), HasSubstr("radio.gain_db"));
   EXPECT_THAT(error_of("radio: {count: 1.5}"), HasSubstr("whole number"));
@@ -79,9 +83,11 @@ TEST(config, a_mistake_is_one_line_with_file_line_key_and_what_is_accepted) {
   EXPECT_THAT(error_of("radio: {mode: c}"), HasSubstr("accepted: a, b"));
   EXPECT_THAT(error_of("radio: 7"), AllOf(HasSubstr("f.yaml:1: radio"), HasSubstr("map")));
   EXPECT_THAT(error_of("device: [1]"), HasSubstr("f.yaml:1: device"));
-  EXPECT_THAT(error_of("links:\n  - id: 1\n  - idd: 2\n"), AllOf(HasSubstr("f.yaml:3"), HasSubstr("links[1].id is missing")));
+  EXPECT_THAT(error_of("links:\n  - id: 1\n  - idd: 2\n"),
+              AllOf(HasSubstr("f.yaml:3"), HasSubstr("links[1].id is missing")));
   EXPECT_THAT(error_of("links:\n  - 7\n"), HasSubstr("list of maps"));
-  EXPECT_THAT(error_of("device: a\n\nradio:\n  gian_db: 3\n"), AllOf(StartsWith("f.yaml:4: radio.'gian_db'"), HasSubstr("gain_db")));
+  EXPECT_THAT(error_of("device: a\n\nradio:\n  gian_db: 3\n"),
+              AllOf(StartsWith("f.yaml:4: radio.'gian_db'"), HasSubstr("gain_db")));
   EXPECT_THAT(error_of("device: a\ndevice: b\n"), HasSubstr("given twice"));
   EXPECT_THAT(error_of("- a\n- b\n"), HasSubstr("map"));
   EXPECT_THAT(error_of("device: [unclosed\nx"), HasSubstr("not YAML"));
@@ -157,7 +163,8 @@ TEST(command_line, help_and_version_are_success_and_mistakes_are_usage_errors) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({"--help"}), exit_ok);
   EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("--config"));
-  for (const auto& wrong : std::vector<std::vector<const char*>>{{"--no-such-option"}, {"--log-level", "loud"}, {"stray"}, {"--config"}}) {
+  for (const auto& wrong :
+       std::vector<std::vector<const char*>>{{"--no-such-option"}, {"--log-level", "loud"}, {"stray"}, {"--config"}}) {
     testing::internal::CaptureStderr();
     EXPECT_EQ(run(wrong), exit_usage);
     const auto text = testing::internal::GetCapturedStderr();

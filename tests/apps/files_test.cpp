@@ -1,4 +1,5 @@
-// Who may read and write the programs' files: secrets, marks, caches and pins; permissions and configurations; what is written about peers.
+// Who may read and write the programs' files: secrets, marks, caches and pins; permissions and configurations; what is
+// written about peers.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grp.h>
@@ -38,7 +39,7 @@ constexpr const char* alice = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
 constexpr const char* alices_secret = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
 
 class files : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     char name[] = "/tmp/prose_files_XXXXXX";
     folder = ::mkdtemp(name);
@@ -83,16 +84,20 @@ class files : public ::testing::Test {
 // --- private files ---
 
 TEST_F(files, a_private_file_is_0600_or_stricter_and_the_error_says_what_to_do) {
-  for (const mode_t good : {0600, 0400}) EXPECT_EQ(read_private_file(put("good" + std::to_string(good), "x", good)).value_or("refused"), "x");
+  for (const mode_t good : {0600, 0400})
+    EXPECT_EQ(read_private_file(put("good" + std::to_string(good), "x", good)).value_or("refused"), "x");
   for (const mode_t bad : {0640, 0604, 0660, 0666, 0644, 0601, 0610, 0700, 04600, 02600, 01600}) {
     const std::string file = put("bad" + std::to_string(bad), "x", bad);
-    EXPECT_THAT(error_of(read_private_file(file)), AllOf(HasSubstr(file), HasSubstr("mode "), HasSubstr("chmod 600 " + file))) << std::oct << bad;
+    EXPECT_THAT(error_of(read_private_file(file)),
+                AllOf(HasSubstr(file), HasSubstr("mode "), HasSubstr("chmod 600 " + file)))
+        << std::oct << bad;
   }
 }
 
 TEST_F(files, a_private_file_is_no_link_no_folder_no_device_and_of_bounded_size) {
   put("real", "x", 0600);
-  EXPECT_THAT(error_of(read_private_file(link("soft", "real"))), AllOf(HasSubstr("soft: a symbolic link"), HasSubstr("accepted")));
+  EXPECT_THAT(error_of(read_private_file(link("soft", "real"))),
+              AllOf(HasSubstr("soft: a symbolic link"), HasSubstr("accepted")));
   EXPECT_THAT(error_of(read_private_file(link("dangling", "absent"))), HasSubstr("a symbolic link"));
   EXPECT_FALSE(read_private_file(folder));
   EXPECT_FALSE(read_private_file("/dev/zero"));
@@ -137,7 +142,8 @@ TEST_F(files, replacing_a_private_file_makes_a_new_one_and_leaves_nothing_else) 
   EXPECT_EQ(std::string(seen.data()), "old");
   ::close(reader);
   EXPECT_EQ(count_files(), 1U);
-  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);  // no device of the machine: with the check taken out this test would replace it
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600),
+            0);  // no device of the machine: with the check taken out this test would replace it
   for (const auto& other : {link("soft", "m"), path("pipe"), folder}) {
     EXPECT_FALSE(replace_private_file(other, "x")) << other;
     EXPECT_FALSE(check_replaceable(other)) << other;
@@ -186,7 +192,8 @@ TEST_F(files, a_server_key_that_others_may_read_and_an_authority_that_they_may_w
   ASSERT_TRUE(function::issue_certificate(folder, "ca", "server", function::certificate_use::server, 10));
   EXPECT_EQ(mode("server.key"), 0600U);
   EXPECT_EQ(mode("ca.key"), 0600U);
-  const function::tls_identity id{.ca_path = path("ca.crt"), .certificate_path = path("server.crt"), .key_path = path("server.key")};
+  const function::tls_identity id{
+      .ca_path = path("ca.crt"), .certificate_path = path("server.crt"), .key_path = path("server.key")};
   ASSERT_TRUE(function::tls_context::server(id));
   const auto refused = [&](const std::string& file, mode_t bad, const std::string& advice) {
     const auto good = mode(file);
@@ -226,7 +233,8 @@ TEST_F(files, the_servers_database_is_private) {
 
 TEST_F(files, permissions_and_configurations_may_be_read_by_all_and_written_by_nobody_else) {
   const std::string line = std::string("john ") + alice + "\n";
-  for (const mode_t good : {0644, 0600, 0444}) EXPECT_TRUE(keys::read_permissions(put("p" + std::to_string(good), line, good), dh, random));
+  for (const mode_t good : {0644, 0600, 0444})
+    EXPECT_TRUE(keys::read_permissions(put("p" + std::to_string(good), line, good), dh, random));
   for (const mode_t bad : {0666, 0646, 0606, 0602}) {
     const auto p = keys::read_permissions(put("q" + std::to_string(bad), line, bad), dh, random);
     ASSERT_FALSE(p) << std::oct << bad;
@@ -248,13 +256,15 @@ TEST_F(files, a_group_that_others_are_in_must_not_write) {
   EXPECT_THAT(error_of(read_trusted_file(file)), HasSubstr("chmod go-w"));
   ASSERT_EQ(::chown(file.c_str(), 0, 0), 0);
   const group* root = ::getgrgid(0);
-  const bool alone = root != nullptr && std::string(root->gr_name) == "root" && (root->gr_mem == nullptr || *root->gr_mem == nullptr);
+  const bool alone =
+      root != nullptr && std::string(root->gr_name) == "root" && (root->gr_mem == nullptr || *root->gr_mem == nullptr);
   EXPECT_EQ(read_trusted_file(file).has_value(), alone) << "the user's own group, as a umask of 002 leaves files";
 }
 
 TEST_F(files, links_to_permissions_are_followed_where_only_the_owner_can_write) {
   const std::string line = std::string("john ") + alice + "\n";
-  for (const char* d : {"a", "a/b", "open", "open/inner"}) std::filesystem::create_directory(path(d)), ::chmod(path(d).c_str(), 0755);
+  for (const char* d : {"a", "a/b", "open", "open/inner"})
+    std::filesystem::create_directory(path(d)), ::chmod(path(d).c_str(), 0755);
   put("a/b/real", line, 0644);
   put("open/inner/real", line, 0644);
   ::chmod(path("open").c_str(), 0777);
@@ -266,7 +276,8 @@ TEST_F(files, links_to_permissions_are_followed_where_only_the_owner_can_write) 
   link("folder", "a/b");
   EXPECT_TRUE(reads(path("folder/real")));
   EXPECT_TRUE(reads(path("open/inner/real"))) << "no link: the file itself is judged";
-  for (const auto& through : {link("weak", "open/inner/real"), link("weaker", "weak"), link("open/inner/link", path("a/b/real"))}) {
+  for (const auto& through :
+       {link("weak", "open/inner/real"), link("weaker", "weak"), link("open/inner/link", path("a/b/real"))}) {
     const auto r = reads(through);
     ASSERT_FALSE(r) << through;
     EXPECT_THAT(r.error().message, AllOf(HasSubstr(path("open")), HasSubstr("chmod go-w")));
@@ -370,7 +381,8 @@ TEST(files_dumps, a_program_with_keys_leaves_no_core_and_is_not_dumpable) {
 
 TEST_F(files, old_files_without_a_version_are_read_and_newer_ones_refused) {
   const std::string line = std::string("john ") + alice + "\n";
-  EXPECT_TRUE(keys::parse_permissions("# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n" + line, "f", dh, random));
+  EXPECT_TRUE(keys::parse_permissions("# NAME PUBLIC-KEY [psk=FILE]; links need such a line on both sides\n" + line,
+                                      "f", dh, random));
   EXPECT_TRUE(keys::parse_permissions("# prose permissions 1\n" + line, "f", dh, random));
   EXPECT_TRUE(keys::parse_permissions("# prose users of mine\n" + line, "f", dh, random)) << "somebody's comment";
   const auto newer = keys::parse_permissions("# prose permissions 2\n" + line, "f", dh, random);
@@ -381,7 +393,8 @@ TEST_F(files, old_files_without_a_version_are_read_and_newer_ones_refused) {
   EXPECT_EQ(keys::read_mark(put("m0", "1700000000\n", 0600)).value(), 1700000000U);
   EXPECT_EQ(keys::read_mark(put("m1", "# prose mark 1\n1700000000\n", 0600)).value(), 1700000000U);
   EXPECT_FALSE(keys::read_mark(put("m2", "# prose mark 2\n1700000000\n", 0600)));
-  for (const char* bad : {"# prose mark 1\n", "# prose mark 1", "# prose mark 1\nx\n", "# prose mark x\n1\n", "# prose mark 0\n1\n"})
+  for (const char* bad :
+       {"# prose mark 1\n", "# prose mark 1", "# prose mark 1\nx\n", "# prose mark x\n1\n", "# prose mark 0\n1\n"})
     EXPECT_FALSE(keys::read_mark(put("bad", bad, 0600))) << bad;
 }
 

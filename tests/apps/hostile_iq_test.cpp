@@ -1,5 +1,5 @@
-// Random and hostile samples through the engine of the sniffer: no crash, no growth of memory, nothing decoded from noise.
-// PROSE_HOSTILE_SECONDS (wall time, default 20) and PROSE_HOSTILE_SEED select the run.
+// Random and hostile samples through the engine of the sniffer: no crash, no growth of memory, nothing decoded from
+// noise. PROSE_HOSTILE_SECONDS (wall time, default 20) and PROSE_HOSTILE_SEED select the run.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -32,7 +32,9 @@ double resident_mb() {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
 }
 
-int any_of(simulation_rng& rng, std::initializer_list<int> values) { return *(values.begin() + rng.below(static_cast<int>(values.size()))); }
+int any_of(simulation_rng& rng, std::initializer_list<int> values) {
+  return *(values.begin() + rng.below(static_cast<int>(values.size())));
+}
 
 std::string random_bitmap(simulation_rng& rng) {
   std::string s(static_cast<std::size_t>(4 + rng.below(37)), '0');
@@ -85,8 +87,10 @@ monitor_config random_config(simulation_rng& rng) {
 
 /// What an attacker would send: right signals with random contents.
 void hostile_transmission(transmitter& tx, const carrier_config& carrier, simulation_rng& rng, std::span<cf32> out) {
-  std::vector<std::uint8_t> sci(static_cast<std::size_t>(is_v2x(carrier.tm) ? sci_format1_bits : sci_format0_bits(carrier.n_prb)));
-  std::vector<std::uint8_t> mib(static_cast<std::size_t>(mib_sl_bits(carrier.tm))), message(discovery_message_bits), block;
+  std::vector<std::uint8_t> sci(
+      static_cast<std::size_t>(is_v2x(carrier.tm) ? sci_format1_bits : sci_format0_bits(carrier.n_prb)));
+  std::vector<std::uint8_t> mib(static_cast<std::size_t>(mib_sl_bits(carrier.tm))), message(discovery_message_bits),
+      block;
   rng.bits(sci);
   rng.bits(mib);
   rng.bits(message);
@@ -95,7 +99,8 @@ void hostile_transmission(transmitter& tx, const carrier_config& carrier, simula
   if (what == 0) all.push_back({psbch_transmission{rng.below(n_slss_ids), mib}});
   if (what == 1 || what == 3)
     all.push_back({pscch_transmission{{rng.below(carrier.n_prb - 1), is_v2x(carrier.tm) ? 3 * rng.below(4) : 0}, sci}});
-  if (what == 2 && !is_v2x(carrier.tm)) all.push_back({psdch_transmission{{rng.below(carrier.n_prb - 1), rng.below(4)}, message}});
+  if (what == 2 && !is_v2x(carrier.tm))
+    all.push_back({psdch_transmission{{rng.below(carrier.n_prb - 1), rng.below(4)}, message}});
   if (what >= 3) {
     pssch_config c;
     c.n_prb = any_of(rng, {1, 2, 3, 4, 5, 6});
@@ -116,13 +121,17 @@ void hostile_transmission(transmitter& tx, const carrier_config& carrier, simula
 }
 
 /// One block of samples of a random kind. True when it may hold real transmissions.
-bool fill(std::span<cf32> out, simulation_rng& rng, transmitter& tx, const carrier_config& carrier, std::vector<cf32>& subframe) {
+bool fill(std::span<cf32> out, simulation_rng& rng, transmitter& tx, const carrier_config& carrier,
+          std::vector<cf32>& subframe) {
   std::fill(out.begin(), out.end(), cf32{});
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
   const auto amplitude = static_cast<float>(std::pow(10.0, -12 + 24 * rng.uniform()));
   switch (rng.below(10)) {
-    case 0: return false;  // silence
-    case 1: rng.add_noise(out, amplitude * amplitude); return false;
+    case 0:
+      return false;  // silence
+    case 1:
+      rng.add_noise(out, amplitude * amplitude);
+      return false;
     case 2:  // any bit pattern is a sample
       for (auto& v : out) {
         const std::uint64_t bits = rng.next();
@@ -131,19 +140,24 @@ bool fill(std::span<cf32> out, simulation_rng& rng, transmitter& tx, const carri
         v = {parts[0], parts[1]};
       }
       return false;
-    case 3: std::fill(out.begin(), out.end(), cf32{amplitude, -amplitude}); return false;
+    case 3:
+      std::fill(out.begin(), out.end(), cf32{amplitude, -amplitude});
+      return false;
     case 4: {  // a tone
       const double step = 2 * std::numbers::pi * rng.uniform();
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = amplitude * cf32(std::polar(1.0, step * static_cast<double>(i)));
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = amplitude * cf32(std::polar(1.0, step * static_cast<double>(i)));
       return false;
     }
     case 5:  // impulses on noise
       rng.add_noise(out, 1e-4F);
-      for (int i = 0; i < 20; ++i) out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = 1e6F * rng.gaussian();
+      for (int i = 0; i < 20; ++i)
+        out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = 1e6F * rng.gaussian();
       return false;
     case 6:  // NaN and infinity on noise
       rng.add_noise(out, 1.0F);
-      for (int i = 0; i < 50; ++i) out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = {rng.below(2) == 0 ? nan : inf, 1};
+      for (int i = 0; i < 50; ++i)
+        out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = {rng.below(2) == 0 ? nan : inf, 1};
       return false;
     case 7:  // largest and smallest numbers
       for (auto& v : out) v = rng.below(2) == 0 ? cf32{3e38F, -3e38F} : cf32{1e-42F, 1e-38F};
@@ -194,7 +208,8 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
     };
     for (int block = 0; block < 40 && elapsed() < static_cast<double>(seconds) + 5; ++block) {
       std::vector<std::vector<cf32>> x(static_cast<std::size_t>(config.n_antennas));
-      const auto n = static_cast<std::size_t>(rng.below(8) == 0 ? 1 + rng.below(100) : 1 + rng.below(2 * config.carrier.samples_per_subframe()));
+      const auto n = static_cast<std::size_t>(
+          rng.below(8) == 0 ? 1 + rng.below(100) : 1 + rng.below(2 * config.carrier.samples_per_subframe()));
       std::vector<std::span<const cf32>> in;
       for (auto& a : x) {
         a.resize(n);
@@ -208,8 +223,8 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
       samples += static_cast<double>(n);
       air_s += static_cast<double>(n) / config.carrier.sample_rate_hz();
       tick += static_cast<std::int64_t>(n);
-      if (rng.below(10) == 0) tick += rng.below(100'000);                    // samples were lost
-      if (!only_noise && rng.below(50) == 0) tick -= rng.below(200'000);     // a clock that steps back
+      if (rng.below(10) == 0) tick += rng.below(100'000);                 // samples were lost
+      if (!only_noise && rng.below(50) == 0) tick -= rng.below(200'000);  // a clock that steps back
       if (!only_noise && rng.below(200) == 0) tick += std::int64_t{1} << 45;
     }
     take(m->finish());
@@ -219,9 +234,11 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
     if (elapsed() < static_cast<double>(seconds) / 5) warm_mb = std::max(warm_mb, now_mb);
     most_mb = std::max(most_mb, now_mb);
   }
-  std::printf("%llu monitors (%llu configurations refused), %.1f s on the air, %.0f samples, %llu events; resident %.1f MB warm, %.1f MB at most\n",
-              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(refused), air_s, samples,
-              static_cast<unsigned long long>(events), warm_mb, most_mb);
+  std::printf(
+      "%llu monitors (%llu configurations refused), %.1f s on the air, %.0f samples, %llu events; resident %.1f MB "
+      "warm, %.1f MB at most\n",
+      static_cast<unsigned long long>(runs), static_cast<unsigned long long>(refused), air_s, samples,
+      static_cast<unsigned long long>(events), warm_mb, most_mb);
   EXPECT_GT(runs, 0U);
   EXPECT_GT(events, 0U) << "the hostile transmissions did not even reach the decoders";
   EXPECT_EQ(invented, 0U) << "blocks, MIBs or discovery messages from noise alone";

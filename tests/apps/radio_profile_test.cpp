@@ -11,7 +11,9 @@ namespace prose::apps {
 namespace {
 
 TEST(radio_profile, the_profiles_of_the_project_load) {
-  for (const auto& [name, device, clock] : {std::tuple{"b210", "type=b200", 30.72e6}, {"x310", "type=x300", 184.32e6}, {"n310", "type=n3xx", 122.88e6},
+  for (const auto& [name, device, clock] : {std::tuple{"b210", "type=b200", 30.72e6},
+                                            {"x310", "type=x300", 184.32e6},
+                                            {"n310", "type=n3xx", 122.88e6},
                                             {"virtual", "type=virtual", 0.0}}) {
     phy::radio_config c;
     c.master_clock_hz = -1;
@@ -53,19 +55,22 @@ TEST(radio_profile, what_is_absent_stays) {
 }
 
 TEST(radio_profile, mistakes_name_line_and_what_is_accepted) {
-  for (const auto& [yaml, complaint] : {
-           std::pair{"device_args: a\nclock_source: sundial\n", ":2: clock_source: 'sundial' is not known; accepted: internal, external, gpsdo"},
-           {"clock_source: gpsdo\ntime_source: external\n", ":2: time_source: 'external' with clock_source 'gpsdo'; accepted: the same"},
-           {"\nsample_rate_hz: fast\n", ":2: sample_rate_hz: 'fast' is not a number of 10000 to 250000000"},
-           {"sample_rate_hz: -1\n", ":1: sample_rate_hz"},
-           {"tx_gain_db: .nan\n", ":1: tx_gain_db"},
-           {"rx_antennas: 9\n", ":1: rx_antennas: '9' is not a whole number of 1 to 4"},
-           {"realtime_priority: perhaps\n", "neither true nor false"},
-           {"rate: 1\n", ":1: 'rate' is not a known key; accepted: bandwidth_hz, center_freq_hz, clock_source, device_args"},
-           {"rx_gain_db: 1\nrx_gain_db: 2\n", ":2: rx_gain_db is given twice"},
-           {"device_args: {type: b200}\n", ":1: device_args: accepted: text"},
-           {"a: [1\nb", "not YAML"},
-           {"- 1\n", "must be a map"}})
+  for (const auto& [yaml, complaint] :
+       {std::pair{"device_args: a\nclock_source: sundial\n",
+                  ":2: clock_source: 'sundial' is not known; accepted: internal, external, gpsdo"},
+        {"clock_source: gpsdo\ntime_source: external\n",
+         ":2: time_source: 'external' with clock_source 'gpsdo'; accepted: the same"},
+        {"\nsample_rate_hz: fast\n", ":2: sample_rate_hz: 'fast' is not a number of 10000 to 250000000"},
+        {"sample_rate_hz: -1\n", ":1: sample_rate_hz"},
+        {"tx_gain_db: .nan\n", ":1: tx_gain_db"},
+        {"rx_antennas: 9\n", ":1: rx_antennas: '9' is not a whole number of 1 to 4"},
+        {"realtime_priority: perhaps\n", "neither true nor false"},
+        {"rate: 1\n",
+         ":1: 'rate' is not a known key; accepted: bandwidth_hz, center_freq_hz, clock_source, device_args"},
+        {"rx_gain_db: 1\nrx_gain_db: 2\n", ":2: rx_gain_db is given twice"},
+        {"device_args: {type: b200}\n", ":1: device_args: accepted: text"},
+        {"a: [1\nb", "not YAML"},
+        {"- 1\n", "must be a map"}})
     EXPECT_NE(error_of(yaml).find(complaint), std::string::npos) << yaml << " gave " << error_of(yaml);
   phy::radio_config c;
   const auto ok = load_radio_profile("/nowhere/profile.yaml", c);

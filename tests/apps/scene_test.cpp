@@ -18,7 +18,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 json v2x_scene() {
-  return json::parse(R"({"carrier":{"n_prb":50,"cp":"normal","transmission_mode":4,"sample_rate_hz":15360000.0,"fft_size":1024},
+  return json::parse(
+      R"({"carrier":{"n_prb":50,"cp":"normal","transmission_mode":4,"sample_rate_hz":15360000.0,"fft_size":1024},
     "first_subframe_sample":20,"samples_per_subframe":15360,"absolute_subframes":[3,7],
     "pool":{"kind":"v2x","size":5,"count":10,"start_prb":0,"adjacent_pscch_pssch":true}})");
 }
@@ -48,7 +49,8 @@ TEST(pools, are_written_as_they_are_read) {
       phy::v2x_pool_config apart = ue.v2x;
       apart.adjacent = false;
       apart.start_prb_pscch = 2;
-      for (const phy::monitor_pool& p : std::initializer_list<phy::monitor_pool>{ue.comm, ue.v2x, ue.discovery, tm1, unknown, apart}) {
+      for (const phy::monitor_pool& p :
+           std::initializer_list<phy::monitor_pool>{ue.comm, ue.v2x, ue.discovery, tm1, unknown, apart}) {
         const auto again = parse_pool(json::parse(to_yaml(p)), "pool");
         ASSERT_TRUE(again) << again.error().message;
         EXPECT_EQ(to_yaml(*again), to_yaml(p));
@@ -88,7 +90,10 @@ TEST(scene, reads_carrier_pool_and_timing) {
 
 TEST(scene, absent_null_and_unknown_keys_are_no_mistake) {
   EXPECT_EQ(error_of(json::object()), "");
-  EXPECT_EQ(error_of(json::parse(R"({"carrier":null,"pool":null,"first_subframe_sample":null,"absolute_subframes":null,"samples_per_subframe":null,"source":7})")), "");
+  EXPECT_EQ(
+      error_of(json::parse(
+          R"({"carrier":null,"pool":null,"first_subframe_sample":null,"absolute_subframes":null,"samples_per_subframe":null,"source":7})")),
+      "");
   auto j = v2x_scene();
   j["carrier"]["colour"] = "red";
   j["pool"]["remark"] = {1, 2};
@@ -103,9 +108,11 @@ TEST(scene, absent_null_and_unknown_keys_are_no_mistake) {
 }
 
 TEST(scene, communication_and_discovery_pools) {
-  auto s = parse_scene(R"({"carrier":{"n_prb":25,"transmission_mode":2},"pool":{"kind":"sl_comm","mode":"tm2","sc_period":"sf40",
+  auto s = parse_scene(
+      R"({"carrier":{"n_prb":25,"transmission_mode":2},"pool":{"kind":"sl_comm","mode":"tm2","sc_period":"sf40",
     "prb_num":12,"prb_start":0,"prb_end":24,"offset_indicator":40,"subframe_bitmap":"0111",
-    "data":{"prb_num":5,"prb_start":1,"prb_end":20,"offset_indicator":8,"subframe_bitmap":"11"}}})", "s.json");
+    "data":{"prb_num":5,"prb_start":1,"prb_end":20,"offset_indicator":8,"subframe_bitmap":"11"}}})",
+      "s.json");
   ASSERT_TRUE(s) << s.error().message;
   const auto& c = std::get<phy::comm_pool_config>(s->pools.at(0));
   EXPECT_TRUE(c.known);
@@ -115,8 +122,10 @@ TEST(scene, communication_and_discovery_pools) {
   s = parse_scene(R"({"pool":{"kind":"sl_comm","mode":"unknown"}})", "s.json");
   ASSERT_TRUE(s);
   EXPECT_FALSE(std::get<phy::comm_pool_config>(s->pools.at(0)).known);
-  s = parse_scene(R"({"pool":{"kind":"psdch","disc_period":"rf32","num_retx":3,"num_repetition":5,"prb_num":3,"prb_start":0,
-    "prb_end":5,"offset_indicator":13,"subframe_bitmap":"0111"}})", "s.json");
+  s = parse_scene(
+      R"({"pool":{"kind":"psdch","disc_period":"rf32","num_retx":3,"num_repetition":5,"prb_num":3,"prb_start":0,
+    "prb_end":5,"offset_indicator":13,"subframe_bitmap":"0111"}})",
+      "s.json");
   ASSERT_TRUE(s);
   EXPECT_EQ(std::get<phy::discovery_pool_config>(s->pools.at(0)).disc_period_subframes, 320);
 }
@@ -177,7 +186,9 @@ TEST(scene, command_line_text) {
   ASSERT_TRUE(apply_carrier_text("prb=25,tm=2,cp=extended", "--carrier", s));
   EXPECT_EQ(s.n_prb, 25);
   EXPECT_EQ(s.cp, phy::cyclic_prefix::extended);
-  ASSERT_TRUE(apply_pool_text("kind=v2x,size=5,count=3,adjacent_pscch_pssch=false,start_prb_pscch_pool=2,sl_Subframe_r14=11110000", "--pool", s));
+  ASSERT_TRUE(apply_pool_text(
+      "kind=v2x,size=5,count=3,adjacent_pscch_pssch=false,start_prb_pscch_pool=2,sl_Subframe_r14=11110000", "--pool",
+      s));
   const auto& p = std::get<phy::v2x_pool_config>(s.pools.at(0));
   EXPECT_FALSE(p.adjacent);
   EXPECT_EQ(p.subframe_bitmap, "11110000");

@@ -1,6 +1,6 @@
-// The emulated air: four devices in four processes (three full duplex, one receiver) through UHD's whole interface, every path with
-// gain and CFO, every receiver with noise and a 12-bit converter. Msps is the rate at which each of the four runs, all at once.
-// Beside it a memcpy of the same bytes by four threads in the same run.
+// The emulated air: four devices in four processes (three full duplex, one receiver) through UHD's whole interface,
+// every path with gain and CFO, every receiver with noise and a 12-bit converter. Msps is the rate at which each of the
+// four runs, all at once. Beside it a memcpy of the same bytes by four threads in the same run.
 #include <benchmark/benchmark.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -40,7 +40,8 @@ double memcpy_msps(std::size_t chunk) {
       }
     });
   for (auto& t : threads) t.join();
-  return static_cast<double>(total) / std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count() / 1e6;
+  return static_cast<double>(total) / std::chrono::duration<double>(std::chrono::steady_clock::now() - t0).count() /
+         1e6;
 }
 
 void air_four_devices(benchmark::State& state) {
@@ -50,7 +51,9 @@ void air_four_devices(benchmark::State& state) {
   std::ofstream(config) << "lead_us: 1000\ndefault: {gain_db: -6, cfo_hz: 1234}\nnodes: {\"*\": {noise_dbfs: -50}}\n";
   setenv("UHD_MODULE_PATH", PROSE_BINARY_DIR "/uhd_modules", 1);
   setenv("UHD_LOG_CONSOLE_LEVEL", "error", 1);
-  const std::string hub_command = std::string("exec " PROSE_BINARY_DIR "/bin/prose-air --speed max --log-level off --config ") + config + " --air " + name;
+  const std::string hub_command =
+      std::string("exec " PROSE_BINARY_DIR "/bin/prose-air --speed max --log-level off --config ") + config +
+      " --air " + name;
   for (auto _ : state) {
     const pid_t hub = fork();
     if (hub == 0) {
@@ -63,8 +66,9 @@ void air_four_devices(benchmark::State& state) {
     getrusage(RUSAGE_CHILDREN, &before);
     std::array<FILE*, n_devices> peers{};
     for (int d = 0; d < n_devices; ++d) {
-      const std::string command = "exec " PROSE_BINARY_DIR "/tests/air_bench_peer type=virtual,name=n" + std::to_string(d) + ",air=" + name +
-                                  (d < 3 ? " tx " : " rx ") + std::to_string(chunk) + " 2.0 " + std::to_string(seconds);
+      const std::string command = "exec " PROSE_BINARY_DIR "/tests/air_bench_peer type=virtual,name=n" +
+                                  std::to_string(d) + ",air=" + name + (d < 3 ? " tx " : " rx ") +
+                                  std::to_string(chunk) + " 2.0 " + std::to_string(seconds);
       peers[static_cast<std::size_t>(d)] = popen(command.c_str(), "r");
     }
     double slowest = 0.0;
@@ -78,7 +82,8 @@ void air_four_devices(benchmark::State& state) {
     rusage after{};
     getrusage(RUSAGE_CHILDREN, &after);
     const auto cpu = [](const rusage& r) {
-      return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + 1e-6 * static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+      return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+             1e-6 * static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
     };
     kill(hub, SIGTERM);
     waitpid(hub, nullptr, 0);
@@ -96,6 +101,12 @@ void air_four_devices(benchmark::State& state) {
   std::remove(config.c_str());
 }
 
-BENCHMARK(air_four_devices)->Arg(4096)->Arg(8192)->Arg(15360)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(air_four_devices)
+    ->Arg(4096)
+    ->Arg(8192)
+    ->Arg(15360)
+    ->Iterations(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace

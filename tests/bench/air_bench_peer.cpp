@@ -1,5 +1,5 @@
-// One device of the air benchmark: continuous full duplex (or reception alone) through UHD's interface, timed between two ticks.
-// usage: air_bench_peer DEVICE_ARGS tx|rx CHUNK START_S SECONDS. Prints the wall seconds it took.
+// One device of the air benchmark: continuous full duplex (or reception alone) through UHD's interface, timed between
+// two ticks. usage: air_bench_peer DEVICE_ARGS tx|rx CHUNK START_S SECONDS. Prints the wall seconds it took.
 #include <chrono>
 #include <complex>
 #include <cstdio>

@@ -28,7 +28,8 @@ std::vector<llr> noisy(const bits& coded, double snr_db) {
   const double n0 = std::pow(10.0, -snr_db / 10.0);
   std::normal_distribution<double> noise(0.0, std::sqrt(n0 / 2));
   std::vector<llr> out(coded.size());
-  for (std::size_t i = 0; i < coded.size(); ++i) out[i] = static_cast<float>(4.0 / n0 * ((coded[i] != 0 ? -1.0 : 1.0) + noise(rng)));
+  for (std::size_t i = 0; i < coded.size(); ++i)
+    out[i] = static_cast<float>(4.0 / n0 * ((coded[i] != 0 ? -1.0 : 1.0) + noise(rng)));
   return out;
 }
 void rate(benchmark::State& state, double bits_per_run) {
@@ -51,8 +52,8 @@ void coding_turbo_decoder(benchmark::State& state) {
   turbo_decoder decoder;
   bits out(static_cast<std::size_t>(q.k));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        decoder.decode(q, {soft[0].data(), soft[1].data(), soft[2].data()}, crc24b, static_cast<int>(state.range(1)), out));
+    benchmark::DoNotOptimize(decoder.decode(q, {soft[0].data(), soft[1].data(), soft[2].data()}, crc24b,
+                                            static_cast<int>(state.range(1)), out));
   }
   rate(state, q.k);
 }
@@ -117,7 +118,8 @@ void coding_control_encode(benchmark::State& state) {
 }
 BENCHMARK(coding_control_encode);
 
-// One PSCCH candidate of TM4: SCI format 1 (32 + 16 bits) in 480 soft bits; state.range(0): 0 noise only, 1 a good signal.
+// One PSCCH candidate of TM4: SCI format 1 (32 + 16 bits) in 480 soft bits; state.range(0): 0 noise only, 1 a good
+// signal.
 void coding_control_decode(benchmark::State& state) {
   const bits payload = random_bits(32);
   bits coded(480), out(32);

@@ -38,7 +38,12 @@ scene make_scene(int n_prb, double rate_hz, int n_candidates, int n_pssch, int m
   auto tx = *transmitter::make({.carrier = s.carrier});
   const auto sci = random_bits(rng, sci_format1_bits);
   const auto p = *pssch_transport(transmission_mode::tm4, mcs, n_pssch);
-  s.grant = {.prb_start = 2, .n_prb = n_pssch, .tbs = p.tbs, .modulation_order = p.modulation_order, .n_x_id = sci_crc(sci), .n_ssf = 3};
+  s.grant = {.prb_start = 2,
+             .n_prb = n_pssch,
+             .tbs = p.tbs,
+             .modulation_order = p.modulation_order,
+             .n_x_id = sci_crc(sci),
+             .n_ssf = 3};
   const auto payload = random_bits(rng, p.tbs);
   const transmission list[] = {{pscch_transmission{{0, 3}, sci}}, {pssch_transmission{s.grant, payload}}};
   s.samples.resize(static_cast<std::size_t>(s.carrier.samples_per_subframe()));
@@ -49,7 +54,8 @@ scene make_scene(int n_prb, double rate_hz, int n_candidates, int n_pssch, int m
 }
 
 void realtime(benchmark::State& state) {
-  state.counters["x_realtime"] = benchmark::Counter(1e-3 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["x_realtime"] =
+      benchmark::Counter(1e-3 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void whole_subframe(benchmark::State& state, int n_prb, double rate_hz, int n_candidates, int n_pssch, int mcs) {

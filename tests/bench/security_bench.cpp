@@ -1,5 +1,5 @@
-// Cost of the security sublayer. Records: `ratio` is the time of the raw mbedTLS AEAD call, measured in alternation in the same run, over
-// the time of seal or open. Aim: at least 0.8.
+// Cost of the security sublayer. Records: `ratio` is the time of the raw mbedTLS AEAD call, measured in alternation in
+// the same run, over the time of seal or open. Aim: at least 0.8.
 #include <benchmark/benchmark.h>
 #include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
@@ -24,7 +24,7 @@ record_protection protection(suite s) { return {s, record_key(key_octets), recor
 
 /// The library's call alone: same key, lengths and AD, context keyed beforehand.
 class raw_aead {
- public:
+public:
   explicit raw_aead(suite s) : suite_(s) {
     mbedtls_gcm_init(&gcm_);
     mbedtls_chachapoly_init(&chachapoly_);
@@ -37,26 +37,29 @@ class raw_aead {
     mbedtls_gcm_free(&gcm_);
     mbedtls_chachapoly_free(&chachapoly_);
   }
-  void seal(const std::uint8_t* nonce, const std::uint8_t* ad, const std::uint8_t* in, std::size_t n, std::uint8_t* out) {
+  void seal(const std::uint8_t* nonce, const std::uint8_t* ad, const std::uint8_t* in, std::size_t n,
+            std::uint8_t* out) {
     if (suite_ == suite::aes_256_gcm) {
       (void)mbedtls_gcm_crypt_and_tag(&gcm_, MBEDTLS_GCM_ENCRYPT, n, nonce, 12, ad, 5, in, out, 16, out + n);
     } else {
       (void)mbedtls_chachapoly_encrypt_and_tag(&chachapoly_, n, nonce, ad, 5, in, out, out + n);
     }
   }
-  bool open(const std::uint8_t* nonce, const std::uint8_t* ad, const std::uint8_t* in, std::size_t n, std::uint8_t* out) {
+  bool open(const std::uint8_t* nonce, const std::uint8_t* ad, const std::uint8_t* in, std::size_t n,
+            std::uint8_t* out) {
     return (suite_ == suite::aes_256_gcm
                 ? mbedtls_gcm_auth_decrypt(&gcm_, n, nonce, 12, ad, 5, in + n, 16, in, out)
                 : mbedtls_chachapoly_auth_decrypt(&chachapoly_, n, nonce, ad, 5, in + n, in, out)) == 0;
   }
 
- private:
+private:
   suite suite_;
   mbedtls_gcm_context gcm_;
   mbedtls_chachapoly_context chachapoly_;
 };
 
-/// Blocks of 64 calls, product and raw in alternation. The smallest block counts: other programs on the machine only add.
+/// Blocks of 64 calls, product and raw in alternation. The smallest block counts: other programs on the machine only
+/// add.
 struct stopwatch {
   double best = 1e9;
   template <class F>
@@ -174,7 +177,8 @@ void bm_link_seal_and_open(benchmark::State& state) {
       state.PauseTiming();
       peter.pending.clear();
       for (auto& a : none)
-        if (const auto* m = std::get_if<send_message>(&a)) john.hear({1, m->lcid, m->src, m->dst, m->octets}, world.now);
+        if (const auto* m = std::get_if<send_message>(&a))
+          john.hear({1, m->lcid, m->src, m->dst, m->octets}, world.now);
       none.clear();
       john.pending.clear();
       state.ResumeTiming();
@@ -200,16 +204,21 @@ void bm_handshake(benchmark::State& state) {
     world.captured_discovery.clear();
     for (ue* u : {&john, &peter}) u->history.clear();
   }
-  state.counters["handshakes_per_second"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["handshakes_per_second"] =
+      benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["octets_on_air"] = static_cast<double>(octets);
 }
 BENCHMARK(bm_handshake)->Name("security/handshake_both_sides")->Unit(benchmark::kMillisecond);
 
-/// What monitoring 1000 peers costs for a received announcement: of a stranger, and of a peer. More than a UE permits (max_peers), so the discovery
-/// engine alone.
+/// What monitoring 1000 peers costs for a received announcement: of a stranger, and of a peer. More than a UE permits
+/// (max_peers), so the discovery engine alone.
 class crowd {
- public:
-  crowd() : random_(1), dh_(random_), peers_(key_pair::generate({random_, dh_}), {random_, dh_}), discovery_(config(), peers_) {
+public:
+  crowd()
+      : random_(1),
+        dh_(random_),
+        peers_(key_pair::generate({random_, dh_}), {random_, dh_}),
+        discovery_(config(), peers_) {
     for (int i = 0; i < 1000; ++i) {
       const auto other = key_pair::generate({random_, dh_});
       if (const auto id = peers_.add("peer" + std::to_string(i), other.public_part)) discovery_.peer_added(*id);
@@ -220,7 +229,7 @@ class crowd {
   discovery_engine& discovery() { return discovery_; }
   random_port& random() { return random_; }
 
- private:
+private:
   static discovery_config config() {
     discovery_config c;
     c.announce = false;

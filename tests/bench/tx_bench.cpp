@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "phy/channels/encoders.h"
+#include "phy/dsp/gold.h"
 #include "phy/modem/transmitter.h"
 #include "phy/scfdma/dmrs.h"
 #include "phy/scfdma/modulator.h"
-#include "phy/dsp/gold.h"
 #include "phy/types/pool.h"
 
 namespace {
@@ -27,7 +27,8 @@ carrier_config carrier(int n_prb, transmission_mode tm) {
 }
 
 void count_subframes(benchmark::State& state) {
-  state.counters["x_realtime"] = benchmark::Counter(static_cast<double>(state.iterations()) * 1e-3, benchmark::Counter::kIsRate);
+  state.counters["x_realtime"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * 1e-3, benchmark::Counter::kIsRate);
 }
 
 void tx_scfdma_modulate(benchmark::State& state) {
@@ -54,9 +55,13 @@ void tx_subframe_v2x(benchmark::State& state) {
   const auto sci = random_bits(32);
   const auto payload = random_bits(t.tbs);
   std::vector<cf32> out(static_cast<std::size_t>(c.samples_per_subframe()));
-  const transmission list[] = {
-      {pscch_transmission{{.prb = 0}, sci}},
-      {pssch_transmission{{.prb_start = 2, .n_prb = allocated, .tbs = t.tbs, .modulation_order = t.modulation_order, .n_x_id = sci_crc(sci)}, payload}}};
+  const transmission list[] = {{pscch_transmission{{.prb = 0}, sci}},
+                               {pssch_transmission{{.prb_start = 2,
+                                                    .n_prb = allocated,
+                                                    .tbs = t.tbs,
+                                                    .modulation_order = t.modulation_order,
+                                                    .n_x_id = sci_crc(sci)},
+                                                   payload}}};
   for (auto _ : state) {
     if (!tx.transmit(list, out)) state.SkipWithError("refused");
     benchmark::DoNotOptimize(out.data());

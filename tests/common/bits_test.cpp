@@ -14,8 +14,12 @@ namespace {
 TEST(printable, terminal_codes_are_replaced_and_letters_stay) {
   EXPECT_EQ(printable("a\x1b[2Jb\r\n\x7f\t"), "a?[2Jb????");
   EXPECT_EQ(printable("a\tb", ' ', true), "a\tb");
-  EXPECT_EQ(printable("\x9b" "2J \xc2\x9b" "2J"), "?2J ??2J");
-  for (const char* letters : {"\xc3\xa9", "\xc4\x9b", "\xe2\x80\x9b", "\xf0\x9f\x98\x80"}) EXPECT_EQ(printable(letters), letters);
+  EXPECT_EQ(printable("\x9b"
+                      "2J \xc2\x9b"
+                      "2J"),
+            "?2J ??2J");
+  for (const char* letters : {"\xc3\xa9", "\xc4\x9b", "\xe2\x80\x9b", "\xf0\x9f\x98\x80"})
+    EXPECT_EQ(printable(letters), letters);
 }
 
 TEST(bits, fields_are_most_significant_bit_first) {
@@ -47,9 +51,11 @@ TEST(hex, refuses_odd_lengths_and_other_characters) {
 }
 
 TEST(octet_order, octet_by_octet_and_what_another_begins_with_first) {
-  const std::vector<std::vector<std::uint8_t>> sorted{{}, {0}, {0, 0}, {0, 255}, {1}, {127, 1}, {128}, {255, 0, 0}, {255, 1}};
+  const std::vector<std::vector<std::uint8_t>> sorted{{},       {0},   {0, 0},      {0, 255}, {1},
+                                                      {127, 1}, {128}, {255, 0, 0}, {255, 1}};
   for (std::size_t i = 0; i < sorted.size(); ++i)
-    for (std::size_t j = 0; j < sorted.size(); ++j) EXPECT_EQ(octet_order{}(sorted[i], sorted[j]), i < j) << i << " " << j;
+    for (std::size_t j = 0; j < sorted.size(); ++j)
+      EXPECT_EQ(octet_order{}(sorted[i], sorted[j]), i < j) << i << " " << j;
   octet_set all(sorted.rbegin(), sorted.rend());
   EXPECT_FALSE(all.insert({128}).second);
   EXPECT_EQ(std::vector(all.begin(), all.end()), sorted);

@@ -13,8 +13,8 @@ using namespace prose::security;
 [[maybe_unused]] static void use(pair_root_key& pair, link_root_key& link, record_key& record, announce_key& announce,
                                  static_private_key& own, ephemeral_private_key& ephemeral, pre_shared_key& psk,
                                  public_key& pub, dh_port& dh, record_iv& iv, handshake_key& handshake) {
-  (void)pair, (void)link, (void)record, (void)announce, (void)own, (void)ephemeral, (void)psk, (void)pub, (void)dh, (void)iv,
-      (void)handshake;
+  (void)pair, (void)link, (void)record, (void)announce, (void)own, (void)ephemeral, (void)psk, (void)pub, (void)dh,
+      (void)iv, (void)handshake;
 #if CASE == 0
   [[maybe_unused]] auto a = derive<announce_key>(pair);
   [[maybe_unused]] auto r = derive<link_root_key>(link);

@@ -1,5 +1,5 @@
-// Every octet is parsed and judged, or suspected: text in places that no parser knows, ten times and more (hiding_places.md), and what the accounting
-// itself promises. Seeds are fixed; no radio is involved.
+// Every octet is parsed and judged, or suspected: text in places that no parser knows, ten times and more
+// (hiding_places.md), and what the accounting itself promises. Seeds are fixed; no radio is involved.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -18,20 +18,24 @@ constexpr std::uint32_t stranger = 0x35a7c1, nobody = 0xe2094b;
 verdict suspected(block_bench& x, int expected) {
   const auto v = judge(x.frames, x.options);
   EXPECT_EQ(exit_status(v.outcome), expected) << to_text(v);
-  EXPECT_EQ(v.octets.heard, v.octets.parsed + v.octets.padding + v.octets.cut + v.octets.waiting + v.octets.unexplained);
+  EXPECT_EQ(v.octets.heard,
+            v.octets.parsed + v.octets.padding + v.octets.cut + v.octets.waiting + v.octets.unexplained);
   return v;
 }
 bool doubts(const verdict& v, const std::string& check, const std::string& text = "") {
-  return std::any_of(v.doubts.begin(), v.doubts.end(), [&](const auto& d) { return d.check == check && d.reason.find(text) != std::string::npos; });
+  return std::any_of(v.doubts.begin(), v.doubts.end(),
+                     [&](const auto& d) { return d.check == check && d.reason.find(text) != std::string::npos; });
 }
 bool red(const verdict& v, const std::string& check) {
-  return std::any_of(v.findings.begin(), v.findings.end(), [&](const auto& f) { return f.check == check && !f.frames.empty(); });
+  return std::any_of(v.findings.begin(), v.findings.end(),
+                     [&](const auto& f) { return f.check == check && !f.frames.empty(); });
 }
 
 TEST(verdict_accounting, what_is_in_order_is_opaque_and_every_octet_has_its_place) {
   block_bench x;
   x.good(40);
-  x.message(stranger, nobody, x.request()), x.message(nobody, stranger, x.command()), x.message(stranger, nobody, x.complete());
+  x.message(stranger, nobody, x.request()), x.message(nobody, stranger, x.command()),
+      x.message(stranger, nobody, x.complete());
   for (int i = 0; i < 16; ++i) x.discovery(i);
   for (int i = 0; i < 16; ++i) x.mib(0);
   const auto v = suspected(x, 0);
@@ -49,12 +53,14 @@ TEST(verdict_accounting, control_text_in_records_is_exposed) {
   suspected(x, 3);
 }
 
-// --- the ten places, and more -----------------------------------------------------------------------------------------------------
+// --- the ten places, and more
+// -----------------------------------------------------------------------------------------------------
 
 TEST(verdict_accounting, place_1_text_in_padding_is_exposed_and_noise_in_padding_is_never_exempt) {
   block_bench x;
   x.good(40);
-  for (int i = 0; i < 200; ++i) x.block(block_bench::a, block_bench::b, 1, x.pdcp(0, 0xbeef, 100 + i, x.noise(80)), x.text(i));
+  for (int i = 0; i < 200; ++i)
+    x.block(block_bench::a, block_bench::b, 1, x.pdcp(0, 0xbeef, 100 + i, x.noise(80)), x.text(i));
   EXPECT_TRUE(red(suspected(x, 3), "unexplained_text"));
   block_bench y;
   y.good(1000);
@@ -99,14 +105,16 @@ TEST(verdict_accounting, place_4_text_in_layer_2_ids_is_exposed) {
   x.good(40);
   const std::string all = x.words(0) + x.words(1);
   for (std::size_t i = 0; i + 3 <= all.size(); i += 3)
-    x.block(static_cast<std::uint32_t>(all[i] << 16 | all[i + 1] << 8 | all[i + 2]), static_cast<std::uint32_t>(x.rng() & 0xffffff), 1, x.pdcp(0, x.id16(), 0, x.noise(60)));
+    x.block(static_cast<std::uint32_t>(all[i] << 16 | all[i + 1] << 8 | all[i + 2]),
+            static_cast<std::uint32_t>(x.rng() & 0xffffff), 1, x.pdcp(0, x.id16(), 0, x.noise(60)));
   EXPECT_TRUE(red(suspected(x, 3), "field_text"));
 }
 
 TEST(verdict_accounting, place_5_segments_that_never_become_an_sdu_are_not_vouched_for) {
   block_bench x;
   x.good(40);
-  for (int i = 0; i < 200; ++i) x.segment(stranger, nobody, i, x.noise(80));  // in sequence: its sender broke off each time
+  for (int i = 0; i < 200; ++i)
+    x.segment(stranger, nobody, i, x.noise(80));  // in sequence: its sender broke off each time
   EXPECT_TRUE(doubts(suspected(x, 4), "unexplained", "never completed"));
   block_bench y;
   y.good(40);
@@ -135,7 +143,8 @@ std::shared_ptr<std::vector<stolen_file>> stolen_secret() {
 }
 
 TEST(verdict_accounting, place_5_one_forged_block_an_sdu_hides_no_record_from_a_stolen_key) {
-  // In the middle of each record somebody else sends a whole SDU, a beginning, a middle or an end, under the next SN, the same one, or another.
+  // In the middle of each record somebody else sends a whole SDU, a beginning, a middle or an end, under the next SN,
+  // the same one, or another.
   for (const int fi : {0, 1, 2, 3})
     for (const int step : {0, -1, 9})
       for (const int pieces : {2, 3}) {
@@ -143,7 +152,8 @@ TEST(verdict_accounting, place_5_one_forged_block_an_sdu_hides_no_record_from_a_
         x.options.compromised = stolen_secret();
         for (int i = 0; i < 40; ++i)
           x.in_pieces(stranger, nobody, sealed(x.noise(90), i), pieces, [&, n = 0](int sn) mutable {
-            if (n++ == 0) x.umd(stranger, nobody, fi, sn + step + 32, fi < 2 ? x.pdcp(0, 0x4321, i, x.noise(40)) : x.noise(40));
+            if (n++ == 0)
+              x.umd(stranger, nobody, fi, sn + step + 32, fi < 2 ? x.pdcp(0, 0x4321, i, x.noise(40)) : x.noise(40));
           });
         const auto v = suspected(x, 3);
         ASSERT_EQ(v.opened_links.size(), 1U) << fi << ' ' << step << ' ' << pieces;
@@ -165,7 +175,8 @@ TEST(verdict_accounting, losses_alone_leave_no_part_unexplained) {
         for (std::size_t k = 0; k < pieces; ++k, ++sn) {
           if (losses() % 100 < lost_percent) continue;
           const auto end = k + 1 == pieces ? pdu.end() : pdu.begin() + static_cast<std::ptrdiff_t>((k + 1) * each);
-          x.umd(block_bench::a, block_bench::b, (k > 0 ? 2 : 0) | (k + 1 < pieces ? 1 : 0), sn, {pdu.begin() + static_cast<std::ptrdiff_t>(k * each), end});
+          x.umd(block_bench::a, block_bench::b, (k > 0 ? 2 : 0) | (k + 1 < pieces ? 1 : 0), sn,
+                {pdu.begin() + static_cast<std::ptrdiff_t>(k * each), end});
         }
       }
       const auto v = judge(x.frames, x.options);
@@ -178,10 +189,12 @@ TEST(verdict_accounting, place_5_forged_blocks_are_no_finding_and_every_octet_ha
     block_bench x;
     x.good(400);
     for (int i = 0; i < 20; ++i)
-      x.in_pieces(stranger, nobody, x.pdcp(0, 0x4321, i, x.noise(90)), 3, [&](int sn) { x.umd(stranger, nobody, fi, sn, x.noise(40)); });
+      x.in_pieces(stranger, nobody, x.pdcp(0, 0x4321, i, x.noise(90)), 3,
+                  [&](int sn) { x.umd(stranger, nobody, fi, sn, x.noise(40)); });
     const auto v = judge(x.frames, x.options);
     EXPECT_TRUE(v.findings.empty()) << to_text(v);
-    EXPECT_EQ(v.octets.heard, v.octets.parsed + v.octets.padding + v.octets.cut + v.octets.waiting + v.octets.unexplained);
+    EXPECT_EQ(v.octets.heard,
+              v.octets.parsed + v.octets.padding + v.octets.cut + v.octets.waiting + v.octets.unexplained);
     EXPECT_LT(v.octets.waiting, 200U);
   }
 }
@@ -206,7 +219,8 @@ TEST(verdict_accounting, place_6_text_in_pdcp_headers_is_exposed) {
   suspected(x, 3);
   block_bench y;  // in the sequence number alone, which leaps
   y.good(40);
-  for (std::size_t i = 0; i + 2 <= all.size(); i += 2) y.block(stranger, nobody, 1, y.pdcp(0, 0x1234, all[i] << 8 | all[i + 1], y.noise(60)));
+  for (std::size_t i = 0; i + 2 <= all.size(); i += 2)
+    y.block(stranger, nobody, 1, y.pdcp(0, 0x1234, all[i] << 8 | all[i + 1], y.noise(60)));
   suspected(y, 3);
   block_bench z;  // five bits beside the SDU type
   z.good(1000);
@@ -297,7 +311,8 @@ TEST(verdict_accounting, place_12_two_hundred_senders_with_a_block_each_are_not_
     block_bench x;
     x.good(40);
     for (int i = 0; i < 200; ++i)
-      x.two_sdus(static_cast<std::uint32_t>(x.rng() & 0xffffff), nobody, x.pdcp(0, x.id16(), 0, x.noise(60)), 20, text ? x.text(i) : x.noise(80));
+      x.two_sdus(static_cast<std::uint32_t>(x.rng() & 0xffffff), nobody, x.pdcp(0, x.id16(), 0, x.noise(60)), 20,
+                 text ? x.text(i) : x.noise(80));
     const auto v = suspected(x, text ? 3 : 4);
     EXPECT_TRUE(doubts(v, "unexplained", "more transmitters"));
   }
@@ -371,7 +386,10 @@ TEST(verdict_accounting, place_8_noise_that_passes_for_an_sci_is_none_unless_a_b
   const auto with = [](int n, bool block, std::uint64_t candidates) {
     block_bench x;
     x.good(40);
-    for (int i = 0; i < n; ++i) x.sci0({.mcs = 9, .timing_advance = static_cast<std::uint16_t>(100 + 13 * i), .group_destination_id = block_bench::b & 0xff});
+    for (int i = 0; i < n; ++i)
+      x.sci0({.mcs = 9,
+              .timing_advance = static_cast<std::uint16_t>(100 + 13 * i),
+              .group_destination_id = block_bench::b & 0xff});
     if (block) {
       x.block(block_bench::a, block_bench::b, 1, x.pdcp(0, 0xbeef, 40, x.noise(60)));
       x.frames.back().mcs = 9;
@@ -387,7 +405,8 @@ TEST(verdict_accounting, place_8_noise_that_passes_for_an_sci_is_none_unless_a_b
   EXPECT_EQ(with(1, false, 100), 4);
 }
 
-// --- what else no parser knows ----------------------------------------------------------------------------------------------------
+// --- what else no parser knows
+// ----------------------------------------------------------------------------------------------------
 
 TEST(verdict_accounting, reserved_sdu_types_and_versions_are_suspected) {
   for (const bool text : {true, false}) {
@@ -439,7 +458,8 @@ TEST(verdict_accounting, by_each_transmitter_for_itself) {
   ASSERT_FALSE(v.transmitters.empty());
   EXPECT_EQ(v.transmitters.front().who, "src 35a7c1");
   EXPECT_EQ(v.transmitters.front().outcome, verdict_outcome::nothing_proven);
-  const auto good = std::find_if(v.transmitters.begin(), v.transmitters.end(), [](const auto& t) { return t.who == "src 123456"; });
+  const auto good =
+      std::find_if(v.transmitters.begin(), v.transmitters.end(), [](const auto& t) { return t.who == "src 123456"; });
   ASSERT_NE(good, v.transmitters.end());
   EXPECT_EQ(good->outcome, verdict_outcome::opaque);
 }
@@ -457,7 +477,8 @@ TEST(verdict_accounting, mary_injects_and_forces_a_4_or_a_3_and_never_a_0) {
   y.good(100);
   for (int i = 0; i < 40; ++i) y.block(block_bench::a, block_bench::b, 2, y.pdcp(0, 0xbeef, i, y.text(i)));
   const auto v = suspected(y, 3);
-  const auto john = std::find_if(v.transmitters.begin(), v.transmitters.end(), [](const auto& t) { return t.who == "src 123456"; });
+  const auto john =
+      std::find_if(v.transmitters.begin(), v.transmitters.end(), [](const auto& t) { return t.who == "src 123456"; });
   ASSERT_NE(john, v.transmitters.end());
   EXPECT_EQ(john->outcome, verdict_outcome::exposed);
 }
@@ -470,7 +491,8 @@ TEST(verdict_accounting, of_a_forged_flood_takes_no_longer_a_message_than_at_fir
     const auto begin = std::clock();
     for (int i = 0; i < n; ++i) {
       x.frames.clear();
-      x.message(static_cast<std::uint32_t>(x.rng() & 0xffffff), static_cast<std::uint32_t>(x.rng() & 0xffffff), x.request());
+      x.message(static_cast<std::uint32_t>(x.rng() & 0xffffff), static_cast<std::uint32_t>(x.rng() & 0xffffff),
+                x.request());
       a.add(x.frames.front());
     }
     return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC / n * 1000;

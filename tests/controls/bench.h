@@ -18,12 +18,14 @@ namespace prose::apps {
 using octets = std::vector<std::uint8_t>;
 
 class bench {
- public:
+public:
   std::mt19937_64 rng{20240611};
   std::vector<captured_frame> frames;
   verdict_options options;
 
-  octets noise(std::size_t n) { return make(n, [&] { return rng(); }); }
+  octets noise(std::size_t n) {
+    return make(n, [&] { return rng(); });
+  }
   template <class F>
   octets make(std::size_t n, F&& next) {
     octets o(n);
@@ -57,7 +59,8 @@ class bench {
   octets command() { return head(12, security::command_octets); }
   octets complete() { return head(13, security::complete_octets); }
 
-  /// So many links, of which one after another changes its identifiers, one every 8 s; each end of each sends a record every 4 s. Radios are 500 Hz apart.
+  /// So many links, of which one after another changes its identifiers, one every 8 s; each end of each sends a record
+  /// every 4 s. Radios are 500 Hz apart.
   struct ids {
     std::uint32_t a, b;
     std::uint16_t ab, ba;
@@ -77,7 +80,8 @@ class bench {
             const auto& i = now_used[l];
             if (prepare) prepare(l, back);
             cfo = radios_differ ? 500.0F * static_cast<float>(2 * l + (back ? 1 : 0)) : 0;
-            record(back ? i.b : i.a, back ? i.a : i.b, back ? i.ba : i.ab, static_cast<std::uint16_t>(2 * step + half), noise(40));
+            record(back ? i.b : i.a, back ? i.a : i.b, back ? i.ba : i.ab, static_cast<std::uint16_t>(2 * step + half),
+                   noise(40));
           }
         now += 4;
       }
@@ -85,7 +89,8 @@ class bench {
     cfo = 0;
   }
   bool radios_differ = true;
-  /// Goes before each block; format 0 gets the destination's LSBs as its group destination ID, and the block the SCI's MCS.
+  /// Goes before each block; format 0 gets the destination's LSBs as its group destination ID, and the block the SCI's
+  /// MCS.
   std::optional<std::variant<phy::sci_format0, phy::sci_format1>> sci;
   int prb_start = 4, n_prb = 5;
 
@@ -104,8 +109,10 @@ class bench {
     std::int64_t same_sample = 0;
     if (sci) {
       auto& s = next(frame_kind::sci);
-      if (auto* s0 = std::get_if<phy::sci_format0>(&*sci)) s0->group_destination_id = static_cast<std::uint8_t>(dst);
-      else same_sample = s.sample;
+      if (auto* s0 = std::get_if<phy::sci_format0>(&*sci))
+        s0->group_destination_id = static_cast<std::uint8_t>(dst);
+      else
+        same_sample = s.sample;
       s.sci = *sci;
       s.octets = noise(5);
       s.n_subchannels = 5;
@@ -126,7 +133,7 @@ class bench {
     b.finish();
   }
 
- private:
+private:
   octets head(std::uint8_t type, std::size_t n) {
     auto m = noise(n);
     m[0] = type, m[1] = 0, m[2] = 1;

@@ -18,7 +18,7 @@
 namespace prose::apps {
 
 class block_bench {
- public:
+public:
   static constexpr std::uint32_t a = 0x123456, b = 0x9a8b7c;
   std::mt19937_64 rng{20261128};
   std::vector<captured_frame> frames;
@@ -32,7 +32,8 @@ class block_bench {
   }
   std::uint16_t id16() { return static_cast<std::uint16_t>(rng() | 1); }
   static std::string words(int i) {
-    return "From: John To: Peter. meet me at 48.2082N 16.3738E, bring the documents. message number " + std::to_string(i) + ' ';
+    return "From: John To: Peter. meet me at 48.2082N 16.3738E, bring the documents. message number " +
+           std::to_string(i) + ' ';
   }
   static octets text(int i) {
     const auto s = words(i);
@@ -47,21 +48,26 @@ class block_bench {
   octets request() { return head(1, security::request_octets); }
   octets command() { return head(12, security::command_octets); }
   octets complete() { return head(13, security::complete_octets); }
-  void message(std::uint32_t src, std::uint32_t dst, const octets& m) { block(src, dst, m[0] == 1 ? 28 : 29, pdcp(2, 0, 0, m)); }
+  void message(std::uint32_t src, std::uint32_t dst, const octets& m) {
+    block(src, dst, m[0] == 1 ? 28 : 29, pdcp(2, 0, 0, m));
+  }
 
   /// Random records between a and b.
   void good(int n) {
     for (int i = 0; i < n; ++i) block(a, b, 1, pdcp(0, 0xbeef, i, noise(80)));
   }
-  void block(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, const octets& sdu, const octets& in_padding = {}, int version = 2) {
+  void block(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, const octets& sdu, const octets& in_padding = {},
+             int version = 2) {
     auto& tx = flows_[{src, dst, lcid}];
     ASSERT_TRUE(tx.enqueue(sdu));
     octets rlc(sdu.size() + 2);
     rlc.resize(tx.build(rlc));
     put(src, dst, {{lcid, rlc}}, in_padding.size() + 12, static_cast<mac::sl_sch_version>(version));
-    std::copy(in_padding.begin(), in_padding.end(), frames.back().octets.end() - static_cast<std::ptrdiff_t>(in_padding.size()));
+    std::copy(in_padding.begin(), in_padding.end(),
+              frames.back().octets.end() - static_cast<std::ptrdiff_t>(in_padding.size()));
   }
-  void two_sdus(std::uint32_t src, std::uint32_t dst, const octets& record, std::uint8_t other_lcid, const octets& other) {
+  void two_sdus(std::uint32_t src, std::uint32_t dst, const octets& record, std::uint8_t other_lcid,
+                const octets& other) {
     auto& tx = flows_[{src, dst, 1}];
     ASSERT_TRUE(tx.enqueue(record));
     octets rlc(record.size() + 2);
@@ -81,11 +87,14 @@ class block_bench {
     for (const bool first : {true, false}) {
       octets rlc(first ? body.size() / 2 : body.size() + 10);
       rlc.resize(tx.build(rlc));
-      if (first && first_lost) lost();
-      else put(src, dst, {{1, rlc}}, 8, mac::sl_sch_version::unicast);
+      if (first && first_lost)
+        lost();
+      else
+        put(src, dst, {{1, rlc}}, 8, mac::sl_sch_version::unicast);
     }
   }
-  /// A record in `pieces` blocks; `between` sends something else behind each but the last, and is told the SN of the next.
+  /// A record in `pieces` blocks; `between` sends something else behind each but the last, and is told the SN of the
+  /// next.
   template <class Between>
   void in_pieces(std::uint32_t src, std::uint32_t dst, const octets& pdu, int pieces, Between&& between) {
     const std::size_t each = (pdu.size() + static_cast<std::size_t>(pieces) - 1) / static_cast<std::size_t>(pieces);
@@ -119,7 +128,8 @@ class block_bench {
     f.n_sl_id = 7;
     const auto subframe = std::llround(f.time_s * 1000) % 10'240;
     f.mib = {.direct_frame_number = static_cast<std::uint16_t>(frame_number >= 0 ? frame_number : subframe / 10),
-             .direct_subframe_number = static_cast<std::uint8_t>(subframe % 10), .reserved = reserved};
+             .direct_subframe_number = static_cast<std::uint8_t>(subframe % 10),
+             .reserved = reserved};
     put_bits(f, 40, [&](auto bits) { phy::pack(f.mib, bits); });
   }
   void sci0(phy::sci_format0 s) {
@@ -134,7 +144,7 @@ class block_bench {
     put_bits(f, phy::sci_format1_bits, [&](auto bits) { phy::pack(s, n_subchannels, bits); });
   }
 
- private:
+private:
   octets head(std::uint8_t type, std::size_t n) {
     auto m = noise(n);
     m[0] = type, m[1] = 0, m[2] = 1;
@@ -158,7 +168,8 @@ class block_bench {
     f.octets.assign((bits.size() + 7) / 8, 0);
     for (std::size_t i = 0; i < bits.size(); ++i) f.octets[i / 8] |= static_cast<std::uint8_t>(bits[i] << (7 - i % 8));
   }
-  void put(std::uint32_t src, std::uint32_t dst, const std::vector<std::pair<std::uint8_t, octets>>& sdus, std::size_t spare, mac::sl_sch_version version) {
+  void put(std::uint32_t src, std::uint32_t dst, const std::vector<std::pair<std::uint8_t, octets>>& sdus,
+           std::size_t spare, mac::sl_sch_version version) {
     auto& f = next(frame_kind::sl_sch);
     f.n_x_id = dst & 0xff;
     std::size_t n = 7 + 3 + spare;

@@ -19,7 +19,8 @@ std::vector<captured_frame> records(int n) {
   for (int i = 0; i < n; ++i) {
     std::vector<std::uint8_t> pdu(85);
     for (auto& x : pdu) x = static_cast<std::uint8_t>(rng());
-    security::write_pdcp_header({security::sdu_type::ip, 0x1234, static_cast<std::uint16_t>(i)}, std::span(pdu).first<5>());
+    security::write_pdcp_header({security::sdu_type::ip, 0x1234, static_cast<std::uint16_t>(i)},
+                                std::span(pdu).first<5>());
     mac::rlc_um_tx rlc;
     rlc.enqueue(pdu);
     captured_frame f;
@@ -42,7 +43,8 @@ verdict_options with(std::string_view text) {
 }
 
 struct folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("compromise_test." + std::to_string(::getpid()));
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("compromise_test." + std::to_string(::getpid()));
   folder() { std::filesystem::create_directories(path); }
   ~folder() { std::filesystem::remove_all(path); }
   std::string put(const std::string& name, const std::string& text) const {

@@ -77,9 +77,7 @@ TEST(controls, a_replay_that_meets_silence_is_no_finding) {
   EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
   EXPECT_FALSE(v.remarks.empty());
 }
-TEST(controls, nothing_captured_proves_nothing) {
-  EXPECT_EQ(exit_status(judge({}, {}).outcome), 4);
-}
+TEST(controls, nothing_captured_proves_nothing) { EXPECT_EQ(exit_status(judge({}, {}).outcome), 4); }
 
 }  // namespace
 }  // namespace prose::apps

@@ -1,4 +1,5 @@
-// Random payloads: how often is the verdict wrong? Only content checks see these frames; identity checks see their random layer-2 IDs.
+// Random payloads: how often is the verdict wrong? Only content checks see these frames; identity checks see their
+// random layer-2 IDs.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -43,7 +44,8 @@ void expect_false_alarms_within(double stated, int captures, int records, std::s
     alarms += v.outcome == verdict_outcome::exposed ? 1 : 0;
   }
   const double mean = stated * captures;
-  std::printf("stated %g: %d alarms in %d captures of %d x %zu octets (at most %.1f expected)\n", stated, alarms, captures, records, octets, mean);
+  std::printf("stated %g: %d alarms in %d captures of %d x %zu octets (at most %.1f expected)\n", stated, alarms,
+              captures, records, octets, mean);
   EXPECT_LE(alarms, mean + 4 * std::sqrt(mean) + 1);
 }
 

@@ -59,7 +59,8 @@ std::uint64_t announcements_between(const scene& s, const ue& a, const ue& b) {
     const auto& p = *a.security->peers().find(std::string_view(b.name));
     for (const auto* k : {&p.ours, &p.theirs}) made.insert(make_discovery(discovery_type::announcement, *k, t));
   }
-  return static_cast<std::uint64_t>(std::count_if(heard.begin(), heard.end(), [&](const auto& d) { return made.contains(d); }));
+  return static_cast<std::uint64_t>(
+      std::count_if(heard.begin(), heard.end(), [&](const auto& d) { return made.contains(d); }));
 }
 /// Directions and epochs of records between the two, as the link of `id` at a names them.
 std::set<std::pair<std::uint32_t, std::uint32_t>> ids_of(ue& a, link_id id, time_ms now) {
@@ -82,7 +83,8 @@ bool remarked(const verdict& v, const std::string& check) {
   return std::any_of(v.remarks.begin(), v.remarks.end(), [&](const auto& r) { return r.check == check; });
 }
 /// Seals the data of every frame of `records` anew, as a product would that takes its record keys from `kd`.
-void reseal(std::vector<frame>& frames, const scene& s, const std::function<bool(const frame&)>& which, const link_root_key& kd) {
+void reseal(std::vector<frame>& frames, const scene& s, const std::function<bool(const frame&)>& which,
+            const link_root_key& kd) {
   std::size_t i = 0;
   for (auto& f : frames) {
     if (f.lcid > lcid_data_last) continue;
@@ -96,7 +98,8 @@ void reseal(std::vector<frame>& frames, const scene& s, const std::function<bool
     p.box.seal(p.nonce(f.lcid, h.sn), bytes_view(f.octets).first(5), data, bytes_span(f.octets).subspan(5));
   }
 }
-verdict judge_of(const std::vector<frame>& frames, const std::vector<discovery_pdu>& discovery, const verdict_options& o) {
+verdict judge_of(const std::vector<frame>& frames, const std::vector<discovery_pdu>& discovery,
+                 const verdict_options& o) {
   capture c;
   for (std::size_t i = 0; i < discovery.size(); ++i) c.discovery(discovery[i], static_cast<double>(i) / 48);
   for (std::size_t i = 0; i < frames.size(); ++i) c.sl_sch(frames[i], 0.1 * static_cast<double>(i));
@@ -108,12 +111,14 @@ TEST(key_search, knows_every_label_of_the_product) {
   EXPECT_EQ(test::labels_in_code(), std::set<std::string>(l.begin(), l.end()));
 }
 
-// --- own links --------------------------------------------------------------------------------------------------------------
+// --- own links
+// --------------------------------------------------------------------------------------------------------------
 
 TEST(key_search, johns_key_log_opens_both_his_links_and_marys_hers_and_each_is_own) {
   scene s;
   const auto frames = s.on_air().frames;
-  const auto hers = ids_of(s.john, s.john_mary.first, s.world.now), peters = ids_of(s.john, s.john_peter.first, s.world.now);
+  const auto hers = ids_of(s.john, s.john_mary.first, s.world.now),
+             peters = ids_of(s.john, s.john_peter.first, s.world.now);
   for (auto* thief : {&s.john, &s.mary}) {
     const auto v = judge(frames, stolen(log_of(s, *thief)));
     EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
@@ -156,7 +161,8 @@ TEST(key_search, a_key_that_is_not_in_the_log_makes_no_link_own) {
   EXPECT_EQ(records_opened(v, true), 0U);
 }
 
-// --- discovery --------------------------------------------------------------------------------------------------------------
+// --- discovery
+// --------------------------------------------------------------------------------------------------------------
 
 TEST(key_search, marys_keys_recognise_johns_codes_for_her_and_hers_and_none_of_john_and_peter) {
   scene s;
@@ -181,7 +187,8 @@ TEST(key_search, johns_keys_recognise_both_pairs_as_his_own) {
   scene s;
   const auto v = judge(s.on_air().frames, stolen(files_of(s.john, {&s.mary, &s.peter})));
   EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
-  EXPECT_EQ(recognised(v, "announcement", true), announcements_between(s, s.john, s.mary) + announcements_between(s, s.john, s.peter));
+  EXPECT_EQ(recognised(v, "announcement", true),
+            announcements_between(s, s.john, s.mary) + announcements_between(s, s.john, s.peter));
   EXPECT_EQ(recognised(v, "request", true), 2U);
   EXPECT_EQ(recognised(v, "announcement", false) + recognised(v, "request", false), 0U);
 }
@@ -206,12 +213,14 @@ TEST(key_search, a_pre_shared_key_is_part_of_the_pair_keys) {
   EXPECT_EQ(recognised(v, "request", true), 1U);
 }
 
-/// Weak: John's codes for Peter made with the secret of his pair with Mary, as if one key per announcer served all monitors.
+/// Weak: John's codes for Peter made with the secret of his pair with Mary, as if one key per announcer served all
+/// monitors.
 TEST(key_search, one_announcing_key_for_all_monitors_is_red) {
   scene s;
   const auto& mary_at_john = *s.john.security->peers().find(std::string_view("mary"));
   std::vector<discovery_pdu> weak = s.world.captured_discovery;
-  const auto keys = derive_direction(pre_shared_key(key32{}), mary_at_john.shared, s.john.security->peers().own_public(), s.peter.security->peers().own_public());
+  const auto keys = derive_direction(pre_shared_key(key32{}), mary_at_john.shared,
+                                     s.john.security->peers().own_public(), s.peter.security->peers().own_public());
   weak.push_back(make_discovery(discovery_type::announcement, keys, 1001));
   // Mary knows Peter's public key, though he has not permitted her.
   const auto o = stolen(files_of(s.mary, {&s.john, &s.peter}));
@@ -228,7 +237,9 @@ TEST(key_search, a_group_key_for_codes_is_red) {
   const key32 group{0x47};
   std::vector<discovery_pdu> weak = s.world.captured_discovery;
   weak.push_back(make_discovery(discovery_type::announcement, stolen_keys::with_one_key("", group).keys, 1001));
-  const auto v = judge_of(s.world.captured, weak, stolen(files_of(s.mary, {&s.john}), file("memory", "group key 47" + std::string(62, '0') + "\n")));
+  const auto v =
+      judge_of(s.world.captured, weak,
+               stolen(files_of(s.mary, {&s.john}), file("memory", "group key 47" + std::string(62, '0') + "\n")));
   EXPECT_TRUE(has(v, "stolen_key_recognises")) << to_text(v);
   EXPECT_EQ(recognised(v, "announcement", false), 1U);
 }
@@ -259,7 +270,8 @@ TEST(key_search, takes_the_slots_from_times_that_are_utc) {
   EXPECT_EQ(recognised(judge(c.frames, o), "announcement", true), 2U);
 }
 
-// --- set-ups and what follows -----------------------------------------------------------------------------------------------
+// --- set-ups and what follows
+// -----------------------------------------------------------------------------------------------
 
 TEST(key_search, static_keys_of_both_ends_open_the_request_and_no_record) {
   scene s;
@@ -270,7 +282,8 @@ TEST(key_search, static_keys_of_both_ends_open_the_request_and_no_record) {
   for (const auto& o : v.opened_links) EXPECT_EQ(o.kd_sess_id, 0U);
 }
 
-/// The control to the test above: with John's ephemeral the same static key opens all of that link, and nothing of the other one.
+/// The control to the test above: with John's ephemeral the same static key opens all of that link, and nothing of the
+/// other one.
 TEST(key_search, an_ephemeral_with_its_static_key_opens_its_link) {
   ue john("john", 71), peter("peter", 72), mary("mary", 73);
   for (auto* u : {&peter, &mary}) john.knows(*u), u->knows(john);
@@ -290,7 +303,8 @@ TEST(key_search, an_ephemeral_with_its_static_key_opens_its_link) {
   capture c;
   for (const auto& d : world.captured_discovery) c.discovery(d, 0);
   for (const auto& f : world.captured) c.sl_sch(f, 0);
-  const auto request = std::find_if(world.captured.rbegin(), world.captured.rend(), [](const auto& f) { return f.lcid == 28; });
+  const auto request =
+      std::find_if(world.captured.rbegin(), world.captured.rend(), [](const auto& f) { return f.lcid == 28; });
   auto files = files_of(john, {&peter, &mary});
   bool found = false;
   for (const auto& d : john.random.draws) {
@@ -361,11 +375,13 @@ TEST(key_search, records_under_keys_that_follow_from_stolen_ones_are_red) {
   EXPECT_TRUE(has(w, "stolen_key_opens")) << to_text(w);
   EXPECT_EQ(opened_of(w, peters, false), 12U);
   ASSERT_FALSE(w.opened_links.empty());
-  EXPECT_TRUE(std::any_of(w.opened_links.begin(), w.opened_links.end(),
-                          [](const auto& o) { return !o.own && o.with.find("2 x LTESL/1 ratchet") != std::string::npos; })) << to_json(w);
+  EXPECT_TRUE(std::any_of(w.opened_links.begin(), w.opened_links.end(), [](const auto& o) {
+    return !o.own && o.with.find("2 x LTESL/1 ratchet") != std::string::npos;
+  })) << to_json(w);
 }
 
-// --- what opened records carry ----------------------------------------------------------------------------------------------
+// --- what opened records carry
+// ----------------------------------------------------------------------------------------------
 
 /// Mary and John rekey twice, the second time inside records of the first, while John talks to Peter.
 struct rekeyed_twice {
@@ -400,8 +416,8 @@ struct rekeyed_twice {
   void talk() {
     const std::vector<std::uint8_t> text(60, 'x');
     for (int i = 0; i < 6; ++i)
-      EXPECT_TRUE(world.send(john, hers.first, text) && world.send(mary, hers.second, text) && world.send(john, peters.first, text) &&
-                  world.send(peter, peters.second, text));
+      EXPECT_TRUE(world.send(john, hers.first, text) && world.send(mary, hers.second, text) &&
+                  world.send(john, peters.first, text) && world.send(peter, peters.second, text));
   }
   verdict judged() { return judge_of(world.captured, {}, stolen(std::move(thief))); }
   ue john{"john", 91}, peter{"peter", 92}, mary{"mary", 93};
@@ -420,12 +436,19 @@ TEST(key_search, rekeyings_inside_opened_records_are_followed_whoever_asked) {
     for (const auto& ids : s.generations) EXPECT_GE(opened_of(v, ids, true), 12U) << mary_asks << to_json(v);
     EXPECT_EQ(records_opened(v, false), 0U);
     EXPECT_FALSE(has(v, "stolen_key_opens"));
-    EXPECT_EQ(std::count_if(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) {
-      return o.kd_sess_id == 0 && o.with.find("rekeying in frame") != std::string::npos;
-    }), 4) << "two requests, two responses";
-    EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) {
-      return o.with.find("KD_0 -> LTESL/1 rekey: rekeying in frame") != std::string::npos && o.records_opened > 5;
-    })) << "the report says how\n" << to_json(v);
+    EXPECT_EQ(std::count_if(v.opened_links.begin(), v.opened_links.end(),
+                            [](const auto& o) {
+                              return o.kd_sess_id == 0 && o.with.find("rekeying in frame") != std::string::npos;
+                            }),
+              4)
+        << "two requests, two responses";
+    EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(),
+                            [](const auto& o) {
+                              return o.with.find("KD_0 -> LTESL/1 rekey: rekeying in frame") != std::string::npos &&
+                                     o.records_opened > 5;
+                            }))
+        << "the report says how\n"
+        << to_json(v);
   }
 }
 
@@ -449,12 +472,18 @@ TEST(key_search, rekeyings_stay_closed_without_the_ephemeral_or_the_binding) {
 /// Weak: the KD of John and Peter is sent to Mary in a record of hers.
 TEST(key_search, a_key_that_an_opened_record_carries_is_tried) {
   scene s;
-  const auto peters = ids_of(s.john, s.john_peter.first, s.world.now), hers = ids_of(s.john, s.john_mary.first, s.world.now);
+  const auto peters = ids_of(s.john, s.john_peter.first, s.world.now),
+             hers = ids_of(s.john, s.john_mary.first, s.world.now);
   auto log = log_of(s, s.mary);
   key32 kd{};
   seeded_random(5).fill(kd);
   std::vector<frame> frames = s.world.captured;
-  reseal(frames, s, [&](const frame& f) { return peters.contains({f.src, f.dst}); }, link_root_key(kd));
+  reseal(
+      frames, s,
+      [&](const frame& f) {
+        return peters.contains({f.src, f.dst});
+      },
+      link_root_key(kd));
   const auto without = judge_of(frames, s.world.captured_discovery, stolen(log_of(s, s.mary)));
   EXPECT_EQ(records_opened(without, false), 0U);
   const auto& k = *std::find_if(log.logged_keys.begin(), log.logged_keys.end(), [&](const auto& l) {
@@ -472,7 +501,9 @@ TEST(key_search, a_key_that_an_opened_record_carries_is_tried) {
   const auto v = judge_of(frames, s.world.captured_discovery, stolen(std::move(log)));
   EXPECT_TRUE(has(v, "stolen_key_opens")) << to_text(v);
   EXPECT_EQ(opened_of(v, peters, false), 12U);
-  EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) { return !o.own && o.with.starts_with("octets 3 to 34 of the message in frame "); })) << to_json(v);
+  EXPECT_TRUE(std::any_of(v.opened_links.begin(), v.opened_links.end(), [](const auto& o) {
+    return !o.own && o.with.starts_with("octets 3 to 34 of the message in frame ");
+  })) << to_json(v);
 }
 
 /// Weak: KD is X25519 of the request's ephemeral and Mary's static key.
@@ -484,13 +515,19 @@ TEST(key_search, products_with_the_ephemerals_of_set_ups_are_tried) {
   public_key e;
   std::copy_n(request->octets.begin() + 4, 32, e.octets.begin());
   const auto product = s.mary.dh.agree(s.mary.security->peers().own_private(), e);
-  reseal(frames, s, [&](const frame& f) { return peters.contains({f.src, f.dst}); }, link_root_key(product->expose()));
+  reseal(
+      frames, s,
+      [&](const frame& f) {
+        return peters.contains({f.src, f.dst});
+      },
+      link_root_key(product->expose()));
   const auto v = judge_of(frames, s.world.captured_discovery, stolen(files_of(s.mary, {&s.john})));
   EXPECT_TRUE(has(v, "stolen_key_opens")) << to_text(v);
   EXPECT_EQ(opened_of(v, peters, false), 12U);
 }
 
-// --- long searches ----------------------------------------------------------------------------------------------------------
+// --- long searches
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(key_search, that_is_ended_early_is_not_opaque_and_keeps_what_it_found) {
   scene s;
@@ -546,8 +583,10 @@ TEST(key_search, a_large_key_log_is_looked_up_and_not_run_through) {
   for (int i = 0; i < 20'000; ++i) {
     std::array<std::uint8_t, 52> b{};
     random.fill(b);
-    large.logged_keys.push_back({suite::aes_256_gcm, static_cast<std::uint16_t>(b[44] << 8 | b[45]), l2_id{b[46]} << 16 | l2_id{b[47]} << 8 | b[48],
-                                 l2_id{b[49]} << 16 | l2_id{b[50]} << 8 | b[51], record_key(std::span(b).first<32>()), record_iv(std::span(b).subspan<32, 12>())});
+    large.logged_keys.push_back({suite::aes_256_gcm, static_cast<std::uint16_t>(b[44] << 8 | b[45]),
+                                 l2_id{b[46]} << 16 | l2_id{b[47]} << 8 | b[48],
+                                 l2_id{b[49]} << 16 | l2_id{b[50]} << 8 | b[51], record_key(std::span(b).first<32>()),
+                                 record_iv(std::span(b).subspan<32, 12>())});
   }
   for (auto& k : log.logged_keys) large.logged_keys.push_back(std::move(k));
   auto o = stolen(std::move(large));

@@ -15,7 +15,8 @@ std::size_t heap_in_use() {
   return m.uordblks + m.hblkhd;
 }
 
-captured_frame fresh_sdu(std::mt19937_64& rng, std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, const std::vector<std::uint8_t>& pdu) {
+captured_frame fresh_sdu(std::mt19937_64& rng, std::uint32_t src, std::uint32_t dst, std::uint8_t lcid,
+                         const std::vector<std::uint8_t>& pdu) {
   static std::uint64_t number = 0;
   mac::rlc_um_tx rlc;
   rlc.enqueue(pdu);
@@ -47,7 +48,8 @@ TEST(memory, of_the_analysis_stays_below_what_is_stated_at_all_limits_at_once) {
     for (int i = 0; i < n; ++i) {
       if (i % 8 == 0) src = rng() & 0xffffff, dst = rng() & 0xffffff, kd = static_cast<std::uint16_t>(rng() | 1);
       auto pdu = noise(520);
-      security::write_pdcp_header({security::sdu_type::ip, kd, static_cast<std::uint16_t>(i)}, std::span(pdu).first<5>());
+      security::write_pdcp_header({security::sdu_type::ip, kd, static_cast<std::uint16_t>(i)},
+                                  std::span(pdu).first<5>());
       a.add(fresh_sdu(rng, src, dst, 1, pdu));
       captured_frame d;
       d.kind = frame_kind::discovery;

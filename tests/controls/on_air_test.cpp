@@ -1,6 +1,7 @@
-// The positive controls of the verdict, end to end: Mary, John and Peter as programs on an emulated air, each with the same measure of the
-// security sublayer left out (weak_ue), or with none (prose-ue); prose-sniffer listens live with Mary's files stolen and must turn red on each
-// weak variant, for that variant's reason, and on nothing else. In every run an attacker sends again, after its time, each request she heard.
+// The positive controls of the verdict, end to end: Mary, John and Peter as programs on an emulated air, each with the
+// same measure of the security sublayer left out (weak_ue), or with none (prose-ue); prose-sniffer listens live with
+// Mary's files stolen and must turn red on each weak variant, for that variant's reason, and on nothing else. In every
+// run an attacker sends again, after its time, each request she heard.
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
@@ -23,7 +24,7 @@ namespace {
 constexpr int lines_each_way = 16;
 
 class on_air : public ::testing::Test {
- protected:
+protected:
   /// weakness: empty for the product.
   void run(const std::string& weakness) {
     for (const auto* n : {"mary", "john", "peter"}) t.make_key(n);
@@ -34,26 +35,36 @@ class on_air : public ::testing::Test {
     s.discovery = "  period_subframes: 320\n";
     if (!weakness.empty()) s.program = PROSE_BINARY_DIR "/tests/weak_ue";
     setenv("PROSE_WEAKNESS", weakness.c_str(), 1);
-    std::vector<std::string> arguments{"--events", t.file("sniffer.jsonl"), "--verdict", "--report", t.file("report.json"),
-                                       "--record", t.file("air.sigmf-meta"), "--record-type", "ci16", "--epoch", "1.7e9"};
-    for (const auto* f : {"mary.key", "mary.permit", "mary.keylog"}) arguments.insert(arguments.end(), {"--compromised", t.file(f)});
+    std::vector<std::string> arguments{
+        "--events", t.file("sniffer.jsonl"),  "--verdict",     "--report", t.file("report.json"),
+        "--record", t.file("air.sigmf-meta"), "--record-type", "ci16",     "--epoch",
+        "1.7e9"};
+    for (const auto* f : {"mary.key", "mary.permit", "mary.keylog"})
+      arguments.insert(arguments.end(), {"--compromised", t.file(f)});
     // Before the UEs, so that it misses nothing: the key log that it reads at the end begins empty.
     std::ofstream(t.file("mary.keylog")).close();
-    std::filesystem::permissions(t.file("mary.keylog"), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(t.file("mary.keylog"),
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     t.sniff("sniffer", arguments);
     std::error_code none_yet;
-    const auto recorded = [&] { return std::filesystem::exists(t.file("air.sigmf-data")) && std::filesystem::file_size(t.file("air.sigmf-data"), none_yet) > 0; };
+    const auto recorded = [&] {
+      return std::filesystem::exists(t.file("air.sigmf-data")) &&
+             std::filesystem::file_size(t.file("air.sigmf-data"), none_yet) > 0;
+    };
     for (int i = 0; i < 10'000 && !recorded(); ++i) {
       m.step();
       usleep(2000);
     }
     ASSERT_TRUE(recorded()) << t.log("sniffer");
     for (const auto* n : {"mary", "john", "peter"}) t.start(n, s);
-    ASSERT_TRUE(m.run_until([&] { return t.linked("mary", "john") && t.linked("john", "peter"); }, 30)) << t.log("john");
+    ASSERT_TRUE(m.run_until([&] { return t.linked("mary", "john") && t.linked("john", "peter"); }, 30))
+        << t.log("john");
     for (int i = 0; i < lines_each_way; ++i) {
-      const std::string text = " line " + std::to_string(i) + ": meet me at the old mill at noon, and bring the maps of the northern road";
+      const std::string text =
+          " line " + std::to_string(i) + ": meet me at the old mill at noon, and bring the maps of the northern road";
       // One after the other: in TM2 two UEs that send in one SC period may miss each other.
-      for (const auto& [from, to] : {std::pair{"mary", "john"}, {"john", "mary"}, {"john", "peter"}, {"peter", "john"}}) {
+      for (const auto& [from, to] :
+           {std::pair{"mary", "john"}, {"john", "mary"}, {"john", "peter"}, {"peter", "john"}}) {
         t.say(from, to, std::string(from) + " to " + to + text);
         m.run(0.1);
       }
@@ -67,7 +78,8 @@ class on_air : public ::testing::Test {
       if (x.lcid == security::lcid_pc5s_unprotected && replayed.insert(x.pdu).second) m.send(x);
     ASSERT_GE(replayed.size(), 2U) << "a request for each link";
     ASSERT_TRUE(m.run_until([&] { return m.unsent() == 0; }, 10));
-    m.run(4);  // an answer takes half a second, and up to 1.2 s of signal wait in the sniffer, which does not look at them once told to stop
+    m.run(4);  // an answer takes half a second, and up to 1.2 s of signal wait in the sniffer, which does not look at
+               // them once told to stop
     delivered = t.printed("john").size() + t.printed("mary").size() + t.printed("peter").size();
     exit_code = t.stop("sniffer", m);
     report = json::parse(std::ifstream(t.file("report.json")));
@@ -84,7 +96,8 @@ class on_air : public ::testing::Test {
       EXPECT_FALSE(f["frames"].empty()) << f.dump(1);
       all += (all.empty() ? "" : ", ") + f["check"].get<std::string>();
     }
-    figure("control", "%s: exposed by %s; %d records, %zu lines delivered", ::testing::UnitTest::GetInstance()->current_test_info()->name(), all.c_str(),
+    figure("control", "%s: exposed by %s; %d records, %zu lines delivered",
+           ::testing::UnitTest::GetInstance()->current_test_info()->name(), all.c_str(),
            report["counts"]["records"].get<int>(), delivered);
   }
   /// Links opened by stolen keys: (layer-2 IDs of both ends as the key log of a UE names them) -> records.
@@ -117,8 +130,9 @@ TEST_F(on_air, the_product_is_opaque_mary_opens_hers_and_john_both_of_his) {
   EXPECT_GE(report["counts"]["records"].get<int>(), 4 * lines_each_way * 9 / 10);
   EXPECT_GE(delivered, 4U * lines_each_way * 9 / 10);
   const auto& remarks = report["remarks"];
-  EXPECT_TRUE(std::any_of(remarks.begin(), remarks.end(), [](const auto& r) { return r["check"] == "replayed_request"; }))
-      << "control: the sniffer heard the replays, and that nobody answered";
+  EXPECT_TRUE(std::any_of(remarks.begin(), remarks.end(), [](const auto& r) {
+    return r["check"] == "replayed_request";
+  })) << "control: the sniffer heard the replays, and that nobody answered";
   const int hers = opened(report, "mary", "john"), theirs = opened(report, "peter", "john");
   EXPECT_GE(hers, 2 * lines_each_way * 9 / 10);
   EXPECT_EQ(theirs, 0);
@@ -130,8 +144,10 @@ TEST_F(on_air, the_product_is_opaque_mary_opens_hers_and_john_both_of_his) {
   for (std::string l; std::getline(live, l);)
     if (l.rfind("device:", 0) != 0) replay << l << '\n';
   replay.close();
-  const std::string command = std::string(PROSE_BINARY_DIR "/bin/prose-sniffer --config ") + config + " --iq " + t.file("air.sigmf-meta") + " --plain --verdict --epoch 1.7e9 --report " + john + " --compromised " + t.file("john.key") +
-                              " --compromised " + t.file("john.permit") + " --compromised " + t.file("john.keylog") + " 2>" + t.file("john_replay.log");
+  const std::string command = std::string(PROSE_BINARY_DIR "/bin/prose-sniffer --config ") + config + " --iq " +
+                              t.file("air.sigmf-meta") + " --plain --verdict --epoch 1.7e9 --report " + john +
+                              " --compromised " + t.file("john.key") + " --compromised " + t.file("john.permit") +
+                              " --compromised " + t.file("john.keylog") + " 2>" + t.file("john_replay.log");
   const int status = std::system(command.c_str());
   ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status << t.log("john_replay");
   const json again = json::parse(std::ifstream(john));
@@ -139,8 +155,10 @@ TEST_F(on_air, the_product_is_opaque_mary_opens_hers_and_john_both_of_his) {
   EXPECT_EQ(opened(again, "mary", "john"), hers);
   EXPECT_GE(opened(again, "peter", "john"), 2 * lines_each_way * 9 / 10);
   for (const auto& o : again["opened_links"]) EXPECT_TRUE(o["own"].get<bool>());
-  figure("control", "the product: opaque with Mary compromised and requests replayed; her keys open %d of %d records, all of her link; John's open %d and %d", hers,
-         report["counts"]["records"].get<int>(), opened(again, "mary", "john"), opened(again, "peter", "john"));
+  figure("control",
+         "the product: opaque with Mary compromised and requests replayed; her keys open %d of %d records, all of her "
+         "link; John's open %d and %d",
+         hers, report["counts"]["records"].get<int>(), opened(again, "mary", "john"), opened(again, "peter", "john"));
 }
 
 TEST_F(on_air, one_key_for_all_peers) {

@@ -1,4 +1,5 @@
-// Linking across rotations of layer-2 IDs: identifiers and SCI fields of many kinds, and what must not be taken for a link.
+// Linking across rotations of layer-2 IDs: identifiers and SCI fields of many kinds, and what must not be taken for a
+// link.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -27,7 +28,9 @@ void draw_as_tm2(bench& x, int link, bool back) {
   const bool busy = link == 0 && !back;  // one sends large blocks, the others small ones
   x.n_prb = busy ? 12 : 2;
   x.prb_start = static_cast<int>(x.rng() % static_cast<std::uint64_t>(24 / x.n_prb)) * x.n_prb;
-  x.sci = phy::sci_format0{.time_resource_pattern = static_cast<std::uint8_t>(36 + (busy && x.rng() % 2 != 0 ? 0 : x.rng() % 70)), .mcs = 14};
+  x.sci = phy::sci_format0{
+      .time_resource_pattern = static_cast<std::uint8_t>(36 + (busy && x.rng() % 2 != 0 ? 0 : x.rng() % 70)),
+      .mcs = 14};
 }
 /// In TM4: reservations that are kept for a while and drawn anew.
 void draw_as_tm4(bench& x, int link, bool back) {
@@ -36,7 +39,8 @@ void draw_as_tm4(bench& x, int link, bool back) {
   const int length = link == 0 && !back ? 3 : 1;
   if (x.rng() % 4 == 0 || s.mcs == 0) {
     s = {.priority = 3, .resource_reservation = 12, .time_gap = static_cast<std::uint8_t>(2 + x.rng() % 4), .mcs = 14};
-    s.frequency_location = static_cast<std::uint8_t>(phy::riv_encode(5, static_cast<int>(x.rng() % static_cast<std::uint64_t>(6 - length)), length));
+    s.frequency_location = static_cast<std::uint8_t>(
+        phy::riv_encode(5, static_cast<int>(x.rng() % static_cast<std::uint64_t>(6 - length)), length));
   }
   s.resource_reservation = x.rng() % 8 == 0 ? 0 : 12;
   x.sci = s;
@@ -51,8 +55,9 @@ TEST(rotations, random_identifiers_are_not_linked_and_false_alarms_are_as_stated
     x.rng.seed(static_cast<std::uint64_t>(i));
     x.options.false_alarm_rate = stated;
     x.radios_differ = i % 2 == 0;
-    x.rotations(3, 12, [&](int, const bench::ids&) { return x.random_ids(); },
-                [&](int l, bool back) { i % 4 < 2 ? draw_as_tm2(x, l, back) : draw_as_tm4(x, l, back); });
+    x.rotations(
+        3, 12, [&](int, const bench::ids&) { return x.random_ids(); },
+        [&](int l, bool back) { i % 4 < 2 ? draw_as_tm2(x, l, back) : draw_as_tm4(x, l, back); });
     const auto v = judge(x.frames, x.options);
     bool these = false;
     for (const auto& f : v.findings) these = these || f.check.ends_with("_linker") || f.check.ends_with("_steps");
@@ -63,7 +68,8 @@ TEST(rotations, random_identifiers_are_not_linked_and_false_alarms_are_as_stated
     EXPECT_GE(of(v, "l2_id_steps").n, 50U);
     EXPECT_GE(of(v, "sci_linker").n, 10U) << i;
   }
-  std::printf("stated %g: %d alarms in %d captures, %d of them of linkers and steps\n", stated, alarms, captures, alarms_of_these);
+  std::printf("stated %g: %d alarms in %d captures, %d of them of linkers and steps\n", stated, alarms, captures,
+              alarms_of_these);
   EXPECT_LE(alarms, stated * captures);
   EXPECT_LE(alarms_of_these, stated * captures / 4);
 }
@@ -95,7 +101,8 @@ TEST(rotations, sequential_identifiers_are_linked) {
       bench x;
       x.radios_differ = radios;
       x.rotations(3, 12, [&](int, const bench::ids& old) {
-        return bench::ids{(old.a + static_cast<std::uint32_t>(step)) & 0xffffff, (old.b + static_cast<std::uint32_t>(step)) & 0xffffff, x.id16(), x.id16()};
+        return bench::ids{(old.a + static_cast<std::uint32_t>(step)) & 0xffffff,
+                          (old.b + static_cast<std::uint32_t>(step)) & 0xffffff, x.id16(), x.id16()};
       });
       const auto v = judge(x.frames, x.options);
       EXPECT_TRUE(holds(reason_of(v, "l2_id_linker"), "layer-2 ID")) << radios << step << to_text(v);
@@ -108,17 +115,20 @@ TEST(rotations, constant_octets_of_a_layer_2_id_link) {
   for (const std::uint32_t fixed : {0xff0000U, 0xffff00U, 0x0000ffU}) {
     bench x;
     x.rotations(3, 20, [&](int, const bench::ids& old) {
-      return bench::ids{(old.a & fixed) | (x.id24() & ~fixed), (old.b & fixed) | (x.id24() & ~fixed), x.id16(), x.id16()};
+      return bench::ids{(old.a & fixed) | (x.id24() & ~fixed), (old.b & fixed) | (x.id24() & ~fixed), x.id16(),
+                        x.id16()};
     });
     const auto v = judge(x.frames, x.options);
-    EXPECT_TRUE(holds(reason_of(v, "l2_id_linker"), fixed == 0x0000ffU ? "last octet first" : "layer-2 ID (next")) << fixed << to_text(v);
+    EXPECT_TRUE(holds(reason_of(v, "l2_id_linker"), fixed == 0x0000ffU ? "last octet first" : "layer-2 ID (next"))
+        << fixed << to_text(v);
   }
 }
 
 TEST(rotations, a_counting_kd_sess_id_links) {
   bench x;
   x.rotations(3, 12, [&](int, const bench::ids& old) {
-    return bench::ids{x.id24(), x.id24(), static_cast<std::uint16_t>(old.ab + 1), static_cast<std::uint16_t>(old.ba + 1)};
+    return bench::ids{x.id24(), x.id24(), static_cast<std::uint16_t>(old.ab + 1),
+                      static_cast<std::uint16_t>(old.ba + 1)};
   });
   const auto v = judge(x.frames, x.options);
   EXPECT_TRUE(holds(reason_of(v, "kd_sess_id_linker"), "KD-sess ID (next below)")) << to_text(v);
@@ -150,22 +160,31 @@ TEST(rotations, an_sci_field_that_a_ue_keeps_links_and_is_named) {
     // Identifiers live for five turns of all links: 160 s and 40 SCIs each way.
     int turn = 0;
     std::vector<bench::ids> kept(4);
-    x.rotations(4, 60, [&](int l, const bench::ids& old) { return turn++ % 20 < 4 || kept[l].a == 0 ? kept[l] = x.random_ids() : old; },
-                [&](int l, bool back) {
-                  field.format1 ? draw_as_tm4(x, l, back) : draw_as_tm2(x, l, back);
-                  field.keep(x, static_cast<std::uint8_t>(l));
-                });
+    x.rotations(
+        4, 60,
+        [&](int l, const bench::ids& old) {
+          return turn++ % 20 < 4 || kept[l].a == 0 ? kept[l] = x.random_ids() : old;
+        },
+        [&](int l, bool back) {
+          field.format1 ? draw_as_tm4(x, l, back) : draw_as_tm2(x, l, back);
+          field.keep(x, static_cast<std::uint8_t>(l));
+        });
     const auto v = judge(x.frames, x.options);
-    EXPECT_TRUE(holds(reason_of(v, "sci_linker"), std::string("by its ") + field.name)) << field.name << ": " << of(v, "sci_linker").note;
+    EXPECT_TRUE(holds(reason_of(v, "sci_linker"), std::string("by its ") + field.name))
+        << field.name << ": " << of(v, "sci_linker").note;
     EXPECT_EQ(v.findings.size(), 1U) << field.name << ": " << to_text(v);
   }
 }
 
 TEST(rotations, a_group_destination_id_that_stays_links) {
   bench x;
-  x.rotations(3, 20, [&](int, const bench::ids& old) {
-    return bench::ids{(old.a & 0xff) | (x.id24() & 0xffff00), (old.b & 0xff) | (x.id24() & 0xffff00), x.id16(), x.id16()};
-  }, [&](int l, bool back) { draw_as_tm2(x, l, back); });
+  x.rotations(
+      3, 20,
+      [&](int, const bench::ids& old) {
+        return bench::ids{(old.a & 0xff) | (x.id24() & 0xffff00), (old.b & 0xff) | (x.id24() & 0xffff00), x.id16(),
+                          x.id16()};
+      },
+      [&](int l, bool back) { draw_as_tm2(x, l, back); });
   const auto v = judge(x.frames, x.options);
   EXPECT_TRUE(holds(reason_of(v, "sci_linker"), "group destination ID")) << to_text(v);
 }
@@ -197,11 +216,17 @@ TEST(rotations, allocations_and_patterns_that_follow_the_traffic_are_no_link) {
     int calls[2] = {};
     const auto next = [&](int, const bench::ids& old) { return pattern || turn++ % 16 < 2 ? x.random_ids() : old; };
     x.rotations(2, pattern ? 40 : 320, next, [&](int l, bool) {
-      // The busy link mostly takes the pattern with the most subframes, the other one any; or one always has all sub-channels and the other four of five.
+      // The busy link mostly takes the pattern with the most subframes, the other one any; or one always has all
+      // sub-channels and the other four of five.
       x.sci.reset();
       if (pattern && calls[l]++ % 8 >= 2) return;  // of each direction's identifiers one SCI is heard
-      if (pattern) x.sci = phy::sci_format0{.time_resource_pattern = static_cast<std::uint8_t>(l == 0 && x.rng() % 8 != 0 ? 99 : 36 + x.rng() % 63), .mcs = 14};
-      else x.sci = phy::sci_format1{.frequency_location = static_cast<std::uint8_t>(phy::riv_encode(5, l, 5 - l)), .mcs = 14};
+      if (pattern)
+        x.sci = phy::sci_format0{
+            .time_resource_pattern = static_cast<std::uint8_t>(l == 0 && x.rng() % 8 != 0 ? 99 : 36 + x.rng() % 63),
+            .mcs = 14};
+      else
+        x.sci =
+            phy::sci_format1{.frequency_location = static_cast<std::uint8_t>(phy::riv_encode(5, l, 5 - l)), .mcs = 14};
     });
     const auto v = judge(x.frames, x.options);
     EXPECT_EQ(v.outcome, verdict_outcome::opaque) << pattern << to_text(v);
@@ -238,7 +263,9 @@ TEST(rotations, radios_are_followed_by_their_signal_which_decides_nothing) {
 
 TEST(rotations, an_mcs_that_all_ues_share_links_nothing) {
   bench x;
-  x.rotations(3, 40, [&](int, const bench::ids&) { return x.random_ids(); }, [&](int, bool) { x.sci = phy::sci_format0{.mcs = 14}; });
+  x.rotations(
+      3, 40, [&](int, const bench::ids&) { return x.random_ids(); },
+      [&](int, bool) { x.sci = phy::sci_format0{.mcs = 14}; });
   const auto v = judge(x.frames, x.options);
   EXPECT_EQ(v.outcome, verdict_outcome::opaque) << to_text(v);
 }

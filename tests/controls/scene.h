@@ -1,4 +1,5 @@
-// The real security sublayer's messages (and weakened ones) as captured frames: John talks to Mary and to Peter. No radio is involved.
+// The real security sublayer's messages (and weakened ones) as captured frames: John talks to Mary and to Peter. No
+// radio is involved.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,10 +16,11 @@ using namespace security::test;
 using security::export_permit;
 
 class capture {
- public:
+public:
   void sl_sch(const frame& f, double t) {
     std::vector<std::uint8_t> sdu;
-    if (f.lcid == 28 || f.lcid == 29) sdu.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
+    if (f.lcid == 28 || f.lcid == 29)
+      sdu.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
     sdu.insert(sdu.end(), f.octets.begin(), f.octets.end());
     mac::rlc_um_tx rlc;
     ASSERT_TRUE(rlc.enqueue(sdu));
@@ -37,7 +39,7 @@ class capture {
   }
   std::vector<captured_frame> frames;
 
- private:
+private:
   captured_frame base(frame_kind k, double t) {
     captured_frame c;
     c.number = frames.size();
@@ -69,7 +71,8 @@ struct scene {
     for (const auto& [id, live] : {std::pair{john_mary, &mary}, std::pair{john_peter, &peter}}) {
       const bool johns = &u == &john;
       if (!johns && live != &u) continue;
-      for (const auto& l : security::key_log_lines(u.security->links(), johns ? id.first : id.second, export_permit::user_was_warned()))
+      for (const auto& l :
+           security::key_log_lines(u.security->links(), johns ? id.first : id.second, export_permit::user_was_warned()))
         text += l + "\n";
     }
     auto parsed = parse_stolen_state(text, u.name + ".keylog");
@@ -104,7 +107,8 @@ struct scene {
 };
 
 inline bool has(const verdict& v, const std::string& check) {
-  return std::any_of(v.findings.begin(), v.findings.end(), [&](const auto& f) { return f.check == check && !f.frames.empty(); });
+  return std::any_of(v.findings.begin(), v.findings.end(),
+                     [&](const auto& f) { return f.check == check && !f.frames.empty(); });
 }
 
 }  // namespace prose::apps::controls

@@ -1,5 +1,6 @@
-// Whole captures as samples, from our own transmitter through the sniffer's capture to the verdict: in order, jammed, collided, half captured, with the
-// wrong pool or carrier told, and two towns on one carrier of which one was told; and what others' transmitters sent (the shared recordings).
+// Whole captures as samples, from our own transmitter through the sniffer's capture to the verdict: in order, jammed,
+// collided, half captured, with the wrong pool or carrier told, and two towns on one carrier of which one was told; and
+// what others' transmitters sent (the shared recordings).
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -20,21 +21,27 @@ constexpr int n_prb = 25, period = 40, sps = 7680;
 const auto carrier = *phy::carrier_config::make(n_prb, phy::cyclic_prefix::normal, phy::transmission_mode::tm2, 7.68e6);
 
 phy::comm_pool_config pool_config() {
-  phy::comm_pool_config c{.n_prb = n_prb, .sc_period_subframes = period, .pscch = {13, 0, 24}, .subframe_bitmap = "1111111100000000000000000000000000000000"};
+  phy::comm_pool_config c{.n_prb = n_prb,
+                          .sc_period_subframes = period,
+                          .pscch = {13, 0, 24},
+                          .subframe_bitmap = "1111111100000000000000000000000000000000"};
   c.data = phy::comm_pool_config::data_resources{{13, 0, 24}, 8, "11111111111111111111111111111111"};
   return c;
 }
 
 /// UEs that send a record a period each, in samples.
 class towns {
- public:
-  explicit towns(int periods, unsigned seed = 18) : rng(seed), air(carrier, static_cast<std::size_t>((periods + 2) * period * sps), phy::noise_for(carrier, 20), rng), periods_(periods) {}
+public:
+  explicit towns(int periods, unsigned seed = 18)
+      : rng(seed),
+        air(carrier, static_cast<std::size_t>((periods + 2) * period * sps), phy::noise_for(carrier, 20), rng),
+        periods_(periods) {}
 
   struct ue {
     std::uint32_t src, dst;
     bool text = false;
-    int shift = 0;         ///< subframes by which the pool of its town lies later than the one that is told
-    int resource = 0;      ///< of PSCCH; different for UEs of one town
+    int shift = 0;     ///< subframes by which the pool of its town lies later than the one that is told
+    int resource = 0;  ///< of PSCCH; different for UEs of one town
     double cfo_hz = 0;
     mac::rlc_um_tx rlc{};
     int sn = 0;
@@ -75,19 +82,25 @@ class towns {
   }
   void jam(int from_subframe, int n, double snr_db) {
     std::normal_distribution<float> g(0.0F, static_cast<float>(std::pow(10.0, -snr_db / 20)));
-    for (auto i = static_cast<std::size_t>(from_subframe) * sps; i < static_cast<std::size_t>(from_subframe + n) * sps; ++i) air.samples[i] += phy::cf32(g(rng), g(rng));
+    for (auto i = static_cast<std::size_t>(from_subframe) * sps; i < static_cast<std::size_t>(from_subframe + n) * sps;
+         ++i)
+      air.samples[i] += phy::cf32(g(rng), g(rng));
   }
 
   phy::rng_t rng;
   phy::air air;
   int mcs = 9;
 
- private:
+private:
   phy::bits_t block(ue& u, std::size_t n) {
     octets tb(n), pdu(5);
-    security::write_pdcp_header({security::sdu_type::ip, static_cast<std::uint16_t>(u.src >> 4 | 1), static_cast<std::uint16_t>(u.sn)}, std::span(pdu).first<5>());
-    const std::string words = "message " + std::to_string(u.sn++) + ": meet me at the old mill at noon, and bring the maps of the northern road";
-    for (std::size_t i = 0; pdu.size() < n - 12; ++i) pdu.push_back(u.text ? static_cast<std::uint8_t>(words[i % words.size()]) : static_cast<std::uint8_t>(rng()));
+    security::write_pdcp_header(
+        {security::sdu_type::ip, static_cast<std::uint16_t>(u.src >> 4 | 1), static_cast<std::uint16_t>(u.sn)},
+        std::span(pdu).first<5>());
+    const std::string words = "message " + std::to_string(u.sn++) +
+                              ": meet me at the old mill at noon, and bring the maps of the northern road";
+    for (std::size_t i = 0; pdu.size() < n - 12; ++i)
+      pdu.push_back(u.text ? static_cast<std::uint8_t>(words[i % words.size()]) : static_cast<std::uint8_t>(rng()));
     EXPECT_TRUE(u.rlc.enqueue(pdu));
     mac::sl_sch_builder b({mac::sl_sch_version::unicast, u.src, u.dst}, tb);
     u.rlc.build(b.add(1, u.rlc.wanted_octets()));
@@ -101,18 +114,20 @@ class towns {
 
 /// Samples with holes, as a radio that overflows gives them.
 class heard_samples final : public phy::sample_source {
- public:
+public:
   struct hole {
     std::int64_t from, to;
   };
-  heard_samples(std::span<const phy::cf32> samples, std::vector<hole> holes) : samples_(samples), holes_(std::move(holes)) {}
+  heard_samples(std::span<const phy::cf32> samples, std::vector<hole> holes)
+      : samples_(samples), holes_(std::move(holes)) {}
   double sample_rate_hz() const override { return carrier.sample_rate_hz(); }
   int n_antennas() const override { return 1; }
   result<phy::read_status> read(std::span<const std::span<phy::cf32>> out) override {
     bool gap = false;
     for (const auto& h : holes_)
       if (at_ >= h.from && at_ < h.to) at_ = h.to, gap = true;
-    std::int64_t end = std::min<std::int64_t>(at_ + static_cast<std::int64_t>(out[0].size()), static_cast<std::int64_t>(samples_.size()));
+    std::int64_t end = std::min<std::int64_t>(at_ + static_cast<std::int64_t>(out[0].size()),
+                                              static_cast<std::int64_t>(samples_.size()));
     for (const auto& h : holes_)
       if (at_ < h.from) end = std::min(end, h.from);
     phy::read_status s{};
@@ -125,7 +140,7 @@ class heard_samples final : public phy::sample_source {
     return s;
   }
 
- private:
+private:
   std::span<const phy::cf32> samples_;
   std::vector<hole> holes_;
   std::int64_t at_ = 0;
@@ -135,9 +150,9 @@ verdict judged(capture& c) {
   analysis a({});
   event_writer events;
   const auto done = c.run(events, {{.frame = [&](const phy::monitor_event&, const captured_frame& f) {
-                           a.add(f);
-                           return true;
-                         }}});
+                            a.add(f);
+                            return true;
+                          }}});
   EXPECT_TRUE(done);
   if (done) a.heard(hearing_of(*done));
   return a.judge();
@@ -159,10 +174,12 @@ verdict judged(const towns& t, std::vector<heard_samples::hole> holes = {}, cons
   auto c = capture::make(source, "samples", s, o, assumed);
   EXPECT_TRUE(c) << c.error().message;
   const auto v = judged(*c);
-  std::printf("exit %d; blocks %llu of %llu (%llu absent), %llu records, %llu of %llu resource blocks unexplained\n", exit_status(v.outcome),
-              static_cast<unsigned long long>(v.heard.blocks_decoded), static_cast<unsigned long long>(v.heard.blocks_announced),
+  std::printf("exit %d; blocks %llu of %llu (%llu absent), %llu records, %llu of %llu resource blocks unexplained\n",
+              exit_status(v.outcome), static_cast<unsigned long long>(v.heard.blocks_decoded),
+              static_cast<unsigned long long>(v.heard.blocks_announced),
               static_cast<unsigned long long>(v.heard.blocks_absent), static_cast<unsigned long long>(v.records),
-              static_cast<unsigned long long>(v.heard.prbs_unexplained), static_cast<unsigned long long>(v.heard.prbs_occupied));
+              static_cast<unsigned long long>(v.heard.prbs_unexplained),
+              static_cast<unsigned long long>(v.heard.prbs_occupied));
   return v;
 }
 bool doubts(const verdict& v, const std::string& check) {
@@ -190,7 +207,8 @@ TEST(verdict_share_air, jammed_proves_nothing) {
   towns t(periods);
   auto ues = john_and_peter();
   t.all(ues);
-  for (int p = 0; p < periods; p += 3) t.jam(p * period + 8, 32, -25);  // the PSSCH of every third period, not the PSCCH
+  for (int p = 0; p < periods; p += 3)
+    t.jam(p * period + 8, 32, -25);  // the PSSCH of every third period, not the PSCCH
   const auto v = judged(t);
   EXPECT_EQ(exit_status(v.outcome), 4) << to_text(v);
   EXPECT_TRUE(doubts(v, "blocks_decoded"));
@@ -233,7 +251,8 @@ TEST(verdict_share_air, with_no_pool_told_what_was_jammed_or_missed_proves_nothi
   EXPECT_GE(in_order.heard.blocks_announced, 2U * periods * 85 / 100);
   EXPECT_EQ(exit_status(judged(t, {{all / 4, all * 3 / 4}}, nothing).outcome), 4);
   std::vector<heard_samples::hole> holes;  // PSSCH of every third period missed, PSCCH heard
-  for (int p = 0; p < periods; p += 3) holes.push_back({std::int64_t{p * period + 8} * sps, std::int64_t{p * period + 40} * sps});
+  for (int p = 0; p < periods; p += 3)
+    holes.push_back({std::int64_t{p * period + 8} * sps, std::int64_t{p * period + 40} * sps});
   EXPECT_EQ(exit_status(judged(t, holes, nothing).outcome), 4);
   for (int p = 0; p < periods; p += 3) t.jam(p * period + 8, 32, -25);
   const auto v = judged(t, {}, nothing);
@@ -265,7 +284,9 @@ TEST(verdict_share_air, two_towns_on_one_carrier_are_both_heard_though_one_was_t
     t.all(second);
     const auto v = judged(t);
     EXPECT_NE(exit_status(v.outcome), text ? 0 : 3) << to_text(v);
-    EXPECT_TRUE(std::any_of(v.transmitters.begin(), v.transmitters.end(), [](const auto& x) { return x.who == "src 5d11a3" && x.blocks > 0; })) << to_json(v);
+    EXPECT_TRUE(std::any_of(v.transmitters.begin(), v.transmitters.end(), [](const auto& x) {
+      return x.who == "src 5d11a3" && x.blocks > 0;
+    })) << to_json(v);
     if (text) {
       EXPECT_EQ(exit_status(v.outcome), 3) << to_text(v);
     }

@@ -1,4 +1,5 @@
-// What was not heard is not vouched for: shares of blocks, of discovery messages and of time, untried keys, thin evidence, pools that nobody checked.
+// What was not heard is not vouched for: shares of blocks, of discovery messages and of time, untried keys, thin
+// evidence, pools that nobody checked.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,7 +52,12 @@ TEST(verdict_share, counts_what_the_receiver_heard_announced_and_the_time_it_mis
     a.heard(h);
     return a.judge();
   };
-  hearing h{.blocks_announced = 100, .blocks_decoded = 95, .blocks_absent = 5000, .discovery_occupied = 50, .discovery_decoded = 48, .seconds = 100};
+  hearing h{.blocks_announced = 100,
+            .blocks_decoded = 95,
+            .blocks_absent = 5000,
+            .discovery_occupied = 50,
+            .discovery_decoded = 48,
+            .seconds = 100};
   EXPECT_EQ(exit_status(with(h).outcome), 0);
   h.seconds_lost = 5;  // 0.95 * 0.95 is still enough
   EXPECT_EQ(exit_status(with(h).outcome), 0);
@@ -108,20 +114,23 @@ TEST(verdict_share, of_keys_that_were_not_tried_proves_nothing) {
   const security::ports p{random, dh};
   const auto john = security::key_pair::generate(p), peter = security::key_pair::generate(p);
   const auto shared = *dh.agree(peter.private_key, john.public_part);
-  security::pre_shared_key no_psk = security::pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
+  security::pre_shared_key no_psk =
+      security::pre_shared_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
   const auto keys = security::derive_direction(no_psk, shared, peter.public_part, john.public_part);
   const auto base64 = [](const auto& octets) { return keys::to_base64(octets); };
   const auto state = [&](bool with_permit) {
     auto all = std::make_shared<std::vector<stolen_file>>();
     all->push_back(std::move(*parse_stolen_state(base64(peter.private_key.expose()) + "\n", "peter.key")));
-    if (with_permit) all->push_back(std::move(*parse_stolen_state("john " + base64(john.public_part.octets) + "\n", "peter.permit")));
+    if (with_permit)
+      all->push_back(std::move(*parse_stolen_state("john " + base64(john.public_part.octets) + "\n", "peter.permit")));
     return all;
   };
   block_bench x;
   x.good(40);
   for (int i = 0; i < 20; ++i) {
     x.discovery(0);
-    const auto made = security::make_discovery(security::discovery_type::announcement, keys, static_cast<security::slot_t>(1'700'000'000 + i / 8));
+    const auto made = security::make_discovery(security::discovery_type::announcement, keys,
+                                               static_cast<security::slot_t>(1'700'000'000 + i / 8));
     x.frames.back().octets.assign(made.begin(), made.end());
   }
   const auto with = [&](std::optional<std::pair<security::slot_t, security::slot_t>> slots) {

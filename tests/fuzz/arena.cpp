@@ -30,7 +30,8 @@ std::uint8_t* reserve() {
   return static_cast<std::uint8_t*>(p);
 }
 bool within(const std::uint8_t* from, const void* p) {
-  return from != nullptr && static_cast<const std::uint8_t*>(p) >= from && static_cast<const std::uint8_t*>(p) < from + region_octets;
+  return from != nullptr && static_cast<const std::uint8_t*>(p) >= from &&
+         static_cast<const std::uint8_t*>(p) < from + region_octets;
 }
 }  // namespace
 

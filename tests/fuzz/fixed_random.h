@@ -8,12 +8,12 @@
 namespace prose::fuzz {
 
 class fixed_random final : public security::random_port {
- public:
+public:
   void fill(security::bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
   }
 
- private:
+private:
   std::mt19937_64 rng_{7};
 };
 

@@ -1,5 +1,5 @@
-// Messages of the ProSe Function: whatever arrives is a request or an answer that survives being written and read again,
-// or is refused for a reason that can be told to the other side.
+// Messages of the ProSe Function: whatever arrives is a request or an answer that survives being written and read
+// again, or is refused for a reason that can be told to the other side.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -1,5 +1,5 @@
-// IP packets of a peer and of the host at the filter of a link: what passes has the right addresses, the same length, and a checksum that was right is
-// right again, at the other end too; what does not pass is as it was.
+// IP packets of a peer and of the host at the filter of a link: what passes has the right addresses, the same length,
+// and a checksum that was right is right again, at the other end too; what does not pass is as it was.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -36,12 +36,15 @@ void check(const link_addresses& from, const link_addresses& to, packet p) {
   if (sent != packet_check::passes) return demand(p == before);
   demand(p.size() == before.size());
   const bool ipv4 = p[0] >> 4 == 4;
-  demand(source_of(before) == (ipv4 ? from.host_ipv4.own : from.host_ipv6.own) && destination_of(before) == (ipv4 ? from.host_ipv4.peer : from.host_ipv6.peer));
-  demand(source_of(p) == (ipv4 ? link_ipv4_source() : from.link_ipv6.own) && destination_of(p) == (ipv4 ? link_ipv4_destination() : from.link_ipv6.peer));
+  demand(source_of(before) == (ipv4 ? from.host_ipv4.own : from.host_ipv6.own) &&
+         destination_of(before) == (ipv4 ? from.host_ipv4.peer : from.host_ipv6.peer));
+  demand(source_of(p) == (ipv4 ? link_ipv4_source() : from.link_ipv6.own) &&
+         destination_of(p) == (ipv4 ? link_ipv4_destination() : from.link_ipv6.peer));
   const bool judged = whole(before) && holds(before);
   if (judged) demand(holds(p));
   demand(link_to_host(to, p) == packet_check::passes);  // what one end lets out, the other takes
-  demand(source_of(p) == (ipv4 ? to.host_ipv4.peer : to.host_ipv6.peer) && destination_of(p) == (ipv4 ? to.host_ipv4.own : to.host_ipv6.own));
+  demand(source_of(p) == (ipv4 ? to.host_ipv4.peer : to.host_ipv6.peer) &&
+         destination_of(p) == (ipv4 ? to.host_ipv4.own : to.host_ipv6.own));
   if (judged) demand(holds(p));
 }
 }  // namespace
@@ -55,7 +58,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // The same with the addresses put right, or hardly anything would pass.
   if (size >= 40) {
     const bool ipv4 = p[0] >> 4 == 4;
-    const auto put = [&](packet& to, std::size_t at, const ip_address& a) { std::copy_n(a.octets.begin(), a.length, to.begin() + static_cast<std::ptrdiff_t>(at)); };
+    const auto put = [&](packet& to, std::size_t at, const ip_address& a) {
+      std::copy_n(a.octets.begin(), a.length, to.begin() + static_cast<std::ptrdiff_t>(at));
+    };
     for (const auto* from : {&here, &there}) {
       const auto& pair = ipv4 ? from->host_ipv4 : from->host_ipv6;
       packet q = p;

@@ -15,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto in = std::span(bits).first(n);
     const auto mib = prose::phy::unpack_mib_sl(in);
     if (!mib) continue;
-    if (mib->direct_frame_number > 1023 || mib->direct_subframe_number > 9 || prose::phy::standard_fft_size(mib->n_prb) == 0) std::abort();
+    if (mib->direct_frame_number > 1023 || mib->direct_subframe_number > 9 ||
+        prose::phy::standard_fft_size(mib->n_prb) == 0)
+      std::abort();
     std::vector<std::uint8_t> again(n);
     pack(*mib, again);
     if (!std::equal(again.begin(), again.end(), in.begin())) std::abort();

@@ -1,7 +1,9 @@
-// Mary, with all her keys, drives a John who has a link with her and, in one of two worlds, one with Peter: set-ups, rekeyings, releases, records, RLC and
-// discovery, genuine, altered and replayed, also what she heard beside her. Both worlds have the same randomness. Whatever she does, John must send to her and to
-// everybody the same octets in both, and no secret of the link with Peter may be among hers. The input is a list of: what, length, octets.
-// Diffie-Hellman, hashes, AEADs and generators are toys, and both worlds, with their links, are prepared once and set back for each input (arena.h).
+// Mary, with all her keys, drives a John who has a link with her and, in one of two worlds, one with Peter: set-ups,
+// rekeyings, releases, records, RLC and discovery, genuine, altered and replayed, also what she heard beside her. Both
+// worlds have the same randomness. Whatever she does, John must send to her and to everybody the same octets in both,
+// and no secret of the link with Peter may be among hers. The input is a list of: what, length, octets. Diffie-Hellman,
+// hashes, AEADs and generators are toys, and both worlds, with their links, are prepared once and set back for each
+// input (arena.h).
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -13,13 +15,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/rx_path.h"
 #include "mac/security_adapter.h"
 #include "mac/sl_sch.h"
 #include "security/export.h"
 #include "security/link.h"
+#include "security/pdcp.h"
 #include "tests/fuzz/arena.h"
 #include "tests/fuzz/toy_dh.h"
 #include "tests/fuzz/toy_random.h"
@@ -84,7 +86,7 @@ struct beside {
 };
 
 class world {
- public:
+public:
   world(bool with_peter, beside& heard) : with_peter_(with_peter), beside_(heard) {
     if (with_peter_) peter_ = std::make_unique<party>("peter", 3, true);
     john_.sec->add_peer("mary", mary_.sec->peers().own_public());
@@ -97,7 +99,8 @@ class world {
     meet(mary_);
     if (with_peter_) meet(*peter_);
     pass(2500);
-    if (john_.live("mary") == nullptr || (with_peter_ && john_.live("peter") == nullptr)) std::abort();  // nothing to see
+    if (john_.live("mary") == nullptr || (with_peter_ && john_.live("peter") == nullptr))
+      std::abort();  // nothing to see
   }
 
   void run(bytes_view in) {
@@ -127,29 +130,37 @@ class world {
   octets seen;  ///< all that John sends to Mary or to everybody, in order, with its time
   int links = 0, answers = 0;
 
- private:
+private:
   static std::uint8_t at(bytes_view t, std::size_t i) { return i < t.size() ? t[i] : 0; }
 
   void act(std::uint8_t what, bytes_view t) {
     switch (what % 16) {
-      case 0: pass(100 * (1 + at(t, 0) % 64)); break;
-      case 1: meet(mary_); break;
+      case 0:
+        pass(100 * (1 + at(t, 0) % 64));
+        break;
+      case 1:
+        meet(mary_);
+        break;
       case 2:
         if (auto* l = mary_.live("john")) (void)mary_.sec->links().rekey(l->id, now_, mary_.pending);
         break;
       case 3:
         if (auto* l = mary_.live("john")) (void)mary_.sec->links().release(l->id, now_, mary_.pending);
         break;
-      case 4: say(security::lcid_pc5s_protected, security::sdu_type::pc5s, t); break;  // signalling of her own making, under her keys
-      case 5: say(static_cast<std::uint8_t>(1 + at(t, 0) % 10), security::sdu_type::ip, t); break;
+      case 4:
+        say(security::lcid_pc5s_protected, security::sdu_type::pc5s, t);
+        break;  // signalling of her own making, under her keys
+      case 5:
+        say(static_cast<std::uint8_t>(1 + at(t, 0) % 10), security::sdu_type::ip, t);
+        break;
       case 6: {  // a message of the right length and type
-        static constexpr std::array<std::pair<security::message_type, std::size_t>, 6> known{{
-            {security::message_type::direct_communication_accept, security::accept_octets},
-            {security::message_type::keepalive, security::keepalive_octets},
-            {security::message_type::rekeying_request, security::rekeying_request_octets},
-            {security::message_type::rekeying_response, security::rekeying_response_octets},
-            {security::message_type::release, security::release_octets},
-            {security::message_type::release_accept, security::release_accept_octets}}};
+        static constexpr std::array<std::pair<security::message_type, std::size_t>, 6> known{
+            {{security::message_type::direct_communication_accept, security::accept_octets},
+             {security::message_type::keepalive, security::keepalive_octets},
+             {security::message_type::rekeying_request, security::rekeying_request_octets},
+             {security::message_type::rekeying_response, security::rekeying_response_octets},
+             {security::message_type::release, security::release_octets},
+             {security::message_type::release_accept, security::release_accept_octets}}};
         octets m(t.begin(), t.end());
         const auto& [type, n] = known[at(t, 0) % known.size()];
         m.resize(n);
@@ -165,7 +176,9 @@ class world {
         break;
       case 9: {  // from an invented source, to whoever was heard
         const auto n = heard_beside().first;
-        frame f = n != 0 && at(t, 0) % 2 == 0 ? beside_.frames[at(t, 1) % n] : own_.empty() ? frame{} : own_[at(t, 1) % own_.size()];
+        frame f = n != 0 && at(t, 0) % 2 == 0 ? beside_.frames[at(t, 1) % n]
+                  : own_.empty()              ? frame{}
+                                              : own_[at(t, 1) % own_.size()];
         f.src = at(t, 2) * 65536U + at(t, 3) * 256U + at(t, 4);
         to_john(f, 0);
         break;
@@ -174,7 +187,8 @@ class world {
         const auto n = heard_beside().second;
         const std::size_t which = at(t, 0) * 256U + at(t, 1);
         if (n == 0 && messages_.empty()) break;
-        discovery_pdu m = messages_.empty() || (n != 0 && at(t, 2) % 4 > 1) ? beside_.messages[which % n] : messages_[which % messages_.size()];
+        discovery_pdu m = messages_.empty() || (n != 0 && at(t, 2) % 4 > 1) ? beside_.messages[which % n]
+                                                                            : messages_[which % messages_.size()];
         if (at(t, 2) % 2 == 1) m[at(t, 3) % m.size()] ^= static_cast<std::uint8_t>(1U << (at(t, 4) % 8));
         heard_by_john(m);
         break;
@@ -186,24 +200,36 @@ class world {
       }
       case 12: {  // John asks, renews or releases on his own account
         auto* l = john_.live("mary");
-        if (at(t, 0) % 3 == 0) asked();
-        else if (l != nullptr && at(t, 0) % 3 == 1) (void)john_.sec->links().rekey(l->id, now_, john_.pending);
-        else if (l != nullptr) data(john_, *l, "mary", t);
+        if (at(t, 0) % 3 == 0)
+          asked();
+        else if (l != nullptr && at(t, 0) % 3 == 1)
+          (void)john_.sec->links().rekey(l->id, now_, john_.pending);
+        else if (l != nullptr)
+          data(john_, *l, "mary", t);
         break;
       }
-      case 13: segment_size_ = 8 + at(t, 0) % 120; break;
-      case 15: crowd(t); break;
-      default: peters(t); break;
+      case 13:
+        segment_size_ = 8 + at(t, 0) % 120;
+        break;
+      case 15:
+        crowd(t);
+        break;
+      default:
+        peters(t);
+        break;
     }
     settle();
   }
 
-  /// In one subframe: many SDUs with nothing behind their headers under the identifiers of what was heard beside her, then one of her own.
+  /// In one subframe: many SDUs with nothing behind their headers under the identifiers of what was heard beside her,
+  /// then one of her own.
   void crowd(bytes_view t) {
     const auto n = heard_beside().first;
     const frame* f = nullptr;
     for (std::size_t i = n; i-- > 0 && f == nullptr;)
-      if (const auto& x = beside_.frames[i]; x.to_john && x.lcid != security::lcid_pc5s_unprotected && x.lcid != security::lcid_pc5s_security_mode) f = &x;
+      if (const auto& x = beside_.frames[i];
+          x.to_john && x.lcid != security::lcid_pc5s_unprotected && x.lcid != security::lcid_pc5s_security_mode)
+        f = &x;
     if (f == nullptr) return;
     john_.rx->begin_subframe();
     for (int i = 0; i < 9; ++i) {
@@ -216,11 +242,14 @@ class world {
         for (std::size_t x = 4; x < rlc.size(); ++x) rlc[x] = static_cast<std::uint8_t>(at(t, 1) + i + k);
       }
       b.finish();
-      john_.rx->receive(block, std::nullopt, now_, john_.pending, [&](const mac::data_received&) { seen.push_back(2); });
+      john_.rx->receive(block, std::nullopt, now_, john_.pending,
+                        [&](const mac::data_received&) { seen.push_back(2); });
     }
     same_subframe_ = true;
-    if (at(t, 0) % 2 == 0) keepalive();
-    else say(1, security::sdu_type::ip, std::array<std::uint8_t, 3>{1, 2, 3});
+    if (at(t, 0) % 2 == 0)
+      keepalive();
+    else
+      say(1, security::sdu_type::ip, std::array<std::uint8_t, 3>{1, 2, 3});
     same_subframe_ = false;
   }
   void keepalive() {
@@ -234,7 +263,9 @@ class world {
     if (!with_peter_) return;
     auto *j = john_.live("peter"), *p = peter_->live("john");
     switch (at(t, 0) % 7) {
-      case 0: meet(*peter_); break;
+      case 0:
+        meet(*peter_);
+        break;
       case 1:
         if (j != nullptr) (void)john_.sec->links().rekey(j->id, now_, john_.pending);
         break;
@@ -252,7 +283,8 @@ class world {
         break;
       default: {
         const std::array<security::peer_id, 1> john{peter_->id("john")};
-        for (const auto& q : peter_->sec->discovery().queries(john, now_)) beside_.messages.push_back(q), heard_by_john(q);
+        for (const auto& q : peter_->sec->discovery().queries(john, now_))
+          beside_.messages.push_back(q), heard_by_john(q);
       }
     }
   }
@@ -290,7 +322,9 @@ class world {
     }
   }
   void sent(party& from, const action& a) {
-    if (const auto* e = std::get_if<security::link_established>(&a); e != nullptr && &from == &john_ && e->peer == john_.id("mary")) ++links;
+    if (const auto* e = std::get_if<security::link_established>(&a);
+        e != nullptr && &from == &john_ && e->peer == john_.id("mary"))
+      ++links;
     const auto* m = std::get_if<security::send_message>(&a);
     if (m == nullptr) return;
     const frame f{m->lcid, m->src, m->dst, m->octets};
@@ -311,7 +345,8 @@ class world {
     }
   }
   void note(const frame& f) {
-    for (const std::uint32_t v : {static_cast<std::uint32_t>(now_), std::uint32_t{f.lcid}, f.src, f.dst, static_cast<std::uint32_t>(f.pdu.size())})
+    for (const std::uint32_t v : {static_cast<std::uint32_t>(now_), std::uint32_t{f.lcid}, f.src, f.dst,
+                                  static_cast<std::uint32_t>(f.pdu.size())})
       for (int k = 0; k < 4; ++k) seen.push_back(static_cast<std::uint8_t>(v >> (8 * k)));
     seen.insert(seen.end(), f.pdu.begin(), f.pdu.end());
   }
@@ -336,7 +371,8 @@ class world {
       octets& block = block_;
       block.assign(2000, 0);
       mac::sl_sch_builder b({mac::sl_sch_version::v2x, f.src, f.dst}, block);
-      const std::size_t room = std::min(rlc.wanted_octets(), segment == 0 ? std::size_t{1600} : std::max<std::size_t>(segment, 4));
+      const std::size_t room =
+          std::min(rlc.wanted_octets(), segment == 0 ? std::size_t{1600} : std::max<std::size_t>(segment, 4));
       const std::size_t n = rlc.build(b.add(f.lcid, room));
       if (n == 0) return;
       b.shrink_last(n);
@@ -370,9 +406,12 @@ class world {
     if (!s) return;
     f.src = s->src, f.dst = s->dst;
     const bool marys = &from == &john_ && std::string_view(to_whom) == "mary";
-    if (marys) note(f), to(mary_, f);
-    else if (&from == &john_) beside_.frames.push_back(f), to(*peter_, f);
-    else f.to_john = true, beside_.frames.push_back(f), to_john(f, 0);
+    if (marys)
+      note(f), to(mary_, f);
+    else if (&from == &john_)
+      beside_.frames.push_back(f), to(*peter_, f);
+    else
+      f.to_john = true, beside_.frames.push_back(f), to_john(f, 0);
   }
   /// How much Mary has heard beside her by now; in the world without Peter, what it was in the other one.
   std::pair<std::size_t, std::size_t> heard_beside() {
@@ -402,7 +441,8 @@ class world {
     const std::array<security::peer_id, 2> wanted{john_.id("mary"), john_.id("peter")};
     const auto hidden = in_peters_place(security::discovery_type::query);
     std::size_t place = 0;
-    for (const auto& q : john_.sec->discovery().queries(wanted, now_)) note(place++, q, &hidden), (void)mary_.sec->discovery().receive(q, now_);
+    for (const auto& q : john_.sec->discovery().queries(wanted, now_))
+      note(place++, q, &hidden), (void)mary_.sec->discovery().receive(q, now_);
   }
   /// John to everybody, once a slot.
   void announce() {
@@ -474,7 +514,8 @@ void judge(both_worlds& w) {
   const auto &a = w.first.seen, &b = w.second.seen;
   if (a != b) {
     const auto at = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
-    std::fprintf(stderr, "what John sends depends on Peter: %zu and %zu octets, the first difference at %td\n", a.size(), b.size(), at);
+    std::fprintf(stderr, "what John sends depends on Peter: %zu and %zu octets, the first difference at %td\n",
+                 a.size(), b.size(), at);
     std::abort();
   }
   if (in_common(w.first.mary(), w.first.peter())) {

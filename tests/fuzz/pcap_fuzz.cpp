@@ -1,4 +1,5 @@
-// Frames of any content and any measured values into a capture file, with a key log that fits nothing: whatever the air says must be written or counted.
+// Frames of any content and any measured values into a capture file, with a key log that fits nothing: whatever the air
+// says must be written or counted.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

@@ -1,7 +1,7 @@
-// Runs a fuzz target without libFuzzer: every file of the corpus folder, then a fixed number of seeded mutations of those
-// files and of random inputs. It finds far less than a fuzzer does; it keeps the targets and their findings from rotting.
-// A finding is told with its input in hexadecimal. PROSE_FUZZ_RUNS and PROSE_FUZZ_SEED choose the mutations. With PROSE_FUZZ_CONTROL the target is one
-// without a check, and what succeeds is a finding.
+// Runs a fuzz target without libFuzzer: every file of the corpus folder, then a fixed number of seeded mutations of
+// those files and of random inputs. It finds far less than a fuzzer does; it keeps the targets and their findings from
+// rotting. A finding is told with its input in hexadecimal. PROSE_FUZZ_RUNS and PROSE_FUZZ_SEED choose the mutations.
+// With PROSE_FUZZ_CONTROL the target is one without a check, and what succeeds is a finding.
 #include <unistd.h>
 
 #include <csignal>

@@ -1,5 +1,5 @@
-// A sequence of UMD PDUs (each preceded by its length octet) into one receiving entity and one store of candidates: bounded memory,
-// bounded SDUs, bounded trials.
+// A sequence of UMD PDUs (each preceded by its length octet) into one receiving entity and one store of candidates:
+// bounded memory, bounded SDUs, bounded trials.
 #include <cstdlib>
 
 #include "mac/rlc_um.h"
@@ -23,11 +23,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (rx.held_octets() > rlc_max_sdu_octets) std::abort();
     std::size_t budget = 2000;
     const auto before = n_tried;
-    candidates.receive(static_cast<std::uint8_t>(1 + n % 2), {data + pos + 1, n}, budget, work, c, [&](std::span<const std::uint8_t> s) {
-      if (s.empty() || s.size() > limits.max_sdu_octets) std::abort();
-      ++n_tried;
-      return s.size() % 5 == 0 ? sdu_verdict::verified : s.size() % 5 == 1 ? sdu_verdict::refused : sdu_verdict::forged;
-    });
+    candidates.receive(static_cast<std::uint8_t>(1 + n % 2), {data + pos + 1, n}, budget, work, c,
+                       [&](std::span<const std::uint8_t> s) {
+                         if (s.empty() || s.size() > limits.max_sdu_octets) std::abort();
+                         ++n_tried;
+                         return s.size() % 5 == 0   ? sdu_verdict::verified
+                                : s.size() % 5 == 1 ? sdu_verdict::refused
+                                                    : sdu_verdict::forged;
+                       });
     if (budget > 2000 || n_tried - before > 128 + 16 || candidates.held_segments() > limits.segments) std::abort();
     pos += n + 1;
   }

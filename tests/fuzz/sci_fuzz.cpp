@@ -17,7 +17,8 @@ void check(const pssch_config& g, int n_prb) {
   require(g.prb_start >= 0 && g.n_prb >= 1 && g.prb_start + g.n_prb <= n_prb);
   require(largest_235(g.n_prb) == g.n_prb);
   require(g.tbs >= 16 && g.tbs % 8 == 0);
-  require(g.modulation_order == 2 || g.modulation_order == 4 || (g.modulation_order == 6 && g.last_symbol_rate_matched));
+  require(g.modulation_order == 2 || g.modulation_order == 4 ||
+          (g.modulation_order == 6 && g.last_symbol_rate_matched));
 }
 
 const std::vector<comm_pool>& comm_pools() {
@@ -43,7 +44,11 @@ const std::vector<v2x_pool>& v2x_pools() {
     std::vector<v2x_pool> p;
     for (int n = 1; n <= 20; ++n)
       for (const bool adjacent : {true, false})
-        p.push_back(v2x_pool::make({.n_prb = 100, .size_subchannel = 100 / n < 20 ? 100 / n : 20, .n_subchannels = n, .adjacent = adjacent}).value());
+        p.push_back(v2x_pool::make({.n_prb = 100,
+                                    .size_subchannel = 100 / n < 20 ? 100 / n : 20,
+                                    .n_subchannels = n,
+                                    .adjacent = adjacent})
+                        .value());
     return p;
   }();
   return pools;

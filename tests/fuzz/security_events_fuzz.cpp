@@ -1,5 +1,6 @@
-// Three octets an event: two UEs live through set-ups of Model A and B, data, rekeying, loss, repetition, corruption, time, release,
-// withdrawn and renewed permission, and reboots, in any order. No crash; nothing delivered that was not sent, and nothing twice.
+// Three octets an event: two UEs live through set-ups of Model A and B, data, rekeying, loss, repetition, corruption,
+// time, release, withdrawn and renewed permission, and reboots, in any order. No crash; nothing delivered that was not
+// sent, and nothing twice.
 #include <cstdlib>
 #include <set>
 
@@ -15,7 +16,7 @@ namespace {
 toy_dh dh;
 
 class story {
- public:
+public:
   story() {
     config_.links.epochs.records = 4;
     config_.discovery.answer_queries = true;
@@ -53,10 +54,13 @@ class story {
           if (ues_[1 - f.from]->hear(f, world_.now)) std::abort();
         }
         break;
-      case 5: world_.pass(1 + 100 * b, 2000); break;
+      case 5:
+        world_.pass(1 + 100 * b, 2000);
+        break;
       case 6:
         if (link) {
-          const std::vector<std::uint8_t> text{static_cast<std::uint8_t>(said_ >> 8), static_cast<std::uint8_t>(said_), b};
+          const std::vector<std::uint8_t> text{static_cast<std::uint8_t>(said_ >> 8), static_cast<std::uint8_t>(said_),
+                                               b};
           ++said_;
           if (world_.send(u, *link, text)) sent_[who].insert(text);
         }
@@ -67,15 +71,21 @@ class story {
       case 8:
         if (link) (void)u.security->links().release(*link, world_.now, u.pending);
         break;
-      case 9: ask(who); break;
+      case 9:
+        ask(who);
+        break;
       case 10: {
         const auto* p = peer_of(who);
         if (p != nullptr && !u.security->remove_peer(p->id, world_.now, u.pending)) std::abort();
         if (p != nullptr && link_of(who)) std::abort();
         break;
       }
-      case 11: permit(who); break;
-      case 12: reboot(who); break;
+      case 11:
+        permit(who);
+        break;
+      case 12:
+        reboot(who);
+        break;
       default:
         while (!held_.empty()) {
           const frame f = held_.front();
@@ -94,7 +104,7 @@ class story {
     }
   }
 
- private:
+private:
   static constexpr std::array<const char*, 2> names{"john", "peter"};
   const peer* peer_of(std::size_t who) { return ues_[who]->security->peers().find(std::string_view(names[1 - who])); }
   std::optional<link_id> link_of(std::size_t who) {
@@ -124,7 +134,8 @@ class story {
   }
   void reboot(std::size_t who) {
     const auto mark = ues_[who]->security->discovery().clock().now().value_or(0) + slot_clock::mark_ahead_slots;
-    auto again = std::make_unique<ue>(names[who], 100 + ++reboots_, ues_[who]->security->peers().own_private(), config_, mark, &dh);
+    auto again = std::make_unique<ue>(names[who], 100 + ++reboots_, ues_[who]->security->peers().own_private(), config_,
+                                      mark, &dh);
     const bool permitted = peer_of(who) != nullptr;
     ues_[who] = std::move(again);
     if (permitted) permit(who);

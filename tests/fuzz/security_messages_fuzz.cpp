@@ -1,7 +1,8 @@
-// Octets as a PC5-S message on LCID 28 and 29 and as a discovery message. First octet: for whom (a responder that has been asked or has a
-// half-open link, an initiator that waits for its answer, a responder with a live link), whether the octets are the message or what is
-// XORed onto the genuine one, whether type, length and sequence number are made to fit, whether the short token is made to fit, channel.
-// Nothing but the genuine message takes effect, and it does; what carries no good token changes nothing at all.
+// Octets as a PC5-S message on LCID 28 and 29 and as a discovery message. First octet: for whom (a responder that has
+// been asked or has a half-open link, an initiator that waits for its answer, a responder with a live link), whether
+// the octets are the message or what is XORed onto the genuine one, whether type, length and sequence number are made
+// to fit, whether the short token is made to fit, channel. Nothing but the genuine message takes effect, and it does;
+// what carries no good token changes nothing at all.
 #include <cstdlib>
 
 #include "tests/fuzz/toy_dh.h"
@@ -43,7 +44,8 @@ struct stage {
     u.pending.clear();
     return {0, m.lcid, m.src, m.dst, m.octets};
   }
-  ue john{"john", 1, {}, std::nullopt, &dh}, peter{"peter", 2, {}, std::nullopt, &dh}, mary{"mary", 3, {}, std::nullopt, &dh};
+  ue john{"john", 1, {}, std::nullopt, &dh}, peter{"peter", 2, {}, std::nullopt, &dh},
+      mary{"mary", 3, {}, std::nullopt, &dh};
   air world;
   slot_t t = 0;
   std::array<frame, 4> genuine;
@@ -64,7 +66,9 @@ void make_token_fit(stage& s, kind k, frame& f) {
   const std::size_t n = k == request ? request_token_octets : command_token_octets;
   if (f.octets.size() < n) return;
   const auto covered = bytes_view(f.octets).first(f.octets.size() - n);
-  const auto put = [&](const auto& token) { std::copy(token.begin(), token.end(), f.octets.end() - static_cast<std::ptrdiff_t>(n)); };
+  const auto put = [&](const auto& token) {
+    std::copy(token.begin(), token.end(), f.octets.end() - static_cast<std::ptrdiff_t>(n));
+  };
   if (k == request) {
     put(request_token(s.john.security->peers().find(std::string_view("peter"))->theirs, s.t, f.src, f.dst, covered));
   } else {
@@ -76,7 +80,8 @@ void make_token_fit(stage& s, kind k, frame& f) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
-  static std::array<std::unique_ptr<stage>, 2> stages{make(false), make(true)};  // as they are until something genuine comes
+  static std::array<std::unique_ptr<stage>, 2> stages{make(false),
+                                                      make(true)};  // as they are until something genuine comes
   const std::uint8_t how = data[0];
   const auto k = static_cast<kind>(how & 3);
   const bool delta = (how & 4) != 0, fit = (how & 8) != 0, token = (how & 16) != 0, other_channel = (how & 32) != 0;

@@ -1,6 +1,7 @@
-// What a permitted peer may say inside the protection: messages sealed on LCID 30 under the link's own keys (Accept, Keepalive, Release,
-// Rekeying Request and Response, and what is none of them). Each: how, length, octets. No crash, no sealed octet out of a link that is
-// gone, and where both ends still have the link, they understand each other once they are left alone.
+// What a permitted peer may say inside the protection: messages sealed on LCID 30 under the link's own keys (Accept,
+// Keepalive, Release, Rekeying Request and Response, and what is none of them). Each: how, length, octets. No crash, no
+// sealed octet out of a link that is gone, and where both ends still have the link, they understand each other once
+// they are left alone.
 #include <cstdlib>
 
 #include "security/link.h"
@@ -15,7 +16,7 @@ namespace {
 toy_dh dh;
 
 class pair_of_ues {
- public:
+public:
   pair_of_ues() {
     for (std::size_t i : {0U, 1U}) ues_[i]->knows(*ues_[1 - i]);
     world_.ues = {ues_[0].get(), ues_[1].get()};
@@ -38,7 +39,8 @@ class pair_of_ues {
   }
   /// The genuine rekeying request of `from`, changed by `delta`.
   void rekey(std::size_t from, bytes_view delta) {
-    if (at(from) == nullptr || !ues_[from]->security->links().rekey(at(from)->id, world_.now, ues_[from]->pending)) return;
+    if (at(from) == nullptr || !ues_[from]->security->links().rekey(at(from)->id, world_.now, ues_[from]->pending))
+      return;
     ues_[from]->pending.pop_back();
     const auto r = at(from)->rekeying->handshake->request();
     std::vector<std::uint8_t> m(r.begin(), r.end());
@@ -63,7 +65,8 @@ class pair_of_ues {
   void check() {
     if (at(0) == nullptr || at(1) == nullptr) return;
     pass(12'000);
-    if (at(0) == nullptr || at(1) == nullptr) return;  // a Release, or one end was told that the other speaks under other keys
+    if (at(0) == nullptr || at(1) == nullptr)
+      return;  // a Release, or one end was told that the other speaks under other keys
     for (std::size_t i : {0U, 1U}) {
       const auto before = ues_[1 - i]->inbox.size();
       if (!world_.send(*ues_[i], at(i)->id, {1, 2, 3})) std::abort();
@@ -71,20 +74,21 @@ class pair_of_ues {
     }
   }
 
- private:
+private:
   std::array<std::unique_ptr<ue>, 2> ues_{std::make_unique<ue>("john", 1, ue_config{}, std::nullopt, &dh),
                                           std::make_unique<ue>("peter", 2, ue_config{}, std::nullopt, &dh)};
   air world_;
 };
 
 /// Types that travel inside records, with their lengths.
-constexpr std::array<std::pair<message_type, std::size_t>, 7> known{{{message_type::direct_communication_accept, accept_octets},
-                                                                    {message_type::keepalive, keepalive_octets},
-                                                                    {message_type::keepalive_ack, keepalive_octets},
-                                                                    {message_type::release_accept, release_accept_octets},
-                                                                    {message_type::rekeying_request, rekeying_request_octets},
-                                                                    {message_type::rekeying_response, rekeying_response_octets},
-                                                                    {message_type::release, release_octets}}};
+constexpr std::array<std::pair<message_type, std::size_t>, 7> known{
+    {{message_type::direct_communication_accept, accept_octets},
+     {message_type::keepalive, keepalive_octets},
+     {message_type::keepalive_ack, keepalive_octets},
+     {message_type::release_accept, release_accept_octets},
+     {message_type::rekeying_request, rekeying_request_octets},
+     {message_type::rekeying_response, rekeying_response_octets},
+     {message_type::release, release_octets}}};
 
 }  // namespace
 
@@ -97,7 +101,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     i += 2 + length;
     const std::size_t who = how & 1;
     switch (how / 2 % 8) {
-      case 0: pair.say(who, text); break;
+      case 0:
+        pair.say(who, text);
+        break;
       case 1:
       case 2: {
         std::vector<std::uint8_t> m(text.begin(), text.end());
@@ -107,11 +113,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         pair.say(who, m);
         break;
       }
-      case 3: pair.rekey(who, text); break;
-      case 4: pair.answer(who, text); break;
-      case 5: pair.hold_back(true); break;
-      case 6: pair.hold_back(false); break;
-      default: pair.pass(500 * (1 + length)); break;
+      case 3:
+        pair.rekey(who, text);
+        break;
+      case 4:
+        pair.answer(who, text);
+        break;
+      case 5:
+        pair.hold_back(true);
+        break;
+      case 6:
+        pair.hold_back(false);
+        break;
+      default:
+        pair.pass(500 * (1 + length));
+        break;
     }
   }
   pair.check();

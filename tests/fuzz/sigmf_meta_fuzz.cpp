@@ -1,4 +1,5 @@
-// SigMF metadata of any content: an error or a value, never a crash; what was accepted is written and read again unchanged.
+// SigMF metadata of any content: an error or a value, never a crash; what was accepted is written and read again
+// unchanged.
 #include <cstdlib>
 #include <string_view>
 
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const auto again = parse_sigmf_meta(to_json_text(*meta), "f");
-  if (!again || again->captures.size() != meta->captures.size() || again->sample_rate_hz != meta->sample_rate_hz) std::abort();
+  if (!again || again->captures.size() != meta->captures.size() || again->sample_rate_hz != meta->sample_rate_hz)
+    std::abort();
   for (const auto& r : meta->remarks)
     if (r.find('\n') != std::string::npos) std::abort();
   if (!fit_to_length(*meta, 1000, "f")) return 0;

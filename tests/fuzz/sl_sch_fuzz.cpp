@@ -2,9 +2,9 @@
 #include <cstdlib>
 #include <vector>
 
-#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/sl_sch.h"
+#include "security/pdcp.h"
 
 using namespace prose::mac;
 
@@ -33,9 +33,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   b.finish();
   sl_sch_pdu second;
-  if (parse(again, second) != sl_sch_status::ok || second.n_sdus != pdu.n_sdus || !(second.header == pdu.header)) std::abort();
+  if (parse(again, second) != sl_sch_status::ok || second.n_sdus != pdu.n_sdus || !(second.header == pdu.header))
+    std::abort();
   for (std::size_t i = 0; i < pdu.n_sdus; ++i)
-    if (!std::equal(pdu.sdus[i].data.begin(), pdu.sdus[i].data.end(), second.sdus[i].data.begin(), second.sdus[i].data.end()))
+    if (!std::equal(pdu.sdus[i].data.begin(), pdu.sdus[i].data.end(), second.sdus[i].data.begin(),
+                    second.sdus[i].data.end()))
       std::abort();
   return 0;
 }

@@ -1,5 +1,5 @@
-// Random IQ into the one-subframe receiver: the input's first octets choose carrier, rate, antennas and what is asked for, the
-// rest is repeated as samples, raw floats (NaNs and infinities too) or small integers.
+// Random IQ into the one-subframe receiver: the input's first octets choose carrier, rate, antennas and what is asked
+// for, the rest is repeated as samples, raw floats (NaNs and infinities too) or small integers.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto found = receivers.find(key);
   if (found == receivers.end()) {
     auto made = subframe_receiver::make(
-        {.carrier = *carrier_config::make(n_prb, cp, tm, share * standard_fft_size(n_prb) * 15e3), .n_antennas = antennas});
+        {.carrier = *carrier_config::make(n_prb, cp, tm, share * standard_fft_size(n_prb) * 15e3),
+         .n_antennas = antennas});
     if (!made) __builtin_trap();
     found = receivers.emplace(key, std::move(*made)).first;
   }
@@ -34,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = 0; i < x.size(); ++i) {
     float parts[2];
     if (data[2] % 2 == 0) {
-      for (std::size_t p = 0; p < 2; ++p) parts[p] = static_cast<float>(static_cast<std::int8_t>(body[(2 * i + p) % n]));
+      for (std::size_t p = 0; p < 2; ++p)
+        parts[p] = static_cast<float>(static_cast<std::int8_t>(body[(2 * i + p) % n]));
     } else {
       std::uint8_t raw[8];
       for (std::size_t b = 0; b < 8; ++b) raw[b] = body[(8 * i + b) % n];
@@ -52,8 +54,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)rx.decode_pscch(data[4], {}, {hint, hint});
   (void)rx.detect_slss();
   (void)rx.decode_psbch(data[5] * 2);
-  pssch_config p{.prb_start = data[6] % 32, .n_prb = data[7] % 32, .tbs = 1 + data[8] * 7, .modulation_order = 2 + 2 * (data[9] % 3),
-                 .rv = data[10] % 4, .n_x_id = static_cast<std::uint32_t>(data[11] * 257), .n_ssf = data[12] % 10,
+  pssch_config p{.prb_start = data[6] % 32,
+                 .n_prb = data[7] % 32,
+                 .tbs = 1 + data[8] * 7,
+                 .modulation_order = 2 + 2 * (data[9] % 3),
+                 .rv = data[10] % 4,
+                 .n_x_id = static_cast<std::uint32_t>(data[11] * 257),
+                 .n_ssf = data[12] % 10,
                  .last_symbol_rate_matched = data[13] % 2 == 1};
   std::vector<std::uint8_t> bits(static_cast<std::size_t>(p.tbs));
   buffer.reset(p.tbs);

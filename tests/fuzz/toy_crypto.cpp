@@ -1,5 +1,6 @@
-// Hashes and AEADs that cost nanoseconds, in the place of crypto/hash.cpp and crypto/aead.cpp, for fuzz targets that ask what depends on what and not whether
-// SHA-256 holds. Every octet of the input still decides about every octet of the output, and a record that was altered does not open. No security at all.
+// Hashes and AEADs that cost nanoseconds, in the place of crypto/hash.cpp and crypto/aead.cpp, for fuzz targets that
+// ask what depends on what and not whether SHA-256 holds. Every octet of the input still decides about every octet of
+// the output, and a record that was altered does not open. No security at all.
 #include <array>
 #include <cstring>
 
@@ -19,7 +20,7 @@ namespace {
 using u64 = std::uint64_t;
 
 class mixer {
- public:
+public:
   explicit mixer(u64 purpose) { word(purpose); }
   void word(u64 w) {
     a_ = product(a_ ^ w ^ 0x9e3779b97f4a7c15, b_ ^ 0xd1b54a32d192ed03);
@@ -51,7 +52,7 @@ class mixer {
     }
   }
 
- private:
+private:
   static u64 product(u64 x, u64 y) {
     __extension__ using u128 = unsigned __int128;
     const auto p = static_cast<u128>(x) * y;
@@ -70,8 +71,12 @@ void hashed(u64 purpose, bytes_view key, std::initializer_list<bytes_view> parts
 }
 }  // namespace
 
-void digest(hash h, std::initializer_list<bytes_view> parts, bytes_span out) { hashed(10 + static_cast<u64>(h), {}, parts, out); }
-void hmac(hash h, bytes_view key, std::initializer_list<bytes_view> parts, bytes_span out) { hashed(20 + static_cast<u64>(h), key, parts, out); }
+void digest(hash h, std::initializer_list<bytes_view> parts, bytes_span out) {
+  hashed(10 + static_cast<u64>(h), {}, parts, out);
+}
+void hmac(hash h, bytes_view key, std::initializer_list<bytes_view> parts, bytes_span out) {
+  hashed(20 + static_cast<u64>(h), key, parts, out);
+}
 void hkdf_extract(bytes_view salt, bytes_view ikm, bytes_span prk) { hashed(30, salt, {ikm}, prk); }
 void hkdf_expand(bytes_view prk, bytes_view info, bytes_span okm) { hashed(40, prk, {info}, okm); }
 void aes_cmac(bytes_view key, bytes_view message, bytes_span out) { hashed(50, key, {message}, out); }
@@ -88,12 +93,15 @@ struct aead::state {
     }
   }
   void tag(nonce_view nonce, bytes_view ad, bytes_view covered, bytes_span out) const {
-    const std::array<std::uint8_t, 2> n{static_cast<std::uint8_t>(ad.size()), static_cast<std::uint8_t>(ad.size() >> 8)};
+    const std::array<std::uint8_t, 2> n{static_cast<std::uint8_t>(ad.size()),
+                                        static_cast<std::uint8_t>(ad.size() >> 8)};
     hashed(70 + static_cast<u64>(which), key, {nonce, n, ad, covered}, out);
   }
 };
 
-aead::aead(suite s, std::span<const std::uint8_t, 32> key) : state_(std::make_unique<state>(state{s, {}})) { std::copy(key.begin(), key.end(), state_->key.begin()); }
+aead::aead(suite s, std::span<const std::uint8_t, 32> key) : state_(std::make_unique<state>(state{s, {}})) {
+  std::copy(key.begin(), key.end(), state_->key.begin());
+}
 aead::aead(suite s, const record_key& key) : aead(s, key.expose()) {}
 aead::aead(suite s, const handshake_key& key) : aead(s, key.expose()) {}
 aead::aead(suite s, const complete_key& key) : aead(s, key.expose()) {}

@@ -1,5 +1,5 @@
-// A Diffie-Hellman that costs a microsecond, so that a fuzzer sees thousands of set-ups a second and not eighty: powers of 3 modulo
-// 2^61 - 1 in the place of X25519. No security at all; what is fuzzed is everything around it.
+// A Diffie-Hellman that costs a microsecond, so that a fuzzer sees thousands of set-ups a second and not eighty: powers
+// of 3 modulo 2^61 - 1 in the place of X25519. No security at all; what is fuzzed is everything around it.
 #pragma once
 
 #include <algorithm>
@@ -9,13 +9,17 @@
 namespace prose::security::test {
 
 class toy_dh final : public dh_port {
- public:
-  std::optional<dh_output> agree(const static_private_key& own, const public_key& other) override { return agreed(own.expose(), other); }
-  std::optional<dh_output> agree(const ephemeral_private_key& own, const public_key& other) override { return agreed(own.expose(), other); }
+public:
+  std::optional<dh_output> agree(const static_private_key& own, const public_key& other) override {
+    return agreed(own.expose(), other);
+  }
+  std::optional<dh_output> agree(const ephemeral_private_key& own, const public_key& other) override {
+    return agreed(own.expose(), other);
+  }
   public_key public_of(const static_private_key& own) override { return {octets(power(3, number(own.expose())))}; }
   public_key public_of(const ephemeral_private_key& own) override { return {octets(power(3, number(own.expose())))}; }
 
- private:
+private:
   using u64 = std::uint64_t;
   static constexpr u64 p = (u64{1} << 61) - 1;
   static u64 number(bytes_view b) {

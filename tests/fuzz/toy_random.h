@@ -1,5 +1,6 @@
-// Randomness for two worlds that are to be the same but for one thing, as tests/noninterference/exact_random.h, from SplitMix64: every stream and every
-// generator of ephemeral keys comes from one seed, its label and the peer alone. Nothing here is secret.
+// Randomness for two worlds that are to be the same but for one thing, as tests/noninterference/exact_random.h, from
+// SplitMix64: every stream and every generator of ephemeral keys comes from one seed, its label and the peer alone.
+// Nothing here is secret.
 #pragma once
 
 #include <array>
@@ -13,17 +14,19 @@
 namespace prose::security::test {
 
 class toy_random final : public random_port {
- public:
+public:
   explicit toy_random(std::uint64_t seed) : seed_(seed), own_(begin(0, nullptr)) {}
   void fill(bytes_span out) override { own_.fill(out); }
   std::unique_ptr<random_port> stream(const stream_label& label) override {
     return std::make_unique<generator>(begin(256U + static_cast<unsigned>(label.purpose), label.peer));
   }
-  random_port& ephemerals_for(const public_key& peer) override { return ephemerals_.try_emplace(peer, begin(1, &peer)).first->second; }
+  random_port& ephemerals_for(const public_key& peer) override {
+    return ephemerals_.try_emplace(peer, begin(1, &peer)).first->second;
+  }
 
- private:
+private:
   class generator final : public random_port {
-   public:
+  public:
     explicit generator(std::uint64_t state) : state_(state) {}
     void fill(bytes_span out) override {
       for (std::size_t i = 0; i < out.size(); ++i) {
@@ -32,7 +35,7 @@ class toy_random final : public random_port {
       }
     }
 
-   private:
+  private:
     void next() {
       std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
       z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -43,7 +46,8 @@ class toy_random final : public random_port {
   };
   std::uint64_t begin(unsigned label, const public_key* peer) const {
     std::array<std::uint8_t, 32> out{};
-    const std::array<std::uint8_t, 3> what{static_cast<std::uint8_t>(label), static_cast<std::uint8_t>(label >> 8), peer != nullptr};
+    const std::array<std::uint8_t, 3> what{static_cast<std::uint8_t>(label), static_cast<std::uint8_t>(label >> 8),
+                                           peer != nullptr};
     std::array<std::uint8_t, 8> seed{};
     for (std::size_t i = 0; i < 8; ++i) seed[i] = static_cast<std::uint8_t>(seed_ >> (8 * i));
     crypto::digest(crypto::hash::sha256, {seed, what, peer != nullptr ? bytes_view(peer->octets) : bytes_view{}}, out);

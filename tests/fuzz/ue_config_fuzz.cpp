@@ -1,5 +1,5 @@
-// configs/*.yaml of prose-ue: any text gives a configuration that the UE and the modem take or refuse in words, or one line of complaint. What is
-// taken also sends: a set-up request, in a block of the size that the configuration gives.
+// configs/*.yaml of prose-ue: any text gives a configuration that the UE and the modem take or refuse in words, or one
+// line of complaint. What is taken also sends: a set-up request, in a block of the size that the configuration gives.
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -33,7 +33,11 @@ void send_one_block(mac::ue_config c, fixed_random& random) {
   }
   mac::step_output out;
   security::actions request;
-  request.push_back(security::send_message{.peer = 1, .lcid = mac::lcid_pc5s_unprotected, .src = 0x123456, .dst = 0x654321, .octets = std::vector<std::uint8_t>(100, 1)});
+  request.push_back(security::send_message{.peer = 1,
+                                           .lcid = mac::lcid_pc5s_unprotected,
+                                           .src = 0x123456,
+                                           .dst = 0x654321,
+                                           .octets = std::vector<std::uint8_t>(100, 1)});
   (*u)->apply(request, out);
   for (std::int64_t n = 0; n < 1000; ++n) {
     (*u)->step({n, n, std::nullopt, {}, {}}, out);
@@ -61,7 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   send_one_block(c->ue, random);
-  const auto modem = frame_modem::make({c->ue, c->radio.sample_rate_hz, c->radio.n_rx_antennas, c->tx_power_db, c->rsrp_offset_db});
+  const auto modem =
+      frame_modem::make({c->ue, c->radio.sample_rate_hz, c->radio.n_rx_antennas, c->tx_power_db, c->rsrp_offset_db});
   if (!modem && modem.error().message.empty()) std::abort();
   return 0;
 }

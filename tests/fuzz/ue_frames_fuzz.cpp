@@ -1,10 +1,11 @@
-// A whole UE (MAC and security sublayer) under frames from the air: blocks, discovery messages, SCI 1 and SLSS in any order. The
-// input is a list of: kind, length, octets. Nothing may crash, grow without bound or be taken for a peer's data.
+// A whole UE (MAC and security sublayer) under frames from the air: blocks, discovery messages, SCI 1 and SLSS in any
+// order. The input is a list of: kind, length, octets. Nothing may crash, grow without bound or be taken for a peer's
+// data.
 #include <cstdlib>
 #include <random>
 
-#include "mac/security_adapter.h"
 #include "mac/default_pools.h"
+#include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/fuzz/fixed_random.h"
@@ -57,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           addressed[4] = static_cast<std::uint8_t>(id >> 16);
           addressed[5] = static_cast<std::uint8_t>(id >> 8);
           if (kind == 1) addressed[6] = static_cast<std::uint8_t>(id);
-          f.content = kind == 1 ? rx_block{addressed, std::nullopt} : rx_block{addressed, static_cast<std::uint8_t>(id)};
+          f.content =
+              kind == 1 ? rx_block{addressed, std::nullopt} : rx_block{addressed, static_cast<std::uint8_t>(id)};
         }
       } else if (kind == 2) {
         std::copy_n(body.begin(), std::min<std::size_t>(n, 29), discovery.begin());
@@ -68,7 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         sci.time_gap = body[2] & 15, sci.mcs = body[2] >> 3;
         f.content = rx_sci1{sci, body[3], -80};
       } else if (n >= 4) {
-        f.content = rx_slss{{body[0] * 2, (body[1] & 1) != 0, body[2] * 256 + body[3], b.now, -90.0 + body[1], body[1] - 128.0}};
+        f.content = rx_slss{
+            {body[0] * 2, (body[1] & 1) != 0, body[2] * 256 + body[3], b.now, -90.0 + body[1], body[1] - 128.0}};
       }
       b.u->step({b.now, b.now, slot(), {&f, 1}, {}}, out);
       for (const auto& e : out.events)

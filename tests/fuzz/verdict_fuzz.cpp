@@ -1,4 +1,5 @@
-// judge() over arbitrary frames, and stolen files of arbitrary text. The first octet of each piece says what it is, the second how long.
+// judge() over arbitrary frames, and stolen files of arbitrary text. The first octet of each piece says what it is, the
+// second how long.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

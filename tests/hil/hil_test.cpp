@@ -1,7 +1,8 @@
-// Radios over a cable (with attenuators) or on the emulated air. PROSE_HIL_DEVICES="ARGS;ARGS[;ARGS...]" names devices that hear each
-// other and share their time (PPS, GPSDO, or one air): timing and decoding go round all of them, the rest is between the first two. PROSE_HIL_SECONDS is the length of the soak, an hour by default.
-// PROSE_HIL_MOST_OFFSET_US bounds how long after (or before) its tick a burst may arrive: the group delays of the front ends.
-// PROSE_HIL_FREQ_HZ, PROSE_HIL_TX_GAIN_DB, PROSE_HIL_RX_GAIN_DB and PROSE_HIL_TIME_SOURCE fit the set-up.
+// Radios over a cable (with attenuators) or on the emulated air. PROSE_HIL_DEVICES="ARGS;ARGS[;ARGS...]" names devices
+// that hear each other and share their time (PPS, GPSDO, or one air): timing and decoding go round all of them, the
+// rest is between the first two. PROSE_HIL_SECONDS is the length of the soak, an hour by default.
+// PROSE_HIL_MOST_OFFSET_US bounds how long after (or before) its tick a burst may arrive: the group delays of the front
+// ends. PROSE_HIL_FREQ_HZ, PROSE_HIL_TX_GAIN_DB, PROSE_HIL_RX_GAIN_DB and PROSE_HIL_TIME_SOURCE fit the set-up.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +35,8 @@ std::vector<cf32> marker() {
   constexpr int length = 839;
   std::vector<cf32> v(length);
   for (int n = 0; n < length; ++n)
-    v[static_cast<std::size_t>(n)] = std::polar(0.5F, static_cast<float>(-std::numbers::pi * (25 * n * (n + 1) % (2 * length)) / length));
+    v[static_cast<std::size_t>(n)] =
+        std::polar(0.5F, static_cast<float>(-std::numbers::pi * (25 * n * (n + 1) % (2 * length)) / length));
   return v;
 }
 
@@ -58,7 +60,7 @@ found find_marker(std::span<const cf32> x) {
 constexpr double ahead_s = 1.0;  ///< what begins at a tick is asked for so long before it: the host may be busy
 
 class hil : public testing::Test {
- protected:
+protected:
   void SetUp() override {
     const std::string all = text_from("PROSE_HIL_DEVICES");
     if (all.empty()) GTEST_SKIP() << "PROSE_HIL_DEVICES is not set";
@@ -74,7 +76,8 @@ class hil : public testing::Test {
     for (int i = 0; i < n; ++i) all.emplace_back(i, (i + 1) % n);
     return all;
   }
-  result<std::unique_ptr<radio>> try_open(int which, double rate_hz, double extra_tx_gain_db = 0.0, double extra_rx_gain_db = 0.0) {
+  result<std::unique_ptr<radio>> try_open(int which, double rate_hz, double extra_tx_gain_db = 0.0,
+                                          double extra_rx_gain_db = 0.0) {
     radio_config c;
     c.device_args = args_[static_cast<std::size_t>(which)];
     c.clock_source = c.time_source = text_from("PROSE_HIL_TIME_SOURCE");
@@ -133,7 +136,8 @@ TEST_F(hil, burst_timing_over_the_cable_at_several_rates) {
     auto opened_tx = try_open(from, rate);
     auto opened_rx = try_open(to, rate);
     if (rate > 15.36e6 && !(opened_tx && opened_rx)) {  // not every device has these with its master clock
-      std::printf("rate %.2f Msps: not given: %s\n", rate / 1e6, (opened_tx ? opened_rx : opened_tx).error().message.c_str());
+      std::printf("rate %.2f Msps: not given: %s\n", rate / 1e6,
+                  (opened_tx ? opened_rx : opened_tx).error().message.c_str());
       continue;
     }
     ASSERT_TRUE(opened_tx && opened_rx) << (opened_tx ? opened_rx : opened_tx).error().message;
@@ -142,9 +146,11 @@ TEST_F(hil, burst_timing_over_the_cable_at_several_rates) {
     const auto got = exchange(*tx, *rx, 8);
     for (const found& f : got) {
       EXPECT_GT(f.amplitude, 0.01) << "not heard: check cable and gains";
-      EXPECT_NEAR(static_cast<double>(f.sample), static_cast<double>(got[0].sample), 1.0) << "bursts move against each other";
+      EXPECT_NEAR(static_cast<double>(f.sample), static_cast<double>(got[0].sample), 1.0)
+          << "bursts move against each other";
     }
-    std::printf("rate %.2f Msps, %d to %d: bursts arrive %lld samples after their ticks\n", rate / 1e6, from, to, static_cast<long long>(got[0].sample));
+    std::printf("rate %.2f Msps, %d to %d: bursts arrive %lld samples after their ticks\n", rate / 1e6, from, to,
+                static_cast<long long>(got[0].sample));
     EXPECT_LE(std::abs(static_cast<double>(got[0].sample)), most_us * 1e-6 * rate + 1.0) << "PROSE_HIL_MOST_OFFSET_US";
     EXPECT_EQ(tx->counters().lates, 0U);
   }
@@ -192,7 +198,8 @@ TEST_F(hil, psbch_pssch_and_the_other_channels_are_decoded) {
     const auto n = test::exchange_all_channels(*tx, *rx, tm, rounds);
     std::printf("of %d: PSBCH %d, PSCCH %d, PSSCH %d, PSDCH %d\n", rounds, n.psbch, n.pscch, n.pssch, n.psdch);
     EXPECT_EQ(n.wrong, 0);
-    for (const int decoded : {n.psbch, n.pscch, n.pssch, n.psdch}) EXPECT_EQ(decoded, rounds) << "over a cable nothing may be lost";
+    for (const int decoded : {n.psbch, n.pscch, n.pssch, n.psdch})
+      EXPECT_EQ(decoded, rounds) << "over a cable nothing may be lost";
   }
 }
 

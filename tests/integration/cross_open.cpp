@@ -1,5 +1,6 @@
-// Tries every record that a sniffer caught against every logged key of two links. usage: cross_open EVENTS.jsonl KEYLOG KEYLOG
-// KD-sess IDs are not believed: each key is tried under the ID that the record carries, so that only the tag decides.
+// Tries every record that a sniffer caught against every logged key of two links. usage: cross_open EVENTS.jsonl KEYLOG
+// KEYLOG KD-sess IDs are not believed: each key is tried under the ID that the record carries, so that only the tag
+// decides.
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -8,17 +9,18 @@
 #include <set>
 #include <string>
 
-#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/sl_sch.h"
 #include "security/export.h"
+#include "security/pdcp.h"
 
 using namespace prose;
 
 namespace {
 std::vector<std::uint8_t> octets_of(const std::string& hex) {
   std::vector<std::uint8_t> out;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) out.push_back(static_cast<std::uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out.push_back(static_cast<std::uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
   return out;
 }
 std::vector<security::logged_key> keys_of(const char* path) {
@@ -63,7 +65,8 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("{\"blocks\":%llu,\"neither\":%llu,\"first\":%llu,\"second\":%llu,\"both\":%llu,\"keys\":[%zu,%zu]}\n",
-              static_cast<unsigned long long>(blocks), static_cast<unsigned long long>(opened[0]), static_cast<unsigned long long>(opened[1]),
-              static_cast<unsigned long long>(opened[2]), static_cast<unsigned long long>(opened[3]), links[0].size(), links[1].size());
+              static_cast<unsigned long long>(blocks), static_cast<unsigned long long>(opened[0]),
+              static_cast<unsigned long long>(opened[1]), static_cast<unsigned long long>(opened[2]),
+              static_cast<unsigned long long>(opened[3]), links[0].size(), links[1].size());
   return 0;
 }

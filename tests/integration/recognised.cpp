@@ -1,6 +1,7 @@
-// How many of a UE's sent discovery messages the stolen keys of a pair recognise. usage: recognised SENT.jsonl PRIVATE-KEY PUBLIC-KEY EPOCH_S
-// SENT.jsonl: prose-ue --tx-log of the announcer, whose public key is given; the private key is the monitor's. Prints one line of JSON a
-// message: its time and whether the pair's keys make it for any slot and kind near that time, as the thief of a monitor would find.
+// How many of a UE's sent discovery messages the stolen keys of a pair recognise. usage: recognised SENT.jsonl
+// PRIVATE-KEY PUBLIC-KEY EPOCH_S SENT.jsonl: prose-ue --tx-log of the announcer, whose public key is given; the private
+// key is the monitor's. Prints one line of JSON a message: its time and whether the pair's keys make it for any slot
+// and kind near that time, as the thief of a monitor would find.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -40,7 +41,8 @@ int main(int argc, char** argv) {
     const auto hex = e.value("hex", "");
     discovery_pdu pdu{};
     if (hex.size() != 2 * pdu.size()) continue;
-    for (std::size_t i = 0; i < pdu.size(); ++i) pdu[i] = static_cast<std::uint8_t>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
+    for (std::size_t i = 0; i < pdu.size(); ++i)
+      pdu[i] = static_cast<std::uint8_t>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
     const double t = e.value("t", 0.0);
     const auto now = static_cast<slot_t>(epoch_s + t);
     for (slot_t s = std::max(done + 1, now - window); s <= now + window; ++s) {

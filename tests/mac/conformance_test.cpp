@@ -1,6 +1,7 @@
-// The purposes of TS 36.523-1 19.1.9 (one-to-one communication, the UE as originator) and 19.1.10 (as target), with this project's
-// cryptography in place of TS 33.303's: every message on the air is taken down, opened with the exported keys of its link and
-// compared. Set-up, protection, keep-alive and release, each with the message left out that the other end must miss.
+// The purposes of TS 36.523-1 19.1.9 (one-to-one communication, the UE as originator) and 19.1.10 (as target), with
+// this project's cryptography in place of TS 33.303's: every message on the air is taken down, opened with the exported
+// keys of its link and compared. Set-up, protection, keep-alive and release, each with the message left out that the
+// other end must miss.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -33,9 +34,9 @@ struct message {
 
 /// Two UEs, and an ear that hears everything and has every record key of both.
 class scene {
- public:
-  explicit scene(const security::ue_config& of_originator = {}, const security::ue_config& of_target = {}, const air_config& a = {},
-                 phy::transmission_mode tm = phy::transmission_mode::tm2)
+public:
+  explicit scene(const security::ue_config& of_originator = {}, const security::ue_config& of_target = {},
+                 const air_config& a = {}, phy::transmission_mode tm = phy::transmission_mode::tm2)
       : air(a) {
     auto c = default_ue_config(tm, 25);
     air.add("originator", c, of_originator);
@@ -71,7 +72,8 @@ class scene {
       if (pdu.at < since) continue;
       auto m = pdu;
       if (pdu.lcid == lcid_pc5s_unprotected || pdu.lcid == lcid_pc5s_security_mode) {
-        EXPECT_TRUE(std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(), pdu.octets.begin()));
+        EXPECT_TRUE(std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(),
+                               pdu.octets.begin()));
         m.octets.erase(m.octets.begin(), m.octets.begin() + static_cast<std::ptrdiff_t>(security::pdcp_header_octets));
         out.push_back(m);
         continue;
@@ -116,13 +118,15 @@ class scene {
   std::vector<std::vector<std::uint8_t>> blocks;   // every transport block
   mutable std::size_t unopened = 0;                // by the last call of messages()
 
- private:
+private:
   void take_down(int from, const subframe_transmission& t) {
     if (!t.pssch || t.pssch->config.rv != 0) return;
     blocks.push_back(*t.pssch->block);
     sl_sch_pdu p;
     if (parse(*t.pssch->block, p) != sl_sch_status::ok) return;
-    const l2_id dst = p.header.version == sl_sch_version::v2x ? p.header.dst : p.header.dst | static_cast<l2_id>(t.pssch->config.n_x_id);
+    const l2_id dst = p.header.version == sl_sch_version::v2x
+                          ? p.header.dst
+                          : p.header.dst | static_cast<l2_id>(t.pssch->config.n_x_id);
     for (const auto& s : p.all())
       rlc_[{p.header.src, dst, s.lcid}].receive(s.data, rlc_counters_, [&](std::span<const std::uint8_t> sdu) {
         heard_.push_back({air.now, from, s.lcid, p.header.src, dst, {sdu.begin(), sdu.end()}});
@@ -132,7 +136,8 @@ class scene {
   void note_keys() {
     for (auto& n : air.nodes())
       for (const auto& l : n.sec().links().links(air.now))
-        for (const auto& line : security::key_log_lines(n.sec().links(), l.link, security::export_permit::user_was_warned()))
+        for (const auto& line :
+             security::key_log_lines(n.sec().links(), l.link, security::export_permit::user_was_warned()))
           if (lines_.insert(line).second) keys_.push_back(*security::parse_key_log_line(line));
   }
   std::vector<message> heard_;
@@ -151,8 +156,8 @@ std::array<std::uint8_t, 4> octets_of(std::uint32_t v) {
   return b;
 }
 
-/// Request, Command, Complete, Accept: in this order, tied by the sequence number, protected as they must be; afterwards nothing
-/// without protection, in either direction.
+/// Request, Command, Complete, Accept: in this order, tied by the sequence number, protected as they must be;
+/// afterwards nothing without protection, in either direction.
 void expect_a_protected_set_up(scene& s) {
   ASSERT_TRUE(s.link_up());
   s.run(2'000);
@@ -169,7 +174,8 @@ void expect_a_protected_set_up(scene& s) {
   EXPECT_TRUE(requests[0].at < commands[0].at && commands[0].at < completes[0].at && completes[0].at < accepts[0].at);
   for (const auto* m : {&commands[0], &completes[0], &accepts[0]}) EXPECT_EQ(m->seq(), requests.back().seq());
   for (const auto& m : completes) EXPECT_EQ(m.octets, completes[0].octets) << "repetitions are identical";
-  // The Complete is ciphered: status 0 and the slot counter are in it, and not to be seen. In the Accept, once opened, they are.
+  // The Complete is ciphered: status 0 and the slot counter are in it, and not to be seen. In the Accept, once opened,
+  // they are.
   const auto slot = s.air.slot_of(s.node(originator));
   for (std::uint32_t back = 0; back < 20; ++back) EXPECT_FALSE(contains(completes[0].octets, octets_of(slot - back)));
   bool slot_in_accept = false;
@@ -205,7 +211,8 @@ std::optional<message> hold_back(scene& s, message_type before, message_type wan
     if (type == before) s.mute = by;
     if (type == wanted && !held) {
       held = m;
-      held->octets.erase(held->octets.begin(), held->octets.begin() + static_cast<std::ptrdiff_t>(security::pdcp_header_octets));
+      held->octets.erase(held->octets.begin(),
+                         held->octets.begin() + static_cast<std::ptrdiff_t>(security::pdcp_header_octets));
     }
   };
   (void)s.run_until([&] { return held.has_value(); }, 30'000);
@@ -214,7 +221,8 @@ std::optional<message> hold_back(scene& s, message_type before, message_type wan
 }
 }  // namespace
 
-// --- the UE as originator ---------------------------------------------------------------------------------------------------------
+// --- the UE as originator
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(conformance_19_1_9, the_originator_sets_up_a_link_and_sends_nothing_unprotected_afterwards) {
   scene s;
@@ -222,14 +230,17 @@ TEST(conformance_19_1_9, the_originator_sets_up_a_link_and_sends_nothing_unprote
   ASSERT_EQ(s.node(originator).established[target], 1);
   for (const auto& e : s.node(originator).events)
     if (const auto* l = std::get_if<ev_link_established>(&e))
-      printf("  set-up: %lld ms, %llu subframes sent by the originator, %llu octets of messages\n", static_cast<long long>(l->duration_ms),
-             static_cast<unsigned long long>(l->frames), static_cast<unsigned long long>(l->octets));
+      printf("  set-up: %lld ms, %llu subframes sent by the originator, %llu octets of messages\n",
+             static_cast<long long>(l->duration_ms), static_cast<unsigned long long>(l->frames),
+             static_cast<unsigned long long>(l->octets));
 }
 TEST(conformance_19_1_9, a_command_is_readable_and_authenticated) {
   scene s;
-  const auto command = hold_back(s, message_type::direct_communication_request, message_type::security_mode_command, target);
+  const auto command =
+      hold_back(s, message_type::direct_communication_request, message_type::security_mode_command, target);
   ASSERT_TRUE(command);
-  EXPECT_EQ(command->seq(), s.sent(originator, message_type::direct_communication_request).back().seq()) << "unciphered";
+  EXPECT_EQ(command->seq(), s.sent(originator, message_type::direct_communication_request).back().seq())
+      << "unciphered";
   EXPECT_EQ(s.bits_that_may_flip(originator, *command), 0);
   EXPECT_TRUE(s.sent(originator, message_type::security_mode_complete).empty());
   s.mute = -1;
@@ -242,7 +253,8 @@ TEST(conformance_19_1_9, a_request_without_an_answer_is_repeated_and_given_up) {
   s.run(60'000);
   EXPECT_GE(s.node(originator).failed[target], 2);
   // Every 400 ms for the 8 s of an attempt.
-  EXPECT_GE(static_cast<int>(s.sent(originator, message_type::direct_communication_request).size()), s.node(originator).failed[target] * 15);
+  EXPECT_GE(static_cast<int>(s.sent(originator, message_type::direct_communication_request).size()),
+            s.node(originator).failed[target] * 15);
   EXPECT_EQ(s.node(originator).established[target], 0);
 }
 TEST(conformance_19_1_9, a_complete_without_an_accept_is_repeated_and_accepted_again) {
@@ -259,7 +271,8 @@ TEST(conformance_19_1_9, a_complete_without_an_accept_is_repeated_and_accepted_a
   EXPECT_EQ(s.node(target).established[originator], 1);
 }
 
-// --- the UE as target -------------------------------------------------------------------------------------------------------------
+// --- the UE as target
+// -------------------------------------------------------------------------------------------------------------
 
 TEST(conformance_19_1_10, the_target_sets_up_a_link_and_sends_nothing_unprotected_afterwards) {
   for (const auto tm : {phy::transmission_mode::tm2, phy::transmission_mode::tm4}) {
@@ -271,12 +284,15 @@ TEST(conformance_19_1_10, the_target_sets_up_a_link_and_sends_nothing_unprotecte
 TEST(conformance_19_1_10, an_altered_request_and_an_altered_complete_get_no_answer) {
   scene s;
   s.mute = originator;
-  const auto request = hold_back(s, message_type::direct_communication_request, message_type::direct_communication_request, originator);
+  const auto request =
+      hold_back(s, message_type::direct_communication_request, message_type::direct_communication_request, originator);
   ASSERT_TRUE(request);
   EXPECT_EQ(s.bits_that_may_flip(target, *request), 0);
-  EXPECT_TRUE(s.messages().size() == s.sent(originator, message_type::direct_communication_request).size()) << "silence";
+  EXPECT_TRUE(s.messages().size() == s.sent(originator, message_type::direct_communication_request).size())
+      << "silence";
   s.mute = -1;
-  const auto complete = hold_back(s, message_type::security_mode_command, message_type::security_mode_complete, originator);
+  const auto complete =
+      hold_back(s, message_type::security_mode_command, message_type::security_mode_complete, originator);
   ASSERT_TRUE(complete);
   EXPECT_EQ(s.bits_that_may_flip(target, *complete), 0);
   EXPECT_TRUE(s.sent(target, message_type::direct_communication_accept).empty());
@@ -284,14 +300,17 @@ TEST(conformance_19_1_10, an_altered_request_and_an_altered_complete_get_no_answ
   EXPECT_TRUE(s.link_up()) << "control: unaltered";
 }
 
-// --- either ----------------------------------------------------------------------------------------------------------------------
+// --- either
+// ----------------------------------------------------------------------------------------------------------------------
 
 namespace {
 class either : public testing::TestWithParam<int> {
- protected:
+protected:
   int own = GetParam(), other = 1 - GetParam();
 };
-std::string name_of_case(const testing::TestParamInfo<int>& i) { return i.param == originator ? "originator" : "target"; }
+std::string name_of_case(const testing::TestParamInfo<int>& i) {
+  return i.param == originator ? "originator" : "target";
+}
 
 /// Only `talker` ever has a reason for a Keepalive.
 scene scene_of_keepalives(int talker) {
@@ -391,7 +410,8 @@ INSTANTIATE_TEST_SUITE_P(conformance_19_1_9, either, testing::Values(originator)
 INSTANTIATE_TEST_SUITE_P(conformance_19_1_10, either, testing::Values(target), name_of_case);
 
 namespace {
-/// Of 40 releases on an air that loses half of the subframes, how many the peer learns of (rather than wait for its silence timer).
+/// Of 40 releases on an air that loses half of the subframes, how many the peer learns of (rather than wait for its
+/// silence timer).
 int releases_heard(std::uint32_t sends) {
   int heard = 0;
   for (unsigned seed = 1; seed <= 40; ++seed) {
@@ -405,7 +425,9 @@ int releases_heard(std::uint32_t sends) {
     s.air.config().loss = 0.5;
     const int by = static_cast<int>(seed / 2 % 2);
     s.node(by).mac().release(s.node(by).id_of(s.node(1 - by)));
-    if (s.run_until([&] { return s.node(1 - by).lost[by] != 0; }, 4'000) && s.reason_at(1 - by) == security::lost_reason::released_by_peer) ++heard;
+    if (s.run_until([&] { return s.node(1 - by).lost[by] != 0; }, 4'000) &&
+        s.reason_at(1 - by) == security::lost_reason::released_by_peer)
+      ++heard;
   }
   return heard;
 }

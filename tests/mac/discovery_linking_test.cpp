@@ -1,5 +1,6 @@
-// Does the place of a discovery message tell whose it is? Two UEs with a link between them announce for hours of simulated time; a linker
-// sees every message with its resource and must say which of the two announcers of one slot is which of the next (TR 33.836 KI#1).
+// Does the place of a discovery message tell whose it is? Two UEs with a link between them announce for hours of
+// simulated time; a linker sees every message with its resource and must say which of the two announcers of one slot is
+// which of the next (TR 33.836 KI#1).
 #include <gtest/gtest.h>
 
 #include <array>
@@ -23,7 +24,7 @@ struct sighting {
   std::int64_t period;  ///< first subframe of the discovery period
   std::int64_t slot;    ///< of the code, told by the counter LSB that every message carries
   int node;
-  int resource;         ///< of the pool
+  int resource;  ///< of the pool
 };
 
 std::vector<sighting> watch(phy::transmission_mode tm, std::uint64_t seed, std::int64_t subframes) {
@@ -43,7 +44,8 @@ std::vector<sighting> watch(phy::transmission_mode tm, std::uint64_t seed, std::
     while (slot % 256 != t.psdch->message[28]) --slot;
     for (int i = 0; i < pool.n_candidates(t.absolute_subframe); ++i) {
       const auto k = pool.candidate_at(t.absolute_subframe, i);
-      if (k.config.prb == t.psdch->config.prb) out.push_back({t.subframe - pool.locate(t.absolute_subframe)->offset, slot, node, k.n});
+      if (k.config.prb == t.psdch->config.prb)
+        out.push_back({t.subframe - pool.locate(t.absolute_subframe)->offset, slot, node, k.n});
     }
   };
   air.run(subframes);
@@ -55,11 +57,15 @@ struct score {
   std::size_t ties = 0;
   void judge(double same, double other) {
     ++n;
-    if (same == other) hits += ties++ % 2;
-    else hits += same > other;
+    if (same == other)
+      hits += ties++ % 2;
+    else
+      hits += same > other;
   }
   /// Standard deviations from chance.
-  double z() const { return (static_cast<double>(hits) - 0.5 * static_cast<double>(n)) / std::sqrt(0.25 * static_cast<double>(n)); }
+  double z() const {
+    return (static_cast<double>(hits) - 0.5 * static_cast<double>(n)) / std::sqrt(0.25 * static_cast<double>(n));
+  }
 };
 
 /// Places used by each of the two in consecutive rotations or periods.
@@ -78,7 +84,8 @@ double in_common(const std::vector<int>& a, const std::vector<int>& b, int modul
   return n;
 }
 
-/// Same places, same subframes, same PRBs, as many messages, nearest mean place. Resource n is pair n / n_t of subframe n mod n_t.
+/// Same places, same subframes, same PRBs, as many messages, nearest mean place. Resource n is pair n / n_t of subframe
+/// n mod n_t.
 void link(const intervals& all, int n_t, const std::string& suffix, std::map<std::string, score>& out) {
   for (const auto& [at, x] : all) {
     const auto next = all.find(at + 1);
@@ -147,18 +154,22 @@ TEST_P(discovery_places, tell_no_linker_whose_a_message_is_across_rotations_or_p
     EXPECT_LE(std::abs(s.z()), 4) << what;
   }
   const auto& control = sticky["places from rotation to rotation"];
-  printf("  control, one message in ten stays where it was: %zu of %zu, %+.1f standard deviations\n", control.hits, control.n, control.z());
+  printf("  control, one message in ten stays where it was: %zu of %zu, %+.1f standard deviations\n", control.hits,
+         control.n, control.z());
   EXPECT_GE(control.z(), 10);
   double sum = 0, chi2 = 0;
   for (const double n : used) sum += n;
   const double mean = sum / pool.n_resources(), freedom = pool.n_resources() - 1;
   for (const double n : used) chi2 += (n - mean) * (n - mean) / mean;
-  printf("  %.0f messages over %d resources: chi^2 %.0f for %.0f degrees of freedom; %.0f places kept from a period to the next, %.0f by chance\n", sum,
-         pool.n_resources(), chi2, freedom, again, again_expected);
+  printf(
+      "  %.0f messages over %d resources: chi^2 %.0f for %.0f degrees of freedom; %.0f places kept from a period to "
+      "the next, %.0f by chance\n",
+      sum, pool.n_resources(), chi2, freedom, again, again_expected);
   EXPECT_LE(std::abs(chi2 - freedom), 4 * std::sqrt(2 * freedom)) << "each resource equally often";
   EXPECT_LE(std::abs(again - again_expected), 4 * std::sqrt(again_expected)) << "independent from period to period";
 }
-INSTANTIATE_TEST_SUITE_P(modes, discovery_places, testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+INSTANTIATE_TEST_SUITE_P(modes, discovery_places,
+                         testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
                          [](const auto& i) { return "tm" + std::to_string(static_cast<int>(i.param)); });
 
 namespace {
@@ -202,8 +213,10 @@ reservations watch_reservations(std::uint64_t seed, int processes, double keep, 
     const std::int64_t k = cycle * pool.set_size() + pool.index_of(t.absolute_subframe);
     const int prb = t.pscch->config.prb;
     if (const auto x = reserved.find({node, k, prb}); x != reserved.end()) {
-      if (x->second == u) ++r.same_flow;
-      else crossings.push_back({x->second, u});
+      if (x->second == u)
+        ++r.same_flow;
+      else
+        crossings.push_back({x->second, u});
       reserved.erase(x);
     }
     const auto& sci = std::get<phy::sci_format1>(t.pscch->sci);
@@ -219,7 +232,8 @@ reservations watch_reservations(std::uint64_t seed, int processes, double keep, 
   std::mt19937 rng(static_cast<unsigned>(seed));
   for (int i = 0; i < 3000; ++i) {
     for (const auto& [x, y] : {std::pair{&mary, &john}, {&john, &mary}, {&john, &peter}, {&peter, &john}})
-      if (rng() % 3 != 0) x->mac().send(x->id_of(*y), security::sdu_type::ip, std::vector<std::uint8_t>(20 + rng() % 300, 1));
+      if (rng() % 3 != 0)
+        x->mac().send(x->id_of(*y), security::sdu_type::ip, std::vector<std::uint8_t>(20 + rng() % 300, 1));
     // Which link an ID belongs to, for the two kinds of crossing.
     for (auto* peer : {&mary, &peter})
       if (const auto l = john.sec().links().link_with(john.id_of(*peer)))
@@ -243,13 +257,17 @@ TEST(tm4_reservations, are_used_by_no_other_flow_than_the_one_that_made_them) {
     std::uint64_t epochs = 0;
     for (const std::uint64_t seed : {1, 2, 3}) {
       const auto r = watch_reservations(seed, processes, keep, epochs);
-      sum.reserved += r.reserved, sum.same_flow += r.same_flow, sum.new_ids += r.new_ids, sum.other_link += r.other_link;
+      sum.reserved += r.reserved, sum.same_flow += r.same_flow, sum.new_ids += r.new_ids,
+          sum.other_link += r.other_link;
       sum.announced_none += r.announced_none;
     }
-    printf("  %d processes, probResourceKeep %.1f: %llu epochs, %llu reserved places: %llu used by their flow, %llu under other identifiers, %llu by another link; "
-           "%llu transmissions reserved none\n", processes, keep, static_cast<unsigned long long>(epochs), static_cast<unsigned long long>(sum.reserved),
-           static_cast<unsigned long long>(sum.same_flow), static_cast<unsigned long long>(sum.new_ids), static_cast<unsigned long long>(sum.other_link),
-           static_cast<unsigned long long>(sum.announced_none));
+    printf(
+        "  %d processes, probResourceKeep %.1f: %llu epochs, %llu reserved places: %llu used by their flow, %llu under "
+        "other identifiers, %llu by another link; "
+        "%llu transmissions reserved none\n",
+        processes, keep, static_cast<unsigned long long>(epochs), static_cast<unsigned long long>(sum.reserved),
+        static_cast<unsigned long long>(sum.same_flow), static_cast<unsigned long long>(sum.new_ids),
+        static_cast<unsigned long long>(sum.other_link), static_cast<unsigned long long>(sum.announced_none));
     EXPECT_GE(epochs, 500U);
     EXPECT_GE(sum.same_flow, 10'000U) << "control: the linker sees reservations and their use";
     EXPECT_EQ(sum.new_ids, 0U);

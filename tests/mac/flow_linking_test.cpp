@@ -1,5 +1,6 @@
-// Whoever knows one flow of John's (Mary: her own link) and hears another: is it his too? Simulated time, an air without noise on which
-// frames that overlap are lost, fixed seeds. World one: John has a link to Mary and one to Peter. World two: Peter's is with Dave, who stands where John does.
+// Whoever knows one flow of John's (Mary: her own link) and hears another: is it his too? Simulated time, an air
+// without noise on which frames that overlap are lost, fixed seeds. World one: John has a link to Mary and one to
+// Peter. World two: Peter's is with Dave, who stands where John does.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -33,14 +34,21 @@ linker_tally listen(phy::transmission_mode tm, bool one_radio, int seconds, int 
   auto& other = one_radio ? john : dave;
   air.permit(mary, john);
   air.permit(other, peter);
-  const auto linked = [](sim_node& x, sim_node& y) { return x.sec().links().link_with(x.id_of(y)) && y.sec().links().link_with(y.id_of(x)); };
+  const auto linked = [](sim_node& x, sim_node& y) {
+    return x.sec().links().link_with(x.id_of(y)) && y.sec().links().link_with(y.id_of(x));
+  };
   linker_tally o;
   EXPECT_TRUE(air.run_until([&] { return linked(mary, john) && linked(other, peter); }, 60'000));
   air.run(2'000);
   heard_flow hers, theirs;
-  // A flow is what the air shows of it: the source in the block. Mary knows her link's; the other is the one flow to Peter's ID.
-  const auto src = [](const subframe_transmission& t) { return l2_id{(*t.pssch->block)[1]} << 16 | l2_id{(*t.pssch->block)[2]} << 8 | (*t.pssch->block)[3]; };
-  const auto own_id = [](sim_node& x, sim_node& to) { return x.sec().links().info(*x.sec().links().link_with(x.id_of(to)), 0)->own_l2; };
+  // A flow is what the air shows of it: the source in the block. Mary knows her link's; the other is the one flow to
+  // Peter's ID.
+  const auto src = [](const subframe_transmission& t) {
+    return l2_id{(*t.pssch->block)[1]} << 16 | l2_id{(*t.pssch->block)[2]} << 8 | (*t.pssch->block)[3];
+  };
+  const auto own_id = [](sim_node& x, sim_node& to) {
+    return x.sec().links().info(*x.sec().links().link_with(x.id_of(to)), 0)->own_l2;
+  };
   air.on_air = [&](int, const subframe_transmission& t) {
     if (!t.pssch) return;
     if (src(t) == own_id(john, mary)) hers.heard(t.subframe);
@@ -57,13 +65,14 @@ linker_tally listen(phy::transmission_mode tm, bool one_radio, int seconds, int 
       for (std::size_t f = 0; f < 2; ++f)
         if (air.now >= next[f]) {
           auto& from = f == 0 ? john : other;
-          (void)from.mac().send(from.id_of(f == 0 ? mary : peter), security::sdu_type::ip, std::vector<std::uint8_t>(60));
+          (void)from.mac().send(from.id_of(f == 0 ? mary : peter), security::sdu_type::ip,
+                                std::vector<std::uint8_t>(60));
           next[f] = air.now + 100 + static_cast<std::int64_t>(traffic() % 201);
         }
       air.run(10);
     }
-    // Windows of a discovery period: a UE serves one flow in an SC period, so that of one radio not even the periods meet. 25 of 40 subframes carry PSSCH
-    // in the default pool of TM2, nearly all in TM4.
+    // Windows of a discovery period: a UE serves one flow in an SC period, so that of one radio not even the periods
+    // meet. 25 of 40 subframes carry PSSCH in the default pool of TM2, nearly all in TM4.
     const auto e = exclude(hers, theirs, 320, tm2 ? 200 : 320);
     ++o.windows;
     o.called_one_radio += e.one_radio();
@@ -86,17 +95,22 @@ TEST_P(flows_of_one_radio, are_told_from_those_of_two) {
       for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         const auto o = listen(tm, one, seconds, 3, 70 + seed);
         auto& sum = worlds[one];
-        sum.windows += o.windows, sum.called_one_radio += o.called_one_radio, sum.together += o.together, sum.expected += o.expected;
+        sum.windows += o.windows, sum.called_one_radio += o.called_one_radio, sum.together += o.together,
+            sum.expected += o.expected;
       }
     for (const bool one : {true, false}) {
       const auto& o = worlds[one];
-      printf("FIGURE flows, TM%d, %d s, %s: %d subframes shared, %.1f expected of two radios (a window: %.1f); called one radio %d of %d\n",
-             static_cast<int>(tm), seconds, one ? "one radio" : "two radios", o.together, o.expected, o.expected / o.windows, o.called_one_radio, o.windows);
+      printf(
+          "FIGURE flows, TM%d, %d s, %s: %d subframes shared, %.1f expected of two radios (a window: %.1f); called one "
+          "radio %d of %d\n",
+          static_cast<int>(tm), seconds, one ? "one radio" : "two radios", o.together, o.expected,
+          o.expected / o.windows, o.called_one_radio, o.windows);
     }
-    EXPECT_EQ(worlds[1].together, 0);       // what the linker lives on; if this fails, the limit in THREATS is gone
+    EXPECT_EQ(worlds[1].together, 0);  // what the linker lives on; if this fails, the limit in THREATS is gone
     EXPECT_LE(worlds[0].called_one_radio, 1);
     EXPECT_GE(worlds[1].called_one_radio, seconds == enough ? worlds[1].windows * 9 / 10 : 0);
   }
 }
-INSTANTIATE_TEST_SUITE_P(modes, flows_of_one_radio, testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+INSTANTIATE_TEST_SUITE_P(modes, flows_of_one_radio,
+                         testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
                          [](const auto& i) { return std::string("tm") + std::to_string(static_cast<int>(i.param)); });

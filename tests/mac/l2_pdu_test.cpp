@@ -1,13 +1,13 @@
-// SL-SCH PDUs, RLC UM and the PDCP header: exhaustive where the space is small, seeded otherwise. Round trips prove only
-// self-consistency; the byte-exact cases below are written out by hand from TS 36.321 6.1.6 and TS 36.322 6.2.1.3.
+// SL-SCH PDUs, RLC UM and the PDCP header: exhaustive where the space is small, seeded otherwise. Round trips prove
+// only self-consistency; the byte-exact cases below are written out by hand from TS 36.321 6.1.6 and TS 36.322 6.2.1.3.
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
 
-#include "security/pdcp.h"
 #include "mac/rlc_um.h"
 #include "mac/sl_sch.h"
+#include "security/pdcp.h"
 
 using namespace prose::mac;
 using bytes = std::vector<std::uint8_t>;
@@ -38,7 +38,8 @@ TEST(sl_sch, exact_octets_without_padding) {
 TEST(sl_sch, exact_octets_one_and_two_octets_of_padding_in_front) {
   const sl_sch_header h{sl_sch_version::group, 0x123456, 0xABCDEF};
   EXPECT_EQ(build(h, 10, {{3, {0xAA, 0xBB}}}), (bytes{0x10, 0x12, 0x34, 0x56, 0xAB, 0xCD, 0x3F, 0x03, 0xAA, 0xBB}));
-  EXPECT_EQ(build(h, 11, {{3, {0xAA, 0xBB}}}), (bytes{0x10, 0x12, 0x34, 0x56, 0xAB, 0xCD, 0x3F, 0x3F, 0x03, 0xAA, 0xBB}));
+  EXPECT_EQ(build(h, 11, {{3, {0xAA, 0xBB}}}),
+            (bytes{0x10, 0x12, 0x34, 0x56, 0xAB, 0xCD, 0x3F, 0x3F, 0x03, 0xAA, 0xBB}));
 }
 TEST(sl_sch, exact_octets_padding_at_the_end) {
   const sl_sch_header h{sl_sch_version::v2x, 0x123456, 0xABCDEF};
@@ -150,7 +151,8 @@ TEST(rlc_um, exact_octets) {
   bytes out(20);
   // FI 00, E 1, SN 0; LI 3 with E 1; LI 2 with E 0: 0x803, 0x002.
   const std::size_t n = tx.build(std::span(out).first(11));
-  EXPECT_EQ(bytes(out.begin(), out.begin() + static_cast<long>(n)), (bytes{0x60, 0x80, 0x30, 0x02, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(bytes(out.begin(), out.begin() + static_cast<long>(n)),
+            (bytes{0x60, 0x80, 0x30, 0x02, 1, 2, 3, 4, 5, 6, 7}));
   const std::size_t m = tx.build(out);
   EXPECT_EQ(bytes(out.begin(), out.begin() + static_cast<long>(m)), (bytes{0x81, 8, 9}));
   EXPECT_TRUE(tx.empty());
@@ -176,7 +178,8 @@ TEST(rlc_um, any_cutting_reassembles) {
       if (pdu.size() >= wanted && wanted < 2000) {
         ASSERT_TRUE(tx.empty());
       }
-      rx.receive(std::span(pdu).first(n), c, [&](std::span<const std::uint8_t> s) { got.emplace_back(s.begin(), s.end()); });
+      rx.receive(std::span(pdu).first(n), c,
+                 [&](std::span<const std::uint8_t> s) { got.emplace_back(s.begin(), s.end()); });
     }
     ASSERT_EQ(got, sent) << "seed " << seed;
     EXPECT_EQ(c.gaps + c.malformed + c.sdus_lost, 0U);
@@ -267,8 +270,8 @@ TEST(rlc_um, malformed_pdus_change_nothing) {
   EXPECT_EQ(c.malformed, 3U);
 }
 
-// A wrong key refuses assemblies of pieces that followed each other, too; a lost piece only those with others between them. The demo counts
-// on it: what it excuses is a loss.
+// A wrong key refuses assemblies of pieces that followed each other, too; a lost piece only those with others between
+// them. The demo counts on it: what it excuses is a loss.
 TEST(rlc_um_candidates, a_refusal_of_pieces_that_followed_each_other_is_no_misfit) {
   const auto run = [](bool lose_a_piece, sdu_verdict verdict) {
     rlc_um_tx tx(1 << 20);
@@ -298,7 +301,8 @@ TEST(pdcp, every_header_round_trips_and_reserved_types_are_refused) {
     for (int id : {0, 1, 0x1234, 0xFFFF}) {
       bytes b(6, 0x1F);
       if (t < 4) {
-        const prose::security::pdcp_header h{static_cast<prose::security::sdu_type>(t), static_cast<std::uint16_t>(id), static_cast<std::uint16_t>(~id)};
+        const prose::security::pdcp_header h{static_cast<prose::security::sdu_type>(t), static_cast<std::uint16_t>(id),
+                                             static_cast<std::uint16_t>(~id)};
         prose::security::write_pdcp_header(h, std::span<std::uint8_t, 5>(b.data(), 5));
         EXPECT_EQ(prose::security::read_pdcp_header(b), h);
         b[0] |= 0x1F;

@@ -1,6 +1,6 @@
-// Layer 2 before authentication: what a forger who hears everything and knows every identifier in clear can do to reassembly.
-// Seeds are fixed. The security sublayer is a stand-in that takes exactly the SDUs that were sent, each once, as an AEAD with a replay
-// window does; the last tests run the real one.
+// Layer 2 before authentication: what a forger who hears everything and knows every identifier in clear can do to
+// reassembly. Seeds are fixed. The security sublayer is a stand-in that takes exactly the SDUs that were sent, each
+// once, as an AEAD with a replay window does; the last tests run the real one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -42,33 +42,46 @@ constexpr l2_id setup_own = 0x00DD88, setup_peer = 0x0F0F0F;
 
 // vector's own <=> makes gcc 12 warn of a comparison of more octets than there can be.
 struct octets_less {
-  bool operator()(const bytes& a, const bytes& b) const { return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), std::less<int>{}); }
+  bool operator()(const bytes& a, const bytes& b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), std::less<int>{});
+  }
 };
 
 class taker final : public security_port {
- public:
-  std::map<bytes, int, octets_less> expected;   // SDU -> how often it may be taken
+public:
+  std::map<bytes, int, octets_less> expected;  // SDU -> how often it may be taken
   std::uint64_t taken = 0, opens = 0;
   security::random_port& random(security::stream_purpose) override { return random_; }
   security::random_port& random(security::stream_purpose, peer_id) override { return random_; }
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
-  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets>, time_ms) override { return {}; }
+  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets>,
+                                                     time_ms) override {
+    return {};
+  }
   bool connect(const security::peer_heard&, time_ms, security::actions&) override { return false; }
-  result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id, l2_id, std::span<const std::uint8_t> octets, time_ms,
-                                                                 std::span<std::uint8_t> buffer, security::actions&) override {
-    const auto whole = [&](const auto& x) { return std::equal(x.first.begin(), x.first.end(), octets.begin(), octets.end()); };
+  result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id, l2_id,
+                                                                 std::span<const std::uint8_t> octets, time_ms,
+                                                                 std::span<std::uint8_t> buffer,
+                                                                 security::actions&) override {
+    const auto whole = [&](const auto& x) {
+      return std::equal(x.first.begin(), x.first.end(), octets.begin(), octets.end());
+    };
     const auto at = std::find_if(expected.begin(), expected.end(), whole);
     if (at != expected.end() && at->second == 0) return tl::unexpected(security::drop_reason::replayed);
     ++opens;
-    if (at == expected.end()) return tl::unexpected(lcid >= 28 && lcid <= 29 ? security::drop_reason::bad_token : security::drop_reason::bad_record);
+    if (at == expected.end())
+      return tl::unexpected(lcid >= 28 && lcid <= 29 ? security::drop_reason::bad_token
+                                                     : security::drop_reason::bad_record);
     --at->second;
     ++taken;
     const bool data = carries_data(lcid);
-    return security::received_data{1, 1, data, data ? security::sdu_type::ip : security::sdu_type::pc5s, buffer.first(data ? octets.size() : 0)};
+    return security::received_data{1, 1, data, data ? security::sdu_type::ip : security::sdu_type::pc5s,
+                                   buffer.first(data ? octets.size() : 0)};
   }
-  result<security::sealed_pdu, security::drop_reason> seal(security::link_id, std::uint8_t, security::sdu_type, std::span<const std::uint8_t>, time_ms,
+  result<security::sealed_pdu, security::drop_reason> seal(security::link_id, std::uint8_t, security::sdu_type,
+                                                           std::span<const std::uint8_t>, time_ms,
                                                            std::span<std::uint8_t>) override {
     return tl::unexpected(security::drop_reason::malformed);
   }
@@ -77,12 +90,14 @@ class taker final : public security_port {
   bool release(security::link_id, time_ms, security::actions&) override { return false; }
   std::optional<security::link_id> link_with(peer_id) const override { return {}; }
   std::optional<security::link_info> info(security::link_id, time_ms) const override { return {}; }
-  void append_own_l2_ids(time_ms, std::vector<l2_id>& out) const override { out.insert(out.end(), {own, own_2, rendezvous, setup_own}); }
+  void append_own_l2_ids(time_ms, std::vector<l2_id>& out) const override {
+    out.insert(out.end(), {own, own_2, rendezvous, setup_own});
+  }
   void append_own_l2_pairs(time_ms, std::vector<security::l2_pair>& out) const override {
     out.insert(out.end(), {{own, peer, true}, {own_2, peer_2, true}, {setup_own, setup_peer, false}});
   }
 
- private:
+private:
   security::random_stream random_{security::stream_key(std::array<std::uint8_t, 32>{})};  // the reception draws nothing
 };
 
@@ -159,10 +174,12 @@ TEST(layer_2, one_forged_block_an_sdu_of_any_kind_at_any_place_costs_less_than_o
           }
           ++cases;
           sent += b.sent, taken += b.security.taken;
-          EXPECT_GE(b.security.taken * 100, b.sent * 99) << "LCID " << int{lcid} << " kind " << kind << " SN " << sn_offset << " place " << place;
+          EXPECT_GE(b.security.taken * 100, b.sent * 99)
+              << "LCID " << int{lcid} << " kind " << kind << " SN " << sn_offset << " place " << place;
         }
-  printf("FIGURE layer 2: one forged block an SDU, %llu kinds of it: %llu of %llu SDUs delivered\n", static_cast<unsigned long long>(cases),
-         static_cast<unsigned long long>(taken), static_cast<unsigned long long>(sent));
+  printf("FIGURE layer 2: one forged block an SDU, %llu kinds of it: %llu of %llu SDUs delivered\n",
+         static_cast<unsigned long long>(cases), static_cast<unsigned long long>(taken),
+         static_cast<unsigned long long>(sent));
 }
 
 TEST(layer_2, forged_blocks_of_random_kind_between_random_pieces) {
@@ -175,19 +192,22 @@ TEST(layer_2, forged_blocks_of_random_kind_between_random_pieces) {
       for (std::size_t p = 0; p <= pieces.size(); ++p) {
         for (const auto at : places)
           if (at == p)
-            b.put(peer, own, 1, b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, sn_of(pieces[std::min(p, pieces.size() - 1)]) + static_cast<int>(b.rng() % 3) - 1));
+            b.put(peer, own, 1,
+                  b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0,
+                           sn_of(pieces[std::min(p, pieces.size() - 1)]) + static_cast<int>(b.rng() % 3) - 1));
         if (p < pieces.size()) b.put(peer, own, 1, pieces[p]);
       }
     }
     EXPECT_GE(b.security.taken * 100, b.sent * 99);
-    printf("FIGURE layer 2: %d forged blocks an SDU at random places: %llu of %llu delivered, %llu trials\n", forged_each,
-           static_cast<unsigned long long>(b.security.taken), static_cast<unsigned long long>(b.sent),
+    printf("FIGURE layer 2: %d forged blocks an SDU at random places: %llu of %llu delivered, %llu trials\n",
+           forged_each, static_cast<unsigned long long>(b.security.taken), static_cast<unsigned long long>(b.sent),
            static_cast<unsigned long long>(b.rx.counters().rlc.trials));
   }
 }
 
 TEST(layer_2, eight_candidates_a_sequence_number_and_then_the_oldest_goes) {
-  // Beside the genuine beginning: with seven forged ones it is found, eight push it out. This is the limit that the design states.
+  // Beside the genuine beginning: with seven forged ones it is found, eight push it out. This is the limit that the
+  // design states.
   for (const int beside : {7, 8}) {
     bench b(5);  // copies of one forged PDU are one candidate
     for (int i = 0; i < 50; ++i) {
@@ -223,12 +243,13 @@ TEST(layer_2, invented_sources_neither_evict_nor_cost) {
   EXPECT_EQ(b.security.taken, 200U);
   EXPECT_GT(b.rx.counters().unknown_source, 100'000U);
   EXPECT_LE(b.rx.n_entities(), 1 + rx_path::max_request_entities);
-  printf("FIGURE layer 2: 900 blocks of invented sources an SDU: %llu of 200 delivered\n", static_cast<unsigned long long>(b.security.taken));
+  printf("FIGURE layer 2: 900 blocks of invented sources an SDU: %llu of 200 delivered\n",
+         static_cast<unsigned long long>(b.security.taken));
 }
 
 TEST(layer_2, one_link_s_forger_takes_nothing_from_another_link_or_a_set_up) {
-  // All that a forger can send in a subframe goes under the first link's IDs, on all of its channels; the second link's SDU ends in that
-  // same subframe, and so does a segmented request and a Complete.
+  // All that a forger can send in a subframe goes under the first link's IDs, on all of its channels; the second link's
+  // SDU ends in that same subframe, and so does a segmented request and a Complete.
   bench b(7);
   rlc_um_tx tx2, tx28, tx29;
   std::uint64_t expected = 0;
@@ -311,7 +332,8 @@ TEST(layer_2, long_forged_sdus_count_as_what_they_cost) {
 }
 
 TEST(layer_2, forged_blocks_that_fill_the_subframe_of_a_segment_cost_nothing) {
-  // 25 PRB carry 1600 octets at most, whoever sends them: beside each piece one forged block of 1400 octets full of small SDUs, read before it.
+  // 25 PRB carry 1600 octets at most, whoever sends them: beside each piece one forged block of 1400 octets full of
+  // small SDUs, read before it.
   bench b(9);
   for (int i = 0; i < 100; ++i)
     for (const auto& p : b.cut(b.sdu(900), 200)) {
@@ -341,11 +363,11 @@ TEST(layer_2, losses_copies_and_reordering_never_yield_an_sdu_twice_or_a_wrong_o
       for (const auto& p : b.cut(b.sdu(20 + b.rng() % 1200), 60 + b.rng() % 300)) all.push_back(p);
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto r = b.rng() % 20;
-      if (r == 0) continue;                                                       // lost
-      if (r == 1 && i + 1 < all.size()) std::swap(all[i], all[i + 1]);            // overtaken
+      if (r == 0) continue;                                             // lost
+      if (r == 1 && i + 1 < all.size()) std::swap(all[i], all[i + 1]);  // overtaken
       b.put(peer, own, 1, all[i]);
-      if (r == 2) b.put(peer, own, 1, all[i]);                                    // heard twice
-      if (r == 3 && i > 3) b.put(peer, own, 1, all[i - 1 - b.rng() % 3]);         // an old one again
+      if (r == 2) b.put(peer, own, 1, all[i]);                             // heard twice
+      if (r == 3 && i > 3) b.put(peer, own, 1, all[i - 1 - b.rng() % 3]);  // an old one again
       if (r == 4) b.put(peer, own, 1, b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, sn_of(all[i])));
     }
     EXPECT_GT(b.security.taken, 20U);  // of 60; what is lost or overtaken is lost (window 0)
@@ -382,7 +404,8 @@ TEST(layer_2, a_flood_allocates_nothing) {
   std::vector<bytes> pieces, floods;
   for (int i = 0; i < 50; ++i)
     for (const auto& p : b.cut(b.sdu(1400), 500)) pieces.push_back(p);
-  for (int k = 0; k < 5000; ++k) floods.push_back(b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, static_cast<int>(b.rng() % 32), 8 + b.rng() % 3000));
+  for (int k = 0; k < 5000; ++k)
+    floods.push_back(b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, static_cast<int>(b.rng() % 32), 8 + b.rng() % 3000));
   b.put(peer, own, 1, b.forged(false, true, 0));  // the lists of identifiers have their size
   const std::size_t before = allocations;
   std::size_t f = 0;
@@ -390,7 +413,8 @@ TEST(layer_2, a_flood_allocates_nothing) {
     b.put(peer, own, 1, p);
     for (int k = 0; k < 33; ++k, ++f) {
       const l2_id src = f % 3 == 0 ? peer : 0x500000 + static_cast<l2_id>(f);
-      b.put(src, f % 3 == 2 ? rendezvous : own, static_cast<std::uint8_t>(f % 3 == 2 ? 28 : 1 + f % 10), floods[f % floods.size()]);
+      b.put(src, f % 3 == 2 ? rendezvous : own, static_cast<std::uint8_t>(f % 3 == 2 ? 28 : 1 + f % 10),
+            floods[f % floods.size()]);
     }
     b.rx.expire(b.now);
   }
@@ -398,7 +422,8 @@ TEST(layer_2, a_flood_allocates_nothing) {
 }
 
 TEST(layer_2, a_digest_that_a_forger_can_match_hides_no_block) {
-  // Two blocks that differ in one octet each and once had the digest of the other's prefix: only a whole copy counts as one.
+  // Two blocks that differ in one octet each and once had the digest of the other's prefix: only a whole copy counts as
+  // one.
   bench b(11);
   const bytes s = b.sdu(60);
   bytes p(s);
@@ -416,7 +441,8 @@ TEST(layer_2, a_digest_that_a_forger_can_match_hides_no_block) {
   EXPECT_EQ(b.security.taken, 1U);
 }
 
-// --- with the real security sublayer, on an air without noise -------------------------------------------------------------------
+// --- with the real security sublayer, on an air without noise
+// -------------------------------------------------------------------
 
 namespace {
 class forger_on_the_air : public testing::TestWithParam<phy::transmission_mode> {};
@@ -438,8 +464,8 @@ TEST_P(forger_on_the_air, a_forged_block_after_each_genuine_one_and_a_flood_of_s
     std::vector<bytes> forged;
     std::optional<std::uint8_t> lsb;
     const void* last = nullptr;
-    // Behind every new block that John sends, Peter hears one that the forger made from it: same identifiers and SN, other octets; and 40 of
-    // invented sources.
+    // Behind every new block that John sends, Peter hears one that the forger made from it: same identifiers and SN,
+    // other octets; and 40 of invented sources.
     air.on_air = [&](int node, const subframe_transmission& t) {
       if (!attack || node != john.index() || !t.pssch || t.pssch->block.get() == last) return;
       last = t.pssch->block.get();
@@ -456,7 +482,8 @@ TEST_P(forger_on_the_air, a_forged_block_after_each_genuine_one_and_a_flood_of_s
         const auto& genuine = pdu.sdus[0];
         const auto at = b.add(genuine.lcid, b.room());
         for (auto& o : at) o = static_cast<std::uint8_t>(rng());
-        std::copy_n(genuine.data.begin(), std::min<std::size_t>(genuine.data.size(), 6), at.begin());  // RLC and PDCP headers copied
+        std::copy_n(genuine.data.begin(), std::min<std::size_t>(genuine.data.size(), 6),
+                    at.begin());  // RLC and PDCP headers copied
         at[0] = static_cast<std::uint8_t>((genuine.data[0] & 0x1F) | (rng() & 0xC0));
         b.finish();
         forged.push_back(f);
@@ -469,11 +496,16 @@ TEST_P(forger_on_the_air, a_forged_block_after_each_genuine_one_and_a_flood_of_s
       forged.clear();
       for (const auto& f : held) frames.push_back({air.now, rx_block{f, lsb}});
     };
-    ASSERT_TRUE(air.run_until([&] { return john.sec().links().link_with(john.id_of(peter)) && peter.sec().links().link_with(peter.id_of(john)); }, 30'000));
+    ASSERT_TRUE(air.run_until(
+        [&] {
+          return john.sec().links().link_with(john.id_of(peter)) && peter.sec().links().link_with(peter.id_of(john));
+        },
+        30'000));
     air.run(2000);
     const int n = 300;
     for (int i = 0; i < n; ++i) {
-      ASSERT_TRUE(john.mac().send(john.id_of(peter), security::sdu_type::ip, bytes(1400, static_cast<std::uint8_t>(i))));
+      ASSERT_TRUE(
+          john.mac().send(john.id_of(peter), security::sdu_type::ip, bytes(1400, static_cast<std::uint8_t>(i))));
       air.run(400);
     }
     air.run(3000);
@@ -486,8 +518,11 @@ TEST_P(forger_on_the_air, a_forged_block_after_each_genuine_one_and_a_flood_of_s
     }
   }
   EXPECT_GE(share[true], 0.99 * share[false]);
-  printf("FIGURE layer 2: TM%d, a forged block after each genuine one: %.1f %% of 300 SDUs of 1400 octets delivered, without attack %.1f %%\n",
-         static_cast<int>(tm), 100 * share[true], 100 * share[false]);
+  printf(
+      "FIGURE layer 2: TM%d, a forged block after each genuine one: %.1f %% of 300 SDUs of 1400 octets delivered, "
+      "without attack %.1f %%\n",
+      static_cast<int>(tm), 100 * share[true], 100 * share[false]);
 }
-INSTANTIATE_TEST_SUITE_P(modes, forger_on_the_air, testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+INSTANTIATE_TEST_SUITE_P(modes, forger_on_the_air,
+                         testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
                          [](const auto& i) { return std::string("tm") + std::to_string(static_cast<int>(i.param)); });

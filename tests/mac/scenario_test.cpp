@@ -84,8 +84,9 @@ TEST_P(three_ues, discover_link_and_talk) {
   printf("  links after %lld subframes; mary %llu subframes sent\n", static_cast<long long>(t_links),
          static_cast<unsigned long long>(s.mary.mac().counters().subframes_sent));
 }
-INSTANTIATE_TEST_SUITE_P(all, three_ues,
-                         testing::Values(mode{phy::transmission_mode::tm2, 25, 0}, mode{phy::transmission_mode::tm2, 50, 0},
-                                         mode{phy::transmission_mode::tm2, 25, 0.2}, mode{phy::transmission_mode::tm4, 25, 0},
-                                         mode{phy::transmission_mode::tm4, 50, 0}, mode{phy::transmission_mode::tm4, 25, 0.2}),
-                         case_name);
+INSTANTIATE_TEST_SUITE_P(
+    all, three_ues,
+    testing::Values(mode{phy::transmission_mode::tm2, 25, 0}, mode{phy::transmission_mode::tm2, 50, 0},
+                    mode{phy::transmission_mode::tm2, 25, 0.2}, mode{phy::transmission_mode::tm4, 25, 0},
+                    mode{phy::transmission_mode::tm4, 50, 0}, mode{phy::transmission_mode::tm4, 25, 0.2}),
+    case_name);

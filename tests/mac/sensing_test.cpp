@@ -51,7 +51,8 @@ TEST(sensing, silence_leaves_the_whole_window) {
 TEST(sensing, a_reservation_above_the_threshold_excludes_what_it_overlaps) {
   bench b(three_subchannels());
   b.listen(0, 1000);
-  b.history.heard({.y = 950, .first_subchannel = 1, .n_subchannels = 1, .priority = 1, .period_subframes = 100, .rsrp_dbm = -90});
+  b.history.heard(
+      {.y = 950, .first_subchannel = 1, .n_subchannels = 1, .priority = 1, .period_subframes = 100, .rsrp_dbm = -90});
   const auto one = b.ask({.n = 1000, .n_subchannels = 1, .priority = 1, .period_subframes = 100, .c_resel = 50});
   EXPECT_FALSE(has(one, 1050, 1));
   EXPECT_TRUE(has(one, 1050, 0) && has(one, 1050, 2) && has(one, 1051, 1));
@@ -111,7 +112,8 @@ TEST(sensing, too_few_left_raises_the_threshold_by_3_db) {
   bench b(three_subchannels());
   b.listen(0, 1000);
   for (int y = 900; y < 1000; ++y)
-    b.history.heard({.y = y, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 100, .rsrp_dbm = y % 2 ? -105.5 : -60});
+    b.history.heard(
+        {.y = y, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 100, .rsrp_dbm = y % 2 ? -105.5 : -60});
   selection_outcome o;
   const auto c = b.ask({.n = 1000, .period_subframes = 100, .c_resel = 1, .t2 = 103}, &o);
   EXPECT_EQ(o.threshold_raises, 2);  // -110 -> -104
@@ -130,14 +132,15 @@ TEST(sensing, the_quietest_fifth_remains) {
   EXPECT_LE(c.size(), 63U);
   for (const auto& r : c) EXPECT_GE(r.y % 100, 80);
 }
-// Step 7: "if the number of candidate single-subframe resources remaining in S_A is smaller than 0.2 M_total" the thresholds go up by 3 dB, no
-// further than it takes.
+// Step 7: "if the number of candidate single-subframe resources remaining in S_A is smaller than 0.2 M_total" the
+// thresholds go up by 3 dB, no further than it takes.
 TEST(sensing, the_threshold_stops_where_a_fifth_remains) {
   const auto reserve = [](int n_subframes, auto&& rsrp) {
     bench b(three_subchannels());
     b.listen(0, 996);
     for (int i = 0; i < n_subframes; ++i)
-      b.history.heard({.y = 800 + i, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 200, .rsrp_dbm = rsrp(i)});
+      b.history.heard(
+          {.y = 800 + i, .first_subchannel = 0, .n_subchannels = 3, .period_subframes = 200, .rsrp_dbm = rsrp(i)});
     selection_outcome o;
     b.ask({.n = 996, .period_subframes = 100, .c_resel = 1, .t1 = 4, .t2 = 103}, &o);
     EXPECT_EQ(o.n_total, 300);
@@ -153,14 +156,16 @@ TEST(sensing, the_threshold_stops_where_a_fifth_remains) {
   EXPECT_EQ(o.threshold_raises, 4);
   EXPECT_EQ(o.n_after_exclusion, 3 * 24);
 }
-// Steps 8 and 9: E is the linear average of the S-RSSI over the sub-channels of the candidate and over the subframes 100 apart; the 20 % of M_total
-// with the smallest are S_B.
+// Steps 8 and 9: E is the linear average of the S-RSSI over the sub-channels of the candidate and over the subframes
+// 100 apart; the 20 % of M_total with the smallest are S_B.
 TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
   // Any order, so that the quietest sums of two or three sub-channels are not where a single one is quietest.
   std::vector<int> levels(300);
   std::iota(levels.begin(), levels.end(), 1);
   std::shuffle(levels.begin(), levels.end(), std::mt19937(1));
-  const auto power = [&](std::int64_t y, int m) { return static_cast<double>(levels[static_cast<std::size_t>(y % 100 * 3 + m)]); };
+  const auto power = [&](std::int64_t y, int m) {
+    return static_cast<double>(levels[static_cast<std::size_t>(y % 100 * 3 + m)]);
+  };
   // Every second time three times as much, or a third: the average counts, not the last one nor the decibels.
   const auto factor_at = [](std::int64_t y) { return y / 100 % 2 == 0 ? 3 : 1.0 / 3; };
   const auto average = [&](std::int64_t y, int m) {
@@ -190,7 +195,8 @@ TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
     const std::size_t fifth = all.size() / 5;
     EXPECT_GE(c.size(), fifth) << l;
     EXPECT_LE(c.size(), fifth + 2) << l;  // what is as quiet as the last one
-    for (std::size_t i = 0; i < fifth; ++i) EXPECT_TRUE(has(c, all[i].second.y, all[i].second.first_subchannel)) << l << ' ' << i;
+    for (std::size_t i = 0; i < fifth; ++i)
+      EXPECT_TRUE(has(c, all[i].second.y, all[i].second.first_subchannel)) << l << ' ' << i;
     for (const auto& r : c) {
       double sum = 0;
       for (int m = r.first_subchannel; m < r.first_subchannel + l; ++m) sum += average(r.y, m);
@@ -211,7 +217,8 @@ TEST(sensing, a_flood_of_reservations_keeps_memory_and_still_answers) {
   for (int y = 0; y < 1000; ++y) {
     b.history.subframe(y, true, {});
     for (int i = 0; i < 50; ++i)
-      b.history.heard({.y = y, .first_subchannel = i % 3, .priority = 1 + i % 8, .period_subframes = 100, .rsrp_dbm = -50});
+      b.history.heard(
+          {.y = y, .first_subchannel = i % 3, .priority = 1 + i % 8, .period_subframes = 100, .rsrp_dbm = -50});
   }
   selection_outcome o;
   EXPECT_FALSE(b.ask({.n = 1000, .period_subframes = 100, .c_resel = 150}, &o).empty());

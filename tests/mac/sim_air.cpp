@@ -56,15 +56,15 @@ void sim_node::restart(const ue_config* changed) {
   ue_.reset();
   adapter_.reset();
   security_.reset();
-  for (auto& [t, list] : air_.air_)
-    std::erase_if(list, [&](const auto& x) { return x.node == index_; });
+  for (auto& [t, list] : air_.air_) std::erase_if(list, [&](const auto& x) { return x.node == index_; });
   on = true;
   build();
 }
 
 void sim_node::permit(const sim_node& other) {
   permitted_.emplace(other.index_, other.public_);
-  if (const auto id = security_->add_peer(std::string("n").append(std::to_string(other.index_)), other.public_)) by_peer_[*id] = other.index_;
+  if (const auto id = security_->add_peer(std::string("n").append(std::to_string(other.index_)), other.public_))
+    by_peer_[*id] = other.index_;
 }
 
 peer_id sim_node::id_of(const sim_node& other) const {
@@ -129,12 +129,14 @@ void sim_air::tick() {
   for (auto& node : nodes_) {
     if (!node.on) continue;
     std::vector<received_frame> frames;
-    const bool deaf = config_.half_duplex && std::any_of(sent.begin(), sent.end(), [&](const auto& s) { return s.node == node.index_; });
+    const bool deaf = config_.half_duplex &&
+                      std::any_of(sent.begin(), sent.end(), [&](const auto& s) { return s.node == node.index_; });
     if (deaf && n_sent > 1) ++half_duplex;
     if (deaf && on_outcome)
       for (const auto& s : sent)
         if (s.node != node.index_)
-          on_outcome(s.node, node.index_, s.t, s.t.pscch ? outcome::half_duplex : outcome::not_sent, s.t.pssch ? outcome::half_duplex : outcome::not_sent);
+          on_outcome(s.node, node.index_, s.t, s.t.pscch ? outcome::half_duplex : outcome::not_sent,
+                     s.t.pssch ? outcome::half_duplex : outcome::not_sent);
     if (!deaf && n_sent != 0 && !(config_.loss > 0 && lost(rng_))) {
       for (std::size_t i = 0; i < n_sent; ++i) {
         const auto& s = sent[i];
@@ -142,10 +144,12 @@ void sim_air::tick() {
         const auto& tx_config = nodes_[static_cast<std::size_t>(s.node)].config_;
         const bool v2x = phy::is_v2x(tx_config.tm);
         std::size_t part = i * 4;
-        outcome pscch = s.t.pscch ? outcome::collided : outcome::not_sent, pssch = s.t.pssch ? outcome::collided : outcome::not_sent;
+        outcome pscch = s.t.pscch ? outcome::collided : outcome::not_sent,
+                pssch = s.t.pssch ? outcome::collided : outcome::not_sent;
         if (s.t.slss && spoiled[part++] == 0)
           frames.push_back({now, rx_slss{{s.t.slss->n_sl_id, s.t.slss->mib.in_coverage,
-                                          s.t.slss->mib.direct_frame_number * 10 + s.t.slss->mib.direct_subframe_number, now, -80, 0}}});
+                                          s.t.slss->mib.direct_frame_number * 10 + s.t.slss->mib.direct_subframe_number,
+                                          now, -80, 0}}});
         bool sci_known = false;
         const std::int64_t period = v2x ? 0 : s.t.absolute_subframe / tx_config.comm.sc_period_subframes;
         if (s.t.pscch && spoiled[part++] == 0) {
@@ -153,7 +157,9 @@ void sim_air::tick() {
           pscch = outcome::heard;
           if (const auto* sci = std::get_if<phy::sci_format1>(&s.t.pscch->sci))
             frames.push_back({now, rx_sci1{*sci, s.t.pscch->config.prb, -80}});
-          else node.known_sci_[{s.node * 256 + std::get<phy::sci_format0>(s.t.pscch->sci).group_destination_id, period}] = now;
+          else
+            node.known_sci_[{s.node * 256 + std::get<phy::sci_format0>(s.t.pscch->sci).group_destination_id, period}] =
+                now;
         }
         if (s.t.pssch && spoiled[part++] == 0) {
           std::optional<std::uint8_t> dst;
@@ -181,7 +187,8 @@ void sim_air::tick() {
         if (on_outcome) on_outcome(s.node, node.index_, s.t, pscch, pssch);
       }
       // Those of a period that goes on stay.
-      if (node.known_sci_.size() > 256) std::erase_if(node.known_sci_, [this](const auto& k) { return k.second < now - 1000; });
+      if (node.known_sci_.size() > 256)
+        std::erase_if(node.known_sci_, [this](const auto& k) { return k.second < now - 1000; });
     }
     if (inject) inject(node.index_, frames);
     if (frames.empty() && node.wake_ > now) continue;

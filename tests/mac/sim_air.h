@@ -1,5 +1,5 @@
-// An ideal air for UEs without a radio: subframes, losses, collisions, half-duplex. Simulated time only; seeds are printed by the
-// tests. Nodes run the real MAC and the real security sublayer.
+// An ideal air for UEs without a radio: subframes, losses, collisions, half-duplex. Simulated time only; seeds are
+// printed by the tests. Nodes run the real MAC and the real security sublayer.
 #pragma once
 
 #include <cstdint>
@@ -20,20 +20,20 @@
 namespace prose::mac::test {
 
 class seeded_random final : public security::random_port {
- public:
+public:
   explicit seeded_random(std::uint64_t seed) : rng_(seed) {}
   void fill(security::bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
   }
 
- private:
+private:
   std::mt19937_64 rng_;
 };
 
 struct air_config {
-  double loss = 0;                 ///< probability that a receiver misses a subframe
-  bool collisions = true;          ///< overlapping PRBs destroy both
-  bool half_duplex = true;         ///< who sends hears nothing in that subframe
+  double loss = 0;          ///< probability that a receiver misses a subframe
+  bool collisions = true;   ///< overlapping PRBs destroy both
+  bool half_duplex = true;  ///< who sends hears nothing in that subframe
   std::uint64_t seed = 1;
 };
 
@@ -50,8 +50,9 @@ class sim_air;
 
 /// One UE with its keys. `restart` wipes everything but the key pair, the permissions and the mark.
 class sim_node {
- public:
-  sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec, std::uint64_t seed);
+public:
+  sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
+           std::uint64_t seed);
   void permit(const sim_node& other);
   void restart(const ue_config* changed = nullptr);
   void kill() { on = false; }
@@ -63,9 +64,9 @@ class sim_node {
   const security::public_key& key() const { return public_; }
 
   bool on = true;
-  std::int64_t clock_offset_ms = 0;          ///< of UTC
-  std::vector<ue_event> events;              ///< all since the start or the last restart
-  std::set<int> discovered;                  ///< indices of nodes
+  std::int64_t clock_offset_ms = 0;  ///< of UTC
+  std::vector<ue_event> events;      ///< all since the start or the last restart
+  std::set<int> discovered;          ///< indices of nodes
   std::map<int, std::vector<std::vector<std::uint8_t>>> received;
   std::map<int, int> established, lost, rekeys, epochs, failed;
   std::string lost_because;
@@ -74,7 +75,7 @@ class sim_node {
   int index() const { return index_; }
   int index_of(peer_id p) const { return by_peer_.at(p); }
 
- private:
+private:
   friend class sim_air;
   void build();
   void take(const step_output& out);
@@ -100,7 +101,7 @@ class sim_node {
 };
 
 class sim_air {
- public:
+public:
   explicit sim_air(const air_config& config) : config_(config), rng_(config.seed) {}
   sim_node& add(const std::string& name, const ue_config& config, const security::ue_config& sec = {});
   /// Mutual permission.
@@ -123,9 +124,11 @@ class sim_air {
   std::function<bool(int a, int b)> hears;
   std::uint64_t collisions = 0, deliveries = 0, half_duplex = 0;
   static constexpr std::int64_t utc_epoch_ms = 1'700'000'000'000;
-  slot_t slot_of(const sim_node& n) const { return static_cast<slot_t>((utc_epoch_ms + now + n.clock_offset_ms) / 1000); }
+  slot_t slot_of(const sim_node& n) const {
+    return static_cast<slot_t>((utc_epoch_ms + now + n.clock_offset_ms) / 1000);
+  }
 
- private:
+private:
   friend class sim_node;
   struct on_the_air {
     int node;
@@ -137,7 +140,7 @@ class sim_air {
   std::deque<sim_node> nodes_;
   std::map<std::int64_t, std::vector<on_the_air>> air_;
   struct delivered {
-    transport_block block;   // keeps the address from being used again
+    transport_block block;  // keeps the address from being used again
     std::vector<bool> to;
     std::int64_t at;
   };

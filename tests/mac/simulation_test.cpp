@@ -1,5 +1,6 @@
-// What must hold without any radio: discovery by permission only, set-up under loss, simultaneous requests, restarts, clocks that
-// jump, rekeying in traffic, memory over a long time. Simulated time; seeds are fixed and printed on failure.
+// What must hold without any radio: discovery by permission only, set-up under loss, simultaneous requests, restarts,
+// clocks that jump, rekeying in traffic, memory over a long time. Simulated time; seeds are fixed and printed on
+// failure.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -64,9 +65,11 @@ TEST(simulation, fifty_ues_discover_exactly_the_permitted_pairs) {
   air.run(60'000);  // and nobody else afterwards
   EXPECT_TRUE(complete());
   std::uint64_t heard = 0, matched = 0;
-  for (auto& x : air.nodes()) heard += x.mac().counters().discovery_heard, matched += x.mac().counters().discovery_matched;
-  printf("  %d permitted pairs of %d, all discovered after %.1f s; %llu messages heard, %llu recognised\n", pairs, n * (n - 1) / 2,
-         static_cast<double>(t) / 1000, static_cast<unsigned long long>(heard), static_cast<unsigned long long>(matched));
+  for (auto& x : air.nodes())
+    heard += x.mac().counters().discovery_heard, matched += x.mac().counters().discovery_matched;
+  printf("  %d permitted pairs of %d, all discovered after %.1f s; %llu messages heard, %llu recognised\n", pairs,
+         n * (n - 1) / 2, static_cast<double>(t) / 1000, static_cast<unsigned long long>(heard),
+         static_cast<unsigned long long>(matched));
 }
 
 TEST(simulation, links_come_up_under_half_of_the_subframes_lost) {
@@ -92,7 +95,8 @@ TEST(simulation, links_come_up_under_half_of_the_subframes_lost) {
     }
     EXPECT_GT(y.received[0].size(), 3U) << "seed " << seed;
   }
-  printf("  from cold start with synchronisation: mean %.1f s, worst %.1f s\n", sum / runs / 1000, static_cast<double>(worst) / 1000);
+  printf("  from cold start with synchronisation: mean %.1f s, worst %.1f s\n", sum / runs / 1000,
+         static_cast<double>(worst) / 1000);
 }
 
 TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale) {
@@ -107,7 +111,8 @@ TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale
   mary.kill();
   ASSERT_TRUE(air.run_until([&] { return linked(john, peter); }, 20'000));
   int refused = 0;
-  for (int i = 0; i < 60; ++i) refused += john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)) ? 0 : 1;
+  for (int i = 0; i < 60; ++i)
+    refused += john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)) ? 0 : 1;
   EXPECT_EQ(refused, 60 - 64 * 1024 / 1400);
   EXPECT_EQ(john.mac().counters().tx.sdus_refused, static_cast<std::uint64_t>(refused));
   ASSERT_TRUE(john.mac().send(john.id_of(peter), security::sdu_type::ip, numbered(7)));
@@ -122,7 +127,8 @@ TEST(simulation, data_for_an_absent_peer_neither_blocks_others_nor_arrives_stale
   air.run(3000);
   EXPECT_TRUE(mary.received[0].empty());
   // While a link is live, nothing expires although it takes longer than the lifetime.
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)));
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(john.mac().send(john.id_of(mary), security::sdu_type::ip, numbered(i, 1400)));
   const auto expired = john.mac().counters().tx.sdus_expired;
   air.run(7000);
   EXPECT_EQ(john.mac().counters().tx.sdus_expired, expired);
@@ -147,7 +153,8 @@ TEST(simulation, in_tm4_busy_links_and_a_new_one_share_two_processes) {
           for (int k = 0; k < 3; ++k) john.mac().send(john.id_of(*o), security::sdu_type::ip, numbered(k, 1000));
       air.run(20);
     }
-    for (std::size_t i = 0; i < 3; ++i) got[i] = (others[i]->received_octets[0] - got[i]) * 8 / static_cast<std::uint64_t>(ms);
+    for (std::size_t i = 0; i < 3; ++i)
+      got[i] = (others[i]->received_octets[0] - got[i]) * 8 / static_cast<std::uint64_t>(ms);
     return got;
   };
   ASSERT_TRUE(air.run_until([&] { return linked(john, *others[0]) && linked(john, *others[1]); }, 20'000));
@@ -157,8 +164,10 @@ TEST(simulation, in_tm4_busy_links_and_a_new_one_share_two_processes) {
   (void)all_busy_for(10'000);
   ASSERT_TRUE(linked(john, *others[2])) << "PC5-S gets its turn";
   const auto three = all_busy_for(10'000);
-  printf("  kbit/s of two busy links: %llu, %llu; of three: %llu, %llu, %llu\n", static_cast<unsigned long long>(two[0]), static_cast<unsigned long long>(two[1]),
-         static_cast<unsigned long long>(three[0]), static_cast<unsigned long long>(three[1]), static_cast<unsigned long long>(three[2]));
+  printf("  kbit/s of two busy links: %llu, %llu; of three: %llu, %llu, %llu\n",
+         static_cast<unsigned long long>(two[0]), static_cast<unsigned long long>(two[1]),
+         static_cast<unsigned long long>(three[0]), static_cast<unsigned long long>(three[1]),
+         static_cast<unsigned long long>(three[2]));
   EXPECT_GE(std::min(two[0], two[1]), 100U);
   EXPECT_GE(two[0] + two[1], 220U);
   for (const auto r : three) EXPECT_GE(r, 50U);
@@ -189,7 +198,8 @@ TEST(simulation, an_attempt_that_died_half_open_is_not_counted_with_the_next_one
 }
 
 namespace {
-/// How many of `runs` set-ups succeed, and how long they take, while somebody jams all of every other SC period but discovery.
+/// How many of `runs` set-ups succeed, and how long they take, while somebody jams all of every other SC period but
+/// discovery.
 int set_ups_under_a_half_duty_jammer(time_ms spread, int runs, double& mean_s, double& worst_s) {
   int done = 0;
   mean_s = worst_s = 0;
@@ -234,7 +244,9 @@ int set_ups_under_a_half_duty_jammer(time_ms spread, int runs, double& mean_s, d
 TEST(simulation, jamming_every_other_period_delays_a_set_up_and_does_not_prevent_it) {
   constexpr int runs = 20;
   double mean = 0, worst = 0, unused = 0;
-  EXPECT_EQ(set_ups_under_a_half_duty_jammer(default_ue_config(phy::transmission_mode::tm2, 25).signalling_spread_ms, runs, mean, worst), runs);
+  EXPECT_EQ(set_ups_under_a_half_duty_jammer(default_ue_config(phy::transmission_mode::tm2, 25).signalling_spread_ms,
+                                             runs, mean, worst),
+            runs);
   EXPECT_LT(worst, 30);
   EXPECT_EQ(set_ups_under_a_half_duty_jammer(0, 4, unused, unused), 0) << "control: the jammer works";
   printf("  %d set-ups: mean %.1f s, worst %.1f s from cold start\n", runs, mean, worst);
@@ -372,7 +384,8 @@ TEST(simulation, a_clock_that_was_wrong_for_minutes_and_is_right_again_needs_no_
 }
 
 TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier) {
-  // No loss, no collisions and, but for the first two runs, no deafness while sending: only rekeying and epochs could lose anything.
+  // No loss, no collisions and, but for the first two runs, no deafness while sending: only rekeying and epochs could
+  // lose anything.
   for (unsigned seed = 1; seed <= 42; ++seed) {
     const auto tm = seed % 2 != 0 ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4;
     air_config a;
@@ -390,7 +403,9 @@ TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier)
     air.permit(x, y);
     ASSERT_TRUE(air.run_until([&] { return linked(x, y); }, 30'000));
     air.run(2'000);  // the last repetition of the set-up is over
-    const auto refused = [&] { return x.mac().counters().rx.security_dropped + y.mac().counters().rx.security_dropped; };
+    const auto refused = [&] {
+      return x.mac().counters().rx.security_dropped + y.mac().counters().rx.security_dropped;
+    };
     const auto refused_before = refused();
     std::set<std::uint32_t> l2;
     std::set<std::uint16_t> ids;
@@ -423,8 +438,8 @@ TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier)
     EXPECT_EQ(refused(), refused_before) << "no record met a key that was gone or not there yet; seed " << seed;
     EXPECT_TRUE(std::is_sorted(got.begin(), got.end()));
     if (a.half_duplex)
-      printf("  tm%d: %zu of %d arrived in order, %zu layer-2 IDs, %d epochs, 1 rekeying\n", static_cast<int>(tm), got.size(), sent,
-             l2.size(), x.epochs[1]);
+      printf("  tm%d: %zu of %d arrived in order, %zu layer-2 IDs, %d epochs, 1 rekeying\n", static_cast<int>(tm),
+             got.size(), sent, l2.size(), x.epochs[1]);
   }
 }
 
@@ -511,7 +526,8 @@ TEST(simulation, what_nobody_should_send_changes_nothing) {
     }
     std::array<std::uint8_t, 29> d{};
     for (auto& o : d) o = static_cast<std::uint8_t>(rng());
-    const received_frame frames[] = {{air.now, rx_block{b, static_cast<std::uint8_t>(info.own_l2)}}, {air.now, rx_discovery{d}}};
+    const received_frame frames[] = {{air.now, rx_block{b, static_cast<std::uint8_t>(info.own_l2)}},
+                                     {air.now, rx_discovery{d}}};
     x.mac().step({air.now, air.now, std::nullopt, frames, {}}, out);
     for (const auto& e : out.events) ASSERT_TRUE(std::holds_alternative<ev_data>(e) == false) << "forged data accepted";
     ASSERT_LE(x.mac().held_items(), 1000U);
@@ -526,20 +542,24 @@ TEST(simulation, what_nobody_should_send_changes_nothing) {
 }
 
 namespace {
-/// What the air did to the blocks with data for one node. RLC UM sends nothing again: a message whose block was heard in none of its four transmissions is lost.
+/// What the air did to the blocks with data for one node. RLC UM sends nothing again: a message whose block was heard
+/// in none of its four transmissions is lost.
 class block_account {
- public:
+public:
   block_account(sim_air& air, int to) {
     air.on_outcome = [this, to, &air](int from, int at, const subframe_transmission& t, outcome pscch, outcome pssch) {
       if (at != to) return;
-      const std::int64_t period = air.now - t.absolute_subframe % 40;  // by its begin: numbers of subframes come again after 10.24 s
+      const std::int64_t period =
+          air.now - t.absolute_subframe % 40;  // by its begin: numbers of subframes come again after 10.24 s
       if (pscch != outcome::not_sent) {
-        auto& s = scis_[{from, period, static_cast<int>(std::get<phy::sci_format0>(t.pscch->sci).group_destination_id)}];
+        auto& s =
+            scis_[{from, period, static_cast<int>(std::get<phy::sci_format0>(t.pscch->sci).group_destination_id)}];
         ++s.sent, s.heard += pscch == outcome::heard, s.collided += pscch == outcome::collided;
       }
       sl_sch_pdu pdu;
       if (pssch == outcome::not_sent || parse(*t.pssch->block, pdu) != sl_sch_status::ok) return;
-      if (std::none_of(pdu.all().begin(), pdu.all().end(), [](const auto& sdu) { return carries_data(sdu.lcid); })) return;
+      if (std::none_of(pdu.all().begin(), pdu.all().end(), [](const auto& sdu) { return carries_data(sdu.lcid); }))
+        return;
       auto& b = blocks_[t.pssch->block];
       b.from = from;
       b.sci = {from, period, static_cast<int>(t.pssch->config.n_x_id)};
@@ -548,7 +568,8 @@ class block_account {
     };
   }
   enum class verdict { heard, pscch_collided, pssch_collided, half_duplex };
-  /// Of the blocks that a node sent since the last begin(): why one was not heard. An own SLSS may have taken the place of a transmission.
+  /// Of the blocks that a node sent since the last begin(): why one was not heard. An own SLSS may have taken the place
+  /// of a transmission.
   verdict of(int from) const {
     for (const auto& [octets, b] : blocks_) {
       if (b.from != from || b.copies.heard != 0) continue;
@@ -563,7 +584,7 @@ class block_account {
   }
   void begin() { blocks_.clear(), scis_.clear(); }
 
- private:
+private:
   using sci_key = std::tuple<int, std::int64_t, int>;
   struct tally {
     int sent = 0, heard = 0, collided = 0;
@@ -591,7 +612,8 @@ void long_run(std::int64_t hours) {
   const auto held = [&] {
     std::size_t n = 0;
     for (auto* x : {&mary, &john, &peter})
-      n += x->mac().held_items() + x->sec().discovery().monitor_table_size() + x->sec().discovery().rendezvous_table_size();
+      n += x->mac().held_items() + x->sec().discovery().monitor_table_size() +
+           x->sec().discovery().rendezvous_table_size();
     return n;
   };
   std::size_t first_heap = 0, worst_heap = 0, first_held = 0, worst_held = 0;
@@ -608,8 +630,10 @@ void long_run(std::int64_t hours) {
     for (const int from : {mary.index(), peter.index()}) {
       if (john.received_sdus[from] == (before.contains(from) ? before.at(from) : 0) + 1) continue;
       const auto why = account.of(from);
-      if (why == block_account::verdict::heard) ++unexplained;
-      else ++lost_by[why];
+      if (why == block_account::verdict::heard)
+        ++unexplained;
+      else
+        ++lost_by[why];
     }
     if (minute % 10 != 9) continue;
     const auto heap = static_cast<std::size_t>(mallinfo2().uordblks);
@@ -623,24 +647,34 @@ void long_run(std::int64_t hours) {
   EXPECT_LE(worst_heap, first_heap + 64 * 1024);
   EXPECT_LE(worst_held, first_held + first_held / 4 + 50);
   EXPECT_TRUE(linked(mary, john) && linked(john, peter));
-  EXPECT_TRUE(mary.lost.empty() && peter.lost.empty()) << "Mary: " << mary.lost_because << " Peter: " << peter.lost_because;
+  EXPECT_TRUE(mary.lost.empty() && peter.lost.empty())
+      << "Mary: " << mary.lost_because << " Peter: " << peter.lost_because;
   EXPECT_EQ(mary.discovered, (std::set<int>{1}));
   EXPECT_EQ(peter.discovered, (std::set<int>{1}));
   EXPECT_GE(mary.rekeys[1], hours);
   const auto got = john.received_sdus[0] + john.received_sdus[2];
-  // Whatever is lost, is lost on the air. Mary and Peter send at one instant and choose without knowing of each other (TS 36.213 14.2.1.2).
+  // Whatever is lost, is lost on the air. Mary and Peter send at one instant and choose without knowing of each other
+  // (TS 36.213 14.2.1.2).
   using verdict = block_account::verdict;
   EXPECT_EQ(unexplained, 0U);
-  // No more than by chance: both draw one resource of the PSCCH, or one of 70 patterns and one of the two places that 9 of 25 PRBs have; then both are lost.
-  const double pairs = static_cast<double>(sent) / 2 * (1.0 / phy::comm_pool::make(c.comm)->n_pscch_resources() + 1.0 / 140);
+  // No more than by chance: both draw one resource of the PSCCH, or one of 70 patterns and one of the two places that 9
+  // of 25 PRBs have; then both are lost.
+  const double pairs =
+      static_cast<double>(sent) / 2 * (1.0 / phy::comm_pool::make(c.comm)->n_pscch_resources() + 1.0 / 140);
   EXPECT_LE(static_cast<double>(sent - got) / 2, pairs + 4 * std::sqrt(pairs));
-  EXPECT_EQ(got + lost_by[verdict::pscch_collided] + lost_by[verdict::pssch_collided] + lost_by[verdict::half_duplex], sent);
-  printf("  %.1f expected to be lost; %llu by collisions on PSCCH, %llu on PSSCH, %llu where John sent himself, %llu for no cause found\n", 2 * pairs,
-         static_cast<unsigned long long>(lost_by[verdict::pscch_collided]), static_cast<unsigned long long>(lost_by[verdict::pssch_collided]),
-         static_cast<unsigned long long>(lost_by[verdict::half_duplex]), static_cast<unsigned long long>(unexplained));
-  printf("  %lld h: heap %zu octets early, %zu at most; tables %zu, %zu; %llu of %llu SDUs; %d rekeyings, %d epochs on Mary's link\n",
-         static_cast<long long>(hours), first_heap, worst_heap, first_held, worst_held, static_cast<unsigned long long>(got),
-         static_cast<unsigned long long>(sent), mary.rekeys[1], mary.epochs[1]);
+  EXPECT_EQ(got + lost_by[verdict::pscch_collided] + lost_by[verdict::pssch_collided] + lost_by[verdict::half_duplex],
+            sent);
+  printf(
+      "  %.1f expected to be lost; %llu by collisions on PSCCH, %llu on PSSCH, %llu where John sent himself, %llu for "
+      "no cause found\n",
+      2 * pairs, static_cast<unsigned long long>(lost_by[verdict::pscch_collided]),
+      static_cast<unsigned long long>(lost_by[verdict::pssch_collided]),
+      static_cast<unsigned long long>(lost_by[verdict::half_duplex]), static_cast<unsigned long long>(unexplained));
+  printf(
+      "  %lld h: heap %zu octets early, %zu at most; tables %zu, %zu; %llu of %llu SDUs; %d rekeyings, %d epochs on "
+      "Mary's link\n",
+      static_cast<long long>(hours), first_heap, worst_heap, first_held, worst_held,
+      static_cast<unsigned long long>(got), static_cast<unsigned long long>(sent), mary.rekeys[1], mary.epochs[1]);
 }
 }  // namespace
 

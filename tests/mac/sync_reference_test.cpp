@@ -1,5 +1,6 @@
-// Synchronisation references among UEs in simulated time: each UE has its own clock (offset and drift in samples), hears the
-// others' SLSS with a given S-RSRP, cannot hear while it transmits, and hears what is not at its own SLSS offsets and timing only while it searches.
+// Synchronisation references among UEs in simulated time: each UE has its own clock (offset and drift in samples),
+// hears the others' SLSS with a given S-RSRP, cannot hear while it transmits, and hears what is not at its own SLSS
+// offsets and timing only while it searches.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,8 +23,8 @@ constexpr double prefix_samples = 72;
 struct node {
   std::mt19937 rng, muting;
   std::unique_ptr<sync_reference> sync;
-  double origin = 0;     // true time (samples) of local subframe 0
-  double drift = 0;      // samples a subframe
+  double origin = 0;  // true time (samples) of local subframe 0
+  double drift = 0;   // samples a subframe
   std::int64_t local = 0;
   bool on = true;
   int timing_changes = 0;
@@ -77,7 +78,8 @@ struct world {
           while (off > samples_per_subframe / 2) off -= samples_per_subframe, ++local;
           while (off < -samples_per_subframe / 2) off += samples_per_subframe, --local;
           // The normal prefix is all that a receiver of known timing has.
-          if (!x.sync->searches(local) && !(x.sync->is_slss_subframe(local) && std::abs(off) < prefix_samples)) continue;
+          if (!x.sync->searches(local) && !(x.sync->is_slss_subframe(local) && std::abs(off) < prefix_samples))
+            continue;
           if (s_rsrp_dbm - loss_db[s.who][i] < -130) continue;  // no receiver finds it
           heard.push_back({s.t.n_sl_id, s.t.mib.in_coverage,
                            s.t.mib.direct_frame_number * 10 + s.t.mib.direct_subframe_number, local,
@@ -135,8 +137,9 @@ TEST(sync_reference, three_ues_agree_whatever_the_order_of_events) {
     EXPECT_EQ(w.count(sync_role::follower), 2) << "seed " << seed;
   }
 }
-// A reference that took its followers' followers for a second one of its identity drew another and followed them: they went on without any. Which sets
-// of UEs that befell (one of 440, of eight UEs) changed with what is left out of the SLSS, so there are many seeds of that.
+// A reference that took its followers' followers for a second one of its identity drew another and followed them: they
+// went on without any. Which sets of UEs that befell (one of 440, of eight UEs) changed with what is left out of the
+// SLSS, so there are many seeds of that.
 TEST(sync_reference, however_many_become_references_at_once_all_follow_one_within_seconds) {
   constexpr std::array percents{50, 90, 99, 100};
   constexpr unsigned seeds_of_muting = 32;
@@ -145,13 +148,15 @@ TEST(sync_reference, however_many_become_references_at_once_all_follow_one_withi
     for (unsigned seed = 0; seed < 400 * seeds_of_muting; ++seed) {
       world w(n, 5000 + seed % 400, {}, 0x5eed0000 + 1'000'000 * (seed / 400));
       for (auto& x : w.nodes) {
-        x.origin = static_cast<double>(x.rng() % 400) * samples_per_subframe + static_cast<double>(x.rng() % 15360);  // switched on within 400 ms
+        x.origin = static_cast<double>(x.rng() % 400) * samples_per_subframe +
+                   static_cast<double>(x.rng() % 15360);  // switched on within 400 ms
         x.drift = (static_cast<double>(x.rng() % 1001) / 1000 - 0.5) * 1e-6 * samples_per_subframe;
       }
       int took = 0;
       for (bool same = false; took < 60'000; took += 100) {
         w.run(100);
-        if (w.count(sync_role::reference) == 1 && w.count(sync_role::follower) == n - 1 && w.spread(same) < 16 && same) break;
+        if (w.count(sync_role::reference) == 1 && w.count(sync_role::follower) == n - 1 && w.spread(same) < 16 && same)
+          break;
       }
       subframes.push_back(took + 100);
       EXPECT_LT(took + 100, 3000) << n << " UEs, seed " << seed;
@@ -159,9 +164,13 @@ TEST(sync_reference, however_many_become_references_at_once_all_follow_one_withi
     std::sort(subframes.begin(), subframes.end());
     std::string text;
     for (const int p : percents)
-      text.append(" ").append(std::to_string(p)).append(" %: ").append(std::to_string(subframes[(subframes.size() - 1) * static_cast<std::size_t>(p) / 100]));
+      text.append(" ")
+          .append(std::to_string(p))
+          .append(" %: ")
+          .append(std::to_string(subframes[(subframes.size() - 1) * static_cast<std::size_t>(p) / 100]));
     std::printf("%d UEs, subframes until all follow one:%s; over 3000: %d of %zu\n", n, text.c_str(),
-                static_cast<int>(subframes.end() - std::upper_bound(subframes.begin(), subframes.end(), 3000)), subframes.size());
+                static_cast<int>(subframes.end() - std::upper_bound(subframes.begin(), subframes.end(), 3000)),
+                subframes.size());
     EXPECT_LT(subframes[subframes.size() * 9 / 10], 1500) << n;
   }
 }
@@ -281,7 +290,8 @@ TEST(sync_reference, minimum_requirement_and_hysteresis) {
   c.merge_by_identity = false;
   sync_reference s(c, 25, seven, nullptr);
   // Just below min + hysteresis: never followed.
-  for (std::int64_t n = 0; n < 2000; n += 40) s.step(n, std::vector{heard_at(n, 170, static_cast<int>(n) + 17, -112.5)});
+  for (std::int64_t n = 0; n < 2000; n += 40)
+    s.step(n, std::vector{heard_at(n, 170, static_cast<int>(n) + 17, -112.5)});
   EXPECT_EQ(s.role(), sync_role::reference);
 
   sync_reference f(c, 25, seven, nullptr);
@@ -289,13 +299,16 @@ TEST(sync_reference, minimum_requirement_and_hysteresis) {
   for (; n < 400; n += 40) f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100)});
   ASSERT_EQ(f.reference_id(), 300);
   for (; n < 2000; n += 40)  // 2 dB more is less than syncRefDiffHyst
-    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100), heard_at(n + 1, 301, static_cast<int>(n) + 500, -98)});
+    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100),
+                          heard_at(n + 1, 301, static_cast<int>(n) + 500, -98)});
   EXPECT_EQ(f.reference_id(), 300);
   for (; n < 4000; n += 40)
-    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100), heard_at(n + 1, 301, static_cast<int>(n) + 500, -96)});
+    f.step(n, std::vector{heard_at(n, 300, static_cast<int>(n) + 17, -100),
+                          heard_at(n + 1, 301, static_cast<int>(n) + 500, -96)});
   EXPECT_EQ(f.reference_id(), 301);
   for (; n < 6000; n += 40)  // in coverage wins however weak
-    f.step(n, std::vector{heard_at(n, 301, static_cast<int>(n) + 499, -96), heard_at(n + 1, 20, static_cast<int>(n) + 900, -110, true)});
+    f.step(n, std::vector{heard_at(n, 301, static_cast<int>(n) + 499, -96),
+                          heard_at(n + 1, 20, static_cast<int>(n) + 900, -110, true)});
   EXPECT_EQ(f.reference_id(), 20);
   EXPECT_EQ(f.n_sl_id(), 20);
 }
@@ -323,12 +336,14 @@ TEST(sync_reference, of_a_reference_and_its_follower_the_reference_is_followed_h
   EXPECT_EQ(at_1, 0);  // or the two would drown the reference and follow each other
   EXPECT_EQ(at_2, 10);
 }
-// Which own SLSS a reference leaves out can be seen by all. It once followed from 32 bits and a hash, by gaps of 5, 8 and 13.
+// Which own SLSS a reference leaves out can be seen by all. It once followed from 32 bits and a hash, by gaps of 5, 8
+// and 13.
 TEST(sync_reference, which_of_eight_slss_is_left_out_is_drawn_for_each_eight) {
   sync_config c;
   c.scan_periods = 1;  // a longer scan leaves out others
   std::mt19937 rng(4711);
-  sync_reference s(c, 25, seven, &rng, [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); });
+  sync_reference s(c, 25, seven, &rng,
+                   [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); });
   std::int64_t n = 0;
   for (; n < 4000; n += 40) s.step(n, {});
   ASSERT_EQ(s.role(), sync_role::reference);
@@ -415,8 +430,11 @@ TEST(sync_reference, the_own_identity_with_another_timing_is_drawn_anew_but_not_
 TEST(sync_reference, a_change_of_reference_and_tracking_in_one_call_add_up) {
   for (const bool other_first : {false, true}) {
     std::mt19937 rng(5);
-    sync_reference s({}, 25, [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); }, &rng);
-    const auto at = [](int id, std::int64_t n, double offset, double rsrp) { return slss_heard{id, false, static_cast<int>(n % 10240), n, rsrp, offset}; };
+    sync_reference s(
+        {}, 25, [](void* r) { return static_cast<std::uint32_t>((*static_cast<std::mt19937*>(r))()); }, &rng);
+    const auto at = [](int id, std::int64_t n, double offset, double rsrp) {
+      return slss_heard{id, false, static_cast<int>(n % 10240), n, rsrp, offset};
+    };
     std::int64_t n = 17;
     for (; s.role() != sync_role::follower; n += 40) {
       ASSERT_LT(n, 10'000);

@@ -1,4 +1,5 @@
-// TS 36.321 5.14.1.1 and 5.14.1.2.2, the part of the sidelink process that transmits in TM4: the scheduler alone, subframe by subframe.
+// TS 36.321 5.14.1.1 and 5.14.1.2.2, the part of the sidelink process that transmits in TM4: the scheduler alone,
+// subframe by subframe.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,8 +9,8 @@
 #include <map>
 #include <set>
 
-#include "mac/tm4_scheduler.h"
 #include "mac/default_pools.h"
+#include "mac/tm4_scheduler.h"
 #include "mac/ue.h"
 #include "security/random_streams.h"
 
@@ -18,26 +19,33 @@ using namespace prose::mac;
 
 namespace {
 
-/// No links: what the scheduler gets to send is PC5-S of one pair of identifiers, which no security sublayer has to seal.
+/// No links: what the scheduler gets to send is PC5-S of one pair of identifiers, which no security sublayer has to
+/// seal.
 class no_links final : public security_port {
- public:
-  explicit no_links(std::uint64_t seed) : random_([&] {
-    std::array<std::uint8_t, 32> octets{};
-    for (std::size_t i = 0; i < 8; ++i) octets[i] = static_cast<std::uint8_t>(seed >> (8 * i));
-    return security::stream_key(octets);
-  }()) {}
+public:
+  explicit no_links(std::uint64_t seed)
+      : random_([&] {
+          std::array<std::uint8_t, 32> octets{};
+          for (std::size_t i = 0; i < 8; ++i) octets[i] = static_cast<std::uint8_t>(seed >> (8 * i));
+          return security::stream_key(octets);
+        }()) {}
   security::random_port& random(security::stream_purpose) override { return random_; }
   security::random_port& random(security::stream_purpose, peer_id) override { return random_; }
   bool advance(slot_t, time_ms) override { return true; }
   std::span<const security::discovery_pdu> announcements(time_ms) override { return {}; }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id>, time_ms) override { return {}; }
-  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets>, time_ms) override { return {}; }
+  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets>,
+                                                     time_ms) override {
+    return {};
+  }
   bool connect(const security::peer_heard&, time_ms, security::actions&) override { return false; }
-  result<security::received_data, security::drop_reason> receive(std::uint8_t, l2_id, l2_id, std::span<const std::uint8_t>, time_ms, std::span<std::uint8_t>,
-                                                                 security::actions&) override {
+  result<security::received_data, security::drop_reason> receive(std::uint8_t, l2_id, l2_id,
+                                                                 std::span<const std::uint8_t>, time_ms,
+                                                                 std::span<std::uint8_t>, security::actions&) override {
     return tl::unexpected(security::drop_reason::not_addressed);
   }
-  result<security::sealed_pdu, security::drop_reason> seal(security::link_id, std::uint8_t, security::sdu_type, std::span<const std::uint8_t>, time_ms,
+  result<security::sealed_pdu, security::drop_reason> seal(security::link_id, std::uint8_t, security::sdu_type,
+                                                           std::span<const std::uint8_t>, time_ms,
                                                            std::span<std::uint8_t>) override {
     return tl::unexpected(security::drop_reason::not_addressed);
   }
@@ -49,7 +57,7 @@ class no_links final : public security_port {
   void append_own_l2_ids(time_ms, std::vector<l2_id>&) const override {}
   void append_own_l2_pairs(time_ms, std::vector<security::l2_pair>&) const override {}
 
- private:
+private:
   security::random_stream random_;
 };
 
@@ -60,7 +68,8 @@ struct sent {
   transport_block block;
 };
 
-/// What a process sends from its selection until it announces no further block: the initial transmissions, and the retransmissions.
+/// What a process sends from its selection until it announces no further block: the initial transmissions, and the
+/// retransmissions.
 struct reservation {
   std::int64_t selected_at = 0;
   std::vector<sent> initial, again;
@@ -75,15 +84,20 @@ tm4_config one_process(int period_ms, double keep) {
 }
 
 class station {
- public:
+public:
   explicit station(const tm4_config& c, std::uint64_t seed = 1)
-      : pool(*phy::v2x_pool::make(default_ue_config(phy::transmission_mode::tm4, 25).v2x)), security_(seed), flows_({}, security_), scheduler(c, pool, security_) {}
+      : pool(*phy::v2x_pool::make(default_ue_config(phy::transmission_mode::tm4, 25).v2x)),
+        security_(seed),
+        flows_({}, security_),
+        scheduler(c, pool, security_) {}
 
   /// One subframe, in which something waits or not.
   void step(bool data) {
     const int absolute = static_cast<int>(local_ % dfn_subframes);
     y_ = index_of(local_);
-    if (data && !flows_.any_waiting()) flows_.enqueue_signalling({1, lcid_pc5s_unprotected, 0x123456, 0x654321, std::vector<std::uint8_t>(40, 1)}, local_);
+    if (data && !flows_.any_waiting())
+      flows_.enqueue_signalling({1, lcid_pc5s_unprotected, 0x123456, 0x654321, std::vector<std::uint8_t>(40, 1)},
+                                local_);
     const auto before = scheduler.n_processes();
     const auto selections = scheduler.counters().selections;
     subframe_transmission t;
@@ -92,7 +106,8 @@ class station {
     if (t.pssch) {
       const auto& sci = std::get<phy::sci_format1>(t.pscch->sci);
       ASSERT_FALSE(log.empty());
-      (sci.retransmission_index == 0 ? log.back().initial : log.back().again).push_back({y_, sci, t.pscch->config.prb, t.pssch->config.rv, t.pssch->block});
+      (sci.retransmission_index == 0 ? log.back().initial : log.back().again)
+          .push_back({y_, sci, t.pscch->config.prb, t.pssch->config.rv, t.pssch->block});
     }
     if (y_ >= 0) scheduler.subframe_over(local_, absolute, false, {});
     ++local_;
@@ -115,12 +130,12 @@ class station {
   const phy::v2x_pool pool;
   std::vector<reservation> log;
 
- private:
+private:
   no_links security_;
   tx_flows flows_;
   std::int64_t local_ = 0, y_ = -1;
 
- public:
+public:
   tm4_scheduler scheduler;
 };
 
@@ -136,8 +151,9 @@ double chi_square(const std::map<int, int>& seen, int lowest, int highest, doubl
 
 }  // namespace
 
-// SL_RESOURCE_RESELECTION_COUNTER: "randomly select, with equal probability, an integer value in the interval [5, 15]" for periods of 100 ms
-// and more, [10, 30] for 50, [25, 75] for 20. With probResourceKeep 0 it is the number of blocks between two selections.
+// SL_RESOURCE_RESELECTION_COUNTER: "randomly select, with equal probability, an integer value in the interval [5, 15]"
+// for periods of 100 ms and more, [10, 30] for 50, [25, 75] for 20. With probResourceKeep 0 it is the number of blocks
+// between two selections.
 class reselection_counter : public testing::TestWithParam<std::array<int, 3>> {};
 TEST_P(reselection_counter, is_drawn_evenly_and_counts_blocks) {
   const auto [period, lowest, highest] = GetParam();
@@ -151,7 +167,8 @@ TEST_P(reselection_counter, is_drawn_evenly_and_counts_blocks) {
     ++seen[blocks];
     for (std::size_t i = 0; i < r.initial.size(); ++i) {
       // All but the last one reserve the next, and it comes there.
-      ASSERT_EQ(r.initial[i].sci.resource_reservation == 0, i + 1 == r.initial.size()) << "block " << i << " of " << blocks;
+      ASSERT_EQ(r.initial[i].sci.resource_reservation == 0, i + 1 == r.initial.size())
+          << "block " << i << " of " << blocks;
       ASSERT_EQ(r.initial[i].y, r.initial[0].y + static_cast<std::int64_t>(i) * period);
       ASSERT_EQ(r.initial[i].prb, r.initial[0].prb);
     }
@@ -163,11 +180,13 @@ TEST_P(reselection_counter, is_drawn_evenly_and_counts_blocks) {
   EXPECT_LT(std::abs(x - freedom), 4 * std::sqrt(2 * freedom));
 }
 INSTANTIATE_TEST_SUITE_P(periods, reselection_counter,
-                         testing::Values(std::array{20, 25, 75}, std::array{50, 10, 30}, std::array{100, 5, 15}, std::array{300, 5, 15}, std::array{1000, 5, 15}),
+                         testing::Values(std::array{20, 25, 75}, std::array{50, 10, 30}, std::array{100, 5, 15},
+                                         std::array{300, 5, 15}, std::array{1000, 5, 15}),
                          [](const auto& i) { return std::to_string(i.param[0]) + "_ms"; });
 
-// "... when SL_RESOURCE_RESELECTION_COUNTER was equal to 1 the MAC entity randomly selected, with equal probability, a value in the interval [0, 1]
-// which is above the probability configured by upper layers in probResourceKeep": then the grant is cleared; else it goes on with a new counter.
+// "... when SL_RESOURCE_RESELECTION_COUNTER was equal to 1 the MAC entity randomly selected, with equal probability, a
+// value in the interval [0, 1] which is above the probability configured by upper layers in probResourceKeep": then the
+// grant is cleared; else it goes on with a new counter.
 TEST(tm4_scheduler, keeps_its_resources_as_often_as_prob_resource_keep_says) {
   for (const double keep : {0.2, 0.4, 0.6, 0.8}) {
     station s(one_process(100, keep));
@@ -183,14 +202,15 @@ TEST(tm4_scheduler, keeps_its_resources_as_often_as_prob_resource_keep_says) {
     // A counter has a mean of 10 and a variance of 10; the number of counters is geometric.
     const double mean = blocks / n, expected = 10 / (1 - keep);
     const double deviation = std::sqrt((10 / (1 - keep) + 100 * keep / std::pow(1 - keep, 2)) / n);
-    printf("  probResourceKeep %.1f: %.1f blocks a selection, %.1f expected +- %.1f; kept: %.3f to %.3f\n", keep, mean, expected, deviation,
-           static_cast<double>(kept) / n, 1 - 10 / mean);
+    printf("  probResourceKeep %.1f: %.1f blocks a selection, %.1f expected +- %.1f; kept: %.3f to %.3f\n", keep, mean,
+           expected, deviation, static_cast<double>(kept) / n, 1 - 10 / mean);
     EXPECT_LT(std::abs(mean - expected), 4 * deviation);
     EXPECT_LE(static_cast<double>(kept) / n, keep + 4 * std::sqrt(keep * (1 - keep) / n));
   }
 }
 
-// sl-ReselectAfter: "the number of consecutive unused transmission opportunities on resources indicated in the configured sidelink grant".
+// sl-ReselectAfter: "the number of consecutive unused transmission opportunities on resources indicated in the
+// configured sidelink grant".
 TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_reselect_after_says) {
   for (int after = 1; after <= 9; ++after) {
     auto c = one_process(100, 1);
@@ -201,8 +221,10 @@ TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_
     for (int round = 0; round < 2; ++round) {
       const auto missed = s.scheduler.counters().unused;
       const auto last = s.log.back().initial.back().y;
-      while (s.scheduler.counters().unused - missed < static_cast<unsigned>(after - 1) && s.y() < last + 100 * after) s.step(false);
-      while (!s.log.back().initial.empty() && s.log.back().initial.back().y == last && s.y() < last + 100 * after) s.step(true);
+      while (s.scheduler.counters().unused - missed < static_cast<unsigned>(after - 1) && s.y() < last + 100 * after)
+        s.step(false);
+      while (!s.log.back().initial.empty() && s.log.back().initial.back().y == last && s.y() < last + 100 * after)
+        s.step(true);
       ASSERT_FALSE(s.log.back().initial.empty());
       ASSERT_EQ(s.log.back().initial.back().y, last + 100 * after);
     }
@@ -215,8 +237,8 @@ TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_
   }
 }
 
-// "... neither transmission nor retransmission has been performed by the MAC entity on any resource indicated in the configured sidelink grant
-// during the last second", whatever sl-ReselectAfter is.
+// "... neither transmission nor retransmission has been performed by the MAC entity on any resource indicated in the
+// configured sidelink grant during the last second", whatever sl-ReselectAfter is.
 TEST(tm4_scheduler, gives_resources_up_that_nothing_was_sent_on_for_a_second) {
   for (const int period : {200, 300, 500, 1000}) {
     auto c = one_process(period, 1);
@@ -228,8 +250,8 @@ TEST(tm4_scheduler, gives_resources_up_that_nothing_was_sent_on_for_a_second) {
   }
 }
 
-// Resources lie in the selection window; the retransmission is announced by SF_gap (TS 36.213 14.1.1.7: within 15 subframes of the pool) and
-// announces in turn where the initial transmission was.
+// Resources lie in the selection window; the retransmission is announced by SF_gap (TS 36.213 14.1.1.7: within 15
+// subframes of the pool) and announces in turn where the initial transmission was.
 TEST(tm4_scheduler, both_transmissions_of_a_block_announce_each_other) {
   station s(one_process(100, 0));
   std::set<std::int64_t> gaps, starts;
@@ -270,16 +292,18 @@ TEST(tm4_scheduler, both_transmissions_of_a_block_announce_each_other) {
 }
 
 namespace {
-/// Transmissions of a station per subframe mod 100 while others are heard who reserve 40 of 100 subframes: 20 by their initial transmissions, and
-/// 20 by retransmissions that only SF_gap tells of.
+/// Transmissions of a station per subframe mod 100 while others are heard who reserve 40 of 100 subframes: 20 by their
+/// initial transmissions, and 20 by retransmissions that only SF_gap tells of.
 std::array<int, 100> beside_others(double rsrp_dbm, int period_ms) {
   station s(one_process(period_ms, 0));
   std::array<int, 100> used{};
   const auto widest = s.pool.frequency_location(0, s.pool.config().n_subchannels);
   for (std::int64_t local = 0; local < 300'000; ++local) {
     if (const auto y = s.index_of(local); y >= 0 && y % 100 % 4 == 0 && y % 100 < 80)
-      s.scheduler.heard_sci(local, static_cast<int>(local % dfn_subframes),
-                            {.priority = 3, .resource_reservation = 1, .frequency_location = widest, .time_gap = 2, .mcs = 5}, s.pool.pscch_prbs()[0], rsrp_dbm);
+      s.scheduler.heard_sci(
+          local, static_cast<int>(local % dfn_subframes),
+          {.priority = 3, .resource_reservation = 1, .frequency_location = widest, .time_gap = 2, .mcs = 5},
+          s.pool.pscch_prbs()[0], rsrp_dbm);
     s.step(local > 3000);
   }
   for (const auto& r : s.log) {
@@ -301,7 +325,8 @@ TEST(tm4_scheduler, keeps_off_what_others_have_reserved_above_the_threshold) {
       on_faint += reserved ? faint[i] : 0;
       beside_loud += reserved ? 0 : loud[i];
     }
-    printf("  %d ms: %d transmissions on reserved subframes, %d beside them; %d on those of UEs below the threshold\n", period, on_loud, beside_loud, on_faint);
+    printf("  %d ms: %d transmissions on reserved subframes, %d beside them; %d on those of UEs below the threshold\n",
+           period, on_loud, beside_loud, on_faint);
     EXPECT_EQ(on_loud, 0);
     EXPECT_GT(beside_loud, 300);
     EXPECT_GT(on_faint, 100) << "control";

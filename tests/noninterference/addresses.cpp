@@ -31,7 +31,7 @@ using security::public_key;
 
 /// Addresses and routes of John's interface.
 class routes_kept final : public host_routes {
- public:
+public:
   explicit routes_kept(std::multiset<ip_address>& own) : own_(own) {}
   result<void> add_address(const ip_address& a) override {
     own_.insert(a);
@@ -50,7 +50,7 @@ class routes_kept final : public host_routes {
     return {};
   }
 
- private:
+private:
   std::multiset<ip_address>& own_;
   std::set<ip_address> routes_;
 };
@@ -84,14 +84,15 @@ struct worlds_of_addresses {
 };
 
 class world {
- public:
+public:
   explicit world(const worlds_of_addresses& which) : which_(which) {
     char name[] = "/tmp/prose-noninterference-XXXXXX";
     directory_ = ::mkdtemp(name);
     std::vector<std::pair<const char*, public_key>> wanted;
     const std::pair<const char*, public_key> peters{"peter", who_.peter.peers().own_public()};
     if (which.with_peter && which.peter_first) wanted.push_back(peters);
-    if (which.with_mary) wanted.insert(wanted.end(), {{"mary", who_.mary.peers().own_public()}, {"mary2", who_.made_by_mary()}});
+    if (which.with_mary)
+      wanted.insert(wanted.end(), {{"mary", who_.mary.peers().own_public()}, {"mary2", who_.made_by_mary()}});
     if (which.with_peter && !which.peter_first) wanted.push_back(peters);
     auto table = ipv4_table::open(directory_ + "/ipv4", table_random_, {});
     if (!table) return;
@@ -110,9 +111,12 @@ class world {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return;
     host_ = file_descriptor(ends[1]);
-    auto port = make_tun_port(file_descriptor(ends[0]), std::make_unique<routes_kept>(own_), "prose0", std::move(peers));
-    if (!port) note_all("John's interface does not start");
-    else port_ = std::move(*port);
+    auto port =
+        make_tun_port(file_descriptor(ends[0]), std::make_unique<routes_kept>(own_), "prose0", std::move(peers));
+    if (!port)
+      note_all("John's interface does not start");
+    else
+      port_ = std::move(*port);
   }
   ~world() {
     ::unlink((directory_ + "/ipv4").c_str());
@@ -140,13 +144,17 @@ class world {
   /// What Mary can compute of addresses, with all her secrets and everybody's public keys (no pair has a PSK).
   std::set<ip_address> computed() const {
     std::set<ip_address> out;
-    const std::vector<public_key> keys{who_.mary.peers().own_public(), who_.john.peers().own_public(), who_.peter.peers().own_public(), who_.made_by_mary()};
+    const std::vector<public_key> keys{who_.mary.peers().own_public(), who_.john.peers().own_public(),
+                                       who_.peter.peers().own_public(), who_.made_by_mary()};
     std::vector<std::array<std::uint8_t, 32>> secrets{{}};
-    for (const auto& s : security::stolen_state(who_.mary.peers(), who_.mary.links(), security::export_permit::user_was_warned()))
+    for (const auto& s :
+         security::stolen_state(who_.mary.peers(), who_.mary.links(), security::export_permit::user_was_warned()))
       if (s.octets.size() == 32) std::copy_n(s.octets.begin(), 32, secrets.emplace_back().begin());
     for (const auto& shared : secrets)
       for (const auto& a : keys)
-        for (const auto& b : keys) out.insert(link_ipv6_address(security::derive_address(security::pre_shared_key(secrets[0]), security::dh_output(shared), a, b)));
+        for (const auto& b : keys)
+          out.insert(link_ipv6_address(
+              security::derive_address(security::pre_shared_key(secrets[0]), security::dh_output(shared), a, b)));
     return out;
   }
   std::vector<ip_address> of_peters_link() const {
@@ -154,7 +162,8 @@ class world {
     return {l.link_ipv6.own, l.link_ipv6.peer};
   }
 
-  /// John's application speaks to both by name, from every address that his host has; Mary sends all there is; Peter asks meanwhile.
+  /// John's application speaks to both by name, from every address that his host has; Mary sends all there is; Peter
+  /// asks meanwhile.
   void run(const knowledge& k) {
     if (!port_) return;
     for (int round = 0; round < 2; ++round) {
@@ -179,7 +188,7 @@ class world {
   std::vector<std::string> marys_view, peters_view;
   std::size_t packets = 0, taken = 0;
 
- private:
+private:
   void note_all(const char* what) {
     marys_view.push_back(what);
     peters_view.push_back(what);
@@ -198,9 +207,12 @@ class world {
     arrives("peter", udp(link_ipv4_source(), link_ipv4_destination(), "three"));
   }
   std::vector<std::string>& view_of(const std::string& name) { return name == "peter" ? peters_view : marys_view; }
-  std::size_t slot(const std::string& name) const { return static_cast<std::size_t>(std::find(slots_.begin(), slots_.end(), name) - slots_.begin()); }
+  std::size_t slot(const std::string& name) const {
+    return static_cast<std::size_t>(std::find(slots_.begin(), slots_.end(), name) - slots_.begin());
+  }
 
-  /// From a link to the host, which takes what is for one of its addresses, tells by the source who sent it, and answers all but errors.
+  /// From a link to the host, which takes what is for one of its addresses, tells by the source who sent it, and
+  /// answers all but errors.
   void arrives(const std::string& name, const packet& on_link) {
     port_->deliver(slot(name), on_link);
     packet p(2000);
@@ -220,9 +232,12 @@ class world {
     if (::write(host_.get(), p.data(), p.size()) != static_cast<ssize_t>(p.size())) return;
     std::array<std::uint8_t, max_data_packet_bytes> buffer{};
     const auto out = port_->poll(buffer);
-    if (out) view_of(slots_[out->peer]).push_back("on link " + slots_[out->peer] + ": " + to_hex(std::span(buffer).first(out->size)));
+    if (out)
+      view_of(slots_[out->peer])
+          .push_back("on link " + slots_[out->peer] + ": " + to_hex(std::span(buffer).first(out->size)));
   }
-  /// Each loses permission and gets it back; what Mary sends to a withdrawn Peter's addresses in between is nothing either.
+  /// Each loses permission and gets it back; what Mary sends to a withdrawn Peter's addresses in between is nothing
+  /// either.
   void withdrawn_and_back(int round) {
     const std::string name = round == 0 ? "peter" : "mary";
     if (links_.count(name) == 0) return;
@@ -249,13 +264,15 @@ std::string difference(const std::vector<std::string>& with, const std::vector<s
   const auto end = std::min(with.size(), without.size());
   std::size_t i = 0;
   while (i < end && with[i] == without[i]) ++i;
-  return std::string(of) + ", event " + std::to_string(i) + ": " + (i < with.size() ? with[i] : "end") + "; without the other: " + (i < without.size() ? without[i] : "end");
+  return std::string(of) + ", event " + std::to_string(i) + ": " + (i < with.size() ? with[i] : "end") +
+         "; without the other: " + (i < without.size() ? without[i] : "end");
 }
 
 }  // namespace
 
 addresses_comparison compare_addresses(bool peter_first) {
-  world all({true, true, peter_first}), without_peter({true, false, peter_first}), without_mary({false, true, peter_first});
+  world all({true, true, peter_first}), without_peter({true, false, peter_first}),
+      without_mary({false, true, peter_first});
   const auto known = all.known();
   for (auto* w : {&all, &without_peter, &without_mary}) w->run(known);
   addresses_comparison c;
@@ -267,7 +284,8 @@ addresses_comparison compare_addresses(bool peter_first) {
   if (c.difference.empty()) c.difference = difference(all.peters_view, without_mary.peters_view, "Peter sees");
   const auto computed = all.computed();
   for (const auto& a : all.of_peters_link())
-    if (c.difference.empty() && computed.count(a) != 0) c.difference = "Mary computes " + to_string(a) + " of Peter's link";
+    if (c.difference.empty() && computed.count(a) != 0)
+      c.difference = "Mary computes " + to_string(a) + " of Peter's link";
   return c;
 }
 

@@ -1,4 +1,5 @@
-// Above the MAC: what Mary's IP packets elicit from John's host, with and without a link to Peter, and what Peter sees, with and without Mary.
+// Above the MAC: what Mary's IP packets elicit from John's host, with and without a link to Peter, and what Peter sees,
+// with and without Mary.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Nothing of John's host that Mary's packets elicit depends on his link with Peter, and nothing that Peter sees on Mary. With the check named taken out,
-// something does.
+// Nothing of John's host that Mary's packets elicit depends on his link with Peter, and nothing that Peter sees on
+// Mary. With the check named taken out, something does.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -13,11 +13,11 @@ using prose::noninterference::compare_addresses;
 namespace {
 
 class noninterference_addresses : public testing::TestWithParam<bool> {
- protected:
+protected:
   ~noninterference_addresses() override { taken_out = ""; }
 };
 class noninterference_addresses_control : public testing::TestWithParam<const char*> {
- protected:
+protected:
   ~noninterference_addresses_control() override { taken_out = ""; }
 };
 
@@ -26,7 +26,8 @@ class noninterference_addresses_control : public testing::TestWithParam<const ch
 TEST_P(noninterference_addresses, are_the_same_with_peter_and_without) {
   const auto c = compare_addresses(GetParam());
   EXPECT_EQ(c.difference, "");
-  std::printf("%zu packets of Mary's, %zu taken, %zu events of hers, %zu of Peter's\n", c.packets, c.taken, c.on_her_link, c.on_peters_link);
+  std::printf("%zu packets of Mary's, %zu taken, %zu events of hers, %zu of Peter's\n", c.packets, c.taken,
+              c.on_her_link, c.on_peters_link);
   EXPECT_GT(c.packets, 1000U);
   EXPECT_GE(c.taken, 8U);
   EXPECT_GT(c.on_her_link, c.taken);
@@ -42,5 +43,6 @@ TEST_P(noninterference_addresses_control, is_found) {
   std::printf("without '%s': %s\n", GetParam(), c.difference.substr(0, 250).c_str());
 }
 INSTANTIATE_TEST_SUITE_P(each, noninterference_addresses_control,
-                         testing::Values("an address comes from the pair's secret", "source of a link's packets", "one pair of IPv4 addresses on every link"),
+                         testing::Values("an address comes from the pair's secret", "source of a link's packets",
+                                         "one pair of IPv4 addresses on every link"),
                          [](const auto& i) { return "check_" + std::to_string(i.index); });

@@ -1,5 +1,6 @@
-// With a mend taken out, the two worlds differ. Each control is the product without one check of tests/adversary/mutants/checks.py, in copies of its files
-// (take_out.py), or a use of it that the program no longer makes.
+// With a mend taken out, the two worlds differ. Each control is the product without one check of
+// tests/adversary/mutants/checks.py, in copies of its files (take_out.py), or a use of it that the program no longer
+// makes.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -17,7 +18,7 @@ constexpr worlds_config tm4{.tm = phy::transmission_mode::tm4, .slss = false, .s
 constexpr worlds_config asking{.tm = phy::transmission_mode::tm2, .model_b = true, .slss = false, .seed = 13};
 
 class noninterference_exact_control : public testing::Test {
- protected:
+protected:
   ~noninterference_exact_control() override { taken_out = ""; }
   static void expect_found_without(const char* check, const worlds_config& config) {
     taken_out = "";
@@ -25,7 +26,8 @@ class noninterference_exact_control : public testing::Test {
     taken_out = check;
     const auto c = compare(config);
     EXPECT_NE(c.difference, "") << check;
-    std::printf("without '%s': after %zu equal transmissions: %s\n", check, c.compared, c.difference.substr(0, 250).c_str());
+    std::printf("without '%s': after %zu equal transmissions: %s\n", check, c.compared,
+                c.difference.substr(0, 250).c_str());
   }
 };
 
@@ -34,10 +36,18 @@ class noninterference_exact_control : public testing::Test {
 TEST_F(noninterference_exact_control, halves_of_the_kd_sess_id_that_avoid_other_links_are_found) {
   expect_found_without("KD-sess ID: halves of other links are not avoided", tm2);
 }
-TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm2) { expect_found_without("one stream a peer", tm2); }
-TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm4) { expect_found_without("one stream a peer", tm4); }
-TEST_F(noninterference_exact_control, a_budget_that_all_peers_share_is_found) { expect_found_without("each peer has a budget of its own", tm2); }
-TEST_F(noninterference_exact_control, announcements_that_responses_move_are_found) { expect_found_without("responses have places of their own", asking); }
+TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm2) {
+  expect_found_without("one stream a peer", tm2);
+}
+TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm4) {
+  expect_found_without("one stream a peer", tm4);
+}
+TEST_F(noninterference_exact_control, a_budget_that_all_peers_share_is_found) {
+  expect_found_without("each peer has a budget of its own", tm2);
+}
+TEST_F(noninterference_exact_control, announcements_that_responses_move_are_found) {
+  expect_found_without("responses have places of their own", asking);
+}
 TEST_F(noninterference_exact_control, a_place_among_the_entries_that_the_number_of_peers_moves_is_found) {
   expect_found_without("entries are placed by seat", tm4);
 }

@@ -1,10 +1,12 @@
-// Noninterference with randomness that differs from run to run: what Mary hears of John, in two worlds, as far as test statistics can tell. In the
-// first John has a link with Peter; in the second a fourth UE has it, with the same traffic at the same times. What the exact comparison (same
-// randomness in both worlds) finds octet by octet is found here only where it moves a distribution, but nothing has to be held equal.
+// Noninterference with randomness that differs from run to run: what Mary hears of John, in two worlds, as far as test
+// statistics can tell. In the first John has a link with Peter; in the second a fourth UE has it, with the same traffic
+// at the same times. What the exact comparison (same randomness in both worlds) finds octet by octet is found here only
+// where it moves a distribution, but nothing has to be held equal.
 //
-// One family of tests with one false-alarm rate (1e-6, Bonferroni). Independent units: a run on the air gives one value of each feature (rank sum); draws
-// of identifiers are independent of each other (exact and chi-square tests). Every run has its own seed; a failing one can be repeated.
-// The control build (CMakeLists.txt) has checks of the product taken out by PROSE_MUTANT in the environment; there an alarm is demanded.
+// One family of tests with one false-alarm rate (1e-6, Bonferroni). Independent units: a run on the air gives one value
+// of each feature (rank sum); draws of identifiers are independent of each other (exact and chi-square tests). Every
+// run has its own seed; a failing one can be repeated. The control build (CMakeLists.txt) has checks of the product
+// taken out by PROSE_MUTANT in the environment; there an alarm is demanded.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +42,7 @@ int scale() {
 }
 
 class family {
- public:
+public:
   void add(std::string name, double p) { tests_.emplace_back(p, std::move(name)); }
   static constexpr double level() { return family_rate / family_size; }
   std::size_t size() const { return tests_.size(); }
@@ -51,17 +53,20 @@ class family {
     std::vector<std::string> out;
     for (const auto& [p, name] : tests_)
       if (p < level()) out.push_back(name);
-    std::printf("FIGURE noninterference, %s: %zu tests, %zu below %.1e; smallest:", what, tests_.size(), out.size(), level());
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, tests_.size()); ++i) std::printf(" %.1e %s%s", tests_[i].first, tests_[i].second.c_str(), i < 2 ? ";" : "");
+    std::printf("FIGURE noninterference, %s: %zu tests, %zu below %.1e; smallest:", what, tests_.size(), out.size(),
+                level());
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, tests_.size()); ++i)
+      std::printf(" %.1e %s%s", tests_[i].first, tests_[i].second.c_str(), i < 2 ? ";" : "");
     std::printf("\n");
     return out;
   }
 
- private:
+private:
   std::vector<std::pair<double, std::string>> tests_;
 };
 
-// --- identifiers ------------------------------------------------------------------------------------------------------------------
+// --- identifiers
+// ------------------------------------------------------------------------------------------------------------------
 
 struct drawn {
   std::uint64_t as_beside = 0;  ///< John's half is one of the two halves of the link heard beside
@@ -76,7 +81,8 @@ drawn draw_identifiers(bool with_peter, int n, std::uint64_t seed) {
   toy_dh toy;
   security::ue_config config;
   config.links.epochs.min_ms = config.links.epochs.max_ms = 1'000'000'000;
-  ue john("john", seed * 8 + 1, config, std::nullopt, &toy), mary("mary", seed * 8 + 2, config, std::nullopt, &toy), peter("peter", seed * 8 + 3, config, std::nullopt, &toy),
+  ue john("john", seed * 8 + 1, config, std::nullopt, &toy), mary("mary", seed * 8 + 2, config, std::nullopt, &toy),
+      peter("peter", seed * 8 + 3, config, std::nullopt, &toy),
       fourth("fourth", seed * 8 + 4, config, std::nullopt, &toy);
   ue& other = with_peter ? john : fourth;
   mary.knows(john), john.knows(mary), other.knows(peter), peter.knows(other);
@@ -92,14 +98,17 @@ drawn draw_identifiers(bool with_peter, int n, std::uint64_t seed) {
     for (ue* u : w.ues) u->history.clear();
     w.captured.clear(), w.captured_discovery.clear();
     const auto beside = peter.security->links().links(w.now);
-    const auto link = john.security->links().link_with(john.id_of(mary)), hers = mary.security->links().link_with(mary.id_of(john));
+    const auto link = john.security->links().link_with(john.id_of(mary)),
+               hers = mary.security->links().link_with(mary.id_of(john));
     if (!link || !hers || beside.empty()) {
       ADD_FAILURE() << "a link was lost after " << i;
       break;
     }
     const bool john_asks = i % 2 == 0;
-    if (john_asks) (void)john.security->links().rekey(*link, w.now, john.pending);
-    else (void)mary.security->links().rekey(*hers, w.now, mary.pending);
+    if (john_asks)
+      (void)john.security->links().rekey(*link, w.now, john.pending);
+    else
+      (void)mary.security->links().rekey(*hers, w.now, mary.pending);
     w.settle();
     for (int k = 0; k < 4 && mary.events<rekeyed>().empty(); ++k) w.pass(100);  // answers may leave later
     const auto events = mary.events<rekeyed>();
@@ -120,15 +129,20 @@ void judge_identifiers(family& f) {
   EXPECT_GT(with.rekeyings, n * 9 / 10);
   EXPECT_GT(without.rekeyings, n * 9 / 10);
   f.add("halves of the link beside", equal_rates(with.as_beside, without.as_beside));
-  f.add("rekeyings answered", equal_rates(static_cast<std::uint64_t>(n - with.rekeyings), static_cast<std::uint64_t>(n - without.rekeyings)));
+  f.add("rekeyings answered",
+        equal_rates(static_cast<std::uint64_t>(n - with.rekeyings), static_cast<std::uint64_t>(n - without.rekeyings)));
   f.add("first halves", same_histogram(with.first, without.first));
   f.add("second halves", same_histogram(with.second, without.second));
   f.add("layer-2 IDs", same_histogram(with.l2, without.l2));
-  std::printf("FIGURE noninterference: %d and %d rekeyings; John's half was one of the link beside %llu times with Peter's link, %llu without\n", with.rekeyings,
-              without.rekeyings, static_cast<unsigned long long>(with.as_beside), static_cast<unsigned long long>(without.as_beside));
+  std::printf(
+      "FIGURE noninterference: %d and %d rekeyings; John's half was one of the link beside %llu times with Peter's "
+      "link, %llu without\n",
+      with.rekeyings, without.rekeyings, static_cast<unsigned long long>(with.as_beside),
+      static_cast<unsigned long long>(without.as_beside));
 }
 
-// --- on the air -------------------------------------------------------------------------------------------------------------------
+// --- on the air
+// -------------------------------------------------------------------------------------------------------------------
 
 using namespace mac;
 using mac::test::air_config;
@@ -139,7 +153,9 @@ using features = std::map<std::string, double>;
 struct kind_of_run {
   phy::transmission_mode tm;
   bool model_b;
-  std::string name() const { return std::string("TM") + std::to_string(static_cast<int>(tm)) + (model_b ? " model B" : " model A"); }
+  std::string name() const {
+    return std::string("TM") + std::to_string(static_cast<int>(tm)) + (model_b ? " model B" : " model A");
+  }
 };
 
 constexpr int rounds = 5;
@@ -147,11 +163,12 @@ constexpr std::int64_t share_ms = 5'000, settle_ms = 1'300;  // what TM4 senses 
 constexpr int probes_a_share = 8;
 
 class town {
- public:
+public:
   town(const kind_of_run& k, bool with_peter, std::uint64_t seed) : kind_(k), air_(air_of(seed)) {
     const auto c = config_of(k);
     const auto s = security_of(k);
-    john_ = &air_.add("john", c, s), mary_ = &air_.add("mary", c, s), peter_ = &air_.add("peter", c, s), fourth_ = &air_.add("fourth", c, s);
+    john_ = &air_.add("john", c, s), mary_ = &air_.add("mary", c, s), peter_ = &air_.add("peter", c, s),
+    fourth_ = &air_.add("fourth", c, s);
     other_ = with_peter ? john_ : fourth_;
     air_.permit(*mary_, *john_);
     air_.permit(*other_, *peter_);
@@ -170,7 +187,7 @@ class town {
     return f_;
   }
 
- private:
+private:
   static air_config air_of(std::uint64_t seed) {
     air_config a;
     a.seed = seed;
@@ -186,12 +203,16 @@ class town {
     s.discovery.announce = s.discovery.monitor = !k.model_b;
     s.discovery.answer_queries = k.model_b;
     s.links.epochs.min_ms = 10'000, s.links.epochs.max_ms = 25'000;
-    s.links.keepalive_after_ms = 40'000, s.links.lost_after_ms = 120'000;  // each share has data; a keep-alive would fall into the other's
+    s.links.keepalive_after_ms = 40'000,
+    s.links.lost_after_ms = 120'000;  // each share has data; a keep-alive would fall into the other's
     return s;
   }
-  static bool linked(sim_node& a, sim_node& b) { return a.sec().links().link_with(a.id_of(b)) && b.sec().links().link_with(b.id_of(a)); }
+  static bool linked(sim_node& a, sim_node& b) {
+    return a.sec().links().link_with(a.id_of(b)) && b.sec().links().link_with(b.id_of(a));
+  }
 
-  /// Everybody asks for everybody permitted, every second, links or not. But Peter asks in his shares only: answers to him are of the traffic beside.
+  /// Everybody asks for everybody permitted, every second, links or not. But Peter asks in his shares only: answers to
+  /// him are of the traffic beside.
   void ask() {
     if (!kind_.model_b || air_.now < next_query_) return;
     next_query_ = air_.now + 1000;
@@ -228,14 +249,16 @@ class town {
     bool answered = false;
     for (int i = 0; i < probes_a_share; ++i) {
       const auto heard = answerer.received_sdus[asker.index()], back = asker.received_sdus[answerer.index()];
-      (void)asker.mac().send(asker.id_of(answerer), security::sdu_type::ip, std::vector<std::uint8_t>(60 + static_cast<std::size_t>(i) * 40, std::uint8_t{7}));
+      (void)asker.mac().send(asker.id_of(answerer), security::sdu_type::ip,
+                             std::vector<std::uint8_t>(60 + static_cast<std::size_t>(i) * 40, std::uint8_t{7}));
       const auto sent_at = air_.now;
       bool echoed = false;
       for (const auto probe_end = air_.now + 420; air_.now < probe_end;) {
         pass(10);
         if (!echoed && answerer.received_sdus[asker.index()] > heard) {
           echoed = true;
-          (void)answerer.mac().send(answerer.id_of(asker), security::sdu_type::ip, std::vector<std::uint8_t>(60, std::uint8_t{9}));
+          (void)answerer.mac().send(answerer.id_of(asker), security::sdu_type::ip,
+                                    std::vector<std::uint8_t>(60, std::uint8_t{9}));
         }
         if (marys && !answered && asking.rekeys[asked.index()] > rekeyed_before) {
           answered = true;
@@ -259,11 +282,13 @@ class town {
     if (node == peter_->index() && t.pssch) {  // what the forger needs: the pair of identifiers of the link beside
       const auto& tb = *t.pssch->block;
       beside_src_ = src_of(tb);
-      beside_dst_ = l2_id{tb[4]} << 16 | l2_id{tb[5]} << 8 | (tm2 ? static_cast<std::uint8_t>(t.pssch->config.n_x_id) : tb[6]);
+      beside_dst_ =
+          l2_id{tb[4]} << 16 | l2_id{tb[5]} << 8 | (tm2 ? static_cast<std::uint8_t>(t.pssch->config.n_x_id) : tb[6]);
     }
     if (sl_sch_pdu pdu; node == peter_->index() && t.pssch && parse(*t.pssch->block, pdu) == sl_sch_status::ok)
       for (const auto& s : pdu.all())
-        if (carries_data(s.lcid) && s.data.size() > 6 && (s.data[0] & 0xA0) == 0) std::copy_n(s.data.begin() + 1, 3, beside_pdcp_.begin());
+        if (carries_data(s.lcid) && s.data.size() > 6 && (s.data[0] & 0xA0) == 0)
+          std::copy_n(s.data.begin() + 1, 3, beside_pdcp_.begin());
     if (node == mary_->index() && t.pssch) mary_sends_ = true;
     if (node != john_->index() || !observed_) return;
     const auto count = [&](const std::string& what, double v = 1) { f_[what] += v; };
@@ -313,8 +338,9 @@ class town {
       }
     }
   }
-  /// In each subframe in which Mary sends to John, her second radio makes John try chains of forged segments under the identifiers of the link beside, before
-  /// hers is read: eight beginnings and eight middles, which he keeps, four ends, and small whole SDUs for what is left of a budget.
+  /// In each subframe in which Mary sends to John, her second radio makes John try chains of forged segments under the
+  /// identifiers of the link beside, before hers is read: eight beginnings and eight middles, which he keeps, four
+  /// ends, and small whole SDUs for what is left of a budget.
   void forge(int node, std::vector<received_frame>& heard) {
     if (node != john_->index() || !mary_sends_) return;
     mary_sends_ = false;
@@ -328,10 +354,16 @@ class town {
       sl_sch_builder builder({tm2 ? sl_sch_version::unicast : sl_sch_version::v2x, beside_src_, beside_dst_}, b);
       const auto at = builder.add(1, builder.room());
       for (auto& o : at) o = static_cast<std::uint8_t>(forger_());
-      at[0] = static_cast<std::uint8_t>(i < 8 ? 0x40 : i < 16 ? 0xC0 | 1 : i < 20 ? 0x80 | 2 : 3);  // RLC: framing and SN
-      if (i < 8 || i >= 20) std::copy(beside_pdcp_.begin(), beside_pdcp_.end(), at.begin() + 1);  // SDU type and KD-sess ID of the link; any SN
+      at[0] = static_cast<std::uint8_t>(i < 8    ? 0x40
+                                        : i < 16 ? 0xC0 | 1
+                                        : i < 20 ? 0x80 | 2
+                                                 : 3);  // RLC: framing and SN
+      if (i < 8 || i >= 20)
+        std::copy(beside_pdcp_.begin(), beside_pdcp_.end(),
+                  at.begin() + 1);  // SDU type and KD-sess ID of the link; any SN
       builder.finish();
-      with.push_back({air_.now, rx_block{b, tm2 ? std::optional<std::uint8_t>(static_cast<std::uint8_t>(beside_dst_)) : std::nullopt}});
+      with.push_back({air_.now, rx_block{b, tm2 ? std::optional<std::uint8_t>(static_cast<std::uint8_t>(beside_dst_))
+                                                : std::nullopt}});
     }
     heard.insert(heard.begin(), with.begin(), with.end());
   }
@@ -361,7 +393,8 @@ class town {
   std::set<l2_id> sources_;
   const void* last_block_ = nullptr;
   features f_;
-  double discovery_prb_ = 0, ones_discovery_ = 0, answer_ms_ = 0, rekey_ms_ = 0, gaps_ = 0, ones_block_ = 0, octets_block_ = 0;
+  double discovery_prb_ = 0, ones_discovery_ = 0, answer_ms_ = 0, rekey_ms_ = 0, gaps_ = 0, ones_block_ = 0,
+         octets_block_ = 0;
 };
 
 void judge_air(family& f, const kind_of_run& k) {
@@ -379,7 +412,8 @@ void judge_air(family& f, const kind_of_run& k) {
     }
   EXPECT_GT(worlds[0].size(), static_cast<std::size_t>(runs) * 9 / 10);
   EXPECT_GT(worlds[1].size(), static_cast<std::size_t>(runs) * 9 / 10);
-  f.add(k.name() + ": links come up", equal_rates(static_cast<std::uint64_t>(runs) - worlds[0].size(), static_cast<std::uint64_t>(runs) - worlds[1].size()));
+  f.add(k.name() + ": links come up", equal_rates(static_cast<std::uint64_t>(runs) - worlds[0].size(),
+                                                  static_cast<std::uint64_t>(runs) - worlds[1].size()));
   std::set<std::string> names;
   for (const auto& w : worlds)
     for (const auto& r : w)
@@ -387,11 +421,13 @@ void judge_air(family& f, const kind_of_run& k) {
   for (const auto& name : names) {
     std::array<std::vector<double>, 2> v;
     for (int w = 0; w < 2; ++w)
-      for (const auto& r : worlds[static_cast<std::size_t>(w)]) v[static_cast<std::size_t>(w)].push_back(r.contains(name) ? r.at(name) : 0);
+      for (const auto& r : worlds[static_cast<std::size_t>(w)])
+        v[static_cast<std::size_t>(w)].push_back(r.contains(name) ? r.at(name) : 0);
     f.add(k.name() + ": " + name, rank_sum(v[1], v[0]));
   }
-  std::printf("FIGURE noninterference: %s, %zu and %zu runs, %.0f and %.0f transmissions of John's judged, %zu features\n", k.name().c_str(), worlds[1].size(),
-              worlds[0].size(), seen[1], seen[0], names.size());
+  std::printf(
+      "FIGURE noninterference: %s, %zu and %zu runs, %.0f and %.0f transmissions of John's judged, %zu features\n",
+      k.name().c_str(), worlds[1].size(), worlds[0].size(), seen[1], seen[0], names.size());
 }
 
 const std::array kinds{kind_of_run{phy::transmission_mode::tm2, false}, kind_of_run{phy::transmission_mode::tm4, true}};
@@ -408,15 +444,20 @@ TEST(noninterference_control, a_check_taken_out_is_found) {
     std::string check, found_by;
     bool on_air;
   };
-  const std::array controls{control{"KD-sess ID: halves of other links are not avoided", "halves of the link beside", false},
-                            control{"each link has trials of its own", "probes answered", true}};
+  const std::array controls{
+      control{"KD-sess ID: halves of other links are not avoided", "halves of the link beside", false},
+      control{"each link has trials of its own", "probes answered", true}};
   for (const auto& c : controls) {
     if (c.check != out) continue;
     family f;
-    if (c.on_air) judge_air(f, kinds[0]);
-    else judge_identifiers(f);
+    if (c.on_air)
+      judge_air(f, kinds[0]);
+    else
+      judge_identifiers(f);
     const auto alarms = f.alarms(out);
-    EXPECT_TRUE(std::any_of(alarms.begin(), alarms.end(), [&](const std::string& a) { return a.ends_with(c.found_by); })) << "not found by: " << c.found_by;
+    EXPECT_TRUE(
+        std::any_of(alarms.begin(), alarms.end(), [&](const std::string& a) { return a.ends_with(c.found_by); }))
+        << "not found by: " << c.found_by;
     return;
   }
   FAIL() << "no control of this name: " << out;
@@ -431,7 +472,8 @@ TEST(noninterference_statistical, worlds_with_and_without_peter_are_not_told_apa
   for (const auto& name : f.alarms("the product")) ADD_FAILURE() << "tells the worlds apart: " << name;
 }
 
-// --- what the statistics are worth ------------------------------------------------------------------------------------------------
+// --- what the statistics are worth
+// ------------------------------------------------------------------------------------------------
 
 TEST(noninterference_statistics, known_values) {
   EXPECT_NEAR(normal_two_sided(1.959964), 0.05, 1e-6);
@@ -446,7 +488,8 @@ TEST(noninterference_statistics, known_values) {
 }
 
 TEST(noninterference_statistics, alarm_no_more_often_than_they_say) {
-  // 20 000 pairs of equal samples, tests at 1 in 1000: 20 alarms each in the mean; 45 would be five standard deviations.
+  // 20 000 pairs of equal samples, tests at 1 in 1000: 20 alarms each in the mean; 45 would be five standard
+  // deviations.
   std::mt19937_64 rng(3);
   std::array<int, 3> alarms{};
   for (int i = 0; i < 20'000; ++i) {
@@ -462,7 +505,8 @@ TEST(noninterference_statistics, alarm_no_more_often_than_they_say) {
     alarms[2] += same_histogram(h, g) < 1e-3;
   }
   for (const int n : alarms) EXPECT_LE(n, 45);
-  std::printf("FIGURE noninterference: 20 alarms expected of equal samples; rank sum %d, rates %d, histograms %d\n", alarms[0], alarms[1], alarms[2]);
+  std::printf("FIGURE noninterference: 20 alarms expected of equal samples; rank sum %d, rates %d, histograms %d\n",
+              alarms[0], alarms[1], alarms[2]);
 }
 
 #endif

@@ -1,4 +1,5 @@
-// Two samples, one question: could they come from one distribution? Each test gives the probability, were it so, of what was found or worse.
+// Two samples, one question: could they come from one distribution? Each test gives the probability, were it so, of
+// what was found or worse.
 #pragma once
 
 #include <algorithm>
@@ -12,14 +13,15 @@ namespace prose::noninterference {
 /// Two-sided, of a standard normal variable.
 inline double normal_two_sided(double z) { return std::erfc(std::abs(z) / std::sqrt(2.0)); }
 
-/// Rank sum (Mann, Whitney 1947) with mid-ranks and the variance that ties leave; two-sided, normal approximation. The values of one sample must be
-/// independent of each other: one value a run, not one an event.
+/// Rank sum (Mann, Whitney 1947) with mid-ranks and the variance that ties leave; two-sided, normal approximation. The
+/// values of one sample must be independent of each other: one value a run, not one an event.
 inline double rank_sum(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<std::pair<double, int>> all;
   for (const double x : a) all.emplace_back(x, 0);
   for (const double x : b) all.emplace_back(x, 1);
   std::sort(all.begin(), all.end());
-  const auto n = static_cast<double>(all.size()), na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());
+  const auto n = static_cast<double>(all.size()), na = static_cast<double>(a.size()),
+             nb = static_cast<double>(b.size());
   double sum = 0, ties = 0;
   for (std::size_t i = 0; i < all.size();) {
     std::size_t k = i;
@@ -36,13 +38,15 @@ inline double rank_sum(const std::vector<double>& a, const std::vector<double>& 
   return variance <= 0 ? 1 : normal_two_sided((sum - na * (n + 1) / 2) / std::sqrt(variance));
 }
 
-/// Two counts of independent rare events from samples of equal size: given their sum, each event is of either with probability 1/2. Exact, two-sided.
+/// Two counts of independent rare events from samples of equal size: given their sum, each event is of either with
+/// probability 1/2. Exact, two-sided.
 inline double equal_rates(std::uint64_t a, std::uint64_t b) {
   const auto n = static_cast<double>(a + b);
   if (n == 0) return 1;
   const auto least = static_cast<double>(std::min(a, b));
   double p = 0;
-  for (double k = 0; k <= least; ++k) p += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::log(2.0));
+  for (double k = 0; k <= least; ++k)
+    p += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::log(2.0));
   return std::min(1.0, 2 * p);
 }
 
@@ -69,7 +73,8 @@ inline double chi_square_tail(double x, double degrees) {
   return front * f;
 }
 
-/// Homogeneity of two histograms of independent draws; neighbouring cells are put together until both samples expect at least 20 in each.
+/// Homogeneity of two histograms of independent draws; neighbouring cells are put together until both samples expect at
+/// least 20 in each.
 inline double same_histogram(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
   double na = 0, nb = 0;
   for (const auto x : a) na += static_cast<double>(x);

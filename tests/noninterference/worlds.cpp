@@ -11,9 +11,9 @@
 #include <string>
 #include <utility>
 
+#include "mac/default_pools.h"
 #include "mac/security_adapter.h"
 #include "mac/sl_sch.h"
-#include "mac/default_pools.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/noninterference/exact_random.h"
@@ -25,7 +25,8 @@ using namespace prose::mac;
 using security::peer_id;
 using security::stream_purpose;
 
-// A round: Mary's share, then Peter's. The last 1.5 s of each are silent: what TM4 has sensed in one (1000 subframes) is forgotten in the other.
+// A round: Mary's share, then Peter's. The last 1.5 s of each are silent: what TM4 has sensed in one (1000 subframes)
+// is forgotten in the other.
 constexpr std::int64_t round_ms = 16'000, peters_share_ms = 7'500, start_ms = 2'000;
 constexpr int rounds = 8;
 constexpr std::int64_t end_ms = start_ms + rounds * round_ms;
@@ -35,23 +36,31 @@ enum who : int { john, mary, peter, other_radio, n_radios };
 
 /// The adapter, noting under which layer-2 IDs John sends to whom.
 class noting_port final : public security_port {
- public:
+public:
   explicit noting_port(security::ue_security& s) : s_(s) { s_.store_marks_at_once = true; }
   bool advance(slot_t t, time_ms now) override { return s_.advance(t, now); }
   std::span<const security::discovery_pdu> announcements(time_ms now) override { return s_.announcements(now); }
-  std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override { return s_.queries(wanted, now); }
-  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu, time_ms now) override {
+  std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override {
+    return s_.queries(wanted, now);
+  }
+  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu,
+                                                     time_ms now) override {
     return s_.discovery(pdu, now);
   }
-  bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) override { return noted(out, s_.connect(heard, now, out)); }
-  result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst, std::span<const std::uint8_t> octets, time_ms now,
-                                                                 std::span<std::uint8_t> buffer, security::actions& out) override {
+  bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) override {
+    return noted(out, s_.connect(heard, now, out));
+  }
+  result<security::received_data, security::drop_reason> receive(std::uint8_t lcid, l2_id src, l2_id dst,
+                                                                 std::span<const std::uint8_t> octets, time_ms now,
+                                                                 std::span<std::uint8_t> buffer,
+                                                                 security::actions& out) override {
     auto r = s_.receive(lcid, src, dst, octets, now, buffer, out);
     note(out);
     return r;
   }
-  result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid, security::sdu_type type,
-                                                           std::span<const std::uint8_t> data, time_ms now, std::span<std::uint8_t> out) override {
+  result<security::sealed_pdu, security::drop_reason> seal(security::link_id link, std::uint8_t lcid,
+                                                           security::sdu_type type, std::span<const std::uint8_t> data,
+                                                           time_ms now, std::span<std::uint8_t> out) override {
     auto r = s_.seal(link, lcid, type, data, now, out);
     if (const auto i = s_.info(link, now); r && i) flows[{r->src, r->dst}] = i->peer;
     return r;
@@ -65,14 +74,22 @@ class noting_port final : public security_port {
     note(out);
   }
   time_ms next_due() const override { return s_.next_due(); }
-  bool rekey(security::link_id link, time_ms now, security::actions& out) override { return noted(out, s_.rekey(link, now, out)); }
-  bool release(security::link_id link, time_ms now, security::actions& out) override { return noted(out, s_.release(link, now, out)); }
+  bool rekey(security::link_id link, time_ms now, security::actions& out) override {
+    return noted(out, s_.rekey(link, now, out));
+  }
+  bool release(security::link_id link, time_ms now, security::actions& out) override {
+    return noted(out, s_.release(link, now, out));
+  }
   std::optional<security::link_id> link_with(peer_id peer) const override { return s_.link_with(peer); }
-  std::optional<security::link_info> info(security::link_id link, time_ms now) const override { return s_.info(link, now); }
+  std::optional<security::link_info> info(security::link_id link, time_ms now) const override {
+    return s_.info(link, now);
+  }
   security::random_port& random(stream_purpose p) override { return s_.random(p); }
   security::random_port& random(stream_purpose p, peer_id peer) override { return s_.random(p, peer); }
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const override { s_.append_own_l2_ids(now, out); }
-  void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override { s_.append_own_l2_pairs(now, out); }
+  void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override {
+    s_.append_own_l2_pairs(now, out);
+  }
 
   void note(const security::actions& out) {
     for (const auto& a : out)
@@ -80,7 +97,7 @@ class noting_port final : public security_port {
   }
   std::map<std::pair<l2_id, l2_id>, peer_id> flows;
 
- private:
+private:
   bool noted(const security::actions& out, bool r) {
     note(out);
     return r;
@@ -99,7 +116,8 @@ struct ue_node {
     sec.discovery.answer_queries = w.model_b;
     sec.links.epochs.min_ms = 10'000;
     sec.links.epochs.max_ms = 25'000;
-    sec.links.keepalive_after_ms = 40'000;  // each share has data; keep-alives of one's own moment would fall into the other's
+    sec.links.keepalive_after_ms =
+        40'000;  // each share has data; keep-alives of one's own moment would fall into the other's
     sec.links.lost_after_ms = 120'000;
     std::optional<security::key_pair> pair;
     do pair.emplace(security::key_pair::generate({random, dh}));
@@ -170,8 +188,9 @@ std::string hex(security::bytes_view b) {
 }
 
 class world {
- public:
-  /// `others`: what Peter, the fourth UE and Mary's other radio send; null where Peter is alive and Mary's other radio decides.
+public:
+  /// `others`: what Peter, the fourth UE and Mary's other radio send; null where Peter is alive and Mary's other radio
+  /// decides.
   world(const worlds_config& c, const tape* others) : config_(c), others_(others) {
     nodes_[john] = std::make_unique<ue_node>(c, john, !c.mary_has_smaller_key);
     nodes_[mary] = std::make_unique<ue_node>(c, mary, c.mary_has_smaller_key);
@@ -180,8 +199,10 @@ class world {
     permit_mary();
     if (others == nullptr && !c.peter_first) permit_peter();
     at(mary).permit(at(john), "john");
-    if (others == nullptr) at(peter).permit(at(john), "john");
-    else nodes_[peter].reset();
+    if (others == nullptr)
+      at(peter).permit(at(john), "john");
+    else
+      nodes_[peter].reset();
   }
 
   void run() {
@@ -198,12 +219,12 @@ class world {
   ue_node& at(who w) { return *nodes_[static_cast<std::size_t>(w)]; }
   bool peter_is_here() const { return others_ == nullptr; }
 
-  tape of_others;                    ///< for the other world: what Peter, Mary's other radio, and John to Peter sent
-  std::vector<sight> sights;         ///< of John's transmissions to Mary and everybody
-  std::set<std::int64_t> busy;       ///< subframes in which John sent to Peter
+  tape of_others;               ///< for the other world: what Peter, Mary's other radio, and John to Peter sent
+  std::vector<sight> sights;    ///< of John's transmissions to Mary and everybody
+  std::set<std::int64_t> busy;  ///< subframes in which John sent to Peter
   std::size_t to_peter = 0, injected = 0;
 
- private:
+private:
   void permit_peter() {
     at(john).permit(at(peter), "peter");
     at(john).all_ids_of_peter.insert(at(john).id("peter"));
@@ -224,7 +245,9 @@ class world {
     std::vector<on_air> sent;
     for (auto [a, b] = air_.equal_range(now_); a != b; ++a) sent.push_back(a->second);
     air_.erase(now_);
-    if (const auto m = std::find_if(sent.begin(), sent.end(), [](const on_air& s) { return s.from == mary && s.t.pssch; }); m != sent.end())
+    if (const auto m =
+            std::find_if(sent.begin(), sent.end(), [](const on_air& s) { return s.from == mary && s.t.pssch; });
+        m != sent.end())
       if (auto before = forged_beside()) sent.insert(sent.begin(), std::move(*before));
     std::stable_partition(sent.begin(), sent.end(), [](const on_air& s) { return s.from == other_radio; });
     for (const auto& s : sent) see(s);
@@ -254,20 +277,26 @@ class world {
   }
   void hear(const on_air& s) {
     const auto& t = s.t;
-    if (t.slss) frames_.push_back({now_, rx_slss{{t.slss->n_sl_id, t.slss->mib.in_coverage, t.slss->mib.direct_frame_number * 10 + t.slss->mib.direct_subframe_number, now_, -80, 0}}});
+    if (t.slss)
+      frames_.push_back(
+          {now_, rx_slss{{t.slss->n_sl_id, t.slss->mib.in_coverage,
+                          t.slss->mib.direct_frame_number * 10 + t.slss->mib.direct_subframe_number, now_, -80, 0}}});
     if (t.pscch)
-      if (const auto* sci = std::get_if<phy::sci_format1>(&t.pscch->sci)) frames_.push_back({now_, rx_sci1{*sci, t.pscch->config.prb, -80}});
+      if (const auto* sci = std::get_if<phy::sci_format1>(&t.pscch->sci))
+        frames_.push_back({now_, rx_sci1{*sci, t.pscch->config.prb, -80}});
     if (t.pssch && t.pssch->config.rv == 0) frames_.push_back({now_, rx_block{*t.pssch->block, group_of(t)}});
     if (t.psdch) frames_.push_back({now_, rx_discovery{t.psdch->message}});
     for (const auto& b : s.blocks) frames_.push_back({now_, rx_block{*b.block, b.group_destination_id}});
     for (const auto& m : s.messages) frames_.push_back({now_, rx_discovery{m}});
   }
   std::optional<std::uint8_t> group_of(const subframe_transmission& t) const {
-    return phy::is_v2x(config_.tm) ? std::nullopt : std::optional<std::uint8_t>(static_cast<std::uint8_t>(t.pssch->config.n_x_id));
+    return phy::is_v2x(config_.tm) ? std::nullopt
+                                   : std::optional<std::uint8_t>(static_cast<std::uint8_t>(t.pssch->config.n_x_id));
   }
   peer_id receiver_of(const subframe_transmission& t) {
     sl_sch_pdu pdu;
-    if (parse(*t.pssch->block, pdu) != sl_sch_status::ok) throw std::runtime_error("John sent a block that cannot be parsed");
+    if (parse(*t.pssch->block, pdu) != sl_sch_status::ok)
+      throw std::runtime_error("John sent a block that cannot be parsed");
     const auto at_flow = at(john).port->flows.find({pdu.header.src, pdu.header.dst | group_of(t).value_or(0)});
     if (at_flow == at(john).port->flows.end()) throw std::runtime_error("John sent a block of no known flow");
     return at_flow->second;
@@ -286,26 +315,38 @@ class world {
     on_air fourth{peter, {}, {}, {}};  // whose it is does not matter to John and Mary
     fourth.t.subframe = t.subframe, fourth.t.absolute_subframe = t.absolute_subframe;
     bool peters = false;
-    if (t.pssch) peters = at(john).all_ids_of_peter.contains(receiver_of(t));
-    else if (t.pscch) peters = sci_is_for_peter(t);
+    if (t.pssch)
+      peters = at(john).all_ids_of_peter.contains(receiver_of(t));
+    else if (t.pscch)
+      peters = sci_is_for_peter(t);
     if (peters) {
       fourth.t.pscch = t.pscch;
       fourth.t.pssch = t.pssch;
       busy.insert(now_);
       ++to_peter;
     } else {
-      if (t.pscch) note("PSCCH on PRB " + std::to_string(t.pscch->config.prb) + " shift " + std::to_string(t.pscch->config.cyclic_shift) + ' ' + sci_text(t), false);
+      if (t.pscch)
+        note("PSCCH on PRB " + std::to_string(t.pscch->config.prb) + " shift " +
+                 std::to_string(t.pscch->config.cyclic_shift) + ' ' + sci_text(t),
+             false);
       if (t.pssch) {
         const auto& c = t.pssch->config;
-        note("PSSCH on PRB " + std::to_string(c.prb_start) + '+' + std::to_string(c.n_prb) + " rv " + std::to_string(c.rv) + ' ' + hex(*t.pssch->block), false);
+        note("PSSCH on PRB " + std::to_string(c.prb_start) + '+' + std::to_string(c.n_prb) + " rv " +
+                 std::to_string(c.rv) + ' ' + hex(*t.pssch->block),
+             false);
       }
     }
-    if (t.slss) note("SLSS " + std::to_string(t.slss->n_sl_id) + " DFN " + std::to_string(t.slss->mib.direct_frame_number), false);
+    if (t.slss)
+      note("SLSS " + std::to_string(t.slss->n_sl_id) + " DFN " + std::to_string(t.slss->mib.direct_frame_number),
+           false);
     if (t.psdch) {
       std::string octets = hex(t.psdch->message);
       switch (whose(t.psdch->message)) {
-        case entry::anybody: break;
-        case entry::in_peters_place: octets = "another's entry, type " + octets.substr(0, 2) + ", counter " + octets.substr(56); break;
+        case entry::anybody:
+          break;
+        case entry::in_peters_place:
+          octets = "another's entry, type " + octets.substr(0, 2) + ", counter " + octets.substr(56);
+          break;
         case entry::response_to_peter:
           fourth.t.psdch = t.psdch;
           ++to_peter;
@@ -320,18 +361,21 @@ class world {
 
   std::string sci_text(const subframe_transmission& t) const {
     if (const auto* f0 = std::get_if<phy::sci_format0>(&t.pscch->sci))
-      return "SCI 0: " + std::to_string(f0->resource_block_assignment) + ' ' + std::to_string(f0->time_resource_pattern) + ' ' + std::to_string(f0->mcs) + ' ' +
+      return "SCI 0: " + std::to_string(f0->resource_block_assignment) + ' ' +
+             std::to_string(f0->time_resource_pattern) + ' ' + std::to_string(f0->mcs) + ' ' +
              std::to_string(f0->group_destination_id);
     const auto& f1 = std::get<phy::sci_format1>(t.pscch->sci);
-    return "SCI 1: " + std::to_string(f1.priority) + ' ' + std::to_string(f1.resource_reservation) + ' ' + std::to_string(f1.frequency_location) + ' ' +
-           std::to_string(f1.time_gap) + ' ' + std::to_string(f1.mcs) + ' ' + std::to_string(f1.retransmission_index);
+    return "SCI 1: " + std::to_string(f1.priority) + ' ' + std::to_string(f1.resource_reservation) + ' ' +
+           std::to_string(f1.frequency_location) + ' ' + std::to_string(f1.time_gap) + ' ' + std::to_string(f1.mcs) +
+           ' ' + std::to_string(f1.retransmission_index);
   }
   /// TM2: an SCI precedes its blocks and names eight bits of the destination. In Peter's share it is for Peter.
   bool sci_is_for_peter(const subframe_transmission& t) {
     const auto* f0 = std::get_if<phy::sci_format0>(&t.pscch->sci);
     bool marys = false, peters = false;
     for (const auto& [ids, p] : at(john).port->flows)
-      if (f0 != nullptr && (ids.second & 0xFF) == f0->group_destination_id) (at(john).all_ids_of_peter.contains(p) ? peters : marys) = true;
+      if (f0 != nullptr && (ids.second & 0xFF) == f0->group_destination_id)
+        (at(john).all_ids_of_peter.contains(p) ? peters : marys) = true;
     return peters && (!marys || in_peters_share());
   }
   enum class entry { anybody, in_peters_place, response_to_peter };
@@ -343,11 +387,14 @@ class world {
       if (peter_is_here()) {
         const auto& peters = *at(peter).sec_ue->peers().find(std::string_view("john"));
         if (m == make_discovery(discovery_type::response, peters.theirs, s)) return entry::response_to_peter;
-        if (m == make_discovery(discovery_type::announcement, peters.theirs, s) || m == make_discovery(discovery_type::query, peters.ours, s))
+        if (m == make_discovery(discovery_type::announcement, peters.theirs, s) ||
+            m == make_discovery(discovery_type::query, peters.ours, s))
           return entry::in_peters_place;
       }
       const auto& dummy = at(john).sec_ue->discovery().dummies()[config_.peter_first ? 0 : 1];
-      if (m == make_discovery(discovery_type::announcement, dummy, s) || m == make_discovery(discovery_type::query, dummy, s)) return entry::in_peters_place;
+      if (m == make_discovery(discovery_type::announcement, dummy, s) ||
+          m == make_discovery(discovery_type::query, dummy, s))
+        return entry::in_peters_place;
     }
     return entry::anybody;
   }
@@ -360,7 +407,8 @@ class world {
     if (blocks_.size() > 400) blocks_.erase(blocks_.begin(), blocks_.begin() + 100);
     if (messages_.size() > 200) messages_.erase(messages_.begin(), messages_.begin() + 100);
   }
-  /// Everything that was heard again, altered, and blocks of her own to every address that was heard. The second world repeats it.
+  /// Everything that was heard again, altered, and blocks of her own to every address that was heard. The second world
+  /// repeats it.
   void inject() {
     if (!peter_is_here()) return;
     on_air o{other_radio, {}, {}, {}};
@@ -387,10 +435,11 @@ class world {
     air_.emplace(now_, std::move(o));
   }
 
-  /// In the same subframe as Mary's own block and heard before it: 90 SDUs with nothing behind their headers, under the identifiers of what was heard
-  /// beside her. Does John's work on them take anything from her own?
+  /// In the same subframe as Mary's own block and heard before it: 90 SDUs with nothing behind their headers, under the
+  /// identifiers of what was heard beside her. Does John's work on them take anything from her own?
   std::optional<on_air> forged_beside() {
-    if (!peter_is_here() || !beside_.block || now_ < start_ms || in_peters_share() || (now_ - start_ms) / round_ms != 4) return std::nullopt;
+    if (!peter_is_here() || !beside_.block || now_ < start_ms || in_peters_share() || (now_ - start_ms) / round_ms != 4)
+      return std::nullopt;
     sl_sch_pdu heard;
     if (parse(*beside_.block, heard) != sl_sch_status::ok || heard.n_sdus == 0) return std::nullopt;
     const auto& s = heard.sdus[0];
@@ -412,26 +461,33 @@ class world {
     injected += o.blocks.size();
     return o;
   }
-  std::size_t next_random() { return static_cast<std::size_t>(lcg_ = lcg_ * 6364136223846793005ULL + 1442695040888963407ULL) >> 33; }
+  std::size_t next_random() {
+    return static_cast<std::size_t>(lcg_ = lcg_ * 6364136223846793005ULL + 1442695040888963407ULL) >> 33;
+  }
 
   // --- what happens when; the same in both worlds but for Peter ---
   bool in_peters_share() const { return now_ >= start_ms && (now_ - start_ms) % round_ms >= peters_share_ms; }
   void say(ue_node& from, const char* to, int times = 1, std::size_t octets = 60) {
     if (const auto p = from.id(to))
-      for (int i = 0; i < times; ++i) from.u->send(p, security::sdu_type::ip, std::vector<std::uint8_t>(octets, static_cast<std::uint8_t>(i)));
+      for (int i = 0; i < times; ++i)
+        from.u->send(p, security::sdu_type::ip, std::vector<std::uint8_t>(octets, static_cast<std::uint8_t>(i)));
   }
   void script() {
     if (config_.model_b)
       for (int w = john; w <= peter; ++w)
         if (nodes_[static_cast<std::size_t>(w)] && now_ % 1000 == (w == peter ? 900 : 500)) {
           const ue_node& n = at(static_cast<who>(w));
-          // John cannot sense while he answers Peter: so Peter asks when it is forgotten before Mary's share. Nor in one discovery period with her: two
-          // answers in it keep out of each other's way.
+          // John cannot sense while he answers Peter: so Peter asks when it is forgotten before Mary's share. Nor in
+          // one discovery period with her: two answers in it keep out of each other's way.
           if (w == peter && (!in_peters_share() || (now_ - start_ms) % round_ms > round_ms - 3000)) continue;
-          if (w != john) n.u->query(std::array{n.id("john")});
-          else if (config_.asks_only_without_link) ask_without_link(n);
-          else if (config_.peter_first) n.u->query(std::array{n.id("peter"), n.id("mary")});
-          else n.u->query(std::array{n.id("mary"), n.id("peter")});
+          if (w != john)
+            n.u->query(std::array{n.id("john")});
+          else if (config_.asks_only_without_link)
+            ask_without_link(n);
+          else if (config_.peter_first)
+            n.u->query(std::array{n.id("peter"), n.id("mary")});
+          else
+            n.u->query(std::array{n.id("mary"), n.id("peter")});
         }
     if (now_ < start_ms) return;
     const auto round = static_cast<int>((now_ - start_ms) / round_ms);
@@ -478,7 +534,8 @@ class world {
       case 7:
         if (into >= 2000 && into < 4000 && into % 11 == 0) inject();
         break;
-      default: break;
+      default:
+        break;
     }
   }
   void peters_share(int round, std::int64_t into) {
@@ -508,7 +565,8 @@ class world {
         if (into == 800) j.withdraw("peter", now_);
         if (into == 2500) permit_peter(), p.u->want(p.id("john"));
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -559,7 +617,8 @@ comparison compare(const worlds_config& config) {
       ++k, ++c.hidden;
       continue;
     }
-    c.difference = "with Peter, subframe " + (i < first.sights.size() ? text(first.sights[i]) : std::string("end")) + "; with a fourth UE in his place, " +
+    c.difference = "with Peter, subframe " + (i < first.sights.size() ? text(first.sights[i]) : std::string("end")) +
+                   "; with a fourth UE in his place, " +
                    (k < second.sights.size() ? text(second.sights[k]) : std::string("end"));
     return c;
   }

@@ -1,6 +1,7 @@
-// What the monitor's tests have in common: random carriers, samples with transmissions of our own transmitter in noise, and counting
-// what was heard of them. (Own transmitter against own receiver shows self-consistency only; monitor_recordings_test has the
-// third-party evidence.) MONITOR_ROUNDS and MONITOR_VERBOSE are for longer runs by hand.
+// What the monitor's tests have in common: random carriers, samples with transmissions of our own transmitter in noise,
+// and counting what was heard of them. (Own transmitter against own receiver shows self-consistency only;
+// monitor_recordings_test has the third-party evidence.) MONITOR_ROUNDS and MONITOR_VERBOSE are for longer runs by
+// hand.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -54,7 +55,10 @@ struct air {
   std::vector<cf32> subframe;
 
   air(const carrier_config& c, std::size_t n, double noise_power, rng_t& rng)
-      : carrier(c), samples(n), tx(*transmitter::make({.carrier = c})), subframe(static_cast<std::size_t>(c.samples_per_subframe())) {
+      : carrier(c),
+        samples(n),
+        tx(*transmitter::make({.carrier = c})),
+        subframe(static_cast<std::size_t>(c.samples_per_subframe())) {
     std::normal_distribution<float> g(0.0F, static_cast<float>(std::sqrt(noise_power / 2)));
     for (cf32& v : samples) v = {g(rng), g(rng)};
   }
@@ -65,7 +69,8 @@ struct air {
       const auto n = start + static_cast<std::int64_t>(i);
       if (n < 0 || n >= static_cast<std::int64_t>(samples.size())) continue;
       samples[static_cast<std::size_t>(n)] +=
-          subframe[i] * cf32(std::polar(1.0, 2 * std::numbers::pi * cfo_hz / carrier.sample_rate_hz() * static_cast<double>(n)));
+          subframe[i] *
+          cf32(std::polar(1.0, 2 * std::numbers::pi * cfo_hz / carrier.sample_rate_hz() * static_cast<double>(n)));
     }
   }
 };
@@ -78,9 +83,11 @@ struct heard {
   octet_set sci, tb, discovery;
   void take(std::span<const monitor_event> events) {
     for (const auto& e : events) {
-      if (const auto* m = std::get_if<mib_sl_event>(&e)) mib.insert({m->n_sl_id, bits_t(m->bits.begin(), m->bits.end())});
+      if (const auto* m = std::get_if<mib_sl_event>(&e))
+        mib.insert({m->n_sl_id, bits_t(m->bits.begin(), m->bits.end())});
       if (const auto* s = std::get_if<sci_event>(&e)) sci.insert(bits_t(s->bits.begin(), s->bits.end()));
-      if (const auto* t = std::get_if<tb_event>(&e); t != nullptr && t->crc_ok) tb.insert(bits_t(t->bits.begin(), t->bits.end()));
+      if (const auto* t = std::get_if<tb_event>(&e); t != nullptr && t->crc_ok)
+        tb.insert(bits_t(t->bits.begin(), t->bits.end()));
       if (const auto* d = std::get_if<discovery_event>(&e); d != nullptr && d->crc_ok)
         discovery.insert(bits_t(d->bits.begin(), d->bits.end()));
     }
@@ -93,7 +100,8 @@ inline heard listen(const monitor_config& config, std::span<const cf32> samples)
   heard h;
   if (!m) return h;
   for (std::size_t i = 0; i < samples.size(); i += 20011)
-    h.take(m->process(samples.subspan(i, std::min<std::size_t>(20011, samples.size() - i)), static_cast<std::int64_t>(i)));
+    h.take(
+        m->process(samples.subspan(i, std::min<std::size_t>(20011, samples.size() - i)), static_cast<std::int64_t>(i)));
   h.take(m->finish());
   return h;
 }

@@ -5,7 +5,8 @@
 
 using namespace prose::phy;
 
-// Noise says nothing: no MIB, no block, no discovery message in any mode. SCIs have 16 bits of CRC; a few in 10^7 candidates pass.
+// Noise says nothing: no MIB, no block, no discovery message in any mode. SCIs have 16 bits of CRC; a few in 10^7
+// candidates pass.
 TEST(monitor_noise, invents_nothing) {
   rng_t rng(10);
   const int n_subframes = rounds(1500);
@@ -30,7 +31,8 @@ TEST(monitor_hostile, samples_of_every_kind) {
   for (const auto mode : {sync_mode::aligned, sync_mode::slss, sync_mode::blind}) {
     for (const int kind : {0, 1, 2, 3, 4, 5, 6, 7}) {
       monitor_config config;
-      config.carrier = *carrier_config::make(25, cyclic_prefix::normal, kind % 2 == 0 ? transmission_mode::tm4 : transmission_mode::tm2, 7.68e6);
+      config.carrier = *carrier_config::make(25, cyclic_prefix::normal,
+                                             kind % 2 == 0 ? transmission_mode::tm4 : transmission_mode::tm2, 7.68e6);
       config.sync = mode;
       config.timing.first_subframe_sample = kind == 5 ? -12345 : 777;
       auto m = monitor::make(config);
@@ -48,7 +50,8 @@ TEST(monitor_hostile, samples_of_every_kind) {
           if (kind >= 6) x[i] = {1.0F, 0.0F};  // a bare carrier
         }
         n_events += m->process(x, tick).size();
-        tick += static_cast<std::int64_t>(x.size()) + (block % 3 == 2 ? pick(rng, -3000, 100000) : 0);  // gaps, even backwards
+        tick += static_cast<std::int64_t>(x.size()) +
+                (block % 3 == 2 ? pick(rng, -3000, 100000) : 0);  // gaps, even backwards
       }
       n_events += m->finish().size();
       EXPECT_EQ(n_events, 0U) << "mode " << static_cast<int>(mode) << " kind " << kind;
@@ -59,4 +62,3 @@ TEST(monitor_hostile, samples_of_every_kind) {
     }
   }
 }
-

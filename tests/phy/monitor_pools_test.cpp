@@ -1,5 +1,5 @@
-// Several pools in one carrier: communication, discovery and SLSS from one stream of samples, every frame found, none invented,
-// told in the order of their subframes whatever the lengths of the blocks.
+// Several pools in one carrier: communication, discovery and SLSS from one stream of samples, every frame found, none
+// invented, told in the order of their subframes whatever the lengths of the blocks.
 #include "tests/phy/monitor_fixture.h"
 
 using namespace prose::phy;
@@ -28,7 +28,8 @@ void add_slss(scene& s, air& a, int k, int absolute, double cfo) {
   s.sent.mib.insert({77, bits});
 }
 
-void add_discovery(scene& s, air& a, rng_t& rng, const discovery_pool& pool, int first_absolute, int n_subframes, double cfo) {
+void add_discovery(scene& s, air& a, rng_t& rng, const discovery_pool& pool, int first_absolute, int n_subframes,
+                   double cfo) {
   // Of every resource's transmissions those that the stream holds.
   for (int n = 0; n < pool.n_resources(); n += 3) {
     const auto payload = random_bits(rng, discovery_message_bits);
@@ -45,7 +46,8 @@ void add_discovery(scene& s, air& a, rng_t& rng, const discovery_pool& pool, int
   }
 }
 
-/// TM2, 25 PRB: two communication pools whose PSCCH shares PRBs, a discovery pool that shares PRBs and subframes with one of them.
+/// TM2, 25 PRB: two communication pools whose PSCCH shares PRBs, a discovery pool that shares PRBs and subframes with
+/// one of them.
 scene tm2_scene(rng_t& rng) {
   scene s;
   s.carrier = *carrier_config::make(25, cyclic_prefix::normal, transmission_mode::tm2, 7.68e6);
@@ -53,7 +55,12 @@ scene tm2_scene(rng_t& rng) {
   low.data = comm_pool_config::data_resources{{16, 0, 15}, 8, "1111111111111111"};
   comm_pool_config high{.n_prb = 25, .sc_period_subframes = 40, .pscch = {8, 8, 23}, .subframe_bitmap = "0011000000"};
   high.data = comm_pool_config::data_resources{{16, 8, 23}, 8, "1111111111111111"};
-  discovery_pool_config discovery{.n_prb = 25, .disc_period_subframes = 320, .num_retx = 1, .num_repetition = 5, .prb = {4, 16, 24}, .subframe_bitmap = "0000100001000000"};
+  discovery_pool_config discovery{.n_prb = 25,
+                                  .disc_period_subframes = 320,
+                                  .num_retx = 1,
+                                  .num_repetition = 5,
+                                  .prb = {4, 16, 24},
+                                  .subframe_bitmap = "0000100001000000"};
   s.pools = {low, high, discovery};
   const int n_subframes = 90;
   const int first_absolute = 640;
@@ -106,7 +113,12 @@ scene tm4_scene(rng_t& rng) {
   scene s;
   s.carrier = *carrier_config::make(50, cyclic_prefix::normal, transmission_mode::tm4, 15.36e6);
   const v2x_pool_config v2x{.n_prb = 50, .size_subchannel = 10, .n_subchannels = 4, .start_prb = 0};
-  const discovery_pool_config discovery{.n_prb = 50, .disc_period_subframes = 320, .num_retx = 0, .num_repetition = 2, .prb = {5, 40, 49}, .subframe_bitmap = "0001001001001000"};
+  const discovery_pool_config discovery{.n_prb = 50,
+                                        .disc_period_subframes = 320,
+                                        .num_retx = 0,
+                                        .num_repetition = 2,
+                                        .prb = {5, 40, 49},
+                                        .subframe_bitmap = "0001001001001000"};
   s.pools = {v2x, discovery};
   const int n_subframes = 40;
   const int first_absolute = 320;
@@ -128,7 +140,8 @@ scene tm4_scene(rng_t& rng) {
     const int prb = pool.pscch_prbs()[static_cast<std::size_t>(first)];
     const auto grant = *pool.pssch(sci, prb, sci_crc(bits), k % 10);
     const auto payload = random_bits(rng, grant.tbs);
-    const transmission list[] = {{pscch_transmission{{prb, 3 * pick(rng, 0, 3)}, bits}, 0.0F}, {pssch_transmission{grant, payload}, 0.0F}};
+    const transmission list[] = {{pscch_transmission{{prb, 3 * pick(rng, 0, 3)}, bits}, 0.0F},
+                                 {pssch_transmission{grant, payload}, 0.0F}};
     a.add(list, s.first + k * 15360, cfo[0]);
     s.sent.sci.insert(bits);
     s.sent.tb.insert(payload);
@@ -158,11 +171,14 @@ std::vector<std::string> sequence(const monitor_config& config, std::span<const 
   std::int64_t last = -1;
   const auto take = [&](std::span<const monitor_event> events) {
     for (const auto& e : events)
-      std::visit([&](const auto& v) {
-        EXPECT_GE(v.rx.sample, last);
-        last = v.rx.sample;
-        out.push_back(std::to_string(e.index()) + " " + std::to_string(v.rx.sample) + " " + std::string(v.bits.begin(), v.bits.end()));
-      }, e);
+      std::visit(
+          [&](const auto& v) {
+            EXPECT_GE(v.rx.sample, last);
+            last = v.rx.sample;
+            out.push_back(std::to_string(e.index()) + " " + std::to_string(v.rx.sample) + " " +
+                          std::string(v.bits.begin(), v.bits.end()));
+          },
+          e);
   };
   for (std::size_t i = 0; i < samples.size(); i += block)
     take(m->process(samples.subspan(i, std::min(block, samples.size() - i)), static_cast<std::int64_t>(i)));
@@ -177,9 +193,10 @@ void expect_all(const scene& s, sync_mode sync, double least) {
   t.count(s.sent.sci, h.sci);
   t.count(s.sent.tb, h.tb);
   t.count(s.sent.discovery, h.discovery);
-  std::printf("mode %d: %d of %d, %d invented (sent %zu MIB, %zu SCI, %zu blocks, %zu discovery; heard %zu, %zu, %zu, %zu)\n", static_cast<int>(sync),
-              t.found, t.expected, t.invented, s.sent.mib.size(), s.sent.sci.size(), s.sent.tb.size(), s.sent.discovery.size(),
-              h.mib.size(), h.sci.size(), h.tb.size(), h.discovery.size());
+  std::printf(
+      "mode %d: %d of %d, %d invented (sent %zu MIB, %zu SCI, %zu blocks, %zu discovery; heard %zu, %zu, %zu, %zu)\n",
+      static_cast<int>(sync), t.found, t.expected, t.invented, s.sent.mib.size(), s.sent.sci.size(), s.sent.tb.size(),
+      s.sent.discovery.size(), h.mib.size(), h.sci.size(), h.tb.size(), h.discovery.size());
   EXPECT_GE(t.share(), least) << "mode " << static_cast<int>(sync);
   EXPECT_EQ(t.invented, 0);
   EXPECT_GT(h.mib.size() * h.sci.size() * h.tb.size() * h.discovery.size(), 0U) << "every kind must be there";
@@ -190,13 +207,15 @@ void expect_all(const scene& s, sync_mode sync, double least) {
 TEST(monitor_pools, communication_discovery_and_slss_in_one_tm2_carrier) {
   rng_t rng(21);
   const auto s = tm2_scene(rng);
-  for (const auto sync : {sync_mode::aligned, sync_mode::slss, sync_mode::blind}) expect_all(s, sync, sync == sync_mode::aligned ? 1.0 : 0.97);
+  for (const auto sync : {sync_mode::aligned, sync_mode::slss, sync_mode::blind})
+    expect_all(s, sync, sync == sync_mode::aligned ? 1.0 : 0.97);
 }
 
 TEST(monitor_pools, v2x_discovery_and_slss_in_one_tm4_carrier) {
   rng_t rng(22);
   const auto s = tm4_scene(rng);
-  for (const auto sync : {sync_mode::aligned, sync_mode::slss, sync_mode::blind}) expect_all(s, sync, sync == sync_mode::aligned ? 1.0 : 0.9);
+  for (const auto sync : {sync_mode::aligned, sync_mode::slss, sync_mode::blind})
+    expect_all(s, sync, sync == sync_mode::aligned ? 1.0 : 0.9);
 }
 
 TEST(monitor_pools, each_pool_by_itself_hears_its_own) {
@@ -221,7 +240,8 @@ TEST(monitor_pools, the_lengths_of_the_blocks_change_nothing_and_nothing_comes_t
       const auto want = sequence(config, s.samples, static_cast<std::size_t>(s.carrier.samples_per_subframe()));
       EXPECT_GT(want.size(), 10U);
       for (const std::size_t block : {std::size_t{997}, std::size_t{40'001}, s.samples.size()})
-        EXPECT_EQ(sequence(config, s.samples, block), want) << "mode " << static_cast<int>(sync) << ", blocks of " << block;
+        EXPECT_EQ(sequence(config, s.samples, block), want)
+            << "mode " << static_cast<int>(sync) << ", blocks of " << block;
       // A PSCCH in both pools is one SCI.
       auto sorted = want;
       std::sort(sorted.begin(), sorted.end());

@@ -1,5 +1,6 @@
-// The monitor against the third-party recordings: every frame that is expected, none that is not, with the timing given, and
-// again after a random delay, carrier offset, gain and noise, with the timing and the sub-channel layout withheld.
+// The monitor against the third-party recordings: every frame that is expected, none that is not, with the timing
+// given, and again after a random delay, carrier offset, gain and noise, with the timing and the sub-channel layout
+// withheld.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -32,13 +33,17 @@ std::string dump(const frame& f) {
 
 void collect(std::span<const monitor_event> events, bool aligned, const shared_recording& r, std::set<frame>& got) {
   const auto subframe = [&](const reception& rx) {
-    return aligned ? static_cast<int>(std::lround(static_cast<double>(rx.sample - r.first_sample()) / r.carrier.samples_per_subframe()))
+    return aligned ? static_cast<int>(std::lround(static_cast<double>(rx.sample - r.first_sample()) /
+                                                  r.carrier.samples_per_subframe()))
                    : -1;
   };
   for (const auto& event : events) {
-    if (const auto* m = std::get_if<mib_sl_event>(&event)) got.insert({"PSBCH", subframe(m->rx), hex_of_bits(m->bits), m->n_sl_id});
-    if (const auto* s = std::get_if<sci_event>(&event)) got.insert({"PSCCH", subframe(s->rx), hex_of_bits(s->bits), -1});
-    if (const auto* t = std::get_if<tb_event>(&event); t != nullptr && t->crc_ok) got.insert({"PSSCH", -1, hex_of_bits(t->bits), -1});
+    if (const auto* m = std::get_if<mib_sl_event>(&event))
+      got.insert({"PSBCH", subframe(m->rx), hex_of_bits(m->bits), m->n_sl_id});
+    if (const auto* s = std::get_if<sci_event>(&event))
+      got.insert({"PSCCH", subframe(s->rx), hex_of_bits(s->bits), -1});
+    if (const auto* t = std::get_if<tb_event>(&event); t != nullptr && t->crc_ok)
+      got.insert({"PSSCH", -1, hex_of_bits(t->bits), -1});
     if (const auto* d = std::get_if<discovery_event>(&event); d != nullptr && d->crc_ok)
       got.insert({"PSDCH", -1, hex_of_bits(d->bits), -1});
   }
@@ -63,7 +68,8 @@ score judge(const shared_recording& r, std::span<const cf32> samples, const moni
   std::set<frame> got;
   const std::size_t block = 10007;  // no multiple of a subframe
   for (std::size_t i = 0; i < samples.size(); i += block)
-    collect(m->process(samples.subspan(i, std::min(block, samples.size() - i)), static_cast<std::int64_t>(i)), aligned, r, got);
+    collect(m->process(samples.subspan(i, std::min(block, samples.size() - i)), static_cast<std::int64_t>(i)), aligned,
+            r, got);
   collect(m->finish(), aligned, r, got);
   for (const frame& f : want) {
     if (got.contains(f)) {
@@ -105,7 +111,8 @@ std::vector<cf32> perturbed(const shared_recording& r, std::mt19937_64& rng, dou
   for (std::size_t i = 0; i < out.size(); ++i) {
     std::complex<double> v(g(rng), g(rng));
     if (i >= delay && i - delay < r.samples.size()) v += std::complex<double>(r.samples[i - delay]);
-    out[i] = cf32(v * std::polar(gain, 2 * std::numbers::pi * cfo / r.carrier.sample_rate_hz() * static_cast<double>(i)));
+    out[i] =
+        cf32(v * std::polar(gain, 2 * std::numbers::pi * cfo / r.carrier.sample_rate_hz() * static_cast<double>(i)));
   }
   return out;
 }

@@ -1,14 +1,16 @@
-// Two synchronisation references that do not know of each other on one carrier: each numbers its subframes for itself, and where pools lie follows from
-// that; with the same subframe boundaries (both on GNSS time, or one left the other) and with others, the second heard long after the first.
+// Two synchronisation references that do not know of each other on one carrier: each numbers its subframes for itself,
+// and where pools lie follows from that; with the same subframe boundaries (both on GNSS time, or one left the other)
+// and with others, the second heard long after the first.
 #include "tests/phy/monitor_fixture.h"
 
 using namespace prose::phy;
 
 namespace {
 
-/// Sends its MIB every 40 subframes, and a message in every third resource of its discovery pool, from first_subframe to the end.
+/// Sends its MIB every 40 subframes, and a message in every third resource of its discovery pool, from first_subframe
+/// to the end.
 struct reference {
-  int n_sl_id, offset;       ///< absolute number of subframe 0
+  int n_sl_id, offset;  ///< absolute number of subframe 0
   int shift_samples, first_subframe;
   double cfo_hz;
   octet_set messages{};
@@ -54,7 +56,10 @@ int heard_of(const octet_set& sent, const octet_set& heard) {
 TEST(monitor_references, two_numberings_at_once) {
   rng_t rng(31);
   const auto carrier = *carrier_config::make(15, cyclic_prefix::normal, transmission_mode::tm2, 3.84e6);
-  const discovery_pool_config config{.n_prb = 15, .disc_period_subframes = 320, .num_repetition = 8, .prb = {8, 0, 14},
+  const discovery_pool_config config{.n_prb = 15,
+                                     .disc_period_subframes = 320,
+                                     .num_repetition = 8,
+                                     .prb = {8, 0, 14},
                                      .subframe_bitmap = std::string(38, '0') + "11"};
   const auto pool = *discovery_pool::make(config);
   const int sps = carrier.samples_per_subframe();
@@ -67,13 +72,14 @@ TEST(monitor_references, two_numberings_at_once) {
     const int first = pick(rng, 0, 10239);
     reference one{77, first, 100, 0, real(rng, -1000, 1000)};
     // Neither MIBs nor pools of the two coincide.
-    reference two{200, (first + 40 * pick(rng, 0, 200) + 11) % 10240, 100 + x.shift_samples, x.late, real(rng, -1000, 1000)};
+    reference two{200, (first + 40 * pick(rng, 0, 200) + 11) % 10240, 100 + x.shift_samples, x.late,
+                  real(rng, -1000, 1000)};
     send(a, rng, one, pool, n_subframes);
     send(a, rng, two, pool, n_subframes);
     const auto h = listen({.carrier = carrier, .sync = sync_mode::slss, .timing = {}, .pools = {config}}, a.samples);
     const int got[] = {heard_of(one.messages, h.discovery), heard_of(two.messages, h.discovery)};
-    std::printf("apart by %d samples, the second from subframe %d: %d of %zu and %d of %zu messages\n", x.shift_samples, x.late, got[0],
-                one.messages.size(), got[1], two.messages.size());
+    std::printf("apart by %d samples, the second from subframe %d: %d of %zu and %d of %zu messages\n", x.shift_samples,
+                x.late, got[0], one.messages.size(), got[1], two.messages.size());
     ASSERT_GT(one.messages.size(), 50U);
     ASSERT_GT(two.messages.size(), 50U);
     // The first messages may come before the first MIB.

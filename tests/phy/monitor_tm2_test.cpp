@@ -1,4 +1,5 @@
-// The monitor on TM2 and discovery of our own, nothing known but the carrier; and on several pools that share a carrier.
+// The monitor on TM2 and discovery of our own, nothing known but the carrier; and on several pools that share a
+// carrier.
 #include <array>
 #include <optional>
 
@@ -26,7 +27,8 @@ TEST(monitor_comm, blind_unknown_pool) {
     std::optional<pssch_config> grant;
     while (!grant) {
       const int length = pick(rng, 1, c.n_prb);
-      sci.resource_block_assignment = static_cast<std::uint16_t>(riv_encode(c.n_prb, pick(rng, 0, c.n_prb - length), length));
+      sci.resource_block_assignment =
+          static_cast<std::uint16_t>(riv_encode(c.n_prb, pick(rng, 0, c.n_prb - length), length));
       sci.time_resource_pattern = 106;
       sci.mcs = static_cast<std::uint8_t>(pick(rng, 0, 20));
       sci.group_destination_id = static_cast<std::uint8_t>(pick(rng, 0, 255));
@@ -60,9 +62,9 @@ TEST(monitor_comm, blind_unknown_pool) {
     t.count(sci_sent, h.sci);
     t.count(tb_sent, h.tb);
     if (verbose() && (t.found < t.expected || t.invented > 0))
-      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d mcs %d prb %d+%d n_id %d tbs %d delay %d cfo %.0f\n", i, t.found,
-                  t.expected, t.invented, c.n_prb, c.fft_size, c.cp == cyclic_prefix::extended, sci.mcs, grant->prb_start,
-                  grant->n_prb, sci.group_destination_id, grant->tbs, first, cfo);
+      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d mcs %d prb %d+%d n_id %d tbs %d delay %d cfo %.0f\n", i,
+                  t.found, t.expected, t.invented, c.n_prb, c.fft_size, c.cp == cyclic_prefix::extended, sci.mcs,
+                  grant->prb_start, grant->n_prb, sci.group_destination_id, grant->tbs, first, cfo);
     sum.expected += t.expected;
     sum.found += t.found;
     sum.invented += t.invented;
@@ -100,8 +102,8 @@ TEST(monitor_discovery, blind_anywhere) {
     t.count(sent, h.discovery);
     t.invented += static_cast<int>(h.sci.size() + h.tb.size() + h.mib.size());
     if (verbose() && (t.found < t.expected || t.invented > 0))
-      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d\n", i, t.found, t.expected, t.invented, c.n_prb, c.fft_size,
-                  c.cp == cyclic_prefix::extended);
+      std::printf("%d: %d/%d, %d invented: %d PRB fft %d ext %d\n", i, t.found, t.expected, t.invented, c.n_prb,
+                  c.fft_size, c.cp == cyclic_prefix::extended);
     sum.expected += t.expected;
     sum.found += t.found;
     sum.invented += t.invented;
@@ -111,16 +113,21 @@ TEST(monitor_discovery, blind_anywhere) {
   EXPECT_EQ(sum.invented, 0);
 }
 
-// Two UEs that drew the same PSCCH resource: neither SCI is understood, what follows them is found all the same where their groups were heard
-// before, and only there; a third UE's announced PSSCH beside it.
+// Two UEs that drew the same PSCCH resource: neither SCI is understood, what follows them is found all the same where
+// their groups were heard before, and only there; a third UE's announced PSSCH beside it.
 TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
   rng_t rng(8);
   tally with, without;
   for (int i = 0; i < rounds(25); ++i) {
     const int n_prb = pick(rng, 0, 1) == 0 ? 25 : 50;
-    const auto c = *carrier_config::make(n_prb, cyclic_prefix::normal, transmission_mode::tm2, standard_fft_size(n_prb) * 15e3);
-    comm_pool_config config{.n_prb = n_prb, .sc_period_subframes = 40, .pscch = {(n_prb + 1) / 2, 0, n_prb - 1}, .subframe_bitmap = "11110000"};
-    config.data = comm_pool_config::data_resources{{(n_prb + 1) / 2, 0, n_prb - 1}, 4, "111111111111111111111111111111111111"};
+    const auto c =
+        *carrier_config::make(n_prb, cyclic_prefix::normal, transmission_mode::tm2, standard_fft_size(n_prb) * 15e3);
+    comm_pool_config config{.n_prb = n_prb,
+                            .sc_period_subframes = 40,
+                            .pscch = {(n_prb + 1) / 2, 0, n_prb - 1},
+                            .subframe_bitmap = "11110000"};
+    config.data =
+        comm_pool_config::data_resources{{(n_prb + 1) / 2, 0, n_prb - 1}, 4, "111111111111111111111111111111111111"};
     const auto pool = *comm_pool::make(config);
     const int sps = c.samples_per_subframe();
     const int stranger = pick(rng, 0, 255);
@@ -139,7 +146,8 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
     std::array<double, 3> cfo{real(rng, -2000, 2000), real(rng, -2000, 2000), real(rng, -2000, 2000)};
     octet_set announced, orphaned, foreign;
     for (int period = 0; period < 3; ++period) {
-      // Side by side: each within a third of the carrier; or, of the sizes they had, without a gap between the first two.
+      // Side by side: each within a third of the carrier; or, of the sizes they had, without a gap between the first
+      // two.
       const bool touching = period == 1 && pick(rng, 0, 1) == 0;
       for (std::size_t u = 0; u < ue.size(); ++u) {
         const int third = n_prb / 3;
@@ -147,7 +155,8 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
           do length[u] = pick(rng, 3, third - 1);
           while (!is_235(length[u]));
         }
-        start[u] = touching && u == 1 ? start[0] + length[0] : static_cast<int>(u) * third + pick(rng, 0, third - 1 - length[u]);
+        start[u] = touching && u == 1 ? start[0] + length[0]
+                                      : static_cast<int>(u) * third + pick(rng, 0, third - 1 - length[u]);
         ue[u].resource_block_assignment = static_cast<std::uint16_t>(riv_encode(n_prb, start[u], length[u]));
         ue[u].time_resource_pattern = static_cast<std::uint8_t>(pick(rng, 36, 105));  // four subframes of eight
         // In period 1 the first two say nothing; in period 2 the second is of a group that was never heard.
@@ -185,9 +194,12 @@ TEST(monitor_comm, pssch_of_a_known_group_without_its_sci) {
     for (const auto& b : foreign) EXPECT_FALSE(h.tb.contains(b));
     if (verbose())
       for (const auto& b : all)
-        if (!h.tb.contains(b)) std::printf("%d: %d PRB, missed one of %zu bits%s\n", i, n_prb, b.size(), orphaned.contains(b) ? " (no SCI)" : "");
+        if (!h.tb.contains(b))
+          std::printf("%d: %d PRB, missed one of %zu bits%s\n", i, n_prb, b.size(),
+                      orphaned.contains(b) ? " (no SCI)" : "");
   }
-  std::printf("%d of %d, %d invented; %d of %d announced, %d invented without\n", with.found, with.expected, with.invented, without.found, without.expected, without.invented);
+  std::printf("%d of %d, %d invented; %d of %d announced, %d invented without\n", with.found, with.expected,
+              with.invented, without.found, without.expected, without.invented);
   EXPECT_EQ(without.found, without.expected);
   EXPECT_EQ(without.invented, 0);
   EXPECT_GE(with.share(), 0.99);

@@ -1,5 +1,5 @@
-// The monitor on TM4 of our own: random carriers, sub-channel layouts, delays, carrier offsets and several transmitters at once;
-// two antennas; no allocation.
+// The monitor on TM4 of our own: random carriers, sub-channel layouts, delays, carrier offsets and several transmitters
+// at once; two antennas; no allocation.
 #include <array>
 #include <atomic>
 #include <new>
@@ -53,7 +53,8 @@ struct v2x_scene {
   std::int64_t first = 0;
 };
 
-/// A few subframes, one to three transmitters in each, each with its own carrier offset and timing; some blocks sent twice.
+/// A few subframes, one to three transmitters in each, each with its own carrier offset and timing; some blocks sent
+/// twice.
 v2x_scene random_v2x(rng_t& rng, bool adjacent, double snr_db) {
   v2x_scene s;
   do {
@@ -138,7 +139,8 @@ v2x_scene random_v2x(rng_t& rng, bool adjacent, double snr_db) {
 std::string describe(const v2x_scene& s) {
   return std::to_string(s.carrier.n_prb) + " PRB fft " + std::to_string(s.carrier.fft_size) + " size " +
          std::to_string(s.layout.size_subchannel) + " count " + std::to_string(s.layout.n_subchannels) + " start " +
-         std::to_string(s.layout.start_prb) + (s.layout.adjacent ? " adjacent" : " apart, PSCCH " + std::to_string(s.layout.start_prb_pscch));
+         std::to_string(s.layout.start_prb) +
+         (s.layout.adjacent ? " adjacent" : " apart, PSCCH " + std::to_string(s.layout.start_prb_pscch));
 }
 
 tally run_v2x(rng_t& rng, int n, bool adjacent, sync_mode sync, bool give_pool, double snr_db) {

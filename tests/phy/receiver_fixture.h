@@ -75,7 +75,7 @@ inline std::string hex_of(std::span<const std::uint8_t> bits) {
 }
 
 class random_source {
- public:
+public:
   explicit random_source(std::uint64_t seed) : rng_(seed) {}
   std::vector<std::uint8_t> bits(int n) {
     std::vector<std::uint8_t> b(static_cast<std::size_t>(n));
@@ -94,7 +94,7 @@ class random_source {
   double uniform(double low, double high) { return std::uniform_real_distribution<double>(low, high)(rng_); }
   std::mt19937_64& engine() { return rng_; }
 
- private:
+private:
   std::mt19937_64 rng_;
   std::normal_distribution<float> normal_;
 };
@@ -104,7 +104,8 @@ inline void rotate(std::span<cf32> x, double cfo_hz, double rate_hz, double phas
     x[i] *= cf32(std::polar(1.0, phase + 2 * std::numbers::pi * cfo_hz / rate_hz * static_cast<double>(i)));
 }
 
-/// A tapped delay line of TS 36.104 annex B.2 with Rayleigh taps (Jakes Doppler, 16 sinusoids each), unit mean power gain.
+/// A tapped delay line of TS 36.104 annex B.2 with Rayleigh taps (Jakes Doppler, 16 sinusoids each), unit mean power
+/// gain.
 struct fading_profile {
   std::vector<double> delay_ns;
   std::vector<double> power_db;
@@ -126,7 +127,8 @@ inline std::vector<cf32> fade(std::span<const cf32> x, const fading_profile& p, 
     std::array<cf32, n_waves> step;
     for (std::size_t w = 0; w < n_waves; ++w) {
       wave[w] = rng.gauss(static_cast<float>(1.0 / n_waves));
-      step[w] = cf32(std::polar(1.0, 2 * std::numbers::pi * p.doppler_hz * std::cos(rng.uniform(0, 2 * std::numbers::pi)) / rate_hz));
+      step[w] = cf32(std::polar(
+          1.0, 2 * std::numbers::pi * p.doppler_hz * std::cos(rng.uniform(0, 2 * std::numbers::pi)) / rate_hz));
     }
     for (std::size_t i = 0; i < x.size(); ++i) {
       cf32 g{};
@@ -140,7 +142,8 @@ inline std::vector<cf32> fade(std::span<const cf32> x, const fading_profile& p, 
   return y;
 }
 
-/// Noise variance a sample that gives Es/N0 on resource elements of unit power: with the unitary DFT both scales are the same.
+/// Noise variance a sample that gives Es/N0 on resource elements of unit power: with the unitary DFT both scales are
+/// the same.
 inline float noise_variance(double snr_db) { return static_cast<float>(std::pow(10.0, -snr_db / 10)); }
 
 }  // namespace prose::phy::test

@@ -1,6 +1,6 @@
-// False alarms on noise. By default a size for every run; PROSE_NOISE_CAMPAIGN=full for the promised one: at most 10 false SCIs on
-// 10^7 PSCCH candidates, and no transport block, MIB or discovery message on 10^4 subframes. Fixed seed; every candidate is
-// fresh white noise.
+// False alarms on noise. By default a size for every run; PROSE_NOISE_CAMPAIGN=full for the promised one: at most 10
+// false SCIs on 10^7 PSCCH candidates, and no transport block, MIB or discovery message on 10^4 subframes. Fixed seed;
+// every candidate is fresh white noise.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -23,7 +23,7 @@ bool full_campaign() {
 
 /// Gaussian noise quickly: pairs by Box and Muller from a small generator, seeded.
 class fast_noise {
- public:
+public:
   explicit fast_noise(std::uint64_t seed) : s_(seed) {}
   void fill(std::span<cf32> x) {
     for (auto& v : x) {
@@ -35,7 +35,7 @@ class fast_noise {
     }
   }
 
- private:
+private:
   std::uint64_t next() {  // splitmix64
     std::uint64_t z = (s_ += 0x9E3779B97F4A7C15ULL);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -91,12 +91,16 @@ void subframe_campaign(transmission_mode tm, int n_subframes) {
       false_discovery += rx.decode_psdch({prb, 0}, buffer, message).crc_ok ? 1 : 0;
     }
     buffer.reset(1000);
-    const pssch_config p{.prb_start = rng.integer(16), .n_prb = 9, .tbs = 1000, .modulation_order = 2,
-                         .n_x_id = static_cast<std::uint32_t>(rng.integer(65536)), .n_ssf = rng.integer(10)};
+    const pssch_config p{.prb_start = rng.integer(16),
+                         .n_prb = 9,
+                         .tbs = 1000,
+                         .modulation_order = 2,
+                         .n_x_id = static_cast<std::uint32_t>(rng.integer(65536)),
+                         .n_ssf = rng.integer(10)};
     false_tb += rx.decode_pssch(p, {}, buffer, block).crc_ok ? 1 : 0;
   }
-  std::printf("TM%d, %d subframes: %d blocks, %d MIBs, %d discovery messages, %d identities\n", static_cast<int>(tm), n_subframes,
-              false_tb, false_mib, false_discovery, false_slss);
+  std::printf("TM%d, %d subframes: %d blocks, %d MIBs, %d discovery messages, %d identities\n", static_cast<int>(tm),
+              n_subframes, false_tb, false_mib, false_discovery, false_slss);
   EXPECT_EQ(false_tb, 0);
   EXPECT_EQ(false_mib, 0);
   EXPECT_EQ(false_discovery, 0);
@@ -105,7 +109,11 @@ void subframe_campaign(transmission_mode tm, int n_subframes) {
 
 }  // namespace
 
-TEST(noise, false_sci_tm4) { pscch_campaign(transmission_mode::tm4, full_campaign() ? 10'000'000 : 200'000, full_campaign() ? 10 : 1); }
-TEST(noise, false_sci_tm2) { pscch_campaign(transmission_mode::tm2, full_campaign() ? 10'000'000 : 200'000, full_campaign() ? 10 : 1); }
+TEST(noise, false_sci_tm4) {
+  pscch_campaign(transmission_mode::tm4, full_campaign() ? 10'000'000 : 200'000, full_campaign() ? 10 : 1);
+}
+TEST(noise, false_sci_tm2) {
+  pscch_campaign(transmission_mode::tm2, full_campaign() ? 10'000'000 : 200'000, full_campaign() ? 10 : 1);
+}
 TEST(noise, false_messages_tm4) { subframe_campaign(transmission_mode::tm4, full_campaign() ? 10'000 : 500); }
 TEST(noise, false_messages_tm2) { subframe_campaign(transmission_mode::tm2, full_campaign() ? 10'000 : 500); }

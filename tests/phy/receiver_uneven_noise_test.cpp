@@ -1,5 +1,5 @@
-// Noise that is not even over the subframe (lost samples, steps of its power, impulses): few symbols then carry all the soft bits, and
-// the best of all words agrees with few bits by chance. PSCCH must not be found in it.
+// Noise that is not even over the subframe (lost samples, steps of its power, impulses): few symbols then carry all the
+// soft bits, and the best of all words agrees with few bits by chance. PSCCH must not be found in it.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,7 +18,8 @@ void uneven_noise(simulation_rng& rng, std::vector<cf32>& x) {
   const int n = static_cast<int>(x.size());
   std::fill(x.begin(), x.end(), cf32{});
   const auto part = [&](int from, int to, double power) {
-    rng.add_noise(std::span(x).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)), static_cast<float>(power));
+    rng.add_noise(std::span(x).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)),
+                  static_cast<float>(power));
   };
   switch (rng.below(3)) {
     case 0: {  // the rest was lost
@@ -58,7 +59,8 @@ TEST(receiver_uneven_noise, holds_no_sci) {
       here += static_cast<long>(rx->find_pscch(prbs).size());
       candidates += 25;
     }
-    std::printf("TM%d %s prefix: %ld SCIs\n", static_cast<int>(tm), cp == cyclic_prefix::normal ? "normal" : "extended", here);
+    std::printf("TM%d %s prefix: %ld SCIs\n", static_cast<int>(tm), cp == cyclic_prefix::normal ? "normal" : "extended",
+                here);
     found += here;
   };
   run(transmission_mode::tm2, cyclic_prefix::normal);

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "common/hex.h"
 #include "common/bits.h"
+#include "common/hex.h"
 #include "phy/modem/monitor.h"
 
 namespace prose::phy {
@@ -26,7 +26,8 @@ struct shared_recording {
 };
 
 /// Those of the folders that hold a frame of `channel`, or all. Empty where the recordings are absent.
-inline std::vector<shared_recording> shared_recordings(const std::vector<std::string>& folders, const std::string& channel = "") {
+inline std::vector<shared_recording> shared_recordings(const std::vector<std::string>& folders,
+                                                       const std::string& channel = "") {
   namespace fs = std::filesystem;
   std::vector<shared_recording> out;
   for (const auto& folder : folders) {
@@ -53,7 +54,8 @@ inline std::vector<shared_recording> shared_recordings(const std::vector<std::st
       data.seekg(0, std::ios::end);
       r.samples.resize(static_cast<std::size_t>(data.tellg()) / sizeof(cf32));
       data.seekg(0);
-      data.read(reinterpret_cast<char*>(r.samples.data()), static_cast<std::streamsize>(r.samples.size() * sizeof(cf32)));
+      data.read(reinterpret_cast<char*>(r.samples.data()),
+                static_cast<std::streamsize>(r.samples.size() * sizeof(cf32)));
       out.push_back(std::move(r));
     }
   }

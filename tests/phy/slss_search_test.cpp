@@ -24,7 +24,8 @@ TEST(slss_search, identities_at_minus_3_db) {
       const double cfo = real(rng, -5000, 5000);
       a.add(list, start, cfo);
       const auto found = search->search(a.samples);
-      const bool hit = !found.empty() && found[0].n_sl_id == id && std::abs(found[0].start_samples - start) < 0.03 * c->fft_size &&
+      const bool hit = !found.empty() && found[0].n_sl_id == id &&
+                       std::abs(found[0].start_samples - start) < 0.03 * c->fft_size &&
                        std::abs(found[0].cfo_hz - cfo) < 800;
       missed += hit ? 0 : 1;
       if (!hit && verbose())
@@ -39,4 +40,3 @@ TEST(slss_search, identities_at_minus_3_db) {
     EXPECT_LE(wrong, 3);
   }
 }
-

@@ -80,7 +80,8 @@ TEST(slss_search, noise_has_no_identity) {
   auto search = slss_search::make({.carrier = *carrier});
   std::mt19937 rng(2);
   int found = 0;
-  for (int i = 0; i < 500; ++i) found += static_cast<int>(search->search(noise(rng, search->window_samples(), 1.0)).size());
+  for (int i = 0; i < 500; ++i)
+    found += static_cast<int>(search->search(noise(rng, search->window_samples(), 1.0)).size());
   EXPECT_EQ(found, 0);
 }
 
@@ -107,18 +108,19 @@ TEST(prefix_search, recordings_with_delay_and_carrier_offset) {
       for (std::size_t i = 0; i < sf.size() && delay + i < x.size(); ++i) x[delay + i] += sf[i];
       rotate(x, cfo, r.carrier.sample_rate_hz());
       const auto found = search->search(x);
-      // The true start is among the candidates with its carrier offset. The files of the testers start up to a prefix away from
-      // where their notes say, and have a carrier offset of their own.
-      const double prefix = symbol_start_samples(r.carrier, 1) - symbol_start_samples(r.carrier, 0) - r.carrier.fft_size;
+      // The true start is among the candidates with its carrier offset. The files of the testers start up to a prefix
+      // away from where their notes say, and have a carrier offset of their own.
+      const double prefix =
+          symbol_start_samples(r.carrier, 1) - symbol_start_samples(r.carrier, 0) - r.carrier.fft_size;
       int rank = -1;
       for (std::size_t i = 0; i < found.size(); ++i)
         if (std::abs(found[i].start_samples - static_cast<double>(delay)) <= prefix) {
           rank = static_cast<int>(i);
           EXPECT_NEAR(found[i].cfo_hz, cfo, 400.0) << r.name;
           if (std::getenv("SYNC_VERBOSE"))
-            std::printf("%s sf %d: rank %d error %+.0f of prefix %.0f cfo error %.0f share %.2f of %zu\n", r.name.c_str(), last, rank,
-                        found[i].start_samples - static_cast<double>(delay), prefix, found[i].cfo_hz - cfo,
-                        found[i].correlation, found.size());
+            std::printf("%s sf %d: rank %d error %+.0f of prefix %.0f cfo error %.0f share %.2f of %zu\n",
+                        r.name.c_str(), last, rank, found[i].start_samples - static_cast<double>(delay), prefix,
+                        found[i].cfo_hz - cfo, found[i].correlation, found.size());
           break;
         }
       EXPECT_GE(rank, 0) << r.name << " subframe " << last;

@@ -1,5 +1,5 @@
-// The modulator and the transmitter: sampling instants, power, errors, no allocation. What the samples must be is judged by
-// waveform_test on third-party recordings.
+// The modulator and the transmitter: sampling instants, power, errors, no allocation. What the samples must be is
+// judged by waveform_test on third-party recordings.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -16,8 +16,8 @@
 #include "phy/sync/slss_sequences.h"
 #include "phy/types/pool.h"
 
-// Counts what this program and the libraries below it (FFTW among them) ask of the heap. Sanitizers bring an allocator of their
-// own, so there the count stays 0 and the test says nothing.
+// Counts what this program and the libraries below it (FFTW among them) ask of the heap. Sanitizers bring an allocator
+// of their own, so there the count stays 0 and the test says nothing.
 namespace {
 std::atomic<long> n_allocations{0};
 }
@@ -69,8 +69,8 @@ double power_of(std::span<const cf32> x) {
   return p / static_cast<double>(x.size());
 }
 
-// A signal sampled at 3/4 of the rate has every third sample where the full-rate one has every fourth: an independent check of
-// where symbols begin, of the prefix and of the fractional starts at 6 and 15 PRB.
+// A signal sampled at 3/4 of the rate has every third sample where the full-rate one has every fourth: an independent
+// check of where symbols begin, of the prefix and of the fractional starts at 6 and 15 PRB.
 TEST(modulator, three_quarter_rate_is_the_same_signal) {
   for (const int n_prb : bandwidths_prb)
     for (const auto cp : {cyclic_prefix::normal, cyclic_prefix::extended}) {
@@ -102,8 +102,9 @@ TEST(modulator, follows_the_formula) {
   const double k = 5 - 36 + 0.5;
   for (int i = 0; i < c.samples_per_subframe(); ++i) {
     const bool inside = i >= useful - 9 && i < useful + 128;
-    const auto expected = inside ? std::complex<double>(0.6, -0.8) * std::polar(1 / std::sqrt(128.0), 2 * M_PI * k * (i - useful) / 128)
-                                 : std::complex<double>{};
+    const auto expected =
+        inside ? std::complex<double>(0.6, -0.8) * std::polar(1 / std::sqrt(128.0), 2 * M_PI * k * (i - useful) / 128)
+               : std::complex<double>{};
     EXPECT_NEAR(std::abs(std::complex<double>(x[static_cast<std::size_t>(i)]) - expected), 0, 1e-6) << i;
   }
 }
@@ -118,7 +119,12 @@ subframe_of_everything v2x_subframe(int mcs, int n_prb) {
   s.sci = random_bits(32, 1);
   const auto t = pssch_transport(transmission_mode::tm4, mcs, n_prb).value();
   s.payload = random_bits(t.tbs, 2);
-  const pssch_config c{.prb_start = 2, .n_prb = n_prb, .tbs = t.tbs, .modulation_order = t.modulation_order, .n_x_id = sci_crc(s.sci), .n_ssf = 3};
+  const pssch_config c{.prb_start = 2,
+                       .n_prb = n_prb,
+                       .tbs = t.tbs,
+                       .modulation_order = t.modulation_order,
+                       .n_x_id = sci_crc(s.sci),
+                       .n_ssf = 3};
   s.list = {{pscch_transmission{{.prb = 0, .cyclic_shift = 6}, s.sci}}, {pssch_transmission{c, s.payload}}};
   return s;
 }
@@ -142,8 +148,11 @@ TEST(transmitter, allocates_nothing_per_subframe) {
     const std::vector<std::vector<transmission>> subframes{
         {{psbch_transmission{301, mib}}},
         {{psbch_transmission{12, mib}}},
-        {{pscch_transmission{{.prb = 0}, sci}}, {pssch_transmission{{.prb_start = 2, .n_prb = 48, .tbs = tbs_of(19, 48), .modulation_order = 4, .n_x_id = 77}, tb}}},
-        {{psdch_transmission{{.prb = 3, .rv = 2}, message}}, {psdch_transmission{{.prb = 8, .rv = 1, .prb_second = 20}, message}}},
+        {{pscch_transmission{{.prb = 0}, sci}},
+         {pssch_transmission{{.prb_start = 2, .n_prb = 48, .tbs = tbs_of(19, 48), .modulation_order = 4, .n_x_id = 77},
+                             tb}}},
+        {{psdch_transmission{{.prb = 3, .rv = 2}, message}},
+         {psdch_transmission{{.prb = 8, .rv = 1, .prb_second = 20}, message}}},
         {}};
     const long before = n_allocations;
     for (int round = 0; round < 3; ++round)
@@ -250,14 +259,20 @@ TEST(transmitter, every_carrier_and_mcs) {
           const auto c = carrier_of(n_prb, cp, tm, less);
           auto tx = transmitter::make({.carrier = c}).value();
           std::vector<cf32> out(static_cast<std::size_t>(c.samples_per_subframe()));
-          for (int mcs = 0; mcs < 32; mcs += n_prb > 25 ? 5 : 1)
+          for (int mcs = 0; mcs<32; mcs += n_prb> 25 ? 5 : 1)
             for (const int format : {0, 1}) {
               const int allocated = largest_235(n_prb - 2);
               const auto t = pssch_transport(tm, mcs, allocated, format);
               if (!t || (format == 1 && !is_v2x(tm))) continue;
               const auto payload = random_bits(t->tbs, 1);
-              const transmission list[] = {{pssch_transmission{{.prb_start = 2, .n_prb = allocated, .tbs = t->tbs, .modulation_order = t->modulation_order,
-                                                                .rv = mcs % 4, .n_x_id = 200, .n_ssf = mcs % 10, .last_symbol_rate_matched = format == 1},
+              const transmission list[] = {{pssch_transmission{{.prb_start = 2,
+                                                                .n_prb = allocated,
+                                                                .tbs = t->tbs,
+                                                                .modulation_order = t->modulation_order,
+                                                                .rv = mcs % 4,
+                                                                .n_x_id = 200,
+                                                                .n_ssf = mcs % 10,
+                                                                .last_symbol_rate_matched = format == 1},
                                                                payload}}};
               ASSERT_TRUE(tx.transmit(list, out));
               EXPECT_GT(power_of(out), 0);

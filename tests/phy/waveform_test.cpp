@@ -1,13 +1,14 @@
-// The transmitter against waveforms that other implementations made: every frame of a recording is sent again from its payload,
-// and each subframe must correlate with the recorded one. Third-party data: PROSE_SHARED_IQ (generated_a: an encoder of
-// srsRAN_4G; generated_b: a corrected lte-sidelink, equal to a second implementation; recorded: an ideal generator).
+// The transmitter against waveforms that other implementations made: every frame of a recording is sent again from its
+// payload, and each subframe must correlate with the recorded one. Third-party data: PROSE_SHARED_IQ (generated_a: an
+// encoder of srsRAN_4G; generated_b: a corrected lte-sidelink, equal to a second implementation; recorded: an ideal
+// generator).
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
+#include <complex>
 #include <cstdio>
 #include <cstring>
-#include <complex>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -50,10 +51,11 @@ recording load(const fs::path& expected_path) {
   recording r;
   r.expected = json::parse(std::ifstream(expected_path));
   const auto& c = r.expected.at("carrier");
-  r.carrier = carrier_config::make(c.at("n_prb"), c.at("cp") == "extended" ? cyclic_prefix::extended : cyclic_prefix::normal,
-                                   static_cast<transmission_mode>(c.at("transmission_mode").get<int>()),
-                                   c.at("sample_rate_hz").get<double>())
-                  .value();
+  r.carrier =
+      carrier_config::make(c.at("n_prb"), c.at("cp") == "extended" ? cyclic_prefix::extended : cyclic_prefix::normal,
+                           static_cast<transmission_mode>(c.at("transmission_mode").get<int>()),
+                           c.at("sample_rate_hz").get<double>())
+          .value();
   auto data = expected_path.string();
   data.replace(data.find(".expected.json"), std::string::npos, ".sigmf-data");
   std::ifstream f(data, std::ios::binary);
@@ -76,11 +78,16 @@ std::vector<transmission> transmissions_of(const std::vector<json>& frames, cons
     } else if (channel == "PSCCH") {
       store.push_back(bits_of(f, f.at("bits")));
       const auto shift = f.find("cyclic_shift");
-      list.push_back({pscch_transmission{{.prb = f.at("prb"), .cyclic_shift = shift == f.end() || shift->is_null() ? 0 : shift->get<int>()},
-                                         store.back()}});
+      list.push_back({pscch_transmission{
+          {.prb = f.at("prb"), .cyclic_shift = shift == f.end() || shift->is_null() ? 0 : shift->get<int>()},
+          store.back()}});
     } else if (channel == "PSSCH") {
-      pssch_config c{.prb_start = f.at("prb_start"), .n_prb = f.at("n_prb"), .tbs = f.at("tbs"),
-                     .modulation_order = f.at("modulation_order"), .rv = f.at("rv"), .n_ssf = f.at("n_ssf")};
+      pssch_config c{.prb_start = f.at("prb_start"),
+                     .n_prb = f.at("n_prb"),
+                     .tbs = f.at("tbs"),
+                     .modulation_order = f.at("modulation_order"),
+                     .rv = f.at("rv"),
+                     .n_ssf = f.at("n_ssf")};
       if (!f.at("n_x_id").is_null()) {
         c.n_x_id = f.at("n_x_id");
       } else {  // what the SCI of the same subframe says
@@ -91,7 +98,8 @@ std::vector<transmission> transmissions_of(const std::vector<json>& frames, cons
       list.push_back({pssch_transmission{c, store.back()}});
     } else if (channel == "PSDCH") {
       store.push_back(bits_of(f, f.at("bits")));
-      list.push_back({psdch_transmission{{.prb = f.at("prb").at(0), .rv = f.at("rv"), .prb_second = f.at("prb").at(1)}, store.back()}});
+      list.push_back({psdch_transmission{{.prb = f.at("prb").at(0), .rv = f.at("rv"), .prb_second = f.at("prb").at(1)},
+                                         store.back()}});
     }
   }
   return list;
@@ -148,7 +156,8 @@ outcome reproduce(const std::string& folder, double least, transmitter_config co
     ++o.recordings;
     o.worst = std::min(o.worst, worst);
   }
-  std::printf("%s: %d subframes of %d recordings, worst correlation %.7f\n", folder.c_str(), o.subframes, o.recordings, o.worst);
+  std::printf("%s: %d subframes of %d recordings, worst correlation %.7f\n", folder.c_str(), o.subframes, o.recordings,
+              o.worst);
   return o;
 }
 
@@ -162,8 +171,10 @@ TEST(waveform, generated_b_from_payloads) {
 
 TEST(waveform, generated_a_from_payloads) {
   if (absent("generated_a")) GTEST_SKIP() << "no recordings at " PROSE_SHARED_IQ "/generated_a";
-  // This source lays the PSCCH of extended prefix out in its own way (phy/channels/pscch_extended.h) and scales the SSSS less.
-  const auto o = reproduce("generated_a", 0.999, {.carrier = {}, .srsran_extended_pscch = true}, [](const json&, int) { return true; });
+  // This source lays the PSCCH of extended prefix out in its own way (phy/channels/pscch_extended.h) and scales the
+  // SSSS less.
+  const auto o = reproduce("generated_a", 0.999, {.carrier = {}, .srsran_extended_pscch = true},
+                           [](const json&, int) { return true; });
   EXPECT_GE(o.recordings, 27);
 }
 

@@ -1,5 +1,5 @@
-// What others can make a UE do is bounded for each of them, and takes effect at a fixed time, whatever is done for the rest. Simulated time, seeds in
-// the constructors; the scalar multiplications are toys unless said otherwise.
+// What others can make a UE do is bounded for each of them, and takes effect at a fixed time, whatever is done for the
+// rest. Simulated time, seeds in the constructors; the scalar multiplications are toys unless said otherwise.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ const bool shipped = (as_shipped = true);
 
 /// Work waits until the test lets it be done.
 class queue_of_work final : public work_port {
- public:
+public:
   void submit(std::shared_ptr<set_up_work> w) override {
     multiplications += set_up_work::multiplications(w->what());
     waiting.push_back(std::move(w));
@@ -40,7 +40,7 @@ struct sent {
 };
 
 class budget : public ::testing::Test {
- protected:
+protected:
   budget() {
     mary.knows(john);
     john.knows(mary);
@@ -66,7 +66,9 @@ class budget : public ::testing::Test {
     pass(6000);
     return own.security->links().link_with(own.id_of(other)).has_value();
   }
-  static link& live(ue& own, ue& other) { return *const_cast<peer_links&>(own.security->links().state().at(own.id_of(other))).live; }
+  static link& live(ue& own, ue& other) {
+    return *const_cast<peer_links&>(own.security->links().state().at(own.id_of(other))).live;
+  }
   /// A request to rekey as `from` itself would make it, with a sequence number of the caller's.
   frame rekeying_request(ue& from, std::uint16_t seq, std::uint8_t spoil = 0) {
     link& l = live(from, john);
@@ -74,7 +76,8 @@ class budget : public ::testing::Test {
     c.request_type = message_type::rekeying_request;
     c.seq = seq;
     c.binding = &l.current.binding;
-    const initiator_handshake hs(from.security->peers(), *from.security->peers().find(from.id_of(john)), c, offer{all_suites, protocol_version, 0, 1});
+    const initiator_handshake hs(from.security->peers(), *from.security->peers().find(from.id_of(john)), c,
+                                 offer{all_suites, protocol_version, 0, 1});
     std::vector<std::uint8_t> m(hs.request().begin(), hs.request().end());
     m[40] ^= spoil;
     return sealed(from, m);
@@ -104,7 +107,8 @@ class budget : public ::testing::Test {
 
   toy_dh toy;
   queue_of_work work;
-  ue john{"john", 2701, {}, std::nullopt, &toy, &work}, mary{"mary", 2702, {}, std::nullopt, &toy}, peter{"peter", 2703, {}, std::nullopt, &toy};
+  ue john{"john", 2701, {}, std::nullopt, &toy, &work}, mary{"mary", 2702, {}, std::nullopt, &toy},
+      peter{"peter", 2703, {}, std::nullopt, &toy};
   air world;
   std::vector<sent> log;
 };
@@ -114,15 +118,18 @@ TEST_F(budget, set_up_takes_its_fixed_time) {
   pass(answer_delay_ms - 1);
   EXPECT_TRUE(log.empty());
   const peer_heard again{mary.id_of(john), world.slot(), 77, discovery_type::announcement};
-  EXPECT_EQ(mary.security->links().connect(again, world.now, mary.pending).error(), drop_reason::limit) << "one is under way";
+  EXPECT_EQ(mary.security->links().connect(again, world.now, mary.pending).error(), drop_reason::limit)
+      << "one is under way";
   pass(1);
   ASSERT_EQ(log.size(), 1U) << "the request, so long after the announcement";
   EXPECT_EQ(log[0].f.lcid, lcid_pc5s_unprotected);
   const peer_heard other_way{john.id_of(mary), world.slot(), 77, discovery_type::announcement};
-  EXPECT_EQ(john.security->links().connect(other_way, world.now, john.pending).error(), drop_reason::limit) << "Mary's is being answered";
+  EXPECT_EQ(john.security->links().connect(other_way, world.now, john.pending).error(), drop_reason::limit)
+      << "Mary's is being answered";
   pass(5000);
   const auto first = [&](std::size_t from, std::uint8_t lcid) {
-    const auto at = std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.f.from == from && s.f.lcid == lcid; });
+    const auto at =
+        std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.f.from == from && s.f.lcid == lcid; });
     return at == log.end() ? time_ms{-1} : at->at;
   };
   EXPECT_EQ(first(0, lcid_pc5s_security_mode), 2 * answer_delay_ms) << "the command";
@@ -188,7 +195,8 @@ TEST_F(budget, what_misses_its_time_is_silence_and_a_repetition_costs_nothing) {
   pass(6000);
   const auto answer = std::find_if(log.begin(), log.end(), [](const sent& s) { return s.f.from == 0; });
   ASSERT_NE(answer, log.end());
-  const auto repetition = std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.at > when && s.f.from == 1; });
+  const auto repetition =
+      std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.at > when && s.f.from == 1; });
   EXPECT_EQ(answer->at, repetition->at) << "with the next copy of the request";
   EXPECT_EQ(work.multiplications, before);
   EXPECT_TRUE(john.security->links().link_with(john.id_of(mary)));
@@ -232,7 +240,8 @@ TEST_F(budget, every_kind_of_work_may_miss_its_time) {
   EXPECT_EQ(dropped(drop_reason::late), 4U);
   EXPECT_EQ(john.events<rekeyed>().size(), 1U) << "the next copy of the response was read";
   pass(6000);
-  ASSERT_TRUE(mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
+  ASSERT_TRUE(
+      mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
   pass(answer_delay_ms - 1);
   late_once(6000);
   EXPECT_EQ(dropped(drop_reason::late), 5U);
@@ -250,7 +259,8 @@ TEST_F(budget, one_rekeying_a_link_is_answered_in_five_seconds) {
     (void)taken(john, rekeying_request(mary, ++seq), world.now);
     pass(100);
     if (i == 300) {  // Peter's is answered as if there were no other
-      ASSERT_TRUE(peter.security->links().rekey(*peter.security->links().link_with(peter.id_of(john)), world.now, peter.pending));
+      ASSERT_TRUE(peter.security->links().rekey(*peter.security->links().link_with(peter.id_of(john)), world.now,
+                                                peter.pending));
       const auto asked_at = world.now;
       pass(3 * answer_delay_ms + 1);
       EXPECT_EQ(peter.events<rekeyed>().size(), 1U) << asked_at;
@@ -278,7 +288,8 @@ TEST_F(budget, repeated_octets_cost_nothing) {
   frame bad = request(mary);
   bad.octets[40] ^= 1;
   const auto n = request_octets - request_token_octets;
-  const auto token = request_token(mary.security->peers().find(mary.id_of(john))->theirs, world.slot(), bad.src, bad.dst, bytes_view(bad.octets).first(n));
+  const auto token = request_token(mary.security->peers().find(mary.id_of(john))->theirs, world.slot(), bad.src,
+                                   bad.dst, bytes_view(bad.octets).first(n));
   std::copy(token.begin(), token.end(), bad.octets.begin() + static_cast<std::ptrdiff_t>(n));
   for (int i = 0; i < 600; ++i) {
     john.hear(bad, world.now);
@@ -293,7 +304,8 @@ TEST_F(budget, repeated_octets_cost_nothing) {
   c.request_type = message_type::rekeying_request;
   c.seq = seq;
   c.binding = &l.current.binding;
-  const initiator_handshake hs(mary.security->peers(), *mary.security->peers().find(mary.id_of(john)), c, offer{all_suites, protocol_version, 0, 1});
+  const initiator_handshake hs(mary.security->peers(), *mary.security->peers().find(mary.id_of(john)), c,
+                               offer{all_suites, protocol_version, 0, 1});
   std::vector<std::uint8_t> m(hs.request().begin(), hs.request().end());
   m[40] ^= 1;
   for (int i = 0; i < 300; ++i) {
@@ -302,7 +314,8 @@ TEST_F(budget, repeated_octets_cost_nothing) {
   }
   EXPECT_EQ(work.multiplications, 12U);
   // Of bad responses to John's own: two are tried, each once.
-  ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  ASSERT_TRUE(
+      john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
   world.reaches = [](std::size_t, std::size_t) { return false; };
   pass(answer_delay_ms);
   ASSERT_TRUE(live(john, mary).rekeying);
@@ -313,7 +326,11 @@ TEST_F(budget, repeated_octets_cost_nothing) {
     }
     const int kind = i < 1000 ? 1 : i < 2000 ? 2 + i % 3 : 5;  // then several in turn: one at a time
     std::vector<std::uint8_t> r(rekeying_response_octets, static_cast<std::uint8_t>(kind));
-    write_message_header({message_type::rekeying_response, live(john, mary).rekeying ? read_message_header(live(john, mary).rekeying->handshake->request(), true)->seq : std::uint16_t{0}}, r);
+    write_message_header(
+        {message_type::rekeying_response,
+         live(john, mary).rekeying ? read_message_header(live(john, mary).rekeying->handshake->request(), true)->seq
+                                   : std::uint16_t{0}},
+        r);
     (void)taken(john, sealed(mary, r), world.now);
     pass(1);
   }
@@ -330,7 +347,8 @@ TEST_F(budget, one_command_and_one_response_are_read_at_a_time) {
   frame forged = command;
   forged.octets[40] ^= 1;
   const auto n = command_octets - command_token_octets;
-  const auto token = command_token(mary.security->peers().find(mary.id_of(john))->ours, world.first_slot, forged.src, forged.dst, bytes_view(forged.octets).first(n));
+  const auto token = command_token(mary.security->peers().find(mary.id_of(john))->ours, world.first_slot, forged.src,
+                                   forged.dst, bytes_view(forged.octets).first(n));
   std::copy(token.begin(), token.end(), forged.octets.begin() + static_cast<std::ptrdiff_t>(n));
   const auto before = work.multiplications;
   EXPECT_TRUE(taken(john, forged, world.now));
@@ -339,7 +357,8 @@ TEST_F(budget, one_command_and_one_response_are_read_at_a_time) {
   world.reaches = {};
   pass(5000);  // Mary's next copy of the command is read
   ASSERT_TRUE(john.security->links().link_with(john.id_of(mary)));
-  ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  ASSERT_TRUE(
+      john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
   world.reaches = [](std::size_t, std::size_t) { return false; };
   pass(answer_delay_ms);
   ASSERT_TRUE(live(john, mary).rekeying);
@@ -354,28 +373,40 @@ TEST_F(budget, one_command_and_one_response_are_read_at_a_time) {
 
 TEST_F(budget, a_request_to_rekey_that_was_composed_for_the_keys_before_is_not_sent) {
   ASSERT_TRUE(link_up(mary, john));
-  ASSERT_TRUE(mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
+  ASSERT_TRUE(
+      mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
   pass(2 * answer_delay_ms + 200);  // John's answer is on its way to be read
   ASSERT_TRUE(live(john, mary).staged);
-  ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  ASSERT_TRUE(
+      john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
   log.clear();
   pass(3000);
   EXPECT_EQ(john.events<rekeyed>().size(), 1U);
-  EXPECT_EQ(std::count_if(log.begin(), log.end(), [](const sent& s) {
-    return s.f.from == 0 && s.f.octets.size() == rekeying_request_octets + record_overhead_octets; }), 0);
+  EXPECT_EQ(std::count_if(log.begin(), log.end(),
+                          [](const sent& s) {
+                            return s.f.from == 0 &&
+                                   s.f.octets.size() == rekeying_request_octets + record_overhead_octets;
+                          }),
+            0);
 }
 
 TEST_F(budget, a_request_to_rekey_that_is_due_after_the_answer_to_the_peers_is_not_sent) {
   ASSERT_TRUE(link_up(mary, john));
-  ASSERT_TRUE(mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
+  ASSERT_TRUE(
+      mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
   pass(answer_delay_ms + 10);  // John has hers and works on the answer
   ASSERT_FALSE(live(john, mary).staged);
-  ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  ASSERT_TRUE(
+      john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
   log.clear();
   pass(3000);
   EXPECT_EQ(john.events<rekeyed>().size(), 1U);
-  EXPECT_EQ(std::count_if(log.begin(), log.end(), [](const sent& s) {
-    return s.f.from == 0 && s.f.octets.size() == rekeying_request_octets + record_overhead_octets; }), 0);
+  EXPECT_EQ(std::count_if(log.begin(), log.end(),
+                          [](const sent& s) {
+                            return s.f.from == 0 &&
+                                   s.f.octets.size() == rekeying_request_octets + record_overhead_octets;
+                          }),
+            0);
 }
 
 TEST_F(budget, the_other_ends_request_costs_nothing_while_the_smaller_keys_own_is_under_way) {
@@ -384,7 +415,8 @@ TEST_F(budget, the_other_ends_request_costs_nothing_while_the_smaller_keys_own_i
   for (ue* other : {&mary, &peter}) {
     const bool johns_goes_on = john.security->peers().find(john.id_of(*other))->own_key_is_smaller;
     pass(6000);
-    ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(*other)), world.now, john.pending));
+    ASSERT_TRUE(
+        john.security->links().rekey(*john.security->links().link_with(john.id_of(*other)), world.now, john.pending));
     pass(100);
     const auto before = work.multiplications;
     (void)taken(john, rekeying_request(*other, static_cast<std::uint16_t>(live(*other, john).next_seq + 1)), world.now);
@@ -410,7 +442,8 @@ TEST_F(budget, what_one_peer_uses_up_is_missing_to_nobody_else) {
   EXPECT_TRUE(taken(john, asked, world.now));
   const auto at = world.now;
   pass(answer_delay_ms);
-  const auto answer = std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.f.from == 0 && s.f.src == asked.dst; });
+  const auto answer =
+      std::find_if(log.begin(), log.end(), [&](const sent& s) { return s.f.from == 0 && s.f.src == asked.dst; });
   ASSERT_NE(answer, log.end());
   EXPECT_EQ(answer->at, at + answer_delay_ms);
   EXPECT_EQ(dropped(drop_reason::late), late);
@@ -445,11 +478,13 @@ TEST_F(budget, a_due_rekeying_fits_beside_whatever_else_the_peer_asks) {
   };
   for (int i = 0; i < 6000; ++i) flood(), pass(1);
   const auto at = world.now;
-  EXPECT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+  EXPECT_TRUE(
+      john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
   log.clear();
   for (time_ms i = 0; i < answer_delay_ms; ++i) flood(), pass(1);
   const auto out = std::find_if(log.begin(), log.end(), [&](const sent& s) {
-    return s.f.from == 0 && s.f.lcid == lcid_pc5s_protected && s.f.octets.size() == rekeying_request_octets + record_overhead_octets;
+    return s.f.from == 0 && s.f.lcid == lcid_pc5s_protected &&
+           s.f.octets.size() == rekeying_request_octets + record_overhead_octets;
   });
   ASSERT_NE(out, log.end());
   EXPECT_EQ(out->at, at + answer_delay_ms);
@@ -465,7 +500,8 @@ TEST_F(budget, no_more_than_six_multiplications_a_peer_wait_at_any_time) {
     if (world.now % 1000 == 0) (void)john.security->discovery().announcements(world.now);
     (void)taken(john, request(mary), world.now);
     (void)taken(john, rekeying_request(mary, ++seq), world.now);
-    if (i % 10 == 0) (void)john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending);
+    if (i % 10 == 0)
+      (void)john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending);
     pass(1);
     std::uint32_t n = 0;
     for (const auto& w : work.waiting) n += set_up_work::multiplications(w->what());
@@ -478,7 +514,8 @@ TEST_F(budget, both_asking_at_once_still_gives_one_link) {
   for (const auto& h : world.discover(mary)) ASSERT_TRUE(mary.security->links().connect(h, world.now, mary.pending));
   pass(1000);
   for (time_ms apart : {0, 1, 200, 399, 400, 401, 600, 900}) {
-    (void)john.security->links().release(john.security->links().link_with(john.id_of(mary)).value_or(0), world.now, john.pending);
+    (void)john.security->links().release(john.security->links().link_with(john.id_of(mary)).value_or(0), world.now,
+                                         john.pending);
     pass(20'000);
     // Each heard the other; one of them a little later.
     for (const auto& h : world.discover(mary))
@@ -488,7 +525,8 @@ TEST_F(budget, both_asking_at_once_still_gives_one_link) {
     const auto mine = rendezvous_l2_id(john.security->peers().find(john.id_of(mary))->theirs, world.slot());
     const auto slot = world.slot();
     pass(apart);
-    (void)john.security->links().connect({john.id_of(mary), slot, mine, discovery_type::announcement}, world.now, john.pending);
+    (void)john.security->links().connect({john.id_of(mary), slot, mine, discovery_type::announcement}, world.now,
+                                         john.pending);
     const auto began = john.events<link_established>().size();
     pass(5000);
     EXPECT_EQ(john.events<link_established>().size(), began + 1) << apart;
@@ -539,7 +577,8 @@ TEST_F(budget, all_peers_at_their_budget_make_at_most_384_multiplications_at_a_t
   (void)hub.security->discovery().announcements(a.now);
   for (auto& o : others) {
     const auto meeting = rendezvous_l2_id(o->security->peers().find(o->id_of(hub))->theirs, a.slot());
-    ASSERT_TRUE(o->security->links().connect({o->id_of(hub), a.slot(), meeting, discovery_type::announcement}, a.now, o->pending));
+    ASSERT_TRUE(o->security->links().connect({o->id_of(hub), a.slot(), meeting, discovery_type::announcement}, a.now,
+                                             o->pending));
   }
   a.pass(3000, 50);
   ASSERT_EQ(hub.security->links().links(a.now).size(), max_peers);
@@ -553,8 +592,9 @@ TEST_F(budget, all_peers_at_their_budget_make_at_most_384_multiplications_at_a_t
   a.pass(answer_delay_ms, 100);
   EXPECT_LE(w.multiplications, 6 * max_peers);
   EXPECT_GE(w.multiplications, 4 * max_peers);
-  std::printf("%u multiplications at one moment from %zu peers; %.2f ms for each within the delay of %d ms\n", w.multiplications, max_peers,
-              static_cast<double>(answer_delay_ms) / (6.0 * max_peers), static_cast<int>(answer_delay_ms));
+  std::printf("%u multiplications at one moment from %zu peers; %.2f ms for each within the delay of %d ms\n",
+              w.multiplications, max_peers, static_cast<double>(answer_delay_ms) / (6.0 * max_peers),
+              static_cast<int>(answer_delay_ms));
 }
 
 }  // namespace

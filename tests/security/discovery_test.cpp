@@ -14,7 +14,7 @@ namespace prose::security::test {
 namespace {
 
 class discovery : public ::testing::Test {
- protected:
+protected:
   discovery() {
     config.discovery.answer_queries = true;
     john = std::make_unique<ue>("john", 41, config);
@@ -226,7 +226,8 @@ TEST_F(discovery, model_b_is_answered_once_to_the_asker_and_names_a_rendezvous) 
   EXPECT_TRUE(peter->hear({0, m.lcid, m.src, m.dst, m.octets}, now));
 }
 
-// The order is drawn over seats, so a peer's place depends on who else is there no more than by whose seat is whose: peers keep theirs.
+// The order is drawn over seats, so a peer's place depends on who else is there no more than by whose seat is whose:
+// peers keep theirs.
 TEST_F(discovery, a_peers_place_does_not_depend_on_who_else_is_there) {
   const auto places = [&](const std::function<void(ue&, slot_t)>& meanwhile) {
     ue one("one", 7, config);
@@ -246,10 +247,13 @@ TEST_F(discovery, a_peers_place_does_not_depend_on_who_else_is_there) {
   EXPECT_GT(std::set<std::ptrdiff_t>(nobody_moves.begin(), nobody_moves.end()).size(), 10U);
   const auto others_come_and_go = places([&, n = 0](ue& u, slot_t t) mutable {
     actions ignored;
-    if (t == 1005) u.security->remove_peer(u.security->peers().find(std::string_view("a"))->id, time_ms{t} * 1000, ignored);
-    if (t == 1010) u.security->remove_peer(u.security->peers().find(std::string_view("c"))->id, time_ms{t} * 1000, ignored);
+    if (t == 1005)
+      u.security->remove_peer(u.security->peers().find(std::string_view("a"))->id, time_ms{t} * 1000, ignored);
+    if (t == 1010)
+      u.security->remove_peer(u.security->peers().find(std::string_view("c"))->id, time_ms{t} * 1000, ignored);
     if (t < 1015 || n == 9) return;
-    EXPECT_TRUE(u.security->add_peer("d" + std::to_string(n), ue("d", 400 + static_cast<std::uint64_t>(n)).security->peers().own_public()));
+    EXPECT_TRUE(u.security->add_peer("d" + std::to_string(n),
+                                     ue("d", 400 + static_cast<std::uint64_t>(n)).security->peers().own_public()));
     ++n;
   });
   EXPECT_EQ(others_come_and_go, nobody_moves);
@@ -272,7 +276,9 @@ TEST_F(discovery, as_many_queries_go_out_whoever_is_asked_for_and_the_same_ones_
     const auto sent = d.queries(wanted, now);
     ASSERT_EQ(sent.size(), config.discovery.query_entries);
     for (const peer_id id : wanted)
-      times[id] += static_cast<int>(std::count(sent.begin(), sent.end(), make_discovery(discovery_type::query, john->security->peers().find(id)->theirs, t)));
+      times[id] += static_cast<int>(
+          std::count(sent.begin(), sent.end(),
+                     make_discovery(discovery_type::query, john->security->peers().find(id)->theirs, t)));
     EXPECT_EQ(d.queries({}, now), sent) << "whoever is wanted later in the slot";
     at(++t);
     EXPECT_EQ(d.queries({}, now).size(), config.discovery.query_entries) << "and for nobody";

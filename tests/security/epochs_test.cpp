@@ -12,7 +12,7 @@ namespace prose::security::test {
 namespace {
 
 class epochs : public ::testing::Test {
- protected:
+protected:
   void start(const ue_config& config) {
     a = std::make_unique<ue>("alice", 71, config);
     b = std::make_unique<ue>("bob", 72, config);
@@ -49,7 +49,9 @@ TEST_F(epochs, identifiers_and_keys_change_after_so_many_records_and_old_keys_ar
   EXPECT_EQ(sess.size(), info(*a, at_a).epoch + 1);
   world.pass(3000);
   std::size_t epochs_held = 0;
-  a->security->links().state().at(a->id_of(*b)).live->current.chain.for_each_epoch([&](const epoch&) { ++epochs_held; });
+  a->security->links().state().at(a->id_of(*b)).live->current.chain.for_each_epoch([&](const epoch&) {
+    ++epochs_held;
+  });
   EXPECT_EQ(epochs_held, 2U) << "current and next; the previous one is wiped";
   EXPECT_GE(a->events<epoch_entered>().size(), 10U);
 }
@@ -81,7 +83,8 @@ TEST_F(epochs, nobody_moves_on_before_the_peer_was_heard_so_32768_lost_records_d
   EXPECT_EQ(info(*a, at_a).epoch, 1U);
 }
 
-// A sends in r+1, B follows, and all that B sends there is lost until it moves on to r+2: A, unheard in r+1, must hold r+2.
+// A sends in r+1, B follows, and all that B sends there is lost until it moves on to r+2: A, unheard in r+1, must hold
+// r+2.
 TEST_F(epochs, a_follower_whose_whole_epoch_was_lost_is_heard_in_the_one_after_it) {
   start({});
   ASSERT_TRUE(world.send(*b, at_b, {1}));
@@ -123,7 +126,8 @@ TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledg
   }
   EXPECT_EQ(last.error(), drop_reason::exhausted);
   EXPECT_EQ(sealed, 65536 + (1 << 15)) << "2^15 in epoch 0, all 2^16 of epoch 1";
-  EXPECT_TRUE(a->security->links().seal(at_a, 2, sdu_type::ip, data, world.now, out)) << "another channel has its own COUNT";
+  EXPECT_TRUE(a->security->links().seal(at_a, 2, sdu_type::ip, data, world.now, out))
+      << "another channel has its own COUNT";
 }
 
 TEST_F(epochs, rekeying_changes_keys_on_both_sides_and_old_keys_open_nothing_later) {
@@ -172,7 +176,8 @@ TEST_F(epochs, rekeying_survives_loss_of_any_message_and_both_starting_at_once) 
   }
 }
 
-// The request of an attempt that was given up comes after that of the next one: the answer under way must stay the one that counts.
+// The request of an attempt that was given up comes after that of the next one: the answer under way must stay the one
+// that counts.
 TEST_F(epochs, an_overtaken_request_to_rekey_does_not_undo_the_later_one) {
   start({});
   std::vector<frame> of_alice, of_bob;
@@ -214,8 +219,8 @@ TEST_F(epochs, rekeying_is_due_at_30_minutes_and_the_smaller_key_starts_it) {
   EXPECT_LT(info(*a, at_a).key_age_ms, 10'000);
 }
 
-// The sequence numbers of what a link says on its own account wrap at 16 bits: 70 000 keep-alives, with a rekeying and a release after
-// the wrap and a rekeying whose request and answer stand on either side of it.
+// The sequence numbers of what a link says on its own account wrap at 16 bits: 70 000 keep-alives, with a rekeying and
+// a release after the wrap and a rekeying whose request and answer stand on either side of it.
 TEST_F(epochs, sequence_numbers_of_signalling_wrap) {
   ue_config config;
   config.links.keepalive_after_ms = 4;
@@ -230,7 +235,9 @@ TEST_F(epochs, sequence_numbers_of_signalling_wrap) {
     a->history.clear();
     b->history.clear();
     world.now += 4;
-    if (before == 65535) { ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending)); }  // takes 65535; its keep-alive takes 0
+    if (before == 65535) {
+      ASSERT_TRUE(a->security->links().rekey(at_a, world.now, a->pending));
+    }  // takes 65535; its keep-alive takes 0
     for (auto* u : world.ues) u->security->links().tick(world.now, u->pending);
     world.settle();
     wrapped += next_seq() < before;
@@ -292,7 +299,8 @@ TEST(epoch_chain, is_not_left_before_the_peer_was_heard_in_it) {
   seeded_random r(91);
   epoch_config config;
   config.records = 4;
-  epoch_chain chain(link_root_key(std::array<std::uint8_t, 32>{5}), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0);
+  epoch_chain chain(link_root_key(std::array<std::uint8_t, 32>{5}), role::initiator, suite::aes_256_gcm, 0x0102, config,
+                    r, 0);
   std::vector<std::uint8_t> out(64);
   const std::vector<std::uint8_t> data{1};
   for (int i = 0; i < 65536; ++i) {

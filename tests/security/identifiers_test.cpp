@@ -1,5 +1,6 @@
-// Identifiers on the air say nothing about a UE's other links: they are drawn without a look at what is in use, and where two meet, each context is
-// tried. Seeds are in the constructors; the scalar multiplications are toys, what is tested is around them.
+// Identifiers on the air say nothing about a UE's other links: they are drawn without a look at what is in use, and
+// where two meet, each context is tried. Seeds are in the constructors; the scalar multiplications are toys, what is
+// tested is around them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 
 /// Mary and Peter, each permitted by John and unknown to each other.
 class identifiers : public ::testing::Test {
- protected:
+protected:
   identifiers() {
     mary.knows(john);
     john.knows(mary);
@@ -48,7 +49,8 @@ class identifiers : public ::testing::Test {
   }
   /// All contexts that John and `other` hold of each other.
   void name_alike(ue& other) {
-    for (auto [own, peer, mine, theirs] : {std::tuple{&john, &other, at_john, at_peers}, std::tuple{&other, &john, at_peers, at_john}}) {
+    for (auto [own, peer, mine, theirs] :
+         {std::tuple{&john, &other, at_john, at_peers}, std::tuple{&other, &john, at_peers, at_john}}) {
       auto& state = between(*own, *peer);
       for (link* l : {state.live.get(), state.pending.get()}) {
         if (l == nullptr) continue;
@@ -59,7 +61,8 @@ class identifiers : public ::testing::Test {
     }
   }
   bool both_ways(ue& other, std::uint8_t word) {
-    const auto a = john.security->links().link_with(john.id_of(other)), b = other.security->links().link_with(other.id_of(john));
+    const auto a = john.security->links().link_with(john.id_of(other)),
+               b = other.security->links().link_with(other.id_of(john));
     if (!a || !b) return false;
     const std::size_t at_a = john.inbox.size(), at_b = other.inbox.size();
     return world.send(john, *a, {word, 1}) && world.send(other, *b, {word, 2}) && other.inbox.size() == at_b + 1 &&
@@ -69,18 +72,21 @@ class identifiers : public ::testing::Test {
   /// What the owner of a slot answers requests under, in the place of the one that follows from the pair's key.
   void move_rendezvous(ue& u, ue& asker, l2_id to) {
     std::vector<rendezvous_slot*> slots;
-    u.security->discovery().find_rendezvous(rendezvous_l2_id(u.security->peers().find(u.id_of(asker))->ours, world.slot()), world.now, slots);
+    u.security->discovery().find_rendezvous(
+        rendezvous_l2_id(u.security->peers().find(u.id_of(asker))->ours, world.slot()), world.now, slots);
     ASSERT_EQ(slots.size(), 1U);
     slots[0]->id = to;
   }
   void connect(ue& own, ue& other, l2_id rendezvous, const air& w) {
     own.random.next_octets = {0x12, 0x34, 0x55, 0x66, 0x77};  // sequence number and own layer-2 ID of the request
-    ASSERT_TRUE(own.security->links().connect({own.id_of(other), w.slot(), rendezvous, discovery_type::announcement}, w.now, own.pending));
+    ASSERT_TRUE(own.security->links().connect({own.id_of(other), w.slot(), rendezvous, discovery_type::announcement},
+                                              w.now, own.pending));
   }
 
   static constexpr l2_id at_john = 0xAAAAAA, at_peers = 0xBBBBBB, meeting = 0xCCCCCC;
   toy_dh toy;
-  ue john{"john", 1701, {}, std::nullopt, &toy}, mary{"mary", 1702, {}, std::nullopt, &toy}, peter{"peter", 1703, {}, std::nullopt, &toy};
+  ue john{"john", 1701, {}, std::nullopt, &toy}, mary{"mary", 1702, {}, std::nullopt, &toy},
+      peter{"peter", 1703, {}, std::nullopt, &toy};
   air world;
 };
 
@@ -98,7 +104,8 @@ TEST_F(identifiers, halves_that_john_answers_with_do_not_avoid_those_of_his_othe
     c.request_type = message_type::rekeying_request;
     c.seq = static_cast<std::uint16_t>(mine.next_seq + seq);
     c.binding = &mine.current.binding;
-    initiator_handshake hs(mary.security->peers(), as_john, c, offer{all_suites, protocol_version, 0, static_cast<std::uint8_t>(beside >> 8)});
+    initiator_handshake hs(mary.security->peers(), as_john, c,
+                           offer{all_suites, protocol_version, 0, static_cast<std::uint8_t>(beside >> 8)});
     frame f{1, lcid_pc5s_protected, 0, 0, std::vector<std::uint8_t>(rekeying_request_octets + record_overhead_octets)};
     const auto s = mine.current.chain.seal(f.lcid, sdu_type::pc5s, hs.request(), world.now, f.octets);
     ASSERT_TRUE(s);
@@ -107,7 +114,8 @@ TEST_F(identifiers, halves_that_john_answers_with_do_not_avoid_those_of_his_othe
     ASSERT_TRUE(taken(john, f, world.now));
     for (const auto& answer : taken_off(john, 0)) {
       std::vector<std::uint8_t> plain(answer.octets.size());
-      const auto n = mine.current.chain.open(answer.lcid, *read_pdcp_header(answer.octets), answer.src, answer.dst, answer.octets, world.now, plain);
+      const auto n = mine.current.chain.open(answer.lcid, *read_pdcp_header(answer.octets), answer.src, answer.dst,
+                                             answer.octets, world.now, plain);
       if (!n) continue;
       if (const auto secrets = hs.read_answer(bytes_view(plain).first(n->octets))) ++picked[secrets->kd_sess_id & 255];
     }
@@ -123,7 +131,8 @@ TEST_F(identifiers, halves_that_john_asks_with_do_not_avoid_those_of_his_other_l
   ASSERT_TRUE(world.link_up(peter, john));
   const auto beside = peter.security->links().links(world.now).at(0).kd_sess_id;
   for (int i = 0; i < 4000; ++i) {
-    ASSERT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
+    ASSERT_TRUE(
+        john.security->links().rekey(*john.security->links().link_with(john.id_of(mary)), world.now, john.pending));
     world.settle();
   }
   std::set<int> picked;
@@ -166,7 +175,8 @@ TEST_F(identifiers, of_two_links_may_be_the_same_and_both_carry_everything) {
       held.push_back(f);
       return std::vector<frame>{};
     };
-    ASSERT_TRUE(other->security->links().rekey(*other->security->links().link_with(other->id_of(john)), world.now, other->pending));
+    ASSERT_TRUE(other->security->links().rekey(*other->security->links().link_with(other->id_of(john)), world.now,
+                                               other->pending));
     world.settle();
     ASSERT_TRUE(between(john, *other).live->staged);
     name_alike(*other);
@@ -207,7 +217,8 @@ TEST_F(identifiers, of_a_closing_link_may_be_those_of_another) {
   ASSERT_TRUE(world.link_up(john, peter));
   name_alike(mary);
   name_alike(peter);
-  ASSERT_TRUE(john.security->links().release(*john.security->links().link_with(john.id_of(peter)), world.now, john.pending));
+  ASSERT_TRUE(
+      john.security->links().release(*john.security->links().link_with(john.id_of(peter)), world.now, john.pending));
   EXPECT_EQ(john.security->links().closing(), 1U);
   world.settle();
   EXPECT_EQ(john.security->links().closing(), 0U) << "Peter's Accept was not taken for a bad record of Mary's";
@@ -217,7 +228,9 @@ TEST_F(identifiers, of_a_closing_link_may_be_those_of_another) {
 TEST_F(identifiers, of_a_half_open_link_may_be_those_of_another) {
   ASSERT_TRUE(world.link_up(mary, john));
   (void)world.discover(peter);
-  world.filter = [](const frame& f) { return f.lcid == 29 && f.from == 2 ? std::vector<frame>{} : std::vector<frame>{f}; };  // Peter's Complete
+  world.filter = [](const frame& f) {
+    return f.lcid == 29 && f.from == 2 ? std::vector<frame>{} : std::vector<frame>{f};
+  };  // Peter's Complete
   connect(peter, john, rendezvous_l2_id(peter.security->peers().find(peter.id_of(john))->theirs, world.slot()), world);
   world.settle();
   ASSERT_TRUE(between(john, peter).pending);
@@ -225,7 +238,9 @@ TEST_F(identifiers, of_a_half_open_link_may_be_those_of_another) {
   name_alike(peter);
   // Any record of Peter's is as good as his Complete.
   frame f{2, 1, 0, 0, std::vector<std::uint8_t>(2 + record_overhead_octets)};
-  const auto s = between(peter, john).pending->current.chain.seal(1, sdu_type::ip, std::vector<std::uint8_t>{1, 2}, world.now, f.octets);
+  const auto s =
+      between(peter, john)
+          .pending->current.chain.seal(1, sdu_type::ip, std::vector<std::uint8_t>{1, 2}, world.now, f.octets);
   ASSERT_TRUE(s);
   f.src = s->src;
   f.dst = s->dst;
@@ -243,7 +258,8 @@ TEST_F(identifiers, of_two_requests_under_way_may_be_the_same) {
   ASSERT_EQ(requests.size(), 2U);
   ASSERT_EQ(requests[0].src, requests[1].src);
   for (const auto& r : requests) world.put(r);
-  // The answer to the request that is looked at last comes first: the other request stands, and is no reason to drop it.
+  // The answer to the request that is looked at last comes first: the other request stands, and is no reason to drop
+  // it.
   for (const auto& command : taken_off(peter, 2)) EXPECT_TRUE(taken(john, command, world.now));
   world.settle();
   EXPECT_TRUE(both_ways(mary, 1));
@@ -266,7 +282,8 @@ TEST_F(identifiers, number_of_links_keeps_no_permitted_peer_out) {
   config.discovery.entries = max_peers;
   ue hub("hub", 1704, config, std::nullopt, &toy);
   std::vector<std::unique_ptr<ue>> others;
-  for (std::size_t i = 0; i <= max_peers; ++i) others.push_back(std::make_unique<ue>("peer" + std::to_string(i), 1710 + i, ue_config{}, std::nullopt, &toy));
+  for (std::size_t i = 0; i <= max_peers; ++i)
+    others.push_back(std::make_unique<ue>("peer" + std::to_string(i), 1710 + i, ue_config{}, std::nullopt, &toy));
   for (std::size_t i = 0; i < max_peers; ++i) {
     hub.knows(*others[i]);
     others[i]->knows(hub);
@@ -280,9 +297,12 @@ TEST_F(identifiers, number_of_links_keeps_no_permitted_peer_out) {
     w.ues = {&hub, others[i].get()};
     ASSERT_TRUE(w.link_up(*others[i], hub)) << i;
     // Half of them ask again, as after a restart, and leave it half open: a link and a half with each.
-    w.filter = [](const frame& f) { return f.lcid == 29 && f.from == 1 ? std::vector<frame>{} : std::vector<frame>{f}; };
+    w.filter = [](const frame& f) {
+      return f.lcid == 29 && f.from == 1 ? std::vector<frame>{} : std::vector<frame>{f};
+    };
     if (i % 2 == 0) {
-      connect(*others[i], hub, rendezvous_l2_id(others[i]->security->peers().find(std::string_view("hub"))->theirs, w.slot()), w);
+      connect(*others[i], hub,
+              rendezvous_l2_id(others[i]->security->peers().find(std::string_view("hub"))->theirs, w.slot()), w);
       w.settle();
       ASSERT_TRUE(between(hub, *others[i]).pending) << i;
     }

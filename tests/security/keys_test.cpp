@@ -30,7 +30,7 @@ run_result run(const std::string& command) {
 const std::string tool = std::string(PROSE_BINARY_DIR) + "/bin/prose-keys";
 
 class key_files : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     char name[] = "/tmp/prose_keys_XXXXXX";
     folder = ::mkdtemp(name);
@@ -76,8 +76,9 @@ TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_wit
   }
   int n = 0;
   for (const std::string& bad :
-       {std::string(43, 'A') + "=", std::string(), good.substr(1), good + "A", good + "\n" + good, good.substr(0, 20) + " " + good.substr(20),
-        std::string("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="), std::string(44, '*'), std::string(100000, 'A')}) {
+       {std::string(43, 'A') + "=", std::string(), good.substr(1), good + "A", good + "\n" + good,
+        good.substr(0, 20) + " " + good.substr(20), std::string("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCp="),
+        std::string(44, '*'), std::string(100000, 'A')}) {
     const auto r = run(tool + " pub " + put(std::string("b").append(std::to_string(n++)), bad));
     EXPECT_EQ(r.code, 2) << bad.substr(0, 60);
     EXPECT_EQ(std::count(r.text.begin(), r.text.end(), '\n'), 1);
@@ -143,8 +144,8 @@ TEST_F(key_files, another_encoding_of_a_key_is_refused_wherever_a_key_is_taken) 
     EXPECT_EQ(run(tool + " permit anne " + text + file).code, 2);
     EXPECT_EQ(run(tool + " permit me " + text + " --permits " + path("q") + " --key " + path("a")).code, 2);
     EXPECT_FALSE(parse_permissions("anne " + text + "\n", "f", dh, random));
-    security::peer_table peers(security::key_pair::from_private(security::static_private_key(own->expose()), {random, dh}),
-                               {random, dh});
+    security::peer_table peers(
+        security::key_pair::from_private(security::static_private_key(own->expose()), {random, dh}), {random, dh});
     EXPECT_FALSE(peers.add("me", k)) << "own key";
   }
   security::peer_table others(security::key_pair::generate({random, dh}), {random, dh});

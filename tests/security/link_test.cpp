@@ -13,7 +13,7 @@ namespace prose::security::test {
 namespace {
 
 class links : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     john.knows(peter);
     peter.knows(john);
@@ -92,7 +92,9 @@ TEST_F(links, every_flipped_bit_of_every_set_up_message_and_record_is_dropped_wi
   world.settle();
   EXPECT_EQ(john.events<rekeyed>().size(), 1U);
   EXPECT_EQ(peter.events<rekeyed>().size(), 1U);
-  EXPECT_GT(tried, (65U + 57U + 24U + 28U + 2 * record_overhead_octets + rekeying_request_octets + rekeying_response_octets) * 8U);
+  EXPECT_GT(
+      tried,
+      (65U + 57U + 24U + 28U + 2 * record_overhead_octets + rekeying_request_octets + rekeying_response_octets) * 8U);
   EXPECT_EQ(peter.inbox.size(), 1U);
   EXPECT_EQ(john.inbox.size(), 1U);
 }
@@ -121,7 +123,8 @@ TEST_F(links, data_on_the_signalling_channel_and_signalling_on_data_channels_are
   std::vector<std::uint8_t> out(64);
   const std::vector<std::uint8_t> data{1};
   EXPECT_EQ(john.security->links().seal(l->first, 30, sdu_type::ip, data, 0, out).error(), drop_reason::wrong_channel);
-  EXPECT_EQ(john.security->links().seal(l->first, 30, sdu_type::pc5s, data, 0, out).error(), drop_reason::wrong_channel);
+  EXPECT_EQ(john.security->links().seal(l->first, 30, sdu_type::pc5s, data, 0, out).error(),
+            drop_reason::wrong_channel);
   EXPECT_EQ(john.security->links().seal(l->first, 1, sdu_type::pc5s, data, 0, out).error(), drop_reason::wrong_channel);
   EXPECT_EQ(john.security->links().seal(l->first, 11, sdu_type::ip, data, 0, out).error(), drop_reason::wrong_channel);
   EXPECT_EQ(john.security->links().seal(l->first, 0, sdu_type::ip, data, 0, out).error(), drop_reason::wrong_channel);
@@ -270,7 +273,8 @@ TEST_F(links, unverified_input_never_tears_a_link_down_and_silence_does) {
     f.dst = info.own_l2;
     f.octets.resize(r.below(80));
     r.fill(f.octets);
-    if (f.octets.size() > 5 && i % 2 == 0) write_pdcp_header({sdu_type::pc5s, info.kd_sess_id, 7}, bytes_span(f.octets).first<5>());
+    if (f.octets.size() > 5 && i % 2 == 0)
+      write_pdcp_header({sdu_type::pc5s, info.kd_sess_id, 7}, bytes_span(f.octets).first<5>());
     EXPECT_FALSE(taken(peter, f, world.now));
   }
   EXPECT_TRUE(peter.events<link_lost>().empty());
@@ -373,7 +377,9 @@ TEST_F(links, releases_that_cross_end_each_other_although_the_peer_may_have_move
     }
     // John's own Release is lost: only his Accept can tell peter.
     int from_john = 0;
-    world.filter = [&](const frame& f) { return f.from == 0 && ++from_john == 1 ? std::vector<frame>{} : std::vector<frame>{f}; };
+    world.filter = [&](const frame& f) {
+      return f.from == 0 && ++from_john == 1 ? std::vector<frame>{} : std::vector<frame>{f};
+    };
     ASSERT_TRUE(john.security->links().release(l->first, world.now, john.pending));
     ASSERT_TRUE(peter.security->links().release(l->second, world.now, peter.pending));
     world.settle();
@@ -391,7 +397,9 @@ TEST_F(links, a_release_reaches_a_peer_that_has_adopted_a_rekeying_unheard) {
   ASSERT_TRUE(john.security->links().rekey(l->first, world.now, john.pending));
   // John's first record under the new keys is lost: he sends under them, peter still under the old ones.
   int from_john = 0;
-  world.filter = [&](const frame& f) { return f.from == 0 && ++from_john == 2 ? std::vector<frame>{} : std::vector<frame>{f}; };
+  world.filter = [&](const frame& f) {
+    return f.from == 0 && ++from_john == 2 ? std::vector<frame>{} : std::vector<frame>{f};
+  };
   world.settle();
   ASSERT_EQ(john.events<rekeyed>().size(), 1U);
   ASSERT_TRUE(peter.events<rekeyed>().empty());

@@ -20,20 +20,18 @@ constexpr std::array kk1{token::e, token::es, token::ss}, kk2{token::e, token::e
 constexpr std::array kk2_psk{token::e, token::ee, token::se, token::psk};
 constexpr std::array ik1{token::e, token::es, token::s, token::ss};
 constexpr std::array<std::span<const token>, 2> kk{kk1, kk2}, kkpsk2{kk1, kk2_psk}, ik{ik1, kk2}, ikpsk2{ik1, kk2_psk};
-const noise::pattern patterns[] = {{"KK", true, true, kk},
-                                   {"KKpsk2", true, true, kkpsk2},
-                                   {"IK", false, true, ik},
-                                   {"IKpsk2", false, true, ikpsk2}};
+const noise::pattern patterns[] = {
+    {"KK", true, true, kk}, {"KKpsk2", true, true, kkpsk2}, {"IK", false, true, ik}, {"IKpsk2", false, true, ikpsk2}};
 
 /// Gives the octets of a vector's ephemeral instead of randomness; blinding takes what it likes.
 class scripted_random final : public random_port {
- public:
+public:
   explicit scripted_random(bytes b) : octets_(std::move(b)) {}
   void fill(bytes_span out) override {
     if (out.size() == octets_.size()) std::copy(octets_.begin(), octets_.end(), out.begin());
   }
 
- private:
+private:
   bytes octets_;
 };
 

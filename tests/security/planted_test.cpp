@@ -1,6 +1,6 @@
-// A search that finds nothing proves something only if it would find. Here the thief gets one secret of John's and Peter's at a time,
-// and nothing else: what she opens, recognises and forges with it is exactly what is listed. One or more for each derivation of the
-// product (README.md has the table), and some that must give nothing.
+// A search that finds nothing proves something only if it would find. Here the thief gets one secret of John's and
+// Peter's at a time, and nothing else: what she opens, recognises and forges with it is exactly what is listed. One or
+// more for each derivation of the product (README.md has the table), and some that must give nothing.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -62,8 +62,8 @@ struct first_set_up {
     key32 h{}, psk_hash{};
     std::copy(begin.handshake_hash().begin(), begin.handshake_hash().end(), h.begin());
     const bytes_view o = q->octets, b = a->octets;
-    const auto prologue = cat({crypto::as_bytes("LTESL/1"), o.subspan(3, 1), o.first(3), be24(q->src), be24(q->dst),
-                               be32(s.e.first_slot)});
+    const auto prologue = cat(
+        {crypto::as_bytes("LTESL/1"), o.subspan(3, 1), o.first(3), be24(q->src), be24(q->dst), be32(s.e.first_slot)});
     const auto next = [](const key32& ck, bytes_view ikm) { return mix_key(keyed_hmac(ck), ikm); };
     after_psk = mix_key_and_hash(keyed_hmac(h), s.psk.value_or(key32{}), psk_hash).ck;
     after_e = next(after_psk, ei.octets).ck;
@@ -76,8 +76,9 @@ struct first_set_up {
     after_se = two.ck;
     choice_key = two.k;
     k1_k2 = split(keyed_hmac(after_se));
-    for (const bytes_view v : {bytes_view(prologue), bytes_view(john.octets), bytes_view(peter.octets), bytes_view(psk_hash),
-                               bytes_view(ei.octets), o.subspan(36, 21), bytes_view(er.octets), b.subspan(35, 19)})
+    for (const bytes_view v :
+         {bytes_view(prologue), bytes_view(john.octets), bytes_view(peter.octets), bytes_view(psk_hash),
+          bytes_view(ei.octets), o.subspan(36, 21), bytes_view(er.octets), b.subspan(35, 19)})
       h = sha256({h, v});
     kd0 = keyed_hmac(h)({k1_k2});
   }
@@ -91,7 +92,7 @@ struct first_set_up {
     return k;
   }
 
- private:
+private:
   static key32 private_of(ue& u, const public_key& p) {
     const auto draws = u.random.draws;  // public_of() draws, too
     for (const auto& d : draws) {
@@ -131,9 +132,17 @@ auto of_chain(Member... m) {
 }
 
 const kinds nothing;
-// John announces, Peter monitors, unless said otherwise; requests and two commands go from John to Peter, who announced: "theirs".
-const kinds by_kd{"recognised announcement", "recognised query", "recognised response", "recognised MIC", "recognised request token",
-                  "recognised command token", "recognised rendezvous layer-2 ID", "forged announcement", "forged query",
+// John announces, Peter monitors, unless said otherwise; requests and two commands go from John to Peter, who
+// announced: "theirs".
+const kinds by_kd{"recognised announcement",
+                  "recognised query",
+                  "recognised response",
+                  "recognised MIC",
+                  "recognised request token",
+                  "recognised command token",
+                  "recognised rendezvous layer-2 ID",
+                  "forged announcement",
+                  "forged query",
                   "forged response"};
 const kinds records_by_kd{"opened record of the initiator by KD", "opened record of the responder by KD",
                           "recognised layer-2 IDs of an epoch"};
@@ -146,13 +155,21 @@ const std::vector<plant> plants{
     // Discovery and tokens.
     {"announce_key", false, johns({"peter ours announce"}), {"recognised announcement"}},
     {"mic_key", false, johns({"peter ours mic"}), {"recognised MIC"}},
-    {"announce_and_mic_keys", false, johns({"peter ours announce", "peter ours mic"}),
+    {"announce_and_mic_keys",
+     false,
+     johns({"peter ours announce", "peter ours mic"}),
      {"recognised announcement", "recognised MIC", "forged announcement"}},
-    {"query_and_mic_keys", false, johns({"peter ours query", "peter ours mic"}),
+    {"query_and_mic_keys",
+     false,
+     johns({"peter ours query", "peter ours mic"}),
      {"recognised query", "recognised MIC", "forged query"}},
-    {"response_and_mic_keys", false, johns({"peter ours response", "peter ours mic"}),
+    {"response_and_mic_keys",
+     false,
+     johns({"peter ours response", "peter ours mic"}),
      {"recognised response", "recognised MIC", "forged response"}},
-    {"announce_key_of_one_direction_and_mic_key_of_the_other", false, johns({"peter ours announce", "peter theirs mic"}),
+    {"announce_key_of_one_direction_and_mic_key_of_the_other",
+     false,
+     johns({"peter ours announce", "peter theirs mic"}),
      {"recognised announcement", "recognised MIC"}},
     {"request_token_key", false, johns({"peter theirs request token"}), {"recognised request token"}},
     {"command_token_key", false, johns({"peter theirs command token"}), {"recognised command token"}},
@@ -169,15 +186,18 @@ const std::vector<plant> plants{
     {"shared_secret_without_the_psk", true, johns({"peter shared secret"}), nothing},
     {"psk_without_the_shared_secret", true, johns({"peter psk"}), nothing},
     {"static_key_without_the_psk", true, johns({"static private key"}), nothing},
-    // KCI: who holds John's static key may ask John in Peter's name, and John answers; but no link results (planted_kci).
+    // KCI: who holds John's static key may ask John in Peter's name, and John answers; but no link results
+    // (planted_kci).
     {"static_key_of_one", false, johns({"static private key"}), by_kd + kinds{"opened request", "forged request"}},
     {"static_key_and_psk_of_one", true, johns({"static private key", "peter psk"}),
      by_kd + kinds{"opened request", "forged request"}},
 
     // The Noise chain, input by input and entered at every place.
-    {"ephemeral_alone", false, [](scene&, const first_set_up& c) { return secrets{secret_of("ephemeral private key", c.e_i)}; }, nothing},
+    {"ephemeral_alone", false,
+     [](scene&, const first_set_up& c) { return secrets{secret_of("ephemeral private key", c.e_i)}; }, nothing},
     {"es_without_ss", false, of_chain(&first_set_up::es), nothing},
-    {"es_and_ss", false, of_chain(&first_set_up::es, &first_set_up::ss), by_kd + kinds{"opened request", "forged request"}},
+    {"es_and_ss", false, of_chain(&first_set_up::es, &first_set_up::ss),
+     by_kd + kinds{"opened request", "forged request"}},
     {"psk_es_and_ss", true,
      [](scene& s, const first_set_up& c) {
        return secrets{secret_of("psk", *s.psk), secret_of("value", c.es), secret_of("value", c.ss)};
@@ -191,15 +211,18 @@ const std::vector<plant> plants{
      by_kd + records_by_kd + kinds{"opened request", "opened command", "opened complete", "forged request"}},
     {"static_and_ephemeral_of_the_initiator", false,
      [](scene& s, const first_set_up& c) {
-       return pick(scene::state_of(s.john), {"static private key"}) + secrets{secret_of("ephemeral private key", c.e_i)};
+       return pick(scene::state_of(s.john), {"static private key"}) +
+              secrets{secret_of("ephemeral private key", c.e_i)};
      },
      by_kd + records_by_kd + kinds{"opened request", "opened command", "opened complete", "forged request"}},
     {"static_and_ephemeral_of_the_responder", false,
      [](scene& s, const first_set_up& c) {
-       return pick(scene::state_of(s.peter), {"static private key"}) + secrets{secret_of("ephemeral private key", c.e_r)};
+       return pick(scene::state_of(s.peter), {"static private key"}) +
+              secrets{secret_of("ephemeral private key", c.e_r)};
      },
      // ... and with the responder's static key the rekeying request that the records carried.
-     by_kd + records_by_kd + kinds{"opened request", "opened command", "opened complete", "opened rekeying request", "forged request"}},
+     by_kd + records_by_kd +
+         kinds{"opened request", "opened command", "opened complete", "opened rekeying request", "forged request"}},
     {"both_ephemerals_without_a_static", false,
      [](scene&, const first_set_up& c) {
        return secrets{secret_of("a ephemeral private key", c.e_i), secret_of("b ephemeral private key", c.e_r)};
@@ -207,12 +230,14 @@ const std::vector<plant> plants{
      nothing},
     {"chaining_key_after_e_with_es_and_ss", true,
      [](scene& s, const first_set_up& c) {
-       return secrets{secret_of("psk", *s.psk), secret_of("value", c.after_e), secret_of("value", c.es), secret_of("value", c.ss)};
+       return secrets{secret_of("psk", *s.psk), secret_of("value", c.after_e), secret_of("value", c.es),
+                      secret_of("value", c.ss)};
      },
      by_kd + kinds{"opened request", "forged request"}},
     {"chaining_key_after_es_with_ss", false, of_chain(&first_set_up::after_es, &first_set_up::ss),
      by_kd + kinds{"opened request", "forged request"}},
-    {"chaining_key_after_ss_with_ee_and_se", false, of_chain(&first_set_up::after_ss, &first_set_up::ee, &first_set_up::se),
+    {"chaining_key_after_ss_with_ee_and_se", false,
+     of_chain(&first_set_up::after_ss, &first_set_up::ee, &first_set_up::se),
      records_by_kd + kinds{"opened command", "opened complete"}},
     {"chaining_key_after_ee_with_se", false, of_chain(&first_set_up::after_ee, &first_set_up::se),
      records_by_kd + kinds{"opened command", "opened complete"}},
@@ -225,20 +250,24 @@ const std::vector<plant> plants{
     // The link.
     {"kd_0", false, of_chain(&first_set_up::kd0), records_by_kd + kinds{"opened complete"}},
     {"kd_3", false, [](scene&, const first_set_up& c) { return secrets{secret_of("KD_3", c.kd(3))}; }, records_by_kd},
-    {"complete_key", false,
+    {"complete_key",
+     false,
      [](scene&, const first_set_up& c) {
        return secrets{secret_of("complete", keyed_hmac(c.kd0).expand(crypto::as_bytes("LTESL/1 complete")))};
      },
      {"opened complete"}},
-    {"record_key_and_iv", false,
+    {"record_key_and_iv",
+     false,
      [](scene&, const first_set_up& c) {
        const auto h = half_of(keyed_hmac(c.kd(1)), true);
        return secrets{secret_of("key", h.key), secret_of("iv", h.iv)};
      },
      {"opened record by its key"}},
     {"record_key_without_its_iv", false,
-     [](scene&, const first_set_up& c) { return secrets{secret_of("key", half_of(keyed_hmac(c.kd(1)), true).key)}; }, nothing},
-    {"record_keys_and_ivs_in_use", false,
+     [](scene&, const first_set_up& c) { return secrets{secret_of("key", half_of(keyed_hmac(c.kd(1)), true).key)}; },
+     nothing},
+    {"record_keys_and_ivs_in_use",
+     false,
      [](scene& s, const first_set_up&) {
        secrets out;
        for (const auto& x : scene::state_of(s.john))
@@ -254,19 +283,23 @@ const std::vector<plant> plants{
     // Rekeying: its messages travel in records, its transcript has the binding of the generation before.
     {"rekeying_static_ephemeral_and_kd_0", false,
      [](scene& s, const first_set_up& c) {
-       return pick(s.john_rekeying, {"static private key", "peer 1 link rekeying ephemeral private key"}) + secrets{secret_of("KD_0", c.kd0)};
+       return pick(s.john_rekeying, {"static private key", "peer 1 link rekeying ephemeral private key"}) +
+              secrets{secret_of("KD_0", c.kd0)};
      },
      by_kd + records_by_kd +
-         kinds{"opened request", "opened complete", "opened rekeying request", "opened rekeying response", "forged request"}},
+         kinds{"opened request", "opened complete", "opened rekeying request", "opened rekeying response",
+               "forged request"}},
     {"rekeying_record_keys_and_binding", false,
      [](scene& s, const first_set_up&) {
-       secrets out = pick(s.john_rekeying, {"static private key", "peer 1 link rekeying ephemeral private key", "peer 1 link binding"});
+       secrets out = pick(s.john_rekeying,
+                          {"static private key", "peer 1 link rekeying ephemeral private key", "peer 1 link binding"});
        for (const auto& x : s.john_rekeying)
          if (x.name.starts_with("peer 1 link epoch")) out.push_back(x);
        return out;
      },
      by_kd + records_by_kd +
-         kinds{"opened request", "opened record by its key", "opened rekeying request", "opened rekeying response", "forged request"}},
+         kinds{"opened request", "opened record by its key", "opened rekeying request", "opened rekeying response",
+               "forged request"}},
     {"rekeying_record_keys_without_the_binding", false,
      [](scene& s, const first_set_up&) {
        secrets out = pick(s.john_rekeying, {"static private key", "peer 1 link rekeying ephemeral private key"});
@@ -284,14 +317,16 @@ const std::vector<plant> plants{
      by_kd + records_by_kd + kinds{"opened request", "opened command", "opened complete", "forged request"}},
     {"attempt_under_way_by_its_chaining_key_and_transcript", true,
      [](scene& s, const first_set_up&) {
-       return pick(s.john_in_flight, {"static private key", "peer 1 attempt ephemeral private key", "peer 1 attempt chaining key",
-                                      "peer 1 attempt transcript"});
+       return pick(s.john_in_flight, {"static private key", "peer 1 attempt ephemeral private key",
+                                      "peer 1 attempt chaining key", "peer 1 attempt transcript"});
      },
      records_by_kd + kinds{"opened command", "opened complete"}},
-    {"attempt_at_johns_now", false,
+    {"attempt_at_johns_now",
+     false,
      johns({"peer 1 attempt chaining key", "peter theirs command token"}),
      {"recognised command token", "forged command"}},
-    {"half_open_at_peters_now", false,
+    {"half_open_at_peters_now",
+     false,
      [](scene& s, const first_set_up&) { return pick(scene::state_of(s.peter), {"peer 1 pending link complete"}); },
      {"forged complete"}},
 };
@@ -316,7 +351,8 @@ TEST_P(planted, opens_recognises_and_forges_exactly_what_it_should) {
   EXPECT_EQ(found, GetParam().found);
   EXPECT_FALSE(f.reduced);
 }
-INSTANTIATE_TEST_SUITE_P(secret, planted, ::testing::ValuesIn(plants), [](const auto& p) { return std::string(p.param.name); });
+INSTANTIATE_TEST_SUITE_P(secret, planted, ::testing::ValuesIn(plants),
+                         [](const auto& p) { return std::string(p.param.name); });
 
 TEST(planted_ratchet, kd_0_opens_every_epoch_of_its_generation_and_no_other) {
   scene s;
@@ -342,7 +378,8 @@ TEST(planted_ratchet, kd_0_opens_every_epoch_of_its_generation_and_no_other) {
   }
 }
 
-/// Key compromise impersonation: the request that John's own static key allows in Peter's name is answered, and that is all.
+/// Key compromise impersonation: the request that John's own static key allows in Peter's name is answered, and that is
+/// all.
 TEST(planted_kci, who_asks_john_in_peters_name_with_johns_key_cannot_read_his_answer) {
   ue john("john", 41), peter("peter", 42);
   john.knows(peter);
@@ -359,7 +396,8 @@ TEST(planted_kci, who_asks_john_in_peters_name_with_johns_key_cannot_read_his_an
   crypto::mbedtls_x25519 dh(random);
   const auto not_peters = key_pair::generate({random, dh});
   octets m{1, 0x11, 0x22, protocol_version};
-  const auto prologue = cat({crypto::as_bytes("LTESL/1"), bytes_view(m).subspan(3, 1), bytes_view(m).first(3), be24(src), be24(dst), be32(t)});
+  const auto prologue = cat({crypto::as_bytes("LTESL/1"), bytes_view(m).subspan(3, 1), bytes_view(m).first(3),
+                             be24(src), be24(dst), be32(t)});
   const auto no_psk = pre_shared_key::make([](auto o) { std::fill(o.begin(), o.end(), std::uint8_t{0}); });
   noise::handshake::parameters p;
   p.protocol_used = {&noise::kkpsk0(), suite::chacha20_poly1305, crypto::hash::sha256};

@@ -10,7 +10,7 @@ namespace {
 
 /// Mary permits and is permitted by John; Peter is in range of everybody. Requests are held back by the air.
 class presence : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     john.knows(peter);
     peter.knows(john);
@@ -274,7 +274,11 @@ TEST_F(presence, a_peer_that_chooses_what_was_not_offered_gets_no_link) {
   // Peter as he would be if he ignored the offer.
   const peer& p = *peter.security->peers().find(std::string_view("picky"));
   const handshake_context c{message_type::direct_communication_request,
-                            static_cast<std::uint16_t>(m.octets[1] << 8 | m.octets[2]), m.src, m.dst, heard[0].t, nullptr};
+                            static_cast<std::uint16_t>(m.octets[1] << 8 | m.octets[2]),
+                            m.src,
+                            m.dst,
+                            heard[0].t,
+                            nullptr};
   auto opened = detail::open_request(peter.security->peers(), p, c, m.octets);
   ASSERT_TRUE(opened);
   const auto bad = detail::answer_request(*opened, p, c, suite::chacha20_poly1305, 1);
@@ -294,7 +298,8 @@ TEST_F(presence, a_slot_expires_eight_seconds_after_its_last_transmission_even_i
   EXPECT_EQ(cost().first, 57U);
 }
 
-/// Peter's clock fails in three ways for an hour while John's goes on. What was held back of the last good slot stays worthless.
+/// Peter's clock fails in three ways for an hour while John's goes on. What was held back of the last good slot stays
+/// worthless.
 TEST_F(presence, a_clock_that_leaps_goes_back_or_stops_makes_no_code_repeat_and_no_held_back_request_good) {
   enum class failure { leap, set_back, stop };
   for (const auto how : {failure::leap, failure::set_back, failure::stop}) {
@@ -312,7 +317,8 @@ TEST_F(presence, a_clock_that_leaps_goes_back_or_stops_makes_no_code_repeat_and_
       if (how != failure::stop) peter.set_slot(wrong, world.now);
       peter.security->links().tick(world.now, peter.pending);
       auto& d = peter.security->discovery();
-      const std::size_t n = d.announcements(world.now).size() + d.queries(std::vector<peer_id>{peter.id_of(john)}, world.now).size();
+      const std::size_t n =
+          d.announcements(world.now).size() + d.queries(std::vector<peer_id>{peter.id_of(john)}, world.now).size();
       emitted += n;
       if (world.now - start <= 3000) continue;
       ASSERT_EQ(n, 0U) << world.now - start;

@@ -17,7 +17,20 @@ namespace {
 
 using bytes = std::vector<std::uint8_t>;
 
-enum class act { discover, deliver, repeat, corrupt, reflect, short_time, long_time, say, rekey, reboot, quiet, lose_all };
+enum class act {
+  discover,
+  deliver,
+  repeat,
+  corrupt,
+  reflect,
+  short_time,
+  long_time,
+  say,
+  rekey,
+  reboot,
+  quiet,
+  lose_all
+};
 
 /// What the attacker, time and the users do.
 struct event {
@@ -33,14 +46,17 @@ rc::Gen<event> event_of(weights w) {
   return rc::gen::construct<event>(rc::gen::weightedElement<act>(w), number, number);
 }
 /// Not shrunk: with so many events that would take hours, and the seed repeats the case.
-std::vector<event> draw(std::size_t n, weights w) { return *rc::gen::noShrink(rc::gen::container<std::vector<event>>(n, event_of(w))); }
+std::vector<event> draw(std::size_t n, weights w) {
+  return *rc::gen::noShrink(rc::gen::container<std::vector<event>>(n, event_of(w)));
+}
 
 /// N UEs that all permit each other; every frame lies in a pool from which events deliver, repeat, change or drop it.
 class chaos {
- public:
+public:
   chaos(std::size_t n, std::uint64_t seed) {
     config_.links.epochs.records = 8;
-    for (std::size_t i = 0; i < n; ++i) ues_.push_back(std::make_unique<ue>("ue" + std::to_string(i), seed + i, config_));
+    for (std::size_t i = 0; i < n; ++i)
+      ues_.push_back(std::make_unique<ue>("ue" + std::to_string(i), seed + i, config_));
     for (auto& u : ues_)
       for (auto& v : ues_)
         if (u != v) u->knows(*v);
@@ -52,23 +68,43 @@ class chaos {
     const std::size_t i = e.a % n;
     const std::size_t j = (i + 1 + e.b % (n - 1)) % n;
     switch (e.kind) {
-      case act::discover: discover(i, j); break;
-      case act::deliver: deliver(e.a, false); break;          // in any order, and lost where never picked
-      case act::repeat: deliver(e.a, true); break;            // and kept: duplication, replay
-      case act::corrupt: corrupt(e.a, e.b); break;
-      case act::reflect: reflect(e.a); break;
-      case act::short_time: pass(100 + e.a % 900); break;
-      case act::long_time: pass(e.a % 40'000); break;
-      case act::say: say(i, e.b); break;
+      case act::discover:
+        discover(i, j);
+        break;
+      case act::deliver:
+        deliver(e.a, false);
+        break;  // in any order, and lost where never picked
+      case act::repeat:
+        deliver(e.a, true);
+        break;  // and kept: duplication, replay
+      case act::corrupt:
+        corrupt(e.a, e.b);
+        break;
+      case act::reflect:
+        reflect(e.a);
+        break;
+      case act::short_time:
+        pass(100 + e.a % 900);
+        break;
+      case act::long_time:
+        pass(e.a % 40'000);
+        break;
+      case act::say:
+        say(i, e.b);
+        break;
       case act::rekey:
         if (const auto l = some_link(i, e.b))
           (void)ues_[l->first]->security->links().rekey(l->second.link, now_, ues_[l->first]->pending);
         break;
-      case act::reboot: reboot(i); break;
+      case act::reboot:
+        reboot(i);
+        break;
       case act::quiet:  // a spell without attack, so that set-ups complete
         for (int k = 0; k < 12 && !pool_.empty(); ++k) deliver(0, false);
         break;
-      case act::lose_all: pool_.clear(); break;
+      case act::lose_all:
+        pool_.clear();
+        break;
     }
     collect();
     check();
@@ -90,7 +126,7 @@ class chaos {
     for (auto& u : ues_) {
       for (const auto& d : u->inbox) {
         const auto it = sent_.find(d.data);
-        RC_ASSERT(it != sent_.end());  // nothing forged
+        RC_ASSERT(it != sent_.end());         // nothing forged
         RC_ASSERT(it->second.to == u->name);  // nothing misdelivered
         RC_ASSERT(it->second.from == u->security->peers().find(d.peer)->name);
         RC_ASSERT(++it->second.delivered == 1);  // nothing twice
@@ -138,7 +174,7 @@ class chaos {
     return true;
   }
 
- private:
+private:
   struct message {
     std::string from, to;
     int delivered = 0;
@@ -148,7 +184,8 @@ class chaos {
     for (auto& u : ues_) {
       // A device that slept longer than the clock may leap asks its operator.
       u->security->discovery().advance(slot(), now_, true);
-      if (const auto m = u->security->discovery().clock().mark_to_store()) u->security->discovery().clock().mark_stored(*m);
+      if (const auto m = u->security->discovery().clock().mark_to_store())
+        u->security->discovery().clock().mark_stored(*m);
     }
   }
   std::size_t index_of(const std::string& name) const { return static_cast<std::size_t>(std::stoi(name.substr(2))); }
@@ -175,7 +212,8 @@ class chaos {
     }
     while (pool_.size() > 200) pool_.pop_front();
   }
-  /// Layer-2 IDs and KD-sess ID name the key of a record, LCID and SN the nonce (by chance they repeat with odds of 2^-50 a run).
+  /// Layer-2 IDs and KD-sess ID name the key of a record, LCID and SN the nonce (by chance they repeat with odds of
+  /// 2^-50 a run).
   void note_nonce(const ue& u, std::uint8_t lcid, l2_id src, l2_id dst, const bytes& pdu) {
     if (!channel_index(lcid)) return;
     bytes key(pdu.begin() + 1, pdu.begin() + 5);
@@ -247,7 +285,8 @@ class chaos {
   }
   void reboot(std::size_t i) {
     const auto mark = ues_[i]->security->discovery().clock().now().value_or(0) + slot_clock::mark_ahead_slots;
-    auto again = std::make_unique<ue>(ues_[i]->name, 7000 + ++happened.reboots, ues_[i]->security->peers().own_private(), config_, mark);
+    auto again = std::make_unique<ue>(ues_[i]->name, 7000 + ++happened.reboots,
+                                      ues_[i]->security->peers().own_private(), config_, mark);
     for (auto& v : ues_)
       if (v != ues_[i]) again->knows(*v);
     ues_[i] = std::move(again);
@@ -268,8 +307,17 @@ std::vector<chaos::tally> cases;
 RC_GTEST_PROP(chaos_property, both_sides_agree_on_distinct_keys_or_have_none, ()) {
   const std::size_t n = *rc::gen::element<std::size_t>(2, 2, 3, 4, 6);
   chaos c(n, *rc::gen::inRange<std::uint64_t>(0, 1'000'000));
-  const auto events = draw(400, {{8, act::discover}, {10, act::deliver}, {4, act::repeat}, {3, act::corrupt}, {2, act::reflect}, {6, act::short_time},
-                                 {1, act::long_time}, {18, act::say}, {3, act::rekey}, {1, act::reboot}, {18, act::quiet}});
+  const auto events = draw(400, {{8, act::discover},
+                                 {10, act::deliver},
+                                 {4, act::repeat},
+                                 {3, act::corrupt},
+                                 {2, act::reflect},
+                                 {6, act::short_time},
+                                 {1, act::long_time},
+                                 {18, act::say},
+                                 {3, act::rekey},
+                                 {1, act::reboot},
+                                 {18, act::quiet}});
   for (const auto& e : events) c.apply(e);
   RC_ASSERT(c.same_fingerprints());
   RC_ASSERT(c.any_pair_can_link());
@@ -284,8 +332,11 @@ TEST(chaos_property, was_not_vacuous) {
     return cases.empty() ? 0.0 : static_cast<double>(sum) / static_cast<double>(cases.size());
   };
   using t = chaos::tally;
-  std::printf("each of %zu cases: %.1f link ends, %.1f records delivered, %.1f rekeyings, %.1f epochs, %.1f links lost, %.1f reboots\n", cases.size(),
-              mean(&t::link_ends), mean(&t::delivered), mean(&t::rekeyed), mean(&t::epochs), mean(&t::lost), mean(&t::reboots));
+  std::printf(
+      "each of %zu cases: %.1f link ends, %.1f records delivered, %.1f rekeyings, %.1f epochs, %.1f links lost, %.1f "
+      "reboots\n",
+      cases.size(), mean(&t::link_ends), mean(&t::delivered), mean(&t::rekeyed), mean(&t::epochs), mean(&t::lost),
+      mean(&t::reboots));
   EXPECT_GT(mean(&t::link_ends), 8.0);
   EXPECT_GT(mean(&t::delivered), 10.0);
   EXPECT_GT(mean(&t::rekeyed), 2.0);
@@ -294,7 +345,8 @@ TEST(chaos_property, was_not_vacuous) {
   EXPECT_GT(mean(&t::reboots), 2.0);
 }
 
-RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that, (const bytes& data, std::uint8_t channel, bool gcm)) {
+RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that,
+              (const bytes& data, std::uint8_t channel, bool gcm)) {
   const std::uint8_t lcid = static_cast<std::uint8_t>(1 + channel % 10);
   const suite s = gcm ? suite::aes_256_gcm : suite::chacha20_poly1305;
   const std::array<std::uint8_t, 32> k{1};
@@ -319,14 +371,16 @@ RC_GTEST_PROP(records, open_gives_what_seal_was_given_and_only_that, (const byte
 }
 
 // The window against the plainest statement of it: accepted once, and only if among the last 1024 up to the highest.
-RC_GTEST_PROP(replay, window_is_the_set_of_the_last_1024_also_at_the_end_of_count, (std::uint16_t start, const std::vector<std::int16_t>& steps)) {
+RC_GTEST_PROP(replay, window_is_the_set_of_the_last_1024_also_at_the_end_of_count,
+              (std::uint16_t start, const std::vector<std::int16_t>& steps)) {
   replay_window w;
   std::set<std::uint32_t> accepted;
   std::int64_t at = *rc::gen::element<std::int64_t>(start, 0, max_count);
   for (const auto step : steps) {
     at = std::clamp<std::int64_t>(at + (step % 2 == 0 ? step / 16 : step), 0, max_count);
     const auto count = static_cast<std::uint32_t>(at);
-    const bool expected = accepted.count(count) == 0 && (accepted.empty() || count + replay_window::size > *accepted.rbegin());
+    const bool expected =
+        accepted.count(count) == 0 && (accepted.empty() || count + replay_window::size > *accepted.rbegin());
     RC_ASSERT(w.fresh(count) == expected);
     if (expected) {
       w.accept(count);
@@ -353,7 +407,8 @@ RC_GTEST_PROP(records, count_ends_on_each_channel_and_never_wraps, (std::uint8_t
   }
   RC_ASSERT(tx.seal(lcid, sdu_type::ip, {}, pdu).error() == drop_reason::exhausted);
   RC_ASSERT(tx.seal(static_cast<std::uint8_t>(lcid % 10 + 1), sdu_type::ip, {}, pdu).has_value());
-  RC_ASSERT(!rx.open(lcid, *read_pdcp_header(pdu), pdu, out).has_value());  // the other channel's, and before the window
+  RC_ASSERT(
+      !rx.open(lcid, *read_pdcp_header(pdu), pdu, out).has_value());  // the other channel's, and before the window
 }
 
 // Two ends whose epochs turn over every few records, on an air that loses, reorders and repeats as it likes: nothing is
@@ -364,8 +419,9 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
   seeded_random r(*rc::gen::inRange<std::uint64_t>(0, 1'000'000));
   const std::array<std::uint8_t, 32> kd{5};
   time_ms now = 0;
-  std::array<epoch_chain, 2> ends{epoch_chain(link_root_key(kd), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0),
-                                  epoch_chain(link_root_key(kd), role::responder, suite::aes_256_gcm, 0x0102, config, r, 0)};
+  std::array<epoch_chain, 2> ends{
+      epoch_chain(link_root_key(kd), role::initiator, suite::aes_256_gcm, 0x0102, config, r, 0),
+      epoch_chain(link_root_key(kd), role::responder, suite::aes_256_gcm, 0x0102, config, r, 0)};
   struct flying {
     std::size_t from;
     std::uint8_t lcid;
@@ -378,14 +434,18 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
   std::uint32_t said = 0;
   const auto say = [&](std::size_t from, std::uint8_t lcid) {
     ++said;
-    const bytes data{static_cast<std::uint8_t>(said >> 16), static_cast<std::uint8_t>(said >> 8), static_cast<std::uint8_t>(said)};
+    const bytes data{static_cast<std::uint8_t>(said >> 16), static_cast<std::uint8_t>(said >> 8),
+                     static_cast<std::uint8_t>(said)};
     flying f{from, lcid, 0, 0, bytes(data.size() + record_overhead_octets)};
     const auto s = ends[from].seal(lcid, sdu_type::ip, data, now, f.pdu);
     RC_ASSERT(s.has_value());  // far from the end of COUNT
     f.src = s->src;
     f.dst = s->dst;
     const std::uint32_t index = ends[from].epoch_index();
-    RC_ASSERT(nonces.insert({static_cast<std::uint8_t>(from), static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index), lcid, f.pdu[3], f.pdu[4]}).second);
+    RC_ASSERT(nonces
+                  .insert({static_cast<std::uint8_t>(from), static_cast<std::uint8_t>(index >> 8),
+                           static_cast<std::uint8_t>(index), lcid, f.pdu[3], f.pdu[4]})
+                  .second);
     air.push_back(f);
     const auto other = ends[1 - from].epoch_index();
     RC_ASSERT(index <= other + 1);
@@ -402,11 +462,14 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
     RC_ASSERT(received.insert(out).second);
     return true;
   };
-  const auto events = draw(300, {{1, act::quiet}, {4, act::say}, {1, act::long_time}, {1, act::lose_all}, {1, act::repeat}, {6, act::deliver}});
+  const auto events = draw(
+      300,
+      {{1, act::quiet}, {4, act::say}, {1, act::long_time}, {1, act::lose_all}, {1, act::repeat}, {6, act::deliver}});
   for (const auto& e : events) {
     const auto lcid = static_cast<std::uint8_t>(1 + e.b % 3);
     if (e.kind == act::say || e.kind == act::quiet) {
-      const auto n = 1 + e.a % (e.kind == act::quiet ? 30 : 3);  // now and then so many that an epoch is over before any is heard
+      const auto n =
+          1 + e.a % (e.kind == act::quiet ? 30 : 3);  // now and then so many that an epoch is over before any is heard
       for (std::uint32_t k = 0; k < n; ++k) say(e.a / 64 % 2, lcid);
     } else if (e.kind == act::long_time) {
       now += e.a % 4000;
@@ -424,7 +487,8 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
     }
 }
 
-RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice_nor_repeat_one, (const std::vector<std::uint16_t>& jumps)) {
+RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice_nor_repeat_one,
+              (const std::vector<std::uint16_t>& jumps)) {
   ue a("alice", 1), b("bob", 2);
   a.knows(b);
   b.knows(a);
@@ -445,7 +509,8 @@ RC_GTEST_PROP(discovery_property, clocks_that_jump_never_make_a_code_count_twice
     last_announced = t;
     for (int twice = 0; twice < 2; ++twice)
       for (const auto& d : list)
-        if (const auto e = b.security->discovery().receive(d, 0)) RC_ASSERT(heard.insert(std::get<peer_heard>(*e).t).second);
+        if (const auto e = b.security->discovery().receive(d, 0))
+          RC_ASSERT(heard.insert(std::get<peer_heard>(*e).t).second);
   }
 }
 

@@ -1,4 +1,5 @@
-// The generators behind what others can observe: ChaCha20 by its published vector, erasure, independence of the streams.
+// The generators behind what others can observe: ChaCha20 by its published vector, erasure, independence of the
+// streams.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,7 +20,8 @@ using block = std::array<std::uint8_t, 32>;
 
 block octets(std::string_view hex) {
   block out{};
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(std::stoi(std::string(hex.substr(2 * i, 2)), nullptr, 16));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<std::uint8_t>(std::stoi(std::string(hex.substr(2 * i, 2)), nullptr, 16));
   return out;
 }
 std::vector<std::uint8_t> draw(random_port& r, std::size_t n) {
@@ -35,18 +37,20 @@ public_key key(std::uint8_t first) {
 
 /// Seeds by label, as the tests of two worlds do.
 class by_label final : public random_port {
- public:
+public:
   void fill(bytes_span out) override { std::fill(out.begin(), out.end(), std::uint8_t{0}); }
   std::unique_ptr<random_port> stream(const stream_label& l) override {
     labels.push_back({l.purpose, l.peer != nullptr ? l.peer->octets[0] : 0});
-    return std::make_unique<random_stream>(stream_key(block{static_cast<std::uint8_t>(l.purpose), static_cast<std::uint8_t>(labels.back().second)}));
+    return std::make_unique<random_stream>(
+        stream_key(block{static_cast<std::uint8_t>(l.purpose), static_cast<std::uint8_t>(labels.back().second)}));
   }
   std::vector<std::pair<stream_purpose, int>> labels;
 };
 
 }  // namespace
 
-// RFC 8439, A.1, test vector 1 (key, nonce and counter zero): the first half of the block is the next key, the second half the draw.
+// RFC 8439, A.1, test vector 1 (key, nonce and counter zero): the first half of the block is the next key, the second
+// half the draw.
 TEST(random_stream, is_the_chacha20_of_rfc_8439) {
   random_stream r{stream_key(block{})};
   const auto first = draw(r, 32);
@@ -76,7 +80,9 @@ TEST(random_stream, replaces_its_key_with_every_draw_and_keeps_nothing_of_it) {
     std::memcpy(state.data(), static_cast<const void*>(&r), sizeof r);
     EXPECT_EQ(std::search(state.begin(), state.end(), key_before.begin(), key_before.begin() + 8), state.end());
     for (std::size_t i = 0; i + 4 <= got.size(); i += 4)
-      EXPECT_EQ(std::search(state.begin(), state.end(), got.begin() + static_cast<std::ptrdiff_t>(i), got.begin() + static_cast<std::ptrdiff_t>(i + 4)), state.end());
+      EXPECT_EQ(std::search(state.begin(), state.end(), got.begin() + static_cast<std::ptrdiff_t>(i),
+                            got.begin() + static_cast<std::ptrdiff_t>(i + 4)),
+                state.end());
   }
   EXPECT_EQ(keys.size(), 10U);
 }
@@ -110,7 +116,8 @@ TEST(random_streams, one_for_each_purpose_and_peer_whatever_else_is_drawn) {
   }
   EXPECT_EQ(again, alone);
   EXPECT_TRUE(std::equal(mary.begin(), mary.begin() + 8, again.begin()));
-  EXPECT_NE(draw(streams.common(stream_purpose::query_order), 8), draw(streams.common(stream_purpose::announcement_order), 8));
+  EXPECT_NE(draw(streams.common(stream_purpose::query_order), 8),
+            draw(streams.common(stream_purpose::announcement_order), 8));
   const std::set<std::pair<stream_purpose, int>> distinct(other_source.labels.begin(), other_source.labels.end());
   EXPECT_EQ(distinct.size(), 5U);
 }
@@ -128,7 +135,7 @@ TEST(random_streams, of_a_peer_that_left_stay_a_while_and_their_number_is_bounde
 
 TEST(random_streams, start_from_the_systems_generator_each_with_octets_of_its_own) {
   class source_of_fills final : public random_port {
-   public:
+  public:
     void fill(bytes_span out) override {
       std::fill(out.begin(), out.end(), static_cast<std::uint8_t>(draws.size()));
       draws.emplace_back(out.begin(), out.end());

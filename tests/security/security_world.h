@@ -16,7 +16,7 @@
 namespace prose::security::test {
 
 class seeded_random final : public random_port {
- public:
+public:
   explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
   void fill(bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
@@ -26,23 +26,23 @@ class seeded_random final : public random_port {
   /// Streams take `next_octets` too.
   std::unique_ptr<random_port> stream(const stream_label&) override {
     return std::make_unique<planted>(*this, stream_key::make([&](auto out) {
-                                       for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
-                                     }));
+      for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
+    }));
   }
   std::vector<std::uint8_t> next_octets;  // put in the place of what the next draw begins with
-  bool keep_draws = false;  // for tests that plant an ephemeral key
+  bool keep_draws = false;                // for tests that plant an ephemeral key
   std::vector<std::vector<std::uint8_t>> draws;
 
- private:
+private:
   class planted final : public random_port {
-   public:
+  public:
     planted(seeded_random& owner, stream_key seed) : owner_(owner), inner_(std::move(seed)) {}
     void fill(bytes_span out) override {
       inner_.fill(out);
       owner_.plant(out);
     }
 
-   private:
+  private:
     seeded_random& owner_;
     random_stream inner_;
   };
@@ -55,8 +55,9 @@ class seeded_random final : public random_port {
 
 /// Counts scalar multiplications, whoever asks for them. X25519, or what is given in its place.
 class counting_dh final : public dh_port {
- public:
-  explicit counting_dh(random_port& r, dh_port* instead = nullptr) : x25519_(r), inner_(instead != nullptr ? *instead : x25519_) {}
+public:
+  explicit counting_dh(random_port& r, dh_port* instead = nullptr)
+      : x25519_(r), inner_(instead != nullptr ? *instead : x25519_) {}
   std::optional<dh_output> agree(const static_private_key& own, const public_key& other) override {
     ++multiplications;
     return inner_.agree(own, other);
@@ -75,13 +76,14 @@ class counting_dh final : public dh_port {
   }
   std::uint64_t multiplications = 0;
 
- private:
+private:
   crypto::mbedtls_x25519 x25519_;
   dh_port& inner_;
 };
 
-/// Most tests are about what is done, not about when and how often: there what costs scalar multiplications takes effect at once and every peer may cause
-/// as much as it likes. Tests of delays and budgets set this before they make UEs.
+/// Most tests are about what is done, not about when and how often: there what costs scalar multiplications takes
+/// effect at once and every peer may cause as much as it likes. Tests of delays and budgets set this before they make
+/// UEs.
 inline bool as_shipped = false;
 
 inline ue_config without_budgets(ue_config c) {
@@ -109,8 +111,8 @@ struct delivered {
 
 /// One UE with everything that it did.
 struct ue {
-  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt, dh_port* instead = nullptr,
-     work_port* work = nullptr)
+  ue(std::string n, std::uint64_t seed, const ue_config& config = {}, std::optional<slot_t> mark = std::nullopt,
+     dh_port* instead = nullptr, work_port* work = nullptr)
       : name(std::move(n)), random(seed), dh(random, instead) {
     ue_config c = without_budgets(config);
     c.stored_mark = mark;
@@ -121,8 +123,8 @@ struct ue {
       : name(std::move(n)), random(seed), dh(random, instead) {
     ue_config c = without_budgets(config);
     c.stored_mark = mark;
-    security = std::make_unique<ue_security>(
-        c, key_pair::from_private(static_private_key(key.expose()), {random, dh}), ports{random, dh});
+    security = std::make_unique<ue_security>(c, key_pair::from_private(static_private_key(key.expose()), {random, dh}),
+                                             ports{random, dh});
   }
 
   void knows(const ue& other, std::optional<pre_shared_key> psk = std::nullopt) {
@@ -157,7 +159,7 @@ struct ue {
   seeded_random random;
   counting_dh dh;
   std::unique_ptr<ue_security> security;
-  actions pending;               // not yet put on the air
+  actions pending;  // not yet put on the air
   std::vector<action> history;
   std::vector<delivered> inbox;
 };
@@ -167,11 +169,11 @@ inline bool taken(ue& u, const frame& f, time_ms now) { return u.hear(f, now).ha
 
 /// Everybody hears everybody; `filter` may drop, change or multiply a frame.
 class air {
- public:
+public:
   time_ms now = 0;
   slot_t first_slot = 1000;
   std::vector<ue*> ues;
-  std::vector<frame> captured;                   // all that was ever sent
+  std::vector<frame> captured;  // all that was ever sent
   std::vector<discovery_pdu> captured_discovery;
   std::function<std::vector<frame>(const frame&)> filter;
   std::function<bool(std::size_t from, std::size_t to)> reaches;

@@ -12,7 +12,7 @@ namespace prose::security::test {
 namespace {
 
 class single_checks : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     alice.knows(bob);
     bob.knows(alice);
@@ -53,7 +53,8 @@ class single_checks : public ::testing::Test {
 };
 
 TEST_F(single_checks, commands_with_a_good_short_token_cost_two_trials_a_request) {
-  // Who guesses a short token, or has the pair's discovery keys without its static ones, cannot make the initiator multiply at will.
+  // Who guesses a short token, or has the pair's discovery keys without its static ones, cannot make the initiator
+  // multiply at will.
   const auto forged = [&](const frame& command, std::uint8_t i) {
     const auto& keys = bob.security->peers().find(std::string_view("alice"))->ours;
     frame f = command;
@@ -69,9 +70,11 @@ TEST_F(single_checks, commands_with_a_good_short_token_cost_two_trials_a_request
   const auto before = alice.dh.multiplications;
   EXPECT_EQ(alice.hear(forged(command, 0), world.now).error(), drop_reason::bad_handshake);
   EXPECT_EQ(alice.dh.multiplications, before + 2) << "the token is good";
-  EXPECT_EQ(alice.hear(forged(command, 0), world.now).error(), drop_reason::nothing_new) << "the same octets cost nothing";
+  EXPECT_EQ(alice.hear(forged(command, 0), world.now).error(), drop_reason::nothing_new)
+      << "the same octets cost nothing";
   EXPECT_EQ(alice.hear(forged(command, 1), world.now).error(), drop_reason::bad_handshake);
-  for (std::uint8_t i = 2; i < 100; ++i) EXPECT_EQ(alice.hear(forged(command, i), world.now).error(), drop_reason::budget);
+  for (std::uint8_t i = 2; i < 100; ++i)
+    EXPECT_EQ(alice.hear(forged(command, i), world.now).error(), drop_reason::budget);
   EXPECT_FALSE(taken(alice, command, world.now));
   EXPECT_EQ(alice.dh.multiplications, before + 4);
   // The next request has its own, and one bad command does not keep the good one out.
@@ -136,7 +139,9 @@ TEST_F(single_checks, set_up_messages_are_taken_on_their_own_channels_only) {
     for (std::uint8_t lcid = 0; lcid < 32; ++lcid) {
       frame g = f;
       g.lcid = lcid;
-      if (lcid != f.lcid) { EXPECT_FALSE(taken(u, g, world.now)) << int{lcid}; }
+      if (lcid != f.lcid) {
+        EXPECT_FALSE(taken(u, g, world.now)) << int{lcid};
+      }
     }
   };
   on_others(alice, command);
@@ -178,7 +183,8 @@ TEST_F(single_checks, a_token_of_another_slot_is_worthless) {
   const auto before = bob.dh.multiplications;
   for (const slot_t t : {world.slot() - 1, world.slot() + 1, slot_t{0}}) {
     frame f = r;
-    const auto token = request_token(keys, t, f.src, f.dst, bytes_view(f.octets).first(request_octets - request_token_octets));
+    const auto token =
+        request_token(keys, t, f.src, f.dst, bytes_view(f.octets).first(request_octets - request_token_octets));
     std::copy(token.begin(), token.end(), f.octets.end() - request_token_octets);
     EXPECT_EQ(bob.hear(f, world.now).error(), drop_reason::bad_token);
   }
@@ -189,8 +195,8 @@ TEST_F(single_checks, a_token_of_another_slot_is_worthless) {
 TEST_F(single_checks, a_pre_shared_key_changes_codes_tokens_and_rendezvous) {
   const dh_output same_twice{std::array<std::uint8_t, 32>{7}};
   const auto keys = [&](std::uint8_t psk) {
-    return derive_direction(pre_shared_key(std::array<std::uint8_t, 32>{psk}), same_twice, alice.security->peers().own_public(),
-                            bob.security->peers().own_public());
+    return derive_direction(pre_shared_key(std::array<std::uint8_t, 32>{psk}), same_twice,
+                            alice.security->peers().own_public(), bob.security->peers().own_public());
   };
   const auto a = keys(1), b = keys(2);
   EXPECT_NE(make_discovery(discovery_type::announcement, a, 5), make_discovery(discovery_type::announcement, b, 5));
@@ -220,8 +226,10 @@ TEST_F(single_checks, what_is_longer_than_a_pdcp_sdu_is_not_sealed) {
   ASSERT_TRUE(ids);
   const std::vector<std::uint8_t> data(max_sdu_octets + 1);
   std::vector<std::uint8_t> out(data.size() + record_overhead_octets);
-  EXPECT_EQ(alice.security->links().seal(ids->first, 1, sdu_type::ip, data, world.now, out).error(), drop_reason::malformed);
-  EXPECT_TRUE(alice.security->links().seal(ids->first, 1, sdu_type::ip, bytes_view(data).first(max_sdu_octets), world.now, out));
+  EXPECT_EQ(alice.security->links().seal(ids->first, 1, sdu_type::ip, data, world.now, out).error(),
+            drop_reason::malformed);
+  EXPECT_TRUE(alice.security->links().seal(ids->first, 1, sdu_type::ip, bytes_view(data).first(max_sdu_octets),
+                                           world.now, out));
 }
 
 TEST_F(single_checks, only_what_verifies_counts_as_a_sign_of_life) {
@@ -256,8 +264,12 @@ TEST_F(single_checks, the_larger_key_waits_a_minute_longer_before_it_rekeys) {
   const bool carol_smaller = carol.security->peers().own_public() < dave.security->peers().own_public();
   ue& smaller = carol_smaller ? carol : dave;
   ue& larger = carol_smaller ? dave : carol;
-  const auto rekeys = [](ue& u, ue& v) { return u.security->links().state().at(u.id_of(v)).live->rekeying.has_value(); };
-  world.filter = [](const frame&) { return std::vector<frame>{}; };  // so that the smaller one's start does not make the other's needless
+  const auto rekeys = [](ue& u, ue& v) {
+    return u.security->links().state().at(u.id_of(v)).live->rekeying.has_value();
+  };
+  world.filter = [](const frame&) {
+    return std::vector<frame>{};
+  };  // so that the smaller one's start does not make the other's needless
   world.pass(30 * 60'000 - 1000, 1000);
   EXPECT_FALSE(rekeys(smaller, larger));
   EXPECT_FALSE(rekeys(larger, smaller));
@@ -309,7 +321,9 @@ TEST_F(single_checks, a_rekeying_that_fails_leaves_the_ones_under_way) {
   ue& larger = alice_larger ? alice : bob;
   ue& smaller = alice_larger ? bob : alice;
   const link_id at_larger = alice_larger ? ids->first : ids->second;
-  const auto link_of = [&](ue& u) -> link& { return *u.security->links().state().at(u.id_of(&u == &alice ? bob : alice)).live; };
+  const auto link_of = [&](ue& u) -> link& {
+    return *u.security->links().state().at(u.id_of(&u == &alice ? bob : alice)).live;
+  };
   // What verifies as a record of `from` and is no good as a rekeying message.
   const auto bad = [&](ue& from, message_type type, std::size_t octets) {
     std::vector<std::uint8_t> m(octets, 3);
@@ -408,7 +422,8 @@ TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_messa
 }
 
 TEST_F(single_checks, a_query_from_beyond_the_boot_mark_is_not_answered_before_it) {
-  // Alice's clock is five slots ahead: her query is of a slot after Bob's mark, but his answer would be of one before it.
+  // Alice's clock is five slots ahead: her query is of a slot after Bob's mark, but his answer would be of one before
+  // it.
   ue_config config;
   config.discovery.answer_queries = true;
   ue again("bob", 905, bob.security->peers().own_private(), config, 1003);
@@ -441,15 +456,16 @@ TEST_F(single_checks, a_learnt_clock_offset_is_forgotten_after_a_long_silence) {
   EXPECT_TRUE(d.receive(from_ahead(), world.now)) << "her clock may have been set anew";
 }
 
-/// Answers with zeros where the other side has a point of low order, as a peer would who wants a session key that anybody can compute.
+/// Answers with zeros where the other side has a point of low order, as a peer would who wants a session key that
+/// anybody can compute.
 class weak_dh final : public dh_port {
- public:
+public:
   std::optional<dh_output> agree(const static_private_key&, const public_key&) override { return zero(); }
   std::optional<dh_output> agree(const ephemeral_private_key&, const public_key&) override { return zero(); }
   public_key public_of(const static_private_key&) override { return {}; }
   public_key public_of(const ephemeral_private_key&) override { return {}; }
 
- private:
+private:
   static dh_output zero() { return dh_output(std::array<std::uint8_t, 32>{}); }
 };
 

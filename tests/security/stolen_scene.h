@@ -1,5 +1,6 @@
-// John talks to Peter and to Mary: set-ups from both sides, data both ways through several epochs, a rekeying, and at the end set-ups
-// and a rekeying under way. Gives what Mary has, and the pair's own secrets for the tests that plant one of them.
+// John talks to Peter and to Mary: set-ups from both sides, data both ways through several epochs, a rekeying, and at
+// the end set-ups and a rekeying under way. Gives what Mary has, and the pair's own secrets for the tests that plant
+// one of them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,9 +21,7 @@ inline ue_config scene_config() {
 
 struct scene {
   explicit scene(std::optional<std::array<std::uint8_t, 32>> pair_psk = std::nullopt) : psk(pair_psk) {
-    const auto secret = [&] {
-      return psk ? std::optional<pre_shared_key>(pre_shared_key(*psk)) : std::nullopt;
-    };
+    const auto secret = [&] { return psk ? std::optional<pre_shared_key>(pre_shared_key(*psk)) : std::nullopt; };
     john.knows(peter, secret());
     peter.knows(john, secret());
     john.knows(mary);
@@ -44,13 +43,16 @@ struct scene {
     e.first_slot = world.slot();
     // First set-up, many epochs, a rekeying and some more.
     talk(world.link_up(john, peter), 20);
-    epochs_before_rekeying = john.security->links().info(*john.security->links().link_with(john.id_of(peter)), world.now)->epoch;
+    epochs_before_rekeying =
+        john.security->links().info(*john.security->links().link_with(john.id_of(peter)), world.now)->epoch;
     records_before_rekeying = count_records();
-    EXPECT_TRUE(john.security->links().rekey(*john.security->links().link_with(john.id_of(peter)), world.now, john.pending));
+    EXPECT_TRUE(
+        john.security->links().rekey(*john.security->links().link_with(john.id_of(peter)), world.now, john.pending));
     world.settle();
     EXPECT_EQ(john.events<rekeyed>().size(), 1U);
     const auto live = [&] {
-      return std::pair{*john.security->links().link_with(john.id_of(peter)), *peter.security->links().link_with(peter.id_of(john))};
+      return std::pair{*john.security->links().link_with(john.id_of(peter)),
+                       *peter.security->links().link_with(peter.id_of(john))};
     };
     talk(live(), 4);
     records_of_first_link = count_records();
@@ -61,9 +63,11 @@ struct scene {
     john_linked_again = state_of(john);
     talk(std::pair{back->second, back->first}, 14);
     world.pass(1000);
-    // Under way when Mary's device is stolen: a rekeying and a set-up with John, and one of John's rekeyings that she has answered.
+    // Under way when Mary's device is stolen: a rekeying and a set-up with John, and one of John's rekeyings that she
+    // has answered.
     lose = [this](const frame& f) { return f.from == 0 && to(f) == 2; };
-    EXPECT_TRUE(mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
+    EXPECT_TRUE(
+        mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
     world.settle();
     lose = [](const frame& f) { return f.from == 2; };
     begin(mary, john);
@@ -109,13 +113,13 @@ struct scene {
   ue john{"john", 31, scene_config()}, peter{"peter", 32, scene_config()}, mary{"mary", 33, scene_config()};
   air world;
   evidence e;
-  std::vector<stolen_secret> john_in_flight;  // when his first request to Peter was on the air
-  std::vector<stolen_secret> john_rekeying;   // when his rekeying request was
+  std::vector<stolen_secret> john_in_flight;     // when his first request to Peter was on the air
+  std::vector<stolen_secret> john_rekeying;      // when his rekeying request was
   std::vector<stolen_secret> john_linked_again;  // right after the second set-up
   std::uint32_t epochs_before_rekeying = 0;
   std::size_t records_before_rekeying = 0, records_of_first_link = 0;
 
- private:
+private:
   std::size_t to(const frame& f) const {
     for (std::size_t i = 0; i < world.ues.size(); ++i)
       if (i != f.from && world.ues[i]->owns(f.dst, world.now)) return i;
@@ -156,7 +160,8 @@ struct scene {
       // Towards the other of the pair only: what somebody else may do with John is another matter.
       const peer_id other = u->id_of(u == &john ? peter : john);
       u->inbox.clear();
-      // Each forgery as if it were the first: the product takes two commands of an attempt, and the search does not choose which.
+      // Each forgery as if it were the first: the product takes two commands of an attempt, and the search does not
+      // choose which.
       for (auto& [id, state] : u->security->links().state())
         if (state.attempt) const_cast<tried_octets&>(state.attempt->tried) = {};
       u->hear(f, when);

@@ -16,7 +16,8 @@ TEST(stolen_state, every_key_times_every_derivation_times_every_message_finds_no
   const findings f = search(e);
   RecordProperty("keys_tried", static_cast<int>(f.keys_tried));
   RecordProperty("trials", static_cast<int>(f.trials));
-  std::printf("%zu keys, %zu trials, %zu records, %zu handshake chains\n", f.keys_tried, f.trials, f.records_seen, f.handshake_chains);
+  std::printf("%zu keys, %zu trials, %zu records, %zu handshake chains\n", f.keys_tried, f.trials, f.records_seen,
+              f.handshake_chains);
   for (const auto& [kind, n] : f.by) std::printf("  %s: %zu\n", kind.c_str(), n);
   EXPECT_GT(f.keys_tried, 50'000U);
   EXPECT_GT(f.handshake_chains, 500'000U);
@@ -35,14 +36,17 @@ TEST(stolen_state, is_all_of_it_whatever_is_under_way) {
   scene s;
   const evidence e = s.run();
   const auto has = [](const std::vector<stolen_secret>& state, const char* what) {
-    return std::any_of(state.begin(), state.end(), [&](const auto& x) { return x.name.find(what) != std::string::npos; });
+    return std::any_of(state.begin(), state.end(),
+                       [&](const auto& x) { return x.name.find(what) != std::string::npos; });
   };
-  for (const char* what : {"static private key", "john psk", "john shared secret", "john ours announce", "john theirs command token",
-                           "dummy 1 query", "attempt ephemeral private key", "attempt chaining key", "attempt payload key",
-                           "attempt transcript", "link epoch 0 tx key", "link epoch 1 rx iv", "link root", "link binding",
-                           "rekeying ephemeral private key", "rekeying chaining key"})
+  for (const char* what :
+       {"static private key", "john psk", "john shared secret", "john ours announce", "john theirs command token",
+        "dummy 1 query", "attempt ephemeral private key", "attempt chaining key", "attempt payload key",
+        "attempt transcript", "link epoch 0 tx key", "link epoch 1 rx iv", "link root", "link binding",
+        "rekeying ephemeral private key", "rekeying chaining key"})
     EXPECT_TRUE(has(e.stolen, what)) << what;
-  for (const char* what : {"staged epoch 0 tx key", "staged root", "staged binding"})  // John has answered Mary's rekeying
+  for (const char* what :
+       {"staged epoch 0 tx key", "staged root", "staged binding"})  // John has answered Mary's rekeying
     EXPECT_TRUE(has(scene::state_of(s.john), what)) << what;
   for (const char* what : {"pending link root", "complete"}) EXPECT_TRUE(has(scene::state_of(s.peter), what)) << what;
 }
@@ -66,7 +70,8 @@ void expect_the_past_closed(scene& s, evidence& e) {
   e.discovery.clear();
   const findings f = search(e);
   EXPECT_EQ(f.records_seen, s.records_of_first_link);
-  // Of set-ups towards John the request opens to his static key, of those under way what his ephemeral gives; no record does.
+  // Of set-ups towards John the request opens to his static key, of those under way what his ephemeral gives; no record
+  // does.
   for (const auto& [kind, n] : f.by) EXPECT_EQ(kind.find("record"), std::string::npos) << kind << ": " << n;
   EXPECT_EQ(f.found("opened complete"), 0U);
 }
@@ -87,18 +92,31 @@ TEST(stolen_state, whole_state_of_john_after_the_rekeying_opens_no_record_from_b
   expect_the_past_closed(s, e);
 }
 
-/// What each weak variant must be broken by. The thief needs no more than her key file (and the group key where there is one).
+/// What each weak variant must be broken by. The thief needs no more than her key file (and the group key where there
+/// is one).
 class weak_variant : public ::testing::TestWithParam<weakness> {
- protected:
+protected:
   void expect_broken(const findings& f, const evidence& e) {
     EXPECT_FALSE(f.nothing_found());
     switch (GetParam()) {
-      case weakness::one_key_for_all_peers: EXPECT_EQ(f.found("opened record by its key"), e.truth.size()); break;
-      case weakness::null_cipher: EXPECT_EQ(f.readable, e.truth.size()); break;
-      case weakness::repeated_nonce: EXPECT_GT(f.keystream_reused, 0U); break;
-      case weakness::plain_identities: EXPECT_GT(f.found("recognised identity in the clear"), 0U); break;
-      case weakness::static_token: EXPECT_GT(f.linked, 0U); break;
-      case weakness::replayable_request: EXPECT_GT(f.replays_answered, 0U); break;
+      case weakness::one_key_for_all_peers:
+        EXPECT_EQ(f.found("opened record by its key"), e.truth.size());
+        break;
+      case weakness::null_cipher:
+        EXPECT_EQ(f.readable, e.truth.size());
+        break;
+      case weakness::repeated_nonce:
+        EXPECT_GT(f.keystream_reused, 0U);
+        break;
+      case weakness::plain_identities:
+        EXPECT_GT(f.found("recognised identity in the clear"), 0U);
+        break;
+      case weakness::static_token:
+        EXPECT_GT(f.linked, 0U);
+        break;
+      case weakness::replayable_request:
+        EXPECT_GT(f.replays_answered, 0U);
+        break;
     }
   }
 };

@@ -14,12 +14,18 @@ const std::array<std::uint8_t, 32> link_key{0x4c, 0x69, 0x6e, 0x6b};  // of one 
 
 std::string name_of(weakness w) {
   switch (w) {
-    case weakness::one_key_for_all_peers: return "one_key_for_all_peers";
-    case weakness::null_cipher: return "null_cipher";
-    case weakness::repeated_nonce: return "repeated_nonce";
-    case weakness::plain_identities: return "plain_identities";
-    case weakness::static_token: return "static_token";
-    case weakness::replayable_request: return "replayable_request";
+    case weakness::one_key_for_all_peers:
+      return "one_key_for_all_peers";
+    case weakness::null_cipher:
+      return "null_cipher";
+    case weakness::repeated_nonce:
+      return "repeated_nonce";
+    case weakness::plain_identities:
+      return "plain_identities";
+    case weakness::static_token:
+      return "static_token";
+    case weakness::replayable_request:
+      return "replayable_request";
   }
   return "?";
 }
@@ -59,7 +65,8 @@ evidence weaken(evidence e, weakness w) {
       break;
     case weakness::static_token:
       for (auto& f : e.frames)
-        if (f.lcid == 28 && f.octets.size() == request_octets) std::fill(f.octets.end() - 8, f.octets.end(), std::uint8_t{0x5a});
+        if (f.lcid == 28 && f.octets.size() == request_octets)
+          std::fill(f.octets.end() - 8, f.octets.end(), std::uint8_t{0x5a});
       break;
     case weakness::replayable_request: {
       // A responder that checks the token but neither the slot nor whether it has seen the request.

@@ -1,5 +1,5 @@
-// What sidelink security looks like when one measure is left out. Only in test executables: controls that show that the search
-// (and the sniffer's verdict) can turn red. Never reachable from the product.
+// What sidelink security looks like when one measure is left out. Only in test executables: controls that show that the
+// search (and the sniffer's verdict) can turn red. Never reachable from the product.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ enum class weakness : std::uint8_t {
   one_key_for_all_peers,  // the requirement's own attack
   null_cipher,
   repeated_nonce,
-  plain_identities,       // in discovery
+  plain_identities,  // in discovery
   static_token,
   replayable_request,
 };
@@ -22,8 +22,9 @@ inline constexpr weakness all_weaknesses[] = {weakness::one_key_for_all_peers, w
                                               weakness::static_token,          weakness::replayable_request};
 std::string name_of(weakness w);
 
-/// Replaces in what John and Peter sent (and in how Peter reacts) what the weakness changes; everything else stays the product's.
-/// `group_key` is what a UE that shares one key with all peers would have in its state: it is added to the stolen state.
+/// Replaces in what John and Peter sent (and in how Peter reacts) what the weakness changes; everything else stays the
+/// product's. `group_key` is what a UE that shares one key with all peers would have in its state: it is added to the
+/// stolen state.
 evidence weaken(evidence real, weakness w);
 
 /// One PDCP record sealed as a weak UE would: for end-to-end controls that put it on the emulated air.

@@ -16,7 +16,8 @@ result<std::string> read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in || std::filesystem::is_directory(path, ignored)) return fail(path + ": cannot be read");
   std::error_code ec;
-  if (const auto n = std::filesystem::file_size(path, ec); !ec && n > max_key_log_bytes) return fail(path + ": is no key log: larger than 64 MiB");
+  if (const auto n = std::filesystem::file_size(path, ec); !ec && n > max_key_log_bytes)
+    return fail(path + ": is no key log: larger than 64 MiB");
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 }  // namespace
@@ -41,7 +42,8 @@ result<link_opener> link_opener::open(const std::string& path) {
   if (!text) return tl::unexpected(text.error());
   // A UE may be writing its last line.
   const auto whole = text->rfind('\n');
-  auto keys = parse_key_log(std::string_view(*text).substr(0, whole == std::string::npos ? text->size() : whole + 1), path);
+  auto keys =
+      parse_key_log(std::string_view(*text).substr(0, whole == std::string::npos ? text->size() : whole + 1), path);
   if (!keys) return tl::unexpected(keys.error());
   link_opener o(std::move(*keys));
   o.path_ = path;
@@ -93,7 +95,8 @@ void link_opener::add(const captured_frame& f, const std::function<void(const op
       of.opened = true;
       return mac::sdu_verdict::verified;
     });
-    if (c.young_dropped + c.searches_cut + c.trials_refused > 0 && (of.opened || named({h.src, h.dst}))) bound_hit_ = true;
+    if (c.young_dropped + c.searches_cut + c.trials_refused > 0 && (of.opened || named({h.src, h.dst})))
+      bound_hit_ = true;
   }
 }
 

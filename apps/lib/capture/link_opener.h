@@ -1,5 +1,5 @@
-// Opens what a key log opens: SL-SCH PDUs through RLC and PDCP to the plaintext of records. For capture files; the verdict has its own,
-// wider search.
+// Opens what a key log opens: SL-SCH PDUs through RLC and PDCP to the plaintext of records. For capture files; the
+// verdict has its own, wider search.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,12 @@
 
 namespace prose::apps {
 
-/// Lines of key_log_lines(); blank lines and lines that begin with # are left out. Errors are one line: path, line, what is wrong.
+/// Lines of key_log_lines(); blank lines and lines that begin with # are left out. Errors are one line: path, line,
+/// what is wrong.
 result<std::vector<security::logged_key>> parse_key_log(std::string_view text, const std::string& path);
 
 class link_opener {
- public:
+public:
   /// The file may grow while it is used: it is read again when something does not open.
   static result<link_opener> open(const std::string& path);
   /// For tests and fuzzing: a fixed log.
@@ -39,10 +40,11 @@ class link_opener {
   void add(const captured_frame& f, const std::function<void(const opened&)>& give);
   std::uint64_t n_opened() const { return n_opened_; }
   std::uint64_t n_closed() const { return n_closed_; }
-  /// Of a link that the log names, more blocks were heard under the same layer-2 IDs than are tried as parts of its SDUs: some may not have been opened.
+  /// Of a link that the log names, more blocks were heard under the same layer-2 IDs than are tried as parts of its
+  /// SDUs: some may not have been opened.
   bool bound_hit() const { return bound_hit_; }
 
- private:
+private:
   using flow_name = std::pair<std::uint32_t, std::uint32_t>;
   /// Anybody may send under these IDs, so several assemblies are tried, as a UE does.
   struct flow {
@@ -53,12 +55,13 @@ class link_opener {
   };
   flow& flow_of(const flow_name& name);
   bool named(const flow_name& name) const;
-  bool sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu, const std::function<void(const opened&)>& give);
+  bool sdu(std::uint32_t src, std::uint32_t dst, std::uint8_t lcid, std::span<const std::uint8_t> pdu,
+           const std::function<void(const opened&)>& give);
   bool read_again();
 
   static constexpr mac::rlc_um_candidate_limits limits{};
-  static constexpr std::size_t max_flows = 512;               // of 75 KB each, if all of it is used
-  static constexpr std::size_t octets_a_frame = 64 * 1024;    // of SDUs that do not open
+  static constexpr std::size_t max_flows = 512;             // of 75 KB each, if all of it is used
+  static constexpr std::size_t octets_a_frame = 64 * 1024;  // of SDUs that do not open
   std::string path_;
   std::uintmax_t size_read_ = 0;
   std::vector<security::logged_key> keys_;

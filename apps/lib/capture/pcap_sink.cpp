@@ -36,10 +36,14 @@ result<void> pcap_sink::add(const captured_frame& f) {
     c.subframe = f.absolute_subframe % 10;
   }
   switch (f.kind) {
-    case frame_kind::mib_sl: return writer_.write_mib_sl(c, f.octets);
-    case frame_kind::discovery: return writer_.write_discovery(c, f.octets);
-    case frame_kind::sci: return {};  // Wireshark has no dissector of SCI, and it is no MAC PDU
-    case frame_kind::sl_sch: break;
+    case frame_kind::mib_sl:
+      return writer_.write_mib_sl(c, f.octets);
+    case frame_kind::discovery:
+      return writer_.write_discovery(c, f.octets);
+    case frame_kind::sci:
+      return {};  // Wireshark has no dissector of SCI, and it is no MAC PDU
+    case frame_kind::sl_sch:
+      break;
   }
   if (const auto pdu = sl_sch_of(f)) c.transmitter = number_of(pdu->header.src);
   const pcap_phy_context phy{f.modulation_order, f.mcs, f.n_prb, f.prb_start, 0, true};

@@ -1,4 +1,5 @@
-// A capture file of everything that was received: MAC PDUs, MIBs, discovery messages, and with a key log the packets inside.
+// A capture file of everything that was received: MAC PDUs, MIBs, discovery messages, and with a key log the packets
+// inside.
 #pragma once
 
 #include <map>
@@ -12,7 +13,7 @@
 namespace prose::apps {
 
 class pcap_sink {
- public:
+public:
   /// keylog may be empty.
   static result<pcap_sink> open(const std::string& path, const std::string& keylog);
   /// Repetitions of a block are left out: what was sent once is shown once.
@@ -21,7 +22,7 @@ class pcap_sink {
   std::uint64_t n_opened() const { return opener_ ? opener_->n_opened() : 0; }
   bool bound_hit() const { return opener_ && opener_->bound_hit(); }
 
- private:
+private:
   pcap_sink(pcap_writer w, std::optional<link_opener> o) : writer_(std::move(w)), opener_(std::move(o)) {}
   std::uint16_t number_of(std::uint32_t src);
 

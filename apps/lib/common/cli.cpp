@@ -28,12 +28,13 @@ public:
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<printable_text>(); }
 };
-}
+}  // namespace
 
 std::string_view version() { return PROSE_VERSION; }
 
 void add_common_options(CLI::App& app, common_options& options) {
-  app.add_option("--config", options.config_path, "YAML configuration; the command line wins over it")->type_name("FILE.yaml");
+  app.add_option("--config", options.config_path, "YAML configuration; the command line wins over it")
+      ->type_name("FILE.yaml");
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off; the log goes to stderr")
       ->check(CLI::IsMember(log_levels))
       ->capture_default_str();

@@ -25,8 +25,8 @@ struct common_options {
 /// Adds --config, --version and --log-level (--help is CLI11's own). `options` must outlive the app.
 void add_common_options(CLI::App& app, common_options& options);
 
-/// Parses, sets up logging, signals and stop handling. A value: leave main with it (0 after --help or --version, 2 after one
-/// line on stderr). Subcommands' options are covered too.
+/// Parses, sets up logging, signals and stop handling. A value: leave main with it (0 after --help or --version, 2
+/// after one line on stderr). Subcommands' options are covered too.
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, const common_options& options);
 
 /// For CLI::Option::check: a finite number from low to high. CLI11's own ranges let NaN pass.

@@ -48,7 +48,8 @@ struct config_section::document {
 result<config_section> config_section::load(const std::string& path) {
   std::error_code ignored;
   const bool there = std::filesystem::exists(path, ignored) && !std::filesystem::is_directory(path, ignored);
-  const auto text = there ? read_configuration_file(path, max_config_bytes) : phy::read_text_file(path, max_config_bytes);
+  const auto text =
+      there ? read_configuration_file(path, max_config_bytes) : phy::read_text_file(path, max_config_bytes);
   if (!text) return tl::unexpected(text.error());
   return parse(*text, path);
 }
@@ -144,7 +145,8 @@ void config_section::read(std::string_view key, std::vector<std::string>& value)
   if (!n) return;
   std::vector<std::string> out;
   for (const auto& item : n->yaml) {
-    if (!item.IsScalar()) return document_->mistake(item.Mark().line + 1, node_->path + std::string(key) + ": accepted: a list of texts");
+    if (!item.IsScalar())
+      return document_->mistake(item.Mark().line + 1, node_->path + std::string(key) + ": accepted: a list of texts");
     out.push_back(item.Scalar());
   }
   value = std::move(out);

@@ -12,8 +12,8 @@
 
 namespace prose::apps {
 
-/// A map of the file. Reading a key that is absent leaves the variable as it was (so its value is the default). The first
-/// mistake is kept for check(), the rest are ignored; a key that no code asked for is a mistake too.
+/// A map of the file. Reading a key that is absent leaves the variable as it was (so its value is the default). The
+/// first mistake is kept for check(), the rest are ignored; a key that no code asked for is a mistake too.
 ///
 ///   auto file = config_section::load("mary.yaml");
 ///   auto radio = file->section("radio");
@@ -21,7 +21,7 @@ namespace prose::apps {
 ///   radio.read("device", device);
 ///   if (auto ok = file->check(); !ok) return usage_error("prose-ue", ok.error());
 class config_section {
- public:
+public:
   /// Empty files are an empty map. Refused: what others may write (apps/lib/common/safe_file.h).
   static result<config_section> load(const std::string& path);
   static result<config_section> parse(const std::string& text, const std::string& name);
@@ -53,7 +53,7 @@ class config_section {
   /// Line of this map, counted from 1; 0 when it is absent.
   int line() const;
 
- private:
+private:
   struct document;
   struct node;
   config_section(std::shared_ptr<document> d, std::shared_ptr<node> n) : document_(std::move(d)), node_(std::move(n)) {}

@@ -5,7 +5,8 @@
 
 namespace prose::apps {
 
-/// From now on the process leaves no core, and no other process of the user (debugger, /proc/PID/mem) reads its memory. Root can.
+/// From now on the process leaves no core, and no other process of the user (debugger, /proc/PID/mem) reads its memory.
+/// Root can.
 result<void> forbid_dumps();
 
 }  // namespace prose::apps

@@ -71,7 +71,8 @@ bool event_writer::write(const json_object& e) {
   const std::string line = e.text() + "\n";
   const std::lock_guard lock(state_->mutex);
   if (state_->failed) return false;
-  const bool ok = std::fwrite(line.data(), 1, line.size(), state_->file) == line.size() && std::fflush(state_->file) == 0;
+  const bool ok =
+      std::fwrite(line.data(), 1, line.size(), state_->file) == line.size() && std::fflush(state_->file) == 0;
   state_->failed = !ok;
   return ok;
 }

@@ -13,9 +13,10 @@
 
 namespace prose::apps {
 
-/// One JSON object under construction; keys keep their order. Text that is not UTF-8 is replaced, numbers that are not finite become null.
+/// One JSON object under construction; keys keep their order. Text that is not UTF-8 is replaced, numbers that are not
+/// finite become null.
 class json_object {
- public:
+public:
   json_object& add(std::string_view key, std::string_view value);
   json_object& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
   json_object& add(std::string_view key, const std::string& value) { return add(key, std::string_view(value)); }
@@ -34,20 +35,20 @@ class json_object {
   json_object& add_fixed(std::string_view key, double value, int decimals);
   std::string text() const { return "{" + body_ + "}"; }
 
- private:
+private:
   json_object& raw(std::string_view key, std::string_view json);
   std::string body_;
 };
 
 /// An event: {"event": name, "t": seconds, ...}. t has nanosecond resolution.
 class event : public json_object {
- public:
+public:
   event(std::string_view name, double t_s);
 };
 
 /// Writes whole lines, safe from several threads; every line is flushed. Default-constructed it discards.
 class event_writer {
- public:
+public:
   event_writer() = default;
   /// "-" is standard output; "" discards. A file has mode 0600: events name peers. `option` begins the error.
   static result<event_writer> open(const std::string& path, const std::string& option = "--events");
@@ -56,7 +57,7 @@ class event_writer {
   bool ok() const { return !state_ || !state_->failed; }
   explicit operator bool() const { return state_ != nullptr; }
 
- private:
+private:
   struct state {
     std::mutex mutex;
     std::FILE* file = nullptr;

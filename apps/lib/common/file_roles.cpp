@@ -40,7 +40,8 @@ result<void> file_roles::check() const {
       const auto [at, is_new] = seen.try_emplace(id, &r);
       if (is_new || !written) continue;
       const role& other = *at->second;
-      return fail(r.option + " " + r.path + ": would overwrite what " + other.option + (other.written ? " writes" : " reads") +
+      return fail(r.option + " " + r.path + ": would overwrite what " + other.option +
+                  (other.written ? " writes" : " reads") +
                   (other.path == r.path ? std::string() : " (" + other.path + ")") + "; accepted: a file of its own");
     }
   return {};

@@ -8,10 +8,11 @@
 
 namespace prose::apps {
 
-/// A program names all its files and calls check() before it opens any output. Files are compared by inode, so that links and other spellings are
-/// seen; what does not exist yet by its resolved path. Devices, pipes, "-" and empty names are nobody's file.
+/// A program names all its files and calls check() before it opens any output. Files are compared by inode, so that
+/// links and other spellings are seen; what does not exist yet by its resolved path. Devices, pipes, "-" and empty
+/// names are nobody's file.
 class file_roles {
- public:
+public:
   /// `option`: what the user called it, e.g. "--iq".
   void reads(const std::string& option, const std::string& path) { add(option, path, false); }
   void writes(const std::string& option, const std::string& path) { add(option, path, true); }
@@ -20,7 +21,7 @@ class file_roles {
   void writes_recording(const std::string& option, const std::string& path) { add_recording(option, path, true); }
   result<void> check() const;
 
- private:
+private:
   struct role {
     std::string option, path;
     bool written;

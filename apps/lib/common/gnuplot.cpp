@@ -25,7 +25,9 @@ bool whole_png(int fd) {
   if (::fstat(fd, &st) != 0) return false;
   if (!S_ISREG(st.st_mode)) return true;
   return st.st_size > static_cast<off_t>(end.size()) &&
-         ::pread(fd, last.data(), last.size(), st.st_size - static_cast<off_t>(end.size())) == static_cast<ssize_t>(last.size()) && last == end;
+         ::pread(fd, last.data(), last.size(), st.st_size - static_cast<off_t>(end.size())) ==
+             static_cast<ssize_t>(last.size()) &&
+         last == end;
 }
 
 /// The first line that says something.
@@ -61,7 +63,8 @@ result<gnuplot> gnuplot::png(const std::string& path, int width, int height) {
   gnuplot g(std::move(*picture));
   g.errors_ = std::tmpfile();
   std::array<int, 2> pipe{};
-  if (g.errors_ == nullptr || ::pipe2(pipe.data(), O_CLOEXEC) != 0) return fail(path + ": cannot be drawn: " + errno_text());
+  if (g.errors_ == nullptr || ::pipe2(pipe.data(), O_CLOEXEC) != 0)
+    return fail(path + ": cannot be drawn: " + errno_text());
   // The picture comes out of standard output, so that no name is part of a command; -d: no start files of the user's.
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
@@ -78,12 +81,15 @@ result<gnuplot> gnuplot::png(const std::string& path, int width, int height) {
     g.child_ = -1;
     return fail(path + ": gnuplot cannot be started (apt-get install gnuplot-nox): " + std::strerror(refused));
   }
-  g.command("set terminal pngcairo noenhanced size " + std::to_string(width) + "," + std::to_string(height) + " font 'DejaVu Sans,10'");
+  g.command("set terminal pngcairo noenhanced size " + std::to_string(width) + "," + std::to_string(height) +
+            " font 'DejaVu Sans,10'");
   return g;
 }
 
 gnuplot::gnuplot(gnuplot&& other) noexcept
-    : picture_(std::move(other.picture_)), commands_(std::exchange(other.commands_, nullptr)), errors_(std::exchange(other.errors_, nullptr)),
+    : picture_(std::move(other.picture_)),
+      commands_(std::exchange(other.commands_, nullptr)),
+      errors_(std::exchange(other.errors_, nullptr)),
       child_(std::exchange(other.child_, -1)) {}
 
 gnuplot::~gnuplot() {
@@ -96,7 +102,9 @@ void gnuplot::command(std::string_view text) {
   std::fputc('\n', commands_);
 }
 
-void gnuplot::binary(std::span<const float> values) { std::fwrite(values.data(), sizeof(float), values.size(), commands_); }
+void gnuplot::binary(std::span<const float> values) {
+  std::fwrite(values.data(), sizeof(float), values.size(), commands_);
+}
 
 bool gnuplot::wait() {
   if (commands_ != nullptr) std::fclose(commands_);
@@ -114,7 +122,8 @@ result<void> gnuplot::finish() {
   command("unset multiplot\nunset output\nexit");
   if (!wait() || !whole_png(picture_.descriptor())) {
     const std::string said = first_line(errors_);
-    return fail(picture_.path() + ": gnuplot made no picture" + (said.empty() ? std::string("; is the disk full?") : ": " + said));
+    return fail(picture_.path() + ": gnuplot made no picture" +
+                (said.empty() ? std::string("; is the disk full?") : ": " + said));
   }
   return picture_.commit();
 }

@@ -14,7 +14,7 @@
 namespace prose::apps {
 
 class gnuplot {
- public:
+public:
   /// Draws a PNG of this size in pixels. A file appears, or replaces the old one, when finish() finds it complete.
   static result<gnuplot> png(const std::string& path, int width, int height);
   gnuplot(gnuplot&& other) noexcept;
@@ -29,7 +29,7 @@ class gnuplot {
   /// Text as a gnuplot string constant, markup and quotes disarmed.
   static std::string quoted(std::string_view text);
 
- private:
+private:
   explicit gnuplot(whole_file picture) : picture_(std::move(picture)) {}
   bool wait();
   whole_file picture_;

@@ -1,5 +1,6 @@
-// Before anything else of the program: does this processor have the instructions that the build was made for? Without this look a program that was
-// copied to an older machine ends by SIGILL, somewhere. This file alone is compiled for every processor of the architecture.
+// Before anything else of the program: does this processor have the instructions that the build was made for? Without
+// this look a program that was copied to an older machine ends by SIGILL, somewhere. This file alone is compiled for
+// every processor of the architecture.
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,9 +9,7 @@
 namespace {
 
 // No standard library: nothing of it has been set up yet.
-void say(const char* text) {
-  [[maybe_unused]] const auto n = ::write(2, text, std::strlen(text));
-}
+void say(const char* text) { [[maybe_unused]] const auto n = ::write(2, text, std::strlen(text)); }
 
 [[noreturn, maybe_unused]] void lacks(const char* instructions) {
   say(program_invocation_short_name);

@@ -16,7 +16,8 @@
 namespace prose::apps {
 namespace {
 
-// Closed standard output stays one that takes nothing: what is written there is lost, and that is told. Closed input is an empty one.
+// Closed standard output stays one that takes nothing: what is written there is lost, and that is told. Closed input is
+// an empty one.
 void hold_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;

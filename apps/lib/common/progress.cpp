@@ -33,8 +33,10 @@ void progress_bar::update(double done, std::string_view note) {
     std::fprintf(stderr, "\r\033[K%s %s", title_.c_str(), text.c_str());
   } else {
     const int full = std::clamp(static_cast<int>(done * width), 0, width);
-    const std::string bar = std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.');
-    std::fprintf(stderr, "\r\033[K%s [%s] %3.0f %% %s", title_.c_str(), bar.c_str(), std::clamp(done, 0.0, 1.0) * 100, text.c_str());
+    const std::string bar =
+        std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.');
+    std::fprintf(stderr, "\r\033[K%s [%s] %3.0f %% %s", title_.c_str(), bar.c_str(), std::clamp(done, 0.0, 1.0) * 100,
+                 text.c_str());
   }
   std::fflush(stderr);
 }

@@ -11,7 +11,7 @@ namespace prose::apps {
 bool draws_on_terminal();
 
 class progress_bar {
- public:
+public:
   explicit progress_bar(std::string title);
   ~progress_bar();
   progress_bar(const progress_bar&) = delete;
@@ -19,7 +19,7 @@ class progress_bar {
   /// done: 0..1, or negative where the end is not known. Draws at most ten times a second.
   void update(double done, std::string_view note = {});
 
- private:
+private:
   std::string title_;
   bool terminal_, drawn_ = false;
   std::chrono::steady_clock::time_point next_;

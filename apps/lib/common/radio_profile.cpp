@@ -9,9 +9,11 @@ void read_radio_keys(config_section& map, phy::radio_config& r) {
   map.read_choice("clock_source", r.clock_source, sources);
   map.read_choice("time_source", r.time_source, sources);
   // A PPS that is not derived from the reference slides against the samples.
-  if (!r.time_source.empty() && r.time_source != "internal" && !r.clock_source.empty() && r.clock_source != r.time_source)
-    map.reject(map.has("time_source") ? "time_source" : "clock_source",
-               "'" + r.time_source + "' with clock_source '" + r.clock_source + "'; accepted: the same source for both");
+  if (!r.time_source.empty() && r.time_source != "internal" && !r.clock_source.empty() &&
+      r.clock_source != r.time_source)
+    map.reject(
+        map.has("time_source") ? "time_source" : "clock_source",
+        "'" + r.time_source + "' with clock_source '" + r.clock_source + "'; accepted: the same source for both");
   map.read("subdev", r.subdev);
   map.read("rx_antenna", r.rx_antenna);
   map.read("tx_antenna", r.tx_antenna);

@@ -1,4 +1,5 @@
-// The radio's settings as every program reads them: a profile of its own (configs/radio_*.yaml), or a map of another configuration.
+// The radio's settings as every program reads them: a profile of its own (configs/radio_*.yaml), or a map of another
+// configuration.
 #pragma once
 
 #include <string>
@@ -8,13 +9,15 @@
 
 namespace prose::apps {
 
-/// The keys of a radio: clock_source, time_source, subdev, rx_antenna, tx_antenna, master_clock_hz, sample_rate_hz, device_rate_hz,
-/// center_freq_hz, rx_gain_db, tx_gain_db, bandwidth_hz, rx_antennas, turnaround_s, realtime_priority. What the map does not say stays
-/// as it was. The caller may ask the same map for keys of its own, and calls check() of the file.
+/// The keys of a radio: clock_source, time_source, subdev, rx_antenna, tx_antenna, master_clock_hz, sample_rate_hz,
+/// device_rate_hz, center_freq_hz, rx_gain_db, tx_gain_db, bandwidth_hz, rx_antennas, turnaround_s, realtime_priority.
+/// What the map does not say stays as it was. The caller may ask the same map for keys of its own, and calls check() of
+/// the file.
 void read_radio_keys(config_section& map, phy::radio_config& radio);
 
-/// A whole file of them, with device_args too (--radio FILE.yaml). Errors are one line, "FILE:LINE: key: what is wrong; accepted: ...".
-/// What the file does not say stays as it was, so load it (find_option(argc, argv, "--radio")) before the command line is parsed.
+/// A whole file of them, with device_args too (--radio FILE.yaml). Errors are one line, "FILE:LINE: key: what is wrong;
+/// accepted: ...". What the file does not say stays as it was, so load it (find_option(argc, argv, "--radio")) before
+/// the command line is parsed.
 result<void> load_radio_profile(const std::string& path, phy::radio_config& radio);
 
 }  // namespace prose::apps

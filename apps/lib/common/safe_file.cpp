@@ -22,8 +22,8 @@
 namespace prose::apps {
 namespace {
 
-constexpr mode_t rights_of_others = 07177;   // any but reading and writing by the owner
-constexpr int most_links = 40;               // as Linux follows
+constexpr mode_t rights_of_others = 07177;  // any but reading and writing by the owner
+constexpr int most_links = 40;              // as Linux follows
 
 std::string errno_text() { return std::strerror(errno); }
 std::string octal(mode_t mode) {
@@ -33,14 +33,16 @@ std::string octal(mode_t mode) {
 }
 bool ours(const struct stat& st) { return st.st_uid == ::geteuid() || st.st_uid == 0; }
 std::string strangers(const std::string& path, const struct stat& st, const char* what) {
-  return path + ": " + what + " that belongs to user " + std::to_string(st.st_uid) + "; accepted: one's own or root's (chown)";
+  return path + ": " + what + " that belongs to user " + std::to_string(st.st_uid) +
+         "; accepted: one's own or root's (chown)";
 }
 
 result<void> check_private(const std::string& path, const struct stat& st) {
   if (!S_ISREG(st.st_mode)) return fail(path + ": not a regular file; accepted: one with mode 0600 or 0400");
   if (!ours(st)) return fail(strangers(path, st, "a secret"));
   if ((st.st_mode & rights_of_others) != 0)
-    return fail(path + ": a secret with mode " + octal(st.st_mode) + "; accepted: 0600 or 0400 (chmod 600 " + path + ")");
+    return fail(path + ": a secret with mode " + octal(st.st_mode) + "; accepted: 0600 or 0400 (chmod 600 " + path +
+                ")");
   return {};
 }
 
@@ -48,9 +50,13 @@ result<void> check_private(const std::string& path, const struct stat& st) {
 bool is_private_group(uid_t owner, gid_t group) {
   std::array<char, 16384> user_text{}, group_text{};
   passwd user{}, *user_found = nullptr;
-  struct group of{}, *group_found = nullptr;
-  if (::getpwuid_r(owner, &user, user_text.data(), user_text.size(), &user_found) != 0 || user_found == nullptr || user.pw_gid != group) return false;
-  if (::getgrgid_r(group, &of, group_text.data(), group_text.size(), &group_found) != 0 || group_found == nullptr) return false;
+  struct group of {
+  }, *group_found = nullptr;
+  if (::getpwuid_r(owner, &user, user_text.data(), user_text.size(), &user_found) != 0 || user_found == nullptr ||
+      user.pw_gid != group)
+    return false;
+  if (::getgrgid_r(group, &of, group_text.data(), group_text.size(), &group_found) != 0 || group_found == nullptr)
+    return false;
   if (std::strcmp(of.gr_name, user.pw_name) != 0) return false;
   for (char** member = of.gr_mem; member != nullptr && *member != nullptr; ++member)
     if (std::strcmp(*member, user.pw_name) != 0) return false;
@@ -65,14 +71,17 @@ enum class accept { files, files_and_streams };
 
 result<void> check_trusted(const std::string& path, const struct stat& st, accept what) {
   const bool device = S_ISCHR(st.st_mode);  // /dev/null may be written by all, and gives nothing of it
-  if (!S_ISREG(st.st_mode) && (what == accept::files || !(device || S_ISFIFO(st.st_mode)))) return fail(path + ": not a regular file");
+  if (!S_ISREG(st.st_mode) && (what == accept::files || !(device || S_ISFIFO(st.st_mode))))
+    return fail(path + ": not a regular file");
   if (!ours(st)) return fail(strangers(path, st, "a file"));
   if (!device && others_may_write(st))
-    return fail(path + ": others may write it (mode " + octal(st.st_mode) + "); accepted: only its owner (chmod go-w " + path + ")");
+    return fail(path + ": others may write it (mode " + octal(st.st_mode) + "); accepted: only its owner (chmod go-w " +
+                path + ")");
   return {};
 }
 
-/// May somebody else put another file in place of what the path names here? In a sticky directory only the entry's owner may.
+/// May somebody else put another file in place of what the path names here? In a sticky directory only the entry's
+/// owner may.
 std::optional<std::string> weakness(const std::string& directory, const struct stat& st) {
   if (!ours(st)) return strangers(directory, st, "a directory on the way of a symbolic link");
   const bool sticky = (st.st_mode & S_ISVTX) != 0;
@@ -88,8 +97,8 @@ struct place {
   std::string path;           // for errors
 };
 
-/// Follows the path link by link, without ever letting the kernel follow one: each step is taken from an open directory. Directories are
-/// judged only if a link was met: a plain path is judged by what lies at its end.
+/// Follows the path link by link, without ever letting the kernel follow one: each step is taken from an open
+/// directory. Directories are judged only if a link was met: a plain path is judged by what lies at its end.
 result<place> walk(const std::string& path) {
   std::deque<std::string> ahead;
   const auto push_front = [&](const std::string& text) {
@@ -160,7 +169,8 @@ result<std::string> read_all(int fd, const std::string& path, std::size_t most) 
     for (std::size_t i = 0; i < buffer.size(); ++i) p[i] = 0;
   };
   struct stat st {};
-  if (::fstat(fd, &st) == 0 && st.st_size > 0) text.reserve(std::min(most, static_cast<std::size_t>(st.st_size)) + buffer.size());
+  if (::fstat(fd, &st) == 0 && st.st_size > 0)
+    text.reserve(std::min(most, static_cast<std::size_t>(st.st_size)) + buffer.size());
   for (;;) {
     const auto n = ::read(fd, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
@@ -201,7 +211,9 @@ result<temporary> make_temporary(int directory, const std::string& name, const s
     if (::getrandom(&r, sizeof r, 0) != sizeof r) return fail(path + ": no randomness from the kernel");
     char suffix[32];
     std::snprintf(suffix, sizeof suffix, ".new-%016llx", static_cast<unsigned long long>(r));
-    temporary t{file_descriptor(::openat(directory, (name + suffix).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)), name + suffix};
+    temporary t{file_descriptor(::openat(directory, (name + suffix).c_str(),
+                                         O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)),
+                name + suffix};
     if (t.fd) {
       if (::fchmod(t.fd.get(), 0600) == 0) return t;
       const std::string why = errno_text();
@@ -220,7 +232,8 @@ result<void> replace_at(int directory, const std::string& name, std::string_view
   auto made = make_temporary(directory, name, path);
   if (!made) return tl::unexpected(made.error());
   auto ok = write_all(made->fd.get(), text, path);
-  if (ok && ::renameat(directory, made->name.c_str(), directory, name.c_str()) != 0) ok = fail(path + ": cannot be written: " + errno_text());
+  if (ok && ::renameat(directory, made->name.c_str(), directory, name.c_str()) != 0)
+    ok = fail(path + ": cannot be written: " + errno_text());
   if (!ok) {
     ::unlinkat(directory, made->name.c_str(), 0);
     return ok;
@@ -241,7 +254,8 @@ result<std::string> read_trusted(const std::string& path, std::size_t most, acce
   if (!at) return tl::unexpected(at.error());
   // A pipe is waited for; of files that answer at once none is.
   const int waits = what == accept::files ? O_NONBLOCK : 0;
-  const file_descriptor fd(::openat(at->directory.get(), at->name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | waits));
+  const file_descriptor fd(
+      ::openat(at->directory.get(), at->name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | waits));
   struct stat st {};
   if (!fd || ::fstat(fd.get(), &st) != 0) return fail(path + ": " + errno_text());
   if (auto ok = check_trusted(path, st, what); !ok) return tl::unexpected(ok.error());
@@ -250,7 +264,8 @@ result<std::string> read_trusted(const std::string& path, std::size_t most, acce
 
 /// Descriptors of this process: who opened them has judged them.
 bool is_own_descriptor(const std::string& path) {
-  return path == "/dev/stdin" || path == "/dev/stdout" || path == "/dev/stderr" || path.rfind("/dev/fd/", 0) == 0 || path.rfind("/proc/self/fd/", 0) == 0;
+  return path == "/dev/stdin" || path == "/dev/stdout" || path == "/dev/stderr" || path.rfind("/dev/fd/", 0) == 0 ||
+         path.rfind("/proc/self/fd/", 0) == 0;
 }
 
 }  // namespace
@@ -270,7 +285,9 @@ result<std::string> read_private_file(const std::string& path, std::size_t most)
   return read_all(fd->get(), path, most);
 }
 
-result<std::string> read_trusted_file(const std::string& path, std::size_t most) { return read_trusted(path, most, accept::files); }
+result<std::string> read_trusted_file(const std::string& path, std::size_t most) {
+  return read_trusted(path, most, accept::files);
+}
 
 result<std::string> read_configuration_file(const std::string& path, std::size_t most) {
   if (!is_own_descriptor(path)) return read_trusted(path, most, accept::files_and_streams);
@@ -287,7 +304,8 @@ bool is_absent(const std::string& path) {
 result<void> create_private_file(const std::string& path, std::string_view text) {
   const file_descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail(path + ": " + errno_text());
-  auto ok = ::fchmod(fd.get(), 0600) == 0 ? write_all(fd.get(), text, path) : result<void>(fail(path + ": " + errno_text()));
+  auto ok =
+      ::fchmod(fd.get(), 0600) == 0 ? write_all(fd.get(), text, path) : result<void>(fail(path + ": " + errno_text()));
   if (!ok) ::unlink(path.c_str());
   return ok;
 }
@@ -344,21 +362,28 @@ result<file_descriptor> open_private_output(const std::string& path, output_mode
     }
     if (!ours(st)) return fail(strangers(path, st, S_ISFIFO(st.st_mode) ? "a pipe" : "a file"));
     if (S_ISFIFO(st.st_mode)) {
-      if ((st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0) return fail(path + ": " + errno_text());
+      if ((st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0)
+        return fail(path + ": " + errno_text());
       file_descriptor pipe(::open(path.c_str(), flags | O_NOFOLLOW));
       if (!pipe) return fail(path + ": cannot be written: " + errno_text());
-      if (::fstat(pipe.get(), &st) != 0 || (st.st_mode & rights_of_others) != 0) return fail(path + ": others may read it; accepted: mode 0600");
+      if (::fstat(pipe.get(), &st) != 0 || (st.st_mode & rights_of_others) != 0)
+        return fail(path + ": others may read it; accepted: mode 0600");
       return pipe;
     }
     file_descriptor old(::open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK));
     if (!old || ::fstat(old.get(), &st) != 0) return fail(path + ": cannot be written: " + errno_text());
     if (S_ISREG(st.st_mode) && ours(st) && (mode == output_mode::probe || (st.st_mode & rights_of_others) == 0)) {
-      if (mode == output_mode::truncate && ::ftruncate(old.get(), 0) != 0) return fail(path + ": cannot be written: " + errno_text());
+      if (mode == output_mode::truncate && ::ftruncate(old.get(), 0) != 0)
+        return fail(path + ": cannot be written: " + errno_text());
       return old;
     }
-    if (append) return fail(path + ": others may read it (mode " + octal(st.st_mode) + "); accepted: 0600 (chmod 600 " + path + ")");
+    if (append)
+      return fail(path + ": others may read it (mode " + octal(st.st_mode) + "); accepted: 0600 (chmod 600 " + path +
+                  ")");
     // Who opened the old one could read what is written now: it is given up, and a new one takes the name.
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(path + ": others may read it (mode " + octal(st.st_mode) + "), and it cannot be replaced: " + errno_text());
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+      return fail(path + ": others may read it (mode " + octal(st.st_mode) +
+                  "), and it cannot be replaced: " + errno_text());
   }
   return fail(path + ": others make and remove it at the same time");
 }
@@ -376,15 +401,19 @@ std::string version_line(std::string_view kind, int version) {
 result<int> version_of(std::string_view text, std::string_view kind, int newest, const std::string& path) {
   constexpr std::string_view start = "# prose ";
   if (text.substr(0, start.size()) != start) return 0;
-  std::string_view line = text.substr(start.size(), text.find('\n') == std::string_view::npos ? std::string_view::npos : text.find('\n') - start.size());
+  std::string_view line =
+      text.substr(start.size(),
+                  text.find('\n') == std::string_view::npos ? std::string_view::npos : text.find('\n') - start.size());
   const auto space = line.rfind(' ');
   int version = 0;
   if (space == std::string_view::npos || line.substr(0, space) != kind) return 0;  // some comment
   line.remove_prefix(space + 1);
   const auto r = std::from_chars(line.data(), line.data() + line.size(), version);
-  if (r.ec != std::errc{} || r.ptr != line.data() + line.size() || version < 1) return fail(path + ":1: no version number; accepted: 1 to " + std::to_string(newest));
+  if (r.ec != std::errc{} || r.ptr != line.data() + line.size() || version < 1)
+    return fail(path + ":1: no version number; accepted: 1 to " + std::to_string(newest));
   if (version > newest)
-    return fail(path + ":1: version " + std::to_string(version) + ", made by a newer program; accepted: up to " + std::to_string(newest));
+    return fail(path + ":1: version " + std::to_string(version) + ", made by a newer program; accepted: up to " +
+                std::to_string(newest));
   return version;
 }
 

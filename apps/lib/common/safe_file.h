@@ -1,10 +1,11 @@
-// Files that others must not read, or must not write. Every check is made on the open descriptor, so what is checked is what is read.
+// Files that others must not read, or must not write. Every check is made on the open descriptor, so what is checked is
+// what is read.
 //
-// A private file (key, mark, cache, pin, key log): not a symbolic link, owned by the user or root, mode 0600 or stricter.
-// A trusted file (permissions, configuration, certificate): owned by the user or root, and only they may write it (a group that is the
-// owner's own, with nobody else in it, counts as the owner). It may be reached
-// through symbolic links if only the user or root can write each link and every directory on the way.
-// An output about peers (events, reports, captures): made with mode 0600.
+// A private file (key, mark, cache, pin, key log): not a symbolic link, owned by the user or root, mode 0600 or
+// stricter. A trusted file (permissions, configuration, certificate): owned by the user or root, and only they may
+// write it (a group that is the owner's own, with nobody else in it, counts as the owner). It may be reached through
+// symbolic links if only the user or root can write each link and every directory on the way. An output about peers
+// (events, reports, captures): made with mode 0600.
 //
 // Errors are one line: the file, what is wrong, what to do.
 #pragma once
@@ -22,7 +23,8 @@ inline constexpr std::size_t largest_safe_file = std::size_t{1} << 20;  ///< oct
 
 /// Refused: a symbolic link, no regular file, another user's, any right of group or others, larger than `most` octets.
 result<std::string> read_private_file(const std::string& path, std::size_t most = largest_safe_file);
-/// Refused: another user's, writable by group or others, and such a directory or link where a symbolic link leads there.
+/// Refused: another user's, writable by group or others, and such a directory or link where a symbolic link leads
+/// there.
 result<std::string> read_trusted_file(const std::string& path, std::size_t most = largest_safe_file);
 /// A trusted file, or a device or pipe that only the user or root can write, as in --config <(command).
 result<std::string> read_configuration_file(const std::string& path, std::size_t most);
@@ -34,17 +36,20 @@ bool is_absent(const std::string& path);
 
 /// A new private file; refused if the name is taken.
 result<void> create_private_file(const std::string& path, std::string_view text);
-/// The whole file in one step: a new one (O_EXCL, 0600), synchronised, then renamed. Refused where the name is taken by anything but a regular file.
+/// The whole file in one step: a new one (O_EXCL, 0600), synchronised, then renamed. Refused where the name is taken by
+/// anything but a regular file.
 result<void> replace_private_file(const std::string& path, std::string_view text);
-/// As above for a trusted file. Where the path is a link that read_trusted_file would follow, its target is replaced and the link stays.
+/// As above for a trusted file. Where the path is a link that read_trusted_file would follow, its target is replaced
+/// and the link stays.
 result<void> replace_trusted_file(const std::string& path, std::string_view text);
 /// Could replace_private_file write it now? The file itself is not touched.
 result<void> check_replaceable(const std::string& path);
 
 enum class output_mode { truncate, append, probe };
-/// Opens what a program writes about peers. A new file has mode 0600. An old one that others may open is replaced (truncate), refused
-/// (append), or opened without a change (probe: could it be written later?). Refused: a symbolic link, another user's file. A pipe of one's own gets mode 0600; devices and /dev/stdout, /dev/fd/N are taken as
-/// they are.
+/// Opens what a program writes about peers. A new file has mode 0600. An old one that others may open is replaced
+/// (truncate), refused (append), or opened without a change (probe: could it be written later?). Refused: a symbolic
+/// link, another user's file. A pipe of one's own gets mode 0600; devices and /dev/stdout, /dev/fd/N are taken as they
+/// are.
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode);
 
 /// All of such an output at once.

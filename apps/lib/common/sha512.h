@@ -9,7 +9,7 @@
 namespace prose::apps {
 
 class sha512 {
- public:
+public:
   sha512();
   ~sha512();
   sha512(sha512&&) noexcept;
@@ -18,7 +18,7 @@ class sha512 {
   /// Hexadecimal text; call once.
   std::string finish();
 
- private:
+private:
   struct state;
   std::unique_ptr<state> s_;
 };

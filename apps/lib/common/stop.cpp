@@ -19,8 +19,8 @@ void install_stop_handler() {
     if (s == SIGHUP && (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)) continue;
     action = {};
     action.sa_handler = &on_signal;
-    // Not SA_RESTART: a read that blocks (a terminal, a socket) must return so that the loop sees the flag. A terminal that goes away may say so
-    // twice, and nobody is impatient then.
+    // Not SA_RESTART: a read that blocks (a terminal, a socket) must return so that the loop sees the flag. A terminal
+    // that goes away may say so twice, and nobody is impatient then.
     action.sa_flags = s == SIGHUP ? 0 : static_cast<int>(SA_RESETHAND);
     sigaction(s, &action, nullptr);
   }

@@ -1,4 +1,5 @@
-// Ctrl-C (SIGINT), SIGTERM and the terminal's end (SIGHUP, unless ignored) ask a program to end; a second Ctrl-C or SIGTERM ends it at once.
+// Ctrl-C (SIGINT), SIGTERM and the terminal's end (SIGHUP, unless ignored) ask a program to end; a second Ctrl-C or
+// SIGTERM ends it at once.
 #pragma once
 
 namespace prose::apps {

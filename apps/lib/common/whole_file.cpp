@@ -16,7 +16,8 @@ namespace {
 std::atomic<unsigned> count{0};
 
 std::string reason(int error_number) {
-  return error_number == ENOSPC || error_number == EFBIG || error_number == EDQUOT ? "disk full" : std::strerror(error_number);
+  return error_number == ENOSPC || error_number == EFBIG || error_number == EDQUOT ? "disk full"
+                                                                                   : std::strerror(error_number);
 }
 }  // namespace
 
@@ -43,7 +44,8 @@ result<whole_file> whole_file::open(const std::string& path) {
   d.target_ = exists ? fs::canonical(name, ec).string() : path;
   if (ec) return fail(path + ": cannot be written: " + ec.message());
   // A short name: that of the target may be as long as names can be.
-  const fs::path beside = fs::path(d.target_).parent_path() / (".prose-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
+  const fs::path beside = fs::path(d.target_).parent_path() /
+                          (".prose-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
   d.working_ = beside.string();
   d.fd_ = file_descriptor(::open(d.working_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!d.fd_) return fail(path + ": cannot be created: " + reason(errno));
@@ -53,7 +55,10 @@ result<whole_file> whole_file::open(const std::string& path) {
 }
 
 whole_file::whole_file(whole_file&& other) noexcept
-    : path_(std::move(other.path_)), target_(std::move(other.target_)), working_(std::move(other.working_)), fd_(std::move(other.fd_)),
+    : path_(std::move(other.path_)),
+      target_(std::move(other.target_)),
+      working_(std::move(other.working_)),
+      fd_(std::move(other.fd_)),
       replaces_(std::exchange(other.replaces_, false)) {}
 
 whole_file::~whole_file() {

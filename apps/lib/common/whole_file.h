@@ -1,4 +1,5 @@
-// A file that appears whole or not at all: written beside its place, then renamed. What was there before stays until then.
+// A file that appears whole or not at all: written beside its place, then renamed. What was there before stays until
+// then.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace prose::apps {
 /// Devices, pipes and the like are written in place, as they come. A symbolic link stays and its target is replaced.
 /// An error names the path that was given.
 class whole_file {
- public:
+public:
   static result<whole_file> open(const std::string& path);
   whole_file(whole_file&& other) noexcept;
   whole_file& operator=(whole_file&&) = delete;
@@ -29,7 +30,7 @@ class whole_file {
   /// Everything is on the disk and has its name, or the error tells why not.
   result<void> commit();
 
- private:
+private:
   whole_file() = default;
   result<void> failed(const char* what, int error_number) const;
 

@@ -113,7 +113,8 @@ result<void> make_certificate(const std::string& folder, const std::string& name
     const std::string crt_path = folder + "/" + issuer + ".crt";
     const auto crt_pem = apps::read_trusted_file(crt_path);
     if (!crt_pem) return tl::unexpected<error>(crt_pem.error());
-    if ((code = mbedtls_x509_crt_parse(&issuer_crt.crt, octets_of(*crt_pem), pem_size(*crt_pem))) != 0) return failed(crt_path, code);
+    if ((code = mbedtls_x509_crt_parse(&issuer_crt.crt, octets_of(*crt_pem), pem_size(*crt_pem))) != 0)
+      return failed(crt_path, code);
     auto pem = apps::read_private_file(key_path);
     if (!pem) return tl::unexpected<error>(pem.error());
     code = mbed::parse_key(issuer_key.pk, {octets_of(*pem), pem_size(*pem)}, random.random);

@@ -19,7 +19,7 @@ struct client_config {
   int port = 7999;
   std::string server_name;  ///< must be in the server's certificate
   tls_identity identity;
-  double timeout_s = 10;                   ///< of each step; a long poll has its wait on top
+  double timeout_s = 10;                    ///< of each step; a long poll has its wait on top
   tls_secret_observer observe_secret = {};  ///< for a key log that the user asked for
 };
 

@@ -38,7 +38,8 @@ result<json> parse_strictly(std::string_view text) {
     if (opens && depth >= max_nesting) problem = no_object;
     if (e == json::parse_event_t::object_start) keys.emplace_back();
     if (e == json::parse_event_t::object_end) keys.pop_back();
-    if (e == json::parse_event_t::key && !keys.back().insert(v.get_ref<const std::string&>()).second) problem = "a key is there twice";
+    if (e == json::parse_event_t::key && !keys.back().insert(v.get_ref<const std::string&>()).second)
+      problem = "a key is there twice";
     return problem == nullptr;
   };
   json j = json::parse(text, watch, false);
@@ -138,7 +139,8 @@ public:
   }
   /// The first complaint, or a key that nothing asked for.
   result<void> finish() {
-    // The peer's own text is repeated only where it is a plain word: this line goes to the other side and to a terminal.
+    // The peer's own text is repeated only where it is a plain word: this line goes to the other side and to a
+    // terminal.
     if (error_.empty() && !object_.empty()) {
       const std::string& key = object_.begin().key();
       error_ = valid_name(key) ? "unknown key '" + key + "'" : "unknown key";

@@ -71,8 +71,8 @@ struct list_answer {
 struct changes_answer {
   std::vector<change> changes;
 };
-/// Application data of the server. It answers nothing and may come at any time; every other request than data has one answer, and
-/// the answers come in the order of the requests.
+/// Application data of the server. It answers nothing and may come at any time; every other request than data has one
+/// answer, and the answers come in the order of the requests.
 struct data_answer {
   std::vector<std::uint8_t> octets;
 };

@@ -109,13 +109,17 @@ void server::state::accept_all() {
   }
 }
 
-/// Out of descriptors: the oldest of whoever has most connections without a name ends, as with max_half_open. False: there is none.
+/// Out of descriptors: the oldest of whoever has most connections without a name ends, as with max_half_open. False:
+/// there is none.
 bool server::state::free_descriptor() {
   const auto oldest = half_open.oldest_of_heaviest();
   const auto now = clock_type::now();
   if (now >= tell_descriptors_again) {  // strangers do not fill the log
     tell_descriptors_again = after(10);
-    if (audit) audit({"", "", std::string("out of descriptors (ulimit -n): ") + (oldest ? "the oldest connection without a name is ended" : "new connections wait")});
+    if (audit)
+      audit({"", "",
+             std::string("out of descriptors (ulimit -n): ") +
+                 (oldest ? "the oldest connection without a name is ended" : "new connections wait")});
   }
   if (!oldest) return false;
   ++counters.evicted;

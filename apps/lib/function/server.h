@@ -17,9 +17,10 @@
 namespace prose::function {
 
 struct server_limits {
-  int max_connections = 4096;              ///< authenticated ones
-  int max_half_open = 1024;                ///< not yet authenticated, beside them: one more ends the oldest of whoever has most
-  int max_connections_per_address = 1024;  ///< of both, of an IPv4 address or an IPv6 /64; one more ends its oldest half-open one
+  int max_connections = 4096;  ///< authenticated ones
+  int max_half_open = 1024;    ///< not yet authenticated, beside them: one more ends the oldest of whoever has most
+  int max_connections_per_address =
+      1024;  ///< of both, of an IPv4 address or an IPv6 /64; one more ends its oldest half-open one
   int max_connections_per_user = 8;  ///< one more ends the oldest
   double requests_per_second = 20;   ///< sustained, for each user; twice as many at once
   double packets_per_second = 200;   ///< application data, likewise
@@ -45,8 +46,9 @@ struct server_config {
   application_config application;
   std::set<std::string> denied;             ///< users whose certificates are refused though they have not expired
   tls_secret_observer observe_secret = {};  ///< for tests
-  std::size_t max_queued_bytes = 2 * max_answer_bytes;  ///< with more answers waiting to be taken, requests wait; another one for tests
-  int send_buffer_bytes = 0;                ///< of each connection's socket; 0: the system's; for tests
+  std::size_t max_queued_bytes =
+      2 * max_answer_bytes;   ///< with more answers waiting to be taken, requests wait; another one for tests
+  int send_buffer_bytes = 0;  ///< of each connection's socket; 0: the system's; for tests
 };
 
 /// What happened, for an audit log: never a key, a proof or the content of an answer.
@@ -57,8 +59,9 @@ struct audit_record {
 };
 
 struct server_counters {
-  std::atomic<std::uint64_t> accepted{0}, refused_connections{0}, evicted{0}, handshakes{0}, failed_handshakes{0}, requests{0},
-      bad_requests{0}, rate_limited{0}, timed_out{0}, open{0}, waiting{0}, data_in{0}, data_out{0}, data_dropped{0};
+  std::atomic<std::uint64_t> accepted{0}, refused_connections{0}, evicted{0}, handshakes{0}, failed_handshakes{0},
+      requests{0}, bad_requests{0}, rate_limited{0}, timed_out{0}, open{0}, waiting{0}, data_in{0}, data_out{0},
+      data_dropped{0};
 };
 
 class server {

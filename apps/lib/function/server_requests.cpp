@@ -9,7 +9,8 @@ namespace {
 
 constexpr int max_datagrams_per_turn = 64;
 
-// What is found in the store takes 0.7 us longer than what is not there, of some 40. So the answer waits for the next whole step.
+// What is found in the store takes 0.7 us longer than what is not there, of some 40. So the answer waits for the next
+// whole step.
 constexpr auto answer_step = std::chrono::microseconds(200);
 
 template <class Work>
@@ -110,11 +111,13 @@ bool server::state::serve(connection& c, const register_request& r) {
 }
 
 bool server::state::serve(connection& c, const grant_request& r) {
-  return finish(c, in_whole_steps([&] { return db.grant(c.name, r.peer); }), "grant " + (valid_name(r.peer) ? r.peer : "(bad name)"));
+  return finish(c, in_whole_steps([&] { return db.grant(c.name, r.peer); }),
+                "grant " + (valid_name(r.peer) ? r.peer : "(bad name)"));
 }
 
 bool server::state::serve(connection& c, const withdraw_request& r) {
-  return finish(c, in_whole_steps([&] { return db.withdraw(c.name, r.peer); }), "withdraw " + (valid_name(r.peer) ? r.peer : "(bad name)"));
+  return finish(c, in_whole_steps([&] { return db.withdraw(c.name, r.peer); }),
+                "withdraw " + (valid_name(r.peer) ? r.peer : "(bad name)"));
 }
 
 bool server::state::serve(connection& c, const list_request&) {

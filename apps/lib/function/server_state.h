@@ -69,7 +69,7 @@ struct server::state {
   std::unordered_map<int, std::unique_ptr<connection>> connections;
   std::map<std::string, int> per_block;
   half_open_connections half_open;
-  std::unordered_multimap<std::string, int> waiting;            // user name -> connection
+  std::unordered_multimap<std::string, int> waiting;  // user name -> connection
   std::unordered_map<std::string, account_state> accounts;
   std::unordered_map<std::string, int> data_to;  // user name -> the connection that polled last takes the user's data
   std::map<std::string, std::deque<int>> handshakes;  // by address block, those that can go on

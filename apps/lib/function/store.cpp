@@ -172,16 +172,20 @@ result<store> store::open(const std::string& path) {
     return s->failed();
   sqlite3_busy_timeout(s->db, 2000);
   // FULL: a commit that returned survives a power failure, not only a killed process.
-  // SQLite answers with the mode that is in force: of what lies in memory or nowhere it makes no WAL, and says no error.
+  // SQLite answers with the mode that is in force: of what lies in memory or nowhere it makes no WAL, and says no
+  // error.
   const std::string mode = s->value("PRAGMA journal_mode = WAL");
   if (mode.empty()) return s->failed();
-  if (mode != "wal") return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
+  if (mode != "wal")
+    return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
   const std::string version = s->value("PRAGMA user_version");
   if (version.empty()) return s->failed();
   if (version.size() > 1 || version[0] - '0' > newest_version)
-    return fail("store '" + path + "': version " + version + ", made by a newer program; accepted: up to " + std::to_string(newest_version));
+    return fail("store '" + path + "': version " + version + ", made by a newer program; accepted: up to " +
+                std::to_string(newest_version));
   if (!s->run("PRAGMA synchronous = FULL") || !s->run(schema)) return s->failed();
-  if (version[0] - '0' < newest_version && !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str())) return s->failed();
+  if (version[0] - '0' < newest_version && !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str()))
+    return s->failed();
   return store(std::move(s));
 }
 

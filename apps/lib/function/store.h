@@ -21,7 +21,16 @@ inline constexpr std::size_t max_name_bytes = 64;
 /// 1 to 64 of a-z A-Z 0-9 . _ -: what a user may be called.
 bool valid_name(const std::string& name);
 
-enum class refusal : std::uint8_t { none, bad_name, name_taken, key_taken, key_replaced, not_registered, too_many, disk_full };
+enum class refusal : std::uint8_t {
+  none,
+  bad_name,
+  name_taken,
+  key_taken,
+  key_replaced,
+  not_registered,
+  too_many,
+  disk_full
+};
 
 /// A mutual permission that began, ended, or whose key was replaced, as one of the two sides sees it.
 struct change {
@@ -37,7 +46,8 @@ struct mutual_peer {
 };
 
 /// One thread. Every call is one transaction; an error means that the database failed and nothing of the call is kept.
-/// A disk that takes no more is only a refusal: nothing was changed, reading goes on, and so does writing once there is room.
+/// A disk that takes no more is only a refusal: nothing was changed, reading goes on, and so does writing once there is
+/// room.
 class store {
 public:
   static result<store> open(const std::string& path);
@@ -47,8 +57,8 @@ public:
 
   /// `account` is the authenticated client. An account has one user name for good, a name one account, a key one name.
   /// The same registration again changes nothing. Another key for the name is taken only with `replace`, and then
-  /// counts as a change for everybody who is mutually permitted. A key that was replaced never comes back, for nobody: its device may be
-  /// in other hands.
+  /// counts as a change for everybody who is mutually permitted. A key that was replaced never comes back, for nobody:
+  /// its device may be in other hands.
   result<refusal> register_user(const std::string& account, const std::string& name, const public_key& key,
                                 bool replace);
   /// The operator's word instead of the account's: another key for a name that is registered.
@@ -57,7 +67,8 @@ public:
   bool changed_elsewhere();
   /// User name of an account; empty when it has not registered.
   result<std::string> name_of(const std::string& account) const;
-  /// Whether `peer` exists or has granted too does not show in the answer, nor in the work but for what it costs to read a row that is there.
+  /// Whether `peer` exists or has granted too does not show in the answer, nor in the work but for what it costs to
+  /// read a row that is there.
   result<refusal> grant(const std::string& name, const std::string& peer);
   result<refusal> withdraw(const std::string& name, const std::string& peer);
   result<std::vector<std::string>> granted_by(const std::string& name) const;

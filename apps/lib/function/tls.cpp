@@ -61,18 +61,31 @@ int receive_socket(void* context, unsigned char* data, std::size_t size) {
 /// RFC 5246 7.2; those that certificates and keys can cause.
 std::string alert_text(int description) {
   switch (description) {
-    case 20: case 51: return "wrong key (alert " + std::to_string(description) + ")";
-    case 40: return "no agreement, or a wrong key (alert 40)";
-    case 42: return "bad certificate (alert 42)";
-    case 43: return "unsupported certificate (alert 43)";
-    case 44: return "certificate revoked (alert 44)";
-    case 45: return "certificate expired (alert 45)";
-    case 46: return "certificate unknown (alert 46)";
-    case 48: return "certificate of an unknown authority (alert 48)";
-    case 49: return "access denied (alert 49)";
-    case 70: return "TLS version refused (alert 70)";
-    case 115: return "unknown pre-shared key identity (alert 115)";
-    default: return "alert " + std::to_string(description);
+    case 20:
+    case 51:
+      return "wrong key (alert " + std::to_string(description) + ")";
+    case 40:
+      return "no agreement, or a wrong key (alert 40)";
+    case 42:
+      return "bad certificate (alert 42)";
+    case 43:
+      return "unsupported certificate (alert 43)";
+    case 44:
+      return "certificate revoked (alert 44)";
+    case 45:
+      return "certificate expired (alert 45)";
+    case 46:
+      return "certificate unknown (alert 46)";
+    case 48:
+      return "certificate of an unknown authority (alert 48)";
+    case 49:
+      return "access denied (alert 49)";
+    case 70:
+      return "TLS version refused (alert 70)";
+    case 115:
+      return "unknown pre-shared key identity (alert 115)";
+    default:
+      return "alert " + std::to_string(description);
   }
 }
 
@@ -94,8 +107,8 @@ struct tls_context::state {
   mbedtls_x509_crt own;
   mbedtls_pk_context key;
   mbedtls_ssl_config config;
-  // A session's secret (with mbedTLS 2.28) and a client's PSK identity come to callbacks of the shared configuration, in
-  // the middle of that connection's handshake step; the step notes which connection it is (one thread a context).
+  // A session's secret (with mbedTLS 2.28) and a client's PSK identity come to callbacks of the shared configuration,
+  // in the middle of that connection's handshake step; the step notes which connection it is (one thread a context).
   std::array<std::uint8_t, 32>* exporting = nullptr;
   std::string* psk_identity = nullptr;
   tls_secret_observer observer;
@@ -167,9 +180,11 @@ result<void> tls_context::check_dates() const {
     std::snprintf(out, sizeof out, "%04d-%02d-%02d %02d:%02d UTC", t.year, t.mon, t.day, t.hour, t.min);
     return std::string(out);
   };
-  for (const auto& [path, crt] : {std::pair{&s_->ca_path, &s_->authority}, std::pair{&s_->certificate_path, &s_->own}}) {
+  for (const auto& [path, crt] :
+       {std::pair{&s_->ca_path, &s_->authority}, std::pair{&s_->certificate_path, &s_->own}}) {
     if (crt->raw.p == nullptr) continue;
-    if (mbedtls_x509_time_is_past(&crt->valid_to) != 0) return fail(*path + ": expired on " + text(crt->valid_to) + "; accepted: a certificate that is valid today");
+    if (mbedtls_x509_time_is_past(&crt->valid_to) != 0)
+      return fail(*path + ": expired on " + text(crt->valid_to) + "; accepted: a certificate that is valid today");
     if (mbedtls_x509_time_is_future(&crt->valid_from) != 0)
       return fail(*path + ": valid only from " + text(crt->valid_from) + " on; is the clock right?");
   }
@@ -185,7 +200,8 @@ result<tls_context> tls_context::client(const tls_identity& identity) { return l
 result<void> tls_context::state::load_certificate(const tls_identity& identity) {
   ca_path = identity.ca_path;
   certificate_path = identity.certificate_path;
-  for (const auto& [path, chain, what] : {std::tuple{&identity.ca_path, &authority, "a CA certificate"}, std::tuple{&identity.certificate_path, &own, "a certificate"}}) {
+  for (const auto& [path, chain, what] : {std::tuple{&identity.ca_path, &authority, "a CA certificate"},
+                                          std::tuple{&identity.certificate_path, &own, "a certificate"}}) {
     const auto pem = apps::read_trusted_file(*path);
     if (!pem) return tl::unexpected<error>(pem.error());
     if (const int c = mbedtls_x509_crt_parse(chain, octets_of(*pem), pem_size(*pem)); c != 0)
@@ -225,7 +241,8 @@ result<void> tls_context::state::load_psk(const tls_identity& identity, bool is_
 }
 
 result<tls_context> tls_context::load(const tls_identity& identity, bool is_server) {
-  if (const int c = mbed::initialise(); c != 0) return fail("TLS: the cryptography does not begin: " + describe_code(c));
+  if (const int c = mbed::initialise(); c != 0)
+    return fail("TLS: the cryptography does not begin: " + describe_code(c));
   auto s = std::make_unique<state>();
   if (const int c = mbedtls_ctr_drbg_seed(&s->random, mbedtls_entropy_func, &s->entropy, nullptr, 0); c != 0)
     return fail("TLS: no entropy: " + describe_code(c));
@@ -321,8 +338,8 @@ tls_io tls_connection::read(std::span<char> out) {
 }
 
 tls_io tls_connection::write(std::span<const char> in) {
-  // mbedTLS wants an interrupted write repeated with the same arguments: with a longer buffer it would count what it has
-  // never seen as written.
+  // mbedTLS wants an interrupted write repeated with the same arguments: with a longer buffer it would count what it
+  // has never seen as written.
   const std::size_t size = s_->in_record != 0 ? std::min(s_->in_record, in.size()) : in.size();
   const int n = mbedtls_ssl_write(&s_->ssl, reinterpret_cast<const unsigned char*>(in.data()), size);
   s_->in_record = n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE ? size : 0;
@@ -345,10 +362,13 @@ std::string tls_connection::failure() const {
   // A server that refuses our certificate says why and closes; what we write then fails before that is read.
   if (s_->last_code == MBEDTLS_ERR_NET_SEND_FAILED || s_->last_code == MBEDTLS_ERR_NET_RECV_FAILED) {
     std::array<unsigned char, 7> record{};
-    if (recv(s_->socket, record.data(), record.size(), MSG_DONTWAIT | MSG_PEEK) == static_cast<ssize_t>(record.size()) && record[0] == 21 && record[4] == 2)
+    if (recv(s_->socket, record.data(), record.size(), MSG_DONTWAIT | MSG_PEEK) ==
+            static_cast<ssize_t>(record.size()) &&
+        record[0] == 21 && record[4] == 2)
       return "refused by the peer: " + alert_text(record[6]);
   }
-  if (s_->last_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return "refused by the peer: " + alert_text(mbed::last_alert(s_->ssl));
+  if (s_->last_code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+    return "refused by the peer: " + alert_text(mbed::last_alert(s_->ssl));
   return describe_code(s_->last_code);
 }
 

@@ -24,7 +24,8 @@ struct tls_identity {
   std::string psk_path{};      ///< file of prose-keys gen --psk
   std::string psk_identity{};  ///< the user's name
   // Server: with certificates or instead of them.
-  std::string psk_folder{};  ///< FOLDER/NAME.psk is the user's key; read at each handshake, so removing it shuts him out
+  std::string
+      psk_folder{};  ///< FOLDER/NAME.psk is the user's key; read at each handshake, so removing it shuts him out
 };
 
 /// What a session's traffic keys come from, for a key log that the user asked for, and for tests.
@@ -76,8 +77,8 @@ public:
 
   tls_status handshake();
   tls_io read(std::span<char> out);
-  /// After want_read or want_write the next call must bring the same octets again, and may bring more behind them: TLS has
-  /// taken the first ones into a record, and only they count as written by the next call.
+  /// After want_read or want_write the next call must bring the same octets again, and may bring more behind them: TLS
+  /// has taken the first ones into a record, and only they count as written by the next call.
   tls_io write(std::span<const char> in);
   void close_notify();
   /// Name of the cipher suite; empty before the handshake is done.

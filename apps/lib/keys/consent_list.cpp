@@ -21,14 +21,15 @@ namespace {
 
 constexpr std::string_view kind = "consent";
 constexpr int version = 1;
-constexpr const char* accepted = "; accepted: NAME pending|trust-first|withdrawn, NAME first|confirmed|suspended KEY, NAME fingerprint HEX";
+constexpr const char* accepted =
+    "; accepted: NAME pending|trust-first|withdrawn, NAME first|confirmed|suspended KEY, NAME fingerprint HEX";
 constexpr std::array<std::pair<consent_state, std::string_view>, 7> words{{{consent_state::pending, "pending"},
-                                                                          {consent_state::trust_first, "trust-first"},
-                                                                          {consent_state::fingerprint, "fingerprint"},
-                                                                          {consent_state::first, "first"},
-                                                                          {consent_state::confirmed, "confirmed"},
-                                                                          {consent_state::suspended, "suspended"},
-                                                                          {consent_state::withdrawn, "withdrawn"}}};
+                                                                           {consent_state::trust_first, "trust-first"},
+                                                                           {consent_state::fingerprint, "fingerprint"},
+                                                                           {consent_state::first, "first"},
+                                                                           {consent_state::confirmed, "confirmed"},
+                                                                           {consent_state::suspended, "suspended"},
+                                                                           {consent_state::withdrawn, "withdrawn"}}};
 
 int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -69,7 +70,8 @@ result<std::array<std::uint8_t, 32>> fingerprint_from_text(std::string_view text
     out[n / 2] = static_cast<std::uint8_t>(out[n / 2] << 4 | d);
     ++n;
   }
-  if (n != 64) return fail("not a fingerprint; accepted: the eight groups of eight digits that prose-keys fingerprint prints");
+  if (n != 64)
+    return fail("not a fingerprint; accepted: the eight groups of eight digits that prose-keys fingerprint prints");
   return out;
 }
 
@@ -83,7 +85,9 @@ result<consent_list> parse_consents(std::string_view text, const std::string& pa
   if (*is != version) return fail(path + ":1: not a consent list; accepted: a file of prose-keys grant, or none");
   std::getline(lines, line);
   for (int n = 2; std::getline(lines, line); ++n) {
-    const auto refuse = [&](const std::string& why) { return fail(path + ":" + std::to_string(n) + ": " + why + accepted); };
+    const auto refuse = [&](const std::string& why) {
+      return fail(path + ":" + std::to_string(n) + ": " + why + accepted);
+    };
     std::istringstream in(line);
     std::string name, word, value, more;
     in >> name >> word >> value >> more;
@@ -113,7 +117,8 @@ result<consent_list> parse_consents(std::string_view text, const std::string& pa
     if (c.has_key())
       if (const auto [other, is_new] = keys_of.emplace(c.value, name); !is_new)
         return refuse("'" + other->second + "' and '" + name + "' have the same key");
-    if (out.entries.size() >= consent_list::max_entries) return refuse("more than " + std::to_string(consent_list::max_entries) + " names");
+    if (out.entries.size() >= consent_list::max_entries)
+      return refuse("more than " + std::to_string(consent_list::max_entries) + " names");
     out.entries.emplace(std::move(name), c);
   }
   return out;

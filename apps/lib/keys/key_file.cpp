@@ -34,7 +34,8 @@ result<Key> read_secret(const std::string& path, const std::string& what) {
 std::string to_base64(security::bytes_view octets) {
   std::string out(4 * ((octets.size() + 2) / 3) + 1, '\0');
   std::size_t n = 0;
-  (void)mbedtls_base64_encode(reinterpret_cast<unsigned char*>(out.data()), out.size(), &n, octets.data(), octets.size());
+  (void)mbedtls_base64_encode(reinterpret_cast<unsigned char*>(out.data()), out.size(), &n, octets.data(),
+                              octets.size());
   out.resize(n);
   return out;
 }
@@ -90,7 +91,8 @@ result<security::public_key> check_public_key(const std::string& base64, securit
   const auto octets = key_from_base64(pasted(base64), "the public key");
   if (!octets) return tl::unexpected(octets.error());
   const security::public_key key{*octets};
-  if (!security::canonical(key)) return fail("the public key is not in its canonical form (top bit clear, below 2^255 - 19)");
+  if (!security::canonical(key))
+    return fail("the public key is not in its canonical form (top bit clear, below 2^255 - 19)");
   const auto probe = security::static_private_key::make([&](auto k) { random.fill(k); });
   if (!dh.agree(probe, key)) return fail("the public key is all-zero or of low order");
   return key;
@@ -98,13 +100,15 @@ result<security::public_key> check_public_key(const std::string& base64, securit
 
 bool valid_name(const std::string& name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   });
 }
 
-result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
-                                                  security::random_port& random) {
-  if (const auto version = apps::version_of(text, "permissions", permissions_version, path); !version) return tl::unexpected(version.error());
+result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path,
+                                                  security::dh_port& dh, security::random_port& random) {
+  if (const auto version = apps::version_of(text, "permissions", permissions_version, path); !version)
+    return tl::unexpected(version.error());
   std::vector<permission> out;
   std::istringstream lines(text);
   std::string line;
@@ -142,7 +146,8 @@ result<std::vector<permission>> read_permissions(const std::string& path, securi
   return parse_permissions(*text, path, dh, random);
 }
 
-result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh, security::random_port& random) {
+result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh,
+                                                         security::random_port& random) {
   const auto text = apps::read_private_file(path);
   if (!text) return tl::unexpected(text.error());
   return parse_permissions(*text, path, dh, random);
@@ -163,15 +168,16 @@ std::string text_of(const std::vector<permission>& all) {
 std::string psk_file(const std::string& permissions_path, const std::string& psk_path) {
   const auto beside = std::filesystem::path(permissions_path).parent_path() / psk_path;
   std::error_code ignored;
-  return !std::filesystem::exists(beside, ignored) && std::filesystem::exists(psk_path, ignored) ? psk_path : beside.string();
+  return !std::filesystem::exists(beside, ignored) && std::filesystem::exists(psk_path, ignored) ? psk_path
+                                                                                                 : beside.string();
 }
 
 result<void> write_permissions(const std::string& path, const std::vector<permission>& all) {
   return apps::replace_trusted_file(path, text_of(all));
 }
 
-result<void> change_permission(const std::string& path, const std::string& name, const permission* now, security::dh_port& dh,
-                               security::random_port& random) {
+result<void> change_permission(const std::string& path, const std::string& name, const permission* now,
+                               security::dh_port& dh, security::random_port& random) {
   std::string old = text_of({});
   if (!apps::is_absent(path)) {
     auto text = apps::read_trusted_file(path);
@@ -197,8 +203,11 @@ result<void> change_permission(const std::string& path, const std::string& name,
   // What this program cannot read again does not replace what it could.
   const auto back = parse_permissions(text, path, dh, random);
   if (!back) return tl::unexpected(back.error());
-  if (now != nullptr && std::none_of(back->begin(), back->end(), [&](const auto& p) { return p.name == now->name && p.key == now->key && p.psk_path == now->psk_path; }))
-    return fail(path + ": psk=" + now->psk_path + " could not be read again; accepted: a path without line breaks and without blanks at its ends");
+  if (now != nullptr && std::none_of(back->begin(), back->end(), [&](const auto& p) {
+        return p.name == now->name && p.key == now->key && p.psk_path == now->psk_path;
+      }))
+    return fail(path + ": psk=" + now->psk_path +
+                " could not be read again; accepted: a path without line breaks and without blanks at its ends");
   return apps::replace_trusted_file(path, text);
 }
 

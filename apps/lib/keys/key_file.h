@@ -14,7 +14,8 @@ namespace prose::keys {
 std::string to_base64(security::bytes_view octets);
 /// Without what editors and clipboards add: a byte order mark in front, blanks and line ends around.
 std::string_view pasted(std::string_view text);
-/// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the error.
+/// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the
+/// error.
 result<std::array<std::uint8_t, 32>> key_from_base64(std::string_view text, const std::string& what);
 
 /// Refused: what apps/lib/common/safe_file.h refuses of a private file, not one line of base64, all-zero.
@@ -22,35 +23,39 @@ result<security::static_private_key> read_private_key(const std::string& path);
 result<security::pre_shared_key> read_psk(const std::string& path);
 /// Creates the file with mode 0600; refused if it exists.
 result<void> write_secret(const std::string& path, security::bytes_view octets);
-/// A log of session keys that the user asked for, to append to: an output as in apps/lib/common/safe_file.h. The caller closes it.
+/// A log of session keys that the user asked for, to append to: an output as in apps/lib/common/safe_file.h. The caller
+/// closes it.
 result<int> open_key_log(const std::string& path);
 
 /// Refused: all-zero, low-order and non-canonical keys.
 result<security::public_key> check_public_key(const std::string& base64, security::dh_port& dh,
                                               security::random_port& random);
 
-/// One line of a permission file: NAME PUBLIC-KEY [psk=FILE]. Permission is mutual: a link comes about only if each side has
-/// such a line for the other.
+/// One line of a permission file: NAME PUBLIC-KEY [psk=FILE]. Permission is mutual: a link comes about only if each
+/// side has such a line for the other.
 struct permission {
   std::string name;
   security::public_key key;
   std::string psk_path;  // as written: the rest of the line behind psk=; empty: none
 };
-/// The file that psk= names: beside the permission file; for files of version 0.1 from the working directory where only that exists.
+/// The file that psk= names: beside the permission file; for files of version 0.1 from the working directory where only
+/// that exists.
 std::string psk_file(const std::string& permissions_path, const std::string& psk_path);
-/// Errors are "FILE:LINE: what; accepted: ...". Duplicate names and keys are refused. Empty lines and # comments are skipped.
+/// Errors are "FILE:LINE: what; accepted: ...". Duplicate names and keys are refused. Empty lines and # comments are
+/// skipped.
 result<std::vector<permission>> read_permissions(const std::string& path, security::dh_port& dh,
                                                  security::random_port& random);
-result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path, security::dh_port& dh,
-                                                  security::random_port& random);
+result<std::vector<permission>> parse_permissions(const std::string& text, const std::string& path,
+                                                  security::dh_port& dh, security::random_port& random);
 /// Replaces the file in one step (write, sync, rename). Behind a symbolic link its target is replaced.
 result<void> write_permissions(const std::string& path, const std::vector<permission>& all);
-/// Puts a peer's line in the place of its old one, or at the end; null: takes it out. All other lines stay as the user wrote them. Refused before
-/// the file is touched: what could not be read again.
-result<void> change_permission(const std::string& path, const std::string& name, const permission* now, security::dh_port& dh,
-                               security::random_port& random);
+/// Puts a peer's line in the place of its old one, or at the end; null: takes it out. All other lines stay as the user
+/// wrote them. Refused before the file is touched: what could not be read again.
+result<void> change_permission(const std::string& path, const std::string& name, const permission* now,
+                               security::dh_port& dh, security::random_port& random);
 /// The same lines in a file that a program keeps for itself (cache, pins): no link, mode 0600.
-result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh, security::random_port& random);
+result<std::vector<permission>> read_private_permissions(const std::string& path, security::dh_port& dh,
+                                                         security::random_port& random);
 result<void> write_private_permissions(const std::string& path, const std::vector<permission>& all);
 
 /// 1 to 64 of a-z A-Z 0-9 . _ -

@@ -6,7 +6,7 @@ namespace prose::keys {
 
 /// The kernel's generator. Ends the program if it fails: predictable keys are worse.
 class system_random final : public security::random_port {
- public:
+public:
   void fill(security::bytes_span out) override;
 };
 

@@ -33,16 +33,20 @@ void add(phy::monitor_statistics& sum, const phy::monitor_statistics& s) {
 
 phy::sync_mode mode_of(listen_sync s) {
   switch (s) {
-    case listen_sync::slss: return phy::sync_mode::slss;
-    case listen_sync::blind: return phy::sync_mode::blind;
+    case listen_sync::slss:
+      return phy::sync_mode::slss;
+    case listen_sync::blind:
+      return phy::sync_mode::blind;
     case listen_sync::aligned:
-    case listen_sync::gnss: break;
+    case listen_sync::gnss:
+      break;
   }
   return phy::sync_mode::aligned;
 }
 }  // namespace
 
-result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s, capture_options options, std::string& assumed) {
+result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s, capture_options options,
+                              std::string& assumed) {
   const auto& reader = file->reader();
   const sample_facts facts{reader.meta_path(), "global.core:sample_rate", reader.sample_rate_hz(), reader.n_samples()};
   if (reader.n_antennas() > max_antennas)
@@ -62,8 +66,8 @@ result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s,
   return c;
 }
 
-result<capture> capture::make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
-                              std::string& assumed) {
+result<capture> capture::make(phy::sample_source& radio, const std::string& name, const scene& s,
+                              capture_options options, std::string& assumed) {
   const sample_facts facts{name, "sample_rate_hz", radio.sample_rate_hz(), std::nullopt};
   auto c = make_common(radio, facts, s, std::move(options), assumed);
   if (!c) return c;
@@ -71,8 +75,8 @@ result<capture> capture::make(phy::sample_source& radio, const std::string& name
   return c;
 }
 
-result<capture> capture::make_common(phy::sample_source& source, const sample_facts& facts, const scene& s, capture_options options,
-                                     std::string& assumed) {
+result<capture> capture::make_common(phy::sample_source& source, const sample_facts& facts, const scene& s,
+                                     capture_options options, std::string& assumed) {
   const auto carrier = carrier_of(s, facts, assumed);
   if (!carrier) return tl::unexpected(carrier.error());
   capture c;
@@ -129,7 +133,8 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
   bool going = true;
   while (going && !options_.stop()) {
     const bool round = file_ && file_->at_round_start();
-    const std::int64_t shift = file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
+    const std::int64_t shift =
+        file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
     const auto status = source_->read(out);
     if (!status) return tl::unexpected(status.error());
     auto n = status->n_samples;
@@ -159,12 +164,14 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
         phy::pack_samples(in, 0, n, phy::sigmf_datatype::ci16_le, packed.data());
         phy::unpack_samples(packed.data(), phy::sigmf_datatype::ci16_le, out, 0, n);
       }
-      for (const auto& o : observers_) going = going && (!o.samples || o.samples(in, status->first_tick, status->gap_before && !first));
+      for (const auto& o : observers_)
+        going = going && (!o.samples || o.samples(in, status->first_tick, status->gap_before && !first));
       const std::int64_t at = place_.n_samples();
       place_.add(status->first_tick, static_cast<std::int64_t>(n));
       going = going && emit(monitor_[0].process(in, stored_ ? at : status->first_tick), events);
       for (const auto& o : observers_)
-        if (o.progress) o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
+        if (o.progress)
+          o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
     }
     if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
   }
@@ -178,8 +185,11 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
   done.pools_told = !config_.pools.empty();
   done.searched_beside = config_.search_beside;
   const double rate = config_.carrier.sample_rate_hz();
-  if (n_frames_ > 0) done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
-  done.seconds_lost = (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) / rate;
+  if (n_frames_ > 0)
+    done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
+  done.seconds_lost =
+      (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) /
+      rate;
   done.unknown_gaps = unknown_gaps_;
   if (going) events.write(to_event(done.statistics, done.t_end_s));
   if (!events.ok()) return fail("--events: cannot be written");

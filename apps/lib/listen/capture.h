@@ -21,25 +21,26 @@ enum class listen_sync : std::uint8_t {
   slss,     ///< search SLSS, then track
   aligned,  ///< the scene's timing
   blind,
-  gnss,     ///< device time gives the subframes: subframe n of the air begins at tick n * samples_per_subframe
+  gnss,  ///< device time gives the subframes: subframe n of the air begins at tick n * samples_per_subframe
 };
 
 struct capture_options {
   listen_sync sync = listen_sync::slss;
   bool report_failed_tbs = false;
-  double duration_s = 0;  ///< of samples; 0: until the source ends
+  double duration_s = 0;       ///< of samples; 0: until the source ends
   bool search_beside = false;  ///< where pools are told: what they do not explain is searched as well, and counted
-  bool as_ci16 = false;   ///< round the samples to ci16_le before anything else, as a recording of that type keeps them
+  bool as_ci16 = false;  ///< round the samples to ci16_le before anything else, as a recording of that type keeps them
   std::function<bool()> stop = [] { return false; };
 };
 
-/// What a capture is used for, beside its events. Each is called in the order of the stream, from one thread; false ends the capture with
-/// the error that the observer keeps.
+/// What a capture is used for, beside its events. Each is called in the order of the stream, from one thread; false
+/// ends the capture with the error that the observer keeps.
 struct capture_observer {
   /// Called with each decoded event. The frame is a copy of it; bits of the event are valid only during the call.
   std::function<bool(const phy::monitor_event&, const captured_frame&)> frame = {};
   /// Called with each block of samples before it is decoded; `sample` counts from the start of the stream.
-  std::function<bool(std::span<const std::span<const phy::cf32>>, std::int64_t first_tick, bool gap_before)> samples = {};
+  std::function<bool(std::span<const std::span<const phy::cf32>>, std::int64_t first_tick, bool gap_before)> samples =
+      {};
   /// Called after each block: samples so far, and seconds of device time.
   std::function<void(std::int64_t, double)> progress = {};
 };
@@ -57,12 +58,13 @@ struct capture_result {
 
 /// An error of make() is a usage error (the scene, the pools), which is why preparing is a step of its own.
 class capture {
- public:
+public:
   /// A recording.
-  static result<capture> make(std::unique_ptr<file_source> file, const scene& s, capture_options options, std::string& assumed);
-  /// A radio, which must outlive the capture. Its timing is device time, whatever the scene says.
-  static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s, capture_options options,
+  static result<capture> make(std::unique_ptr<file_source> file, const scene& s, capture_options options,
                               std::string& assumed);
+  /// A radio, which must outlive the capture. Its timing is device time, whatever the scene says.
+  static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s,
+                              capture_options options, std::string& assumed);
   /// Transport blocks so far whose CRC failed, told of as events or not.
   std::uint64_t blocks_failed() const { return sum_.tb_failed + monitor_[0].statistics().tb_failed; }
   result<capture_result> run(event_writer& events, std::vector<capture_observer> observers = {});
@@ -71,10 +73,10 @@ class capture {
   const phy::carrier_config& carrier() const { return config_.carrier; }
   int n_antennas() const { return config_.n_antennas; }
 
- private:
+private:
   capture() = default;
-  static result<capture> make_common(phy::sample_source& source, const sample_facts& facts, const scene& s, capture_options options,
-                                     std::string& assumed);
+  static result<capture> make_common(phy::sample_source& source, const sample_facts& facts, const scene& s,
+                                     capture_options options, std::string& assumed);
   result<void> make_monitor();
   result<void> restart();
   void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
@@ -86,8 +88,8 @@ class capture {
   phy::monitor_config config_;
   std::vector<phy::monitor> monitor_;  ///< one
   phy::monitor_statistics sum_;        ///< of monitors that were replaced
-  std::int64_t first_subframe_ = 0;    ///< of the first round: tick, or sample where the subframes are stored one by one
-  bool stored_ = false;                ///< numbered subframes stored one after the other, whatever their distance on the air
+  std::int64_t first_subframe_ = 0;  ///< of the first round: tick, or sample where the subframes are stored one by one
+  bool stored_ = false;  ///< numbered subframes stored one after the other, whatever their distance on the air
   stream_place place_;
   std::uint64_t n_frames_ = 0;
   std::int64_t first_frame_tick_ = 0, lost_ = 0;

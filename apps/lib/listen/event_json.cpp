@@ -43,7 +43,8 @@ event make(const mib_sl_event& e, const stream_position& at) {
   add_bits(o, e.bits);
   json_object f;
   f.add("n_prb", e.mib.n_prb).add("tdd_config", int{e.mib.tdd_config});
-  f.add("direct_frame_number", int{e.mib.direct_frame_number}).add("direct_subframe_number", int{e.mib.direct_subframe_number});
+  f.add("direct_frame_number", int{e.mib.direct_frame_number})
+      .add("direct_subframe_number", int{e.mib.direct_subframe_number});
   f.add("in_coverage", e.mib.in_coverage).add("reserved", e.mib.reserved);
   o.add("fields", f);
   add_reception(o, e.rx);
@@ -64,9 +65,17 @@ event make(const sci_event& e, const stream_position& at) {
 
 event make(const tb_event& e, const stream_position& at) {
   event o("tb", at.t_s);
-  o.add("sample", at.sample).add("channel", "PSSCH").add("tbs", e.tbs).add("mcs", e.mcs).add("rv", e.rv).add("crc_ok", e.crc_ok);
+  o.add("sample", at.sample)
+      .add("channel", "PSSCH")
+      .add("tbs", e.tbs)
+      .add("mcs", e.mcs)
+      .add("rv", e.rv)
+      .add("crc_ok", e.crc_ok);
   o.add("prb_start", e.prb_start).add("n_prb", e.n_prb).add("modulation_order", e.modulation_order);
-  o.add("n_x_id", e.n_x_id).add("n_ssf", e.n_ssf).add("n_transmissions", e.n_transmissions).add("repetition", e.repetition);
+  o.add("n_x_id", e.n_x_id)
+      .add("n_ssf", e.n_ssf)
+      .add("n_transmissions", e.n_transmissions)
+      .add("repetition", e.repetition);
   add_bits(o, e.bits);
   add_reception(o, e.rx);
   return o;
@@ -93,10 +102,15 @@ std::int64_t tick_of(const monitor_event& e) {
 
 event to_event(const monitor_statistics& s, double t_s) {
   event o("statistics", t_s);
-  o.add("samples", s.samples).add("non_finite_samples", s.non_finite_samples).add("subframes", s.subframes).add("gaps", s.gaps);
+  o.add("samples", s.samples)
+      .add("non_finite_samples", s.non_finite_samples)
+      .add("subframes", s.subframes)
+      .add("gaps", s.gaps);
   o.add("pscch_candidates", s.pscch_candidates).add("sci", s.sci).add("tb_ok", s.tb_ok).add("tb_failed", s.tb_failed);
   o.add("mib", s.mib).add("discovery", s.discovery).add("soft_buffers_evicted", s.soft_buffers_evicted);
-  o.add("blocks_announced", s.blocks_announced).add("blocks_decoded", s.blocks_decoded).add("blocks_absent", s.blocks_absent);
+  o.add("blocks_announced", s.blocks_announced)
+      .add("blocks_decoded", s.blocks_decoded)
+      .add("blocks_absent", s.blocks_absent);
   o.add("discovery_occupied", s.discovery_occupied).add("discovery_decoded", s.discovery_decoded);
   o.add("prbs_occupied", s.prbs_occupied).add("prbs_unexplained", s.prbs_unexplained);
   return o;

@@ -9,7 +9,7 @@
 namespace prose::apps {
 
 class file_source final : public phy::sample_source {
- public:
+public:
   file_source(std::unique_ptr<phy::sigmf_reader> reader, int rounds) : reader_(std::move(reader)), rounds_(rounds) {}
   double sample_rate_hz() const override { return reader_->sample_rate_hz(); }
   int n_antennas() const override { return reader_->n_antennas(); }
@@ -38,7 +38,7 @@ class file_source final : public phy::sample_source {
   bool at_round_start() const { return rewind_; }
   std::int64_t shift_ticks() const { return shift_; }
 
- private:
+private:
   std::unique_ptr<phy::sigmf_reader> reader_;
   int rounds_, round_ = 0;
   std::int64_t shift_ = 0;

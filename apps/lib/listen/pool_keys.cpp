@@ -79,7 +79,8 @@ phy::monitor_pool read_psdch(const json& p, key_reader& r) {
 
 result<void> check_range(const phy::prb_range& p, int n_prb, const std::string& where) {
   if (p.prb_end >= n_prb || p.prb_start + p.prb_num > n_prb || p.prb_end + 1 < p.prb_num)
-    return fail(where + (p.prb_end >= n_prb ? "prb_end " + std::to_string(p.prb_end) : "prb_num " + std::to_string(p.prb_num)) +
+    return fail(where +
+                (p.prb_end >= n_prb ? "prb_end " + std::to_string(p.prb_end) : "prb_num " + std::to_string(p.prb_num)) +
                 " leaves the carrier of " + std::to_string(n_prb) + " PRB");
   return {};
 }
@@ -106,7 +107,8 @@ void key_reader::required(const json& object, const char* key) {
   if (find(object, key) == nullptr) wrong(key, "is missing");
 }
 
-bool key_reader::whole(const json& object, const char* key, std::int64_t min, std::int64_t max, std::optional<std::int64_t>& out) {
+bool key_reader::whole(const json& object, const char* key, std::int64_t min, std::int64_t max,
+                       std::optional<std::int64_t>& out) {
   const json* v = find(object, key);
   if (v == nullptr) return false;
   const auto n = whole_number(*v);
@@ -147,7 +149,8 @@ bool key_reader::boolean(const json& object, const char* key, bool& out) {
   return true;
 }
 
-bool key_reader::choice(const json& object, const char* key, std::initializer_list<const char*> accepted, std::string& out) {
+bool key_reader::choice(const json& object, const char* key, std::initializer_list<const char*> accepted,
+                        std::string& out) {
   const json* v = find(object, key);
   if (v == nullptr) return false;
   std::string list;
@@ -165,7 +168,8 @@ bool key_reader::choice(const json& object, const char* key, std::initializer_li
 bool key_reader::bitmap(const json& object, const char* key, std::string& out) {
   const json* v = find(object, key);
   if (v == nullptr) return false;
-  if (!v->is_string() || v->get_ref<const std::string&>().empty() || v->get_ref<const std::string&>().size() > max_bitmap_bits ||
+  if (!v->is_string() || v->get_ref<const std::string&>().empty() ||
+      v->get_ref<const std::string&>().size() > max_bitmap_bits ||
       v->get_ref<const std::string&>().find_first_not_of("01") != std::string::npos) {
     wrong(key, "must be text of 1 to " + std::to_string(max_bitmap_bits) + " digits 0 and 1");
     return false;
@@ -183,7 +187,8 @@ bool key_reader::period(const json& object, const char* key, int& subframes) {
   } else if (v->is_string()) {
     const auto& t = v->get_ref<const std::string&>();
     const bool digits = t.size() > 2 && t.size() < 8 && t.find_first_not_of("0123456789", 2) == std::string::npos;
-    if (digits && (t.rfind("sf", 0) == 0 || t.rfind("rf", 0) == 0)) n = std::stoll(t.substr(2)) * (t[0] == 'r' ? 10 : 1);
+    if (digits && (t.rfind("sf", 0) == 0 || t.rfind("rf", 0) == 0))
+      n = std::stoll(t.substr(2)) * (t[0] == 'r' ? 10 : 1);
   }
   if (n < 1 || n > frames_period) {
     wrong(key, "must be like sf40 (subframes) or rf32 (frames)");
@@ -260,13 +265,14 @@ result<void> check_pool(const phy::monitor_pool& pool, const phy::carrier_config
   if (const auto* v = std::get_if<phy::v2x_pool_config>(&pool)) {
     if (!phy::is_v2x(c.tm)) return fail(where + "kind v2x contradicts carrier.transmission_mode; accepted there: 3, 4");
     if (v->start_prb + v->size_subchannel * v->n_subchannels > c.n_prb)
-      return fail(where + "count " + std::to_string(v->n_subchannels) + " with size and start_prb leaves the carrier of " +
-                  std::to_string(c.n_prb) + " PRB");
+      return fail(where + "count " + std::to_string(v->n_subchannels) +
+                  " with size and start_prb leaves the carrier of " + std::to_string(c.n_prb) + " PRB");
     if (!v->adjacent && v->start_prb_pscch + 2 * v->n_subchannels > c.n_prb)
       return fail(where + "start_prb_pscch_pool with count leaves the carrier of " + std::to_string(c.n_prb) + " PRB");
   }
   if (const auto* s = std::get_if<phy::comm_pool_config>(&pool)) {
-    if (phy::is_v2x(c.tm)) return fail(where + "kind sl_comm contradicts carrier.transmission_mode; accepted there: 1, 2");
+    if (phy::is_v2x(c.tm))
+      return fail(where + "kind sl_comm contradicts carrier.transmission_mode; accepted there: 1, 2");
     if (s->known) {
       if (auto ok = check_range(s->pscch, c.n_prb, where); !ok) return ok;
       if (s->data)

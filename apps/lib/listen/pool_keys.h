@@ -17,13 +17,15 @@ std::optional<std::int64_t> whole_number(const nlohmann::json& v);
 
 /// Keeps the first mistake. Each function gives true when the key is there (not null) and right.
 class key_reader {
- public:
+public:
   explicit key_reader(std::string prefix) : prefix_(std::move(prefix)) {}
-  bool whole(const nlohmann::json& object, const char* key, std::int64_t min, std::int64_t max, std::optional<std::int64_t>& out);
+  bool whole(const nlohmann::json& object, const char* key, std::int64_t min, std::int64_t max,
+             std::optional<std::int64_t>& out);
   bool whole(const nlohmann::json& object, const char* key, std::int64_t min, std::int64_t max, int& out);
   bool number(const nlohmann::json& object, const char* key, double min, double max, double& out);
   bool boolean(const nlohmann::json& object, const char* key, bool& out);
-  bool choice(const nlohmann::json& object, const char* key, std::initializer_list<const char*> accepted, std::string& out);
+  bool choice(const nlohmann::json& object, const char* key, std::initializer_list<const char*> accepted,
+              std::string& out);
   /// Text of 0 and 1.
   bool bitmap(const nlohmann::json& object, const char* key, std::string& out);
   /// "sf40", "rf32" (frames) or a number of subframes.
@@ -32,7 +34,7 @@ class key_reader {
   void required(const nlohmann::json& object, const char* key);
   const std::string& error() const { return error_; }
 
- private:
+private:
   const nlohmann::json* find(const nlohmann::json& object, const char* key) const;
   std::string prefix_, error_;
 };

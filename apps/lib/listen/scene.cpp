@@ -23,7 +23,8 @@ void read_carrier(const json& c, key_reader& r, scene& s) {
   if (r.whole(c, "transmission_mode", 1, 4, v)) s.tm = static_cast<transmission_mode>(*v);
   if (r.whole(c, "fft_size", 1, 1 << 20, v)) s.fft_size = static_cast<int>(*v);
   std::string cp;
-  if (r.choice(c, "cp", {"normal", "extended"}, cp)) s.cp = cp == "normal" ? cyclic_prefix::normal : cyclic_prefix::extended;
+  if (r.choice(c, "cp", {"normal", "extended"}, cp))
+    s.cp = cp == "normal" ? cyclic_prefix::normal : cyclic_prefix::extended;
   double rate = 0;
   if (r.number(c, "sample_rate_hz", 1.0, 1e12, rate)) s.sample_rate_hz = rate;
 }
@@ -108,7 +109,8 @@ result<scene> parse_scene(std::string_view text, const std::string& file) {
   if (given("pool")) {
     const json& given_pool = root["pool"];
     const bool several = given_pool.is_array();
-    if (several && given_pool.size() > max_pools) return fail(file + ": pool: at most " + std::to_string(max_pools) + " are accepted");
+    if (several && given_pool.size() > max_pools)
+      return fail(file + ": pool: at most " + std::to_string(max_pools) + " are accepted");
     for (std::size_t i = 0; i < (several ? given_pool.size() : 1); ++i) {
       std::string which = file + ": pool";
       if (several) which.append("[").append(std::to_string(i)).append("]");
@@ -162,13 +164,14 @@ result<phy::carrier_config> carrier_of(const scene& s, const sample_facts& f, st
   const std::string where = s.file.empty() ? "--carrier" : s.file;
   // Against the samples first: a scene for another file is the likeliest mistake.
   if (s.sample_rate_hz && std::abs(*s.sample_rate_hz - f.sample_rate_hz) > 1.0)
-    return fail(where + ": carrier.sample_rate_hz " + rate_text(*s.sample_rate_hz) + " contradicts " + f.name + ": " + f.rate_key +
-                " " + rate_text(f.sample_rate_hz));
+    return fail(where + ": carrier.sample_rate_hz " + rate_text(*s.sample_rate_hz) + " contradicts " + f.name + ": " +
+                f.rate_key + " " + rate_text(f.sample_rate_hz));
   int n_prb = s.n_prb.value_or(0);
   if (!s.n_prb) {
     for (const int n : phy::bandwidths_prb)
       for (const double share : {0.75, 1.0})
-        if (std::abs(f.sample_rate_hz - phy::standard_fft_size(n) * share * phy::subcarrier_spacing_hz) <= 1.0) n_prb = n;
+        if (std::abs(f.sample_rate_hz - phy::standard_fft_size(n) * share * phy::subcarrier_spacing_hz) <= 1.0)
+          n_prb = n;
     if (n_prb == 0)
       return fail(f.name + ": " + f.rate_key + " " + rate_text(f.sample_rate_hz) +
                   " fits no carrier; accepted: 1.92e6, 3.84e6, 7.68e6, 15.36e6, 23.04e6, 30.72e6 and 3/4 of them");
@@ -185,21 +188,21 @@ result<phy::carrier_config> carrier_of(const scene& s, const sample_facts& f, st
     return fail(where + ": carrier." + c.error().message);
   }
   if (s.fft_size && *s.fft_size != c->fft_size)
-    return fail(where + ": carrier.fft_size " + std::to_string(*s.fft_size) + " contradicts the sample rate, which gives " +
-                std::to_string(c->fft_size));
+    return fail(where + ": carrier.fft_size " + std::to_string(*s.fft_size) +
+                " contradicts the sample rate, which gives " + std::to_string(c->fft_size));
   if (s.samples_per_subframe && *s.samples_per_subframe != c->samples_per_subframe())
     return fail(where + ": samples_per_subframe " + std::to_string(*s.samples_per_subframe) +
                 " contradicts the sample rate, which gives " + std::to_string(c->samples_per_subframe()));
   if (f.n_samples) {
     const std::int64_t first = s.first_subframe_sample.value_or(0);
     if (first >= *f.n_samples)
-      return fail(where + ": first_subframe_sample " + std::to_string(first) + " lies beyond " + f.name + ", which has " +
-                  std::to_string(*f.n_samples) + " samples");
+      return fail(where + ": first_subframe_sample " + std::to_string(first) + " lies beyond " + f.name +
+                  ", which has " + std::to_string(*f.n_samples) + " samples");
     const std::int64_t sps = c->samples_per_subframe();
     const std::int64_t stored = (*f.n_samples - first + sps - 1) / sps;
     if (static_cast<std::int64_t>(s.absolute_subframes.size()) > stored)
-      return fail(where + ": absolute_subframes has " + std::to_string(s.absolute_subframes.size()) + " entries, but " + f.name +
-                  " holds " + std::to_string(stored) + " subframes");
+      return fail(where + ": absolute_subframes has " + std::to_string(s.absolute_subframes.size()) + " entries, but " +
+                  f.name + " holds " + std::to_string(stored) + " subframes");
   }
   for (std::size_t i = 0; i < s.pools.size(); ++i) {
     std::string which = where + ": pool";

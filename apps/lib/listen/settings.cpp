@@ -61,8 +61,10 @@ void read_pools(config_section& file, scene& s) {
     const auto blank = std::min(message.find(' '), message.size());
     std::string key = message.substr(0, blank);
     if (const auto dot = key.rfind('.'); dot != std::string::npos) key.erase(0, dot + 1);
-    if (map.has(key)) map.reject(key, message.substr(std::min(blank + 1, message.size())));
-    else map.reject("kind", message);
+    if (map.has(key))
+      map.reject(key, message.substr(std::min(blank + 1, message.size())));
+    else
+      map.reject("kind", message);
   }
 }
 
@@ -144,7 +146,8 @@ listen_sync sync_of(const sniffer_settings& s) {
 double rate_for(const sniffer_settings& s, const scene& known) {
   const int n_prb = known.n_prb.value_or(50);
   const auto tm = known.tm.value_or(phy::transmission_mode::tm4);
-  const auto fits = phy::carrier_config::make(n_prb, known.cp.value_or(phy::cyclic_prefix::normal), tm, s.radio.sample_rate_hz);
+  const auto fits =
+      phy::carrier_config::make(n_prb, known.cp.value_or(phy::cyclic_prefix::normal), tm, s.radio.sample_rate_hz);
   return fits ? s.radio.sample_rate_hz : phy::standard_fft_size(n_prb) * phy::subcarrier_spacing_hz;
 }
 

@@ -17,14 +17,14 @@ struct sniffer_settings {
   std::string device;
   int loop = 1;
   phy::radio_config radio = default_radio();
-  bool rate_given = false;       ///< by the command line: then the carrier must be able to use it
-  double queue_s = 1.0;          ///< how much a radio's samples may wait for processing
-  double duration_s = 0;         ///< 0: to the end, or until stopped
+  bool rate_given = false;  ///< by the command line: then the carrier must be able to use it
+  double queue_s = 1.0;     ///< how much a radio's samples may wait for processing
+  double duration_s = 0;    ///< 0: to the end, or until stopped
   // what is known of it
-  scene known;                   ///< of the configuration file
+  scene known;  ///< of the configuration file
   std::string scene_path, carrier;
   std::vector<std::string> pools;
-  std::string sync;              ///< empty: gnss for a device, slss for a recording
+  std::string sync;  ///< empty: gnss for a device, slss for a recording
   // output
   std::string events, record, record_type = "cf32", pcap, keylog;
   std::vector<std::string> reports;  ///< *.html and *.htm: a page, others JSON
@@ -47,8 +47,8 @@ struct sniffer_settings {
 
 inline const std::vector<std::string> sync_words{"slss", "aligned", "blind", "gnss"};
 
-/// Paths of input and key files are relative to the file, those of output to the working directory. Errors are one line: file, line, key,
-/// what is wrong, what is accepted.
+/// Paths of input and key files are relative to the file, those of output to the working directory. Errors are one
+/// line: file, line, key, what is wrong, what is accepted.
 result<void> load_settings(const std::string& path, sniffer_settings& s);
 result<void> parse_settings(const std::string& text, const std::string& path, sniffer_settings& s);
 

@@ -56,7 +56,9 @@ std::string beside(const std::string& config_path, const std::string& file) {
 }
 }  // namespace
 
-result<permission_book::key_map> pending_keys(const std::string& consent_path) { return read_keys(consent_path + ".pending"); }
+result<permission_book::key_map> pending_keys(const std::string& consent_path) {
+  return read_keys(consent_path + ".pending");
+}
 
 result<permission_book::key_map> cached_peers(const std::string& cache) {
   const auto pins = read_keys(cache + ".pins");
@@ -69,7 +71,9 @@ result<permission_book::key_map> cached_peers(const std::string& cache) {
     const auto name = f.path().filename().string();
     if (!name.starts_with(prefix)) continue;
     const auto server = name.substr(prefix.size());
-    if (server == "pins" || server == "pending" || server == "lock" || server.ends_with(".said") || server.find(".new") != std::string::npos) continue;
+    if (server == "pins" || server == "pending" || server == "lock" || server.ends_with(".said") ||
+        server.find(".new") != std::string::npos)
+      continue;
     const auto permitted = read_keys(f.path().string());
     if (!permitted) return tl::unexpected(permitted.error());
     for (const auto& [peer, key] : *permitted)
@@ -100,12 +104,13 @@ pc3_server read_pc3_server(config_section& s, const std::string& path, const std
 // --- the sessions ---------------------------------------------------------------------------------------------------
 
 struct pc3::state {
-  static constexpr std::size_t max_queued = 64;      // packets for a server
-  static constexpr std::size_t max_data = 256;       // packets of servers that the radio loop has not taken
-  static constexpr std::size_t max_events = 1024;    // then the network threads wait
+  static constexpr std::size_t max_queued = 64;    // packets for a server
+  static constexpr std::size_t max_data = 256;     // packets of servers that the radio loop has not taken
+  static constexpr std::size_t max_events = 1024;  // then the network threads wait
   static constexpr std::size_t max_changes = 100 * permission_book::max_peers_per_server;  // of one synchronisation
   static constexpr double first_retry_s = 0.5, last_retry_s = 30;
-  static constexpr auto look_every = std::chrono::milliseconds(200);  // at the consent list, the clocks, what is to be written
+  static constexpr auto look_every =
+      std::chrono::milliseconds(200);  // at the consent list, the clocks, what is to be written
   static constexpr auto write_every = std::chrono::seconds(1);
   // A peer that changes its mind without end is heard at this rate, whatever the server lets through.
   static constexpr auto answer_gap = std::chrono::milliseconds(100);
@@ -119,7 +124,7 @@ struct pc3::state {
   std::map<std::size_t, server_statement> written;  // of each server
   permission_book::key_map pending_written;
   std::optional<std::chrono::steady_clock::time_point> last_write;
-  std::string problem;   // with the files, as told last
+  std::string problem;  // with the files, as told last
   bool unreadable = false;
   std::atomic<std::int64_t> slot{-1};
 
@@ -171,8 +176,9 @@ struct pc3::state {
 
   clock_reading now() const {
     const auto since_epoch = [](auto clock) { return clock.time_since_epoch(); };
-    return {std::chrono::duration_cast<std::chrono::seconds>(since_epoch(std::chrono::system_clock::now())).count(), slot,
-            std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch(std::chrono::steady_clock::now())).count()};
+    return {
+        std::chrono::duration_cast<std::chrono::seconds>(since_epoch(std::chrono::system_clock::now())).count(), slot,
+        std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch(std::chrono::steady_clock::now())).count()};
   }
 
   // A statement is taken with the reading of the slot clock.
@@ -233,7 +239,10 @@ struct pc3::state {
   bool consents_changed() const {
     struct stat st {};
     if (::stat(config.consent_path().c_str(), &st) != 0) st = {};
-    const auto of = [](const struct stat& s) { return std::tuple(s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec, s.st_mode); };
+    const auto of = [](const struct stat& s) {
+      return std::tuple(s.st_ino, s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec,
+                        s.st_mode);
+    };
     return of(st) != of(consent_seen);
   }
 
@@ -261,7 +270,9 @@ struct pc3::state {
     tell_problem(ok ? "" : ok.error().message);
     if (ok) pending_written = book->pending();
   }
-  std::string said_by(std::size_t server) const { return config.cache + "." + config.servers[server].client.server_name + ".said"; }
+  std::string said_by(std::size_t server) const {
+    return config.cache + "." + config.servers[server].client.server_name + ".said";
+  }
 
   static tl::unexpected<error> lies(const function::client& c, const std::string& what) {
     return fail("server " + c.server_name() + ": " + what);
@@ -276,12 +287,15 @@ struct pc3::state {
       n += got->size();
       const auto before = since;
       for (const auto& v : *got) {
-        if (v.permitted) all[v.peer] = v.key;
-        else all.erase(v.peer);
+        if (v.permitted)
+          all[v.peer] = v.key;
+        else
+          all.erase(v.peer);
         since = std::max(since, v.version);
       }
       if (since <= before) return lies(c, "changes that are not new");
-      if (all.size() > permission_book::max_peers_per_server || n > max_changes) return lies(c, "more changes than there can be");
+      if (all.size() > permission_book::max_peers_per_server || n > max_changes)
+        return lies(c, "more changes than there can be");
     }
     const std::lock_guard lock(book_mutex);
     book->replace(i, all, now());
@@ -361,7 +375,8 @@ struct pc3::state {
     return tl::unexpected(got.error());
   }
 
-  // Notices what the user wrote, the clocks' advance, what could not be written. Asks a server whose word gets old to give it again.
+  // Notices what the user wrote, the clocks' advance, what could not be written. Asks a server whose word gets old to
+  // give it again.
   void watch() {
     if (!wait_for_slot()) return;
     {

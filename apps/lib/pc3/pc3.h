@@ -1,5 +1,5 @@
-// PC3: a UE's sessions with ProSe Functions. Network threads keep what the servers permit up to date; the radio loop takes
-// the outcome, which never makes it wait.
+// PC3: a UE's sessions with ProSe Functions. Network threads keep what the servers permit up to date; the radio loop
+// takes the outcome, which never makes it wait.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ struct pc3_config {
   std::string private_key;
   std::string keylog;   ///< secrets of the sessions, in the form of SSLKEYLOGFILE; empty: none
   std::string consent;  ///< the consent list; empty: that of private_key. FILE.pending: keys to confirm
-  std::string cache;    ///< what the servers said last, each in CACHE.SERVER.said, mode 0600; empty: nothing is kept over a restart
+  std::string cache;  ///< what the servers said last, each in CACHE.SERVER.said, mode 0600; empty: nothing is kept over
+                      ///< a restart
   double valid_h = default_valid_h;  ///< hours for which a server's word counts without being given again
 
   std::string consent_path() const { return consent.empty() ? keys::default_consent_path(private_key) : consent; }

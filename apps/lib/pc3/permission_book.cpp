@@ -18,7 +18,8 @@ using keys::consent_state;
 std::optional<std::int64_t> number(const std::string& text) {
   std::int64_t v = 0;
   const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (r.ec != std::errc{} || r.ptr != text.data() + text.size() || v < 0 || v > std::int64_t{1} << 40) return std::nullopt;
+  if (r.ec != std::errc{} || r.ptr != text.data() + text.size() || v < 0 || v > std::int64_t{1} << 40)
+    return std::nullopt;
   return v;
 }
 
@@ -29,7 +30,9 @@ result<server_statement> parse_statement(std::string_view text, const std::strin
   std::istringstream lines{std::string(text)};
   std::string line;
   int n = 1;
-  const auto refuse = [&](const std::string& why) { return fail(path + ":" + std::to_string(n) + ": " + why + "; accepted: a file that prose-ue wrote, or none"); };
+  const auto refuse = [&](const std::string& why) {
+    return fail(path + ":" + std::to_string(n) + ": " + why + "; accepted: a file that prose-ue wrote, or none");
+  };
   const auto is = version_of(text, file_kind, file_version, path);
   if (!is) return tl::unexpected(is.error());
   if (*is != file_version || !std::getline(lines, line)) return refuse("not a server's statement");
@@ -59,7 +62,8 @@ result<server_statement> parse_statement(std::string_view text, const std::strin
     if (!keys::valid_name(name) || !more.empty()) return refuse("not NAME KEY");
     const auto octets = keys::key_from_base64(key, "the key of '" + name + "'");
     if (!octets) return refuse(octets.error().message);
-    if (!out.keys.emplace(name, security::public_key{*octets}).second) return refuse("the name '" + name + "' is there twice");
+    if (!out.keys.emplace(name, security::public_key{*octets}).second)
+      return refuse("the name '" + name + "' is there twice");
     if (out.keys.size() > permission_book::max_peers_per_server) return refuse("more names than a server may tell");
   }
   return out;
@@ -73,7 +77,8 @@ std::string to_text(const server_statement& s) {
   return text;
 }
 
-permission_book::permission_book(std::string own_name, security::public_key own_key, const key_map& fixed, std::int64_t valid_s)
+permission_book::permission_book(std::string own_name, security::public_key own_key, const key_map& fixed,
+                                 std::int64_t valid_s)
     : own_name_(std::move(own_name)), own_key_(own_key), fixed_(fixed), effective_(fixed), valid_s_(valid_s) {}
 
 void permission_book::set_consents(const keys::consent_list& list) {
@@ -82,11 +87,13 @@ void permission_book::set_consents(const keys::consent_list& list) {
   settle();
 }
 
-void permission_book::update(std::size_t server, const std::string& peer, std::optional<security::public_key> key, const clock_reading& now) {
+void permission_book::update(std::size_t server, const std::string& peer, std::optional<security::public_key> key,
+                             const clock_reading& now) {
   update(server, {{peer, key}}, now);
 }
 
-void permission_book::update(std::size_t server, const std::vector<std::pair<std::string, std::optional<security::public_key>>>& changes,
+void permission_book::update(std::size_t server,
+                             const std::vector<std::pair<std::string, std::optional<security::public_key>>>& changes,
                              const clock_reading& now) {
   for (const auto& [peer, key] : changes) set_key(server, peer, key);
   restate(server, now);
@@ -100,7 +107,8 @@ void permission_book::replace(std::size_t server, const key_map& all, const cloc
   restate(server, now);
 }
 
-void permission_book::set_key(std::size_t server, const std::string& peer, const std::optional<security::public_key>& key) {
+void permission_book::set_key(std::size_t server, const std::string& peer,
+                              const std::optional<security::public_key>& key) {
   auto& all = said_[server].keys;
   const auto at = all.find(peer);
   if (!key) {
@@ -112,7 +120,8 @@ void permission_book::set_key(std::size_t server, const std::string& peer, const
     return;
   }
   // The notice that the peer replaced its key: what the old one's device does from now on is not the peer's.
-  if (const auto c = list_.entries.find(peer); at->second != *key && c != list_.entries.end() && c->second.bound() && c->second.key() == at->second) {
+  if (const auto c = list_.entries.find(peer);
+      at->second != *key && c != list_.entries.end() && c->second.bound() && c->second.key() == at->second) {
     c->second.state = consent_state::suspended;
     bindings_[peer] = c->second;
   }
@@ -183,7 +192,8 @@ std::set<std::string> permission_book::withdrawn() const {
   return out;
 }
 
-void permission_book::refuse(std::size_t server, const std::string& name, const security::public_key& key, const std::string& why) {
+void permission_book::refuse(std::size_t server, const std::string& name, const security::public_key& key,
+                             const std::string& why) {
   if (told_.size() < max_told && told_.insert(std::to_string(server) + name + why + keys::to_base64(key.octets)).second)
     out_.push_back({.what = pc3_event::kind::refused, .peer = name, .key = key, .server = server, .text = why});
 }
@@ -250,7 +260,11 @@ void permission_book::settle() {
       }
       pending_.emplace(name, key);
       if (told_.size() < max_told && told_.insert(name + " pending " + keys::to_base64(key.octets)).second)
-        out_.push_back({.what = pc3_event::kind::pending, .peer = name, .key = key, .server = server, .text = std::string(keys::name_of(c.state))});
+        out_.push_back({.what = pc3_event::kind::pending,
+                        .peer = name,
+                        .key = key,
+                        .server = server,
+                        .text = std::string(keys::name_of(c.state))});
     }
   }
 
@@ -263,10 +277,13 @@ void permission_book::settle() {
   std::erase_if(not_before_ms_, [&](const auto& n) { return n.second <= now_.steady_ms; });
   waits_ = false;
   // Whoever is permitted keeps the place: a UE has so many, and another waits until one is free.
-  auto places = security::max_peers - std::min<std::size_t>(security::max_peers, static_cast<std::size_t>(std::count_if(now.begin(), now.end(), [&](const auto& n) {
-                  const auto e = effective_.find(n.first);
-                  return e != effective_.end() && e->second == n.second;
-                })));
+  auto places =
+      security::max_peers -
+      std::min<std::size_t>(security::max_peers,
+                            static_cast<std::size_t>(std::count_if(now.begin(), now.end(), [&](const auto& n) {
+                              const auto e = effective_.find(n.first);
+                              return e != effective_.end() && e->second == n.second;
+                            })));
   for (auto n = now.begin(); n != now.end();) {
     if (const auto e = effective_.find(n->first); e != effective_.end() && e->second == n->second) {
       ++n;

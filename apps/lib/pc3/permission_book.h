@@ -1,4 +1,5 @@
-// Who is permitted now: what the user's consent list says, what the servers say, and the time since they said it. No I/O, no clock.
+// Who is permitted now: what the user's consent list says, what the servers say, and the time since they said it. No
+// I/O, no clock.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,17 @@ namespace prose::apps {
 
 struct pc3_event {
   enum class kind : std::uint8_t {
-    permitted, withdrawn, pending, expires, session, session_lost, refused, unwritten, unreadable, unlogged, data
+    permitted,
+    withdrawn,
+    pending,
+    expires,
+    session,
+    session_lost,
+    refused,
+    unwritten,
+    unreadable,
+    unlogged,
+    data
   } what = kind::refused;
   std::string peer{};
   security::public_key key{};
@@ -36,20 +47,21 @@ struct clock_reading {
   std::int64_t steady_ms = 0;
 };
 
-/// What one server vouches for. It is valid until the host's clock or the slot clock has gone on by the validity since `at`, each from its own
-/// reading; `advanced_s` is the most that either has, and never gets smaller.
+/// What one server vouches for. It is valid until the host's clock or the slot clock has gone on by the validity since
+/// `at`, each from its own reading; `advanced_s` is the most that either has, and never gets smaller.
 struct server_statement {
   std::map<std::string, security::public_key> keys;
   std::int64_t host_s = 0, slot_s = 0, advanced_s = 0;
   friend bool operator==(const server_statement&, const server_statement&) = default;
 };
-/// A server's statement as a file, strict: line 1 "# prose statement 1", "at HOST SLOT", "advanced SECONDS", then NAME KEY.
+/// A server's statement as a file, strict: line 1 "# prose statement 1", "at HOST SLOT", "advanced SECONDS", then NAME
+/// KEY.
 result<server_statement> parse_statement(std::string_view text, const std::string& path);
 std::string to_text(const server_statement& s);
 
-/// A name is permitted while the consent list binds it to a key and some server's valid statement gives that key for it; and whoever is in
-/// `fixed`, the permission file, always. A server can neither add a name nor
-/// change a key: one that gave the bound key and now gives another suspends it, until the user confirms one of them.
+/// A name is permitted while the consent list binds it to a key and some server's valid statement gives that key for
+/// it; and whoever is in `fixed`, the permission file, always. A server can neither add a name nor change a key: one
+/// that gave the bound key and now gives another suspends it, until the user confirms one of them.
 class permission_book {
 public:
   using key_map = std::map<std::string, security::public_key>;
@@ -57,16 +69,19 @@ public:
   static constexpr std::size_t max_peers_per_server = function::max_grants_per_user;
   static constexpr std::size_t max_told = 4 * max_peers_per_server;
   /// At most security::max_peers are permitted; who comes later waits for a place.
-  /// A peer that is permitted anew costs scalar multiplications, here and in the set-up: once in this time for each name, however often a
-  /// grant is switched off and on. The end of a permission never waits.
+  /// A peer that is permitted anew costs scalar multiplications, here and in the set-up: once in this time for each
+  /// name, however often a grant is switched off and on. The end of a permission never waits.
   static constexpr std::int64_t permit_gap_ms = 5000;
 
   permission_book(std::string own_name, security::public_key own_key, const key_map& fixed, std::int64_t valid_s);
   void set_consents(const keys::consent_list& list);
   /// A change to what one server says of one peer, which is a statement about all; no key: the peer does not wish it.
-  void update(std::size_t server, const std::string& peer, std::optional<security::public_key> key, const clock_reading& now);
+  void update(std::size_t server, const std::string& peer, std::optional<security::public_key> key,
+              const clock_reading& now);
   /// Several at once.
-  void update(std::size_t server, const std::vector<std::pair<std::string, std::optional<security::public_key>>>& changes, const clock_reading& now);
+  void update(std::size_t server,
+              const std::vector<std::pair<std::string, std::optional<security::public_key>>>& changes,
+              const clock_reading& now);
   /// All that one server says.
   void replace(std::size_t server, const key_map& all, const clock_reading& now);
   /// Nothing has changed, says the server.
@@ -77,8 +92,8 @@ public:
   void advance(const clock_reading& now);
 
   std::vector<pc3_event> take() { return std::exchange(out_, {}); }
-  /// What the consent list is to say from now on: the key that was bound, or that a bound one is suspended. A key is in force only once
-  /// set_consents() brings it back.
+  /// What the consent list is to say from now on: the key that was bound, or that a bound one is suspended. A key is in
+  /// force only once set_consents() brings it back.
   std::map<std::string, keys::consent> bindings() const { return bindings_; }
   /// Keys that servers give for granted names and that nobody has accepted.
   const key_map& pending() const { return pending_; }

@@ -8,15 +8,18 @@
 namespace prose::apps {
 namespace {
 using namespace security;
-/// A peer's clock may be 16 slots off another's (discovery_config::wide_window_slots), its own other peers' as much again, and a code is
-/// sent for some seconds.
+/// A peer's clock may be 16 slots off another's (discovery_config::wide_window_slots), its own other peers' as much
+/// again, and a code is sent for some seconds.
 constexpr slot_t clock_margin_slots = 40;
 
 const char* word(discovery_type t) {
   switch (t) {
-    case discovery_type::query: return "query";
-    case discovery_type::response: return "response";
-    case discovery_type::announcement: break;
+    case discovery_type::query:
+      return "query";
+    case discovery_type::response:
+      return "response";
+    case discovery_type::announcement:
+      break;
   }
   return "announcement";
 }
@@ -26,7 +29,8 @@ bool ends_in(const std::vector<std::uint8_t>& message, const std::array<std::uin
 }
 }  // namespace
 
-code_search::code_search(const kept_capture& capture, slot_span slots, search_watch& watch) : capture_(capture), slots_(slots), watch_(watch) {
+code_search::code_search(const kept_capture& capture, slot_span slots, search_watch& watch)
+    : capture_(capture), slots_(slots), watch_(watch) {
   bool any = false;
   const auto at = [&](double t) {
     first_s_ = any ? std::min(first_s_, t) : t;
@@ -39,7 +43,9 @@ code_search::code_search(const kept_capture& capture, slot_span slots, search_wa
     const auto type = static_cast<discovery_type>(k.pdu[0]);
     if (std::find(types_.begin(), types_.end(), type) == types_.end()) types_.push_back(type);
   }
-  std::erase_if(types_, [](auto t) { return t != discovery_type::announcement && t != discovery_type::response && t != discovery_type::query; });
+  std::erase_if(types_, [](auto t) {
+    return t != discovery_type::announcement && t != discovery_type::response && t != discovery_type::query;
+  });
   for (const auto& s : capture.setups) {
     at(s.time_s);
     if (s.header.type == message_type::direct_communication_request) requests_.emplace(s.dst, &s);
@@ -54,14 +60,17 @@ slot_span code_search::slots_near(double time_s) const {
   const auto slot = [&](double v) {
     return static_cast<slot_t>(std::clamp(v, static_cast<double>(slots_.first), static_cast<double>(slots_.last)));
   };
-  return {slot(std::floor(least_offset_s_ + time_s) - clock_margin_slots), slot(std::ceil(most_offset_s_ + time_s) + clock_margin_slots)};
+  return {slot(std::floor(least_offset_s_ + time_s) - clock_margin_slots),
+          slot(std::ceil(most_offset_s_ + time_s) + clock_margin_slots)};
 }
 
 std::span<const kept_setup* const> code_search::requests_near(slot_t t) const {
   if (!clock_known_) return by_time_;
   const auto before = [](const auto* r, double time_s) { return r->time_s < time_s; };
-  const auto from = std::lower_bound(by_time_.begin(), by_time_.end(), static_cast<double>(t) - most_offset_s_ - clock_margin_slots - 1, before);
-  const auto to = std::lower_bound(from, by_time_.end(), static_cast<double>(t) - least_offset_s_ + clock_margin_slots + 1, before);
+  const auto from = std::lower_bound(by_time_.begin(), by_time_.end(),
+                                     static_cast<double>(t) - most_offset_s_ - clock_margin_slots - 1, before);
+  const auto to =
+      std::lower_bound(from, by_time_.end(), static_cast<double>(t) - least_offset_s_ + clock_margin_slots + 1, before);
   return {by_time_.data() + (from - by_time_.begin()), static_cast<std::size_t>(to - from)};
 }
 
@@ -80,7 +89,8 @@ void code_search::narrow_to_clock() {
   const auto slot = [&](double v) {
     return static_cast<slot_t>(std::clamp(v, static_cast<double>(slots_.first), static_cast<double>(slots_.last)));
   };
-  slots_ = {slot(std::floor(least_offset_s_ + first_s_) - clock_margin_slots), slot(std::ceil(most_offset_s_ + last_s_) + clock_margin_slots)};
+  slots_ = {slot(std::floor(least_offset_s_ + first_s_) - clock_margin_slots),
+            slot(std::ceil(most_offset_s_ + last_s_) + clock_margin_slots)};
 }
 
 void code_search::note(const char* kind, const stolen_keys::direction& d, slot_t t, std::uint64_t frame) {
@@ -104,7 +114,9 @@ bool code_search::try_requests(const stolen_keys::direction& d, slot_t t) {
       const auto& m = *c->second;
       // 24 bits alone would match by chance; those of the command that answers a recognised request do not.
       if (m.src != r->dst || m.octets.size() != command_octets || taken_.contains(&m)) continue;
-      if (!ends_in(m.octets, command_token(d.keys, t, m.src, m.dst, bytes_view(m.octets).first(m.octets.size() - command_token_octets)))) continue;
+      if (!ends_in(m.octets, command_token(d.keys, t, m.src, m.dst,
+                                           bytes_view(m.octets).first(m.octets.size() - command_token_octets))))
+        continue;
       taken_.insert(&m);
       note("command", d, t, m.frame);
     }

@@ -25,7 +25,7 @@ struct recognised_request {
 };
 
 class code_search {
- public:
+public:
   /// In so few slots, or where own codes told the clock, tokens are tried without a look at the rendezvous ID.
   static constexpr std::uint64_t narrow_slots = 4096;
 
@@ -43,11 +43,12 @@ class code_search {
   const std::vector<recognised_request>& requests() const { return recognised_requests_; }
   std::vector<recognised_marks> found() const;
 
- private:
+private:
   void narrow_to_clock();
   void note(const char* kind, const stolen_keys::direction& d, security::slot_t t, std::uint64_t frame);
   bool try_requests(const stolen_keys::direction& d, security::slot_t t);
-  /// Requests heard while this slot may have been the sender's, by the clock that own codes told; all of them where none did.
+  /// Requests heard while this slot may have been the sender's, by the clock that own codes told; all of them where
+  /// none did.
   std::span<const kept_setup* const> requests_near(security::slot_t t) const;
 
   const kept_capture& capture_;

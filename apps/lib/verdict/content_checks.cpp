@@ -19,8 +19,9 @@ std::string percent(double p) {
 
 void top_frames::add(double weight, std::uint64_t frame) {
   if (best_.size() >= frame_list::most && weight <= best_.back().first) return;
-  best_.insert(std::upper_bound(best_.begin(), best_.end(), weight, [](double w, const auto& b) { return w > b.first; }),
-               {weight, frame});
+  best_.insert(
+      std::upper_bound(best_.begin(), best_.end(), weight, [](double w, const auto& b) { return w > b.first; }),
+      {weight, frame});
   if (best_.size() > frame_list::most) best_.pop_back();
 }
 
@@ -58,14 +59,15 @@ double content_checks::code_body(codes& c, std::span<const std::uint8_t> body) {
   return std::max(order0, position);
 }
 
-double content_checks::code_difference(octet_model& m, std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) {
+double content_checks::code_difference(octet_model& m, std::span<const std::uint8_t> a,
+                                       std::span<const std::uint8_t> b) {
   double saved = 0;
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) saved += m.code(a[i] ^ b[i]);
   return saved;
 }
 
-/// Against records with the same LCID and SN on other links or epochs: there a key used twice repeats its keystream. The mean of
-/// the likelihood ratios is one again, so that any number may be compared.
+/// Against records with the same LCID and SN on other links or epochs: there a key used twice repeats its keystream.
+/// The mean of the likelihood ratios is one again, so that any number may be compared.
 double content_checks::code_across_links(const record_view& r, const stream_id& id) {
   const std::uint32_t at = std::uint32_t{r.lcid} << 16 | r.header.sn;
   const auto body = r.body().first(std::min(r.body().size(), kept_cross_octets));
@@ -97,7 +99,8 @@ double content_checks::code_across_links(const record_view& r, const stream_id& 
 
 content_checks::stream& content_checks::stream_of(const stream_id& id) {
   if (const auto at = streams_.find(id); at != streams_.end()) return at->second;
-  if (streams_.size() >= 16 * max_streams) streams_.clear();  // a flood of made-up links; what was learnt stays in the sums
+  if (streams_.size() >= 16 * max_streams)
+    streams_.clear();  // a flood of made-up links; what was learnt stays in the sums
   stream& s = streams_[id];
   if (streams_with_models_ < max_streams) {
     s.own = std::make_unique<codes>();
@@ -145,7 +148,8 @@ void content_checks::judge(check_report& out) const {
   const double n = static_cast<double>(std::max<std::uint64_t>(bits, 1));
   out.test("content", "monobit", static_cast<double>(ones_) / n, fair_coin_p(ones_, bits), bits,
            percent(static_cast<double>(ones_) / n) + " of the payload bits are ones", plain);
-  out.test("content", "runs", static_cast<double>(transitions_) / static_cast<double>(std::max<std::uint64_t>(pairs_, 1)),
+  out.test("content", "runs",
+           static_cast<double>(transitions_) / static_cast<double>(std::max<std::uint64_t>(pairs_, 1)),
            fair_coin_p(transitions_, pairs_), pairs_, "payload bits change too often or too seldom", plain);
   double chi = 0, entropy = 0;
   const double expected = static_cast<double>(n_octets_) / 256;
@@ -157,24 +161,28 @@ void content_checks::judge(check_report& out) const {
   }
   const bool enough = n_octets_ >= min_octets_for_chi_square;
   char text[120];
-  std::snprintf(text, sizeof text, "octet values are not uniform (entropy of the histogram %.4f bits an octet)%s", entropy,
-                enough ? "" : "; too few octets for this test");
+  std::snprintf(text, sizeof text, "octet values are not uniform (entropy of the histogram %.4f bits an octet)%s",
+                entropy, enough ? "" : "; too few octets for this test");
   out.test("content", "octet_chi_square", chi, enough ? chi_square_p(chi, 255) : 1.0, n_octets_, text, plain);
 
   const auto saving = [&](const char* check, double most, const char* what, const frame_list& frames) {
     out.test("content", check, most, std::min(1.0, std::exp2(-most)), n_octets_,
-             std::string(what) + ": an adaptive code saves " + std::to_string(static_cast<long long>(most)) + " bits", frames);
+             std::string(what) + ": an adaptive code saves " + std::to_string(static_cast<long long>(most)) + " bits",
+             frames);
   };
   saving("code_octets", all_.order0_saving.most(), "payloads are compressible", plain);
   saving("code_octet_pairs", order1_saving_.most(), "payloads are compressible", plain);
   saving("code_positions", all_.position_saving.most(), "payloads have structure at fixed places", plain);
   saving("code_octets_of_a_link", best_stream_order0_, "payloads of one link are compressible", plain);
-  saving("code_positions_of_a_link", best_stream_position_, "payloads of one link have structure at fixed places", plain);
-  saving("xor_of_neighbours", all_.difference_saving.most(), "XOR of records that follow each other has structure (keystream reuse)",
-         difference_.list(n_records_));
+  saving("code_positions_of_a_link", best_stream_position_, "payloads of one link have structure at fixed places",
+         plain);
+  saving("xor_of_neighbours", all_.difference_saving.most(),
+         "XOR of records that follow each other has structure (keystream reuse)", difference_.list(n_records_));
   saving("xor_of_neighbours_of_a_link", best_stream_difference_,
-         "XOR of records that follow each other on one link has structure (keystream reuse)", difference_.list(n_records_));
-  saving("xor_across_links", cross_saving_.most(), "XOR of records with equal LCID and SN on different links has structure (keystream reuse)",
+         "XOR of records that follow each other on one link has structure (keystream reuse)",
+         difference_.list(n_records_));
+  saving("xor_across_links", cross_saving_.most(),
+         "XOR of records with equal LCID and SN on different links has structure (keystream reuse)",
          cross_frames_.list(n_records_));
 }
 

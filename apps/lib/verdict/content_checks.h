@@ -1,5 +1,5 @@
-// Are the payloads of protected records distinguishable from random octets? Bits, octets, adaptive codes, and the XOR of records
-// that would show a keystream used twice.
+// Are the payloads of protected records distinguishable from random octets? Bits, octets, adaptive codes, and the XOR
+// of records that would show a keystream used twice.
 #pragma once
 
 #include <array>
@@ -18,23 +18,23 @@ namespace prose::apps {
 
 /// Frames by what they contributed, the largest first.
 class top_frames {
- public:
+public:
   void add(double weight, std::uint64_t frame);
   frame_list list(std::uint64_t n) const;
 
- private:
+private:
   std::vector<std::pair<double, std::uint64_t>> best_;
 };
 
 class content_checks {
- public:
+public:
   static constexpr int n_tests = 11;
   /// Each different record once.
   void add(const record_view& r, std::uint64_t frame);
   void judge(check_report& out) const;
   std::uint64_t octets() const { return n_octets_; }
 
- private:
+private:
   static constexpr std::size_t positions = 32;
   static constexpr std::size_t max_streams = 256;       // with models of their own; others share the common ones only
   static constexpr std::size_t kept_octets = 256;       // of the last record of a stream

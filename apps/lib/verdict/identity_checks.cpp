@@ -18,7 +18,8 @@ constexpr double request_window_s = 12.0;
 double pairs_among(std::uint64_t n) { return static_cast<double>(n) * static_cast<double>(n) / 2; }
 }  // namespace
 
-// --- discovery --------------------------------------------------------------------------------------------------------------
+// --- discovery
+// --------------------------------------------------------------------------------------------------------------
 
 void identity_checks::add_discovery(const captured_frame& f) {
   if (f.kind != frame_kind::discovery || !f.crc_ok || f.octets.size() != security::discovery_octets) return;
@@ -76,10 +77,11 @@ void identity_checks::add_discovery(const captured_frame& f) {
 
 void identity_checks::judge_discovery(check_report& out) const {
   if (codes_in_two_slots_ > 0)
-    out.found("identity", "code_in_two_slots", std::to_string(codes_in_two_slots_) + " discovery codes occur in different slots",
-              two_slot_frames_);
+    out.found("identity", "code_in_two_slots",
+              std::to_string(codes_in_two_slots_) + " discovery codes occur in different slots", two_slot_frames_);
   if (codes_too_long_ > 0) {
-    const std::string text = std::to_string(codes_too_long_) + " of " + std::to_string(n_codes_) + " discovery messages come again after their slot";
+    const std::string text = std::to_string(codes_too_long_) + " of " + std::to_string(n_codes_) +
+                             " discovery messages come again after their slot";
     // A replayer repeats a few; a UE that does not rotate, most of its own.
     if (2 * codes_too_long_ > n_codes_)
       out.found("identity", "code_does_not_rotate", text, too_long_frames_);
@@ -91,14 +93,18 @@ void identity_checks::judge_discovery(check_report& out) const {
            "discovery codes have structure at fixed places: parts of them recur", code_frames_);
   out.test("identity", "code_octets", code_octets_saving_.most(), code_octets_saving_.p_value(), n,
            "discovery codes are compressible", code_frames_);
-  out.test("identity", "code_monobit", static_cast<double>(discovery_ones_) / static_cast<double>(std::max<std::uint64_t>(1, 8 * n)),
+  out.test("identity", "code_monobit",
+           static_cast<double>(discovery_ones_) / static_cast<double>(std::max<std::uint64_t>(1, 8 * n)),
            fair_coin_p(discovery_ones_, 8 * n), 8 * n, "bits of discovery codes are biased", code_frames_);
-  out.test("identity", "code_repeats", static_cast<double>(n_code_repeats_), poisson_tail(code_repeats_.expected(), n_code_repeats_), n,
-           std::to_string(n_code_repeats_) + " strings of 8 octets recur in different discovery codes", code_repeat_frames_);
+  out.test("identity", "code_repeats", static_cast<double>(n_code_repeats_),
+           poisson_tail(code_repeats_.expected(), n_code_repeats_), n,
+           std::to_string(n_code_repeats_) + " strings of 8 octets recur in different discovery codes",
+           code_repeat_frames_);
 }
 
-/// A linker that uses the octets: for one message of a slot, the message of the next slot with the most equal bits. It is right
-/// when both come from the same radio, which the carrier frequency offset tells. Disjoint pairs of slots: independent trials.
+/// A linker that uses the octets: for one message of a slot, the message of the next slot with the most equal bits. It
+/// is right when both come from the same radio, which the carrier frequency offset tells. Disjoint pairs of slots:
+/// independent trials.
 void identity_checks::judge_linker(check_report& out) const {
   std::vector<float> cfo;
   for (const auto& s : slots_)
@@ -123,13 +129,16 @@ void identity_checks::judge_linker(check_report& out) const {
       score.add(static_cast<double>(same) / static_cast<double>(b.size()), radios.of(b[best].cfo_hz) == radio);
     }
   out.test("identity", "code_linker", score.success(), score.p_value(), score.trials(),
-           score.trials() == 0 ? "no linking trials: one radio, or less than two slots" : score.text("linking discovery codes across slots by their octets"),
+           score.trials() == 0 ? "no linking trials: one radio, or less than two slots"
+                               : score.text("linking discovery codes across slots by their octets"),
            code_frames_);
 }
 
-// --- links ------------------------------------------------------------------------------------------------------------------
+// --- links
+// ------------------------------------------------------------------------------------------------------------------
 
-identity_checks::pair_seen* identity_checks::pair_of(std::uint32_t a, std::uint32_t b, std::uint64_t frame, double time_s) {
+identity_checks::pair_seen* identity_checks::pair_of(std::uint32_t a, std::uint32_t b, std::uint64_t frame,
+                                                     double time_s) {
   const id_pair id{std::min(a, b), std::max(a, b)};
   const auto [at, fresh] = pairs_.try_emplace(id, pair_seen{frame, time_s, {}});
   if (!fresh) return &at->second;
@@ -168,8 +177,8 @@ void identity_checks::add_record(const record_view& r, std::uint64_t frame, doub
   if (users.size() > 1) ++kd_collisions_, kd_frames_.add(frame);
 }
 
-void identity_checks::add_part(message_part& p, std::span<const std::uint8_t> message, std::span<const std::uint8_t> part,
-                               std::uint64_t frame) {
+void identity_checks::add_part(message_part& p, std::span<const std::uint8_t> message,
+                               std::span<const std::uint8_t> part, std::uint64_t frame) {
   if (p.messages.size() >= max_messages || !p.messages.insert({message.begin(), message.end()}).second) return;
   const auto [at, fresh] = p.values.try_emplace({part.begin(), part.end()}, frame);
   if (fresh) return;
@@ -184,7 +193,8 @@ void identity_checks::add_setup(const setup_view& m, std::uint64_t frame, double
     // Several requests may share the rendezvous ID of one slot.
     const id_pair id{std::min(m.src, m.dst), std::max(m.src, m.dst)};
     const auto newest = last_pair_s_.find(m.dst);
-    const bool shared = newest != last_pair_s_.end() && time_s - newest->second < request_window_s && !pairs_.contains(id);
+    const bool shared =
+        newest != last_pair_s_.end() && time_s - newest->second < request_window_s && !pairs_.contains(id);
     if (!shared) pair_of(m.src, m.dst, frame, time_s);
     add_part(request_tokens_, m.octets, m.octets.last(security::request_token_octets), frame);
     add_part(request_ephemerals_, m.octets, m.octets.subspan(4, 32), frame);
@@ -195,22 +205,27 @@ void identity_checks::add_setup(const setup_view& m, std::uint64_t frame, double
 }
 
 void identity_checks::judge_links(check_report& out) const {
-  const auto collisions = [&](const char* check, std::uint64_t found, std::uint64_t draws, int bits, const char* what, const frame_list& frames) {
-    out.test("identity", check, static_cast<double>(found), poisson_tail(pairs_among(draws) * std::exp2(-bits), found), draws,
-             std::to_string(found) + ' ' + what + " (of " + std::to_string(draws) + ')', frames);
+  const auto collisions = [&](const char* check, std::uint64_t found, std::uint64_t draws, int bits, const char* what,
+                              const frame_list& frames) {
+    out.test("identity", check, static_cast<double>(found), poisson_tail(pairs_among(draws) * std::exp2(-bits), found),
+             draws, std::to_string(found) + ' ' + what + " (of " + std::to_string(draws) + ')', frames);
   };
-  collisions("l2_id_reuse", l2_collisions_, l2_draws_, 24, "layer-2 IDs occur in different links or epochs", l2_frames_);
-  collisions("kd_sess_id_reuse", kd_collisions_, kd_draws_, 16, "KD-sess IDs occur in different links or epochs", kd_frames_);
+  collisions("l2_id_reuse", l2_collisions_, l2_draws_, 24, "layer-2 IDs occur in different links or epochs",
+             l2_frames_);
+  collisions("kd_sess_id_reuse", kd_collisions_, kd_draws_, 16, "KD-sess IDs occur in different links or epochs",
+             kd_frames_);
   collisions("request_token_reuse", request_tokens_.collisions, request_tokens_.messages.size(), 64,
              "different requests carry a token of another", request_tokens_.frames);
   collisions("command_token_reuse", command_tokens_.collisions, command_tokens_.messages.size(), 24,
              "different commands carry a token of another", command_tokens_.frames);
-  out.test("identity", "l2_id_octets", l2_saving_.most(), l2_saving_.p_value(), l2_draws_, "layer-2 IDs have structure at fixed places", l2_id_frames_);
+  out.test("identity", "l2_id_octets", l2_saving_.most(), l2_saving_.p_value(), l2_draws_,
+           "layer-2 IDs have structure at fixed places", l2_id_frames_);
   if (survived_rotations_ > 0)
-    out.found("identity", "l2_id_survives_rotation", "layer-2 IDs stay the same while the KD-sess ID changes: they link epochs",
-              rotation_frames_);
+    out.found("identity", "l2_id_survives_rotation",
+              "layer-2 IDs stay the same while the KD-sess ID changes: they link epochs", rotation_frames_);
   for (const auto* p : {&request_ephemerals_, &command_ephemerals_})
-    if (p->collisions > 0) out.found("identity", "ephemeral_reuse", "different messages carry the same ephemeral public key", p->frames);
+    if (p->collisions > 0)
+      out.found("identity", "ephemeral_reuse", "different messages carry the same ephemeral public key", p->frames);
 }
 
 void identity_checks::judge(check_report& out) const {

@@ -22,7 +22,7 @@
 namespace prose::apps {
 
 class identity_checks {
- public:
+public:
   static constexpr int n_tests = 10 + n_rotation_tests;
   void add_sci(const captured_frame& f) { links_.add_sci(f); }
   /// A block that is no repetition, before what it carries.
@@ -33,12 +33,12 @@ class identity_checks {
   void judge(check_report& out) const;
   const link_history& links() const { return links_; }
 
- private:
+private:
   static constexpr std::size_t code_octets = 23;
-  static constexpr std::size_t checked_octets = 27;     // code and MIC
+  static constexpr std::size_t checked_octets = 27;  // code and MIC
   static constexpr std::size_t max_codes = 100'000;
   static constexpr std::size_t max_pairs = 20'000;
-  static constexpr double longest_slot_s = 3.0;         // a slot is 1 s; its last message may leave late
+  static constexpr double longest_slot_s = 3.0;  // a slot is 1 s; its last message may leave late
 
   struct code_seen {
     std::uint8_t lsb;
@@ -80,7 +80,8 @@ class identity_checks {
 
   link_history links_;
   std::map<id_pair, pair_seen> pairs_;
-  std::unordered_map<std::uint32_t, double> last_pair_s_;  // by layer-2 ID: when the newest pair with it was first heard
+  std::unordered_map<std::uint32_t, double>
+      last_pair_s_;  // by layer-2 ID: when the newest pair with it was first heard
   std::unordered_map<std::uint32_t, std::uint32_t> l2_uses_;  // in how many different pairs
   std::uint64_t l2_collisions_ = 0, l2_draws_ = 0;
   frame_list l2_frames_, l2_id_frames_, rotation_frames_;
@@ -97,7 +98,8 @@ class identity_checks {
     std::uint64_t collisions = 0;
     frame_list frames;
   };
-  void add_part(message_part& p, std::span<const std::uint8_t> message, std::span<const std::uint8_t> part, std::uint64_t frame);
+  void add_part(message_part& p, std::span<const std::uint8_t> message, std::span<const std::uint8_t> part,
+                std::uint64_t frame);
   message_part request_tokens_, request_ephemerals_, command_tokens_, command_ephemerals_;
 };
 

@@ -1,4 +1,5 @@
-// What is kept of a capture for the stolen keys: records, messages of set-ups, discovery messages, each within its limit.
+// What is kept of a capture for the stolen keys: records, messages of set-ups, discovery messages, each within its
+// limit.
 #pragma once
 
 #include <algorithm>
@@ -78,7 +79,7 @@ struct kept_capture {
     return true;
   }
 
- private:
+private:
   std::size_t octets_ = 0;
   std::set<std::string> seen_setups_;
 };

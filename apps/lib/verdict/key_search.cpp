@@ -51,16 +51,25 @@ struct logged_values {
 };
 
 class key_search {
- public:
-  key_search(const std::vector<stolen_file>& files, const kept_capture& capture, const verdict_options& options, check_report& out)
-      : files_(files), capture_(capture), options_(options), out_(out), watch_(options.on_search, out.into().trials), keys_(files), records_(capture.records, watch_), handshakes_(keys_, capture, watch_) {}
+public:
+  key_search(const std::vector<stolen_file>& files, const kept_capture& capture, const verdict_options& options,
+             check_report& out)
+      : files_(files),
+        capture_(capture),
+        options_(options),
+        out_(out),
+        watch_(options.on_search, out.into().trials),
+        keys_(files),
+        records_(capture.records, watch_),
+        handshakes_(keys_, capture, watch_) {}
 
   void run() {
-    open_own() && recognise() && open_setups() && follow_opened() && sample() && follow_opened() && exhaust() && follow_opened();
+    open_own() && recognise() && open_setups() && follow_opened() && sample() && follow_opened() && exhaust() &&
+        follow_opened();
     report();
   }
 
- private:
+private:
   bool counted(bool go_on) {
     ++out_.into().keys_tried;
     return go_on;
@@ -77,7 +86,8 @@ class key_search {
       iv12 iv{};
       std::copy(k.key.expose().begin(), k.key.expose().end(), key.begin());
       std::copy(k.iv.expose().begin(), k.iv.expose().end(), iv.begin());
-      auto& l = logged_.try_emplace(key, logged_values{keys_.logged_names[i] + ": logged key", {iv12{}}, {}}).first->second;
+      auto& l =
+          logged_.try_emplace(key, logged_values{keys_.logged_names[i] + ": logged key", {iv12{}}, {}}).first->second;
       if (std::find(l.ivs.begin(), l.ivs.end(), iv) == l.ivs.end()) l.ivs.push_back(iv);
       if (const auto at = records_.heard(id); at && (!l.heard || *at < *l.heard)) l.heard = at;
       if (!records_.try_named({l.name, {}, 0, key, {&iv, 1}, {&k.suite_used, 1}}, id)) return false;
@@ -100,7 +110,8 @@ class key_search {
   }
 
   std::optional<slot_span> slots() const {
-    if (options_.slots) return slot_span{options_.slots->first, std::max(options_.slots->first, options_.slots->second)};
+    if (options_.slots)
+      return slot_span{options_.slots->first, std::max(options_.slots->first, options_.slots->second)};
     constexpr double earliest_utc_s = 1e9, latest_utc_s = 4e9, margin_s = 64;
     double first = latest_utc_s, last = 0;
     const auto at = [&](double time_s) {
@@ -117,21 +128,26 @@ class key_search {
     if (capture_.codes.empty() && capture_.setups.empty()) return true;
     const auto where = slots();
     if (!where) {
-      remark("codes_not_tried", "stolen keys were not tried on codes and tokens: the slots of the capture are not known");
+      remark("codes_not_tried",
+             "stolen keys were not tried on codes and tokens: the slots of the capture are not known");
       return true;
     }
     codes_.emplace(capture_, *where, watch_);
-    watch_.begin("codes and tokens of the permitted pairs", codes_->cost() * 2 * static_cast<double>(keys_.shared.size() * keys_.psks.size()));
+    watch_.begin("codes and tokens of the permitted pairs",
+                 codes_->cost() * 2 * static_cast<double>(keys_.shared.size() * keys_.psks.size()));
     const auto attempt = [&](const auto& d) { return counted(codes_->try_direction(d)); };
     if (!keys_.own_directions(attempt)) return false;
     if (!keys_.shared.empty() && codes_->own_recognised() == 0)
-      remark("own_codes_not_recognised", "none of the stolen UE's own codes was heard in slots " + std::to_string(where->first) + " to " +
-                                             std::to_string(where->last) + ": was it another time?");
+      remark("own_codes_not_recognised", "none of the stolen UE's own codes was heard in slots " +
+                                             std::to_string(where->first) + " to " + std::to_string(where->last) +
+                                             ": was it another time?");
     if (!codes_->narrow()) {
-      remark("pairs_not_tried", "the time of the capture is not known well enough to try the stolen keys on the codes of other pairs");
+      remark("pairs_not_tried",
+             "the time of the capture is not known well enough to try the stolen keys on the codes of other pairs");
       return true;
     }
-    watch_.begin("codes and tokens of other pairs", codes_->cost() * (keys_.n_other_directions() + static_cast<double>(logged_.size())));
+    watch_.begin("codes and tokens of other pairs",
+                 codes_->cost() * (keys_.n_other_directions() + static_cast<double>(logged_.size())));
     if (!keys_.other_directions(attempt)) return false;
     for (const auto& [key, l] : logged_)
       if (!attempt(stolen_keys::with_one_key(l.name, key))) return false;
@@ -144,8 +160,10 @@ class key_search {
     if (codes_->narrow()) others = [this](double time_s) { return codes_->slots_near(time_s); };
     double tries = 0;
     for (const auto& s : capture_.setups)
-      if (s.header.type == message_type::direct_communication_request) tries += others ? static_cast<double>(others(s.time_s).size()) : 1;
-    watch_.begin("set-ups", tries * static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size()));
+      if (s.header.type == message_type::direct_communication_request)
+        tries += others ? static_cast<double>(others(s.time_s).size()) : 1;
+    watch_.begin("set-ups",
+                 tries * static_cast<double>(keys_.identities.size() * keys_.psks.size() * keys_.people.size()));
     return handshakes_.run(codes_->requests(), others) && follow_roots() && multiply_set_ups();
   }
 
@@ -157,10 +175,12 @@ class key_search {
     return true;
   }
 
-  /// What an opened record carries goes into the search, until nothing new is learnt: rekeyings, and whatever octets of it may be a key.
+  /// What an opened record carries goes into the search, until nothing new is learnt: rekeyings, and whatever octets of
+  /// it may be a key.
   bool follow_opened() {
     for (auto fresh = records_.take_carried(); !fresh.empty(); fresh = records_.take_carried()) {
-      watch_.begin("what opened records carry", static_cast<double>(fresh.size()) * 200 * static_cast<double>(records_.samples()));
+      watch_.begin("what opened records carry",
+                   static_cast<double>(fresh.size()) * 200 * static_cast<double>(records_.samples()));
       for (const auto& m : fresh) {
         handshakes_.hear(m);
         if (carried_.emplace(m.octets.begin(), m.octets.end()).second && !try_carried(m)) return false;
@@ -170,7 +190,8 @@ class key_search {
     return true;
   }
 
-  /// Each 32 octets in a row as a record key, with the 12 octets beside it as the IV or none, and as KD; and as the public value that is multiplied.
+  /// Each 32 octets in a row as a record key, with the 12 octets beside it as the IV or none, and as KD; and as the
+  /// public value that is multiplied.
   bool try_carried(const carried_message& m) {
     for (std::size_t at = 0; at + sizeof(key32) <= m.octets.size(); ++at) {
       const auto octets = [&]<class T>(T out, std::size_t from) {
@@ -181,25 +202,31 @@ class key_search {
       std::vector<iv12> ivs{iv12{}};
       if (at >= sizeof(iv12)) ivs.push_back(octets(iv12{}, at - sizeof(iv12)));
       if (at + sizeof(key32) + sizeof(iv12) <= m.octets.size()) ivs.push_back(octets(iv12{}, at + sizeof(key32)));
-      const std::string name = "octets " + std::to_string(at) + " to " + std::to_string(at + sizeof(key32) - 1) + " of the message in frame " +
-                               std::to_string(m.frame) + ", opened with " + m.with;
+      const std::string name = "octets " + std::to_string(at) + " to " + std::to_string(at + sizeof(key32) - 1) +
+                               " of the message in frame " + std::to_string(m.frame) + ", opened with " + m.with;
       if (!counted(records_.try_samples({name, {}, 0, key, ivs})) || !halves(name, key, 0, 0)) return false;
     }
     const auto h = read_message_header(m.octets, true);
     if (!h || (h->type != message_type::rekeying_request && h->type != message_type::rekeying_response)) return true;
-    return multiply(std::span(m.octets).subspan(h->type == message_type::rekeying_request ? 4 : 3).first<sizeof(key32)>(), m.frame);
+    return multiply(
+        std::span(m.octets).subspan(h->type == message_type::rekeying_request ? 4 : 3).first<sizeof(key32)>(), m.frame);
   }
 
   /// The ephemerals of set-ups.
   bool multiply_set_ups() {
-    const auto n = static_cast<std::size_t>(std::count_if(capture_.setups.begin(), capture_.setups.end(), [](const auto& s) {
-      return s.header.type != message_type::security_mode_complete;
-    }));
+    const auto n =
+        static_cast<std::size_t>(std::count_if(capture_.setups.begin(), capture_.setups.end(), [](const auto& s) {
+          return s.header.type != message_type::security_mode_complete;
+        }));
     if (n > most_points) {
-      remark("ephemerals_not_multiplied", "more than " + std::to_string(most_points) + " set-up messages: the stolen private keys were not multiplied with their ephemerals");
+      remark("ephemerals_not_multiplied",
+             "more than " + std::to_string(most_points) +
+                 " set-up messages: the stolen private keys were not multiplied with their ephemerals");
       return true;
     }
-    watch_.begin("products with the ephemerals of set-ups", static_cast<double>(n * (keys_.identities.size() + keys_.ephemerals.size()) * 30 * records_.samples()));
+    watch_.begin(
+        "products with the ephemerals of set-ups",
+        static_cast<double>(n * (keys_.identities.size() + keys_.ephemerals.size()) * 30 * records_.samples()));
     for (const auto& s : capture_.setups) {
       const std::size_t at = s.header.type == message_type::direct_communication_request ? 4 : 3;
       if (s.header.type != message_type::security_mode_complete && s.octets.size() >= at + sizeof(key32) &&
@@ -209,7 +236,8 @@ class key_search {
     return true;
   }
 
-  /// X25519 of each stolen private key and an ephemeral that was heard: as a record key, also after one label, and as KD.
+  /// X25519 of each stolen private key and an ephemeral that was heard: as a record key, also after one label, and as
+  /// KD.
   bool multiply(std::span<const std::uint8_t, sizeof(key32)> ephemeral, std::uint64_t frame) {
     public_key point;
     std::copy(ephemeral.begin(), ephemeral.end(), point.octets.begin());
@@ -220,10 +248,13 @@ class key_search {
       std::copy(out->expose().begin(), out->expose().end(), key.begin());
       const std::string product = name + " x the ephemeral in frame " + std::to_string(frame);
       const auto zero_iv = std::span(keys_.ivs).first(1);
-      return counted(records_.try_samples({product, {}, 0, key, zero_iv})) && halves(product, key, 0, 0) && derivations(product, key, zero_iv, 0);
+      return counted(records_.try_samples({product, {}, 0, key, zero_iv})) && halves(product, key, 0, 0) &&
+             derivations(product, key, zero_iv, 0);
     };
-    return std::all_of(keys_.identities.begin(), keys_.identities.end(), [&](const auto& i) { return one(i.name, i.private_key); }) &&
-           std::all_of(keys_.ephemerals.begin(), keys_.ephemerals.end(), [&](const auto& e) { return one(e.name, e.key); });
+    return std::all_of(keys_.identities.begin(), keys_.identities.end(),
+                       [&](const auto& i) { return one(i.name, i.private_key); }) &&
+           std::all_of(keys_.ephemerals.begin(), keys_.ephemerals.end(),
+                       [&](const auto& e) { return one(e.name, e.key); });
   }
 
   /// Every key, two derivations of each and the ratchet, on some records of each direction and epoch.
@@ -233,11 +264,14 @@ class key_search {
     for (const auto& [key, l] : logged_)
       if (!counted(records_.try_samples({l.name, {}, 0, key, l.ivs}))) return false;
     // The next epochs of a logged key's link have other names, so: all that was heard later.
-    watch_.begin("what follows from logged keys on later records", per_key * 3 * (ratchet_steps + 10) * static_cast<double>(logged_.size()));
+    watch_.begin("what follows from logged keys on later records",
+                 per_key * 3 * (ratchet_steps + 10) * static_cast<double>(logged_.size()));
     for (const auto& [key, l] : logged_)
-      if (l.heard && !(derivations(l.name, key, l.ivs, *l.heard) && ratchets(l.name, key, l.ivs, *l.heard))) return false;
+      if (l.heard && !(derivations(l.name, key, l.ivs, *l.heard) && ratchets(l.name, key, l.ivs, *l.heard)))
+        return false;
     watch_.begin("secrets and what follows from them",
-                 per_key * static_cast<double>(keys_.secrets.size() * (std::size(derivation_labels) + 1) * (std::size(derivation_labels) + 2)));
+                 per_key * static_cast<double>(keys_.secrets.size() * (std::size(derivation_labels) + 1) *
+                                               (std::size(derivation_labels) + 2)));
     for (const auto& s : keys_.secrets) {
       if (!counted(records_.try_samples({s.name, {}, 0, s.key, keys_.ivs}))) return false;
       if (!derivations(s.name, s.key, keys_.ivs, 0) || !ratchets(s.name, s.key, keys_.ivs, 0)) return false;
@@ -249,10 +283,12 @@ class key_search {
       const auto one = [&](const char* what, const auto& k) {
         key32 key{};
         std::copy(k.expose().begin(), k.expose().end(), key.begin());
-        return counted(records_.try_samples({d.name, what, 0, key, std::span(keys_.ivs).first(1)})) && halves(d.name + ", " + what, key, 0, 0);
+        return counted(records_.try_samples({d.name, what, 0, key, std::span(keys_.ivs).first(1)})) &&
+               halves(d.name + ", " + what, key, 0, 0);
       };
-      return one("announce key", d.keys.announce) && one("request token key", d.keys.request_token) && one("command token key", d.keys.command_token) &&
-             one("rendezvous key", d.keys.rendezvous) && one("query key", d.keys.query) && one("response key", d.keys.response);
+      return one("announce key", d.keys.announce) && one("request token key", d.keys.request_token) &&
+             one("command token key", d.keys.command_token) && one("rendezvous key", d.keys.rendezvous) &&
+             one("query key", d.keys.query) && one("response key", d.keys.response);
     });
   }
 
@@ -279,7 +315,8 @@ class key_search {
   bool exhaust() {
     const auto per_key = static_cast<double>(2 * records_.unopened());
     watch_.begin("every key on every record", per_key * (static_cast<double>(2 * logged_.size()) +
-                                                         static_cast<double>(keys_.secrets.size() * keys_.ivs.size() * (std::size(derivation_labels) + 3))));
+                                                         static_cast<double>(keys_.secrets.size() * keys_.ivs.size() *
+                                                                             (std::size(derivation_labels) + 3))));
     for (const auto& [key, l] : logged_)
       if (!records_.try_all({l.name, {}, 0, key, l.ivs})) return false;
     for (const auto& s : keys_.secrets) {
@@ -292,10 +329,12 @@ class key_search {
     return true;
   }
 
-  /// Keys that were given and not tried on codes: whatever was not found proves nothing. What a key log holds is meant for records, where all is tried.
+  /// Keys that were given and not tried on codes: whatever was not found proves nothing. What a key log holds is meant
+  /// for records, where all is tried.
   void remark(const char* check, const std::string& what) {
     out_.remark("compromise", check, what, {});
-    if (std::any_of(files_.begin(), files_.end(), [](const auto& f) { return !f.secrets.empty(); })) out_.into().doubts.push_back({"keys_untried", what, {}});
+    if (std::any_of(files_.begin(), files_.end(), [](const auto& f) { return !f.secrets.empty(); }))
+      out_.into().doubts.push_back({"keys_untried", what, {}});
   }
 
   void report() {
@@ -315,7 +354,8 @@ class key_search {
     v.frames_not_examined += handshakes_.left_out();
     v.opened_links.insert(v.opened_links.end(), handshakes_.opened().begin(), handshakes_.opened().end());
     if (foreign > 0)
-      out_.found("compromise", "stolen_key_opens", "stolen keys open " + std::to_string(foreign) + " links that are not the stolen UE's own", frames);
+      out_.found("compromise", "stolen_key_opens",
+                 "stolen keys open " + std::to_string(foreign) + " links that are not the stolen UE's own", frames);
     if (!codes_) return;
     v.recognised = codes_->found();
     frame_list heard;
@@ -327,7 +367,9 @@ class key_search {
     }
     if (n > 0)
       out_.found("presence", "stolen_key_recognises",
-                 "stolen keys recognise " + std::to_string(n) + " discovery messages and set-ups that are not the stolen UE's own", heard);
+                 "stolen keys recognise " + std::to_string(n) +
+                     " discovery messages and set-ups that are not the stolen UE's own",
+                 heard);
   }
 
   const std::vector<stolen_file>& files_;
@@ -339,14 +381,15 @@ class key_search {
   record_trials records_;
   std::optional<code_search> codes_;
   setup_search handshakes_;
-  std::size_t n_followed_ = 0;                     // of the roots that handshakes_ learnt
+  std::size_t n_followed_ = 0;  // of the roots that handshakes_ learnt
   std::set<std::string> carried_;
   std::set<epoch_name> own_;
   std::map<key32, logged_values> logged_;
 };
 }  // namespace
 
-void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options, check_report& out) {
+void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options,
+                 check_report& out) {
   key_search(stolen, capture, options, out).run();
 }
 

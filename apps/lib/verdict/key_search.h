@@ -1,4 +1,5 @@
-// What do stolen keys open and recognise? README.md says which keys are tried where, and which links are the stolen UE's own.
+// What do stolen keys open and recognise? README.md says which keys are tried where, and which links are the stolen
+// UE's own.
 #pragma once
 
 #include <vector>
@@ -13,6 +14,7 @@ namespace prose::apps {
 inline constexpr int ratchet_steps = 32;
 
 /// Uses of the options: slots, on_search.
-void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options, check_report& out);
+void search_keys(const std::vector<stolen_file>& stolen, const kept_capture& capture, const verdict_options& options,
+                 check_report& out);
 
 }  // namespace prose::apps

@@ -38,12 +38,14 @@ void put_fields(direction& d, const phy::sci_format1& s, const captured_frame& s
   // Without the number of sub-channels the other fields are a guess.
   if (sci.n_subchannels == 0) return;
   put(d, sci_field::priority, s.priority, t);
-  if (s.resource_reservation != 0) put(d, sci_field::resource_reservation, s.resource_reservation, t);  // 0: the last of a reservation
+  if (s.resource_reservation != 0)
+    put(d, sci_field::resource_reservation, s.resource_reservation, t);  // 0: the last of a reservation
   put(d, sci_field::time_gap, s.time_gap, t);
   put(d, sci_field::transmission_format, s.transmission_format, t);
   put(d, sci_field::reserved_bits, s.reserved, t);
   if (const auto range = phy::riv_decode(sci.n_subchannels, s.frequency_location))
-    put(d, sci_field::first_subchannel, static_cast<std::uint32_t>(range->start), t, static_cast<std::uint32_t>(range->length));
+    put(d, sci_field::first_subchannel, static_cast<std::uint32_t>(range->start), t,
+        static_cast<std::uint32_t>(range->length));
 }
 
 /// Radios of the two ends, unordered; -1: not heard.
@@ -55,8 +57,17 @@ bool may_be_same(const radios_of_link& a, const radios_of_link& b) {
 }  // namespace
 
 const char* name_of(sci_field f) {
-  constexpr const char* names[n_sci_fields] = {"group destination ID", "time resource pattern", "MCS", "timing advance", "frequency hopping flag",
-                                               "first PRB", "priority", "resource reservation", "time gap", "transmission format", "reserved bits",
+  constexpr const char* names[n_sci_fields] = {"group destination ID",
+                                               "time resource pattern",
+                                               "MCS",
+                                               "timing advance",
+                                               "frequency hopping flag",
+                                               "first PRB",
+                                               "priority",
+                                               "resource reservation",
+                                               "time gap",
+                                               "transmission format",
+                                               "reserved bits",
                                                "first sub-channel"};
   return names[static_cast<std::size_t>(f)];
 }
@@ -71,8 +82,8 @@ void link_history::add_sci(const captured_frame& f) {
   if (scis_.size() > max_scis) scis_.pop_front();
 }
 
-/// Format 0: the last one of the same SC period with the block's n_ID^X and MCS. Format 1: of the same subframe, and where several have the block's
-/// MCS, next to it (36.213 14.1.5, adjacent PSCCH and PSSCH).
+/// Format 0: the last one of the same SC period with the block's n_ID^X and MCS. Format 1: of the same subframe, and
+/// where several have the block's MCS, next to it (36.213 14.1.5, adjacent PSCCH and PSSCH).
 const captured_frame* link_history::sci_of(const captured_frame& block) const {
   const captured_frame* found = nullptr;
   for (auto at = scis_.rbegin(); at != scis_.rend() && block.time_s - at->time_s <= sc_period_s; ++at) {
@@ -132,7 +143,8 @@ void link_history::add_request(std::uint32_t src, std::uint32_t dst) {
 std::vector<std::size_t> link_history::before(std::size_t k) const {
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < k; ++i)
-    if (links_[i].first_s < links_[k].first_s && links_[i].last_s >= links_[k].first_s - longest_silence_s) out.push_back(i);
+    if (links_[i].first_s < links_[k].first_s && links_[i].last_s >= links_[k].first_s - longest_silence_s)
+      out.push_back(i);
   return out;
 }
 

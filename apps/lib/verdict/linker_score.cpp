@@ -28,8 +28,8 @@ double linker_score::p_value() const { return chance_.empty() ? 1.0 : poisson_bi
 std::string linker_score::text(const std::string& what) const {
   const auto ci = wilson_95(n_right_, trials());
   char t[120];
-  std::snprintf(t, sizeof t, " succeeds in %llu of %zu trials, 95 %% interval %.3f to %.3f, chance %.3f", static_cast<unsigned long long>(n_right_),
-                trials(), ci.low, ci.high, chance());
+  std::snprintf(t, sizeof t, " succeeds in %llu of %zu trials, 95 %% interval %.3f to %.3f, chance %.3f",
+                static_cast<unsigned long long>(n_right_), trials(), ci.low, ci.high, chance());
   return what + t;
 }
 

@@ -9,10 +9,15 @@
 namespace prose::apps {
 namespace {
 
-constexpr std::string_view protocol_strings[] = {"HTTP/1.", "HTTP/2", "GET / ", "POST /", "Host: ", "SSH-2.0", "User-Agent", "Content-",
-                                                 "abcdefghijklmnopqrstuvw" /* ping on Windows */, "<html", "{\"event\""};
+constexpr std::string_view protocol_strings[] = {
+    "HTTP/1.",    "HTTP/2",    "GET / ",
+    "POST /",     "Host: ",    "SSH-2.0",
+    "User-Agent", "Content-",  "abcdefghijklmnopqrstuvw" /* ping on Windows */,
+    "<html",      "{\"event\""};
 
-std::span<const std::uint8_t> octets_of(std::string_view s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
+std::span<const std::uint8_t> octets_of(std::string_view s) {
+  return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
 
 std::uint64_t load(const std::uint8_t* p) {
   std::uint64_t w = 0;
@@ -25,13 +30,15 @@ constexpr double printable_share = 98.0 / 256;
 
 bool checksum_holds(std::span<const std::uint8_t> header) {
   std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < header.size(); i += 2) sum += static_cast<std::uint32_t>(header[i] << 8 | header[i + 1]);
+  for (std::size_t i = 0; i + 1 < header.size(); i += 2)
+    sum += static_cast<std::uint32_t>(header[i] << 8 | header[i + 1]);
   while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
   return sum == 0xffff;
 }
 
 /// Chance that random octets of this shape are taken for such a header.
-constexpr double ipv4_chance = 11.0 / 256 * 2 / 65536 / 65536;  // version 4 and IHL 5..15, one of two lengths, the checksum
+constexpr double ipv4_chance =
+    11.0 / 256 * 2 / 65536 / 65536;  // version 4 and IHL 5..15, one of two lengths, the checksum
 constexpr double ipv6_chance = 1.0 / 16 * 2 / 65536 * 4 / 256;  // version 6, one of two lengths, four next headers
 
 }  // namespace
@@ -99,7 +106,9 @@ void marker_scan::add_raw(std::span<const std::uint8_t> octets, std::uint64_t fr
 
 void marker_scan::headers(std::span<const std::uint8_t> b, std::uint64_t frame) {
   ++bodies_;
-  const auto fits = [&](std::size_t length) { return length == b.size() || length + 16 == b.size(); };  // with or without a tag
+  const auto fits = [&](std::size_t length) {
+    return length == b.size() || length + 16 == b.size();
+  };  // with or without a tag
   if (b.size() >= 20 && b[0] >= 0x45 && b[0] <= 0x4f && fits(static_cast<std::size_t>(b[2] << 8 | b[3]))) {
     const std::size_t header = 4U * (b[0] & 15U);
     if (header <= b.size() && checksum_holds(b.first(header))) ++ipv4_, ipv4_frames_.add(frame);
@@ -134,11 +143,13 @@ void marker_scan::judge(check_report& out) const {
   const double p_raw = poisson_tail(known_raw_.strings.expected(), known_raw_.found);
   const double p_body = poisson_tail(known_body_.strings.expected(), known_body_.found);
   const auto& known = p_raw <= p_body ? known_raw_ : known_body_;
-  out.test("content", "known_plaintext", static_cast<double>(known.found), std::min(1.0, 2 * std::min(p_raw, p_body)), known.found,
-           "a known plaintext is on the air in the clear, " + std::to_string(known.found) + " places", known.frames);
+  out.test("content", "known_plaintext", static_cast<double>(known.found), std::min(1.0, 2 * std::min(p_raw, p_body)),
+           known.found, "a known plaintext is on the air in the clear, " + std::to_string(known.found) + " places",
+           known.frames);
   out.test("identity", "names_and_keys", static_cast<double>(identity_.found),
            poisson_tail(identity_.strings.expected(), identity_.found), identity_.found,
-           "names or public keys are on the air in the clear, " + std::to_string(identity_.found) + " places", identity_.frames);
+           "names or public keys are on the air in the clear, " + std::to_string(identity_.found) + " places",
+           identity_.frames);
   out.test("content", "protocol_strings", static_cast<double>(patterns_.found),
            poisson_tail(patterns_.strings.expected(), patterns_.found), patterns_.found,
            "strings of well-known protocols, " + std::to_string(patterns_.found) + " places", patterns_.frames);
@@ -149,7 +160,8 @@ void marker_scan::judge(check_report& out) const {
            std::to_string(ipv6_) + " records begin with an IPv6 header in the clear", ipv6_frames_);
   // Union bound over the places at which a run may begin.
   const auto run_test = [&](const char* check, const run& r, double share, std::size_t free, const char* what) {
-    const double p = r.longest > free ? static_cast<double>(r.octets) * std::pow(share, static_cast<double>(r.longest - free)) : 1.0;
+    const double p =
+        r.longest > free ? static_cast<double>(r.octets) * std::pow(share, static_cast<double>(r.longest - free)) : 1.0;
     out.test("content", check, static_cast<double>(r.longest), std::min(1.0, p), r.octets,
              std::string("a run of ") + std::to_string(r.longest) + ' ' + what, r.frames);
   };

@@ -1,5 +1,5 @@
-// Known octets in the clear: plaintexts that the operator names, names and public keys of the UEs, headers of IP, runs of ASCII,
-// patterns of common protocols.
+// Known octets in the clear: plaintexts that the operator names, names and public keys of the UEs, headers of IP, runs
+// of ASCII, patterns of common protocols.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace prose::apps {
 
 /// Strings to look for, at every place. Long ones are cut into windows, so that any part of `window` octets is found.
 class string_search {
- public:
+public:
   static constexpr std::size_t window = 8;
   /// Ignored when shorter than four octets.
   void add(std::span<const std::uint8_t> octets, bool whole_only = false);
@@ -25,14 +25,14 @@ class string_search {
   /// How many such places random octets would have by now.
   double expected() const { return expected_; }
 
- private:
+private:
   std::unordered_set<std::uint64_t> windows_;
   std::vector<std::vector<std::uint8_t>> short_;
   double per_octet_ = 0, expected_ = 0;
 };
 
 class marker_scan {
- public:
+public:
   static constexpr int n_tests = 8;
   marker_scan(const verdict_options& o);
   /// Octets of any captured PDU, as they are.
@@ -41,7 +41,7 @@ class marker_scan {
   void add_body(std::span<const std::uint8_t> body, std::uint64_t frame);
   void judge(check_report& out) const;
 
- private:
+private:
   struct tally {
     string_search strings;
     std::uint64_t found = 0;

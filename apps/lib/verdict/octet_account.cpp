@@ -13,7 +13,7 @@ using kind = transmitter_id::kind;
 
 constexpr int count_window = 1024;  // SNs of a channel follow each other, but for losses and reordering
 constexpr std::size_t max_seen = 1U << 17;
-constexpr int lsb_window = 40;      // slots: a UE's clock may be 16 off, and another's as much the other way
+constexpr int lsb_window = 40;  // slots: a UE's clock may be 16 off, and another's as much the other way
 constexpr int n_subframe_numbers = 10'240;
 
 std::string hex6(std::uint32_t v) {
@@ -21,7 +21,9 @@ std::string hex6(std::uint32_t v) {
   std::snprintf(text, sizeof text, "%06x", v & 0xffffffU);
   return text;
 }
-std::uint64_t key_of(const transmitter_id& t) { return std::uint64_t{static_cast<std::uint8_t>(t.of)} << 32 | t.number; }
+std::uint64_t key_of(const transmitter_id& t) {
+  return std::uint64_t{static_cast<std::uint8_t>(t.of)} << 32 | t.number;
+}
 
 /// First octet behind the subheaders, whatever version and LCIDs they name.
 std::size_t header_end(bytes tb) {
@@ -46,10 +48,14 @@ bytes behind_headers(bytes octets) { return octets.size() > 12 ? octets.subspan(
 
 std::string text_of(const transmitter_id& t) {
   switch (t.of) {
-    case kind::blocks: return "src " + hex6(t.number);
-    case kind::discovery: return "discovery";
-    case kind::slss: return "slss " + std::to_string(t.number);
-    case kind::sci: return "sci format " + std::to_string(t.number);
+    case kind::blocks:
+      return "src " + hex6(t.number);
+    case kind::discovery:
+      return "discovery";
+    case kind::slss:
+      return "slss " + std::to_string(t.number);
+    case kind::sci:
+      return "sci format " + std::to_string(t.number);
   }
   return "?";
 }
@@ -63,7 +69,8 @@ octet_account::transmitter& octet_account::of(const transmitter_id& id) {
 }
 
 void octet_account::name_frame(std::uint64_t frame, const transmitter_id& id) {
-  if (of_frame_.size() < max_frames_named && (of_frame_.empty() || of_frame_.back().first < frame)) of_frame_.emplace_back(frame, id);
+  if (of_frame_.size() < max_frames_named && (of_frame_.empty() || of_frame_.back().first < frame))
+    of_frame_.emplace_back(frame, id);
 }
 
 /// Whether these octets were tested before: what is sent again has no structure of its own.
@@ -74,7 +81,8 @@ bool octet_account::fresh(bytes octets) {
   return true;
 }
 
-void octet_account::unexplained(const transmitter_id& id, std::uint64_t frame, std::size_t octets, bytes tested, const char* why) {
+void octet_account::unexplained(const transmitter_id& id, std::uint64_t frame, std::size_t octets, bytes tested,
+                                const char* why) {
   auto& t = of(id);
   t.sums.unexplained += octets;
   if (t.last_unexplained != frame) ++t.unexplained_blocks, t.last_unexplained = frame;
@@ -85,7 +93,8 @@ void octet_account::unexplained(const transmitter_id& id, std::uint64_t frame, s
   if (look_) look_(tested, frame);
 }
 
-void octet_account::reserved(const transmitter_id& id, std::uint64_t frame, const char* what, std::uint32_t value, int n_bits) {
+void octet_account::reserved(const transmitter_id& id, std::uint64_t frame, const char* what, std::uint32_t value,
+                             int n_bits) {
   if (value == 0 && reserved_.empty()) return;
   auto at = reserved_.find({id, what});
   if (at == reserved_.end()) {
@@ -105,7 +114,8 @@ void octet_account::reserved(const transmitter_id& id, std::uint64_t frame, cons
   if (t.first_reason.empty()) t.first_reason = what;
 }
 
-// --- blocks -------------------------------------------------------------------------------------------------------------------
+// --- blocks
+// -------------------------------------------------------------------------------------------------------------------
 
 bool octet_account::add_block(const captured_frame& f, const take_sdu& take) {
   const bytes tb = f.octets;
@@ -137,7 +147,9 @@ bool octet_account::add_block(const captured_frame& f, const take_sdu& take) {
   t.sums.parsed += at;
   const bytes padding = tb.subspan(at + data);
   t.sums.padding += padding.size();
-  if (const auto n = static_cast<std::uint64_t>(std::count_if(padding.begin(), padding.end(), [](auto x) { return x != 0; })); n > 0) {
+  if (const auto n =
+          static_cast<std::uint64_t>(std::count_if(padding.begin(), padding.end(), [](auto x) { return x != 0; }));
+      n > 0) {
     t.sums.padding_not_zero += n;
     t.frames.add(f.number);
     if (t.first_reason.empty()) t.first_reason = "padding is not zero";
@@ -149,7 +161,8 @@ bool octet_account::add_block(const captured_frame& f, const take_sdu& take) {
   if (l2_seen_.size() < max_seen) {
     const auto draw = [&](std::uint32_t l2, field_tests::kind k) {
       if (!l2_seen_.insert(std::uint64_t{static_cast<std::uint8_t>(k)} << 32 | l2).second) return;
-      const std::uint8_t octets[] = {static_cast<std::uint8_t>(l2 >> 16), static_cast<std::uint8_t>(l2 >> 8), static_cast<std::uint8_t>(l2)};
+      const std::uint8_t octets[] = {static_cast<std::uint8_t>(l2 >> 16), static_cast<std::uint8_t>(l2 >> 8),
+                                     static_cast<std::uint8_t>(l2)};
       fields_.add(k, octets, f.number);
     };
     draw(pdu->header.src, field_tests::kind::source_id);
@@ -168,11 +181,14 @@ void octet_account::rlc_padding(const captured_sdu& pdu, std::uint8_t bits) {
 }
 
 void octet_account::malformed(const captured_sdu& pdu) {
-  unexplained({kind::blocks, pdu.src}, pdu.frame, pdu.octets.size(), behind_headers(pdu.octets), "RLC PDUs that are none");
+  unexplained({kind::blocks, pdu.src}, pdu.frame, pdu.octets.size(), behind_headers(pdu.octets),
+              "RLC PDUs that are none");
 }
 
 void octet_account::doubted(const captured_sdu& piece, bool begins) {
-  const auto tested = begins && piece.octets.size() > security::pdcp_header_octets ? piece.octets.subspan(security::pdcp_header_octets) : piece.octets;
+  const auto tested = begins && piece.octets.size() > security::pdcp_header_octets
+                          ? piece.octets.subspan(security::pdcp_header_octets)
+                          : piece.octets;
   if (tested.empty() || !fresh(tested)) return;
   unexplained_tests_.add(key_of({kind::blocks, piece.src}), tested, piece.frame);
   if (look_) look_(tested, piece.frame);
@@ -207,7 +223,8 @@ std::uint64_t octet_account::cut_pieces() const {
 const char* octet_account::doubt_about(const captured_sdu& s) {
   if (s.lcid == mac::lcid_pc5s_unprotected || s.lcid == mac::lcid_pc5s_security_mode) {
     const auto m = setup_of(s);
-    if (!m || !std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(), s.octets.begin()))
+    if (!m || !std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(),
+                          s.octets.begin()))
       return "messages of no known type and length on LCID 28 or 29";
     const bool request = m->header.type == security::message_type::direct_communication_request;
     if (request != (s.lcid == mac::lcid_pc5s_unprotected)) return "messages on an LCID that is not theirs";
@@ -221,7 +238,8 @@ const char* octet_account::doubt_about(const captured_sdu& s) {
 }
 
 void octet_account::add_message(const captured_sdu& s, const setup_view& m) {
-  // Type and length are checked; the sequence number and the version are anybody's choice. The last octet of an X25519 value is never above 127.
+  // Type and length are checked; the sequence number and the version are anybody's choice. The last octet of an X25519
+  // value is never above 127.
   const bool request = m.header.type == security::message_type::direct_communication_request;
   const bool command = m.header.type == security::message_type::security_mode_command;
   if (!fresh(m.octets)) return;
@@ -238,7 +256,10 @@ void octet_account::add_message(const captured_sdu& s, const setup_view& m) {
 void octet_account::whole(const captured_sdu& s) {
   const transmitter_id id{kind::blocks, s.src};
   if (const char* why = doubt_about(s)) {
-    unexplained(id, s.frame, s.octets.size(), s.octets.size() > security::pdcp_header_octets ? s.octets.subspan(security::pdcp_header_octets) : s.octets, why);
+    unexplained(
+        id, s.frame, s.octets.size(),
+        s.octets.size() > security::pdcp_header_octets ? s.octets.subspan(security::pdcp_header_octets) : s.octets,
+        why);
     return;
   }
   auto& t = of(id);
@@ -249,7 +270,8 @@ void octet_account::whole(const captured_sdu& s) {
     const auto r = record_of(s);
     reserved(id, s.frame, "the PGK index of PDCP headers is not zero", s.octets[0] & 0x1fU, 5);
     if (counts_.size() >= max_seen) counts_.clear();
-    const std::uint64_t channel = hash_of(s.octets.subspan(1, 2), std::uint64_t{s.src} << 40 ^ std::uint64_t{s.dst} << 8 ^ s.lcid);
+    const std::uint64_t channel =
+        hash_of(s.octets.subspan(1, 2), std::uint64_t{s.src} << 40 ^ std::uint64_t{s.dst} << 8 ^ s.lcid);
     const auto [last, first] = counts_.try_emplace(channel, r->header.sn);
     const int step = static_cast<std::int16_t>(r->header.sn - last->second);
     last->second = r->header.sn;
@@ -259,7 +281,8 @@ void octet_account::whole(const captured_sdu& s) {
     } else {
       t.sums.parsed += s.octets.size();
     }
-    if (!first && std::abs(step) > count_window) fields_.add(field_tests::kind::sequence_number, s.octets.subspan(3, 2), s.frame);
+    if (!first && std::abs(step) > count_window)
+      fields_.add(field_tests::kind::sequence_number, s.octets.subspan(3, 2), s.frame);
     if (kd_seen_.size() < max_seen && kd_seen_.insert(std::uint64_t{s.src} << 16 | r->header.kd_sess_id).second)
       fields_.add(field_tests::kind::kd_sess_id, s.octets.subspan(1, 2), s.frame);
     ++t.records;
@@ -268,7 +291,8 @@ void octet_account::whole(const captured_sdu& s) {
   (*take_)(s, false);
 }
 
-// --- what names nobody --------------------------------------------------------------------------------------------------------
+// --- what names nobody
+// --------------------------------------------------------------------------------------------------------
 
 void octet_account::add_discovery(const captured_frame& f) {
   const transmitter_id id{kind::discovery, 0};
@@ -279,9 +303,11 @@ void octet_account::add_discovery(const captured_frame& f) {
   name_frame(f.number, id);
   using security::discovery_type;
   const auto type = static_cast<discovery_type>(f.octets[0]);
-  const bool known = type == discovery_type::announcement || type == discovery_type::response || type == discovery_type::query;
+  const bool known =
+      type == discovery_type::announcement || type == discovery_type::response || type == discovery_type::query;
   if (f.octets.size() != security::discovery_octets || !known) {
-    unexplained(id, f.number, f.octets.size(), bytes(f.octets).subspan(1), "discovery messages of no known type and length");
+    unexplained(id, f.number, f.octets.size(), bytes(f.octets).subspan(1),
+                "discovery messages of no known type and length");
     return;
   }
   t.sums.parsed += f.octets.size();
@@ -329,13 +355,17 @@ void octet_account::add_sci(const captured_frame& f) {
   const auto odd = [&](const char* what, std::uint32_t value, int n_bits, std::uint32_t group, int mcs) {
     reserved(id, f.number, what, value, n_bits);
     if (value == 0 || (!odd_scis_.empty() && odd_scis_.back().frame == f.number)) return;
-    if (odd_scis_.size() < 4096) odd_scis_.push_back({f.number, f.time_s, f.sample, s0 == nullptr, false, group, mcs, what});
-    else ++odd_sci_beyond_;
+    if (odd_scis_.size() < 4096)
+      odd_scis_.push_back({f.number, f.time_s, f.sample, s0 == nullptr, false, group, mcs, what});
+    else
+      ++odd_sci_beyond_;
   };
   if (s0 != nullptr) {
     odd("the timing advance of SCIs is not zero", s0->timing_advance, 11, s0->group_destination_id, s0->mcs);
     odd("SCIs with a reserved time resource pattern or MCS",
-        (s0->time_resource_pattern > 106 ? s0->time_resource_pattern : 0U) | (s0->mcs > 28 ? std::uint32_t{s0->mcs} << 7 : 0U), 12, s0->group_destination_id, s0->mcs);
+        (s0->time_resource_pattern > 106 ? s0->time_resource_pattern : 0U) |
+            (s0->mcs > 28 ? std::uint32_t{s0->mcs} << 7 : 0U),
+        12, s0->group_destination_id, s0->mcs);
     return;
   }
   const auto& s1 = std::get<phy::sci_format1>(f.sci);
@@ -346,10 +376,12 @@ void octet_account::add_sci(const captured_frame& f) {
 /// A block of TM3/4 comes with its SCI, one of TM1/2 after it in the same period (0.32 s at most).
 void octet_account::confirm_sci(const captured_frame& block) {
   for (auto at = odd_scis_.rbegin(); at != odd_scis_.rend() && block.time_s - at->time_s <= 0.32; ++at)
-    at->confirmed = at->confirmed || (at->mcs == block.mcs && (at->format1 ? at->sample == block.sample : at->group == block.n_x_id));
+    at->confirmed = at->confirmed ||
+                    (at->mcs == block.mcs && (at->format1 ? at->sample == block.sample : at->group == block.n_x_id));
 }
 
-// --- the end ------------------------------------------------------------------------------------------------------------------
+// --- the end
+// ------------------------------------------------------------------------------------------------------------------
 
 void octet_account::judge(check_report& out) const {
   unexplained_tests_.judge(out, "content", "unexplained", "octets that belong to no record or message");
@@ -361,7 +393,8 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
   std::map<transmitter_id, std::string> exposed;
   for (const auto& f : v.findings)
     for (const auto frame : f.frames) {
-      const auto at = std::lower_bound(of_frame_.begin(), of_frame_.end(), frame, [](const auto& a, std::uint64_t b) { return a.first < b; });
+      const auto at = std::lower_bound(of_frame_.begin(), of_frame_.end(), frame,
+                                       [](const auto& a, std::uint64_t b) { return a.first < b; });
       if (at != of_frame_.end() && at->first == frame) exposed.try_emplace(at->second, f.check + ": " + f.reason);
     }
   // What several UEs' clocks explain of the slots that discovery messages name.
@@ -373,9 +406,11 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
     lsb_best = std::max(lsb_best, n);
   }
   // Noise that passed for SCIs, unless there are too many of them or a block belongs to one.
-  const auto confirmed = static_cast<std::uint64_t>(std::count_if(odd_scis_.begin(), odd_scis_.end(), [](const auto& s) { return s.confirmed; }));
+  const auto confirmed = static_cast<std::uint64_t>(
+      std::count_if(odd_scis_.begin(), odd_scis_.end(), [](const auto& s) { return s.confirmed; }));
   const std::uint64_t loose = odd_scis_.size() - confirmed + odd_sci_beyond_;
-  const bool noise = loose > 0 && poisson_tail(false_scis_a_candidate * static_cast<double>(v.heard.pscch_candidates), loose) > least_false_sci_p;
+  const bool noise = loose > 0 && poisson_tail(false_scis_a_candidate * static_cast<double>(v.heard.pscch_candidates),
+                                               loose) > least_false_sci_p;
   v.noise_scis = noise ? loose : 0;
   // What will be cut unless something ends it after all.
   std::map<transmitter_id, transmitter> unfinished;
@@ -415,45 +450,61 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
         if (t.first_reason.empty()) t.first_reason = s.what;
       }
     if (id.of == kind::slss)
-      if (const auto c = clocks_.find(static_cast<int>(id.number)); c != clocks_.end() && c->second.leaps >= 4 && 20 * c->second.leaps > c->second.mibs) {
+      if (const auto c = clocks_.find(static_cast<int>(id.number));
+          c != clocks_.end() && c->second.leaps >= 4 && 20 * c->second.leaps > c->second.mibs) {
         t.sums.unexplained += 2 * c->second.leaps;
         t.sums.parsed -= 2 * c->second.leaps;
         t.unexplained_blocks += c->second.leaps;
         if (t.first_reason.empty()) t.first_reason = "frame numbers of MIBs that leap";
       }
     t.sums.waiting = t.sums.heard - t.sums.parsed - t.sums.padding - t.sums.cut - t.sums.unexplained;
-    transmitter_verdict x{text_of(id), verdict_outcome::opaque, {}, t.sums, t.blocks, t.unexplained_blocks, t.not_zero, t.records, t.record_octets, false, t.frames.first()};
-    const auto below = [&](std::uint64_t part, std::uint64_t whole) { return static_cast<double>(part) < o.max_unexplained_share * static_cast<double>(whole); };
-    const bool few = below(t.unexplained_blocks, t.blocks) && below(t.sums.unexplained, t.sums.heard) && t.sums.unexplained < o.max_unexplained_octets &&
-                     id.number < 0x1000000;
+    transmitter_verdict x{
+        text_of(id), verdict_outcome::opaque, {},    t.sums,          t.blocks, t.unexplained_blocks, t.not_zero,
+        t.records,   t.record_octets,         false, t.frames.first()};
+    const auto below = [&](std::uint64_t part, std::uint64_t whole) {
+      return static_cast<double>(part) < o.max_unexplained_share * static_cast<double>(whole);
+    };
+    const bool few = below(t.unexplained_blocks, t.blocks) && below(t.sums.unexplained, t.sums.heard) &&
+                     t.sums.unexplained < o.max_unexplained_octets && id.number < 0x1000000;
     const bool not_zero = t.not_zero > 0 || t.sums.padding_not_zero > 0;
     x.exempt = t.sums.unexplained > 0 && few && !not_zero;
-    for (const auto& [field, into] : {std::pair{t.sums.heard, &octet_sums::heard}, {t.sums.parsed, &octet_sums::parsed}, {t.sums.padding, &octet_sums::padding},
-                                      {t.sums.cut, &octet_sums::cut}, {t.sums.waiting, &octet_sums::waiting}, {t.sums.unexplained, &octet_sums::unexplained},
+    for (const auto& [field, into] : {std::pair{t.sums.heard, &octet_sums::heard},
+                                      {t.sums.parsed, &octet_sums::parsed},
+                                      {t.sums.padding, &octet_sums::padding},
+                                      {t.sums.cut, &octet_sums::cut},
+                                      {t.sums.waiting, &octet_sums::waiting},
+                                      {t.sums.unexplained, &octet_sums::unexplained},
                                       {t.sums.padding_not_zero, &octet_sums::padding_not_zero}})
       v.octets.*into += field;
     if (x.exempt) v.exempt_octets += t.sums.unexplained;
     if ((t.sums.unexplained > 0 && !x.exempt) || not_zero) {
       x.outcome = verdict_outcome::nothing_proven;
-      x.reason = t.first_reason + ": " + std::to_string(t.sums.unexplained) + " of " + std::to_string(t.sums.heard) + " octets unexplained, in " +
-                 std::to_string(t.unexplained_blocks) + " of " + std::to_string(t.blocks) + "; " + std::to_string(t.sums.padding_not_zero) +
-                 " octets of padding and " + std::to_string(t.not_zero) + " reserved fields that are not zero";
+      x.reason = t.first_reason + ": " + std::to_string(t.sums.unexplained) + " of " + std::to_string(t.sums.heard) +
+                 " octets unexplained, in " + std::to_string(t.unexplained_blocks) + " of " + std::to_string(t.blocks) +
+                 "; " + std::to_string(t.sums.padding_not_zero) + " octets of padding and " +
+                 std::to_string(t.not_zero) + " reserved fields that are not zero";
       if (n_doubted++ < 16) v.doubts.push_back({"unexplained", x.who + ": " + x.reason, x.frames});
     } else if (id.of == kind::blocks && (t.records < o.min_records || t.record_octets < o.min_record_octets)) {
       x.outcome = verdict_outcome::nothing_proven;
-      x.reason = "too little of it was heard: " + std::to_string(t.records) + " records with " + std::to_string(t.record_octets) + " octets";
+      x.reason = "too little of it was heard: " + std::to_string(t.records) + " records with " +
+                 std::to_string(t.record_octets) + " octets";
     } else {
       x.reason = "nothing found";
     }
     if (const auto e = exposed.find(id); e != exposed.end()) x.outcome = verdict_outcome::exposed, x.reason = e->second;
     all.push_back(std::move(x));
   }
-  if (n_doubted > 16) v.doubts.push_back({"unexplained", std::to_string(n_doubted - 16) + " more transmitters send what is not explained", {}});
+  if (n_doubted > 16)
+    v.doubts.push_back(
+        {"unexplained", std::to_string(n_doubted - 16) + " more transmitters send what is not explained", {}});
   v.n_transmitters = all.size();
   v.rlc_gaps = sdus_.gaps();
   v.assemblies_untried = sdus_.untried();
   if (v.assemblies_untried > 0)
-    v.doubts.push_back({"assembly", std::to_string(v.assemblies_untried) + " times more blocks came under one pair of layer-2 IDs than are tried as parts of its SDUs", {}});
+    v.doubts.push_back({"assembly",
+                        std::to_string(v.assemblies_untried) +
+                            " times more blocks came under one pair of layer-2 IDs than are tried as parts of its SDUs",
+                        {}});
   const auto order = [](const transmitter_verdict& x) {
     const bool doubted = x.octets.unexplained > 0 || x.octets.padding_not_zero > 0 || x.reserved_not_zero > 0;
     return x.outcome == verdict_outcome::exposed ? 0 : doubted && !x.exempt ? 1 : 2;

@@ -1,9 +1,10 @@
-// Each octet of each decoded block belongs to a parsed element, to padding (its value checked), to an SDU that a lost block cut, or it is unexplained.
-// What is not parsed goes to content tests, per transmitter, and makes the outcome "nothing proven" unless it is little.
+// Each octet of each decoded block belongs to a parsed element, to padding (its value checked), to an SDU that a lost
+// block cut, or it is unexplained. What is not parsed goes to content tests, per transmitter, and makes the outcome
+// "nothing proven" unless it is little.
 #pragma once
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,7 +21,8 @@
 
 namespace prose::apps {
 
-/// Who sent it, as far as an eavesdropper can tell: the layer-2 source ID of blocks; the SLSS ID of MIBs; SCIs and discovery messages name nobody.
+/// Who sent it, as far as an eavesdropper can tell: the layer-2 source ID of blocks; the SLSS ID of MIBs; SCIs and
+/// discovery messages name nobody.
 struct transmitter_id {
   enum class kind : std::uint8_t { blocks, discovery, slss, sci } of = kind::blocks;
   std::uint32_t number = 0;
@@ -29,9 +31,10 @@ struct transmitter_id {
 std::string text_of(const transmitter_id& t);
 
 class octet_account final : public sdu_sink {
- public:
+public:
   static constexpr int n_tests = 2 * stream_tests::n_tests + field_tests::n_tests;
-  /// Takes the whole SDUs of blocks that are in order. alternative: of blocks under one name by several senders, and maybe of no sender.
+  /// Takes the whole SDUs of blocks that are in order. alternative: of blocks under one name by several senders, and
+  /// maybe of no sender.
   using take_sdu = std::function<void(const captured_sdu&, bool alternative)>;
 
   /// A decoded block that is no repetition. False: malformed.
@@ -46,8 +49,8 @@ class octet_account final : public sdu_sink {
 
   /// The content tests over what is not parsed, and over parts of messages that carry no structure.
   void judge(check_report& out) const;
-  /// Of so many candidates of PSCCH. Noise passes for an SCI now and then, with any bits; as many as it explains, and that no decoded block
-  /// belongs to, count as noise.
+  /// Of so many candidates of PSCCH. Noise passes for an SCI now and then, with any bits; as many as it explains, and
+  /// that no decoded block belongs to, count as noise.
   static constexpr double false_scis_a_candidate = 2e-6;
   static constexpr double least_false_sci_p = 1e-3;
   /// Sums, a verdict for each transmitter, and doubts. After judge(): findings name frames, and so transmitters.
@@ -55,7 +58,7 @@ class octet_account final : public sdu_sink {
   /// Pieces of SDUs that a lost block cut: as good as blocks that were not decoded.
   std::uint64_t cut_pieces() const;
 
- private:
+private:
   struct transmitter {
     octet_sums sums;
     std::uint64_t blocks = 0, unexplained_blocks = 0, last_unexplained = UINT64_MAX;
@@ -82,7 +85,8 @@ class octet_account final : public sdu_sink {
   /// Why the SDU is none that the product's protocols know; null: it is one.
   const char* doubt_about(const captured_sdu& s);
   void add_message(const captured_sdu& s, const setup_view& m);
-  void unexplained(const transmitter_id& id, std::uint64_t frame, std::size_t octets, std::span<const std::uint8_t> tested, const char* why);
+  void unexplained(const transmitter_id& id, std::uint64_t frame, std::size_t octets,
+                   std::span<const std::uint8_t> tested, const char* why);
   void reserved(const transmitter_id& id, std::uint64_t frame, const char* what, std::uint32_t value, int n_bits);
   bool fresh(std::span<const std::uint8_t> octets);
   void confirm_sci(const captured_frame& block);

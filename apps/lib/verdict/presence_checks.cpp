@@ -55,15 +55,19 @@ void presence_checks::add(const setup_view& m, std::uint64_t frame, double time_
 
 void presence_checks::judge(check_report& out) const {
   if (replays_ > 0)
-    out.remark("presence", "replayed_request", std::to_string(replays_) + " requests were sent again after their time", replay_frames_);
+    out.remark("presence", "replayed_request", std::to_string(replays_) + " requests were sent again after their time",
+               replay_frames_);
   if (forged_ > 0)
-    out.remark("presence", "altered_request", std::to_string(forged_) + " requests differ from another one of the same layer-2 IDs", forged_frames_);
+    out.remark("presence", "altered_request",
+               std::to_string(forged_) + " requests differ from another one of the same layer-2 IDs", forged_frames_);
   if (replays_answered_ > 0)
     out.found("presence", "replayed_request_answered",
-              std::to_string(replays_answered_) + " replayed requests were answered: whoever replays one learns that the responder is there",
+              std::to_string(replays_answered_) +
+                  " replayed requests were answered: whoever replays one learns that the responder is there",
               answer_frames_);
   if (forged_answered_ > 0)
-    out.found("presence", "forged_request_answered", "a second, different command answers requests of the same layer-2 IDs", forged_answer_frames_);
+    out.found("presence", "forged_request_answered",
+              "a second, different command answers requests of the same layer-2 IDs", forged_answer_frames_);
 }
 
 }  // namespace prose::apps

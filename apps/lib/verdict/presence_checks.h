@@ -14,12 +14,13 @@
 namespace prose::apps {
 
 class presence_checks {
- public:
+public:
   void add(const setup_view& m, std::uint64_t frame, double time_s);
   void judge(check_report& out) const;
 
- private:
-  /// A request is sent again, octet for octet, for at most 8 s (T4100 times its repetitions); later, or after the Complete, it is a replay.
+private:
+  /// A request is sent again, octet for octet, for at most 8 s (T4100 times its repetitions); later, or after the
+  /// Complete, it is a replay.
   static constexpr double request_life_s = 10.0;
   static constexpr double after_complete_s = 1.0;
   static constexpr double answer_within_s = 5.0;
@@ -27,11 +28,11 @@ class presence_checks {
   struct request {
     double first_s = 0;
     std::uint64_t frame = 0;
-    double replayed_s = -1;            // last time it was seen as a replay
+    double replayed_s = -1;  // last time it was seen as a replay
     std::uint64_t replay_frame = 0;
     double completed_s = -1;
     std::vector<std::uint8_t> octets;
-    bool other_octets = false;         // another request under the same IDs: one of them is not the initiator's
+    bool other_octets = false;  // another request under the same IDs: one of them is not the initiator's
     octet_set commands;
   };
   std::map<std::pair<std::uint32_t, std::uint32_t>, request> requests_;  // (SRC, DST)

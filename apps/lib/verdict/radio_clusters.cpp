@@ -21,7 +21,8 @@ std::size_t radio_clusters::of(float cfo_hz) const {
 void radio_residual::add(const captured_frame& f, std::uint32_t src) {
   if (by_src_.size() >= max_ids && !by_src_.contains(src)) return;
   auto& v = by_src_[src];
-  if (v.size() < max_frames && std::isfinite(f.cfo_hz) && std::isfinite(f.power_db) && std::isfinite(f.timing_offset_samples))
+  if (v.size() < max_frames && std::isfinite(f.cfo_hz) && std::isfinite(f.power_db) &&
+      std::isfinite(f.timing_offset_samples))
     v.push_back({f.power_db, f.timing_offset_samples, f.cfo_hz});
 }
 
@@ -102,7 +103,8 @@ void judge_followed(const link_history& history, verdict& v) {
   const radio_clusters radios(cfo);
   std::vector<std::pair<double, double>> sums(radios.count() + 1);  // of the offsets, and how many
   for (const float x : cfo)
-    if (const auto r = radios.of(x); std::isfinite(x) && r < radios.count()) sums[r + 1].first += static_cast<double>(x), ++sums[r + 1].second;
+    if (const auto r = radios.of(x); std::isfinite(x) && r < radios.count())
+      sums[r + 1].first += static_cast<double>(x), ++sums[r + 1].second;
   const auto truth = history.by_time();
   for (std::size_t feature = 0; feature < signal_features::n; ++feature) {
     std::vector<followed_radio> of(radios.count() + 1);
@@ -126,7 +128,8 @@ void judge_followed(const link_history& history, verdict& v) {
       const bool right = guess == *truth.of[k];
       count(of[0].by, right, 1.0 / static_cast<double>(n));
       for (const auto& d : links[k].ways)
-        if (const auto r = radios.of(d.last.of[feature_cfo]); d.n_frames > 0 && r < radios.count()) count(of[r + 1].by, right, 1.0 / static_cast<double>(n));
+        if (const auto r = radios.of(d.last.of[feature_cfo]); d.n_frames > 0 && r < radios.count())
+          count(of[r + 1].by, right, 1.0 / static_cast<double>(n));
     }
     for (auto& f : of)
       if (f.radio == 0 || f.by.trials > 0) v.followed.push_back(std::move(f));

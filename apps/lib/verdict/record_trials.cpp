@@ -6,7 +6,9 @@
 
 namespace prose::apps {
 namespace {
-epoch_name name_of(const kept_record& r) { return {r.src, r.dst, static_cast<std::uint16_t>(r.pdu[1] << 8 | r.pdu[2])}; }
+epoch_name name_of(const kept_record& r) {
+  return {r.src, r.dst, static_cast<std::uint16_t>(r.pdu[1] << 8 | r.pdu[2])};
+}
 }  // namespace
 
 std::string record_candidate::name() const {
@@ -16,7 +18,8 @@ std::string record_candidate::name() const {
   return out;
 }
 
-record_trials::record_trials(const std::vector<kept_record>& records, search_watch& watch) : records_(records), watch_(watch), open_(records.size()) {
+record_trials::record_trials(const std::vector<kept_record>& records, search_watch& watch)
+    : records_(records), watch_(watch), open_(records.size()) {
   std::size_t longest = 0;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
     if (records[i].pdu.size() < security::record_overhead_octets) continue;
@@ -29,7 +32,8 @@ record_trials::record_trials(const std::vector<kept_record>& records, search_wat
     std::map<std::pair<std::uint8_t, bool>, std::vector<std::uint32_t>> by_channel;
     for (const auto i : c.all) by_channel[{records[i].lcid, records[i].alternative}].push_back(i);
     for (const auto& [channel, list] : by_channel) {
-      // Not the first three: whoever injects a few records under a genuine header does not hide what the others open with.
+      // Not the first three: whoever injects a few records under a genuine header does not hide what the others open
+      // with.
       c.samples.push_back(list.front());
       if (list.size() > 1) c.samples.push_back(list.back());
       if (list.size() > 2) c.samples.push_back(list[list.size() / 2]);
@@ -38,7 +42,8 @@ record_trials::record_trials(const std::vector<kept_record>& records, search_wat
   }
 }
 
-bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, const record_candidate& c, context& at, std::uint32_t i) {
+bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, const record_candidate& c, context& at,
+                          std::uint32_t i) {
   const auto& r = records_[i];
   iv12 nonce = iv;
   nonce[7] ^= r.lcid;
@@ -46,7 +51,8 @@ bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, con
   nonce[11] ^= r.pdu[4];
   const std::size_t n = r.pdu.size() - security::record_overhead_octets;
   if (!box.open(nonce, security::bytes_view(r.pdu).first(security::pdcp_header_octets),
-                security::bytes_view(r.pdu).subspan(security::pdcp_header_octets), security::bytes_span(plain_).first(n)))
+                security::bytes_view(r.pdu).subspan(security::pdcp_header_octets),
+                security::bytes_span(plain_).first(n)))
     return false;
   open_[i] = 1;
   ++n_open_;
@@ -56,7 +62,8 @@ bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, con
   }
   if (at.frames.size() < 8) at.frames.push_back(r.frame);
   if (r.lcid == security::lcid_pc5s_protected && n >= sizeof(key32))
-    carried_.push_back({r.frame, r.src, r.dst, {plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n)}, c.name()});
+    carried_.push_back(
+        {r.frame, r.src, r.dst, {plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n)}, c.name()});
   return true;
 }
 
@@ -129,7 +136,8 @@ std::vector<opened_link> record_trials::opened() const {
   for (const auto& [id, c] : contexts_) {
     if (c.n_open == 0) continue;
     const auto& [src, dst, kd] = id;
-    const auto seen = static_cast<std::size_t>(std::count_if(c.all.begin(), c.all.end(), [&](auto i) { return !records_[i].alternative; }));
+    const auto seen = static_cast<std::size_t>(
+        std::count_if(c.all.begin(), c.all.end(), [&](auto i) { return !records_[i].alternative; }));
     out.push_back({src, dst, kd, c.with, c.n_open, std::max(seen, c.n_open), false, c.frames});
   }
   return out;

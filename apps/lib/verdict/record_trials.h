@@ -21,13 +21,14 @@ using epoch_name = std::tuple<std::uint32_t, std::uint32_t, std::uint16_t>;
 /// A key that may be a record key. The name is put together only when it opens something.
 struct record_candidate {
   std::string_view secret;
-  std::string_view step;       ///< what was derived from it; empty: nothing
-  int ratchets = 0;            ///< before that step
+  std::string_view step;  ///< what was derived from it; empty: nothing
+  int ratchets = 0;       ///< before that step
   const key32& key;
   std::span<const iv12> ivs;
   std::span<const security::suite> suites = all_suites_tried;
 
-  static constexpr security::suite all_suites_tried[] = {security::suite::aes_256_gcm, security::suite::chacha20_poly1305};
+  static constexpr security::suite all_suites_tried[] = {security::suite::aes_256_gcm,
+                                                         security::suite::chacha20_poly1305};
   std::string name() const;
 };
 
@@ -40,13 +41,14 @@ struct carried_message {
 };
 
 class record_trials {
- public:
+public:
   record_trials(const std::vector<kept_record>& records, search_watch& watch);
 
   /// Each returns false once the search is to end.
   /// On all records of one direction and epoch.
   bool try_named(const record_candidate& c, const epoch_name& id);
-  /// On up to three records of each logical channel of each direction and epoch heard at or after this frame, and, where one opens, on all.
+  /// On up to three records of each logical channel of each direction and epoch heard at or after this frame, and,
+  /// where one opens, on all.
   bool try_samples(const record_candidate& c, std::uint64_t from_frame = 0);
   /// On every record that nothing has opened yet.
   bool try_all(const record_candidate& c);
@@ -60,14 +62,15 @@ class record_trials {
   /// `own` is left as it is.
   std::vector<opened_link> opened() const;
 
- private:
+private:
   struct context {
     std::vector<std::uint32_t> all, samples;  // indices of records_
     std::size_t n_open = 0;
     std::string with;
     std::vector<std::uint64_t> frames;
   };
-  bool trial(const security::crypto::aead& box, const iv12& iv, const record_candidate& c, context& at, std::uint32_t i);
+  bool trial(const security::crypto::aead& box, const iv12& iv, const record_candidate& c, context& at,
+             std::uint32_t i);
 
   const std::vector<kept_record>& records_;
   search_watch& watch_;

@@ -71,8 +71,9 @@ reuse_checks::novelty reuse_checks::add(const record_view& r, std::uint64_t fram
     conflicts_.add(frame);
     if (first_conflict_.empty()) {
       char text[160];
-      std::snprintf(text, sizeof text, "SRC %06x DST %06x LCID %u KD-sess ID %04x COUNT %u carries different octets", r.src, r.dst,
-                    static_cast<unsigned>(r.lcid), static_cast<unsigned>(r.header.kd_sess_id), static_cast<unsigned>(r.header.sn));
+      std::snprintf(text, sizeof text, "SRC %06x DST %06x LCID %u KD-sess ID %04x COUNT %u carries different octets",
+                    r.src, r.dst, static_cast<unsigned>(r.lcid), static_cast<unsigned>(r.header.kd_sess_id),
+                    static_cast<unsigned>(r.header.sn));
       first_conflict_ = text;
     }
     // The conflicting record still goes through the content checks, once for each of its forms.
@@ -93,9 +94,11 @@ reuse_checks::novelty reuse_checks::add(const record_view& r, std::uint64_t fram
 void reuse_checks::judge(check_report& out) const {
   if (n_conflicts_ > 0)
     out.found("content", "count_reuse",
-              first_conflict_ + (n_conflicts_ > 1 ? ", and " + std::to_string(n_conflicts_ - 1) + " more" : ""), conflicts_);
-  out.test("content", "repeated_ciphertext", static_cast<double>(n_repeats_), poisson_tail(repeats_.expected(), n_repeats_),
-           repeats_.strings(), std::to_string(n_repeats_) + " strings of 12 octets occur again in other places", repeat_frames_);
+              first_conflict_ + (n_conflicts_ > 1 ? ", and " + std::to_string(n_conflicts_ - 1) + " more" : ""),
+              conflicts_);
+  out.test("content", "repeated_ciphertext", static_cast<double>(n_repeats_),
+           poisson_tail(repeats_.expected(), n_repeats_), repeats_.strings(),
+           std::to_string(n_repeats_) + " strings of 12 octets occur again in other places", repeat_frames_);
 }
 
 }  // namespace prose::apps

@@ -13,10 +13,10 @@
 
 namespace prose::apps {
 
-/// Finds octet strings of `length` that occur at two places of what it is fed. Above its limit it keeps a share of all strings chosen
-/// by their hash, so that what is repeated often is still found.
+/// Finds octet strings of `length` that occur at two places of what it is fed. Above its limit it keeps a share of all
+/// strings chosen by their hash, so that what is repeated often is still found.
 class repeat_finder {
- public:
+public:
   explicit repeat_finder(std::size_t length, std::size_t max_kept = 1U << 21) : length_(length), max_kept_(max_kept) {}
   /// Places at which a string of before occurs again; overlapping ones count once.
   std::uint64_t add(std::span<const std::uint8_t> octets, std::uint64_t frame, frame_list& frames);
@@ -24,9 +24,9 @@ class repeat_finder {
   double expected() const;
   std::uint64_t strings() const { return n_; }
 
- private:
+private:
   struct place {
-    std::uint64_t rest;   // of the string: with the hash it makes chance agreement of different strings negligible
+    std::uint64_t rest;  // of the string: with the hash it makes chance agreement of different strings negligible
     std::uint64_t frame;
   };
   void thin_out();
@@ -37,7 +37,7 @@ class repeat_finder {
 };
 
 class reuse_checks {
- public:
+public:
   static constexpr int n_tests = 1;
   static constexpr std::size_t string_octets = 12;
   explicit reuse_checks(std::size_t max_records) : max_records_(max_records) {}
@@ -47,7 +47,7 @@ class reuse_checks {
   void judge(check_report& out) const;
   std::uint64_t forgotten() const { return forgotten_; }
 
- private:
+private:
   struct record_id {
     std::uint64_t link;  // SRC, DST
     std::uint64_t rest;  // LCID, KD-sess ID, SN

@@ -34,9 +34,10 @@ std::uint64_t octets_reversed(std::uint64_t v, int n_octets) {
   return out;
 }
 
-/// Guesses the neighbour below. Items come link by link; the other end of the same link is among the neighbours, and counts as wrong.
+/// Guesses the neighbour below. Items come link by link; the other end of the same link is among the neighbours, and
+/// counts as wrong.
 class neighbours {
- public:
+public:
   void add(std::uint64_t value, const item& x, linker_score& score, frame_list& frames) {
     auto& g = of_stratum_[x.stratum];
     const auto own = g.last_link == x.link ? g.of_last_link : 0;
@@ -55,7 +56,7 @@ class neighbours {
     g.last_link = x.link;
   }
 
- private:
+private:
   struct entry {
     std::uint64_t value, tie;
     std::size_t link, chain;
@@ -82,9 +83,11 @@ outcome link_by(const std::vector<item>& items, const std::function<std::uint64_
   return o;
 }
 
-void judge_best(const char* check, const std::string& what, const std::vector<std::pair<std::string, outcome>>& tried, check_report& out) {
+void judge_best(const char* check, const std::string& what, const std::vector<std::pair<std::string, outcome>>& tried,
+                check_report& out) {
   const auto best = std::min_element(tried.begin(), tried.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.second.score.p_value(), a.second.score.trials() == 0) < std::pair(b.second.score.p_value(), b.second.score.trials() == 0);
+    return std::pair(a.second.score.p_value(), a.second.score.trials() == 0) <
+           std::pair(b.second.score.p_value(), b.second.score.trials() == 0);
   });
   if (best == tried.end() || best->second.score.trials() == 0) {
     out.test("identity", check, 0, 1, 0, "no linking trials: not two links that are followed by others", {});
@@ -92,11 +95,13 @@ void judge_best(const char* check, const std::string& what, const std::vector<st
   }
   const auto& s = best->second.score;
   out.test("identity", check, s.success(), std::min(1.0, s.p_value() * static_cast<double>(tried.size())), s.trials(),
-           s.text("guessing which link another one continues by its " + what + best->first) + ", the best of " + std::to_string(tried.size()),
+           s.text("guessing which link another one continues by its " + what + best->first) + ", the best of " +
+               std::to_string(tried.size()),
            best->second.frames);
 }
 
-void judge_identifier(const char* check, const std::string& what, int n_octets, const std::vector<item>& items, check_report& out) {
+void judge_identifier(const char* check, const std::string& what, int n_octets, const std::vector<item>& items,
+                      check_report& out) {
   const auto swap = [n_octets](std::uint64_t v) { return octets_reversed(v, n_octets); };
   judge_best(check, what,
              {{" (next below)", link_by(items, [](std::uint64_t v) { return v; })},
@@ -125,7 +130,7 @@ identifiers kd_sess_ids_of(const link& l) {
 
 /// Of the two identifiers of the link before, either may be the one that is replaced.
 class step_code {
- public:
+public:
   explicit step_code(int n_octets) : n_octets_(n_octets) {}
   void add(std::uint32_t value, const identifiers& before) {
     double sum = 0, most = -1e9;
@@ -143,7 +148,7 @@ class step_code {
   const code_saving& saving() const { return saving_; }
   std::uint64_t count() const { return n_; }
 
- private:
+private:
   static std::uint8_t octet(std::uint32_t v, int i) { return static_cast<std::uint8_t>(v >> (8 * i)); }
   int n_octets_;
   std::array<octet_model, 3> at_;
@@ -151,9 +156,11 @@ class step_code {
   std::uint64_t n_ = 0;
 };
 
-/// A field that the scheduler draws anew says something only where it did not change for long; one SCI tells one that a UE is set to.
+/// A field that the scheduler draws anew says something only where it did not change for long; one SCI tells one that a
+/// UE is set to.
 bool kept(sci_field f, const direction::kept& k) {
-  const bool drawn = f == sci_field::time_resource_pattern || f == sci_field::first_prb || f == sci_field::time_gap || f == sci_field::first_subchannel;
+  const bool drawn = f == sci_field::time_resource_pattern || f == sci_field::first_prb || f == sci_field::time_gap ||
+                     f == sci_field::first_subchannel;
   return k.n > 0 && !k.varies && (!drawn || (k.n >= 16 && k.last_s - k.first_s >= 5));
 }
 
@@ -162,7 +169,8 @@ bool kept(sci_field f, const direction::kept& k) {
 void judge_rotations(const link_history& history, check_report& out) {
   const auto before = history.by_time_and_radio();
   const auto links = history.links();
-  const auto judge = [&](const std::string& name, const std::string& what, int n_octets, identifiers (*of)(const link&)) {
+  const auto judge = [&](const std::string& name, const std::string& what, int n_octets,
+                         identifiers (*of)(const link&)) {
     std::vector<item> items;
     step_code steps(n_octets);
     frame_list step_frames;

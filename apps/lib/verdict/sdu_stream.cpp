@@ -8,9 +8,12 @@
 namespace prose::apps {
 
 namespace {
-constexpr std::uint32_t mixed_within = 16;  // PDUs: an SN that is heard again so soon with other octets is another sender's
+constexpr std::uint32_t mixed_within =
+    16;  // PDUs: an SN that is heard again so soon with other octets is another sender's
 constexpr unsigned max_steps = 16'384;
-std::uint8_t before(std::uint8_t sn) { return static_cast<std::uint8_t>((sn + mac::rlc_sn_modulus - 1) % mac::rlc_sn_modulus); }
+std::uint8_t before(std::uint8_t sn) {
+  return static_cast<std::uint8_t>((sn + mac::rlc_sn_modulus - 1) % mac::rlc_sn_modulus);
+}
 }  // namespace
 
 sdu_stream::entity& sdu_stream::entity_of(const flow& f, sdu_sink& sink) {
@@ -71,7 +74,8 @@ void sdu_stream::store(entity& e, const captured_sdu& part, std::uint8_t sn, boo
   e.pieces.push_back(std::move(p));
 }
 
-/// Whether something is held that a part of this SN may continue; it then stays, and what it continues, back to the beginning.
+/// Whether something is held that a part of this SN may continue; it then stays, and what it continues, back to the
+/// beginning.
 bool sdu_stream::follows_something(entity& e, std::uint8_t sn) {
   for (unsigned n = 0; n < mac::rlc_sn_modulus; ++n) {
     bool any = false;
@@ -93,7 +97,8 @@ struct sdu_stream::search {
 };
 
 /// Depth first; false: a limit was met.
-bool sdu_stream::find(const entity& e, search& s, std::uint8_t sn, std::uint32_t arrival, std::size_t octets, std::uint32_t cost, sdu_sink& sink) {
+bool sdu_stream::find(const entity& e, search& s, std::uint8_t sn, std::uint32_t arrival, std::size_t octets,
+                      std::uint32_t cost, sdu_sink& sink) {
   for (std::size_t i = e.pieces.size(); i-- > 0;) {
     const piece& p = e.pieces[i];
     if (p.sn != before(sn) || p.arrival >= arrival || octets + p.octets.size() > mac::rlc_max_sdu_octets) continue;
@@ -189,8 +194,10 @@ void sdu_stream::receive(entity& e, const captured_sdu& pdu, sdu_sink& sink) {
   e.next_sn = static_cast<std::uint8_t>((p.sn + 1) % mac::rlc_sn_modulus);
   if (!in_sequence || !p.starts_inside_sdu) give_up(e, sink, by_loss);
   for (std::size_t i = 0; i < e.pieces.size();)
-    if (e.pieces[i].state != piece::open && e.arrivals - e.pieces[i].touched > e.kept()) drop(e, i, sink);
-    else ++i;
+    if (e.pieces[i].state != piece::open && e.arrivals - e.pieces[i].touched > e.kept())
+      drop(e, i, sink);
+    else
+      ++i;
   std::size_t data = 0;
   for (std::size_t i = 0; i < p.n_elements; ++i) data += p.elements[i].size();
   sink.overhead(pdu.src, pdu.octets.size() - data);
@@ -202,18 +209,24 @@ void sdu_stream::receive(entity& e, const captured_sdu& pdu, sdu_sink& sink) {
     captured_sdu part = pdu;
     part.octets = p.elements[i];
     // Its beginning may have been lost, or there never was one.
-    if (!continues && !unfinished) sink.whole(part);
-    else if (!continues) store(e, part, p.sn, true, sink);
-    else if (!unfinished) finish(e, part, p.sn, by_loss || e.ended_inside, sink);
-    else if (follows_something(e, p.sn)) store(e, part, p.sn, false, sink);
-    else sink.cut(part, false, by_loss || e.ended_inside, false);
+    if (!continues && !unfinished)
+      sink.whole(part);
+    else if (!continues)
+      store(e, part, p.sn, true, sink);
+    else if (!unfinished)
+      finish(e, part, p.sn, by_loss || e.ended_inside, sink);
+    else if (follows_something(e, p.sn))
+      store(e, part, p.sn, false, sink);
+    else
+      sink.cut(part, false, by_loss || e.ended_inside, false);
   }
   e.ended_inside = p.ends_inside_sdu;
 }
 
 void sdu_stream::add(const captured_frame& f, const mac::sl_sch_pdu& pdu, sdu_sink& sink) {
   for (const auto& sdu : pdu.all())
-    receive(entity_of({pdu.header.src, pdu.header.dst, sdu.lcid}, sink), {f.number, f.time_s, pdu.header.src, pdu.header.dst, sdu.lcid, sdu.data}, sink);
+    receive(entity_of({pdu.header.src, pdu.header.dst, sdu.lcid}, sink),
+            {f.number, f.time_s, pdu.header.src, pdu.header.dst, sdu.lcid, sdu.data}, sink);
 }
 
 std::optional<record_view> record_of(const captured_sdu& s) {

@@ -27,17 +27,19 @@ struct captured_sdu {
   std::span<const std::uint8_t> octets;
 };
 
-/// What becomes of the octets of RLC PDUs: each of them is told of once, by one of these but tested() and alternative().
+/// What becomes of the octets of RLC PDUs: each of them is told of once, by one of these but tested() and
+/// alternative().
 class sdu_sink {
- public:
+public:
   virtual ~sdu_sink() = default;
   virtual void whole(const captured_sdu& s) = 0;
-  /// Another assembly that the blocks heard allow, where somebody sends under another's layer-2 IDs. No evidence of its own: at most one is genuine.
+  /// Another assembly that the blocks heard allow, where somebody sends under another's layer-2 IDs. No evidence of its
+  /// own: at most one is genuine.
   virtual void alternative(const captured_sdu& s) = 0;
   /// A part of alternatives only. begins: with the SDU's first octet.
   virtual void part(const captured_sdu& piece, bool begins) = 0;
-  /// A part of an SDU whose rest did not come. by_loss: a block before or after it is missing, or the capture begins here; else its sender broke
-  /// off. follows: the part before it was told of as well.
+  /// A part of an SDU whose rest did not come. by_loss: a block before or after it is missing, or the capture begins
+  /// here; else its sender broke off. follows: the part before it was told of as well.
   virtual void cut(const captured_sdu& piece, bool begins, bool by_loss, bool follows) = 0;
   /// A part whose rest did not come yet: it may be told of as cut later, or as whole.
   virtual void doubted(const captured_sdu& piece, bool begins) = 0;
@@ -49,14 +51,15 @@ class sdu_sink {
   virtual void rlc_padding(const captured_sdu& pdu, std::uint8_t bits) = 0;
 };
 
-/// Puts SDUs together, flow by flow (RLC UM without reordering, TS 36.322 5.1.2.2), as a listener does who hears every sender. Anybody may send under a
-/// flow's identifiers, so a beginning that another block seems to end is kept for a while: whatever ends it later is tried too, as
-/// mac::rlc_um_candidates does for a UE. That class wants to be told which SDU is genuine; here nobody knows, and each octet must be accounted for.
+/// Puts SDUs together, flow by flow (RLC UM without reordering, TS 36.322 5.1.2.2), as a listener does who hears every
+/// sender. Anybody may send under a flow's identifiers, so a beginning that another block seems to end is kept for a
+/// while: whatever ends it later is tried too, as mac::rlc_um_candidates does for a UE. That class wants to be told
+/// which SDU is genuine; here nobody knows, and each octet must be accounted for.
 class sdu_stream {
- public:
-  static constexpr std::uint32_t kept_pdus = 24;         ///< for which a part stays beyond its use
-  static constexpr std::uint32_t kept_pdus_mixed = 64;   ///< where two senders were heard lately
-  static constexpr unsigned max_assemblies = 16;         ///< of one last part
+public:
+  static constexpr std::uint32_t kept_pdus = 24;        ///< for which a part stays beyond its use
+  static constexpr std::uint32_t kept_pdus_mixed = 64;  ///< where two senders were heard lately
+  static constexpr unsigned max_assemblies = 16;        ///< of one last part
   static constexpr std::size_t max_pieces = 256, max_flow_octets = 256 * 1024, max_octets = 32U << 20;
   explicit sdu_stream(std::size_t max_entities = 4096) : max_entities_(max_entities) {}
   /// The SDUs of a PDU of the frame.
@@ -74,7 +77,7 @@ class sdu_stream {
         if (p.state == piece::lost || p.state == piece::broken_off) f(told(p), p.state == piece::lost, p.follows);
   }
 
- private:
+private:
   using flow = std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>;
   struct piece {
     captured_sdu of;  // but its octets
@@ -97,7 +100,9 @@ class sdu_stream {
     std::array<heard, mac::rlc_sn_modulus> by_sn{};
     std::vector<piece> pieces;  // in the order of arrival
     std::size_t octets = 0;
-    std::uint32_t kept() const { return mixed != 0 && arrivals - mixed <= kept_pdus_mixed ? kept_pdus_mixed : kept_pdus; }
+    std::uint32_t kept() const {
+      return mixed != 0 && arrivals - mixed <= kept_pdus_mixed ? kept_pdus_mixed : kept_pdus;
+    }
   };
   struct search;
   static captured_sdu told(const piece& p) {
@@ -112,7 +117,8 @@ class sdu_stream {
   void store(entity& e, const captured_sdu& part, std::uint8_t sn, bool begins, sdu_sink& sink);
   bool follows_something(entity& e, std::uint8_t sn);
   void finish(entity& e, const captured_sdu& tail, std::uint8_t sn, bool by_loss, sdu_sink& sink);
-  bool find(const entity& e, search& s, std::uint8_t sn, std::uint32_t arrival, std::size_t octets, std::uint32_t cost, sdu_sink& sink);
+  bool find(const entity& e, search& s, std::uint8_t sn, std::uint32_t arrival, std::size_t octets, std::uint32_t cost,
+            sdu_sink& sink);
   void receive(entity& e, const captured_sdu& pdu, sdu_sink& sink);
   std::size_t max_entities_;
   std::map<flow, entity> entities_;

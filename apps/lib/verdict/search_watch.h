@@ -8,8 +8,9 @@
 namespace prose::apps {
 
 class search_watch {
- public:
-  search_watch(const std::function<bool(const search_progress&)>& look, std::uint64_t& trials) : look_(look), trials_(trials) {}
+public:
+  search_watch(const std::function<bool(const search_progress&)>& look, std::uint64_t& trials)
+      : look_(look), trials_(trials) {}
 
   /// A new part of the search, of about so many trials.
   void begin(const char* part, double expected) {
@@ -28,7 +29,7 @@ class search_watch {
   void opened(std::size_t links) { now_.links_opened = links; }
   bool stopped() const { return stopped_; }
 
- private:
+private:
   static constexpr std::uint64_t trials_between_looks = 4096;
   void ask() {
     since_ = 0;

@@ -10,7 +10,7 @@ using namespace security;
 
 /// "Draws" a stolen ephemeral, so that the product's own handshake repeats what its owner did.
 class planted_random final : public random_port {
- public:
+public:
   void fill(bytes_span out) override {
     std::fill(out.begin(), out.end(), std::uint8_t{0});
     std::copy_n(next.begin(), std::min(out.size(), next.size()), out.begin());
@@ -19,24 +19,30 @@ class planted_random final : public random_port {
 };
 
 bool carries(const kept_setup& m, std::size_t at, const public_key& e) {
-  return m.octets.size() >= at + e.octets.size() && std::equal(e.octets.begin(), e.octets.end(), m.octets.begin() + static_cast<std::ptrdiff_t>(at));
+  return m.octets.size() >= at + e.octets.size() &&
+         std::equal(e.octets.begin(), e.octets.end(), m.octets.begin() + static_cast<std::ptrdiff_t>(at));
 }
 bool same(bytes_view a, bytes_view b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 constexpr std::size_t request_ephemeral_at = 4, command_ephemeral_at = 3;
-constexpr std::size_t request_sealed_at = request_ephemeral_at + sizeof(key32), command_sealed_at = command_ephemeral_at + sizeof(key32);
+constexpr std::size_t request_sealed_at = request_ephemeral_at + sizeof(key32),
+                      command_sealed_at = command_ephemeral_at + sizeof(key32);
 
 /// The plain text of `theirs`, sealed with the key and nonce that sealed `plain` in `ours`.
 template <std::size_t N>
-std::array<std::uint8_t, N> difference(std::array<std::uint8_t, N> plain, bytes_view ours, bytes_view theirs, std::size_t at) {
+std::array<std::uint8_t, N> difference(std::array<std::uint8_t, N> plain, bytes_view ours, bytes_view theirs,
+                                       std::size_t at) {
   for (std::size_t i = 0; i < N; ++i) plain[i] ^= static_cast<std::uint8_t>(ours[at + i] ^ theirs[at + i]);
   return plain;
 }
 }  // namespace
 
-setup_search::setup_search(const stolen_keys& keys, const kept_capture& capture, search_watch& watch) : keys_(keys), capture_(capture), watch_(watch) {
+setup_search::setup_search(const stolen_keys& keys, const kept_capture& capture, search_watch& watch)
+    : keys_(keys), capture_(capture), watch_(watch) {
   for (const auto& m : capture.setups) {
-    if (m.header.type == message_type::security_mode_command && m.octets.size() == command_octets) commands_[{m.src, m.dst}].push_back(&m);
-    if (m.header.type == message_type::security_mode_complete && m.octets.size() == complete_octets) completes_[{m.src, m.dst}].push_back(&m);
+    if (m.header.type == message_type::security_mode_command && m.octets.size() == command_octets)
+      commands_[{m.src, m.dst}].push_back(&m);
+    if (m.header.type == message_type::security_mode_complete && m.octets.size() == complete_octets)
+      completes_[{m.src, m.dst}].push_back(&m);
   }
 }
 
@@ -47,7 +53,8 @@ struct setup_search::table {
         peers(key_pair::from_private(static_private_key(i.private_key), {random, keys.dh()}), {random, keys.dh()}) {
     for (const auto& p : keys.people)
       // Our own key and keys of low order are refused: nothing can be said with them.
-      if (p.key != i.public_part) (void)peers.add(p.name + "." + std::to_string(peers.size()), p.key, pre_shared_key(psk.key));
+      if (p.key != i.public_part)
+        (void)peers.add(p.name + "." + std::to_string(peers.size()), p.key, pre_shared_key(psk.key));
   }
   planted_random random;
   std::string name;
@@ -68,11 +75,14 @@ void setup_search::learn(const kept_setup& r, const handshake_secrets& s, const 
   if (heard == completes_.end()) return;
   for (const auto* m : heard->second) {
     std::array<std::uint8_t, complete_octets - 3 - crypto::tag_octets> plain{};
-    if (box.open(std::array<std::uint8_t, crypto::nonce_octets>{}, bytes_view(m->octets).first(3), bytes_view(m->octets).subspan(3), plain)) note(*m, with);
+    if (box.open(std::array<std::uint8_t, crypto::nonce_octets>{}, bytes_view(m->octets).first(3),
+                 bytes_view(m->octets).subspan(3), plain))
+      note(*m, with);
   }
 }
 
-void setup_search::try_request(table& t, const kept_setup& r, const handshake_context& c, const messages& answers, const std::string& bound_to) {
+void setup_search::try_request(table& t, const kept_setup& r, const handshake_context& c, const messages& answers,
+                               const std::string& bound_to) {
   const std::string kind = c.binding == nullptr ? "" : "rekeying in frame " + std::to_string(r.frame) + ", ";
   for (const auto& p : t.peers.all()) {
     const std::string pair = t.name + " with " + p->name.substr(0, p->name.rfind('.')) + bound_to + ": " + kind;
@@ -81,17 +91,20 @@ void setup_search::try_request(table& t, const kept_setup& r, const handshake_co
       note(r, pair + "request");
       for (const auto& e : keys_.ephemerals)
         for (const auto* m : answers) {
-          if (!carries(*m, command_ephemeral_at, t.peers.ports_used().dh.public_of(ephemeral_private_key(e.key)))) continue;
+          if (!carries(*m, command_ephemeral_at, t.peers.ports_used().dh.public_of(ephemeral_private_key(e.key))))
+            continue;
           t.random.next = e.key;
           const auto answer_with = [&](suite chosen, std::uint8_t lsb) {
             drop_reason why{};
-            return respond(t.peers, *p, c, r.octets, std::span(&chosen, 1), [&](std::uint8_t) { return lsb; }, why);
+            return respond(
+                t.peers, *p, c, r.octets, std::span(&chosen, 1), [&](std::uint8_t) { return lsb; }, why);
           };
           // What it chose shows in the difference to an answer of our own: key and nonce are the same.
           for (const auto guess : {suite::aes_256_gcm, suite::chacha20_poly1305}) {
             const auto own = answer_with(guess, 0);
             if (!own) continue;
-            const auto was = choice_from(difference(to_octets(choice{static_cast<std::uint8_t>(guess), 0, 0}), own->answer, m->octets, command_sealed_at));
+            const auto was = choice_from(difference(to_octets(choice{static_cast<std::uint8_t>(guess), 0, 0}),
+                                                    own->answer, m->octets, command_sealed_at));
             const auto made = answer_with(static_cast<suite>(was.suite_id), was.kd_sess_id_lsb);
             if (!made || !same(made->answer, m->octets)) continue;
             note(*m, pair + e.name + ": answer");
@@ -106,7 +119,8 @@ void setup_search::try_request(table& t, const kept_setup& r, const handshake_co
       t.random.next = e.key;
       // What it offered, likewise.
       const offer ours{all_suites, protocol_version, 0, 1};
-      const auto was = offer_from(difference(to_octets(ours), initiator_handshake(t.peers, *p, c, ours).request(), r.octets, request_sealed_at));
+      const auto was = offer_from(difference(to_octets(ours), initiator_handshake(t.peers, *p, c, ours).request(),
+                                             r.octets, request_sealed_at));
       initiator_handshake made(t.peers, *p, c, was);
       if (!same(made.request(), r.octets)) continue;
       note(r, pair + e.name + ": request");
@@ -144,7 +158,8 @@ void setup_search::bind_roots() {
       bindings_.push_back(s);
       bind(s.name, s.key);
     }
-  for (; n_roots_bound_ < roots_.size(); ++n_roots_bound_) bind(roots_[n_roots_bound_].name, roots_[n_roots_bound_].root);
+  for (; n_roots_bound_ < roots_.size(); ++n_roots_bound_)
+    bind(roots_[n_roots_bound_].name, roots_[n_roots_bound_].root);
 }
 
 bool setup_search::try_rekeying(const kept_setup& r, const messages& answers, std::size_t first_binding) {
@@ -153,7 +168,8 @@ bool setup_search::try_rekeying(const kept_setup& r, const messages& answers, st
       table t(keys_, i, psk);
       for (std::size_t b = first_binding; b < bindings_.size(); ++b) {
         const rekey_binding key(bindings_[b].key);
-        try_request(t, r, {message_type::rekeying_request, r.header.seq, 0, 0, 0, &key}, answers, ", bound to " + bindings_[b].name);
+        try_request(t, r, {message_type::rekeying_request, r.header.seq, 0, 0, 0, &key}, answers,
+                    ", bound to " + bindings_[b].name);
         if (!watch_.count(t.peers.size())) return false;
       }
     }
@@ -178,7 +194,8 @@ bool setup_search::run_rekeyings() {
   return true;
 }
 
-bool setup_search::run(const std::vector<recognised_request>& recognised, const std::function<slot_span(double)>& others) {
+bool setup_search::run(const std::vector<recognised_request>& recognised,
+                       const std::function<slot_span(double)>& others) {
   const messages none;
   std::map<const kept_setup*, slot_t> known;
   for (const auto& r : recognised) known[r.request] = r.t;
@@ -190,7 +207,8 @@ bool setup_search::run(const std::vector<recognised_request>& recognised, const 
         const auto answered = commands_.find({r.dst, r.src});
         const messages& answers = answered != commands_.end() ? answered->second : none;
         const auto in_slot = [&](slot_t slot) {
-          try_request(t, r, {message_type::direct_communication_request, r.header.seq, r.src, r.dst, slot, nullptr}, answers, "");
+          try_request(t, r, {message_type::direct_communication_request, r.header.seq, r.src, r.dst, slot, nullptr},
+                      answers, "");
         };
         const auto at = known.find(&r);
         if (at != known.end()) {

@@ -1,4 +1,5 @@
-// Tail probabilities, confidence intervals and adaptive codes. All p-values are upper bounds or exact where nothing else is said.
+// Tail probabilities, confidence intervals and adaptive codes. All p-values are upper bounds or exact where nothing
+// else is said.
 #pragma once
 
 #include <array>
@@ -23,11 +24,12 @@ double chi_square_p(double value, double dof);
 /// P(X >= k) for a sum of independent trials with these probabilities. Exact (O(n^2)); n is cut to the last 2000.
 double poisson_binomial_tail(std::span<const double> probability, std::uint64_t k);
 
-/// An adaptive code for octets: probability of x is (count[x] + a) / (total + 256 a). The code length of random octets is below
-/// 8 n - s bits with a probability of at most 2^-s, for every n at once (Ville's inequality: the ratio of the two probabilities
-/// is a martingale), so that compressibility has a p-value without any assumption on what would compress.
+/// An adaptive code for octets: probability of x is (count[x] + a) / (total + 256 a). The code length of random octets
+/// is below 8 n - s bits with a probability of at most 2^-s, for every n at once (Ville's inequality: the ratio of the
+/// two probabilities is a martingale), so that compressibility has a p-value without any assumption on what would
+/// compress.
 class octet_model {
- public:
+public:
   /// Bits saved against 8 by coding x now (may be negative); then learns x.
   double code(std::uint8_t x) {
     const double saved = saving(x);
@@ -37,14 +39,14 @@ class octet_model {
   }
   double saving(std::uint8_t x) const;
 
- private:
+private:
   std::array<std::uint32_t, 256> count_{};
   std::uint32_t total_ = 0;
 };
 
 /// Bits saved so far and the most that were ever saved.
 class code_saving {
- public:
+public:
   void add(double bits) {
     now_ += bits;
     if (now_ > most_) most_ = now_;
@@ -52,7 +54,7 @@ class code_saving {
   double most() const { return most_; }
   double p_value() const;
 
- private:
+private:
   double now_ = 0, most_ = 0;
 };
 

@@ -21,8 +21,10 @@ std::array<std::uint8_t, N> array_of(bytes_view b) {
 
 /// One key in the place of each key of a direction.
 direction_keys all_the_same(const key32& k) {
-  return {announce_key(k),   mic_key(std::span(k).first<16>()), request_token_key(k), command_token_key(k),
-          rendezvous_key(k), query_key(k),                      response_key(k)};
+  return {announce_key(k),      mic_key(std::span(k).first<16>()),
+          request_token_key(k), command_token_key(k),
+          rendezvous_key(k),    query_key(k),
+          response_key(k)};
 }
 direction_keys below_root(const key32& k) {
   const pair_root_key root(k);
@@ -62,7 +64,9 @@ public_key remembering_dh::public_of(const static_private_key& own) {
   if (fresh) at->second = state_->x25519.public_of(own);
   return at->second;
 }
-public_key remembering_dh::public_of(const ephemeral_private_key& own) { return public_of(static_private_key(own.expose())); }
+public_key remembering_dh::public_of(const ephemeral_private_key& own) {
+  return public_of(static_private_key(own.expose()));
+}
 
 stolen_keys::stolen_keys(const std::vector<stolen_file>& files) : psks{{"no PSK", {}}}, ivs{iv12{}} {
   std::set<key32> in_secrets, in_psks{key32{}}, in_people;
@@ -93,7 +97,8 @@ stolen_keys::stolen_keys(const std::vector<stolen_file>& files) : psks{{"no PSK"
   }
   n_stolen_ = secrets.size();
   for (const auto& i : identities)
-    if (in_people.insert(i.public_part.octets).second) people.push_back({"the owner of " + i.name, i.public_part, true});
+    if (in_people.insert(i.public_part.octets).second)
+      people.push_back({"the owner of " + i.name, i.public_part, true});
   for (const auto& f : files)
     for (std::size_t i = 0; i < f.publics.size(); ++i)
       if (canonical(f.publics[i]) && in_people.insert(f.publics[i].octets).second)
@@ -119,8 +124,10 @@ bool stolen_keys::own_directions(const take_direction& take) const {
       const auto make = [&](const public_key& announcer, const public_key& monitor) {
         return derive_direction(pre_shared_key(psk.key), dh_output(a.key), announcer, monitor);
       };
-      if (!take({"the owner of " + owner.name + " to " + other.name + with, true, make(owner.public_part, other.key)})) return false;
-      if (!take({other.name + " to the owner of " + owner.name + with, true, make(other.key, owner.public_part)})) return false;
+      if (!take({"the owner of " + owner.name + " to " + other.name + with, true, make(owner.public_part, other.key)}))
+        return false;
+      if (!take({other.name + " to the owner of " + owner.name + with, true, make(other.key, owner.public_part)}))
+        return false;
     }
   return true;
 }
@@ -128,7 +135,8 @@ bool stolen_keys::own_directions(const take_direction& take) const {
 double stolen_keys::n_other_directions() const {
   const auto n = static_cast<double>(people.size());
   return 2 * static_cast<double>(secrets.size()) +
-         static_cast<double>(psks.size()) * (2 * static_cast<double>(agreed_.size()) * n + static_cast<double>(n_stolen_) * n * n);
+         static_cast<double>(psks.size()) *
+             (2 * static_cast<double>(agreed_.size()) * n + static_cast<double>(n_stolen_) * n * n);
 }
 
 stolen_keys::direction stolen_keys::with_one_key(const std::string& name, const key32& key) {
@@ -142,9 +150,10 @@ bool stolen_keys::other_directions(const take_direction& take) const {
     if (!take({s.name + " as the root of a pair", false, below_root(s.key)})) return false;
   }
   const auto pair = [&](const named& secret, const named& psk, std::size_t a, std::size_t b) {
-    return take({secret.name + ", " + psk.name + ", as if it were the secret of " + people[a].name + " to " + people[b].name,
-                 people[a].stolen || people[b].stolen,
-                 derive_direction(pre_shared_key(psk.key), dh_output(secret.key), people[a].key, people[b].key)});
+    return take(
+        {secret.name + ", " + psk.name + ", as if it were the secret of " + people[a].name + " to " + people[b].name,
+         people[a].stolen || people[b].stolen,
+         derive_direction(pre_shared_key(psk.key), dh_output(secret.key), people[a].key, people[b].key)});
   };
   for (const auto& psk : psks) {
     for (std::size_t i = 0; i < agreed_.size(); ++i)

@@ -18,28 +18,32 @@ using iv12 = std::array<std::uint8_t, 12>;
 
 /// HKDF-Expand labels of the product by which one key of 32 octets may lead to another.
 inline constexpr const char* derivation_labels[] = {
-    "LTESL/1 announce",   "LTESL/1 mic",   "LTESL/1 request token", "LTESL/1 command token", "LTESL/1 rendezvous", "LTESL/1 query",
-    "LTESL/1 response",   "LTESL/1 complete", "LTESL/1 rekey",      "LTESL/1 ratchet",       "LTESL/1 fingerprint",   "LTESL/1 address"};
-/// Every label of the product that the search derives with: the above, and those inside derive_direction and derive_epoch.
+    "LTESL/1 announce",   "LTESL/1 mic",     "LTESL/1 request token", "LTESL/1 command token",
+    "LTESL/1 rendezvous", "LTESL/1 query",   "LTESL/1 response",      "LTESL/1 complete",
+    "LTESL/1 rekey",      "LTESL/1 ratchet", "LTESL/1 fingerprint",   "LTESL/1 address"};
+/// Every label of the product that the search derives with: the above, and those inside derive_direction and
+/// derive_epoch.
 std::vector<std::string> searched_labels();
 
 /// X25519 that remembers: the search multiplies the same keys many times.
 class remembering_dh final : public security::dh_port {
- public:
+public:
   remembering_dh();
   ~remembering_dh() override;
-  std::optional<security::dh_output> agree(const security::static_private_key& own, const security::public_key& other) override;
-  std::optional<security::dh_output> agree(const security::ephemeral_private_key& own, const security::public_key& other) override;
+  std::optional<security::dh_output> agree(const security::static_private_key& own,
+                                           const security::public_key& other) override;
+  std::optional<security::dh_output> agree(const security::ephemeral_private_key& own,
+                                           const security::public_key& other) override;
   security::public_key public_of(const security::static_private_key& own) override;
   security::public_key public_of(const security::ephemeral_private_key& own) override;
 
- private:
+private:
   struct state;
   std::unique_ptr<state> state_;
 };
 
 class stolen_keys {
- public:
+public:
   struct named {
     std::string name;
     key32 key;
@@ -70,19 +74,22 @@ class stolen_keys {
 
   std::vector<identity> identities;
   std::vector<person> people;
-  std::vector<named> psks;        ///< all zeros ("no PSK") first
-  std::vector<named> shared;      ///< X25519 of each private key and each other public key
-  std::vector<named> secrets;     ///< all of 32 octets: stolen, shared, and the public keys (somebody may have been that careless)
+  std::vector<named> psks;    ///< all zeros ("no PSK") first
+  std::vector<named> shared;  ///< X25519 of each private key and each other public key
+  std::vector<named>
+      secrets;  ///< all of 32 octets: stolen, shared, and the public keys (somebody may have been that careless)
   std::vector<named> ephemerals;  ///< by their names in the state
   std::vector<named> roots;       ///< KD of later epochs, by their names in the state
   std::vector<iv12> ivs;          ///< zero first
   std::vector<const security::logged_key*> logged;
   std::vector<std::string> logged_names;  ///< the file of each
 
-  /// Both directions of each pair of a stolen identity and another person, with each PSK: the permissions' own pair keys.
+  /// Both directions of each pair of a stolen identity and another person, with each PSK: the permissions' own pair
+  /// keys.
   bool own_directions(const take_direction& take) const;
-  /// Keys of every pair that what was stolen could lead to if the product did not keep pairs apart: the secret of a neighbouring pair, a
-  /// private key or a PSK in the place of the pair's own shared secret; and each secret itself as the pair's root and as each of its keys.
+  /// Keys of every pair that what was stolen could lead to if the product did not keep pairs apart: the secret of a
+  /// neighbouring pair, a private key or a PSK in the place of the pair's own shared secret; and each secret itself as
+  /// the pair's root and as each of its keys.
   bool other_directions(const take_direction& take) const;
   /// How many that are, for the progress.
   double n_other_directions() const;
@@ -90,7 +97,7 @@ class stolen_keys {
   static direction with_one_key(const std::string& name, const key32& key);
   remembering_dh& dh() const { return dh_; }
 
- private:
+private:
   struct agreed {
     std::size_t identity, person;
     key32 key;

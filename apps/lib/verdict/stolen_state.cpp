@@ -15,7 +15,8 @@ constexpr std::string_view key_log_word = "PROSE_RECORD_KEY";
 result<std::string> octets_of_file(const std::string& path) {
   // A stream of a directory opens, and reads as if it were empty: nothing would be tried, and nothing found.
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return fail(path + ": is a directory; accepted: files, each by its own --compromised");
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(path + ": is a directory; accepted: files, each by its own --compromised");
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(path + ": cannot be read");
   std::string text(most_octets + 1, '\0');

@@ -51,7 +51,8 @@ void stream_tests::add(std::uint64_t id, std::span<const std::uint8_t> piece, st
   if (s.saving.most() - s.weight_bits > best_) best_ = s.saving.most() - s.weight_bits, best_frames_ = s.frames;
 }
 
-void stream_tests::judge(check_report& out, const std::string& aspect, const std::string& name, const std::string& what) const {
+void stream_tests::judge(check_report& out, const std::string& aspect, const std::string& name,
+                         const std::string& what) const {
   out.test(aspect, name + "_text", static_cast<double>(longest_), text_run_p(octets_, longest_), octets_,
            "a run of " + std::to_string(longest_) + " printable characters in " + what, run_frames_);
   // Two codes for the same octets: half of the probability each.
@@ -67,9 +68,13 @@ void field_tests::add(kind k, std::span<const std::uint8_t> octets, std::uint64_
 }
 
 void field_tests::judge(check_report& out) const {
-  const auto best = std::max_element(runs_.begin(), runs_.end(), [](const auto& a, const auto& b) { return a.longest() < b.longest(); });
-  out.test("identity", "field_text", static_cast<double>(best->longest()), text_run_p(octets_, best->longest()), octets_,
-           "identifiers, codes and sequence numbers one after the other spell " + std::to_string(best->longest()) + " printable characters", best->frames());
+  const auto best = std::max_element(runs_.begin(), runs_.end(),
+                                     [](const auto& a, const auto& b) { return a.longest() < b.longest(); });
+  out.test("identity", "field_text", static_cast<double>(best->longest()), text_run_p(octets_, best->longest()),
+           octets_,
+           "identifiers, codes and sequence numbers one after the other spell " + std::to_string(best->longest()) +
+               " printable characters",
+           best->frames());
 }
 
 void reserved_stream::add(std::uint32_t value, int n_bits, std::vector<std::uint8_t>& out) {

@@ -1,4 +1,5 @@
-// Is there text, or any other structure, in octets that belong to no record? Streams of octets, one a transmitter, put together from pieces of any size.
+// Is there text, or any other structure, in octets that belong to no record? Streams of octets, one a transmitter, put
+// together from pieces of any size.
 #pragma once
 
 #include <array>
@@ -17,12 +18,12 @@ namespace prose::apps {
 
 /// The longest run of printable characters in a stream, across the borders of its pieces.
 class text_run {
- public:
+public:
   void add(std::span<const std::uint8_t> piece, std::uint64_t frame);
   std::size_t longest() const { return longest_; }
   const frame_list& frames() const { return frames_; }
 
- private:
+private:
   std::size_t now_ = 0, longest_ = 0;
   frame_list frames_, run_frames_;
 };
@@ -32,13 +33,13 @@ double text_run_p(std::uint64_t octets, std::size_t longest);
 
 /// Text runs and an adaptive code for octets, of each stream and of all together.
 class stream_tests {
- public:
+public:
   static constexpr int n_tests = 2;
   void add(std::uint64_t stream, std::span<const std::uint8_t> piece, std::uint64_t frame);
   void judge(check_report& out, const std::string& aspect, const std::string& name, const std::string& what) const;
   std::uint64_t octets() const { return octets_; }
 
- private:
+private:
   static constexpr std::size_t max_streams = 4096, max_models = 256;
   struct stream {
     text_run run;
@@ -62,27 +63,27 @@ class stream_tests {
 
 /// Fields of headers that a transmitter chooses freely, put together by kind: text runs only.
 class field_tests {
- public:
+public:
   static constexpr int n_tests = 1;
   enum class kind : std::uint8_t { sequence_number, kd_sess_id, source_id, destination_id, discovery_code, count };
   void add(kind k, std::span<const std::uint8_t> octets, std::uint64_t frame);
   void judge(check_report& out) const;
 
- private:
+private:
   std::array<text_run, static_cast<std::size_t>(kind::count)> runs_;
   std::uint64_t octets_ = 0;
 };
 
 /// Reserved bits one after the other, as octets, from the first that is not zero.
 class reserved_stream {
- public:
+public:
   /// The octets that are complete.
   void add(std::uint32_t value, int n_bits, std::vector<std::uint8_t>& out);
   /// One value again and again says nothing.
   bool varies() const { return values_.size() >= 8; }
   std::uint64_t not_zero() const { return not_zero_; }
 
- private:
+private:
   std::uint64_t bits_ = 0;
   int n_ = 0;
   std::uint64_t not_zero_ = 0;

@@ -20,11 +20,14 @@ using link = link_history::link;
 double sizes_apart(const link& a, const link& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.traffic.sizes.size(); ++i)
-    sum += std::abs(static_cast<double>(a.traffic.sizes[i]) / static_cast<double>(a.traffic.n) - static_cast<double>(b.traffic.sizes[i]) / static_cast<double>(b.traffic.n));
+    sum += std::abs(static_cast<double>(a.traffic.sizes[i]) / static_cast<double>(a.traffic.n) -
+                    static_cast<double>(b.traffic.sizes[i]) / static_cast<double>(b.traffic.n));
   return sum;
 }
 double times_apart(const link& a, const link& b) {
-  const auto mean = [](const link& l) { return l.traffic.n > 1 ? l.traffic.log_interval / static_cast<double>(l.traffic.n - 1) : 0.0; };
+  const auto mean = [](const link& l) {
+    return l.traffic.n > 1 ? l.traffic.log_interval / static_cast<double>(l.traffic.n - 1) : 0.0;
+  };
   return std::abs(mean(a) - mean(b));
 }
 double lengths_apart(const link& a, const link& b) {
@@ -43,7 +46,8 @@ void answer_residual::add(const captured_frame& f, std::uint32_t src, std::uint3
       chance_ += seen == blocks_.end() ? 0 : static_cast<double>(seen->second) / static_cast<double>(others);
     }
   }
-  if (blocks_.size() >= max_directions && !blocks_.contains({src, dst})) blocks_.clear(), of_sender_.clear(), n_ = 0;  // a flood of made-up links
+  if (blocks_.size() >= max_directions && !blocks_.contains({src, dst}))
+    blocks_.clear(), of_sender_.clear(), n_ = 0;  // a flood of made-up links
   ++blocks_[{src, dst}];
   ++of_sender_[src];
   ++n_;

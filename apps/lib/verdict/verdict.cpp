@@ -27,7 +27,8 @@ struct analysis::impl {
   explicit impl(verdict_options given) : o(std::move(given)), reuse(o.max_kept_records), markers(o) {
     kept.max_records = o.max_kept_records;
     kept.max_octets = o.max_kept_octets;
-    account.on_unexplained([this](std::span<const std::uint8_t> octets, std::uint64_t frame) { markers.add_body(octets, frame); });
+    account.on_unexplained(
+        [this](std::span<const std::uint8_t> octets, std::uint64_t frame) { markers.add_body(octets, frame); });
   }
   impl(const impl&) = delete;
   impl& operator=(const impl&) = delete;
@@ -47,7 +48,7 @@ struct analysis::impl {
   std::uint64_t blocks_given = 0, blocks_failed = 0, codes_given = 0, codes_failed = 0;
   std::optional<hearing> told;
   std::map<std::string, double> scis_once;  // of format 0: heard once, and when
-  std::uint64_t grants = 0;                               // SCIs of format 0 that were heard twice, as each is sent in a period
+  std::uint64_t grants = 0;                 // SCIs of format 0 that were heard twice, as each is sent in a period
 
   void count_grant(const captured_frame& f) {
     constexpr double longest_period_s = 0.32;
@@ -63,7 +64,8 @@ struct analysis::impl {
     scis_once.erase(at);
   }
   void take(const captured_sdu& s, bool alternative) {
-    if (alternative) {  // for the stolen keys only: at most one of them is genuine, and their octets were told of one by one
+    if (alternative) {  // for the stolen keys only: at most one of them is genuine, and their octets were told of one
+                        // by one
       const auto m = setup_of(s);
       return keep([&] { return m ? kept.add(*m, s.frame, s.time_s) : kept.add(s, true); });
     }
@@ -96,9 +98,11 @@ struct analysis::impl {
 
 namespace {
 std::string untried(const verdict& v) {
-  return std::to_string(v.frames_not_examined) + " records and messages were beyond what is kept, so the stolen keys were not tried on them";
+  return std::to_string(v.frames_not_examined) +
+         " records and messages were beyond what is kept, so the stolen keys were not tried on them";
 }
-constexpr const char* ended_early = "the search with the stolen keys was ended early, so not all of them were tried on everything";
+constexpr const char* ended_early =
+    "the search with the stolen keys was ended early, so not all of them were tried on everything";
 
 std::string percent(double p) {
   char text[32];
@@ -111,16 +115,23 @@ void judge_shares(const hearing& h, std::uint64_t cut, double bound, verdict& v)
   v.heard = h;
   const double time = h.seconds > 0 ? std::clamp(1 - h.seconds_lost / h.seconds, 0.0, 1.0) : 1.0;
   const auto share = [&](const char* name, std::uint64_t part, std::uint64_t whole, const std::string& what) {
-    const double value = (whole > 0 ? static_cast<double>(std::min(part, whole)) / static_cast<double>(whole) : 1.0) * time;
+    const double value =
+        (whole > 0 ? static_cast<double>(std::min(part, whole)) / static_cast<double>(whole) : 1.0) * time;
     v.figures.push_back({name, value, bound, true, part, whole});
     if (value < bound)
-      v.doubts.push_back({name, std::to_string(part) + " of " + std::to_string(whole) + ' ' + what + ", times " + percent(time) +
-                                    " of the time heard: " + percent(value) + ", and " + percent(bound) + " are needed", {}});
+      v.doubts.push_back({name,
+                          std::to_string(part) + " of " + std::to_string(whole) + ' ' + what + ", times " +
+                              percent(time) + " of the time heard: " + percent(value) + ", and " + percent(bound) +
+                              " are needed",
+                          {}});
   };
   // An SDU that a lost block cut was not judged as one: the blocks that hold its parts are as good as lost.
-  share("blocks_decoded", h.blocks_decoded - std::min(h.blocks_decoded, cut), std::max(h.blocks_announced, h.blocks_decoded),
-        "announced blocks were decoded" + (cut > 0 ? " (" + std::to_string(cut) + " held parts of SDUs only)" : std::string()));
-  share("discovery_decoded", h.discovery_decoded, std::max(h.discovery_occupied, h.discovery_decoded), "discovery resources with energy were decoded");
+  share("blocks_decoded", h.blocks_decoded - std::min(h.blocks_decoded, cut),
+        std::max(h.blocks_announced, h.blocks_decoded),
+        "announced blocks were decoded" +
+            (cut > 0 ? " (" + std::to_string(cut) + " held parts of SDUs only)" : std::string()));
+  share("discovery_decoded", h.discovery_decoded, std::max(h.discovery_occupied, h.discovery_decoded),
+        "discovery resources with energy were decoded");
   if (h.unknown_gaps > 0)
     v.doubts.push_back({"time_heard", std::to_string(h.unknown_gaps) + " gaps of a length that nobody knows", {}});
   if (h.pools_told && !h.searched_beside)
@@ -175,8 +186,8 @@ verdict analysis::judge() const {
   verdict v = i.counts;
   v.links = i.links.size();
   v.false_alarm_rate = i.o.false_alarm_rate;
-  constexpr int n_tests =
-      content_checks::n_tests + reuse_checks::n_tests + marker_scan::n_tests + identity_checks::n_tests + octet_account::n_tests;
+  constexpr int n_tests = content_checks::n_tests + reuse_checks::n_tests + marker_scan::n_tests +
+                          identity_checks::n_tests + octet_account::n_tests;
   check_report report(v, i.o.false_alarm_rate / n_tests);
   i.content.judge(report);
   i.reuse.judge(report);
@@ -196,14 +207,21 @@ verdict analysis::judge() const {
 void analysis::impl::conclude(verdict& v) const {
   std::vector<doubt> untried;
   untried.swap(v.doubts);  // of the key search
-  const std::string seen = std::to_string(v.records) + " records with " + std::to_string(v.record_octets) + " octets on " +
-                           std::to_string(v.links) + " links, " + std::to_string(v.discovery_frames) + " discovery messages";
-  v.figures.push_back({"records", static_cast<double>(v.records), static_cast<double>(o.min_records), true, v.records, v.records});
-  v.figures.push_back({"record_octets", static_cast<double>(v.record_octets), static_cast<double>(o.min_record_octets), true, v.record_octets, v.record_octets});
+  const std::string seen = std::to_string(v.records) + " records with " + std::to_string(v.record_octets) +
+                           " octets on " + std::to_string(v.links) + " links, " + std::to_string(v.discovery_frames) +
+                           " discovery messages";
+  v.figures.push_back(
+      {"records", static_cast<double>(v.records), static_cast<double>(o.min_records), true, v.records, v.records});
+  v.figures.push_back({"record_octets", static_cast<double>(v.record_octets), static_cast<double>(o.min_record_octets),
+                       true, v.record_octets, v.record_octets});
   if (v.records < o.min_records || v.record_octets < o.min_record_octets)
-    v.doubts.push_back({"evidence", (v.frames == 0 ? "nothing was captured" : "too little was captured: " + seen) + "; at least " +
-                                        std::to_string(o.min_records) + " records with " + std::to_string(o.min_record_octets) + " octets are needed", {}});
-  if (o.compromised && std::none_of(o.compromised->begin(), o.compromised->end(), [](const auto& f) { return f.holds_key(); }))
+    v.doubts.push_back({"evidence",
+                        (v.frames == 0 ? "nothing was captured" : "too little was captured: " + seen) + "; at least " +
+                            std::to_string(o.min_records) + " records with " + std::to_string(o.min_record_octets) +
+                            " octets are needed",
+                        {}});
+  if (o.compromised &&
+      std::none_of(o.compromised->begin(), o.compromised->end(), [](const auto& f) { return f.holds_key(); }))
     v.doubts.push_back({"keys_untried", "the stolen state holds no key, so none was tried", {}});
   if (v.search_ended_early) v.doubts.push_back({"keys_untried", ended_early, {}});
   if (v.frames_not_examined > 0) v.doubts.push_back({"keys_untried", prose::apps::untried(v), {}});
@@ -217,33 +235,45 @@ void analysis::impl::conclude(verdict& v) const {
   }
   judge_shares(h, account.cut_pieces(), o.min_decoded_share, v);
   if (told && !h.pools_told && grants > 0) {
-    // Where no pool is told the places of blocks are known by their DMRS only: what is drowned is not among the announced. Each grant has a block.
+    // Where no pool is told the places of blocks are known by their DMRS only: what is drowned is not among the
+    // announced. Each grant has a block.
     const double value = static_cast<double>(std::min(blocks_given, grants)) / static_cast<double>(grants);
-    v.figures.push_back({"grants_with_a_block", value, o.min_decoded_share, true, std::min(blocks_given, grants), grants});
+    v.figures.push_back(
+        {"grants_with_a_block", value, o.min_decoded_share, true, std::min(blocks_given, grants), grants});
     if (value < o.min_decoded_share)
-      v.doubts.push_back({"blocks_decoded", std::to_string(blocks_given) + " blocks were decoded, and " + std::to_string(grants) + " grants heard, each for one or more", {}});
+      v.doubts.push_back({"blocks_decoded",
+                          std::to_string(blocks_given) + " blocks were decoded, and " + std::to_string(grants) +
+                              " grants heard, each for one or more",
+                          {}});
   }
   account.conclude(o, v);
-  const auto share = [](std::uint64_t part, std::uint64_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0; };
+  const auto share = [](std::uint64_t part, std::uint64_t whole) {
+    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+  };
   double most = 0;
   std::uint64_t most_octets = 0;
   for (const auto& t : v.transmitters) {
     most = std::max({most, share(t.octets.unexplained, t.octets.heard), share(t.unexplained_blocks, t.blocks)});
     most_octets = std::max(most_octets, t.octets.unexplained);
   }
-  const auto not_zero = v.octets.padding_not_zero + std::accumulate(v.transmitters.begin(), v.transmitters.end(), std::uint64_t{0},
-                                                                    [](auto sum, const auto& t) { return sum + t.reserved_not_zero; });
-  const auto untried_keys = static_cast<std::uint64_t>(std::count_if(v.doubts.begin(), v.doubts.end(), [](const auto& d) { return d.check == "keys_untried"; }));
-  v.figures.push_back({"unexplained_share_of_a_transmitter", most, o.max_unexplained_share, false, v.octets.unexplained, v.octets.heard});
-  v.figures.push_back({"unexplained_octets_of_a_transmitter", static_cast<double>(most_octets), static_cast<double>(o.max_unexplained_octets) - 1, false,
-                       most_octets, v.octets.heard});
-  v.figures.push_back({"padding_and_reserved_not_zero", static_cast<double>(not_zero), 0, false, not_zero, v.octets.heard});
+  const auto not_zero =
+      v.octets.padding_not_zero + std::accumulate(v.transmitters.begin(), v.transmitters.end(), std::uint64_t{0},
+                                                  [](auto sum, const auto& t) { return sum + t.reserved_not_zero; });
+  const auto untried_keys = static_cast<std::uint64_t>(
+      std::count_if(v.doubts.begin(), v.doubts.end(), [](const auto& d) { return d.check == "keys_untried"; }));
+  v.figures.push_back({"unexplained_share_of_a_transmitter", most, o.max_unexplained_share, false, v.octets.unexplained,
+                       v.octets.heard});
+  v.figures.push_back({"unexplained_octets_of_a_transmitter", static_cast<double>(most_octets),
+                       static_cast<double>(o.max_unexplained_octets) - 1, false, most_octets, v.octets.heard});
+  v.figures.push_back(
+      {"padding_and_reserved_not_zero", static_cast<double>(not_zero), 0, false, not_zero, v.octets.heard});
   v.figures.push_back({"keys_untried", static_cast<double>(untried_keys), 0, false, untried_keys, untried_keys});
   if (!v.findings.empty()) {
     v.outcome = verdict_outcome::exposed;
     v.reason = v.findings.front().aspect + ": " + v.findings.front().reason;
   } else if (!v.doubts.empty()) {
-    v.reason = v.doubts.front().reason + (v.doubts.size() > 1 ? "; and " + std::to_string(v.doubts.size() - 1) + " more doubts" : "") +
+    v.reason = v.doubts.front().reason +
+               (v.doubts.size() > 1 ? "; and " + std::to_string(v.doubts.size() - 1) + " more doubts" : "") +
                (v.doubts.front().check == "evidence" ? "" : "; nothing found in " + seen);
   } else {
     v.outcome = verdict_outcome::opaque;
@@ -262,63 +292,139 @@ std::string to_json(const verdict& v) {
   const auto list = [](const std::vector<finding>& all) {
     json out = json::array();
     for (const auto& f : all)
-      out.push_back({{"aspect", f.aspect}, {"check", f.check}, {"reason", f.reason}, {"frames", f.frames}, {"n_frames", f.n_frames}});
+      out.push_back({{"aspect", f.aspect},
+                     {"check", f.check},
+                     {"reason", f.reason},
+                     {"frames", f.frames},
+                     {"n_frames", f.n_frames}});
     return out;
   };
-  json j{{"outcome", name_of(v.outcome)}, {"exit_status", exit_status(v.outcome)}, {"reason", v.reason},
-         {"false_alarm_rate", v.false_alarm_rate}, {"findings", list(v.findings)}, {"remarks", list(v.remarks)}};
+  json j{
+      {"outcome", name_of(v.outcome)},          {"exit_status", exit_status(v.outcome)}, {"reason", v.reason},
+      {"false_alarm_rate", v.false_alarm_rate}, {"findings", list(v.findings)},          {"remarks", list(v.remarks)}};
   const auto sums = [](const octet_sums& x) {
-    return json{{"heard", x.heard}, {"parsed", x.parsed}, {"padding", x.padding}, {"cut", x.cut}, {"waiting", x.waiting}, {"unexplained", x.unexplained},
+    return json{{"heard", x.heard},
+                {"parsed", x.parsed},
+                {"padding", x.padding},
+                {"cut", x.cut},
+                {"waiting", x.waiting},
+                {"unexplained", x.unexplained},
                 {"padding_not_zero", x.padding_not_zero}};
   };
   j["doubts"] = json::array();
-  for (const auto& d : v.doubts) j["doubts"].push_back({{"check", d.check}, {"reason", d.reason}, {"frames", d.frames}});
+  for (const auto& d : v.doubts)
+    j["doubts"].push_back({{"check", d.check}, {"reason", d.reason}, {"frames", d.frames}});
   j["figures"] = json::array();
   for (const auto& f : v.figures)
-    j["figures"].push_back({{"name", f.name}, {"value", f.value}, {"bound", f.bound}, {"at_least", f.at_least}, {"holds", f.holds()}, {"part", f.part}, {"whole", f.whole}});
+    j["figures"].push_back({{"name", f.name},
+                            {"value", f.value},
+                            {"bound", f.bound},
+                            {"at_least", f.at_least},
+                            {"holds", f.holds()},
+                            {"part", f.part},
+                            {"whole", f.whole}});
   j["octets"] = sums(v.octets);
   j["noise_scis"] = v.noise_scis;
   j["exempt_octets"] = v.exempt_octets;  // here encoded text could hide
-  j["heard"] = {{"blocks_announced", v.heard.blocks_announced}, {"blocks_decoded", v.heard.blocks_decoded}, {"blocks_absent", v.heard.blocks_absent},
-                {"discovery_occupied", v.heard.discovery_occupied}, {"discovery_decoded", v.heard.discovery_decoded}, {"seconds", v.heard.seconds},
-                {"seconds_lost", v.heard.seconds_lost}, {"pools_told", v.heard.pools_told}, {"searched_beside", v.heard.searched_beside},
-                {"unknown_gaps", v.heard.unknown_gaps}, {"prbs_occupied", v.heard.prbs_occupied}, {"prbs_unexplained", v.heard.prbs_unexplained}, {"rlc_gaps", v.rlc_gaps},
+  j["heard"] = {{"blocks_announced", v.heard.blocks_announced},
+                {"blocks_decoded", v.heard.blocks_decoded},
+                {"blocks_absent", v.heard.blocks_absent},
+                {"discovery_occupied", v.heard.discovery_occupied},
+                {"discovery_decoded", v.heard.discovery_decoded},
+                {"seconds", v.heard.seconds},
+                {"seconds_lost", v.heard.seconds_lost},
+                {"pools_told", v.heard.pools_told},
+                {"searched_beside", v.heard.searched_beside},
+                {"unknown_gaps", v.heard.unknown_gaps},
+                {"prbs_occupied", v.heard.prbs_occupied},
+                {"prbs_unexplained", v.heard.prbs_unexplained},
+                {"rlc_gaps", v.rlc_gaps},
                 {"assemblies_untried", v.assemblies_untried}};
   j["n_transmitters"] = v.n_transmitters;
   j["transmitters"] = json::array();
   for (const auto& t : v.transmitters)
-    j["transmitters"].push_back({{"who", t.who}, {"outcome", name_of(t.outcome)}, {"reason", t.reason}, {"octets", sums(t.octets)}, {"blocks", t.blocks},
-                                 {"unexplained_blocks", t.unexplained_blocks}, {"reserved_not_zero", t.reserved_not_zero}, {"records", t.records},
-                                 {"record_octets", t.record_octets}, {"exempt", t.exempt}, {"frames", t.frames}});
-  j["counts"] = {{"frames", v.frames}, {"sl_sch", v.sl_sch_frames}, {"discovery", v.discovery_frames}, {"malformed", v.malformed_frames},
-                 {"records", v.records}, {"record_octets", v.record_octets}, {"links", v.links}, {"requests", v.requests},
-                 {"commands", v.commands}, {"completes", v.completes}, {"keys_tried", v.keys_tried}, {"trials", v.trials},
-                 {"not_examined", v.frames_not_examined}, {"radios_by_cfo", v.radios_by_cfo}};
+    j["transmitters"].push_back({{"who", t.who},
+                                 {"outcome", name_of(t.outcome)},
+                                 {"reason", t.reason},
+                                 {"octets", sums(t.octets)},
+                                 {"blocks", t.blocks},
+                                 {"unexplained_blocks", t.unexplained_blocks},
+                                 {"reserved_not_zero", t.reserved_not_zero},
+                                 {"records", t.records},
+                                 {"record_octets", t.record_octets},
+                                 {"exempt", t.exempt},
+                                 {"frames", t.frames}});
+  j["counts"] = {{"frames", v.frames},
+                 {"sl_sch", v.sl_sch_frames},
+                 {"discovery", v.discovery_frames},
+                 {"malformed", v.malformed_frames},
+                 {"records", v.records},
+                 {"record_octets", v.record_octets},
+                 {"links", v.links},
+                 {"requests", v.requests},
+                 {"commands", v.commands},
+                 {"completes", v.completes},
+                 {"keys_tried", v.keys_tried},
+                 {"trials", v.trials},
+                 {"not_examined", v.frames_not_examined},
+                 {"radios_by_cfo", v.radios_by_cfo}};
   j["statistics"] = json::array();
   for (const auto& s : v.statistics)
-    j["statistics"].push_back({{"aspect", s.aspect}, {"check", s.check}, {"value", s.value}, {"p_value", s.p_value},
-                               {"threshold", s.threshold}, {"n", s.n}, {"note", s.note}});
+    j["statistics"].push_back({{"aspect", s.aspect},
+                               {"check", s.check},
+                               {"value", s.value},
+                               {"p_value", s.p_value},
+                               {"threshold", s.threshold},
+                               {"n", s.n},
+                               {"note", s.note}});
   j["opened_links"] = json::array();
   for (const auto& o : v.opened_links)
-    j["opened_links"].push_back({{"src", o.src}, {"dst", o.dst}, {"kd_sess_id", o.kd_sess_id}, {"with", o.with}, {"own", o.own},
-                                 {"records_opened", o.records_opened}, {"records_seen", o.records_seen}, {"frames", o.frames}});
+    j["opened_links"].push_back({{"src", o.src},
+                                 {"dst", o.dst},
+                                 {"kd_sess_id", o.kd_sess_id},
+                                 {"with", o.with},
+                                 {"own", o.own},
+                                 {"records_opened", o.records_opened},
+                                 {"records_seen", o.records_seen},
+                                 {"frames", o.frames}});
   j["search_ended_early"] = v.search_ended_early;
   j["recognised"] = json::array();
   for (const auto& m : v.recognised)
-    j["recognised"].push_back({{"kind", m.kind}, {"with", m.with}, {"own", m.own}, {"n", m.n}, {"first_slot", m.first_slot},
-                               {"last_slot", m.last_slot}, {"frames", m.frames}});
+    j["recognised"].push_back({{"kind", m.kind},
+                               {"with", m.with},
+                               {"own", m.own},
+                               {"n", m.n},
+                               {"first_slot", m.first_slot},
+                               {"last_slot", m.last_slot},
+                               {"frames", m.frames}});
   j["residual"] = json::array();
   for (const auto& r : v.residuals)
-    j["residual"].push_back({{"feature", r.feature}, {"trials", r.trials}, {"right", r.right}, {"success", r.success},
-                             {"low", r.low}, {"high", r.high}, {"chance", r.chance}});
+    j["residual"].push_back({{"feature", r.feature},
+                             {"trials", r.trials},
+                             {"right", r.right},
+                             {"success", r.success},
+                             {"low", r.low},
+                             {"high", r.high},
+                             {"chance", r.chance}});
   j["residual_traffic"] = json::array();
   for (const auto& r : v.traffic)
-    j["residual_traffic"].push_back({{"feature", r.feature}, {"trials", r.trials}, {"right", r.right}, {"success", r.success},
-                                     {"low", r.low}, {"high", r.high}, {"chance", r.chance}});
+    j["residual_traffic"].push_back({{"feature", r.feature},
+                                     {"trials", r.trials},
+                                     {"right", r.right},
+                                     {"success", r.success},
+                                     {"low", r.low},
+                                     {"high", r.high},
+                                     {"chance", r.chance}});
   j["residual_across_rotations"] = json::array();
   for (const auto& f : v.followed)
-    j["residual_across_rotations"].push_back({{"radio", f.radio}, {"cfo_hz", f.cfo_hz}, {"feature", f.by.feature}, {"trials", f.by.trials},
-                                              {"right", f.by.right}, {"success", f.by.success}, {"low", f.by.low}, {"high", f.by.high},
+    j["residual_across_rotations"].push_back({{"radio", f.radio},
+                                              {"cfo_hz", f.cfo_hz},
+                                              {"feature", f.by.feature},
+                                              {"trials", f.by.trials},
+                                              {"right", f.by.right},
+                                              {"success", f.by.success},
+                                              {"low", f.by.low},
+                                              {"high", f.by.high},
                                               {"chance", f.by.chance}});
   return j.dump(2, ' ', false, json::error_handler_t::replace);
 }

@@ -32,7 +32,8 @@ void psdch_combiner::forget() {
 
 void psdch_combiner::count(const subframe_view& sf, int prb, float metric, bool decoded) const {
   // Power that another channel explains is none of this one; without a look at the power only clear DMRS count.
-  const bool there = sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2) : metric >= 2 * least_psdch_metric;
+  const bool there =
+      sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2) : metric >= 2 * least_psdch_metric;
   if (decoded || there) ++sf.statistics.discovery_occupied;
   if (decoded) ++sf.statistics.discovery_decoded;
 }
@@ -76,7 +77,8 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
   }
   resource* r = once ? nullptr : &resource_of(sf, c.n, c.transmission);
   if (r != nullptr) {
-    if (++r->combined == 1 && (sf.watch == nullptr || sf.watch->occupied(config.prb, 2))) ++sf.statistics.discovery_occupied;
+    if (++r->combined == 1 && (sf.watch == nullptr || sf.watch->occupied(config.prb, 2)))
+      ++sf.statistics.discovery_occupied;
     if (sf.watch != nullptr && r->decoded) sf.watch->explain(config.prb, 2);
     if (r->decoded) return false;
   }
@@ -105,8 +107,8 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
   return true;
 }
 
-void report_discovery(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions, std::span<const std::uint8_t> payload,
-                      recent_blocks& recent) {
+void report_discovery(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions,
+                      std::span<const std::uint8_t> payload, recent_blocks& recent) {
   discovery_event e;
   e.rx = sf.at(s);
   e.prb = c.prb;

@@ -1,4 +1,5 @@
-// Discovery messages in the resources of a known pool: each transmission by itself and, where a message is sent more than once, those of a period combined.
+// Discovery messages in the resources of a known pool: each transmission by itself and, where a message is sent more
+// than once, those of a period combined.
 #pragma once
 
 #include <array>
@@ -12,18 +13,19 @@
 namespace prose::phy {
 
 class psdch_combiner {
- public:
+public:
   explicit psdch_combiner(discovery_pool pool);
 
-  /// The messages in this subframe, whose number must be known. Returns how many; `strongest` is the signal of the strongest of them.
+  /// The messages in this subframe, whose number must be known. Returns how many; `strongest` is the signal of the
+  /// strongest of them.
   int examine(const subframe_view& sf, signal_estimate& strongest);
   /// What was received of a message is forgotten: the timing jumped.
   void forget();
   const discovery_pool& pool() const { return pool_; }
 
- private:
-  /// One resource of the current period. 36.321 gives the redundancy versions 0, 2, 3, 1; some transmitters send 0 throughout, which the second buffer
-  /// allows for.
+private:
+  /// One resource of the current period. 36.321 gives the redundancy versions 0, 2, 3, 1; some transmitters send 0
+  /// throughout, which the second buffer allows for.
   struct resource {
     bool used = false;
     int n = 0;

@@ -1,5 +1,6 @@
-// From what on a transmission is believed to be there: one set, for the UE and the sniffer. Shares (0..1) of the DMRS energy that one sequence explains:
-// near SNR / (SNR + 1) for the right one, near 1 / (number of DMRS resource elements) for noise and for wrong ones.
+// From what on a transmission is believed to be there: one set, for the UE and the sniffer. Shares (0..1) of the DMRS
+// energy that one sequence explains: near SNR / (SNR + 1) for the right one, near 1 / (number of DMRS resource
+// elements) for noise and for wrong ones.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +10,8 @@
 
 namespace prose::phy {
 
-/// TM1/2: two DMRS symbols (TS 36.211 9.8), so noise shows 1 / (24 n_prb). Seven times that for few PRBs, where it scatters; a tenth for many, which is
-/// an SNR of -9.5 dB and below what four transmissions together carry.
+/// TM1/2: two DMRS symbols (TS 36.211 9.8), so noise shows 1 / (24 n_prb). Seven times that for few PRBs, where it
+/// scatters; a tenth for many, which is an SNR of -9.5 dB and below what four transmissions together carry.
 inline float least_pssch_metric_tm2(const pssch_config& c) {
   return std::max(0.1F, 7.0F / static_cast<float>(c.n_prb * subcarriers_per_prb * 2));
 }

@@ -41,7 +41,8 @@ int tm2_grants::examine(const subframe_view& sf, soft_buffers& buffers, signal_e
 }
 
 bool tm2_grants::is_due(int absolute) const {
-  return !pool_.pscch_candidates(absolute).empty() || std::any_of(grants_.begin(), grants_.end(), [](const grant& g) { return g.used; });
+  return !pool_.pscch_candidates(absolute).empty() ||
+         std::any_of(grants_.begin(), grants_.end(), [](const grant& g) { return g.used; });
 }
 
 void tm2_grants::forget(soft_buffers& buffers) {
@@ -64,8 +65,10 @@ bool tm2_grants::is_open(const subframe_view& sf, soft_buffers& buffers, grant& 
 
 void tm2_grants::close_block(monitor_statistics& statistics, grant& g) {
   if (!g.used || !g.counted || g.block < 0) return;
-  if (g.decoded || g.present) ++statistics.blocks_announced;
-  else ++statistics.blocks_absent;
+  if (g.decoded || g.present)
+    ++statistics.blocks_announced;
+  else
+    ++statistics.blocks_absent;
   if (g.decoded) ++statistics.blocks_decoded;
   g.present = false;
 }
@@ -75,7 +78,9 @@ bool tm2_grants::shows_power(const subframe_view& sf, const grant& g, const pssc
   for (const grant& other : grants_) {
     if (!other.used || &other == &g) continue;
     const auto there = pool_.pssch_at(other.sci, sf.absolute);
-    if (there && there->config.prb_start < c.prb_start + c.n_prb && c.prb_start < there->config.prb_start + there->config.n_prb) return false;
+    if (there && there->config.prb_start < c.prb_start + c.n_prb &&
+        c.prb_start < there->config.prb_start + there->config.n_prb)
+      return false;
   }
   return true;
 }
@@ -144,7 +149,8 @@ void tm2_grants::note(const subframe_view& sf, const sci_format0& sci, const sig
   slot->counted = told;
 }
 
-transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh) {
+transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c,
+                                     bool fresh) {
   soft_buffer* b = fresh ? nullptr : buffers.get(g.loan, sf.index);
   if (b == nullptr || b->tbs() != c.tbs) {
     buffers.give_back(g.loan);
@@ -159,7 +165,7 @@ transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buff
 }
 
 transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
-                                     const signal_hints& hints) {
+                                   const signal_hints& hints) {
   if (beyond_capacity(c, 1)) return {};
   // Grants of several periods for one group lead to the same transmission: what failed once in a subframe fails again.
   if (failed_sample_ != sf.sample) {
@@ -170,15 +176,16 @@ transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffer
   const auto failed_end = failed_.begin() + static_cast<std::ptrdiff_t>(n_failed_);
   if (repeatable && std::find(failed_.begin(), failed_end, c) != failed_end) return {};
   auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
-  auto r =
-      sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  auto r = sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index),
+                              std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
   buffers.give_back(loan);
   r.crc_ok = r.crc_ok && sf.credible(r.signal);
   if (repeatable && !r.crc_ok && n_failed_ < failed_.size()) failed_[n_failed_++] = c;
   return r;
 }
 
-void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions) {
+void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r,
+                        int transmissions) {
   tb_event e;
   e.rx = sf.at(r.signal);
   e.prb_start = c.prb_start;

@@ -1,4 +1,5 @@
-// TM1/2: what SCIs of format 0 grant in their SC period (TS 36.213 14.1), four transmissions a transport block, combined (TS 36.321 5.14.2.2).
+// TM1/2: what SCIs of format 0 grant in their SC period (TS 36.213 14.1), four transmissions a transport block,
+// combined (TS 36.321 5.14.2.2).
 #pragma once
 
 #include <array>
@@ -14,11 +15,11 @@
 namespace prose::phy {
 
 class tm2_grants {
- public:
+public:
   tm2_grants(const carrier_config& carrier, comm_pool pool);
 
-  /// A pool whose place in time is known: the PSSCHs that are granted in this subframe, then the SCIs in it. Returns how many there were; `strongest` is
-  /// the signal of the strongest of them.
+  /// A pool whose place in time is known: the PSSCHs that are granted in this subframe, then the SCIs in it. Returns
+  /// how many there were; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
   /// Whether there is anything to examine in a subframe: a place for SCIs, or a grant.
   bool is_due(int absolute) const;
@@ -29,17 +30,17 @@ class tm2_grants {
   struct grant {
     bool used = false;
     sci_format0 sci;
-    std::int64_t first_index = 0;   ///< subframe of the SCI seen first
-    std::int64_t last_index = 0;    ///< last sign of life
-    int period_start = -1;          ///< absolute, where the pool's timing is known
-    int count = 0;                  ///< transmissions seen, where their numbers are not known
-    int block = -1;                 ///< transport block of the period that the buffer holds
-    int combined = 0;               ///< transmissions in the buffer
+    std::int64_t first_index = 0;  ///< subframe of the SCI seen first
+    std::int64_t last_index = 0;   ///< last sign of life
+    int period_start = -1;         ///< absolute, where the pool's timing is known
+    int count = 0;                 ///< transmissions seen, where their numbers are not known
+    int block = -1;                ///< transport block of the period that the buffer holds
+    int combined = 0;              ///< transmissions in the buffer
     bool decoded = false;
     soft_buffers::loan loan;
     signal_estimate signal;
-    bool counted = false;           ///< the SCI is told of here: its blocks enter the statistics
-    bool present = false;           ///< of the block: something was sent at its places
+    bool counted = false;  ///< the SCI is told of here: its blocks enter the statistics
+    bool present = false;  ///< of the block: something was sent at its places
   };
   const comm_pool& pool() const { return pool_; }
   std::span<grant> grants() { return grants_; }
@@ -53,14 +54,15 @@ class tm2_grants {
   /// The block in hand is over: was it announced, or an occasion that was left unused?
   static void close_block(monitor_statistics& statistics, grant& g);
   transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);
-  transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c, const signal_hints& hints);
+  transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
+                         const signal_hints& hints);
   void report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions);
   /// Of the block that was reported last.
   const pssch_config& last_decoded() const { return last_decoded_; }
   /// No code of a rate above 1 can be decoded: what one subframe, or so many of a block, carry.
   bool beyond_capacity(const pssch_config& c, int transmissions) const;
 
- private:
+private:
   void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told);
   bool shows_power(const subframe_view& sf, const grant& g, const pssch_config& c) const;
 

@@ -12,7 +12,8 @@ namespace {
 constexpr int crc_bits = 24;
 /// A metric that no wrong sequence reaches ends the search for n_ssf: few resource elements scatter more.
 constexpr float decisive_metric = 0.35F, decisive_metric_of_few_prbs = 0.6F;
-/// Where the pool's subframes are not known the gap may be longer than the SCI says, and stored subframes may have holes.
+/// Where the pool's subframes are not known the gap may be longer than the SCI says, and stored subframes may have
+/// holes.
 constexpr int longest_gap_factor = 20;
 
 /// Bits that one subframe carries, the punctured last symbol left out.
@@ -20,15 +21,16 @@ int sent_bits(const pssch_config& c) { return c.n_prb * subcarriers_per_prb * 9 
 
 /// The second transmission's SCI says the same as the first's (TS 36.212 5.4.3.1.2).
 bool same_block(const sci_format1& a, const sci_format1& b) {
-  return a.mcs == b.mcs && a.priority == b.priority && a.resource_reservation == b.resource_reservation && a.time_gap == b.time_gap &&
-         a.transmission_format == b.transmission_format;
+  return a.mcs == b.mcs && a.priority == b.priority && a.resource_reservation == b.resource_reservation &&
+         a.time_gap == b.time_gap && a.transmission_format == b.transmission_format;
 }
 
 }  // namespace
 
 tm4_pairs::tm4_pairs() : payload_(max_transport_block_bits) {}
 
-int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool, signal_estimate& strongest) {
+int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool,
+                       signal_estimate& strongest) {
   const auto found = find(sf, sf.absolute < 0 ? pool.pscch_prbs() : pool.pscch_candidates(sf.absolute), strongest);
   for (const pscch_result& sci : found) {
     sci_event e;
@@ -56,7 +58,8 @@ void tm4_pairs::forget(soft_buffers& buffers) {
   n_ssf_index_ = -1;
 }
 
-std::span<const pscch_result> tm4_pairs::find(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest) {
+std::span<const pscch_result> tm4_pairs::find(const subframe_view& sf, std::span<const int> prbs,
+                                              signal_estimate& strongest) {
   if (prbs.empty()) return {};
   sf.statistics.pscch_candidates += prbs.size();
   std::size_t n = 0;
@@ -90,7 +93,8 @@ int tm4_pairs::expected_n_ssf(const subframe_view& sf, const v2x_pool* pool) con
   return -1;
 }
 
-float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool, float at_least) {
+float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool,
+                         float at_least) {
   const signal_hints hints = hints_of(sci.signal);
   // The likely values first; a metric that no wrong sequence reaches ends the search.
   const int expected = expected_n_ssf(sf, pool);
@@ -120,14 +124,16 @@ float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch
   return best_metric;
 }
 
-tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const announcement& a, const v2x_pool* pool) {
+tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const announcement& a,
+                                                  const v2x_pool* pool) {
   if (a.sci.retransmission_index == 0 || a.sci.time_gap == 0) return nullptr;
   const int k = pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1;
   pending* best = nullptr;
   for (pending& p : pending_) {
     if (!p.used || p.index >= sf.index) continue;
     if (!same_block(p.first.sci, a.sci) || p.first.length != a.length || p.first.pssch.n_prb != a.pssch.n_prb) continue;
-    if (a.own_subchannel >= 0 && p.first.other_subchannel >= 0 && p.first.other_subchannel != a.own_subchannel) continue;
+    if (a.own_subchannel >= 0 && p.first.other_subchannel >= 0 && p.first.other_subchannel != a.own_subchannel)
+      continue;
     if (k >= 0 && p.pool_index >= 0) {
       const int set = pool->set_size();
       if ((k - p.pool_index + set) % set != a.sci.time_gap) continue;
@@ -139,7 +145,8 @@ tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const
   return best;
 }
 
-void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded, const soft_buffers::loan& loan) {
+void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool,
+                     bool decoded, const soft_buffers::loan& loan) {
   pending* slot = &pending_[0];
   for (pending& p : pending_) {
     if (!p.used) {
@@ -153,7 +160,8 @@ void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const annou
   if (decoded) buffers.give_back(slot->loan);
 }
 
-bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a, const v2x_pool* pool) {
+bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a,
+                       const v2x_pool* pool) {
   const signal_hints hints = hints_of(sci.signal);
   const auto payload = std::span(payload_).first(static_cast<std::size_t>(a.pssch.tbs));
   pending* first = first_transmission(sf, a, pool);
@@ -181,13 +189,16 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
     transmissions = 1;
     tried = true;
   }
-  if (expects_second) keep(sf, buffers, a, pool, r.crc_ok, loan);
-  else buffers.give_back(loan);
+  if (expects_second)
+    keep(sf, buffers, a, pool, r.crc_ok, loan);
+  else
+    buffers.give_back(loan);
   if (tried) report(sf, a, r, transmissions, pool != nullptr);
   return tried && r.crc_ok;
 }
 
-void tm4_pairs::report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions, bool pool_known) {
+void tm4_pairs::report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions,
+                       bool pool_known) {
   tb_event e;
   e.rx = sf.at(r.signal);
   e.prb_start = a.pssch.prb_start;
@@ -224,7 +235,8 @@ void tm4_pairs::count(const subframe_view& sf, const sci_format1& sci, bool deco
     }
   ++sf.statistics.blocks_announced;
   if (decoded) ++sf.statistics.blocks_decoded;
-  if (sci.retransmission_index == 0 && sci.time_gap != 0) announced_[next_announced_++ % announced_.size()] = {sf.index, sci, decoded};
+  if (sci.retransmission_index == 0 && sci.time_gap != 0)
+    announced_[next_announced_++ % announced_.size()] = {sf.index, sci, decoded};
 }
 
 }  // namespace prose::phy

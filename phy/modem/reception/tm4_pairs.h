@@ -1,4 +1,5 @@
-// TM3/4: the one or two transmissions of a transport block that SCIs of format 1 announce (TS 36.213 14.1.1.4C), combined (TS 36.321 5.14.2.2).
+// TM3/4: the one or two transmissions of a transport block that SCIs of format 1 announce (TS 36.213 14.1.1.4C),
+// combined (TS 36.321 5.14.2.2).
 #pragma once
 
 #include <array>
@@ -14,10 +15,11 @@
 namespace prose::phy {
 
 class tm4_pairs {
- public:
+public:
   tm4_pairs();
 
-  /// A known pool: the SCIs in this subframe, and their PSSCHs. Returns how many SCIs there were; `strongest` is the signal of the strongest of them.
+  /// A known pool: the SCIs in this subframe, and their PSSCHs. Returns how many SCIs there were; `strongest` is the
+  /// signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool, signal_estimate& strongest);
   /// Half-received blocks are forgotten: the timing jumped.
   void forget(soft_buffers& buffers);
@@ -27,22 +29,27 @@ class tm4_pairs {
   struct announcement {
     sci_format1 sci;
     pssch_config pssch;
-    int length = 0;                ///< sub-channels
-    int own_subchannel = -1;       ///< first one; -1: not known
-    int other_subchannel = -1;     ///< of the block's other transmission; -1: none, or not known
+    int length = 0;             ///< sub-channels
+    int own_subchannel = -1;    ///< first one; -1: not known
+    int other_subchannel = -1;  ///< of the block's other transmission; -1: none, or not known
   };
   /// SCIs at these PRBs that are believed. Valid until the next call.
   std::span<const pscch_result> find(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
   /// The PSSCH of an SCI in a known pool. True when decoded.
   bool receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool);
-  /// Alone, or together with the first transmission of its block. `pool`: null where it is not known. True when decoded.
-  bool decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a, const v2x_pool* pool);
-  /// Sets n_ssf to the likeliest of the ten and returns its DMRS metric. What the screen of DMRS gives less than at_least is not measured.
-  float measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool, float at_least = 0);
-  /// One SCI that is told of: its block was announced, and received or not. A second transmission belongs to the block of the first.
+  /// Alone, or together with the first transmission of its block. `pool`: null where it is not known. True when
+  /// decoded.
+  bool decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a,
+              const v2x_pool* pool);
+  /// Sets n_ssf to the likeliest of the ten and returns its DMRS metric. What the screen of DMRS gives less than
+  /// at_least is not measured.
+  float measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool,
+                float at_least = 0);
+  /// One SCI that is told of: its block was announced, and received or not. A second transmission belongs to the block
+  /// of the first.
   void count(const subframe_view& sf, const sci_format1& sci, bool decoded);
 
- private:
+private:
   /// First transmission of a block whose second may follow.
   struct pending {
     bool used = false;
@@ -53,9 +60,11 @@ class tm4_pairs {
     soft_buffers::loan loan;
   };
   pending* first_transmission(const subframe_view& sf, const announcement& a, const v2x_pool* pool);
-  void keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded, const soft_buffers::loan& loan);
+  void keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded,
+            const soft_buffers::loan& loan);
   int expected_n_ssf(const subframe_view& sf, const v2x_pool* pool) const;
-  void report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions, bool pool_known);
+  void report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions,
+              bool pool_known);
 
   std::array<pending, 64> pending_{};
   std::array<pscch_result, subframe_receiver::max_found> found_;

@@ -40,7 +40,8 @@ protected:
   void TearDown() override { std::remove(plugin_.c_str()); }
   /// The option that loads our plugin. A copy: not everybody may read the folder of the source.
   std::string plugin() {
-    std::filesystem::copy_file(PROSE_SOURCE_DIR "/scripts/wireshark/prose.lua", plugin_, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(PROSE_SOURCE_DIR "/scripts/wireshark/prose.lua", plugin_,
+                               std::filesystem::copy_options::overwrite_existing);
     return "-X lua_script:" + readable(plugin_);
   }
   static std::string readable(const std::string& path) {
@@ -49,7 +50,8 @@ protected:
   }
   static std::string fields(const std::string& path, const std::string& names, const std::string& options = "") {
     // Wireshark runs no plugins as root from 4.4 on, and does not say so.
-    std::string command = ::geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent " : "";
+    std::string command =
+        ::geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent " : "";
     command += "tshark " + options + " -r " + readable(path) + " -T fields";
     for (std::size_t at = 0; at < names.size();) {
       const auto end = std::min(names.find(' ', at), names.size());
@@ -114,13 +116,14 @@ TEST_F(pcap, ip_packets_go_through_wiresharks_own_stack) {
   std::remove(path.c_str());
 }
 
-const std::string key_line = "PROSE_RECORD_KEY AES-256-GCM 1234 0a0b0c 0d0e0f " + std::string(64, '7') + " " + std::string(24, '5');
+const std::string key_line =
+    "PROSE_RECORD_KEY AES-256-GCM 1234 0a0b0c 0d0e0f " + std::string(64, '7') + " " + std::string(24, '5');
 
 /// A frame whose MAC PDU carries one record of LCID 3, whole in one RLC PDU, sealed with the key of key_line.
 captured_frame sealed_frame(const std::string& packet_hex, std::uint32_t dst_lsb) {
   const auto key = security::parse_key_log_line(key_line);
-  security::record_sealer sealer(security::record_protection(
-      key->suite_used, security::record_key(key->key.expose()), security::record_iv(key->iv.expose()), key->kd_sess_id));
+  security::record_sealer sealer(security::record_protection(key->suite_used, security::record_key(key->key.expose()),
+                                                             security::record_iv(key->iv.expose()), key->kd_sess_id));
   const auto packet = from_hex(packet_hex).value();
   std::vector<std::uint8_t> rlc(1 + packet.size() + security::record_overhead_octets);
   rlc[0] = 0;  // FI 00, E 0, SN 0
@@ -155,8 +158,10 @@ TEST_F(pcap, a_key_log_brings_the_packets_inside_and_another_key_does_not) {
       ASSERT_TRUE(sink->add(f));  // left out
       EXPECT_EQ(sink->n_opened(), right ? 1U : 0U);
     }
-    const auto text_of = fields(path, "mac-lte.sfn mac-lte.subframe mac-lte.slsch.src-l2-id ip.src ip.dst data.data _ws.malformed");
-    EXPECT_EQ(text_of, std::string("341\t7\t0x0a0b0c\t\t\t\t\n") + (right ? "\t\t\t10.64.0.1\t10.64.0.2\t70696e67\t\n" : ""));
+    const auto text_of =
+        fields(path, "mac-lte.sfn mac-lte.subframe mac-lte.slsch.src-l2-id ip.src ip.dst data.data _ws.malformed");
+    EXPECT_EQ(text_of,
+              std::string("341\t7\t0x0a0b0c\t\t\t\t\n") + (right ? "\t\t\t10.64.0.1\t10.64.0.2\t70696e67\t\n" : ""));
     std::remove(path.c_str());
     std::remove(log.c_str());
   }
@@ -201,15 +206,34 @@ TEST_F(pcap, the_lua_plugin_shows_pc5_signalling_where_wireshark_shows_no_sdu) {
     auto sink = pcap_sink::open(path, "");
     ASSERT_TRUE(sink);
     // A Direct Communication Request on LCID 28: PDCP header of SDU type 2 and KD-sess ID 0, then 65 octets.
-    const auto request = from_hex("4000000000" "01" "1234" "01" + std::string(64, 'e') + std::string(42, '5') + "7766554433221100").value();
+    const auto request = from_hex(
+                             "4000000000"
+                             "01"
+                             "1234"
+                             "01" +
+                             std::string(64, 'e') + std::string(42, '5') + "7766554433221100")
+                             .value();
     ASSERT_TRUE(sink->add(frame_with_sdu(28, request, 0)));
     // Cut short, and of an unknown type: no error, fewer fields.
-    ASSERT_TRUE(sink->add(frame_with_sdu(28, from_hex("4000000000" "01" "1235" "01ee").value(), 1)));
-    ASSERT_TRUE(sink->add(frame_with_sdu(29, from_hex("4000000000" "63" "1236").value(), 0)));
+    ASSERT_TRUE(sink->add(frame_with_sdu(28,
+                                         from_hex("4000000000"
+                                                  "01"
+                                                  "1235"
+                                                  "01ee")
+                                             .value(),
+                                         1)));
+    ASSERT_TRUE(sink->add(frame_with_sdu(29,
+                                         from_hex("4000000000"
+                                                  "63"
+                                                  "1236")
+                                             .value(),
+                                         0)));
   }
-  const auto text = fields(path, "prose.slrb.lcid prose.pc5s.type prose.pc5s.seq prose.pc5s.version prose.pc5s.ephemeral prose.pc5s.token",
-                           plugin());
-  EXPECT_EQ(text, "28\t1\t4660\t1\t" + std::string(64, 'e') + "\t7766554433221100\n" + "28\t1\t4661\t1\t\t\n" + "29\t99\t4662\t\t\t\n");
+  const auto text = fields(
+      path, "prose.slrb.lcid prose.pc5s.type prose.pc5s.seq prose.pc5s.version prose.pc5s.ephemeral prose.pc5s.token",
+      plugin());
+  EXPECT_EQ(text, "28\t1\t4660\t1\t" + std::string(64, 'e') + "\t7766554433221100\n" + "28\t1\t4661\t1\t\t\n" +
+                      "29\t99\t4662\t\t\t\n");
   std::remove(path.c_str());
 }
 
@@ -224,7 +248,8 @@ TEST_F(pcap, the_lua_plugin_deciphers_ip_with_a_key_log_also_across_segments) {
     security::record_sealer sealer(security::record_protection(key->suite_used, security::record_key(key->key.expose()),
                                                                security::record_iv(key->iv.expose()), key->kd_sess_id));
     // 116 octets of data: several blocks of either cipher.
-    const auto packet = from_hex("450000740001000040117c770a4000010a4000021234567800600000" + std::string(176, '7')).value();
+    const auto packet =
+        from_hex("450000740001000040117c770a4000010a4000021234567800600000" + std::string(176, '7')).value();
     std::vector<std::uint8_t> record(packet.size() + security::record_overhead_octets);
     {
       auto sink = pcap_sink::open(path, "");
@@ -237,13 +262,15 @@ TEST_F(pcap, the_lua_plugin_deciphers_ip_with_a_key_log_also_across_segments) {
       }
       ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin(), record.begin() + 50}, 0x40 | 1)));
       ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin() + 50, record.end()}, 0x80 | 2)));
-      ASSERT_TRUE(sink->add(frame_with_sdu(3, {record.begin() + 50, record.end()}, 0x80 | 9)));  // its beginning was lost
+      ASSERT_TRUE(
+          sink->add(frame_with_sdu(3, {record.begin() + 50, record.end()}, 0x80 | 9)));  // its beginning was lost
     }
     const std::string with_log = plugin() + " -o prose.slrb.keylog:" + readable(log);
     const std::string names = "prose.slrb.pdcp.sn ip.src ip.dst udp.dstport udp.payload _ws.malformed";
     const std::string shown = "\t10.64.0.1\t10.64.0.2\t22136\t" + std::string(176, '7') + "\t\n";
     EXPECT_EQ(fields(path, names, with_log), "0" + shown + "\t\t\t\t\t\n" + "1" + shown + "\t\t\t\t\t\n") << suite;
-    EXPECT_EQ(fields(path, names, with_log + " -2"), "0" + shown + "\t\t\t\t\t\n" + "1" + shown + "\t\t\t\t\t\n") << suite << ", two passes";
+    EXPECT_EQ(fields(path, names, with_log + " -2"), "0" + shown + "\t\t\t\t\t\n" + "1" + shown + "\t\t\t\t\t\n")
+        << suite << ", two passes";
     std::remove(path.c_str());
     std::remove(log.c_str());
   }
@@ -255,7 +282,9 @@ TEST(link_opener, a_key_log_that_grows_is_read_again) {
   auto o = link_opener::open(log);
   ASSERT_TRUE(o);
   int n = 0;
-  const auto count = [&n](const link_opener::opened& x) { n += x.sdu_type == 0 && x.src == 0x0a0b0c && x.dst == 0x0d0e0f && x.lcid == 3; };
+  const auto count = [&n](const link_opener::opened& x) {
+    n += x.sdu_type == 0 && x.src == 0x0a0b0c && x.dst == 0x0d0e0f && x.lcid == 3;
+  };
   o->add(sealed_frame(udp_packet, 0x0f), count);
   EXPECT_EQ(n, 0);
   std::ofstream(log, std::ios::app) << key_line << "\n";
@@ -265,9 +294,11 @@ TEST(link_opener, a_key_log_that_grows_is_read_again) {
   std::remove(log.c_str());
 }
 
-/// Records of the key of key_line in two segments, SNs from 0; `between` gives RLC PDUs that somebody else sends between the two.
+/// Records of the key of key_line in two segments, SNs from 0; `between` gives RLC PDUs that somebody else sends
+/// between the two.
 template <class Between>
-void segmented_records(link_opener& o, int n, Between&& between, const std::function<void(const link_opener::opened&)>& give) {
+void segmented_records(link_opener& o, int n, Between&& between,
+                       const std::function<void(const link_opener::opened&)>& give) {
   const auto key = security::parse_key_log_line(key_line);
   security::record_sealer sealer(security::record_protection(key->suite_used, security::record_key(key->key.expose()),
                                                              security::record_iv(key->iv.expose()), key->kd_sess_id));
@@ -278,7 +309,8 @@ void segmented_records(link_opener& o, int n, Between&& between, const std::func
     EXPECT_TRUE(sealer.seal(3, security::sdu_type::ip, packet, record));
     o.add(frame_with_sdu(3, {record.begin(), record.begin() + 20}, 0x40 | sn), give);
     between(i, sn);
-    o.add(frame_with_sdu(3, {record.begin() + 20, record.end()}, static_cast<std::uint8_t>(0x80 | (sn + 1) % 32)), give);
+    o.add(frame_with_sdu(3, {record.begin() + 20, record.end()}, static_cast<std::uint8_t>(0x80 | (sn + 1) % 32)),
+          give);
   }
 }
 
@@ -290,7 +322,12 @@ TEST(link_opener, one_forged_block_an_sdu_hides_nothing) {
       link_opener o(*parse_key_log(key_line, "x"));
       int n = 0;
       const auto count = [&](const link_opener::opened& x) { n += x.sdu_type == 0; };
-      segmented_records(o, 40, [&](int, int sn) { o.add(frame_with_sdu(3, forged, static_cast<std::uint8_t>(fi | (sn + step) % 32)), count); }, count);
+      segmented_records(
+          o, 40,
+          [&](int, int sn) {
+            o.add(frame_with_sdu(3, forged, static_cast<std::uint8_t>(fi | (sn + step) % 32)), count);
+          },
+          count);
       EXPECT_EQ(n, 40) << fi << ' ' << step;
       EXPECT_EQ(o.n_opened(), 40U);
       EXPECT_FALSE(o.bound_hit());
@@ -301,9 +338,15 @@ TEST(link_opener, more_forged_blocks_than_candidates_are_told) {
   link_opener o(*parse_key_log(key_line, "x"));
   int n = 0;
   const auto count = [&](const link_opener::opened& x) { n += x.sdu_type == 0; };
-  segmented_records(o, 4, [&](int i, int sn) {
-    for (int k = 0; k < 20; ++k) o.add(frame_with_sdu(3, std::vector<std::uint8_t>(20, static_cast<std::uint8_t>(20 * i + k)), static_cast<std::uint8_t>(0x40 | sn)), count);
-  }, count);
+  segmented_records(
+      o, 4,
+      [&](int i, int sn) {
+        for (int k = 0; k < 20; ++k)
+          o.add(frame_with_sdu(3, std::vector<std::uint8_t>(20, static_cast<std::uint8_t>(20 * i + k)),
+                               static_cast<std::uint8_t>(0x40 | sn)),
+                count);
+      },
+      count);
   EXPECT_LT(n, 4);
   EXPECT_TRUE(o.bound_hit());
 }

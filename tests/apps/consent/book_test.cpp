@@ -25,7 +25,9 @@ security::public_key key(std::uint8_t n) {
   k.octets.fill(n);
   return k;
 }
-consent fingerprint_of(std::uint8_t own, std::uint8_t other) { return {consent_state::fingerprint, security::pair_fingerprint(key(own), key(other))}; }
+consent fingerprint_of(std::uint8_t own, std::uint8_t other) {
+  return {consent_state::fingerprint, security::pair_fingerprint(key(own), key(other))};
+}
 consent bound(std::uint8_t n) { return {consent_state::confirmed, key(n).octets}; }
 
 /// A book whose list is written as prose-ue does it. The user's name is "mary", her key 1.
@@ -34,7 +36,8 @@ struct desk {
   keys::consent_list list;
   clock_reading now{1'800'000'000, 1'700'000'000, 0};
 
-  explicit desk(std::map<std::string, consent> entries, const permission_book::key_map& fixed = {}, std::int64_t valid_s = day_s)
+  explicit desk(std::map<std::string, consent> entries, const permission_book::key_map& fixed = {},
+                std::int64_t valid_s = day_s)
       : b("mary", key(1), fixed, valid_s) {
     list.entries = std::move(entries);
     b.set_consents(list);
@@ -65,14 +68,19 @@ struct desk {
   std::string told() {
     std::string out;
     for (const auto& e : b.take()) {
-      out += e.what == kind::permitted ? "+" : e.what == kind::withdrawn ? "-" : e.what == kind::pending ? "?" : e.what == kind::expires ? "~" : "!";
+      out += e.what == kind::permitted   ? "+"
+             : e.what == kind::withdrawn ? "-"
+             : e.what == kind::pending   ? "?"
+             : e.what == kind::expires   ? "~"
+                                         : "!";
       out += e.peer + std::to_string(e.key.octets[0]) + (e.text.empty() ? "" : "(" + e.text + ")") + " ";
     }
     return out;
   }
 };
 
-// --- names and keys ---------------------------------------------------------------------------------------------------
+// --- names and keys
+// ---------------------------------------------------------------------------------------------------
 
 TEST(consent_book, a_server_cannot_link_a_name_that_was_never_granted) {
   desk d({{"john", bound(2)}});
@@ -193,7 +201,10 @@ TEST(consent_book, a_server_that_never_gave_the_bound_key_cannot_even_suspend_it
 }
 
 TEST(consent_book, duplicate_names_and_keys_and_ones_own_get_nowhere) {
-  desk d({{"mary", consent{}}, {"eve", {consent_state::trust_first, {}}}, {"paul", {consent_state::trust_first, {}}}, {"peter", {consent_state::trust_first, {}}}},
+  desk d({{"mary", consent{}},
+          {"eve", {consent_state::trust_first, {}}},
+          {"paul", {consent_state::trust_first, {}}},
+          {"peter", {consent_state::trust_first, {}}}},
          {{"peter", key(3)}});
   d.says(0, "mary", key(5));
   d.says(0, "eve", key(1));
@@ -259,7 +270,8 @@ TEST(consent_book, a_server_that_names_peers_without_end_is_bounded) {
   EXPECT_LE(d.b.take().size(), permission_book::max_peers_per_server + 2);
   for (int round = 0; round < 5; ++round) {
     all.clear();
-    for (int i = 0; i < n; ++i) all[std::string("q").append(std::to_string(round)).append(".").append(std::to_string(i))] = numbered(i);
+    for (int i = 0; i < n; ++i)
+      all[std::string("q").append(std::to_string(round)).append(".").append(std::to_string(i))] = numbered(i);
     d.b.replace(0, all, d.now);
   }
   EXPECT_LE(d.b.take().size(), permission_book::max_told);
@@ -269,7 +281,8 @@ TEST(consent_book, a_server_that_names_peers_without_end_is_bounded) {
 
 TEST(consent_book, more_peers_than_a_ue_has_places_for_wait_until_one_is_free) {
   std::map<std::string, consent> entries;
-  for (int i = 0; i < 66; ++i) entries[std::string("p").append(std::to_string(100 + i))] = bound(static_cast<std::uint8_t>(i + 2));
+  for (int i = 0; i < 66; ++i)
+    entries[std::string("p").append(std::to_string(100 + i))] = bound(static_cast<std::uint8_t>(i + 2));
   desk d(entries);
   permission_book::key_map all;
   for (const auto& [name, c] : entries) all[name] = c.key();
@@ -287,7 +300,8 @@ TEST(consent_book, more_peers_than_a_ue_has_places_for_wait_until_one_is_free) {
   EXPECT_EQ(d.told(), "-p11012 +p16466 ");
 }
 
-// --- time -------------------------------------------------------------------------------------------------------------
+// --- time
+// -------------------------------------------------------------------------------------------------------------
 
 TEST(consent_expiry, ends_after_its_validity_by_the_host_or_by_the_slot_clock) {
   for (const bool host : {true, false}) {
@@ -385,27 +399,36 @@ TEST(consent_expiry, statements_on_the_disk_are_read_strictly) {
   server_statement s{{{"john", key(2)}}, 1'800'000'000, 1'700'000'000, 77};
   const auto text = to_text(s);
   EXPECT_EQ(*parse_statement(text, "f"), s);
-  for (const std::string bad : {"", "# prose statement 2\nat 1 1\nadvanced 0\n", "# prose statement 1\nat 1\nadvanced 0\n", "# prose statement 1\nat 1 1 1\nadvanced 0\n",
-                                "# prose statement 1\nat 1 -1\nadvanced 0\n", "# prose statement 1\nat 1 1\n", "# prose statement 1\nat 1 1\nadvanced 99999999999999\n",
-                                "# prose statement 1\nat 1 1\nadvanced 0\njohn\n"}) {
+  for (const std::string bad :
+       {"", "# prose statement 2\nat 1 1\nadvanced 0\n", "# prose statement 1\nat 1\nadvanced 0\n",
+        "# prose statement 1\nat 1 1 1\nadvanced 0\n", "# prose statement 1\nat 1 -1\nadvanced 0\n",
+        "# prose statement 1\nat 1 1\n", "# prose statement 1\nat 1 1\nadvanced 99999999999999\n",
+        "# prose statement 1\nat 1 1\nadvanced 0\njohn\n"}) {
     const auto r = parse_statement(bad, "f");
     ASSERT_FALSE(r) << bad;
     EXPECT_EQ(r.error().message.rfind("f:", 0), 0U) << r.error().message;
   }
   EXPECT_FALSE(parse_statement(text + "john " + text.substr(text.rfind("john ") + 5), "f"));
   server_statement many = s;
-  for (std::size_t i = 0; i <= permission_book::max_peers_per_server; ++i) many.keys[std::string("p").append(std::to_string(i))] = key(2);
+  for (std::size_t i = 0; i <= permission_book::max_peers_per_server; ++i)
+    many.keys[std::string("p").append(std::to_string(i))] = key(2);
   EXPECT_FALSE(parse_statement(to_text(many), "f"));
   EXPECT_FALSE(parse_statement(text + "../x " + text.substr(text.rfind("john ") + 5), "f"));
 }
 
-// --- the consent list as a file ------------------------------------------------------------------------------------------
+// --- the consent list as a file
+// ------------------------------------------------------------------------------------------
 
 TEST(consent_file, is_read_as_it_was_written) {
   keys::consent_list l;
   l.imported = true;
-  l.entries = {{"a", consent{}}, {"b", {consent_state::trust_first, {}}}, {"c", fingerprint_of(1, 2)}, {"d", {consent_state::first, key(4).octets}},
-               {"e", bound(5)}, {"f", {consent_state::suspended, key(6).octets}}, {"imported", {consent_state::withdrawn, {}}}};
+  l.entries = {{"a", consent{}},
+               {"b", {consent_state::trust_first, {}}},
+               {"c", fingerprint_of(1, 2)},
+               {"d", {consent_state::first, key(4).octets}},
+               {"e", bound(5)},
+               {"f", {consent_state::suspended, key(6).octets}},
+               {"imported", {consent_state::withdrawn, {}}}};
   const auto r = keys::parse_consents(keys::to_text(l), "f");
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_EQ(*r, l);
@@ -421,23 +444,28 @@ TEST(consent_file, anything_else_is_refused_with_its_line) {
   EXPECT_EQ(line_of(""), "f:1:");
   EXPECT_EQ(line_of("# prose consent 2\n"), "f:1:");
   EXPECT_EQ(line_of("john pending\n"), "f:1:");
-  for (const std::string& bad : {std::string("john"), std::string("john granted"), "john pending " + k, std::string("john first"), "john first " + k + " x",
-                                std::string("john first AAAA"), std::string("john fingerprint 12"), std::string("../x pending"),
-                                std::string("john first /////////////////////////////////////////38="), std::string("imported x")})
+  for (const std::string& bad :
+       {std::string("john"), std::string("john granted"), "john pending " + k, std::string("john first"),
+        "john first " + k + " x", std::string("john first AAAA"), std::string("john fingerprint 12"),
+        std::string("../x pending"), std::string("john first /////////////////////////////////////////38="),
+        std::string("imported x")})
     EXPECT_EQ(line_of(head + "ann pending\n" + bad + "\n"), "f:3:") << bad;
   EXPECT_EQ(line_of(head + "john pending\njohn withdrawn\n"), "f:3:");
   EXPECT_EQ(line_of(head + "john first " + k + "\nann suspended " + k + "\n"), "f:3:");
   std::string many = head;
-  for (std::size_t i = 0; i <= keys::consent_list::max_entries; ++i) many.append("n").append(std::to_string(i)).append(" pending\n");
+  for (std::size_t i = 0; i <= keys::consent_list::max_entries; ++i)
+    many.append("n").append(std::to_string(i)).append(" pending\n");
   EXPECT_EQ(line_of(many), std::string("f:").append(std::to_string(keys::consent_list::max_entries + 2)).append(":"));
 }
 
 TEST(consent_file, a_fingerprint_is_taken_as_it_is_printed) {
   const std::string plain = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-  const auto a = keys::fingerprint_from_text(plain), b = keys::fingerprint_from_text("00112233 44556677 8899AABB ccddeeff 00112233 44556677 8899aabb ccddeeff");
+  const auto a = keys::fingerprint_from_text(plain),
+             b = keys::fingerprint_from_text("00112233 44556677 8899AABB ccddeeff 00112233 44556677 8899aabb ccddeeff");
   ASSERT_TRUE(a && b);
   EXPECT_EQ(*a, *b);
-  for (const std::string& bad : {std::string(), plain.substr(1), plain + "0", "g" + plain.substr(1)}) EXPECT_FALSE(keys::fingerprint_from_text(bad)) << bad;
+  for (const std::string& bad : {std::string(), plain.substr(1), plain + "0", "g" + plain.substr(1)})
+    EXPECT_FALSE(keys::fingerprint_from_text(bad)) << bad;
 }
 
 }  // namespace

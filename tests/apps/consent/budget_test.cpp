@@ -25,7 +25,8 @@ TEST(budget_consent, a_grant_that_is_switched_off_and_on_is_taken_up_once_in_fiv
     k.octets[0] = static_cast<std::uint8_t>(i);
     k.octets[1] = static_cast<std::uint8_t>(1 + i / 256);
     names[std::string("p").append(std::to_string(i))] = k;
-    list.entries[std::string("p").append(std::to_string(i))] = i < 63 ? keys::consent{keys::consent_state::confirmed, k.octets} : keys::consent{};
+    list.entries[std::string("p").append(std::to_string(i))] =
+        i < 63 ? keys::consent{keys::consent_state::confirmed, k.octets} : keys::consent{};
   }
   b.set_consents(list);
   clock_reading now{1'800'000'000, 1'700'000'000, 0};
@@ -49,7 +50,8 @@ TEST(budget_consent, a_grant_that_is_switched_off_and_on_is_taken_up_once_in_fiv
     EXPECT_FALSE(i % 2 == 0 && in_force) << i;  // the end never waits
   }
   const double cpu_s = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
-  std::printf("FIGURE budget: 400 switches in 20 s, 1000 names: %d times permitted, %.2f s of processor\n", permitted, cpu_s);
+  std::printf("FIGURE budget: 400 switches in 20 s, 1000 names: %d times permitted, %.2f s of processor\n", permitted,
+              cpu_s);
   EXPECT_LE(permitted, 5);
   EXPECT_GE(permitted, 3);
   EXPECT_LE(withdrawn, permitted + 1);

@@ -1,4 +1,5 @@
-// A UE's session with a server that answers whatever it likes, in one process: the limits and rules of apps/lib/pc3/pc3.cpp, one a test.
+// A UE's session with a server that answers whatever it likes, in one process: the limits and rules of
+// apps/lib/pc3/pc3.cpp, one a test.
 #include "apps/lib/pc3/pc3.h"
 
 #include <arpa/inet.h>
@@ -54,14 +55,17 @@ struct files {
     EXPECT_TRUE(issue_certificate(path, "ca", "mary", certificate_use::ue, 30));
   }
   ~files() { std::filesystem::remove_all(path); }
-  tls_identity identity(const std::string& n) const { return {path + "/ca.crt", path + "/" + n + ".crt", path + "/" + n + ".key"}; }
+  tls_identity identity(const std::string& n) const {
+    return {path + "/ca.crt", path + "/" + n + ".crt", path + "/" + n + ".key"};
+  }
 };
 
 /// Has the right certificate. `says`: to a request, with how many requests for changes came before.
 class scripted_server {
 public:
   using script = std::function<answers(const request&, int)>;
-  scripted_server(const files& f, script says) : says_(std::move(says)), context_(tls_context::server(f.identity(server_name)).value()) {
+  scripted_server(const files& f, script says)
+      : says_(std::move(says)), context_(tls_context::server(f.identity(server_name)).value()) {
     listener_ = file_descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in a{};
     a.sin_family = AF_INET;
@@ -105,8 +109,10 @@ private:
       const std::string text = frame(to_text(a));
       for (std::size_t at = 0; at < text.size();) {
         const auto io = tls->write(std::span(text).subspan(at));
-        if (io.status == tls_status::done) at += io.n;
-        else if (!waits(io.status)) return false;
+        if (io.status == tls_status::done)
+          at += io.n;
+        else if (!waits(io.status))
+          return false;
       }
       return true;
     };
@@ -171,7 +177,10 @@ protected:
     c.private_key = key_;
     c.valid_h = valid_h;
     // No time limit ends a session on a busy machine.
-    c.servers.push_back({.client = {.port = s.port, .server_name = server_name, .identity = files_->identity("mary"), .timeout_s = 300}, .udp_listen = "", .udp_forward = ""});
+    c.servers.push_back(
+        {.client = {.port = s.port, .server_name = server_name, .identity = files_->identity("mary"), .timeout_s = 300},
+         .udp_listen = "",
+         .udp_forward = ""});
     auto p = pc3::start(c, key_of(5000), {});
     ASSERT_TRUE(p) << p.error().message;
     pc3_ = std::move(*p);
@@ -194,15 +203,18 @@ protected:
       return done();
     });
     if (came) return true;
-    for (const auto& e : events_) std::printf("event %d %s %s\n", static_cast<int>(e.what), e.peer.c_str(), e.text.c_str());
+    for (const auto& e : events_)
+      std::printf("event %d %s %s\n", static_cast<int>(e.what), e.peer.c_str(), e.text.c_str());
     return false;
   }
   std::size_t count(kind k) const {
-    return static_cast<std::size_t>(std::count_if(events_.begin(), events_.end(), [&](const auto& e) { return e.what == k; }));
+    return static_cast<std::size_t>(
+        std::count_if(events_.begin(), events_.end(), [&](const auto& e) { return e.what == k; }));
   }
   bool heard(kind k, const std::string& text = "") {
     return until([&] {
-      return std::any_of(events_.begin(), events_.end(), [&](const auto& e) { return e.what == k && e.text.find(text) != std::string::npos; });
+      return std::any_of(events_.begin(), events_.end(),
+                         [&](const auto& e) { return e.what == k && e.text.find(text) != std::string::npos; });
     });
   }
 
@@ -215,7 +227,9 @@ std::unique_ptr<files> consent_pc3::files_;
 
 TEST_F(consent_pc3, nothing_is_asked_before_the_slot_clock_is_known) {
   consents("john trust-first\n");
-  scripted_server s(*files_, to_changes([](const auto&, int n) { return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none(); }));
+  scripted_server s(*files_, to_changes([](const auto&, int n) {
+    return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none();
+  }));
   start(s);
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_EQ(s.sessions, 0);
@@ -226,7 +240,9 @@ TEST_F(consent_pc3, nothing_is_asked_before_the_slot_clock_is_known) {
 TEST_F(consent_pc3, a_key_that_cannot_be_bound_on_the_disk_is_not_in_force_and_this_is_told) {
   consents("john trust-first\n");
   std::filesystem::create_directory(key_ + ".consent.lock");  // not to be opened for writing, by root neither
-  scripted_server s(*files_, to_changes([](const auto&, int n) { return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none(); }));
+  scripted_server s(*files_, to_changes([](const auto&, int n) {
+    return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none();
+  }));
   start(s);
   pc3_->set_slot(1'700'000'000);
   EXPECT_TRUE(heard(kind::unwritten));
@@ -240,7 +256,9 @@ TEST_F(consent_pc3, what_the_user_writes_while_a_key_is_being_bound_stays) {
   consents("john trust-first\n");
   const file_descriptor lock(::open((key_ + ".consent.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
-  scripted_server s(*files_, to_changes([](const auto&, int n) { return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none(); }));
+  scripted_server s(*files_, to_changes([](const auto&, int n) {
+    return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : none();
+  }));
   start(s);
   pc3_->set_slot(1'700'000'000);
   ASSERT_TRUE(until([&] { return s.asked >= 2; }));  // all that it says is there, and waits for the lock
@@ -255,7 +273,9 @@ TEST_F(consent_pc3, what_the_user_writes_while_a_key_is_being_bound_stays) {
 
 TEST_F(consent_pc3, a_list_that_cannot_be_read_permits_nobody) {
   consents("john trust-first\n");
-  scripted_server s(*files_, to_changes([](const auto&, int n) { return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : n == 1 ? none() : answers{}; }));
+  scripted_server s(*files_, to_changes([](const auto&, int n) {
+    return n == 0 ? answers{changes_answer{{{1, "john", true, key_of(1)}}}} : n == 1 ? none() : answers{};
+  }));
   start(s);
   pc3_->set_slot(1'700'000'000);
   ASSERT_TRUE(heard(kind::permitted));
@@ -315,7 +335,9 @@ TEST_F(consent_pc3, news_is_taken_ten_times_a_second) {
 
 TEST_F(consent_pc3, packets_that_nobody_takes_are_dropped_and_counted) {
   const answers flood(1000, data_answer{{1, 2, 3}});
-  scripted_server s(*files_, to_changes([&](const auto&, int n) { return n == 0 ? none() : n == 1 ? flood : answers{}; }));
+  scripted_server s(*files_, to_changes([&](const auto&, int n) {
+    return n == 0 ? none() : n == 1 ? flood : answers{};
+  }));
   start(s);
   pc3_->set_slot(1'700'000'000);
   EXPECT_TRUE(comes([&] { return pc3_->data_dropped() >= 1000 - 256; }));
@@ -329,7 +351,8 @@ TEST_F(consent_pc3, a_server_waits_while_nobody_takes_the_events) {
     changes_answer a;
     const auto name = [](std::int64_t n) { return "p" + std::to_string(n); };
     if (r.since < 960)
-      for (auto v = r.since + 1; v <= r.since + max_changes_per_answer; ++v) a.changes.push_back({v, name(v), true, key_of(static_cast<int>(v))});
+      for (auto v = r.since + 1; v <= r.since + max_changes_per_answer; ++v)
+        a.changes.push_back({v, name(v), true, key_of(static_cast<int>(v))});
     else if (r.wait_s > 0)
       for (auto v = r.since + 1; v <= r.since + max_changes_per_answer; v += 2) {
         a.changes.push_back({v, name(v - 960), false, {}});
@@ -387,7 +410,9 @@ TEST_F(consent_pc3, a_server_is_asked_again_before_its_word_gets_too_old) {
 }
 
 TEST_F(consent_pc3, of_a_cache_of_version_0_1_only_pinned_keys_count) {
-  const auto line = [&](const std::string& file, const std::vector<keys::permission>& all) { ASSERT_TRUE(keys::write_private_permissions(file, all)); };
+  const auto line = [&](const std::string& file, const std::vector<keys::permission>& all) {
+    ASSERT_TRUE(keys::write_private_permissions(file, all));
+  };
   const std::string cache = folder_ + "/mary.cache";
   line(cache + ".pins", {{"john", key_of(1), {}}, {"paul", key_of(2), {}}});
   line(cache + "." + server_name, {{"john", key_of(1), {}}, {"paul", key_of(3), {}}, {"eve", key_of(4), {}}});

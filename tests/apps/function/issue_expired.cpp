@@ -7,7 +7,8 @@
 int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: issue_expired FOLDER NAME\n"), 2;
   constexpr std::int64_t day = 86400;
-  const auto done = prose::function::issue_certificate(argv[1], "ca", argv[2], prose::function::certificate_use::ue, 9, std::time(nullptr) - 10 * day);
+  const auto done = prose::function::issue_certificate(argv[1], "ca", argv[2], prose::function::certificate_use::ue, 9,
+                                                       std::time(nullptr) - 10 * day);
   if (!done) return std::fprintf(stderr, "%s\n", done.error().message.c_str()), 1;
   return 0;
 }

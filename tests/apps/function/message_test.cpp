@@ -92,15 +92,19 @@ TEST(function_message, a_key_that_comes_twice_is_refused_wherever_it_stands) {
   EXPECT_EQ(request(R"({"op":"list","pad":{"a":1,"a":1}})"), twice);
   EXPECT_EQ(request(R"({"op":"list","pad":[{"a":1},{"a":1,"b":{"a":1}}]})"), "not a JSON object");  // deep, not twice
   const auto changes = [&](const std::string& more) {
-    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":"john","permitted":true,"key":")" + key + "\"" + more + "}]}");
+    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":"john","permitted":true,"key":")" + key +
+                        "\"" + more + "}]}");
   };
   EXPECT_TRUE(changes(""));
   EXPECT_EQ(changes(R"(,"permitted":false)").error().message, twice);
-  EXPECT_TRUE(parse_answer(R"({"answer":"list","granted":[],"mutual":[{"name":"a","key":")" + key + R"("},{"name":"b","key":")" + key + R"("}]})"));
+  EXPECT_TRUE(parse_answer(R"({"answer":"list","granted":[],"mutual":[{"name":"a","key":")" + key +
+                           R"("},{"name":"b","key":")" + key + R"("}]})"));
 }
 
 TEST(function_message, nothing_deep_is_built) {
-  const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); };
+  const auto nested = [](int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
+  };
   for (const int depth : {2, 3, 100, 250'000}) {
     EXPECT_FALSE(parse_answer(R"({"answer":"changes","changes":)" + nested(depth) + "}")) << depth;
     EXPECT_FALSE(parse_answer(R"({"answer":"list","mutual":[],"granted":)" + nested(depth) + "}")) << depth;
@@ -115,19 +119,28 @@ TEST(function_message, nothing_deep_is_built) {
 TEST(function_message, what_a_server_says_cannot_reach_a_terminal_as_control) {
   const std::string key = std::string(43, 'A') + "=";
   const auto list = [&](const std::string& granted, const std::string& peer) {
-    return parse_answer(R"({"answer":"list","granted":[")" + granted + R"("],"mutual":[{"name":")" + peer + R"(","key":")" + key + R"("}]})").has_value();
+    return parse_answer(R"({"answer":"list","granted":[")" + granted + R"("],"mutual":[{"name":")" + peer +
+                        R"(","key":")" + key + R"("}]})")
+        .has_value();
   };
   const auto changes = [&](const std::string& peer) {
-    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":")" + peer + R"(","permitted":true,"key":")" + key + R"("}]})").has_value();
+    return parse_answer(R"({"answer":"changes","changes":[{"version":1,"peer":")" + peer +
+                        R"(","permitted":true,"key":")" + key + R"("}]})")
+        .has_value();
   };
-  const auto error = [](const std::string& reason) { return parse_answer(R"({"answer":"error","reason":")" + reason + R"("})").has_value(); };
+  const auto error = [](const std::string& reason) {
+    return parse_answer(R"({"answer":"error","reason":")" + reason + R"("})").has_value();
+  };
   const auto greeting = [&](const std::string& server) {
-    return parse_answer(R"({"answer":"hello","server":")" + server + R"(","challenge":")" + key + R"(","ephemeral":")" + key + R"("})").has_value();
+    return parse_answer(R"({"answer":"hello","server":")" + server + R"(","challenge":")" + key + R"(","ephemeral":")" +
+                        key + R"("})")
+        .has_value();
   };
   EXPECT_TRUE(list("john", "mary") && changes("john") && error("no, register first") && greeting("function.example"));
   for (const char* bad : {"\\u001b[2J", "two\\nlines", "caf\u00e9", "\\u009b2J"})
     EXPECT_FALSE(list(bad, "mary") || list("john", bad) || changes(bad) || error(bad) || greeting(bad)) << bad;
-  for (const char* bad : {"", "a b"}) EXPECT_FALSE(list(bad, "mary") || list("john", bad) || changes(bad) || greeting(bad)) << bad;
+  for (const char* bad : {"", "a b"})
+    EXPECT_FALSE(list(bad, "mary") || list("john", bad) || changes(bad) || greeting(bad)) << bad;
 }
 
 TEST(function_message, frames_are_cut_from_any_pieces) {

@@ -1,5 +1,5 @@
-// Sessions with servers: separate secrets, and a recorded session opens with its own secret only. The key schedule and the
-// record layer here are written from RFC 5246 5, 6.3 and RFC 5288 3, beside the library that is tested.
+// Sessions with servers: separate secrets, and a recorded session opens with its own secret only. The key schedule and
+// the record layer here are written from RFC 5246 5, 6.3 and RFC 5288 3, beside the library that is tested.
 #include <gtest/gtest.h>
 #include <mbedtls/gcm.h>
 #include <mbedtls/md.h>
@@ -19,7 +19,8 @@ std::string prf_sha384(const std::array<std::uint8_t, 48>& secret, const std::st
   const auto hmac = [&](const std::string& text) {
     std::string out(48, '\0');
     mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA384), secret.data(), secret.size(),
-                    reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(out.data()));
+                    reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                    reinterpret_cast<unsigned char*>(out.data()));
     return out;
   };
   std::string out, a = seed;
@@ -30,7 +31,8 @@ std::string prf_sha384(const std::array<std::uint8_t, 48>& secret, const std::st
   return out.substr(0, size);
 }
 
-/// The plaintext of one application data record that the client sent as its `sequence`th protected record; empty: wrong keys.
+/// The plaintext of one application data record that the client sent as its `sequence`th protected record; empty: wrong
+/// keys.
 std::string open_record(const std::string& record, const tls_secret& s, std::uint64_t sequence) {
   const auto text = [](const auto& a) { return std::string(a.begin(), a.end()); };
   const std::string block = prf_sha384(s.master, "key expansion" + text(s.server_random) + text(s.client_random), 72);
@@ -44,9 +46,10 @@ std::string open_record(const std::string& record, const tls_secret& s, std::uin
   mbedtls_gcm_context gcm;
   mbedtls_gcm_init(&gcm);
   mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, reinterpret_cast<const unsigned char*>(block.data()), 256);
-  const int code = mbedtls_gcm_auth_decrypt(&gcm, size, reinterpret_cast<const unsigned char*>(nonce.data()), 12,
-                                            reinterpret_cast<const unsigned char*>(ad.data()), ad.size(), in + record.size() - 16, 16, in + 13,
-                                            reinterpret_cast<unsigned char*>(out.data()));
+  const int code =
+      mbedtls_gcm_auth_decrypt(&gcm, size, reinterpret_cast<const unsigned char*>(nonce.data()), 12,
+                               reinterpret_cast<const unsigned char*>(ad.data()), ad.size(), in + record.size() - 16,
+                               16, in + 13, reinterpret_cast<unsigned char*>(out.data()));
   mbedtls_gcm_free(&gcm);
   return code == 0 ? out : "";
 }
@@ -55,10 +58,13 @@ TEST(separation, two_servers_and_three_ues_have_six_secrets_and_each_opens_its_o
   const std::string folder = ::testing::TempDir() + "prose_separation_" + std::to_string(getpid());
   std::filesystem::create_directories(folder);
   ASSERT_TRUE(make_authority(folder, "ca", 30));
-  const auto identity = [&](const std::string& n) { return tls_identity{folder + "/ca.crt", folder + "/" + n + ".crt", folder + "/" + n + ".key"}; };
+  const auto identity = [&](const std::string& n) {
+    return tls_identity{folder + "/ca.crt", folder + "/" + n + ".crt", folder + "/" + n + ".key"};
+  };
   std::vector<std::string> records;
   std::vector<tls_secret> secrets;
-  for (const std::string ue : {"mary", "john", "peter"}) ASSERT_TRUE(issue_certificate(folder, "ca", ue, certificate_use::ue, 30));
+  for (const std::string ue : {"mary", "john", "peter"})
+    ASSERT_TRUE(issue_certificate(folder, "ca", ue, certificate_use::ue, 30));
   for (const std::string name : {"one.example", "two.example"}) {
     ASSERT_TRUE(issue_certificate(folder, "ca", name, certificate_use::server, 30));
     auto server_context = tls_context::server(identity(name));

@@ -2,9 +2,9 @@
 #include "apps/lib/function/server.h"
 
 #include <arpa/inet.h>
-#include <sys/ioctl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -283,8 +283,7 @@ class raw_connection {
 public:
   raw_connection(const tls_identity& identity, int port, int receive_buffer = 0)
       : fd_(plain_connection(port, receive_buffer)), context_(tls_context::client(identity)) {
-    tls_ = std::make_unique<tls_connection>(
-        std::move(*tls_connection::make(*context_, fd_.get(), "function.example")));
+    tls_ = std::make_unique<tls_connection>(std::move(*tls_connection::make(*context_, fd_.get(), "function.example")));
     while (true) {
       const auto status = tls_->handshake();
       if (status == tls_status::done) break;
@@ -375,7 +374,8 @@ TEST_F(function_server, a_slow_reader_gets_every_answer_and_in_order) {
       const auto a = m.read();
       ASSERT_TRUE(a) << "after " << next << " of " << sent;
       if (const auto* d = std::get_if<data_answer>(&*a)) {
-        ASSERT_EQ(d->octets, (std::vector<std::uint8_t>{static_cast<std::uint8_t>(next), static_cast<std::uint8_t>(next >> 8)}));
+        ASSERT_EQ(d->octets,
+                  (std::vector<std::uint8_t>{static_cast<std::uint8_t>(next), static_cast<std::uint8_t>(next >> 8)}));
         ++next;
       } else {
         ASSERT_TRUE(std::holds_alternative<done_answer>(*a));
@@ -407,7 +407,8 @@ TEST_F(function_server, a_handshake_that_could_not_be_written_goes_on_when_the_s
   ASSERT_EQ(ioctl(fd.get(), FIONREAD, &arrived), 0);
   EXPECT_GT(arrived, 0);
   // Less than the certificates, which the file has in base64; or nothing would have had to wait.
-  EXPECT_LT(static_cast<double>(arrived), 0.7 * static_cast<double>(std::filesystem::file_size(config.identity.certificate_path)));
+  EXPECT_LT(static_cast<double>(arrived),
+            0.7 * static_cast<double>(std::filesystem::file_size(config.identity.certificate_path)));
   auto status = tls_status::want_read;
   for (int i = 0; i < 3000 && status == tls_status::want_read; ++i) {
     status = t->handshake();
@@ -471,7 +472,8 @@ TEST_F(function_server, requests_held_back_from_who_takes_no_answers_cost_nothin
   for (int i = 0; i < requests; ++i) ASSERT_TRUE(m.read()) << i;
 }
 
-// All of it came in one TLS record and all answers go out in one write: the socket shows neither that requests wait nor that it has room again.
+// All of it came in one TLS record and all answers go out in one write: the socket shows neither that requests wait nor
+// that it has room again.
 TEST_F(function_server, held_back_requests_are_taken_up_though_the_socket_is_silent) {
   server_limits limits;
   limits.requests_per_second = 100'000;
@@ -659,15 +661,20 @@ TEST_F(function_server, the_time_of_an_answer_does_not_tell_whether_a_peer_exist
       grant_nobody.push_back(took([&] { return m->grant("nobo"); }));
       EXPECT_TRUE(m->withdraw("nobo"));
     };
-    if (i % 2 == 0) john(), nobody();
-    else nobody(), john();
+    if (i % 2 == 0)
+      john(), nobody();
+    else
+      nobody(), john();
     const auto peter = [&] { withdraw_peter.push_back(took([&] { return m->withdraw("peter"); })); };
     const auto none = [&] { withdraw_nobody.push_back(took([&] { return m->withdraw("nobod"); })); };
-    if (i % 2 == 0) peter(), none();
-    else none(), peter();
+    if (i % 2 == 0)
+      peter(), none();
+    else
+      none(), peter();
     list.push_back(took([&] { return m->list().has_value(); }));
   }
-  const double grant = chance_larger(grant_john, grant_nobody), withdraw = chance_larger(withdraw_peter, withdraw_nobody);
+  const double grant = chance_larger(grant_john, grant_nobody),
+               withdraw = chance_larger(withdraw_peter, withdraw_nobody);
   const double control = chance_larger(grant_john, list);
   std::printf("[ timing ] grant %.3f, withdraw %.3f, control %.3f\n", grant, withdraw, control);
   // 400 against 400 that are alike have a standard deviation of 0.0204: five of them.

@@ -137,7 +137,8 @@ TEST_F(store_test, a_replaced_key_never_comes_back_for_nobody) {
   EXPECT_EQ(s.register_user("account-john", "john", key_of(22), true).value(), refusal::none);
   EXPECT_EQ(s.register_user("account-john", "john", key_of(2), true).value(), refusal::key_replaced);
   EXPECT_EQ(s.register_user("account-eve", "eve", key_of(2), false).value(), refusal::key_replaced);
-  EXPECT_EQ(s.register_user("account-john", "john", key_of(22), true).value(), refusal::none);  // said again, as after a lost answer
+  EXPECT_EQ(s.register_user("account-john", "john", key_of(22), true).value(),
+            refusal::none);  // said again, as after a lost answer
 }
 
 TEST_F(store_test, the_operator_replaces_a_key_beside_the_server) {
@@ -278,7 +279,8 @@ TEST_F(store_test, what_was_acknowledged_survives_a_kill) {
     int status = 0;
     waitpid(child, &status, 0);
     EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
-    while (next_report()) {}
+    while (next_report()) {
+    }
     close(ends[0]);
     auto s = open();
     std::vector<bool> found(64, false);

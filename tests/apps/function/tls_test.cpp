@@ -148,7 +148,8 @@ TEST_F(tls, expired_and_future_certificates_are_refused) {
   ASSERT_TRUE(issue_certificate(folder_, "ca", "late.example", certificate_use::server, 5, now - 10 * day));
   auto server_context = tls_context::server(identity("function.example"));
   EXPECT_TRUE(server_context->check_dates());
-  for (const auto& [name, words] : {std::pair{"late", "late.crt: expired on "}, std::pair{"early", "early.crt: valid only from "}}) {
+  for (const auto& [name, words] :
+       {std::pair{"late", "late.crt: expired on "}, std::pair{"early", "early.crt: valid only from "}}) {
     const auto dates = tls_context::client(identity(name))->check_dates();
     ASSERT_FALSE(dates);
     EXPECT_NE(dates.error().message.find(words), std::string::npos) << dates.error().message;
@@ -158,7 +159,8 @@ TEST_F(tls, expired_and_future_certificates_are_refused) {
     auto server = tls_connection::make(*server_context, e.fd[1], "");
     EXPECT_EQ(shake(*client, *server).server, tls_status::failed) << name;
     for (int i = 0; i < 10 && client->handshake() != tls_status::failed; ++i) continue;
-    EXPECT_NE(client->failure().find("refused by the peer: certificate"), std::string::npos) << name << ": " << client->failure();
+    EXPECT_NE(client->failure().find("refused by the peer: certificate"), std::string::npos)
+        << name << ": " << client->failure();
   }
   auto late_context = tls_context::server(identity("late.example"));
   auto client_context = tls_context::client(identity("mary"));

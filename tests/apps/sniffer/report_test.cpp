@@ -81,14 +81,15 @@ TEST(report_page, every_frame_that_the_verdict_names_has_a_row) {
     report_page page(max_kept);
     for (std::uint64_t i = 0; i < n; ++i) page.add(frame_with(octets, i), no_symbols);
     const auto html = page.html(v, {});
-    // 11 000 lies in what 8000 of the first and 8000 of the last leave out: it has a row, without its octets. So has 9000.
+    // 11 000 lies in what 8000 of the first and 8000 of the last leave out: it has a row, without its octets. So has
+    // 9000.
     EXPECT_EQ(count(html, "no longer kept"), max_kept == 8000 ? 2U : 0U);
     for (std::size_t at = html.find("href=\"#f"); at != std::string::npos; at = html.find("href=\"#f", at + 1)) {
       const auto id = html.substr(at + 7, html.find('"', at + 7) - at - 7);
       EXPECT_EQ(count(html, "<tr id=\"" + id + "\" class=\"evidence\""), 1U) << id;
     }
     EXPECT_EQ(count(html, "<tr id=\"f"), 4000U + 4);  // 3000, 9000, 11000 and 17999 lie in between
-    std::uint64_t before = 0;  // in the order of reception
+    std::uint64_t before = 0;                         // in the order of reception
     for (std::size_t at = html.find("<tr id=\"f"); at != std::string::npos; at = html.find("<tr id=\"f", at + 1)) {
       const auto number = std::stoull(html.substr(at + 9));
       EXPECT_LE(before, number);
@@ -122,7 +123,8 @@ TEST(waterfall, a_tone_is_a_bright_line_where_it_belongs_and_columns_stay_bounde
   EXPECT_GE(w.n_columns(), waterfall::max_columns / 2);
   float low = 0, high = 0;
   const auto png = w.png(low, high);
-  // Stored, not compressed: header 8 + 25, palette 780, IDAT length, type, zlib 2, block 5; then rows of a filter octet and pixels.
+  // Stored, not compressed: header 8 + 25, palette 780, IDAT length, type, zlib 2, block 5; then rows of a filter octet
+  // and pixels.
   const std::size_t width = w.n_columns(), data = 33 + 780 + 8 + 7;
   ASSERT_GT(png.size(), data);
   const auto pixel = [&](std::size_t row) {
@@ -138,7 +140,9 @@ TEST(waterfall, a_tone_is_a_bright_line_where_it_belongs_and_columns_stay_bounde
 }
 
 TEST(png, base64_of_the_rfc_4648_examples) {
-  const auto of = [](std::string_view s) { return base64({reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}); };
+  const auto of = [](std::string_view s) {
+    return base64({reinterpret_cast<const std::uint8_t*>(s.data()), s.size()});
+  };
   EXPECT_EQ(of(""), "");
   EXPECT_EQ(of("f"), "Zg==");
   EXPECT_EQ(of("fo"), "Zm8=");

@@ -11,7 +11,7 @@ namespace prose::apps {
 namespace {
 
 class summary_table : public ::testing::Test {
- protected:
+protected:
   /// A block with one whole SDU whose RLC SN is sn.
   captured_frame block(std::uint32_t src, unsigned sn, bool repetition = false) {
     mac::rlc_um_tx rlc;
@@ -42,15 +42,17 @@ class summary_table : public ::testing::Test {
     for (double v; out.size() < 8 && in >> v;) out.push_back(v);
     return out;
   }
-  static phy::carrier_config carrier() { return *phy::carrier_config::make(25, phy::cyclic_prefix::normal, phy::transmission_mode::tm2, 7.68e6); }
+  static phy::carrier_config carrier() {
+    return *phy::carrier_config::make(25, phy::cyclic_prefix::normal, phy::transmission_mode::tm2, 7.68e6);
+  }
   int n_ = 0;
   summary s_{sniffer_settings{}, carrier(), std::nullopt};
 };
 
 TEST_F(summary_table, missing_rlc_pdus_of_a_transmitter_are_lost_frames) {
   for (const unsigned sn : {30U, 31U, 0U, 1U, 5U, 6U}) s_.add(block(0x111111, sn));  // 2, 3, 4 are missing
-  s_.add(block(0x111111, 6, true));                                                  // the repetition of a block is none
-  s_.add(block(0x111111, 5));                                                        // late, or a copy: nothing more is missing
+  s_.add(block(0x111111, 6, true));  // the repetition of a block is none
+  s_.add(block(0x111111, 5));        // late, or a copy: nothing more is missing
   s_.add(block(0x333333, 9));
   EXPECT_EQ(row("111111 > 222222")[0], 8);
   EXPECT_EQ(row("111111 > 222222")[1], 3);

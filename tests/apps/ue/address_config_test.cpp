@@ -30,7 +30,8 @@ TEST(address_config, files_have_their_places) {
 
 TEST(address_config, an_address_twice_is_an_error_with_file_and_line) {
   const std::string peers = "  peers:\n    - {name: mary, ipv4: 10.64.0.2, ipv6: \"fd00::2\"}\n    - ";
-  ASSERT_TRUE(read("  ipv4: 10.64.0.1\n  ipv6: \"fd00::1\"\n" + peers + "{name: peter, ipv4: 10.64.0.3, ipv6: \"fd00::3\"}\n"));
+  ASSERT_TRUE(
+      read("  ipv4: 10.64.0.1\n  ipv6: \"fd00::1\"\n" + peers + "{name: peter, ipv4: 10.64.0.3, ipv6: \"fd00::3\"}\n"));
   const std::pair<std::string, const char*> bad[] = {
       {peers + "{name: peter, ipv4: 10.64.0.2}\n", "john.yaml:6: data.peers[1].ipv4"},
       {peers + "{name: peter, ipv6: \"fd00:0::2\"}\n", "john.yaml:6: data.peers[1].ipv6"},
@@ -47,7 +48,8 @@ TEST(address_config, an_address_twice_is_an_error_with_file_and_line) {
 }
 
 TEST(address_config, what_no_host_can_have_is_refused) {
-  for (const char* bad : {"ipv4: 224.0.0.1", "ipv4: 127.0.0.1", "ipv4: 0.0.0.0", "ipv4: \"fd00::1\"", "ipv6: 10.64.0.1", "ipv6: \"ff02::1\"", "ipv6: \"fe80::1\"", "ipv6: \"::\"", "ipv4: peter"}) {
+  for (const char* bad : {"ipv4: 224.0.0.1", "ipv4: 127.0.0.1", "ipv4: 0.0.0.0", "ipv4: \"fd00::1\"", "ipv6: 10.64.0.1",
+                          "ipv6: \"ff02::1\"", "ipv6: \"fe80::1\"", "ipv6: \"::\"", "ipv4: peter"}) {
     const auto c = read(std::string("  ") + bad + "\n");
     ASSERT_FALSE(c) << bad;
     EXPECT_NE(c.error().message.find("john.yaml:4: "), std::string::npos) << c.error().message;

@@ -42,9 +42,11 @@ std::array<std::uint8_t, N> hex(const char* text) {
   return out;
 }
 
-// --- derivation -----------------------------------------------------------------------------------------------------------------
+// --- derivation
+// -----------------------------------------------------------------------------------------------------------------
 
-// RFC 7748 6.1: both public keys and the shared secret. The addresses were computed from them with Python's hmac, 2026-11-28.
+// RFC 7748 6.1: both public keys and the shared secret. The addresses were computed from them with Python's hmac,
+// 2026-11-28.
 TEST(derivation, is_hkdf_of_secret_direction_and_both_keys) {
   const public_key alice{hex<32>("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")};
   const public_key bob{hex<32>("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")};
@@ -54,23 +56,31 @@ TEST(derivation, is_hkdf_of_secret_direction_and_both_keys) {
   seven.fill(7);
   EXPECT_EQ(to_hex(security::derive_address(none, shared, alice, bob)), "9034eb352d34724c8fca");
   EXPECT_EQ(to_hex(security::derive_address(none, shared, bob, alice)), "60b0c5438fb913acca9d");
-  EXPECT_EQ(to_hex(security::derive_address(security::pre_shared_key(seven), shared, alice, bob)), "52be7d63237e93a1363f");
-  EXPECT_EQ(to_string(link_ipv6_address(security::derive_address(none, shared, alice, bob))), "fd50:726f:5365:9034:eb35:2d34:724c:8fca");
+  EXPECT_EQ(to_hex(security::derive_address(security::pre_shared_key(seven), shared, alice, bob)),
+            "52be7d63237e93a1363f");
+  EXPECT_EQ(to_string(link_ipv6_address(security::derive_address(none, shared, alice, bob))),
+            "fd50:726f:5365:9034:eb35:2d34:724c:8fca");
 }
 
 struct three_ues : testing::Test {
   fuzz::fixed_random random;
   security::crypto::mbedtls_x25519 dh{random};
   security::ports ports{random, dh};
-  security::ue_security mary{{}, security::key_pair::generate(ports), ports}, john{{}, security::key_pair::generate(ports), ports}, peter{{}, security::key_pair::generate(ports), ports};
+  security::ue_security mary{{}, security::key_pair::generate(ports), ports},
+      john{{}, security::key_pair::generate(ports), ports}, peter{{}, security::key_pair::generate(ports), ports};
   three_ues() {
-    for (const auto& [a, name_b, b, name_a] : {std::tuple{&mary, "john", &john, "mary"}, std::tuple{&john, "peter", &peter, "john"}}) {
+    for (const auto& [a, name_b, b, name_a] :
+         {std::tuple{&mary, "john", &john, "mary"}, std::tuple{&john, "peter", &peter, "john"}}) {
       EXPECT_TRUE(a->add_peer(name_b, b->peers().own_public()));
       EXPECT_TRUE(b->add_peer(name_a, a->peers().own_public()));
     }
   }
-  static const security::peer& at(const security::ue_security& u, std::string_view name) { return *u.peers().find(name); }
-  static link_addresses link(const security::ue_security& u, std::string_view name) { return addresses_of(at(u, name), {}, {}, {}); }
+  static const security::peer& at(const security::ue_security& u, std::string_view name) {
+    return *u.peers().find(name);
+  }
+  static link_addresses link(const security::ue_security& u, std::string_view name) {
+    return addresses_of(at(u, name), {}, {}, {});
+  }
 };
 
 TEST_F(three_ues, both_ends_agree_and_every_link_and_end_has_an_address_of_its_own) {
@@ -78,7 +88,8 @@ TEST_F(three_ues, both_ends_agree_and_every_link_and_end_has_an_address_of_its_o
   EXPECT_EQ(at(mary, "john").peer_address, at(john, "mary").own_address);
   EXPECT_EQ(at(peter, "john").own_address, at(john, "peter").peer_address);
   EXPECT_EQ(at(peter, "john").peer_address, at(john, "peter").own_address);
-  const std::set<security::address_bits> all{at(john, "mary").own_address, at(john, "mary").peer_address, at(john, "peter").own_address, at(john, "peter").peer_address};
+  const std::set<security::address_bits> all{at(john, "mary").own_address, at(john, "mary").peer_address,
+                                             at(john, "peter").own_address, at(john, "peter").peer_address};
   EXPECT_EQ(all.size(), 4U);
 }
 
@@ -86,13 +97,16 @@ TEST_F(three_ues, nothing_of_marys_state_leads_to_an_address_of_john_and_peter) 
   std::vector<std::array<std::uint8_t, 32>> secrets{{}};
   for (const auto& s : security::stolen_state(mary.peers(), mary.links(), security::export_permit::user_was_warned()))
     if (s.octets.size() == 32) std::copy_n(s.octets.begin(), 32, secrets.emplace_back().begin());
-  const std::vector<public_key> people{mary.peers().own_public(), john.peers().own_public(), peter.peers().own_public()};
+  const std::vector<public_key> people{mary.peers().own_public(), john.peers().own_public(),
+                                       peter.peers().own_public()};
   std::set<security::address_bits> hers;
   for (const auto& psk : secrets)
     for (const auto& shared : secrets)
       for (const auto& a : people)
-        for (const auto& b : people) hers.insert(security::derive_address(security::pre_shared_key(psk), security::dh_output(shared), a, b));
-  EXPECT_TRUE(hers.count(at(mary, "john").own_address) && hers.count(at(mary, "john").peer_address)) << "her own she finds so";
+        for (const auto& b : people)
+          hers.insert(security::derive_address(security::pre_shared_key(psk), security::dh_output(shared), a, b));
+  EXPECT_TRUE(hers.count(at(mary, "john").own_address) && hers.count(at(mary, "john").peer_address))
+      << "her own she finds so";
   EXPECT_FALSE(hers.count(at(peter, "john").own_address));
   EXPECT_FALSE(hers.count(at(peter, "john").peer_address));
 }
@@ -133,7 +147,9 @@ public:
     security::crypto::digest(security::crypto::hash::sha256, {other.octets}, d);
     return security::dh_output(d);
   }
-  std::optional<security::dh_output> agree(const security::ephemeral_private_key&, const public_key&) override { return std::nullopt; }
+  std::optional<security::dh_output> agree(const security::ephemeral_private_key&, const public_key&) override {
+    return std::nullopt;
+  }
   public_key public_of(const security::static_private_key&) override { return {{1}}; }
   public_key public_of(const security::ephemeral_private_key&) override { return {{1}}; }
 };
@@ -160,17 +176,23 @@ TEST(derivation, no_two_of_many_peers_share_an_address) {
   EXPECT_LT(old.size(), n) << "the control: addresses of 0.1 do meet";
 }
 
-// --- what passes ----------------------------------------------------------------------------------------------------------------
+// --- what passes
+// ----------------------------------------------------------------------------------------------------------------
 
-const link_addresses plain{{address("fd50:726f:5365::a"), address("fd50:726f:5365::b")}, {address("fd50:726f:5365::a"), address("fd50:726f:5365::b")}, {address("10.64.0.1"), address("10.64.0.2")}};
+const link_addresses plain{{address("fd50:726f:5365::a"), address("fd50:726f:5365::b")},
+                           {address("fd50:726f:5365::a"), address("fd50:726f:5365::b")},
+                           {address("10.64.0.1"), address("10.64.0.2")}};
 /// The other end of it, where the host's addresses are configured ones.
-const link_addresses other_end{{address("fd50:726f:5365::b"), address("fd50:726f:5365::a")}, {address("fd00:1::7"), address("fd00:2::9")}, {address("172.16.5.1"), address("172.16.9.9")}};
+const link_addresses other_end{{address("fd50:726f:5365::b"), address("fd50:726f:5365::a")},
+                               {address("fd00:1::7"), address("fd00:2::9")},
+                               {address("172.16.5.1"), address("172.16.9.9")}};
 
 packet_check out(packet& p, const link_addresses& l = plain) { return host_to_link(l, p); }
 packet_check in(packet& p, const link_addresses& l = plain) { return link_to_host(l, p); }
 
 TEST(filter, only_the_links_own_pair_passes_each_way) {
-  const ip_address mine[] = {plain.host_ipv6.own, plain.host_ipv4.own}, theirs[] = {plain.host_ipv6.peer, plain.host_ipv4.peer};
+  const ip_address mine[] = {plain.host_ipv6.own, plain.host_ipv4.own},
+                   theirs[] = {plain.host_ipv6.peer, plain.host_ipv4.peer};
   for (int v = 0; v < 2; ++v) {
     auto p = udp(mine[v], theirs[v], "hello");
     EXPECT_EQ(out(p), packet_check::passes);
@@ -191,7 +213,8 @@ TEST(filter, only_the_links_own_pair_passes_each_way) {
     p = udp(plain.link_ipv6.peer, address(foreign), "for another");
     EXPECT_EQ(in(p), packet_check::foreign_destination) << foreign;
   }
-  for (const char* foreign : {"10.64.0.2", "10.64.0.1", "127.0.0.1", "224.0.0.1", "255.255.255.255", "169.254.1.1", "192.0.0.3"}) {
+  for (const char* foreign :
+       {"10.64.0.2", "10.64.0.1", "127.0.0.1", "224.0.0.1", "255.255.255.255", "169.254.1.1", "192.0.0.3"}) {
     p = udp(address(foreign), link_ipv4_destination(), "I am Peter");
     EXPECT_EQ(in(p), packet_check::foreign_source) << foreign;
     p = udp(link_ipv4_source(), address(foreign), "for another");
@@ -201,7 +224,8 @@ TEST(filter, only_the_links_own_pair_passes_each_way) {
 
 // Every single bit of the addresses matters, and what does not pass stays as it was.
 TEST(filter, one_bit_of_an_address_wrong_and_nothing_passes) {
-  for (const auto& good : {udp(plain.link_ipv6.peer, plain.link_ipv6.own, "x"), udp(link_ipv4_source(), link_ipv4_destination(), "x")}) {
+  for (const auto& good :
+       {udp(plain.link_ipv6.peer, plain.link_ipv6.own, "x"), udp(link_ipv4_source(), link_ipv4_destination(), "x")}) {
     const bool v4 = good[0] >> 4 == 4;
     for (std::size_t bit = 8 * (v4 ? 12 : 8); bit < 8 * (v4 ? 20U : 40U); ++bit) {
       auto p = good;
@@ -229,15 +253,24 @@ TEST(filter, router_and_neighbour_messages_and_header_options_do_not_pass) {
   for (int type = 0; type < 256; ++type) {
     auto v6 = icmp(plain.link_ipv6.peer, plain.link_ipv6.own, static_cast<std::uint8_t>(type), packet(60));
     const bool error6 = type >= 1 && type <= 4;
-    EXPECT_EQ(in(v6), error6 ? packet_check::foreign_error : type == 128 || type == 129 ? packet_check::passes : packet_check::control) << type;
+    EXPECT_EQ(in(v6), error6                       ? packet_check::foreign_error
+                      : type == 128 || type == 129 ? packet_check::passes
+                                                   : packet_check::control)
+        << type;
     auto v4 = icmp(link_ipv4_source(), link_ipv4_destination(), static_cast<std::uint8_t>(type), packet(60));
     const bool error4 = type == 3 || type == 11 || type == 12;
-    EXPECT_EQ(in(v4), error4 ? packet_check::foreign_error : type == 0 || type == 8 ? packet_check::passes : packet_check::control) << type;
+    EXPECT_EQ(in(v4), error4                   ? packet_check::foreign_error
+                      : type == 0 || type == 8 ? packet_check::passes
+                                               : packet_check::control)
+        << type;
     // The same in a fragment header.
     packet t{58, 0, 0, 1, 0, 0, 0, 9, static_cast<std::uint8_t>(type), 0, 0, 0, 0, 0, 0, 0};
     t.resize(80);
     auto fragment = make_packet(plain.link_ipv6.peer, plain.link_ipv6.own, 44, t);
-    EXPECT_EQ(in(fragment), error6 ? packet_check::foreign_error : type == 128 || type == 129 ? packet_check::passes : packet_check::control) << type;
+    EXPECT_EQ(in(fragment), error6                       ? packet_check::foreign_error
+                            : type == 128 || type == 129 ? packet_check::passes
+                                                         : packet_check::control)
+        << type;
   }
   for (int next : {0, 43, 60, 135, 139, 140, 253, 254}) {
     auto p = make_packet(plain.link_ipv6.peer, plain.link_ipv6.own, static_cast<std::uint8_t>(next), packet(24));
@@ -247,7 +280,8 @@ TEST(filter, router_and_neighbour_messages_and_header_options_do_not_pass) {
     p = make_packet(plain.link_ipv6.peer, plain.link_ipv6.own, 44, t);
     EXPECT_EQ(in(p), packet_check::options) << next;
   }
-  auto twice = make_packet(plain.link_ipv6.peer, plain.link_ipv6.own, 44, packet{44, 0, 0, 1, 0, 0, 0, 1, 17, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4, 0, 8, 0, 0});
+  auto twice = make_packet(plain.link_ipv6.peer, plain.link_ipv6.own, 44,
+                           packet{44, 0, 0, 1, 0, 0, 0, 1, 17, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4, 0, 8, 0, 0});
   EXPECT_EQ(in(twice), packet_check::options);
   auto route = udp(link_ipv4_source(), link_ipv4_destination(), "record route");
   route[0] = 0x46;
@@ -262,7 +296,8 @@ TEST(filter, router_and_neighbour_messages_and_header_options_do_not_pass) {
 }
 
 TEST(filter, lengths_that_do_not_fit_are_malformed) {
-  for (const auto& good : {udp(plain.link_ipv6.peer, plain.link_ipv6.own, "text"), udp(link_ipv4_source(), link_ipv4_destination(), "text")}) {
+  for (const auto& good : {udp(plain.link_ipv6.peer, plain.link_ipv6.own, "text"),
+                           udp(link_ipv4_source(), link_ipv4_destination(), "text")}) {
     for (std::size_t n = 0; n < good.size(); ++n) {
       packet p(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n));
       EXPECT_NE(in(p), packet_check::passes) << n;
@@ -283,11 +318,14 @@ TEST(filter, lengths_that_do_not_fit_are_malformed) {
   EXPECT_EQ(in(tiny), packet_check::malformed);
 }
 
-// --- translation ----------------------------------------------------------------------------------------------------------------
+// --- translation
+// ----------------------------------------------------------------------------------------------------------------
 
 /// All octets but those at [from, to).
 packet without(packet p, std::initializer_list<std::pair<std::size_t, std::size_t>> ranges) {
-  for (const auto& [from, to] : ranges) std::fill(p.begin() + static_cast<std::ptrdiff_t>(from), p.begin() + static_cast<std::ptrdiff_t>(to), std::uint8_t{0});
+  for (const auto& [from, to] : ranges)
+    std::fill(p.begin() + static_cast<std::ptrdiff_t>(from), p.begin() + static_cast<std::ptrdiff_t>(to),
+              std::uint8_t{0});
   return p;
 }
 
@@ -311,11 +349,21 @@ TEST(translation, checksums_hold_at_both_ends_and_nothing_else_changes) {
     for (auto& c : text) c = static_cast<char>(rng());
     packet p;
     switch (rng() % 5) {
-      case 0: p = udp(from.own, from.peer, text); break;
-      case 1: p = tcp(from.own, from.peer, text); break;
-      case 2: p = icmp(from.own, from.peer, v4 ? 8 : 128, packet(text.begin(), text.end())); break;
-      case 3: p = make_packet(from.own, from.peer, rng() % 2 == 0 ? 33 : 136, packet(12 + text.size(), 7)); break;
-      default: p = make_packet(from.own, from.peer, 99, packet(text.begin(), text.end())); break;
+      case 0:
+        p = udp(from.own, from.peer, text);
+        break;
+      case 1:
+        p = tcp(from.own, from.peer, text);
+        break;
+      case 2:
+        p = icmp(from.own, from.peer, v4 ? 8 : 128, packet(text.begin(), text.end()));
+        break;
+      case 3:
+        p = make_packet(from.own, from.peer, rng() % 2 == 0 ? 33 : 136, packet(12 + text.size(), 7));
+        break;
+      default:
+        p = make_packet(from.own, from.peer, 99, packet(text.begin(), text.end()));
+        break;
     }
     const auto sent = p;
     ASSERT_EQ(host_to_link(other_end, p), packet_check::passes);
@@ -327,7 +375,9 @@ TEST(translation, checksums_hold_at_both_ends_and_nothing_else_changes) {
     EXPECT_EQ(destination_of(p), to.own);
     const auto o = checksum_offset(protocol_of(p));
     const std::size_t sum = header_of(p) + o, sum_end = o == 0 ? sum : sum + 2;
-    const auto same = [&](const packet& x) { return v4 ? without(x, {{10, 20}, {sum, sum_end}}) : without(x, {{8, 40}, {sum, sum_end}}); };
+    const auto same = [&](const packet& x) {
+      return v4 ? without(x, {{10, 20}, {sum, sum_end}}) : without(x, {{8, 40}, {sum, sum_end}});
+    };
     EXPECT_EQ(same(p), same(sent));
   }
 }
@@ -359,7 +409,8 @@ TEST(translation, fragments_after_the_first_have_no_checksum_to_correct) {
   ASSERT_EQ(out(p), packet_check::passes);
   EXPECT_EQ(packet(p.begin() + 20, p.end()), body);
   EXPECT_EQ(folded(word_sum(std::span<const std::uint8_t>(p).first(20))), 0xffff);
-  // IPv6, at the end that translates: the first fragment's checksum is corrected, the next one's octets are not touched.
+  // IPv6, at the end that translates: the first fragment's checksum is corrected, the next one's octets are not
+  // touched.
   packet first{17, 0, 0, 1, 0, 0, 0, 9, 0x13, 0x88, 0x13, 0x89, 0, 16, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8};
   auto q = make_packet(other_end.host_ipv6.own, other_end.host_ipv6.peer, 44, first);
   const auto sum_before = transport_sum(q);
@@ -373,7 +424,8 @@ TEST(translation, fragments_after_the_first_have_no_checksum_to_correct) {
   EXPECT_EQ(packet(q.begin() + 48, q.end()), second);
 }
 
-// What a host says of a packet that it got, quoted whole or cut: at the other end it must name the packet as it was sent there.
+// What a host says of a packet that it got, quoted whole or cut: at the other end it must name the packet as it was
+// sent there.
 TEST(translation, errors_quote_the_packet_as_its_sender_knows_it) {
   for (const bool v4 : {true, false})
     for (const bool with_tcp : {true, false})
@@ -396,7 +448,8 @@ TEST(translation, errors_quote_the_packet_as_its_sender_knows_it) {
         ASSERT_EQ(link_to_host(plain, error), packet_check::passes);
         ASSERT_TRUE(checksums_hold(error));
         const packet quote(error.begin() + static_cast<std::ptrdiff_t>(header) + 8, error.end());
-        EXPECT_EQ(quote, packet(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(quote.size()))) << v4 << with_tcp << quoted_transport;
+        EXPECT_EQ(quote, packet(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(quote.size())))
+            << v4 << with_tcp << quoted_transport;
       }
 }
 
@@ -408,13 +461,15 @@ TEST(translation, an_error_about_another_links_packet_does_not_pass) {
   EXPECT_EQ(in(p), packet_check::foreign_error);
   p = icmp(link_ipv4_source(), link_ipv4_destination(), 3, udp(plain.host_ipv4.own, address("10.64.0.3"), "to Peter"));
   EXPECT_EQ(in(p), packet_check::foreign_error);
-  p = icmp(plain.link_ipv6.peer, plain.link_ipv6.own, 2, udp(link_ipv4_source(), link_ipv4_destination(), "of the other family"));
+  p = icmp(plain.link_ipv6.peer, plain.link_ipv6.own, 2,
+           udp(link_ipv4_source(), link_ipv4_destination(), "of the other family"));
   EXPECT_EQ(in(p), packet_check::foreign_error);
   p = icmp(plain.host_ipv6.own, plain.host_ipv6.peer, 1, udp(peters, plain.host_ipv6.own, "Peter's"));
   EXPECT_EQ(out(p), packet_check::foreign_error);
 }
 
-// --- the host's side ------------------------------------------------------------------------------------------------------------
+// --- the host's side
+// ------------------------------------------------------------------------------------------------------------
 
 struct host_files : testing::Test {
   std::string dir = [] {
@@ -459,7 +514,8 @@ TEST_F(host_files, drawn_addresses_are_kept_by_name_and_key) {
   }
   const std::set<ip_address> all{john.own, john.peer, mary.own, mary.peer};
   EXPECT_EQ(all.size(), 4U);
-  for (const auto& a : all) EXPECT_TRUE(a.length == 4 && a.octets[0] == 10 && (a.octets[1] & 0xc0) == 64) << to_string(a);
+  for (const auto& a : all)
+    EXPECT_TRUE(a.length == 4 && a.octets[0] == 10 && (a.octets[1] & 0xc0) == 64) << to_string(a);
   EXPECT_EQ(mode("/t"), 0600);
   auto t = ipv4_table::open(path("/t"), random, {});
   ASSERT_TRUE(t);
@@ -495,10 +551,18 @@ TEST_F(host_files, a_table_that_others_can_change_or_that_is_none_is_refused) {
   ::unlink(path("/t").c_str());
   const auto head = good.substr(0, good.find('\n') + 1), row = good.substr(good.find("\njohn") + 1);
   const auto words = row.substr(0, row.rfind(' '));  // without the last address
-  for (const auto& [content, word] : std::initializer_list<std::pair<std::string, const char*>>{
-           {"127.0.0.1 localhost\n", "did not write"}, {row, "did not write"}, {"# prose ipv4-addresses 2\n" + row, "2"}, {head + "john\n", ":2:"}, {head + words + "\n", ":2:"},
-           {head + words + " ::1\n", ":2:"}, {head + words + " 10.64.0.9 more\n", ":2:"}, {head + row + row, ":3:"}, {head + row + "mary" + row.substr(4), ":3:"}, {head + "j!" + row.substr(4), ":2:"},
-           {head + words + " 224.0.0.1\n", ":2:"}}) {
+  for (const auto& [content, word] :
+       std::initializer_list<std::pair<std::string, const char*>>{{"127.0.0.1 localhost\n", "did not write"},
+                                                                  {row, "did not write"},
+                                                                  {"# prose ipv4-addresses 2\n" + row, "2"},
+                                                                  {head + "john\n", ":2:"},
+                                                                  {head + words + "\n", ":2:"},
+                                                                  {head + words + " ::1\n", ":2:"},
+                                                                  {head + words + " 10.64.0.9 more\n", ":2:"},
+                                                                  {head + row + row, ":3:"},
+                                                                  {head + row + "mary" + row.substr(4), ":3:"},
+                                                                  {head + "j!" + row.substr(4), ":2:"},
+                                                                  {head + words + " 224.0.0.1\n", ":2:"}}) {
     write("/t", content);
     EXPECT_TRUE(refused(word)) << content;
   }
@@ -507,10 +571,14 @@ TEST_F(host_files, a_table_that_others_can_change_or_that_is_none_is_refused) {
 }
 
 TEST_F(host_files, a_hosts_file_names_every_peer_and_never_takes_the_place_of_anothers) {
-  ASSERT_TRUE(write_hosts(path("/hosts"), {{"john", plain}, {"peter", {other_end.link_ipv6, other_end.host_ipv6, {}}}}));
+  ASSERT_TRUE(
+      write_hosts(path("/hosts"), {{"john", plain}, {"peter", {other_end.link_ipv6, other_end.host_ipv6, {}}}}));
   EXPECT_EQ(mode("/hosts"), 0600);
   const auto t = text("/hosts");
-  EXPECT_NE(t.find("\nfd50:726f:5365::b john  # from fd50:726f:5365::a\n10.64.0.2 john  # from 10.64.0.1\nfd00:2::9 peter  # from fd00:1::7\n"), std::string::npos) << t;
+  EXPECT_NE(t.find("\nfd50:726f:5365::b john  # from fd50:726f:5365::a\n10.64.0.2 john  # from 10.64.0.1\nfd00:2::9 "
+                   "peter  # from fd00:1::7\n"),
+            std::string::npos)
+      << t;
   ASSERT_TRUE(write_hosts(path("/hosts"), {}));
   EXPECT_EQ(text("/hosts").find("john"), std::string::npos);
   write("/hosts", "127.0.0.1 localhost\n");
@@ -587,7 +655,8 @@ struct johns_port : three_ues {
     a.host_ipv4 = {address(own), address(peer)};
     return a;
   }
-  link_addresses mary_link = with_ipv4("mary", "10.64.0.1", "10.64.0.2"), peter_link = with_ipv4("peter", "10.64.0.3", "10.64.0.4");
+  link_addresses mary_link = with_ipv4("mary", "10.64.0.1", "10.64.0.2"),
+                 peter_link = with_ipv4("peter", "10.64.0.3", "10.64.0.4");
   void SetUp() override {
     auto p = open({peer_named("mary", mary_link), peer_named("server:x", {}), peer_named("peter", peter_link)});
     ASSERT_TRUE(p) << p.error().message;
@@ -604,7 +673,10 @@ struct johns_port : three_ues {
     got.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
     return got;
   }
-  static std::uint64_t count(const std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)>& c, packet_check what) { return c[static_cast<std::size_t>(what)]; }
+  static std::uint64_t count(const std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)>& c,
+                             packet_check what) {
+    return c[static_cast<std::size_t>(what)];
+  }
 };
 
 TEST_F(johns_port, gives_each_peer_a_route_from_the_links_own_address) {
@@ -626,7 +698,8 @@ TEST_F(johns_port, packets_go_to_whom_they_are_addressed_and_to_nobody_else) {
   EXPECT_FALSE(from_host(udp(peter_link.link_ipv6.own, mary_link.link_ipv6.peer, "x")));
   EXPECT_FALSE(from_host(udp(peter_link.host_ipv4.own, mary_link.host_ipv4.peer, "x")));
   EXPECT_EQ(count(port->drops()[0].out, packet_check::foreign_source), 2U);
-  for (const char* nobody : {"ff02::2", "fe80::1", "fd50:726f:5365::99"}) EXPECT_FALSE(from_host(udp(mary_link.link_ipv6.own, address(nobody), "x"))) << nobody;
+  for (const char* nobody : {"ff02::2", "fe80::1", "fd50:726f:5365::99"})
+    EXPECT_FALSE(from_host(udp(mary_link.link_ipv6.own, address(nobody), "x"))) << nobody;
   EXPECT_EQ(port->counters().no_such_peer, 3U);
 }
 

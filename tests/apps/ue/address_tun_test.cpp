@@ -1,5 +1,5 @@
-// Mary, John and Peter with a TUN interface each, in three network namespaces: what kernels and sockets make of a link's addresses. The air between
-// them is this program, which looks at every packet.
+// Mary, John and Peter with a TUN interface each, in three network namespaces: what kernels and sockets make of a
+// link's addresses. The air between them is this program, which looks at every packet.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -145,8 +145,10 @@ struct world {
         while (const auto o = h->port->poll(b)) {
           const packet p(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(o->size));
           on_link.emplace_back(h->name, p);
-          if (h == &john) (o->peer == 0 ? mary : peter).port->deliver(0, p);
-          else john.port->deliver(h == &mary ? 0 : 1, p);
+          if (h == &john)
+            (o->peer == 0 ? mary : peter).port->deliver(0, p);
+          else
+            john.port->deliver(h == &mary ? 0 : 1, p);
         }
       ::usleep(1000);
     }
@@ -196,14 +198,17 @@ void a_connection_carries_its_octets(world& w) {
     socket_address to(here.peer, port);
     ASSERT_TRUE(::connect(client.get(), to.get(), to.length) == 0 || errno == EINPROGRESS) << std::strerror(errno);
     file_descriptor accepted;
-    w.carry([&] { return static_cast<bool>(accepted = file_descriptor(::accept4(server.get(), nullptr, nullptr, SOCK_NONBLOCK))); });
+    w.carry([&] {
+      return static_cast<bool>(accepted = file_descriptor(::accept4(server.get(), nullptr, nullptr, SOCK_NONBLOCK)));
+    });
     ASSERT_TRUE(accepted);
     const std::string text(20'000, 'x');
     std::string got;
     std::size_t sent = 0;
     w.carry([&] {
       if (sent < text.size())
-        if (const auto n = ::send(client.get(), text.data() + sent, text.size() - sent, MSG_NOSIGNAL); n > 0) sent += static_cast<std::size_t>(n);
+        if (const auto n = ::send(client.get(), text.data() + sent, text.size() - sent, MSG_NOSIGNAL); n > 0)
+          sent += static_cast<std::size_t>(n);
       got += receive(accepted.get());
       return got.size() == text.size();
     });
@@ -345,7 +350,8 @@ void a_changed_interface_is_noticed_and_set_up_again(world& w) {
   const auto before = w.john.port->counters().oversized;
   const auto sends = [&](std::size_t octets) {
     const std::string text(octets, 'x');
-    ASSERT_EQ(::sendto(s.get(), text.data(), text.size(), 0, to.get(), to.length), static_cast<ssize_t>(text.size())) << std::strerror(errno);
+    ASSERT_EQ(::sendto(s.get(), text.data(), text.size(), 0, to.get(), to.length), static_cast<ssize_t>(text.size()))
+        << std::strerror(errno);
   };
   w.on_link.clear();
   for (const std::size_t octets : {1453U, 3000U, 1452U}) sends(octets);  // 48 octets of headers

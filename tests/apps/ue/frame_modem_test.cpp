@@ -1,5 +1,5 @@
-// UEs with the real modem in between: every transmission becomes samples, samples of all transmitters and noise become frames. The
-// air here is a sum of subframes with carrier offsets; delays and fading are the emulated air's.
+// UEs with the real modem in between: every transmission becomes samples, samples of all transmitters and noise become
+// frames. The air here is a sum of subframes with carrier offsets; delays and fading are the emulated air's.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,13 +18,13 @@ using namespace prose::apps;
 
 namespace {
 class seeded final : public security::random_port {
- public:
+public:
   explicit seeded(unsigned s) : rng_(s) {}
   void fill(security::bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(rng_());
   }
 
- private:
+private:
   std::mt19937_64 rng_;
 };
 struct node {
@@ -86,7 +86,9 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
         const auto ok = x->modem->transmit(p->second, b);
         ASSERT_TRUE(ok.has_value()) << ok.error().message;
         for (std::size_t i = 0; i < b.size(); ++i)
-          b[i] *= std::polar(1.0F, static_cast<float>(2 * M_PI * x->cfo_hz * (static_cast<double>(n) * n_samples + static_cast<double>(i)) / rate));
+          b[i] *= std::polar(1.0F,
+                             static_cast<float>(2 * M_PI * x->cfo_hz *
+                                                (static_cast<double>(n) * n_samples + static_cast<double>(i)) / rate));
         x->planned.erase(p);
       }
     for (auto* x : nodes) {
@@ -102,7 +104,8 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
         frames = x->modem->receive({n, x->u->sync().dfn_subframe(n), false, false}, {&antenna, 1},
                                    [&](std::uint8_t lsb) { return x->u->addressed(lsb); });
       }
-      x->u->step({n, n, static_cast<mac::slot_t>(1'700'000'000 + n / 1000), frames, x->modem->subchannel_rssi_dbm()}, out);
+      x->u->step({n, n, static_cast<mac::slot_t>(1'700'000'000 + n / 1000), frames, x->modem->subchannel_rssi_dbm()},
+                 out);
       for (auto& t : out.transmissions) x->planned[t.subframe] = std::move(t);
       for (const auto& e : out.events) {
         if (const auto* d = std::get_if<mac::ev_peer_discovered>(&e)) x->discovered.insert(d->peer);
@@ -118,7 +121,8 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
       const std::vector<std::uint8_t> d(300, static_cast<std::uint8_t>(n));
       john.u->send(2, security::sdu_type::ip, d);
     }
-    if (subframe_links >= 0 && n > subframe_links + 3000 && !peter.discovered.empty() && !mary.discovered.empty() && john.discovered.size() == 2)
+    if (subframe_links >= 0 && n > subframe_links + 3000 && !peter.discovered.empty() && !mary.discovered.empty() &&
+        john.discovered.size() == 2)
       break;
   }
   ASSERT_GE(subframe_links, 0);
@@ -129,17 +133,24 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
   EXPECT_GE(peter.data, 16);
   EXPECT_EQ(mary.data, 0);
   const auto& c = john.modem->counters();
-  printf("  both links after %d subframes; john: %llu SCI, %llu blocks, %llu failed, %llu discovery messages, %d data at john, %d at peter of 20\n",
-         subframe_links, static_cast<unsigned long long>(c.sci), static_cast<unsigned long long>(c.blocks_ok),
-         static_cast<unsigned long long>(c.blocks_failed), static_cast<unsigned long long>(c.discovery_ok), john.data, peter.data);
+  printf(
+      "  both links after %d subframes; john: %llu SCI, %llu blocks, %llu failed, %llu discovery messages, %d data at "
+      "john, %d at peter of 20\n",
+      subframe_links, static_cast<unsigned long long>(c.sci), static_cast<unsigned long long>(c.blocks_ok),
+      static_cast<unsigned long long>(c.blocks_failed), static_cast<unsigned long long>(c.discovery_ok), john.data,
+      peter.data);
 }
-INSTANTIATE_TEST_SUITE_P(all, ue_over_samples,
-                         testing::Values(variant{phy::transmission_mode::tm2, 25}, variant{phy::transmission_mode::tm4, 25},
-                                         variant{phy::transmission_mode::tm2, 50}, variant{phy::transmission_mode::tm4, 50}),
-                         [](const auto& i) { return "tm" + std::to_string(static_cast<int>(i.param.tm)) + "_" + std::to_string(i.param.n_prb) + "prb"; });
+INSTANTIATE_TEST_SUITE_P(
+    all, ue_over_samples,
+    testing::Values(variant{phy::transmission_mode::tm2, 25}, variant{phy::transmission_mode::tm4, 25},
+                    variant{phy::transmission_mode::tm2, 50}, variant{phy::transmission_mode::tm4, 50}),
+    [](const auto& i) {
+      return "tm" + std::to_string(static_cast<int>(i.param.tm)) + "_" + std::to_string(i.param.n_prb) + "prb";
+    });
 
 namespace {
-/// Of 100 messages, how many arrive in noise, each sent 1 + num_retx times. `combined`: of them, how many only together.
+/// Of 100 messages, how many arrive in noise, each sent 1 + num_retx times. `combined`: of them, how many only
+/// together.
 int messages_through_noise(int num_retx, std::uint64_t& combined) {
   frame_modem_config c;
   c.ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
@@ -162,10 +173,12 @@ int messages_through_noise(int num_retx, std::uint64_t& combined) {
       t.absolute_subframe = static_cast<int>(t.subframe % 10240);
       t.psdch = mac::psdch_transmission{pool.psdch(resource, j), message};
       EXPECT_TRUE(modem->transmit(t, samples).has_value());
-      // A burst of 2 PRB at a mean power of -12 dB: 24 subcarriers of the 512 in the band, so 0.77 leaves 0.5 dB a subcarrier.
+      // A burst of 2 PRB at a mean power of -12 dB: 24 subcarriers of the 512 in the band, so 0.77 leaves 0.5 dB a
+      // subcarrier.
       for (auto& s : samples) s += phy::cf32(gauss(rng), gauss(rng)) * 0.77F;
       const std::span<const phy::cf32> antenna(samples);
-      for (const auto& f : modem->receive({t.subframe, t.absolute_subframe, false, false}, {&antenna, 1}, [](std::uint8_t) { return false; }))
+      for (const auto& f : modem->receive({t.subframe, t.absolute_subframe, false, false}, {&antenna, 1},
+                                          [](std::uint8_t) { return false; }))
         if (const auto* d = std::get_if<mac::rx_discovery>(&f.content)) {
           EXPECT_TRUE(std::equal(d->message.begin(), d->message.end(), message.begin()));
           ++got;
@@ -183,8 +196,8 @@ TEST(discovery_messages, that_are_sent_again_are_combined) {
   std::uint64_t none = 0, combined = 0;
   const int once = messages_through_noise(0, none);
   const int four_times = messages_through_noise(3, combined);
-  printf("  of 100 messages in noise: %d sent once, %d sent four times, %llu of them only by combining\n", once, four_times,
-         static_cast<unsigned long long>(combined));
+  printf("  of 100 messages in noise: %d sent once, %d sent four times, %llu of them only by combining\n", once,
+         four_times, static_cast<unsigned long long>(combined));
   EXPECT_EQ(none, 0U);
   EXPECT_LE(once, 20) << "control: noise that one transmission does not survive";
   EXPECT_GE(four_times, 80) << "four tries alone would bring 1 - (1 - p)^4, at most 60";
@@ -192,9 +205,10 @@ TEST(discovery_messages, that_are_sent_again_are_combined) {
 }
 
 namespace {
-/// A receiver of blocks in noise: each is announced by an SCI and sent up to four times (TM2) or twice (TM4); of them `times` are sent.
+/// A receiver of blocks in noise: each is announced by an SCI and sent up to four times (TM2) or twice (TM4); of them
+/// `times` are sent.
 class block_link {
- public:
+public:
   block_link(phy::transmission_mode tm, float noise) : noise_(noise) {
     config_.ue = mac::default_ue_config(tm, 25);
     modem_ = std::move(*frame_modem::make(config_));
@@ -211,7 +225,7 @@ class block_link {
   }
   const frame_modem_counters& counters() const { return modem_->counters(); }
 
- private:
+private:
   int tm2_block(int run, int times) {
     const auto pool = std::move(*phy::comm_pool::make(config_.ue.comm));
     const std::int64_t start = std::int64_t{run} * config_.ue.comm.sc_period_subframes;
@@ -221,7 +235,8 @@ class block_link {
     sci.group_destination_id = static_cast<std::uint8_t>(rng_());
     do sci.time_resource_pattern = static_cast<std::uint8_t>(rng_() % 106);
     while (pool.n_pssch_transmissions(sci.time_resource_pattern) < 4);
-    const auto place = pool.pscch_resource(static_cast<int>(rng_() % static_cast<unsigned>(pool.n_pscch_resources())), 0);
+    const auto place =
+        pool.pscch_resource(static_cast<int>(rng_() % static_cast<unsigned>(pool.n_pscch_resources())), 0);
     mac::subframe_transmission announced;
     announced.pscch = mac::pscch_transmission{{place.prb, 0}, sci};
     int got = hear(announced, start + place.subframe, 0.01F);
@@ -273,7 +288,8 @@ class block_link {
     for (auto& s : samples_) s += phy::cf32(gauss_(rng_), gauss_(rng_)) * noise;
     const std::span<const phy::cf32> antenna(samples_);
     int got = 0;
-    for (const auto& f : modem_->receive({n, t.absolute_subframe, false, false}, {&antenna, 1}, [](std::uint8_t) { return true; }))
+    for (const auto& f :
+         modem_->receive({n, t.absolute_subframe, false, false}, {&antenna, 1}, [](std::uint8_t) { return true; }))
       if (const auto* b = std::get_if<mac::rx_block>(&f.content)) {
         EXPECT_TRUE(t.pssch && std::equal(b->octets.begin(), b->octets.end(), t.pssch->block->begin()));
         ++got;
@@ -290,14 +306,18 @@ class block_link {
 }  // namespace
 
 TEST(blocks, that_are_sent_again_are_combined) {
-  // Bursts at a mean power of -12 dB, noise that one transmission does not survive. In TM4 the SCI has to come through it too.
-  for (const auto& [tm, noise, all] : {std::tuple{phy::transmission_mode::tm2, 0.3F, 4}, {phy::transmission_mode::tm4, 0.16F, 2}}) {
+  // Bursts at a mean power of -12 dB, noise that one transmission does not survive. In TM4 the SCI has to come through
+  // it too.
+  for (const auto& [tm, noise, all] :
+       {std::tuple{phy::transmission_mode::tm2, 0.3F, 4}, {phy::transmission_mode::tm4, 0.16F, 2}}) {
     block_link alone(tm, noise), repeated(tm, noise), quiet(tm, 0.02F);
     const int once = alone.of_100_blocks(1), together = repeated.of_100_blocks(all);
-    printf("  tm%d, of 100 blocks in noise: %d sent once, %d sent %d times\n", static_cast<int>(tm), once, together, all);
+    printf("  tm%d, of 100 blocks in noise: %d sent once, %d sent %d times\n", static_cast<int>(tm), once, together,
+           all);
     EXPECT_LE(once, 5) << "control: tries alone would bring 1 - (1 - p)^n, at most 19";
     EXPECT_GE(together, 90);
     EXPECT_EQ(repeated.counters().blocks_ok, static_cast<std::uint64_t>(together));
-    EXPECT_EQ(quiet.of_100_blocks(all), 100) << "without noise the first transmission does, and the others deliver nothing again";
+    EXPECT_EQ(quiet.of_100_blocks(all), 100)
+        << "without noise the first transmission does, and the others deliver nothing again";
   }
 }

@@ -1,4 +1,5 @@
-// The UE's ends towards the host: addresses in text, UDP and line data ports, metrics. The TUN interface: address_test, address_tun_test.
+// The UE's ends towards the host: addresses in text, UDP and line data ports, metrics. The TUN interface: address_test,
+// address_tun_test.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/ue/data_port.h"
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/ue/data_port.h"
 #include "apps/ue/metrics.h"
 
 namespace prose::apps {
@@ -40,8 +41,10 @@ TEST(addresses, of_packets_and_of_text) {
 }
 
 TEST(addresses, that_a_host_can_have) {
-  for (const char* good : {"10.64.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"}) EXPECT_TRUE(is_plain_unicast(parse_ip_address(good).value())) << good;
-  for (const char* bad : {"0.0.0.1", "127.0.0.1", "169.254.3.4", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "::10.0.0.1", "fe80::1", "febf::1", "ff02::1"})
+  for (const char* good : {"10.64.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"})
+    EXPECT_TRUE(is_plain_unicast(parse_ip_address(good).value())) << good;
+  for (const char* bad : {"0.0.0.1", "127.0.0.1", "169.254.3.4", "224.0.0.1", "255.255.255.255", "::", "::1",
+                          "::ffff:10.0.0.1", "::10.0.0.1", "fe80::1", "febf::1", "ff02::1"})
     EXPECT_FALSE(is_plain_unicast(parse_ip_address(bad).value())) << bad;
   EXPECT_FALSE(is_plain_unicast({}));
 }
@@ -129,7 +132,9 @@ TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
   const auto n = read(out[0], text, sizeof text);
   EXPECT_EQ(std::string(text, static_cast<std::size_t>(n)), "john a?[2Jb\n");
   // 0x9b alone, and as U+009B in UTF-8, begins a terminal's code too; within a letter it does not.
-  (*port)->deliver(1, octets("\x9b" "1A \xc2\x9b" "1A \xc4\x9b \xe2\x80\x9b \r\x7f"));
+  (*port)->deliver(1, octets("\x9b"
+                             "1A \xc2\x9b"
+                             "1A \xc4\x9b \xe2\x80\x9b \r\x7f"));
   const auto m = read(out[0], text, sizeof text);
   EXPECT_EQ(std::string(text, static_cast<std::size_t>(m)), "mary ?1A ??1A \xc4\x9b \xe2\x80\x9b ??\n");
 }

@@ -15,7 +15,8 @@ using packet = std::vector<std::uint8_t>;
 
 inline std::uint32_t word_sum(std::span<const std::uint8_t> b) {
   std::uint32_t s = 0;
-  for (std::size_t i = 0; i < b.size(); i += 2) s += static_cast<std::uint32_t>(b[i] << 8 | (i + 1 < b.size() ? b[i + 1] : 0));
+  for (std::size_t i = 0; i < b.size(); i += 2)
+    s += static_cast<std::uint32_t>(b[i] << 8 | (i + 1 < b.size() ? b[i + 1] : 0));
   return s;
 }
 inline std::uint16_t folded(std::uint32_t s) {
@@ -23,7 +24,9 @@ inline std::uint16_t folded(std::uint32_t s) {
   return static_cast<std::uint16_t>(s);
 }
 inline std::size_t header_of(std::span<const std::uint8_t> p) { return p[0] >> 4 == 4 ? 20 : p[6] == 44 ? 48 : 40; }
-inline std::uint8_t protocol_of(std::span<const std::uint8_t> p) { return p[0] >> 4 == 4 ? p[9] : p[6] == 44 ? p[40] : p[6]; }
+inline std::uint8_t protocol_of(std::span<const std::uint8_t> p) {
+  return p[0] >> 4 == 4 ? p[9] : p[6] == 44 ? p[40] : p[6];
+}
 /// Sum of the transport with its pseudo-header, without ICMP's, which has none in IPv4.
 inline std::uint16_t transport_sum(std::span<const std::uint8_t> p) {
   const auto at = header_of(p);
@@ -35,13 +38,17 @@ inline std::uint16_t transport_sum(std::span<const std::uint8_t> p) {
 /// Offset of the checksum in the transport header; 0: none that is known here.
 inline std::size_t checksum_offset(std::uint8_t protocol) {
   switch (protocol) {
-    case 6: return 16;
+    case 6:
+      return 16;
     case 17:
     case 33:
-    case 136: return 6;
+    case 136:
+      return 6;
     case 1:
-    case 58: return 2;
-    default: return 0;
+    case 58:
+      return 2;
+    default:
+      return 0;
   }
 }
 /// A whole packet that is no fragment.
@@ -73,7 +80,8 @@ inline void complete(packet& p) {
   }
 }
 /// `transport`: from its header on, the checksum is filled in.
-inline packet make_packet(const ip_address& source, const ip_address& destination, std::uint8_t protocol, const packet& transport) {
+inline packet make_packet(const ip_address& source, const ip_address& destination, std::uint8_t protocol,
+                          const packet& transport) {
   packet p;
   if (source.length == 4) {
     p = {0x45, 0, 0, 0, 0x12, 0x34, 0, 0, 64, protocol, 0, 0};

@@ -1,4 +1,5 @@
-// The mark of prose-ue: where it lies, what repeats without one, which UTC is believed, and when an emulated air starts.
+// The mark of prose-ue: where it lies, what repeats without one, which UTC is believed, and when an emulated air
+// starts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -30,7 +31,7 @@ using testing::HasSubstr;
 using namespace security;
 
 class mark : public ::testing::Test {
- protected:
+protected:
   void SetUp() override {
     char name[] = "/tmp/prose_mark_XXXXXX";
     folder = ::mkdtemp(name);
@@ -38,19 +39,23 @@ class mark : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder); }
   std::string path(const std::string& n) const { return folder + "/" + n; }
 
-  /// A UE as prose-ue makes it: the mark of its file, then keep() after every step. `kept`: as a UE without a file would be.
+  /// A UE as prose-ue makes it: the mark of its file, then keep() after every step. `kept`: as a UE without a file
+  /// would be.
   struct ue {
     ue(mark& m, const key_pair& own, const std::string& file, bool kept) : kept_on_disk(kept), mark_file(file) {
       ue_config config;
       if (kept) config.stored_mark = keys::read_mark(file).value();
-      security = std::make_unique<ue_security>(config, key_pair::from_private(static_private_key(own.private_key.expose()), m.p), m.p);
+      security = std::make_unique<ue_security>(
+          config, key_pair::from_private(static_private_key(own.private_key.expose()), m.p), m.p);
       adapter = std::make_unique<mac::security_adapter>(*security);
       adapter->store_marks_at_once = !kept;
     }
     void advance(slot_t t, time_ms now) {
       adapter->advance(t, now);
       auto& clock = security->discovery().clock();
-      if (const auto next = kept_on_disk ? clock.mark_to_store() : std::nullopt; next && keys::write_mark(mark_file, *next)) clock.mark_stored(*next);
+      if (const auto next = kept_on_disk ? clock.mark_to_store() : std::nullopt;
+          next && keys::write_mark(mark_file, *next))
+        clock.mark_stored(*next);
     }
     bool kept_on_disk;
     std::string mark_file;
@@ -109,7 +114,8 @@ TEST_F(mark, a_request_of_before_the_restart_is_answered_again_without_a_mark_an
     (void)again.adapter->announcements(5000);
     actions out;
     const time_ms then = 5000 + answer_delay_ms + 100;
-    const auto taken = again.adapter->receive(request.lcid, request.src, request.dst, request.octets, then, buffer, out);
+    const auto taken =
+        again.adapter->receive(request.lcid, request.src, request.dst, request.octets, then, buffer, out);
     again.adapter->tick(then + answer_delay_ms, out);
     EXPECT_EQ(taken.has_value(), !kept) << "control: without a mark Peter answers, though John is not there";
     EXPECT_EQ(out.size(), kept ? 0U : 1U);
@@ -154,10 +160,13 @@ TEST_F(mark, is_shown_with_the_time_it_costs) {
   c.name = "mary";
   c.private_key = path("own.key");
   c.mark = path("own.key.mark");
-  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""), AllOf(HasSubstr("name mary\n"), HasSubstr("mark " + c.mark + " not there yet\n")));
+  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""),
+              AllOf(HasSubstr("name mary\n"), HasSubstr("mark " + c.mark + " not there yet\n")));
   EXPECT_FALSE(std::filesystem::exists(c.mark));
   ASSERT_TRUE(keys::write_mark(c.mark, 1'795'003'599));
-  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""), HasSubstr("by the host's clock silent until 2026-11-18T12:06:40Z because of " + c.mark + "; the clock says 2026-11-18T11:06:40Z\n"));
+  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""),
+              HasSubstr("by the host's clock silent until 2026-11-18T12:06:40Z because of " + c.mark +
+                        "; the clock says 2026-11-18T11:06:40Z\n"));
   EXPECT_THAT(ue_program::show(c, 1'795'003'600).value_or(""), HasSubstr("until 2026-11-18T12:06:40Z\n"));
 }
 
@@ -181,13 +190,17 @@ TEST(mark_utc, what_cannot_be_utc_is_refused) {
   for (const bool trust : {false, true})
     for (const bool emulated : {false, true}) {
       EXPECT_EQ(at_zero({.epoch_s = 2.6e9, .trust_device = trust, .emulated = emulated}, host, host), -1);
-      EXPECT_EQ(at_zero({.epoch_s = 4294967296.0 - 20, .trust_device = trust, .emulated = emulated}, 0, host), -1) << "no room for the mark";
-      EXPECT_EQ(at_zero({.epoch_s = 4294967296.0 - 100, .trust_device = trust, .emulated = emulated}, 0, host, 90), -1) << "not for the whole run";
+      EXPECT_EQ(at_zero({.epoch_s = 4294967296.0 - 20, .trust_device = trust, .emulated = emulated}, 0, host), -1)
+          << "no room for the mark";
+      EXPECT_EQ(at_zero({.epoch_s = 4294967296.0 - 100, .trust_device = trust, .emulated = emulated}, 0, host, 90), -1)
+          << "not for the whole run";
       EXPECT_EQ(at_zero({.epoch_s = -5, .trust_device = trust, .emulated = emulated}, 0, host), -1);
     }
   const auto far = utc_at_zero({.epoch_s = 1.7e9}, host, host);
-  EXPECT_THAT(far.error().message, AllOf(HasSubstr("2080-"), HasSubstr("2026-11-18"), HasSubstr("utc: system"), HasSubstr("trust_device: true")));
-  EXPECT_THAT(utc_at_zero({.epoch_s = 2.6e9}, host, host).error().message, AllOf(HasSubstr("2600000000"), HasSubstr("32 bits"), HasSubstr("accepted")));
+  EXPECT_THAT(far.error().message, AllOf(HasSubstr("2080-"), HasSubstr("2026-11-18"), HasSubstr("utc: system"),
+                                         HasSubstr("trust_device: true")));
+  EXPECT_THAT(utc_at_zero({.epoch_s = 2.6e9}, host, host).error().message,
+              AllOf(HasSubstr("2600000000"), HasSubstr("32 bits"), HasSubstr("accepted")));
   EXPECT_TRUE(is_emulated("type=virtual,name=a"));
   EXPECT_TRUE(is_emulated("name=a,type=virtual"));
   EXPECT_FALSE(is_emulated("type=b200,name=type=virtuals"));

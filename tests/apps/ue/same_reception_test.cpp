@@ -1,4 +1,5 @@
-// The UE's receiver and the sniffer's on the same samples: the same SCIs, blocks and discovery messages in the same subframes, at any SNR.
+// The UE's receiver and the sniffer's on the same samples: the same SCIs, blocks and discovery messages in the same
+// subframes, at any SNR.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,13 +31,15 @@ octets packed(std::span<const std::uint8_t> bits) {
 
 /// Three radios with carrier offsets that send what the pools allow, each block and message as often as the pool says.
 class traffic {
- public:
+public:
   traffic(phy::transmission_mode tm, unsigned seed) : rng_(seed) {
     config_.ue = mac::default_ue_config(tm, 25);
     config_.ue.discovery.num_retx = 3;
     tx_ = std::move(*frame_modem::make(config_));
-    if (phy::is_v2x(tm)) plan_tm4();
-    else plan_tm2();
+    if (phy::is_v2x(tm))
+      plan_tm4();
+    else
+      plan_tm2();
     plan_discovery();
   }
   const frame_modem_config& config() const { return config_; }
@@ -51,24 +54,28 @@ class traffic {
       i->second.first.absolute_subframe = static_cast<int>(n);
       EXPECT_TRUE(tx_->transmit(i->second.first, burst).has_value());
       for (std::size_t k = 0; k < size; ++k)
-        sum[k] += burst[k] * std::polar(1.0F, static_cast<float>(2 * M_PI * i->second.second * static_cast<double>(k) / tx_->carrier().sample_rate_hz()));
+        sum[k] += burst[k] * std::polar(1.0F, static_cast<float>(2 * M_PI * i->second.second * static_cast<double>(k) /
+                                                                 tx_->carrier().sample_rate_hz()));
     }
     for (auto& s : sum) s += phy::cf32(gauss_(rng_), gauss_(rng_)) * noise;
     return sum;
   }
 
- private:
+private:
   unsigned below(int n) { return static_cast<unsigned>(rng_() % static_cast<unsigned>(n)); }
   mac::transport_block block(int tbs) {
     auto b = std::make_shared<octets>(static_cast<std::size_t>(tbs / 8));
     for (auto& o : *b) o = static_cast<std::uint8_t>(rng_());
     return b;
   }
-  void add(std::int64_t n, mac::subframe_transmission t, double cfo_hz) { plan_.emplace(n, std::pair(std::move(t), cfo_hz)); }
+  void add(std::int64_t n, mac::subframe_transmission t, double cfo_hz) {
+    plan_.emplace(n, std::pair(std::move(t), cfo_hz));
+  }
 
   void plan_tm2() {
     const auto pool = std::move(*phy::comm_pool::make(config_.ue.comm));
-    for (std::int64_t start = 0; start + config_.ue.comm.sc_period_subframes <= n_subframes; start += config_.ue.comm.sc_period_subframes)
+    for (std::int64_t start = 0; start + config_.ue.comm.sc_period_subframes <= n_subframes;
+         start += config_.ue.comm.sc_period_subframes)
       for (int radio = 0; radio < 2; ++radio) {
         const double cfo_hz = radio == 0 ? 700 : -400;
         phy::sci_format0 sci;
@@ -118,7 +125,8 @@ class traffic {
         s.pscch = mac::pscch_transmission{{prb, 0}, sci};
         s.pssch = mac::pssch_transmission{c, b};
         add(*at, s, 500);
-        const auto other = t == 0 && sci.time_gap != 0 ? pool.other_subframe(*pool.allocation_of(sci, prb), absolute) : std::nullopt;
+        const auto other =
+            t == 0 && sci.time_gap != 0 ? pool.other_subframe(*pool.allocation_of(sci, prb), absolute) : std::nullopt;
         at = other ? std::optional<std::int64_t>(*other) : std::nullopt;
         if (at && *at >= n_subframes) at.reset();
       }
@@ -157,8 +165,10 @@ TEST_P(same_reception, ue_and_sniffer) {
   c.sync = phy::sync_mode::aligned;
   c.timing.absolute_subframes = {0};
   c.pools.push_back(air.config().ue.discovery);
-  if (phy::is_v2x(tm)) c.pools.push_back(air.config().ue.v2x);
-  else c.pools.push_back(air.config().ue.comm);
+  if (phy::is_v2x(tm))
+    c.pools.push_back(air.config().ue.v2x);
+  else
+    c.pools.push_back(air.config().ue.comm);
   auto sniffer = std::move(*phy::monitor::make(c));
   const auto size = ue->carrier().samples_per_subframe();
   std::vector<heard> by_ue, by_sniffer;
@@ -166,9 +176,11 @@ TEST_P(same_reception, ue_and_sniffer) {
     for (const auto& e : events) {
       if (const auto* sci = std::get_if<phy::sci_event>(&e); sci && sci->format == 1) {
         const auto& f = std::get<phy::sci_format1>(sci->fields);
-        by_sniffer.emplace_back(sci->rx.sample / size, 's', sci->prb, octets{f.mcs, f.priority, f.time_gap, f.retransmission_index});
+        by_sniffer.emplace_back(sci->rx.sample / size, 's', sci->prb,
+                                octets{f.mcs, f.priority, f.time_gap, f.retransmission_index});
       } else if (const auto* tb = std::get_if<phy::tb_event>(&e); tb && !tb->repetition) {
-        by_sniffer.emplace_back(tb->rx.sample / size, 'b', phy::is_v2x(tm) ? -1 : static_cast<int>(tb->n_x_id), packed(tb->bits));
+        by_sniffer.emplace_back(tb->rx.sample / size, 'b', phy::is_v2x(tm) ? -1 : static_cast<int>(tb->n_x_id),
+                                packed(tb->bits));
       } else if (const auto* d = std::get_if<phy::discovery_event>(&e)) {
         by_sniffer.emplace_back(d->rx.sample / size, 'd', 0, packed(d->bits));
       }
@@ -177,11 +189,14 @@ TEST_P(same_reception, ue_and_sniffer) {
   for (std::int64_t n = 0; n < traffic::n_subframes; ++n) {
     const auto samples = air.subframe(n, noise);
     const std::span<const phy::cf32> antenna(samples);
-    for (const auto& f : ue->receive({n, static_cast<int>(n), false, false}, {&antenna, 1}, [](std::uint8_t) { return true; })) {
+    for (const auto& f :
+         ue->receive({n, static_cast<int>(n), false, false}, {&antenna, 1}, [](std::uint8_t) { return true; })) {
       if (const auto* sci = std::get_if<mac::rx_sci1>(&f.content))
-        by_ue.emplace_back(f.subframe, 's', sci->prb, octets{sci->sci.mcs, sci->sci.priority, sci->sci.time_gap, sci->sci.retransmission_index});
+        by_ue.emplace_back(f.subframe, 's', sci->prb,
+                           octets{sci->sci.mcs, sci->sci.priority, sci->sci.time_gap, sci->sci.retransmission_index});
       else if (const auto* b = std::get_if<mac::rx_block>(&f.content))
-        by_ue.emplace_back(f.subframe, 'b', b->group_destination_id ? *b->group_destination_id : -1, octets(b->octets.begin(), b->octets.end()));
+        by_ue.emplace_back(f.subframe, 'b', b->group_destination_id ? *b->group_destination_id : -1,
+                           octets(b->octets.begin(), b->octets.end()));
       else if (const auto* d = std::get_if<mac::rx_discovery>(&f.content))
         by_ue.emplace_back(f.subframe, 'd', 0, octets(d->message.begin(), d->message.end()));
     }
@@ -195,7 +210,8 @@ TEST_P(same_reception, ue_and_sniffer) {
   EXPECT_EQ(by_ue, by_sniffer);
 }
 INSTANTIATE_TEST_SUITE_P(all, same_reception,
-                         testing::Combine(testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4), testing::Values(0.005F, 0.1F, 0.35F, 0.6F)));
+                         testing::Combine(testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+                                          testing::Values(0.005F, 0.1F, 0.35F, 0.6F)));
 
 }  // namespace
 }  // namespace prose::apps

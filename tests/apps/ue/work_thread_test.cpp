@@ -1,5 +1,5 @@
-// Set-ups whose scalar multiplications are done on a thread of their own: the engine's own X25519 is not called. Simulated time waits for the thread, so
-// that a loaded machine changes nothing; with real X25519.
+// Set-ups whose scalar multiplications are done on a thread of their own: the engine's own X25519 is not called.
+// Simulated time waits for the thread, so that a loaded machine changes nothing; with real X25519.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -59,7 +59,8 @@ TEST(budget_work_thread, ends_with_work_waiting_and_keys_of_removed_peers_in_use
   {
     work_thread t;
     for (int i = 0; i < 2000; ++i) {
-      auto w = std::make_shared<set_up_work>(set_up_work_kind::ask, john.security->peers().share_own(), john.security->peers().share(john.id_of(mary)));
+      auto w = std::make_shared<set_up_work>(set_up_work_kind::ask, john.security->peers().share_own(),
+                                             john.security->peers().share(john.id_of(mary)));
       w->ask({}, {}, john.random);
       all.push_back(w);
       t.submit(std::move(w));

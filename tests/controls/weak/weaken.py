@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Copies the files of the security sublayer that a weak variant changes, with each weakness behind a look at the environment.
 
-    weaken.py SOURCE_DIR OUTPUT_DIR
+    python3 -m tests.controls.weak.weaken SOURCE_DIR OUTPUT_DIR
 
 The texts must occur exactly once in their file, so that a change of the product that a weakness no longer fits ends the build. Only
 tests/controls links the copies; the product knows nothing of them."""
 import pathlib, sys
+
+from tests.harness.source_edit import replace_once
 
 # (weakness, file, text as it is, the same with WEAK)
 EDITS = [
@@ -54,9 +56,7 @@ def main():
     texts = {}
     for weakness, file, old, new in EDITS:
         text = texts.get(file) or (source / file).read_text()
-        if text.count(old) != 1:
-            sys.exit(f"{weakness}: the text to change occurs {text.count(old)} times in security/{file}: {old!r}")
-        texts[file] = text.replace(old, new.replace("WEAK", f'::prose::weakened("{weakness}")'))
+        texts[file] = replace_once(text, old, new.replace("WEAK", f'::prose::weakened("{weakness}")'), f"{weakness} in {file}")
     for file, text in texts.items():
         (output / file).write_text(text)
 

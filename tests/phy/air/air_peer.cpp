@@ -1,6 +1,6 @@
-// A scripted radio user for the process tests: receives, sends a burst every so often at exact ticks, sleeps at random, and reports a
-// hash of all it received. One JSON object on stdout at the end; "progress SECONDS" lines while it runs. With --hold-at it stands still there, and
-// with it the air, until its standard input ends.
+// A scripted radio user for the process tests: receives, sends a burst every so often at exact ticks, sleeps at random,
+// and reports a hash of all it received. One JSON object on stdout at the end; "progress SECONDS" lines while it runs.
+// With --hold-at it stands still there, and with it the air, until its standard input ends.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
@@ -52,11 +52,13 @@ int main(int argc, char** argv) {
 
   std::mt19937 random(seed);
   std::vector<cf32> samples(burst);
-  for (std::size_t i = 0; i < burst; ++i) samples[i] = std::polar(0.5F, 0.01F * static_cast<float>((seed + 3) * i % 10007));
+  for (std::size_t i = 0; i < burst; ++i)
+    samples[i] = std::polar(0.5F, 0.01F * static_cast<float>((seed + 3) * i % 10007));
   std::vector<cf32> in(chunk);
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   double energy = 0.0;
-  std::int64_t position = start, next_burst = every_ms > 0 ? start + ticks((every_ms + phase_ms) * 1e-3) : -1, last_progress = start;
+  std::int64_t position = start, next_burst = every_ms > 0 ? start + ticks((every_ms + phase_ms) * 1e-3) : -1,
+               last_progress = start;
   std::uint64_t late = 0, gaps = 0;
   const std::int64_t end = start + ticks(seconds);
   while (position < end) {
@@ -80,7 +82,8 @@ int main(int argc, char** argv) {
     if (stall_ms > 0 && random() % 8 == 0)
       std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<unsigned>(stall_ms * 1000 + 1)));
     // The law under test: what is at least `lead` after the last sample read is never late.
-    while (next_burst >= 0 && next_burst < end && next_burst - ticks(lead_us * 1e-6) < position + static_cast<std::int64_t>(chunk)) {
+    while (next_burst >= 0 && next_burst < end &&
+           next_burst - ticks(lead_us * 1e-6) < position + static_cast<std::int64_t>(chunk)) {
       if (next_burst >= position + ticks(lead_us * 1e-6)) {
         const auto sent = r.transmit(next_burst, samples);
         if (!sent) return failed(sent.error());
@@ -96,11 +99,12 @@ int main(int argc, char** argv) {
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const radio_counters c = r.counters();
-  std::printf(R"({"hash": "%016llx", "energy": %.6f, "bursts": %llu, "lates": %llu, "overflows": %llu, "underflows": %llu, "sequence_errors": %llu, "gaps": %llu})"
-              "\n",
-              static_cast<unsigned long long>(hash), energy, static_cast<unsigned long long>(c.bursts_sent),
-              static_cast<unsigned long long>(c.lates), static_cast<unsigned long long>(c.overflows),
-              static_cast<unsigned long long>(c.underflows), static_cast<unsigned long long>(c.sequence_errors),
-              static_cast<unsigned long long>(gaps));
+  std::printf(
+      R"({"hash": "%016llx", "energy": %.6f, "bursts": %llu, "lates": %llu, "overflows": %llu, "underflows": %llu, "sequence_errors": %llu, "gaps": %llu})"
+      "\n",
+      static_cast<unsigned long long>(hash), energy, static_cast<unsigned long long>(c.bursts_sent),
+      static_cast<unsigned long long>(c.lates), static_cast<unsigned long long>(c.overflows),
+      static_cast<unsigned long long>(c.underflows), static_cast<unsigned long long>(c.sequence_errors),
+      static_cast<unsigned long long>(gaps));
   return 0;
 }

@@ -14,7 +14,7 @@
 namespace prose::test {
 
 class hub_process {
- public:
+public:
   explicit hub_process(const std::string& yaml = "", const std::string& speed = "max") {
     static int count = 0;
     air_ = "test" + std::to_string(getpid()) + "_" + std::to_string(count++);
@@ -25,8 +25,8 @@ class hub_process {
     pid_ = fork();
     if (pid_ == 0) {
       dup2(out[1], 1);
-      execl(PROSE_BINARY_DIR "/bin/prose-air", "prose-air", "--config", config.c_str(), "--air", air_.c_str(), "--speed", speed.c_str(),
-            "--start", "0", "--log-level", "off", static_cast<char*>(nullptr));
+      execl(PROSE_BINARY_DIR "/bin/prose-air", "prose-air", "--config", config.c_str(), "--air", air_.c_str(),
+            "--speed", speed.c_str(), "--start", "0", "--log-level", "off", static_cast<char*>(nullptr));
       _exit(127);
     }
     close(out[1]);
@@ -49,7 +49,7 @@ class hub_process {
     return "type=virtual,name=" + name + ",air=" + air_ + (more.empty() ? "" : "," + more);
   }
 
- private:
+private:
   std::string air_;
   pid_t pid_ = -1;
 };

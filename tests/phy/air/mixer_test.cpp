@@ -65,10 +65,14 @@ TEST(interpolator, gives_band_limited_signals_between_samples) {
   const interpolator f(1.92e6, 1.92e6, 0.0);
   std::vector<cf32> x(static_cast<std::size_t>(f.n_taps()));
   for (const double cycles : {0.0, 0.1, -0.25, 0.39}) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::polar(1.0F, static_cast<float>(2 * std::numbers::pi * cycles * static_cast<double>(i)));
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = std::polar(1.0F, static_cast<float>(2 * std::numbers::pi * cycles * static_cast<double>(i)));
     for (const double fraction : {0.0, 0.1, 0.5, 0.777}) {
       const double t = f.n_taps() / 2.0 - 1 + fraction;
-      EXPECT_LT(std::abs(f.at(x.data(), fraction) - std::polar(1.0F, static_cast<float>(2 * std::numbers::pi * cycles * t))), 3e-3F) << cycles << " " << fraction;
+      EXPECT_LT(
+          std::abs(f.at(x.data(), fraction) - std::polar(1.0F, static_cast<float>(2 * std::numbers::pi * cycles * t))),
+          3e-3F)
+          << cycles << " " << fraction;
     }
   }
 }
@@ -83,7 +87,8 @@ TEST(quantiser, rounds_to_twelve_bits_and_clips) {
 }
 
 TEST(air_config, node_rules_merge_field_by_field) {
-  const auto c = parse_air_config("nodes: {\"*\": {noise_dbfs: -40}, mary: {clock_ppm: 1}, john: {noise_dbfs: -50}}", "test");
+  const auto c =
+      parse_air_config("nodes: {\"*\": {noise_dbfs: -40}, mary: {clock_ppm: 1}, john: {noise_dbfs: -50}}", "test");
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(resolve_node(c->settings, "mary").noise_dbfs, -40);
   EXPECT_EQ(resolve_node(c->settings, "mary").clock_ppm, 1);
@@ -109,7 +114,8 @@ struct pair_on_air {
     rx = std::make_unique<receiver>(*links[1], *watches[1], ticks_per_ms);
   }
   // Sends `burst` at sample `at` after the start of reception, receives n in chunks.
-  std::vector<cf32> pass(const std::vector<cf32>& burst, std::int64_t at, std::size_t n, std::size_t chunk, std::int64_t tx_ticks = ticks_192) {
+  std::vector<cf32> pass(const std::vector<cf32>& burst, std::int64_t at, std::size_t n, std::size_t chunk,
+                         std::int64_t tx_ticks = ticks_192) {
     air_memory& m = hub->memory();
     m.nodes[static_cast<std::size_t>(links[0]->slot())].tx_ticks_per_sample = tx_ticks;
     const std::int64_t start = (m.now.load() / ticks_per_ms + 20) * ticks_per_ms;
@@ -136,7 +142,8 @@ struct pair_on_air {
 
 std::vector<cf32> smooth_pulse() {
   std::vector<cf32> p(401);
-  for (int i = 0; i < 401; ++i) p[static_cast<std::size_t>(i)] = {0.8F * std::exp(-static_cast<float>((i - 200) * (i - 200)) / 800.0F), 0.0F};
+  for (int i = 0; i < 401; ++i)
+    p[static_cast<std::size_t>(i)] = {0.8F * std::exp(-static_cast<float>((i - 200) * (i - 200)) / 800.0F), 0.0F};
   return p;
 }
 
@@ -188,7 +195,8 @@ TEST(path, fading_and_drift_depend_on_no_cut) {
     two.start(ticks_192);
     std::vector<cf32> x(3000), y(3000);
     one.mix(at - 1003, 3000, {}, x.data());
-    for (std::size_t k = 0; k < 3000; k += 37) two.mix(at - 1003 + static_cast<std::int64_t>(k), std::min<std::size_t>(37, 3000 - k), {}, y.data() + k);
+    for (std::size_t k = 0; k < 3000; k += 37)
+      two.mix(at - 1003 + static_cast<std::int64_t>(k), std::min<std::size_t>(37, 3000 - k), {}, y.data() + k);
     EXPECT_EQ(x, y) << what;
     double energy = 0;
     for (const cf32 v : x) energy += std::norm(v);
@@ -199,7 +207,8 @@ TEST(path, fading_and_drift_depend_on_no_cut) {
 TEST(path, drift_is_later_one_way_and_earlier_the_other) {
   std::array<double, 2> centre{};
   for (int i = 0; i < 2; ++i) {
-    pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, drift_ppm: " + std::string(i == 0 ? "100" : "-100") + "}]");
+    pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, drift_ppm: " + std::string(i == 0 ? "100" : "-100") +
+                  "}]");
     centre[static_cast<std::size_t>(i)] = centre_of(p.pass(smooth_pulse(), 500, 2000, 256));
   }
   // At least 20 ms of air time: 2 us.
@@ -222,7 +231,9 @@ TEST(path, burst_loss_takes_whole_bursts_at_its_rate) {
 }
 
 TEST(config, fields_override_in_order) {
-  const auto c = parse_air_config("default: {gain_db: -10, cfo_hz: 5}\npairs: [{from: a, to: \"*\", gain_db: -3}, {between: [a, b], cfo_hz: 7}]", "t");
+  const auto c = parse_air_config(
+      "default: {gain_db: -10, cfo_hz: 5}\npairs: [{from: a, to: \"*\", gain_db: -3}, {between: [a, b], cfo_hz: 7}]",
+      "t");
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(resolve_path(c->settings, "a", "b").gain_db, -3);
   EXPECT_EQ(resolve_path(c->settings, "a", "b").cfo_hz, 7);

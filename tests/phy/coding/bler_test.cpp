@@ -20,8 +20,8 @@ using bits = std::vector<std::uint8_t>;
 
 struct turbo_case {
   int k;
-  double snr_db;     // for our decoder; the reference gets 0.3 dB less
-  double kept;       // share of the parity bits that are sent
+  double snr_db;  // for our decoder; the reference gets 0.3 dB less
+  double kept;    // share of the parity bits that are sent
   int blocks;
 };
 class turbo_bler : public testing::TestWithParam<turbo_case> {};
@@ -64,35 +64,36 @@ int errors(const turbo_case& c, double snr_db, bool reference_decoder) {
     std::array<std::vector<std::int16_t>, 3> quantised;
     for (std::size_t i = 0; i < 3; ++i)
       for (const double y : soft[i])
-        quantised[i].push_back(static_cast<std::int16_t>(std::lrint(std::clamp(
-            y * static_cast<double>(turbo_soft_mean) * sent / total, -static_cast<double>(turbo_soft_limit),
-            static_cast<double>(turbo_soft_limit)))));
+        quantised[i].push_back(static_cast<std::int16_t>(
+            std::lrint(std::clamp(y * static_cast<double>(turbo_soft_mean) * sent / total,
+                                  -static_cast<double>(turbo_soft_limit), static_cast<double>(turbo_soft_limit)))));
     decoder.decode(q, {quantised[0].data(), quantised[1].data(), quantised[2].data()}, crc24a, 8, out);
     failed += out != b ? 1 : 0;
   }
   return failed;
 }
 
-// The integer max-log-MAP decoder at some SNR fails no more often than exact log-MAP in floating point 0.3 dB below it, near
-// 10 % errors. Two standard deviations of the difference are allowed for.
+// The integer max-log-MAP decoder at some SNR fails no more often than exact log-MAP in floating point 0.3 dB below it,
+// near 10 % errors. Two standard deviations of the difference are allowed for.
 TEST_P(turbo_bler, within_0_3_db_of_floating_point_log_map) {
   const turbo_case c = GetParam();
   const int ours = errors(c, c.snr_db, false);
   const int reference = errors(c, c.snr_db - 0.3, true);
   RecordProperty("ours", ours);
   RecordProperty("reference", reference);
-  std::printf("K=%d: %d of %d at %.2f dB; log-MAP %d at %.2f dB\n", c.k, ours, c.blocks, c.snr_db, reference, c.snr_db - 0.3);
+  std::printf("K=%d: %d of %d at %.2f dB; log-MAP %d at %.2f dB\n", c.k, ours, c.blocks, c.snr_db, reference,
+              c.snr_db - 0.3);
   EXPECT_GT(reference, 0);
   EXPECT_LE(ours, reference + 2.0 * std::sqrt(static_cast<double>(ours + reference)));
   EXPECT_LT(ours, c.blocks / 5);
 }
 INSTANTIATE_TEST_SUITE_P(sizes, turbo_bler,
-                         testing::Values(turbo_case{40, -3.3, 1, 600}, turbo_case{256, -3.9, 1, 400}, turbo_case{512, -4.1, 1, 300},
-                                         turbo_case{1024, -4.15, 1, 300}, turbo_case{6144, -4.33, 1, 60},
-                                         turbo_case{1024, 0.8, 0.25, 300}));
+                         testing::Values(turbo_case{40, -3.3, 1, 600}, turbo_case{256, -3.9, 1, 400},
+                                         turbo_case{512, -4.1, 1, 300}, turbo_case{1024, -4.15, 1, 300},
+                                         turbo_case{6144, -4.33, 1, 60}, turbo_case{1024, 0.8, 0.25, 300}));
 
-// The tail-biting decoder, whose number of searches is limited (about 0.05 dB), against exact maximum likelihood on the same words, where that fails for about one in ten: SCI
-// format 1 and the V2X MIB-SL, 48 and 64 bits with their CRC.
+// The tail-biting decoder, whose number of searches is limited (about 0.05 dB), against exact maximum likelihood on the
+// same words, where that fails for about one in ten: SCI format 1 and the V2X MIB-SL, 48 and 64 bits with their CRC.
 TEST(control_bler, close_to_maximum_likelihood) {
   for (const std::size_t n : {48U, 64U}) {
     std::mt19937_64 rng(22);

@@ -1,5 +1,5 @@
-// CRC, segmentation, interleavers, rate matching and the encoders: against published check values, properties the tables must
-// have, and the plain transcription of the text in reference_codes.h.
+// CRC, segmentation, interleavers, rate matching and the encoders: against published check values, properties the
+// tables must have, and the plain transcription of the text in reference_codes.h.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,7 +26,8 @@ bits random_bits(std::size_t n, std::mt19937_64& rng) {
   return b;
 }
 
-// Check values of the CRC catalogue (reveng.sourceforge.io/crc-catalogue) for "123456789": CRC-16/XMODEM, CRC-24/LTE-A, CRC-24/LTE-B.
+// Check values of the CRC catalogue (reveng.sourceforge.io/crc-catalogue) for "123456789": CRC-16/XMODEM, CRC-24/LTE-A,
+// CRC-24/LTE-B.
 TEST(crc, catalogue_check_values) {
   bits b;
   for (const char c : std::string("123456789"))
@@ -46,7 +47,11 @@ TEST(crc, any_length_matches_long_division_and_single_errors_show) {
     EXPECT_EQ(got, expected) << n;
     for (std::size_t i = 0; i < n; ++i) {
       b[i] ^= 1;
-      EXPECT_NE(crc_bits(crc24a, b), crc_bits(crc24a, [&] { bits c = b; c[i] ^= 1; return c; }()));
+      EXPECT_NE(crc_bits(crc24a, b), crc_bits(crc24a, [&] {
+                  bits c = b;
+                  c[i] ^= 1;
+                  return c;
+                }()));
       b[i] ^= 1;
     }
   }
@@ -79,7 +84,8 @@ TEST(qpp, window_tables_are_contention_free) {
     for (int k = 0; k < w.rows; ++k)
       for (int t = 0; t < w.n_windows; ++t) {
         const std::uint64_t i = static_cast<std::uint64_t>(t * w.rows + k);
-        const auto from = (static_cast<std::uint64_t>(q.f1) * i + static_cast<std::uint64_t>(q.f2) * i * i) % static_cast<std::uint64_t>(q.k);
+        const auto from = (static_cast<std::uint64_t>(q.f1) * i + static_cast<std::uint64_t>(q.f2) * i * i) %
+                          static_cast<std::uint64_t>(q.k);
         const int lane = w.take[k * w.n_windows + t];
         ASSERT_EQ(static_cast<int>(from), lane * w.rows + w.row[k]);
         ASSERT_EQ(w.give[k * w.n_windows + lane], t);
@@ -127,7 +133,8 @@ TEST(encoder, control_words_match_the_transcription) {
 TEST(encoder, transport_words_match_the_transcription) {
   std::mt19937_64 rng(4);
   transport_encoder encoder;
-  for (const int tbs : {0, 8, 16, 24, 56, 232, 712, 1000, 1544, 5992, 6120, 6128, 6712, 12216, 14688, 20616, 36696, 97896})
+  for (const int tbs :
+       {0, 8, 16, 24, 56, 232, 712, 1000, 1544, 5992, 6120, 6128, 6712, 12216, 14688, 20616, 36696, 97896})
     for (const int q_m : {2, 4, 6})
       for (int rv = 0; rv < 4; ++rv) {
         const int g = q_m * (rv == 1 ? std::max(1, tbs / 8) : 12 * 10 * 12 + 7 * rv);

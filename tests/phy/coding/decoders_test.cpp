@@ -72,7 +72,8 @@ TEST(transport_decoder, round_trip_self_consistency_all_shapes) {
   transport_encoder encoder;
   transport_decoder decoder;
   soft_buffer buffer;
-  for (const int tbs : {16, 24, 40, 56, 232, 488, 504, 712, 1000, 1544, 2024, 5992, 6120, 6200, 12216, 14688, 36696, 97896})
+  for (const int tbs :
+       {16, 24, 40, 56, 232, 488, 504, 712, 1000, 1544, 2024, 5992, 6120, 6200, 12216, 14688, 36696, 97896})
     for (int rv = 0; rv < 4; ++rv) {
       const transport_format f{tbs, 2, rv};
       const bits payload = random_bits(static_cast<std::size_t>(tbs), rng);

@@ -188,7 +188,8 @@ double jacobian(double a, double b) {
   return m == -std::numeric_limits<double>::infinity() ? m : m + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-// Extrinsic LLRs of one terminated constituent code. x: systematic + a priori for k bits, then three tail values; z: parity.
+// Extrinsic LLRs of one terminated constituent code. x: systematic + a priori for k bits, then three tail values; z:
+// parity.
 std::vector<double> bcjr(const std::vector<double>& x, const std::vector<double>& z, std::size_t k) {
   constexpr double never = -std::numeric_limits<double>::infinity();
   const std::size_t n = k + 3;

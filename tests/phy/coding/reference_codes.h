@@ -1,5 +1,5 @@
-// Plain transcriptions of TS 36.212 5.1 used to check the fast code: matrices with NULL bits as the text has them, encoders bit by
-// bit, a floating-point log-MAP turbo decoder. Written separately from phy/coding and slow on purpose.
+// Plain transcriptions of TS 36.212 5.1 used to check the fast code: matrices with NULL bits as the text has them,
+// encoders bit by bit, a floating-point log-MAP turbo decoder. Written separately from phy/coding and slow on purpose.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ bits rate_match_conv(const std::vector<symbols>& d, int e);
 bits encode_transport(const bits& payload, int g, int q_m, int rv);
 bits encode_control(const bits& payload, int e);
 
-/// Log-MAP with exact Jacobian logarithms over the whole block, natural LLRs, no scaling. Returns the decisions after every
-/// iteration.
+/// Log-MAP with exact Jacobian logarithms over the whole block, natural LLRs, no scaling. Returns the decisions after
+/// every iteration.
 std::vector<bits> log_map_decode(const std::vector<std::vector<double>>& llr, int f1, int f2, int iterations);
 
-/// Exact maximum-likelihood decoding of the tail-biting code: one Viterbi search for each of the 64 start states. llr: d(0), d(1),
-/// d(2) of n bits each.
+/// Exact maximum-likelihood decoding of the tail-biting code: one Viterbi search for each of the 64 start states. llr:
+/// d(0), d(1), d(2) of n bits each.
 bits ml_conv_decode(const std::vector<std::vector<double>>& llr);
 
 }  // namespace prose::phy::reference

@@ -118,7 +118,8 @@ TEST(spectrum, noise_is_flat_and_sums_to_its_power_and_a_tone_is_at_its_place) {
   }
   EXPECT_NEAR(10 * std::log10(sum), -20, 0.1);
   s.clear();
-  for (std::size_t n = 0; n < x.size(); ++n) x[n] = cf32(std::polar(1.0, 2 * std::numbers::pi * 0.25 * static_cast<double>(n)));
+  for (std::size_t n = 0; n < x.size(); ++n)
+    x[n] = cf32(std::polar(1.0, 2 * std::numbers::pi * 0.25 * static_cast<double>(n)));
   s.write(x);
   s.psd_db(psd);
   EXPECT_EQ(std::max_element(psd.begin(), psd.end()) - psd.begin(), bins * 3 / 4);  // +fs/4

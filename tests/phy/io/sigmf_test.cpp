@@ -21,14 +21,16 @@ using testing::HasSubstr;
 using testing::Not;
 
 class sigmf : public testing::Test {
- protected:
+protected:
   void SetUp() override {
     char name[] = "/tmp/prose_sigmf_XXXXXX";
     folder_ = mkdtemp(name);
   }
   void TearDown() override { fs::remove_all(folder_); }
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  void put(const std::string& name, const std::string& bytes) const { std::ofstream(path(name), std::ios::binary) << bytes; }
+  void put(const std::string& name, const std::string& bytes) const {
+    std::ofstream(path(name), std::ios::binary) << bytes;
+  }
   /// A recording with `bytes` octets of data and the given metadata; the error of opening it, empty when there is none.
   std::string open_error(const std::string& meta, std::size_t bytes = 80) const {
     put("x.sigmf-meta", meta);
@@ -64,7 +66,8 @@ const std::string good_global = R"("core:datatype":"cf32_le","core:sample_rate":
 TEST_F(sigmf, float_samples_come_back_bit_by_bit) {
   const auto x = noise(50'001, 1);
   const std::span<const cf32> in(x);
-  auto w = sigmf_writer::make({.path = path("a.sigmf-meta"), .sample_rate_hz = 15.36e6, .frequency_hz = 5.9e9, .description = "\"d\"\n"});
+  auto w = sigmf_writer::make(
+      {.path = path("a.sigmf-meta"), .sample_rate_hz = 15.36e6, .frequency_hz = 5.9e9, .description = "\"d\"\n"});
   ASSERT_TRUE(w) << w.error().message;
   ASSERT_EQ((*w)->write({&in, 1}, 7), write_stop::none);
   ASSERT_TRUE((*w)->finish("ab"));
@@ -84,7 +87,8 @@ TEST_F(sigmf, float_samples_come_back_bit_by_bit) {
 }
 
 TEST_F(sigmf, sixteen_bit_samples_round_clip_and_count) {
-  std::vector<cf32> x{{0.5F, -0.5F}, {2.0F, 0.0F}, {0.0F, std::numeric_limits<float>::quiet_NaN()}, {-1.0F, 1.0F / 32768.0F}};
+  std::vector<cf32> x{
+      {0.5F, -0.5F}, {2.0F, 0.0F}, {0.0F, std::numeric_limits<float>::quiet_NaN()}, {-1.0F, 1.0F / 32768.0F}};
   const std::span<const cf32> in(x);
   auto w = sigmf_writer::make({.path = path("a"), .datatype = sigmf_datatype::ci16_le, .sample_rate_hz = 1e6});
   ASSERT_TRUE(w);
@@ -173,7 +177,9 @@ TEST_F(sigmf, a_segment_without_a_stream_index_counts_as_a_gap_and_a_contiguous_
   ASSERT_TRUE(r);
   EXPECT_FALSE((*r)->gap_before_segment(1));
   // An index that runs backwards is a lie: ticks still rise.
-  put("x.sigmf-meta", meta(good_global, R"([{"core:sample_start":0,"core:global_index":100},{"core:sample_start":4,"core:global_index":2}])"));
+  put("x.sigmf-meta",
+      meta(good_global,
+           R"([{"core:sample_start":0,"core:global_index":100},{"core:sample_start":4,"core:global_index":2}])"));
   r = sigmf_reader::open(path("x"));
   ASSERT_TRUE(r);
   EXPECT_GT((*r)->tick_of(4), (*r)->tick_of(3));
@@ -233,7 +239,8 @@ TEST_F(sigmf, every_lie_is_one_line_that_names_the_file_and_the_key) {
       {meta(good_global, R"([{"core:sample_start":-1}])"), "captures[0].core:sample_start"},
       {meta(good_global, R"([{"core:sample_start":10}])"), "captures[0].core:sample_start 10 lies beyond"},
       {meta(good_global, R"([{"core:sample_start":1e300}])"), "captures[0].core:sample_start"},
-      {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9223372036854775808}])"), "captures[0].core:global_index"},
+      {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9223372036854775808}])"),
+       "captures[0].core:global_index"},
       {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9.3e18}])"), "captures[0].core:global_index"},
       {meta(good_global, R"([{"core:sample_start":0,"core:header_bytes":4}])"), "captures[0].core:header_bytes"},
       {meta(good_global, R"([{"core:sample_start":0,"core:frequency":"5.9 GHz"}])"), "captures[0].core:frequency"},
@@ -268,10 +275,16 @@ TEST_F(sigmf, odd_lists_of_captures_are_read_with_a_remark) {
   const std::vector<odd> list{
       {"[{}]", "captures[0].core:sample_start is missing", {0}},
       {R"([{"core:sample_start":null},{"core:frequency":5}])", "captures[0].core:sample_start is missing", {0}},
-      {R"([{"core:sample_start":0},{"core:sample_start":0}])", "captures[0] and captures[1] begin at the same sample 0", {0, 0}},
+      {R"([{"core:sample_start":0},{"core:sample_start":0}])",
+       "captures[0] and captures[1] begin at the same sample 0",
+       {0, 0}},
       {R"([{"core:sample_start":5},{"core:sample_start":0},{"core:sample_start":2}])", "not in order", {0, 2, 5}},
-      {R"([{"core:sample_start":0},{"core:sample_start":10}])", "captures[1].core:sample_start 10 is the end of the data", {0}},
-      {R"([{"core:sample_start":12},{"core:sample_start":11},{"core:sample_start":3}])", "captures[1].core:sample_start 11 (and 1 more) lies beyond", {3}},
+      {R"([{"core:sample_start":0},{"core:sample_start":10}])",
+       "captures[1].core:sample_start 10 is the end of the data",
+       {0}},
+      {R"([{"core:sample_start":12},{"core:sample_start":11},{"core:sample_start":3}])",
+       "captures[1].core:sample_start 11 (and 1 more) lies beyond",
+       {3}},
   };
   for (const auto& o : list) {
     put("x.sigmf-meta", meta(good_global, o.captures));
@@ -290,7 +303,8 @@ TEST_F(sigmf, stream_indices_have_64_bits) {
   constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t at : {(std::int64_t{1} << 53) + 1, std::int64_t{13792014345366705}, largest - 10}) {
     const std::string index = std::to_string(at);
-    for (const auto& text : {meta(good_global, R"([{"core:sample_start":0,"core:global_index":)" + index + "}]"), meta(good_global + R"(,"core:offset":)" + index)}) {
+    for (const auto& text : {meta(good_global, R"([{"core:sample_start":0,"core:global_index":)" + index + "}]"),
+                             meta(good_global + R"(,"core:offset":)" + index)}) {
       put("x.sigmf-meta", text);
       put("x.sigmf-data", std::string(80, '\0'));
       auto r = sigmf_reader::open(path("x"));
@@ -379,7 +393,8 @@ TEST_F(sigmf, a_recorder_that_was_killed_leaves_a_readable_recording) {
 }
 
 TEST_F(sigmf, an_unwritable_place_is_an_error) {
-  EXPECT_THAT(sigmf_writer::make({.path = path("no/such/folder/a"), .sample_rate_hz = 1e6}).error().message, HasSubstr("cannot be created"));
+  EXPECT_THAT(sigmf_writer::make({.path = path("no/such/folder/a"), .sample_rate_hz = 1e6}).error().message,
+              HasSubstr("cannot be created"));
   EXPECT_FALSE(sigmf_writer::make({.path = path("a"), .sample_rate_hz = -1}));
 }
 

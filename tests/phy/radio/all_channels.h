@@ -1,4 +1,5 @@
-// Every sidelink channel from one radio to another, and how many were decoded. Shared by the tests on the emulated air and on hardware.
+// Every sidelink channel from one radio to another, and how many were decoded. Shared by the tests on the emulated air
+// and on hardware.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +19,11 @@ namespace prose::test {
 
 struct channel_counts {
   int rounds = 0, psbch = 0, pscch = 0, pssch = 0, psdch = 0, wrong = 0;  ///< wrong: decoded, but not what was sent
-  std::vector<float> cfo_hz, timing_samples;                             ///< of PSCCH
+  std::vector<float> cfo_hz, timing_samples;                              ///< of PSCCH
 };
 
-/// A round is four subframes: SLSS with PSBCH, PSCCH, PSSCH (beside its PSCCH in TM4), PSDCH. 25 PRB, 7.68 Msps, bursts at -12 dB.
+/// A round is four subframes: SLSS with PSBCH, PSCCH, PSSCH (beside its PSCCH in TM4), PSDCH. 25 PRB, 7.68 Msps, bursts
+/// at -12 dB.
 inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy::transmission_mode tm, int rounds) {
   using namespace phy;
   channel_counts n;
@@ -51,9 +53,18 @@ inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy:
   };
   const pscch_config control{v2x ? 0 : 6, 0};
   for (int i = 0; i < rounds; ++i) {
-    round_data d{bits(mib_sl_bits(tm)), bits(v2x ? sci_format1_bits : sci_format0_bits(25)), {}, bits(discovery_message_bits), {}};
-    d.pssch = {.prb_start = 2, .n_prb = 8, .tbs = tbs_of(8, 8), .modulation_order = 2, .rv = 0,
-               .n_x_id = v2x ? sci_crc(d.sci) : 77U, .n_ssf = i % 10};
+    round_data d{bits(mib_sl_bits(tm)),
+                 bits(v2x ? sci_format1_bits : sci_format0_bits(25)),
+                 {},
+                 bits(discovery_message_bits),
+                 {}};
+    d.pssch = {.prb_start = 2,
+               .n_prb = 8,
+               .tbs = tbs_of(8, 8),
+               .modulation_order = 2,
+               .rv = 0,
+               .n_x_id = v2x ? sci_crc(d.sci) : 77U,
+               .n_ssf = i % 10};
     d.block = bits(d.pssch.tbs);
     sent.push_back(d);
   }
@@ -77,8 +88,10 @@ inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy:
   send_round(1);
   soft_buffer buffer;
   const auto same = [&](std::span<const std::uint8_t> got, const std::vector<std::uint8_t>& want, int& count) {
-    if (std::equal(got.begin(), got.end(), want.begin(), want.end())) ++count;
-    else ++n.wrong;
+    if (std::equal(got.begin(), got.end(), want.begin(), want.end()))
+      ++count;
+    else
+      ++n.wrong;
   };
   for (int k = 0; k < 4 * rounds; ++k) {
     std::vector<cf32> x(static_cast<std::size_t>(size));

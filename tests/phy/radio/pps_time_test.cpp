@@ -1,4 +1,5 @@
-// The second that a device gets at a PPS, with hosts that are early or late, a GPSDO that reports late, and devices that fail. Simulated time.
+// The second that a device gets at a PPS, with hosts that are early or late, a GPSDO that reports late, and devices
+// that fail. Simulated time.
 #include "phy/radio/pps_time.h"
 
 #include <gtest/gtest.h>

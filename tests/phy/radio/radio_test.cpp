@@ -32,9 +32,12 @@ std::unique_ptr<radio> open_radio(const radio_config& c) {
   return r ? std::move(*r) : nullptr;
 }
 
-// Until a receiver has begun the air's time goes with the wall's: so far ahead may what is agreed on one thread be asked for on a busy machine.
+// Until a receiver has begun the air's time goes with the wall's: so far ahead may what is agreed on one thread be
+// asked for on a busy machine.
 constexpr double start_ahead_s = 0.5;
-std::int64_t ahead_of(const radio& r) { return r.now_tick().value() + static_cast<std::int64_t>(start_ahead_s * r.sample_rate_hz()); }
+std::int64_t ahead_of(const radio& r) {
+  return r.now_tick().value() + static_cast<std::int64_t>(start_ahead_s * r.sample_rate_hz());
+}
 
 // Reads [first, first + n) in chunks and keeps it.
 std::vector<cf32> capture(radio& r, std::int64_t first, std::size_t n, std::size_t chunk) {
@@ -55,7 +58,8 @@ std::vector<cf32> capture(radio& r, std::int64_t first, std::size_t n, std::size
 
 std::vector<cf32> ramp(std::size_t n) {
   std::vector<cf32> v(n);
-  for (std::size_t i = 0; i < n; ++i) v[i] = std::polar(0.3F + 0.4F * static_cast<float>(i % 97) / 97.0F, 0.37F * static_cast<float>(i));
+  for (std::size_t i = 0; i < n; ++i)
+    v[i] = std::polar(0.3F + 0.4F * static_cast<float>(i % 97) / 97.0F, 0.37F * static_cast<float>(i));
   return v;
 }
 
@@ -181,7 +185,8 @@ faults:
   const auto john = open_radio(config_of(hub.device("john"), 1.92e6));
   ASSERT_TRUE(mary && john);
   const std::int64_t start = ahead_of(*mary);
-  for (const int at : {0, 30000, 60000}) ASSERT_TRUE(mary->transmit(start + at, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
+  for (const int at : {0, 30000, 60000})
+    ASSERT_TRUE(mary->transmit(start + at, std::vector<cf32>(1000, cf32{0.5F, 0.0F})));
   ASSERT_TRUE(john->start(start));
   std::vector<cf32> in(1000);
   std::int64_t position = start;
@@ -225,8 +230,8 @@ void read_on(radio& r, std::size_t n, heard& h) {
   h.samples.insert(h.samples.end(), in.begin(), in.end());
 }
 
-// While the thread waits at one device nobody reads the other; neither may hold the other up. Nothing is late that is sent a lead after
-// what was last read.
+// While the thread waits at one device nobody reads the other; neither may hold the other up. Nothing is late that is
+// sent a lead after what was last read.
 void serve_two_in_turn(const char* speed, std::size_t chunk, double& took) {
   constexpr double rate = 1.92e6;
   const hub_process hub("", speed);
@@ -261,7 +266,8 @@ void serve_two_in_turn(const char* speed, std::size_t chunk, double& took) {
     EXPECT_EQ(c.overflows + c.underflows + c.lates, 0U) << chunk;
     for (std::size_t i = k; i < sent.size(); i += 2)  // those of the other one
       for (std::size_t n = 0; n < burst.size(); ++n)
-        ASSERT_LT(std::abs(h[1 - k].samples[static_cast<std::size_t>(sent[i]) + n] - burst[n]), 2e-3F) << "chunk " << chunk << " burst " << i;
+        ASSERT_LT(std::abs(h[1 - k].samples[static_cast<std::size_t>(sent[i]) + n] - burst[n]), 2e-3F)
+            << "chunk " << chunk << " burst " << i;
   }
 }
 
@@ -403,7 +409,8 @@ TEST(radio, an_empty_last_piece_ends_the_burst) {
   ASSERT_TRUE(r);
   ASSERT_TRUE(r->transmit(ahead_of(*r), ramp(1000), burst_piece::first));
   ASSERT_TRUE(r->transmit(0, {}, burst_piece::last));
-  for (int i = 0; i < 500 && r->counters().bursts_done == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && r->counters().bursts_done == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(r->counters().bursts_sent, 1U);
   EXPECT_EQ(r->counters().bursts_done, 1U);
   EXPECT_EQ(r->counters().underflows, 0U);
@@ -437,7 +444,8 @@ TEST(radio, without_a_lock_it_runs_free_and_says_so) {
       const auto r = open_radio(c);
       ASSERT_TRUE(r);
       const bool told = std::any_of(r->notes().begin(), r->notes().end(), [](const std::string& n) {
-        return n.find("WARNING") == 0 && n.find("not locked") != std::string::npos && n.find("running free") != std::string::npos;
+        return n.find("WARNING") == 0 && n.find("not locked") != std::string::npos &&
+               n.find("running free") != std::string::npos;
       });
       EXPECT_TRUE(told) << source;
       EXPECT_LT(static_cast<double>(r->now_tick().value()) / 1.92e6, 5.0) << "its time begins with the session";
@@ -455,19 +463,22 @@ TEST(radio, without_a_lock_it_runs_free_and_says_so) {
   }
 }
 
-// SLSS and PSBCH, PSCCH of formats 0 and 1, PSSCH, PSDCH through the whole of UHD, with the air's CFO, delay, noise and EVA fading.
+// SLSS and PSBCH, PSCCH of formats 0 and 1, PSSCH, PSDCH through the whole of UHD, with the air's CFO, delay, noise and
+// EVA fading.
 TEST(radio, every_channel_with_cfo_delay_and_fading) {
   for (const auto tm : {transmission_mode::tm2, transmission_mode::tm4}) {
     for (const bool fading : {false, true}) {
-      const hub_process hub(std::string("seed: 3\nnodes: {\"*\": {noise_dbfs: -55}}\ndefault: {gain_db: -6, delay_us: 0.7, cfo_hz: 350") +
-                            (fading ? ", fading: eva, doppler_hz: 30}" : "}"));
+      const hub_process hub(
+          std::string("seed: 3\nnodes: {\"*\": {noise_dbfs: -55}}\ndefault: {gain_db: -6, delay_us: 0.7, cfo_hz: 350") +
+          (fading ? ", fading: eva, doppler_hz: 30}" : "}"));
       const auto mary = open_radio(config_of(hub.device("mary"), 7.68e6));
       const auto john = open_radio(config_of(hub.device("john"), 7.68e6));
       ASSERT_TRUE(mary && john);
       constexpr int rounds = 40;
       const auto n = test::exchange_all_channels(*mary, *john, tm, rounds);
-      std::printf("TM%d %s of %d rounds: PSBCH %d, PSCCH %d, PSSCH %d, PSDCH %d\n", tm == transmission_mode::tm2 ? 2 : 4, fading ? "EVA 30 Hz" : "no fading", rounds,
-                  n.psbch, n.pscch, n.pssch, n.psdch);
+      std::printf("TM%d %s of %d rounds: PSBCH %d, PSCCH %d, PSSCH %d, PSDCH %d\n",
+                  tm == transmission_mode::tm2 ? 2 : 4, fading ? "EVA 30 Hz" : "no fading", rounds, n.psbch, n.pscch,
+                  n.pssch, n.psdch);
       EXPECT_EQ(n.wrong, 0);
       const int least = fading ? rounds * 8 / 10 : rounds;  // a fade takes a subframe now and then
       EXPECT_GE(n.psbch, least);
@@ -491,11 +502,15 @@ TEST(rate_bridge, keeps_time_and_amplitude) {
     }
     ASSERT_TRUE(b);
     std::vector<cf32> in(4000), out;
-    const auto value = [&](double t) { return std::polar(0.5F * static_cast<float>(std::exp(-std::pow((t - 60e-6) / 15e-6, 2))), static_cast<float>(2e6 * t)); };
+    const auto value = [&](double t) {
+      return std::polar(0.5F * static_cast<float>(std::exp(-std::pow((t - 60e-6) / 15e-6, 2))),
+                        static_cast<float>(2e6 * t));
+    };
     for (std::size_t i = 0; i < in.size(); ++i) in[i] = value(static_cast<double>(i) / from);
     b->run_burst(in, out);
     ASSERT_EQ(out.size(), static_cast<std::size_t>(std::ceil(4000 * to / from)));
-    for (std::size_t k = 0; k < out.size(); ++k) ASSERT_LT(std::abs(out[k] - value(static_cast<double>(k) / to)), 1e-3F) << k;
+    for (std::size_t k = 0; k < out.size(); ++k)
+      ASSERT_LT(std::abs(out[k] - value(static_cast<double>(k) / to)), 1e-3F) << k;
   }
 }
 

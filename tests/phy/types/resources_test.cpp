@@ -1,4 +1,5 @@
-// Properties of the resource arithmetic in phy/types, and its answers against the pools and frames of third-party recordings.
+// Properties of the resource arithmetic in phy/types, and its answers against the pools and frames of third-party
+// recordings.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +24,8 @@ namespace {
 using json = nlohmann::json;
 namespace fs = std::filesystem;
 
-// --- RIV, SCI, MIB ---------------------------------------------------------------------------------------------------------
+// --- RIV, SCI, MIB
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(riv, is_a_bijection) {
   for (const int n : {1, 2, 3, 5, 6, 8, 10, 15, 20, 25, 50, 75, 100}) {
@@ -75,7 +77,11 @@ TEST(mib, round_trip_and_undefined_values) {
   for (const auto tm : {transmission_mode::tm2, transmission_mode::tm4}) {
     std::vector<std::uint8_t> bits(static_cast<std::size_t>(mib_sl_bits(tm)));
     for (const int n_prb : bandwidths_prb) {
-      const mib_sl m{.n_prb = n_prb, .tdd_config = 5, .direct_frame_number = 1023, .direct_subframe_number = 9, .in_coverage = true,
+      const mib_sl m{.n_prb = n_prb,
+                     .tdd_config = 5,
+                     .direct_frame_number = 1023,
+                     .direct_subframe_number = 9,
+                     .in_coverage = true,
                      .reserved = 0x5A5A5};
       pack(m, bits);
       EXPECT_EQ(unpack_mib_sl(bits), m);
@@ -90,7 +96,8 @@ TEST(mib, round_trip_and_undefined_values) {
   EXPECT_FALSE(unpack_mib_sl(std::vector<std::uint8_t>(39)));
 }
 
-// --- transport blocks --------------------------------------------------------------------------------------------------------
+// --- transport blocks
+// --------------------------------------------------------------------------------------------------------
 
 TEST(tbs, rows_and_rules) {
   EXPECT_EQ(tbs_of(0, 1), 16);
@@ -118,7 +125,8 @@ TEST(tbs, rows_and_rules) {
     for (const int v : row) EXPECT_EQ(v % 8, 0);
 }
 
-// --- time patterns -----------------------------------------------------------------------------------------------------------
+// --- time patterns
+// -----------------------------------------------------------------------------------------------------------
 
 TEST(time_pattern, every_row_is_valid) {
   std::set<int> seen;
@@ -147,7 +155,8 @@ TEST(time_pattern, every_row_is_valid) {
   EXPECT_EQ(n_trp(7), 6);
 }
 
-// --- communication pools -----------------------------------------------------------------------------------------------------
+// --- communication pools
+// -----------------------------------------------------------------------------------------------------
 
 std::vector<comm_pool> many_comm_pools() {
   std::mt19937 rng(11);
@@ -248,7 +257,8 @@ TEST(comm_pool, hopping_stays_inside_the_pool) {
     const int n_riv = 1 << (riv_bits(c.n_prb));
     for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
       for (int riv = 0; riv < n_riv; riv += riv < 400 ? 1 : 13) {
-        const sci_format0 sci{.frequency_hopping = true, .resource_block_assignment = static_cast<std::uint16_t>(riv), .mcs = 0};
+        const sci_format0 sci{
+            .frequency_hopping = true, .resource_block_assignment = static_cast<std::uint16_t>(riv), .mcs = 0};
         const auto g = p.pssch(sci, n_ssf);
         if (!g) continue;
         ++hops;
@@ -302,12 +312,15 @@ TEST(comm_pool, refuses_what_does_not_fit) {
   EXPECT_NE(message([](auto& c) { c.tm = transmission_mode::tm4; }), "");
 }
 
-// --- V2X ---------------------------------------------------------------------------------------------------------------------
+// --- V2X
+// ---------------------------------------------------------------------------------------------------------------------
 
 TEST(v2x_pool, reserved_subframes_make_the_bitmap_fit) {
   for (const int length : {10, 16, 20, 30, 40, 50, 60, 100})
     for (const int period : {0, 160}) {
-      const auto p = v2x_pool::make({.subframe_bitmap = std::string(static_cast<std::size_t>(length), '1'), .slss_period = period, .slss_offset = 7});
+      const auto p = v2x_pool::make({.subframe_bitmap = std::string(static_cast<std::size_t>(length), '1'),
+                                     .slss_period = period,
+                                     .slss_offset = 7});
       ASSERT_TRUE(p);
       const int left = n_absolute_subframes - (period == 0 ? 0 : n_absolute_subframes / period);
       EXPECT_EQ(p->n_reserved(), left % length);
@@ -330,7 +343,8 @@ TEST(v2x_pool, prbs_stay_in_their_subchannels) {
     for (const int n_prb : bandwidths_prb)
       for (int size = adjacent ? 3 : 1; size <= n_prb; ++size)
         for (int count = 1; count <= 20; ++count) {
-          const auto p = v2x_pool::make({.n_prb = n_prb, .size_subchannel = size, .n_subchannels = count, .adjacent = adjacent});
+          const auto p =
+              v2x_pool::make({.n_prb = n_prb, .size_subchannel = size, .n_subchannels = count, .adjacent = adjacent});
           if (!p) {
             EXPECT_TRUE(size * count > n_prb || (!adjacent && 2 * count > n_prb));
             continue;
@@ -349,7 +363,8 @@ TEST(v2x_pool, prbs_stay_in_their_subchannels) {
 }
 
 TEST(v2x_pool, both_transmissions_name_each_other) {
-  const auto p = v2x_pool::make({.size_subchannel = 5, .n_subchannels = 10, .subframe_bitmap = "10110101101011010110", .slss_period = 160});
+  const auto p = v2x_pool::make(
+      {.size_subchannel = 5, .n_subchannels = 10, .subframe_bitmap = "10110101101011010110", .slss_period = 160});
   ASSERT_TRUE(p);
   sci_format1 sci{.time_gap = 5, .mcs = 4, .retransmission_index = 0};
   sci.frequency_location = p->frequency_location(7, 3);  // the retransmission starts at sub-channel 7
@@ -372,12 +387,18 @@ TEST(v2x_pool, both_transmissions_name_each_other) {
   EXPECT_FALSE(p->pssch(sci, 1, 1, 0));                   // no PSCCH resource starts there
 }
 
-// --- discovery ---------------------------------------------------------------------------------------------------------------
+// --- discovery
+// ---------------------------------------------------------------------------------------------------------------
 
 TEST(discovery_pool, resources_of_a_period_are_disjoint) {
   for (const int retx : {0, 1, 2, 3})
-    for (const prb_range range : {prb_range{10, 2, 22}, prb_range{12, 0, 24}, prb_range{3, 0, 5}, prb_range{25, 0, 24}}) {
-      const auto p = discovery_pool::make({.n_prb = 25, .num_retx = retx, .num_repetition = 2, .prb = range, .offset_indicator = 11,
+    for (const prb_range range :
+         {prb_range{10, 2, 22}, prb_range{12, 0, 24}, prb_range{3, 0, 5}, prb_range{25, 0, 24}}) {
+      const auto p = discovery_pool::make({.n_prb = 25,
+                                           .num_retx = retx,
+                                           .num_repetition = 2,
+                                           .prb = range,
+                                           .offset_indicator = 11,
                                            .subframe_bitmap = "0111101111111111111111111111111111111110"});
       ASSERT_TRUE(p);
       std::set<std::pair<int, int>> used;
@@ -402,7 +423,10 @@ TEST(discovery_pool, resources_of_a_period_are_disjoint) {
 }
 
 TEST(discovery_pool, type2b_is_a_resource_of_every_period) {
-  const auto p = discovery_pool::make({.n_prb = 25, .num_retx = 1, .num_repetition = 2, .prb = {10, 2, 22},
+  const auto p = discovery_pool::make({.n_prb = 25,
+                                       .num_retx = 1,
+                                       .num_repetition = 2,
+                                       .prb = {10, 2, 22},
                                        .subframe_bitmap = "0111101111111111111111111111111111111110"});
   ASSERT_TRUE(p);
   const discovery_pool::type2b_config c{.n1 = 3, .n2 = 50, .n3 = 5, .prb_index = 2, .sf_index = 9};
@@ -417,7 +441,8 @@ TEST(discovery_pool, type2b_is_a_resource_of_every_period) {
   EXPECT_GT(seen.size(), 10U);
 }
 
-// --- the recordings ----------------------------------------------------------------------------------------------------------
+// --- the recordings
+// ----------------------------------------------------------------------------------------------------------
 
 std::vector<json> scenes(const std::string& folder) {
   std::vector<json> all;
@@ -441,8 +466,12 @@ TEST(recordings, comm_pools_place_every_frame) {
     if (e.at("pool").is_null() || e.at("pool").at("kind") != "sl_comm") continue;
     const auto& pool = e.at("pool");
     const int n_prb = e.at("carrier").at("n_prb");
-    const auto p = comm_pool::make({.n_prb = n_prb, .tm = transmission_mode::tm1, .sc_period_subframes = 40, .pscch = range_of(pool),
-                                    .offset_indicator = pool.at("offset_indicator"), .subframe_bitmap = pool.at("subframe_bitmap")});
+    const auto p = comm_pool::make({.n_prb = n_prb,
+                                    .tm = transmission_mode::tm1,
+                                    .sc_period_subframes = 40,
+                                    .pscch = range_of(pool),
+                                    .offset_indicator = pool.at("offset_indicator"),
+                                    .subframe_bitmap = pool.at("subframe_bitmap")});
     ASSERT_TRUE(p);
     sci_format0 sci;
     std::vector<comm_pool::pscch_identity> identities;
@@ -482,9 +511,13 @@ TEST(recordings, discovery_pools_place_every_frame) {
   for (const auto& e : scenes("generated_b")) {
     if (e.at("pool").is_null() || e.at("pool").at("kind") != "psdch") continue;
     const auto& pool = e.at("pool");
-    const auto p = discovery_pool::make({.n_prb = e.at("carrier").at("n_prb"), .disc_period_subframes = 320, .num_retx = pool.at("num_retx"),
-                                         .num_repetition = pool.at("num_repetition"), .prb = range_of(pool),
-                                         .offset_indicator = pool.at("offset_indicator"), .subframe_bitmap = pool.at("subframe_bitmap")});
+    const auto p = discovery_pool::make({.n_prb = e.at("carrier").at("n_prb"),
+                                         .disc_period_subframes = 320,
+                                         .num_retx = pool.at("num_retx"),
+                                         .num_repetition = pool.at("num_repetition"),
+                                         .prb = range_of(pool),
+                                         .offset_indicator = pool.at("offset_indicator"),
+                                         .subframe_bitmap = pool.at("subframe_bitmap")});
     ASSERT_TRUE(p);
     std::map<int, std::vector<json>> by_resource;
     for (const auto& f : e.at("frames")) by_resource[f.at("n_psdch")].push_back(f);
@@ -512,11 +545,16 @@ TEST(recordings, v2x_pools_place_every_frame) {
       if (e.at("pool").is_null() || e.at("pool").at("kind") != "v2x") continue;
       const auto& pool = e.at("pool");
       const bool timed = pool.contains("sl_Subframe_r14");
-      const auto p = v2x_pool::make({.n_prb = e.at("carrier").at("n_prb"), .size_subchannel = pool.at("size"), .n_subchannels = pool.at("count"),
-                                     .start_prb = pool.at("start_prb"), .adjacent = pool.at("adjacent_pscch_pssch"),
+      const auto p = v2x_pool::make({.n_prb = e.at("carrier").at("n_prb"),
+                                     .size_subchannel = pool.at("size"),
+                                     .n_subchannels = pool.at("count"),
+                                     .start_prb = pool.at("start_prb"),
+                                     .adjacent = pool.at("adjacent_pscch_pssch"),
                                      .start_prb_pscch = pool.value("start_prb_pscch_pool", 0),
-                                     .subframe_bitmap = pool.value("sl_Subframe_r14", ""), .slss_period = pool.value("slss_period", 0),
-                                     .slss_offset = pool.value("slss_offset", 0), .offset_indicator = pool.value("sl_OffsetIndicator_r14", 0)});
+                                     .subframe_bitmap = pool.value("sl_Subframe_r14", ""),
+                                     .slss_period = pool.value("slss_period", 0),
+                                     .slss_offset = pool.value("slss_offset", 0),
+                                     .offset_indicator = pool.value("sl_OffsetIndicator_r14", 0)});
       ASSERT_TRUE(p) << p.error().message;
       std::map<int, json> sci_of;
       for (const auto& f : e.at("frames")) {
@@ -533,7 +571,8 @@ TEST(recordings, v2x_pools_place_every_frame) {
         if (f.at("channel") != "PSSCH" || f.contains("optional")) continue;
         const auto& s = sci_of.at(index);
         const auto bits = frame_bits(s, 32);
-        const int n_ssf = timed ? p->n_ssf(e.at("absolute_subframes").at(static_cast<std::size_t>(index))) : f.at("n_ssf").get<int>();
+        const int n_ssf =
+            timed ? p->n_ssf(e.at("absolute_subframes").at(static_cast<std::size_t>(index))) : f.at("n_ssf").get<int>();
         const auto g = p->pssch(unpack_sci_format1(bits, p->config().n_subchannels), s.at("prb"), sci_crc(bits), n_ssf);
         ASSERT_TRUE(g) << e.at("recording") << " " << index;
         EXPECT_EQ(g->prb_start, f.at("prb_start").get<int>());

@@ -1,5 +1,6 @@
-// The product's primitives again, keyed once and used often: HMAC-SHA-256 from its inner and outer state, the Noise chain on it,
-// and "does this tag belong to this key" without decrypting. The tests check them against the product's own.
+// The product's primitives again, keyed once and used often: HMAC-SHA-256 from its inner and outer state, the Noise
+// chain on it, and "does this tag belong to this key" without decrypting. The tests check them against the product's
+// own.
 #pragma once
 
 #include <mbedtls/sha256.h>
@@ -16,14 +17,14 @@ using octets = std::vector<std::uint8_t>;
 using key32 = std::array<std::uint8_t, 32>;
 
 class keyed_hmac {
- public:
+public:
   explicit keyed_hmac(bytes_view key);
   key32 operator()(std::initializer_list<bytes_view> parts) const;
   /// HKDF-Expand with this key as PRK.
   void expand(bytes_view info, bytes_span out) const;
   key32 expand(bytes_view info) const;
 
- private:
+private:
   mbedtls_sha256_context inner_, outer_;
 };
 
@@ -42,12 +43,12 @@ std::array<std::uint8_t, 64> split(const keyed_hmac& ck);
 
 /// A message sealed with ChaCha20-Poly1305 under nonce zero, laid out as Poly1305 sees it.
 class sealed_once {
- public:
+public:
   sealed_once(bytes_view ad, bytes_view ciphertext_and_tag);
   /// one_time: one_time_key() of the key that is tried.
   bool made_with(const key32& one_time) const;
 
- private:
+private:
   octets mac_input_;
   std::array<std::uint8_t, 16> tag_{};
 };

@@ -20,10 +20,18 @@ octets sealed(suite s, const key32& k, std::span<const std::uint8_t, 12> nonce, 
 }
 
 class forger {
- public:
-  forger(const holdings& h, const std::vector<pair_root>& roots, const handshake_search& hs, const evidence& e, findings& out)
-      : h_(h), roots_(roots), handshakes_(hs), e_(e), out_(out), random_(77), dh_(random_),
-        ephemeral_(ephemeral_private_key::make([&](auto k) { random_.fill(k); })), point_(dh_.public_of(ephemeral_)) {
+public:
+  forger(const holdings& h, const std::vector<pair_root>& roots, const handshake_search& hs, const evidence& e,
+         findings& out)
+      : h_(h),
+        roots_(roots),
+        handshakes_(hs),
+        e_(e),
+        out_(out),
+        random_(77),
+        dh_(random_),
+        ephemeral_(ephemeral_private_key::make([&](auto k) { random_.fill(k); })),
+        point_(dh_.public_of(ephemeral_)) {
     const noise::symmetric_state begin({&noise::kkpsk0(), suite::chacha20_poly1305, crypto::hash::sha256});
     std::copy(begin.handshake_hash().begin(), begin.handshake_hash().end(), name_.begin());
     for (const auto& p : h.publics) with_public_.push_back(times(p));
@@ -44,7 +52,8 @@ class forger {
       ++out_.trials;
       if (e_.believes(d)) out_.forge(kind);
     };
-    constexpr std::pair<const char*, std::uint8_t> types[] = {{"announcement", 0x81}, {"response", 0x82}, {"query", 0x86}};
+    constexpr std::pair<const char*, std::uint8_t> types[] = {
+        {"announcement", 0x81}, {"response", 0x82}, {"query", 0x86}};
     const auto code_of = [&](const key32& k) { return keyed_hmac(k)({be32(t)}); };
     octet_set mics(h_.short_stolen.begin(), h_.short_stolen.end());
     mics.insert(h_.recognised_mics.begin(), h_.recognised_mics.end());
@@ -62,7 +71,8 @@ class forger {
       const keyed_hmac root(p.root);
       const key32 mic = root.expand(crypto::as_bytes("LTESL/1 mic"));
       for (std::size_t i = 0; i < 3; ++i)
-        try_pdu(types[i].first, types[i].second, code_of(root.expand(crypto::as_bytes(code_labels[i]))), bytes_view(mic).first(16));
+        try_pdu(types[i].first, types[i].second, code_of(root.expand(crypto::as_bytes(code_labels[i]))),
+                bytes_view(mic).first(16));
     }
   }
 
@@ -109,7 +119,8 @@ class forger {
         m[0] = static_cast<std::uint8_t>(message_type::security_mode_command);
         for (const auto& token : tokens) {
           const key32 t = keyed_hmac(token)({be32(s.t), be24(x.responder), be24(x.initiator), m});
-          put("command", {0, lcid_pc5s_security_mode, x.responder, x.initiator, cat({m, bytes_view(t).first(command_token_octets)})});
+          put("command", {0, lcid_pc5s_security_mode, x.responder, x.initiator,
+                          cat({m, bytes_view(t).first(command_token_octets)})});
         }
       }
     }
@@ -141,13 +152,14 @@ class forger {
         const record_half i = half_of(kd, true), r = half_of(kd, false);
         for (const auto* half : {&i, &r}) {
           for (const auto& f : last) try_record("record by KD", s, half->key, half->iv, f.src, f.dst, u16(f), f.lcid);
-          try_record("record by KD", s, half->key, half->iv, half->src, half == &i ? r.src : i.src, half->kd_sess_id, 1);
+          try_record("record by KD", s, half->key, half->iv, half->src, half == &i ? r.src : i.src, half->kd_sess_id,
+                     1);
         }
       }
     }
   }
 
- private:
+private:
   static std::uint16_t u16(const frame& f) { return static_cast<std::uint16_t>(f.octets[1] << 8 | f.octets[2]); }
   key32 times(const public_key& p) {
     key32 out{};
@@ -159,12 +171,13 @@ class forger {
     if (e_.reacts_now(f)) out_.forge(kind);
   }
 
-  void try_request(const key32& psk, const key32& ss, std::size_t i, std::size_t r, slot_t t, l2_id dst, const key32& token) {
+  void try_request(const key32& psk, const key32& ss, std::size_t i, std::size_t r, slot_t t, l2_id dst,
+                   const key32& token) {
     if (h_.own.contains(h_.publics[i])) return;
     constexpr l2_id src = 0x5a5a5a;
     octets m{static_cast<std::uint8_t>(message_type::direct_communication_request), 0x11, 0x22, protocol_version};
-    const auto prologue = cat({crypto::as_bytes("LTESL/1"), bytes_view(m).subspan(3, 1), bytes_view(m).first(3), be24(src),
-                               be24(dst), be32(t)});
+    const auto prologue = cat({crypto::as_bytes("LTESL/1"), bytes_view(m).subspan(3, 1), bytes_view(m).first(3),
+                               be24(src), be24(dst), be32(t)});
     key32 psk_hash{};
     const noise_chain after_psk = mix_key_and_hash(keyed_hmac(name_), psk, psk_hash);
     key32 h = sha256({name_, prologue});
@@ -180,7 +193,8 @@ class forger {
     put("request", {0, lcid_pc5s_unprotected, src, dst, cat({m, bytes_view(mac).first(request_token_octets)})});
   }
 
-  void try_record(const char* kind, suite s, const key32& k, bytes_view iv, l2_id src, l2_id dst, std::uint16_t id, std::uint8_t lcid) {
+  void try_record(const char* kind, suite s, const key32& k, bytes_view iv, l2_id src, l2_id dst, std::uint16_t id,
+                  std::uint8_t lcid) {
     constexpr std::array<std::uint8_t, 8> data{'f', 'o', 'r', 'g', 'e', 'd', '!', '!'};
     frame f{0, lcid, src, dst, octets(pdcp_header_octets)};
     write_pdcp_header({sdu_type::ip, id, next_sn_}, bytes_span(f.octets).first<pdcp_header_octets>());
@@ -208,8 +222,8 @@ class forger {
 
 }  // namespace
 
-void try_forging(const holdings& h, const std::vector<pair_root>& pair_roots, const handshake_search& handshakes, const evidence& e,
-                 findings& out) {
+void try_forging(const holdings& h, const std::vector<pair_root>& pair_roots, const handshake_search& handshakes,
+                 const evidence& e, findings& out) {
   forger f(h, pair_roots, handshakes, e, out);
   f.discovery();
   if (!e.reacts_now) return;

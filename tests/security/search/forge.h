@@ -6,7 +6,7 @@
 namespace prose::security::test {
 
 /// Uses everything held; call it once, when nothing more is learnt.
-void try_forging(const holdings& h, const std::vector<pair_root>& pair_roots, const handshake_search& handshakes, const evidence& e,
-                 findings& out);
+void try_forging(const holdings& h, const std::vector<pair_root>& pair_roots, const handshake_search& handshakes,
+                 const evidence& e, findings& out);
 
 }  // namespace prose::security::test

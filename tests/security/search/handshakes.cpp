@@ -41,7 +41,7 @@ void keep(std::vector<octets>& list, const octets& v) {
 
 /// One exchange, with what is held now.
 class chain_search {
- public:
+public:
   chain_search(exchange& x, holdings& h, const record_search& records, findings& out)
       : x_(x), h_(h), records_(records), out_(out) {
     const bytes_view q = x.request.text;
@@ -70,8 +70,8 @@ class chain_search {
       for (const auto& s : starts) contexts_.push_back(context_of(s, to_hash));
       from_psk(after_psk.ck);
       if (std::find(h_.named_psks.begin(), h_.named_psks.end(), psk) == h_.named_psks.end()) continue;
-      // Stolen on the way: a chaining key before any of the inputs that follow, the key of a payload, what Split gave. (Without a
-      // PSK the chaining key is public up to here.)
+      // Stolen on the way: a chaining key before any of the inputs that follow, the key of a payload, what Split gave.
+      // (Without a PSK the chaining key is public up to here.)
       for (const auto& ck : chaining_keys()) {
         from_e(ck);
         from_es(ck);
@@ -88,14 +88,14 @@ class chain_search {
     if (!contexts_.empty()) try_stolen_after_the_request();
   }
 
- private:
+private:
   const std::vector<key32>& chaining_keys() const { return all_places_ ? h_.secrets : h_.named_chaining_keys; }
 
   /// Hash after prologue and pre-messages.
   std::vector<start> transcripts_before_psk(slot_t first, slot_t last) const {
     const bytes_view q = x_.request.text;
-    const auto head = cat({crypto::as_bytes("LTESL/1"), q.subspan(3, 1), q.first(1), q.subspan(1, 2), be24(x_.initiator),
-                           be24(x_.responder)});
+    const auto head = cat({crypto::as_bytes("LTESL/1"), q.subspan(3, 1), q.first(1), q.subspan(1, 2),
+                           be24(x_.initiator), be24(x_.responder)});
     std::vector<std::pair<octets, slot_t>> prologues;
     if (x_.rekeying) {  // t is zero, and the binding of the generation before follows
       for (const auto& k : h_.secrets) {
@@ -112,7 +112,8 @@ class chain_search {
       for (std::size_t i = 0; i < h_.publics.size(); ++i)
         for (std::size_t r = 0; r < h_.publics.size(); ++r)
           if (i != r)
-            out.push_back({sha256({sha256({st.handshake_hash(), h_.publics[i].octets}), h_.publics[r].octets}), i, r, t});
+            out.push_back(
+                {sha256({sha256({st.handshake_hash(), h_.publics[i].octets}), h_.publics[r].octets}), i, r, t});
     }
     return out;
   }
@@ -162,7 +163,8 @@ class chain_search {
     for (const auto& se : h_.inputs) {
       ++out_.handshake_chains;
       const noise_chain c = mix_key(keyed, se);
-      if (const context* where = try_choice(c.k, a)) h_.learn(keyed_hmac(where->final_hash[a])({split(keyed_hmac(c.ck))}));
+      if (const context* where = try_choice(c.k, a))
+        h_.learn(keyed_hmac(where->final_hash[a])({split(keyed_hmac(c.ck))}));
     }
   }
 
@@ -228,7 +230,9 @@ class chain_search {
 handshake_search::handshake_search(const evidence& e) : first_slot_(e.first_slot), last_slot_(e.last_slot) {
   for (const auto& f : e.frames) {
     if (f.lcid != lcid_pc5s_unprotected || f.octets.size() != request_octets) continue;
-    const auto same = [&](const auto& x) { return x.request.text == f.octets && x.initiator == f.src && x.responder == f.dst; };
+    const auto same = [&](const auto& x) {
+      return x.request.text == f.octets && x.initiator == f.src && x.responder == f.dst;
+    };
     if (std::any_of(exchanges_.begin(), exchanges_.end(), same)) continue;
     exchange x{false, f.src, f.dst, {f.octets, false}, {}, {}, {}};
     std::vector<octets> commands, completes;
@@ -287,7 +291,8 @@ void handshake_search::try_completes(exchange& x, const holdings& h, findings& o
 void handshake_search::try_fresh(holdings& h, const record_search& records, findings& out) {
   for (auto& x : exchanges_) {
     try_completes(x, h, out);
-    const bool done = x.request.open && std::all_of(x.answers.begin(), x.answers.end(), [](const auto& a) { return a.open; });
+    const bool done =
+        x.request.open && std::all_of(x.answers.begin(), x.answers.end(), [](const auto& a) { return a.open; });
     if (!done) chain_search(x, h, records, out).run(first_slot_, last_slot_, exchanges_.size());
   }
 }

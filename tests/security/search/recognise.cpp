@@ -17,7 +17,7 @@ bool holds(bytes_view where, bytes_view what) {
 
 /// The marks on the air that a key could reproduce.
 class marks {
- public:
+public:
   marks(holdings& h, const evidence& e, findings& out) : h_(h), e_(e), out_(out) {
     for (const auto& d : e.discovery) codes_.emplace(octets(d.begin() + 1, d.begin() + 24), d[0]);
     for (const auto& f : e.frames) {
@@ -36,7 +36,8 @@ class marks {
       const key32 h = mac({be32(t)});
       code(key, h);
       const l2_id id = l2_id{h[0]} << 16 | l2_id{h[1]} << 8 | h[2];
-      rendezvous += static_cast<std::size_t>(std::count_if(requests_.begin(), requests_.end(), [&](auto* f) { return f->dst == id; }));
+      rendezvous += static_cast<std::size_t>(
+          std::count_if(requests_.begin(), requests_.end(), [&](auto* f) { return f->dst == id; }));
     }
     code(key, mac({}));  // of a variant that leaves the slot out
     if (enough(rendezvous, requests_.size())) out_.recognise("rendezvous layer-2 ID");
@@ -74,18 +75,23 @@ class marks {
     if (ids_.contains({i, r}) || ids_.contains({r, i})) out_.recognise("layer-2 IDs of an epoch");
   }
 
- private:
+private:
   static void keep(std::vector<const frame*>& list, const frame& f) {
-    if (std::none_of(list.begin(), list.end(), [&](auto* o) { return o->octets == f.octets && o->src == f.src; })) list.push_back(&f);
+    if (std::none_of(list.begin(), list.end(), [&](auto* o) { return o->octets == f.octets && o->src == f.src; }))
+      list.push_back(&f);
   }
   /// 24 and 32 bits match by chance: one hit tells something only if there is one message.
-  static bool enough(std::size_t hits, std::size_t messages) { return hits > 0 && hits >= std::min<std::size_t>(messages, 2); }
+  static bool enough(std::size_t hits, std::size_t messages) {
+    return hits > 0 && hits >= std::min<std::size_t>(messages, 2);
+  }
 
   void code(const key32& key, const key32& h) {
     const auto at = codes_.find(octets(h.begin(), h.begin() + 23));
     if (at == codes_.end()) return;
     const auto type = static_cast<discovery_type>(at->second);
-    out_.recognise(type == discovery_type::query ? "query" : type == discovery_type::response ? "response" : "announcement");
+    out_.recognise(type == discovery_type::query      ? "query"
+                   : type == discovery_type::response ? "response"
+                                                      : "announcement");
     auto& known = h_.recognised_codes;
     if (std::find(known.begin(), known.end(), key) == known.end()) known.push_back(key);
   }
@@ -100,7 +106,8 @@ class marks {
         return std::equal(m.begin(), m.begin() + static_cast<std::ptrdiff_t>(n), covered.end());
       };
       bool hit = fits(mac({covered}));  // of a variant that leaves slot and addresses out
-      for (slot_t t = e_.first_slot; t <= e_.last_slot; ++t) hit |= fits(mac({be32(t), be24(f->src), be24(f->dst), covered}));
+      for (slot_t t = e_.first_slot; t <= e_.last_slot; ++t)
+        hit |= fits(mac({be32(t), be24(f->src), be24(f->dst), covered}));
       hits += hit ? 1U : 0U;
     }
     return hits;
@@ -129,7 +136,8 @@ void try_recognising(holdings& h, const evidence& e, findings& out) {
   for (const auto& p : h.fresh_pair_roots) {
     const keyed_hmac root(p.root);
     const auto key = [&](const char* label) { return root.expand(crypto::as_bytes(label)); };
-    for (const char* l : {"LTESL/1 announce", "LTESL/1 query", "LTESL/1 response", "LTESL/1 rendezvous"}) m.slots(key(l));
+    for (const char* l : {"LTESL/1 announce", "LTESL/1 query", "LTESL/1 response", "LTESL/1 rendezvous"})
+      m.slots(key(l));
     m.request_token(key("LTESL/1 request token"));
     m.command_token(key("LTESL/1 command token"));
     const key32 mic = key("LTESL/1 mic");
@@ -149,7 +157,8 @@ void try_in_the_clear(const evidence& e, findings& out) {
       if (p < q) mark(pair_fingerprint(p, q));
   }
   const auto hear = [&](bytes_view m) {
-    if (std::any_of(plain.begin(), plain.end(), [&](const octets& v) { return holds(m, v); })) out.recognise("identity in the clear");
+    if (std::any_of(plain.begin(), plain.end(), [&](const octets& v) { return holds(m, v); }))
+      out.recognise("identity in the clear");
   };
   for (const auto& d : e.discovery) hear(d);
   for (const auto& f : e.frames) hear(f.octets);

@@ -80,7 +80,8 @@ void record_search::try_fresh(const holdings& h, findings& out) {
     for (const suite s : {suite::aes_256_gcm, suite::chacha20_poly1305}) {
       attempt(crypto::aead(s, record_key(initiator.key)), initiator.iv, "record of the initiator by KD", out);
       attempt(crypto::aead(s, record_key(responder.key)), responder.iv, "record of the responder by KD", out);
-      // A record key that follows from something follows together with its IV; with every other IV only what was stolen itself.
+      // A record key that follows from something follows together with its IV; with every other IV only what was stolen
+      // itself.
       const crypto::aead box(s, record_key(k));
       if (held.contains(k)) {
         for (const auto& iv : h.ivs) attempt(box, iv, "record by its key", out);

@@ -18,10 +18,10 @@ struct record_half {
 };
 record_half half_of(const keyed_hmac& kd, bool initiator);
 
-/// All records of one SRC, DST, KD-sess ID and LCID have one key. A key is tried on the first of such a group, and on all of them
-/// once it opens that.
+/// All records of one SRC, DST, KD-sess ID and LCID have one key. A key is tried on the first of such a group, and on
+/// all of them once it opens that.
 class record_search {
- public:
+public:
   explicit record_search(const evidence& e);
 
   /// Everything that holdings::grow() added.
@@ -35,7 +35,7 @@ class record_search {
   /// Data that was opened, for the judge.
   std::vector<octets> data;
 
- private:
+private:
   struct group {
     std::vector<std::size_t> members;
   };

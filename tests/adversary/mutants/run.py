@@ -4,13 +4,13 @@
 A copy of the source is made in which every check of checks.py can be switched off by an environment variable; the tests of that copy
 are built once and run once per check. The product itself knows nothing of this.
 
-    run SOURCE_DIR WORK_DIR [--only PART_OF_NAME] [--jobs N]
+    python3 -m tests.adversary.mutants.run SOURCE_DIR WORK_DIR [--only PART_OF_NAME] [--jobs N] [--fit]
 
 Exit 0: every check was missed by some test, the unchanged copy passed, and the harmless changes passed."""
 import argparse, os, pathlib, re, shutil, subprocess, sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from checks import CHECKS, HARMLESS
+from tests.adversary.mutants.checks import CHECKS, HARMLESS
+from tests.harness.source_edit import replace_once
 
 PROPERTY = "security_property_test"
 TARGETS = [*dict.fromkeys(check[4] for check in CHECKS), PROPERTY]
@@ -18,14 +18,18 @@ LEFT_OUT = {".git", "build", "docs", "__pycache__"}
 TIMEOUT_S = 300
 
 
-def copy_tree(source, copy):
-    """Only files that differ are written, so that a second run rebuilds little."""
+def edited(source):
+    """The text of each file that holds a check, by its name."""
     changed = {}
     for name, file, old, new, _ in CHECKS + HARMLESS:
         text = changed.get(file) or (source / file).read_text()
-        if text.count(old) != 1:
-            sys.exit(f"{name}: the text to change occurs {text.count(old)} times in {file}: {old!r}")
-        changed[file] = text.replace(old, new.replace("MUTANT", f'::prose::mutant("{name}")'))
+        changed[file] = replace_once(text, old, new.replace("MUTANT", f'::prose::mutant("{name}")'), f"{name} in {file}")
+    return changed
+
+
+def copy_tree(source, copy):
+    """Only files that differ are written, so that a second run rebuilds little."""
+    changed = edited(source)
     for root, dirs, files in os.walk(source):
         dirs[:] = [d for d in dirs if d not in LEFT_OUT and not d.startswith("build")]
         for f in files:
@@ -65,9 +69,14 @@ def main():
     a.add_argument("--only", default="")
     a.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N checks")
     a.add_argument("--jobs", default="2")
+    a.add_argument("--fit", action="store_true", help="only look whether each check is found in its file once")
     a = a.parse_args()
     source, work = a.source.resolve(), a.work.resolve()
     copy, build = work / "source", work / "build"
+    if a.fit:
+        edited(source)
+        print(f"{len(CHECKS) + len(HARMLESS)} texts found once each")
+        return 0
     copy_tree(source, copy)
     flags = f"-O1 -include {source / 'tests/adversary/mutants/mutant.h'}"
     configure = ["cmake", "-S", str(copy), "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_CXX_FLAGS={flags}"]
