@@ -35,13 +35,13 @@ void sensing_history::clear() {
 
 const sensing_history::record* sensing_history::at(std::int64_t y) const {
   if (y < 0) return nullptr;
-  const record& r = ring_[static_cast<std::size_t>(y % sensing_window)];
+  const record& r = ring_[y % sensing_window];
   return r.y == y ? &r : nullptr;
 }
 
 void sensing_history::subframe(std::int64_t y, bool monitored, std::span<const double> rssi_dbm) {
   if (y < 0) return;
-  record& r = ring_[static_cast<std::size_t>(y % sensing_window)];
+  record& r = ring_[y % sensing_window];
   r.y = y;
   r.monitored = monitored;
   r.measured = monitored && !rssi_dbm.empty();
@@ -71,7 +71,7 @@ double sensing_history::mean_rssi(const candidate_resource& r, const selection_r
   for (std::int64_t y = r.y - stride; y >= q.n - sensing_window; y -= stride) {
     const record* rec = at(y);
     if (rec == nullptr || !rec->measured) continue;
-    for (int m = 0; m < q.n_subchannels; ++m) sum += rec->rssi_mw[static_cast<std::size_t>(r.first_subchannel + m)];
+    for (int m = 0; m < q.n_subchannels; ++m) sum += rec->rssi_mw[r.first_subchannel + m];
     n += q.n_subchannels;
   }
   return n == 0 ? 0.0 : sum / n;
@@ -84,8 +84,8 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
   if (per_subframe <= 0 || q.priority < 1 || q.priority > 8) return o;
   if (q.t2 < q.t1) return o;
   const std::int64_t first = q.n + q.t1, last = q.n + q.t2;
-  const auto n_y = static_cast<std::size_t>(last - first + 1);
-  const auto columns = static_cast<std::size_t>(per_subframe);
+  const std::size_t n_y = last - first + 1;
+  const std::size_t columns = per_subframe;
   const auto usable = [&](std::size_t i) { return q.usable.empty() || q.usable[i] != 0; };
   std::size_t n_usable = 0;
   for (std::size_t i = 0; i < n_y; ++i) n_usable += usable(i);
@@ -100,7 +100,7 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
     for (const int period : allowed)
       for (int i = 1; i <= repetitions(period, q.n, z); ++i)
         for_each_meeting(first, last, q.period_subframes, q.c_resel, z + std::int64_t{i} * period,
-                         [&](std::int64_t y) { unmonitored[static_cast<std::size_t>(y - first)] = 1; });
+                         [&](std::int64_t y) { unmonitored[y - first] = 1; });
   }
   // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little
   // left the step is waived (as TS 38.214 8.1.4 does for its successor).
@@ -114,7 +114,7 @@ selection_outcome sensing_history::candidates(const selection_request& q, std::v
     bool any = false;
     for (const auto& s : sci_) {
       if (s.y < q.n - sensing_window) continue;
-      const auto th = config_.threshold_dbm[static_cast<std::size_t>((q.priority - 1) * 8 + (s.priority - 1))];
+      const auto th = config_.threshold_dbm[(q.priority - 1) * 8 + (s.priority - 1)];
       if (s.rsrp_dbm <= th + 3.0 * o.threshold_raises) continue;
       const int x_first = std::max(0, s.first_subchannel - q.n_subchannels + 1);
       const int x_last = std::min(per_subframe - 1, s.first_subchannel + s.n_subchannels - 1);

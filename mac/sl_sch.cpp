@@ -143,7 +143,7 @@ void sl_sch_builder::finish() {
     }
   }
   if (payload_ != 0) std::memmove(&tb_[headers], &tb_[staged_], payload_);
-  std::fill(tb_.begin() + static_cast<std::ptrdiff_t>(headers + payload_), tb_.end(), std::uint8_t{0});
+  std::fill(tb_.begin() + (headers + payload_), tb_.end(), std::uint8_t{0});
 
   tb_[0] = static_cast<std::uint8_t>(static_cast<unsigned>(header_.version) << 4);
   write24(&tb_[1], header_.src);

@@ -68,10 +68,10 @@ bool sync_reference::muted_at_random(std::int64_t period) const {
   if (at >= muted_until_ + size) muted_from_ = muted_until_ = at;
   if (at < muted_from_) return false;  // it is over
   for (; muted_until_ <= at; ++muted_until_) {
-    muted_[static_cast<std::size_t>(muted_until_ % size)] = static_cast<std::uint8_t>(muting_(random_context_) % group);
+    muted_[muted_until_ % size] = static_cast<std::uint8_t>(muting_(random_context_) % group);
     muted_from_ = std::max(muted_from_, muted_until_ + 1 - size);
   }
-  return muted_[static_cast<std::size_t>(at % size)] == period % group;
+  return muted_[at % size] == period % group;
 }
 
 std::optional<int> sync_reference::reference_id() const {

@@ -48,8 +48,7 @@ void tm2_scheduler::choose(tx_flows& flows, time_ms now) {
     // What later grants need at least is kept back.
     const int keep = std::max(0, std::min(n - i - 1, weight_left - 2)) * 2;
     int weight = 0;
-    if (choose_one(*waiting[static_cast<std::size_t>(i)], flows.backlog(*waiting[static_cast<std::size_t>(i)]),
-                   std::max(weight_left - keep, 1), weight))
+    if (choose_one(*waiting[i], flows.backlog(*waiting[i]), std::max(weight_left - keep, 1), weight))
       weight_left -= weight;
   }
 }
@@ -85,8 +84,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
       const int blocks = pool_.n_pssch_transmissions(trp) / 4;
       if (std::min(blocks, blocks_wanted) <= std::min(best_blocks, blocks_wanted)) continue;
       bool free = true;
-      for (int t = 0; t < blocks * 4 && free; ++t)
-        free = taken_[static_cast<std::size_t>(pool_.pssch_subframe(trp, t))] == 0;
+      for (int t = 0; t < blocks * 4 && free; ++t) free = taken_[pool_.pssch_subframe(trp, t)] == 0;
       // Part of a pattern may fall on an own SLSS; that costs one repetition of one block and is taken last.
       if (!free && i < draws / 2) continue;
       if (!free && !grants_.empty()) continue;
@@ -103,8 +101,7 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   for (int i = 0; i < draws && !placed; ++i) {
     resource = below(random, pool_.n_pscch_resources());
     g.pscch = {pool_.pscch_resource(resource, 0), pool_.pscch_resource(resource, 1)};
-    placed = taken_[static_cast<std::size_t>(g.pscch[0].subframe)] == 0 &&
-             taken_[static_cast<std::size_t>(g.pscch[1].subframe)] == 0;
+    placed = taken_[g.pscch[0].subframe] == 0 && taken_[g.pscch[1].subframe] == 0;
   }
   if (!placed) return false;
   // Uniform over places side by side: blocks of equal size then meet wholly or not at all.
@@ -115,10 +112,10 @@ bool tm2_scheduler::choose_one(const tx_flow& f, std::size_t backlog, int weight
   g.sci.time_resource_pattern = static_cast<std::uint8_t>(best);
   g.sci.mcs = static_cast<std::uint8_t>(config_.mcs);
   g.sci.group_destination_id = static_cast<std::uint8_t>(f.dst);
-  for (const auto& p : g.pscch) taken_[static_cast<std::size_t>(p.subframe)] = 1;
+  for (const auto& p : g.pscch) taken_[p.subframe] = 1;
   for (int t = 0; t < best_blocks * 4; ++t) {
     g.subframes.push_back(pool_.pssch_subframe(best, t));
-    taken_[static_cast<std::size_t>(g.subframes.back())] = 1;
+    taken_[g.subframes.back()] = 1;
   }
   grants_.push_back(std::move(g));
   ++counters_.grants;
@@ -152,7 +149,7 @@ void tm2_scheduler::fill(int offset, int absolute, tx_flows& flows, time_ms now,
     const auto occasion = pool_.pssch_at(g.sci, absolute);
     if (!occasion) return;
     auto config = occasion->config;
-    config.rv = phy::rv_order[static_cast<std::size_t>(occasion->transmission)];
+    config.rv = phy::rv_order[occasion->transmission];
     out.pssch = pssch_transmission{config, g.block};
     ++counters_.pssch;
     return;

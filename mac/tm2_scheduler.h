@@ -41,7 +41,7 @@ public:
       grants_.clear();
       period_start_ = local - at->offset;
       if (at->offset == 0 && flows.any_waiting()) {
-        taken_.assign(static_cast<std::size_t>(pool_.config().sc_period_subframes), 0);
+        taken_.assign(pool_.config().sc_period_subframes, 0);
         for (std::size_t i = 0; i < taken_.size(); ++i)
           taken_[i] = is_taken(local + static_cast<std::int64_t>(i)) ? 1 : 0;
         choose(flows, now);

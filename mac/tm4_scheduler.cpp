@@ -169,18 +169,17 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
   // The decision runs ahead of the air by the modem's lead, which stands for T1.
   q.t1 = 1;
   q.t2 = p.period != 0 ? std::clamp(p.period, 20, reservation_t2) : config_.t2;
-  usable_.assign(static_cast<std::size_t>(q.t2 - q.t1 + 1), 0);
+  usable_.assign(q.t2 - q.t1 + 1, 0);
   for (int i = 0; i < static_cast<int>(usable_.size()); ++i) {
     const std::int64_t at = y + q.t1 + i;
-    usable_[static_cast<std::size_t>(i)] =
-        pool_.contains(pool_.subframe_of(static_cast<int>(at % pool_.set_size()))) && !own_use(at) ? 1 : 0;
+    usable_[i] = pool_.contains(pool_.subframe_of(static_cast<int>(at % pool_.set_size()))) && !own_use(at) ? 1 : 0;
   }
   q.usable = usable_;
   const auto outcome = history_.candidates(q, candidates_);
   ++counters_.selections;
   counters_.raised_thresholds += static_cast<std::uint64_t>(outcome.threshold_raises);
   if (candidates_.empty()) return;
-  const auto first = candidates_[static_cast<std::size_t>(below(random, static_cast<int>(candidates_.size())))];
+  const auto first = candidates_[below(random, static_cast<int>(candidates_.size()))];
   p.next = first.y;
   p.first = p.other_first = first.first_subchannel;
   if (config_.retransmit) {
@@ -192,7 +191,7 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
       return d == 0 || d > gap || d < -gap || (p.period != 0 && d % p.period == 0);
     });
     if (!candidates_.empty()) {
-      const auto second = candidates_[static_cast<std::size_t>(below(random, static_cast<int>(candidates_.size())))];
+      const auto second = candidates_[below(random, static_cast<int>(candidates_.size()))];
       const bool later = second.y > first.y;
       p.next = later ? first.y : second.y;
       p.first = later ? first.first_subchannel : second.first_subchannel;
@@ -213,7 +212,7 @@ void tm4_scheduler::emit(process& p, bool second, std::int64_t y, int absolute, 
   sci.retransmission_index = second ? 1 : 0;
   const int own = second ? p.other_first : p.first;
   sci.frequency_location = pool_.frequency_location(p.gap == 0 ? own : second ? p.first : p.other_first, p.count);
-  const int prb = pool_.pscch_prbs()[static_cast<std::size_t>(own)];
+  const int prb = pool_.pscch_prbs()[own];
   auto config = pool_.pssch(sci, prb, 0, pool_.n_ssf(absolute));
   if (!config) return;
   config->rv = second ? 2 : 0;

@@ -172,7 +172,7 @@ void ue::decide(std::int64_t subframe, step_output& out) {
       ++s.frames;
       if (t.pssch) s.air_octets += static_cast<std::uint64_t>(t.pssch->config.tbs / 8);
     }
-  sent_at_[static_cast<std::size_t>(static_cast<std::uint64_t>(subframe) % sent_at_.size())] = subframe;
+  sent_at_[static_cast<std::uint64_t>(subframe) % sent_at_.size()] = subframe;
   out.transmissions.push_back(std::move(t));
 }
 

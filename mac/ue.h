@@ -195,7 +195,7 @@ private:
   void timing_changed();
   time_ms connect_backoff(peer_id peer);
   bool sent_in(std::int64_t subframe) const {
-    return sent_at_[static_cast<std::size_t>(static_cast<std::uint64_t>(subframe) % sent_at_.size())] == subframe;
+    return sent_at_[static_cast<std::uint64_t>(subframe) % sent_at_.size()] == subframe;
   }
 
   struct setup {

@@ -120,7 +120,7 @@ drop_reason link_engine::finish(link_job& j, time_ms now, actions& out) {
 /// Silence, as if the answer had been lost on the air.
 void link_engine::miss(link_job& j, time_ms now, actions& out) {
   j.missed = true;
-  ++drops_[static_cast<std::size_t>(drop_reason::late)];
+  ++drops_[drop_reason::late];
   if (j.what == link_job_kind::connect) out.push_back(attempt_failed{j.peer});
   if (link* l = j.what == link_job_kind::rekey ? find_live(j.link) : nullptr)
     l->rekey_backoff_until = now + config_.rekey_lifetime_ms;
@@ -137,7 +137,7 @@ void link_engine::release_due(time_ms now, actions& out) {
     }
     link_job j = std::move(*at);
     jobs_.erase(at);
-    if (const auto r = finish(j, now, out); r != drop_reason::count_) ++drops_[static_cast<std::size_t>(r)];
+    if (const auto r = finish(j, now, out); r != drop_reason::count_) ++drops_[r];
   }
 }
 

@@ -31,7 +31,7 @@ link_engine::~link_engine() = default;
 result<received_data, drop_reason> link_engine::receive(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets,
                                                         time_ms now, bytes_span buffer, actions& out) {
   auto r = dispatch(lcid, src, dst, octets, now, buffer, out);
-  if (!r) ++drops_[static_cast<std::size_t>(r.error())];
+  if (!r) ++drops_[r.error()];
   return r;
 }
 

@@ -174,7 +174,7 @@ public:
   void append_own_l2_ids(time_ms now, std::vector<l2_id>& out) const;
   /// Set-ups and epochs with both their layer-2 IDs: nothing else opens on LCID 1..10, 29 and 30.
   void append_own_l2_pairs(time_ms now, std::vector<l2_pair>& out) const;
-  std::uint64_t dropped(drop_reason r) const { return drops_[static_cast<std::size_t>(r)]; }
+  std::uint64_t dropped(drop_reason r) const { return drops_[r]; }
   /// Released links whose peers have not accepted yet: keep ticking until there is none.
   std::size_t closing() const;
   /// For the exports (export.h).

@@ -102,7 +102,7 @@ initiator_handshake::initiator_handshake(const handshake_side& own, const peer& 
   std::array<std::uint8_t, 256> scratch{};
   // Cannot fail: the peer's key passed the low-order check when it entered the table.
   const std::size_t n = noise_.write(to_octets(o), scratch).value_or(0);
-  request_.insert(request_.end(), scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(n));
+  request_.insert(request_.end(), scratch.begin(), scratch.begin() + n);
   if (rekeying_) return;
   const auto token = request_token(p.theirs, c.t, c.initiator, c.responder, request_);
   request_.insert(request_.end(), token.begin(), token.end());
@@ -159,7 +159,7 @@ std::optional<responder_result> answer_request(opened_request& r, const peer& p,
   std::array<std::uint8_t, 256> scratch{};
   const auto n = r.noise.write(to_octets(choice{static_cast<std::uint8_t>(s), 0, lsb}), scratch);
   if (!n) return std::nullopt;  // a low-order ephemeral: only the peer itself could have sent it
-  out.insert(out.end(), scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(*n));
+  out.insert(out.end(), scratch.begin(), scratch.begin() + (*n));
   if (!rekeying) {
     const auto token = command_token(p.ours, c.t, c.responder, c.initiator, out);
     out.insert(out.end(), token.begin(), token.end());

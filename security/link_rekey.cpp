@@ -64,7 +64,7 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
   const auto digest = digest_of(message);
   if (digest == b.last_rekeying) return;
   if (now < b.rekeying_again_at || under_way(l.peer, true)) {
-    ++drops_[static_cast<std::size_t>(drop_reason::budget)];
+    ++drops_[drop_reason::budget];
     return;
   }
   b.rekeying_again_at = now + config_.rekeying_interval_ms;
@@ -104,7 +104,7 @@ void link_engine::on_rekey_response(link& l, bytes_view message, time_ms now, ac
     return;
   }
   if (under_way(l.peer, false) || !l.rekeying->tried.add(digest)) {
-    ++drops_[static_cast<std::size_t>(drop_reason::budget)];
+    ++drops_[drop_reason::budget];
     return;
   }
   auto work = new_work(set_up_work_kind::read_answer, l.peer);

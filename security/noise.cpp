@@ -18,7 +18,7 @@ std::array<std::uint8_t, crypto::nonce_octets> nonce_of(suite s, std::uint64_t n
   std::array<std::uint8_t, crypto::nonce_octets> out{};
   for (int i = 0; i < 8; ++i) {  // 12.3 little-endian for ChaChaPoly, 12.4 big-endian for AESGCM
     const int at = s == suite::chacha20_poly1305 ? 4 + i : 11 - i;
-    out[static_cast<std::size_t>(at)] = static_cast<std::uint8_t>(n >> (8 * i));
+    out[at] = static_cast<std::uint8_t>(n >> (8 * i));
   }
   return out;
 }
@@ -185,7 +185,7 @@ std::optional<std::size_t> handshake::write(bytes_view payload, bytes_span out) 
         e_ = ephemeral_private_key::make([&](auto k) { p_.random->fill(k); });
         p_.random = nullptr;  // it need not outlive this
         e_public_ = p_.dh->public_of(*e_);
-        std::copy(e_public_.octets.begin(), e_public_.octets.end(), out.begin() + static_cast<std::ptrdiff_t>(n));
+        std::copy(e_public_.octets.begin(), e_public_.octets.end(), out.begin() + n);
         n += 32;
         state_.mix_hash(e_public_.octets);
         if (uses_psk()) state_.mix_key(e_public_.octets);

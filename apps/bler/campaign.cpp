@@ -48,8 +48,7 @@ bler_point measure(std::span<link_simulator> links, double snr_db, const campaig
       const std::int64_t last = std::min(n, (batch + 1) * batch_trials);
       for (std::int64_t i = batch * batch_trials; i < last; ++i) {
         const auto number = static_cast<std::uint64_t>(point.trials + i);
-        if (links[static_cast<std::size_t>(thread)].trial(phy::hash64(point_seed + number), snr_db))
-          ++errors[static_cast<std::size_t>(batch)];
+        if (links[thread].trial(phy::hash64(point_seed + number), snr_db)) ++errors[batch];
       }
     });
     point.trials += n;

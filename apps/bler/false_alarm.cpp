@@ -39,7 +39,7 @@ private:
       : rx_(std::move(rx)),
         carrier_(c.carrier),
         seed_(c.seed),
-        samples_(static_cast<std::size_t>(c.carrier.samples_per_subframe())),
+        samples_(c.carrier.samples_per_subframe()),
         payload_(max_transport_block_bits) {
     const int last = carrier_.n_prb - (is_v2x(carrier_.tm) ? 1 : 0);
     for (int p = 0; p < last; ++p) positions_.push_back(p);
@@ -63,8 +63,7 @@ private:
     c.n_ssf = rng.below(10);
     soft_.reset(c.tbs);
     ++r.pssch_tries;
-    r.false_tb +=
-        rx_.decode_pssch(c, {}, soft_, std::span(payload_).first(static_cast<std::size_t>(c.tbs))).crc_ok ? 1 : 0;
+    r.false_tb += rx_.decode_pssch(c, {}, soft_, std::span(payload_).first(c.tbs)).crc_ok ? 1 : 0;
 
     if (is_v2x(carrier_.tm)) return;
     for (int prb = 0; prb + 1 < carrier_.n_prb; ++prb) {
@@ -118,7 +117,7 @@ result<false_alarm_report> count_false_alarms(const false_alarm_config& c) {
   std::vector<false_alarm_report> reports(listeners.size());
   run_parallel(c.n_threads, n, [&](int thread, std::int64_t i) {
     if (c.stop()) return;
-    const auto t = static_cast<std::size_t>(thread);
+    const std::size_t t = thread;
     listeners[t].subframe(i, i < c.subframes, reports[t]);
     if (thread == 0) c.progress(static_cast<double>(i) / static_cast<double>(n));
   });

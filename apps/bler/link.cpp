@@ -47,11 +47,11 @@ const char* name_of(link_channel c) {
 struct link_simulator::state {
   state(const link_config& c, transmitter t, subframe_receiver r)
       : config(c), tx(std::move(t)), rx(std::move(r)), channel(c.fading, c.carrier.sample_rate_hz()) {
-    const auto n = static_cast<std::size_t>(c.carrier.samples_per_subframe());
+    const std::size_t n = c.carrier.samples_per_subframe();
     sent.resize(n);
     shifted.resize(n + pad);
     faded.resize(n + pad);
-    received.assign(static_cast<std::size_t>(c.n_antennas), std::vector<cf32>(n));
+    received.assign(c.n_antennas, std::vector<cf32>(n));
   }
 
   link_config config;
@@ -77,7 +77,7 @@ struct link_simulator::state {
     for (auto& antenna : received) {
       channel.draw(rng);
       channel.apply(shifted, 0, faded);
-      std::copy_n(faded.begin() + static_cast<std::ptrdiff_t>(lead), antenna.size(), antenna.begin());
+      std::copy_n(faded.begin() + lead, antenna.size(), antenna.begin());
       // An element that adds 1/fft_size to the sample power has unit power where the noise of the samples is N_0.
       rng.add_noise(antenna, noise);
       in.emplace_back(antenna);
@@ -91,7 +91,7 @@ struct link_simulator::state {
   /// Carrier offset, and a delay by whole samples and a linear-phase fraction.
   void apply_offsets(double cfo_hz, double delay) {
     std::fill(shifted.begin(), shifted.end(), cf32{});
-    const auto whole = static_cast<std::size_t>(delay);
+    const std::size_t whole = delay;
     const double fraction = delay - static_cast<double>(whole);
     constexpr int half = 8;
     float kernel[2 * half];
@@ -100,16 +100,16 @@ struct link_simulator::state {
       const double sinc = std::abs(x) < 1e-9 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
       kernel[k] = static_cast<float>(sinc * window * window);
     }
-    const auto n = static_cast<std::ptrdiff_t>(sent.size());
+    const std::ptrdiff_t n = sent.size();
     for (std::ptrdiff_t i = 0; i + static_cast<std::ptrdiff_t>(whole) < static_cast<std::ptrdiff_t>(shifted.size());
          ++i) {
       cf32 v{};
       if (fraction == 0) {
-        v = i < n ? sent[static_cast<std::size_t>(i)] : cf32{};
+        v = i < n ? sent[i] : cf32{};
       } else {
         for (int k = 0; k < 2 * half; ++k) {
           const std::ptrdiff_t at = i - (k - (half - 1));
-          if (at >= 0 && at < n) v += kernel[k] * sent[static_cast<std::size_t>(at)];
+          if (at >= 0 && at < n) v += kernel[k] * sent[at];
         }
       }
       shifted[static_cast<std::size_t>(i) + whole] = v;
@@ -216,8 +216,8 @@ result<link_simulator> link_simulator::make(const link_config& config) {
       s->n_bits = mib_sl_bits(config.carrier.tm);
       break;
   }
-  s->payload.resize(static_cast<std::size_t>(s->n_bits));
-  s->decoded.resize(static_cast<std::size_t>(s->n_bits));
+  s->payload.resize(s->n_bits);
+  s->decoded.resize(s->n_bits);
   s->soft.emplace(std::max(s->n_bits, 1));
   // What does not fit the carrier (a PRB count with no transform, say) shows at the first transmission.
   simulation_rng rng(1);

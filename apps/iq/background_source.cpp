@@ -24,7 +24,7 @@ background_source::~background_source() {
 }
 
 void background_source::work() {
-  const auto n_channels = static_cast<std::size_t>(source_.n_antennas());
+  const std::size_t n_channels = source_.n_antennas();
   std::vector<std::span<phy::cf32>> out(n_channels);
   for (std::size_t made = 0;;) {
     block b;
@@ -67,8 +67,7 @@ result<phy::read_status> background_source::read(std::span<const std::span<phy::
   s.first_tick = b.status.first_tick + static_cast<std::int64_t>(b.used);
   s.gap_before = b.status.gap_before && b.used == 0;
   s.n_samples = std::min(out[0].size(), b.status.n_samples - b.used);
-  for (std::size_t c = 0; c < out.size(); ++c)
-    std::copy_n(b.samples[c].begin() + static_cast<std::ptrdiff_t>(b.used), s.n_samples, out[c].begin());
+  for (std::size_t c = 0; c < out.size(); ++c) std::copy_n(b.samples[c].begin() + b.used, s.n_samples, out[c].begin());
   b.used += s.n_samples;
   if (b.used < b.status.n_samples) return s;
   s.end = b.status.end;

@@ -24,7 +24,7 @@ struct totals {
 
 /// n_samples: of the source; negative: not known.
 result<totals> copy(phy::sample_source& source, converted& out_file, std::int64_t n_samples) {
-  const auto n_channels = static_cast<std::size_t>(source.n_antennas());
+  const std::size_t n_channels = source.n_antennas();
   std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(65536));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_channels);

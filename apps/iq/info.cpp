@@ -27,7 +27,7 @@ struct measured {
 };
 
 result<measured> measure(phy::sigmf_reader& reader) {
-  const auto n_channels = static_cast<std::size_t>(reader.n_antennas());
+  const std::size_t n_channels = reader.n_antennas();
   std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(65536));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   progress_bar progress("reading");

@@ -64,8 +64,7 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     const std::int64_t from = first + n * c / p.columns, to = first + n * (c + 1) / p.columns;
     if (auto ok = r.seek(from); !ok) return tl::unexpected(ok.error());
     std::vector<std::span<phy::cf32>> out;
-    for (auto& s : samples)
-      out.push_back(std::span(s).first(static_cast<std::size_t>(std::min(to - from, max_samples_per_column))));
+    for (auto& s : samples) out.push_back(std::span(s).first(std::min(to - from, max_samples_per_column)));
     const auto status = r.read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[0].first(status->n_samples);
@@ -96,8 +95,7 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
   for (const auto& v : kept) {
     const auto bin = [&p](float x) { return static_cast<int>((x / p.plane_limit + 1) * plane_bins / 2); };
     const int x = bin(v.real()), y = bin(v.imag());
-    if (x >= 0 && x < plane_bins && y >= 0 && y < plane_bins)
-      p.plane[static_cast<std::size_t>(y * plane_bins + x)] += 1;
+    if (x >= 0 && x < plane_bins && y >= 0 && y < plane_bins) p.plane[y * plane_bins + x] += 1;
   }
   for (auto& v : p.plane) v = std::log10(1 + v);
   return p;

@@ -56,7 +56,7 @@ result<std::unique_ptr<raw_source>> raw_source::open(const std::string& path, ph
 
 std::size_t raw_source::take(std::span<std::uint8_t> to) {
   const std::size_t n = std::min(to.size(), head_.size() - head_at_);
-  std::copy_n(head_.begin() + static_cast<std::ptrdiff_t>(head_at_), n, to.begin());
+  std::copy_n(head_.begin() + head_at_, n, to.begin());
   head_at_ += n;
   return n < to.size() ? n + std::fread(to.data() + n, 1, to.size() - n, file_.get()) : n;
 }

@@ -54,7 +54,7 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   if (!opened) return tl::unexpected(opened.error());
   auto& writer = **opened;
 
-  const auto n_channels = static_cast<std::size_t>(source.n_antennas());
+  const std::size_t n_channels = source.n_antennas();
   const auto block = static_cast<std::size_t>(std::max(1000.0, source.sample_rate_hz() / 100));
   std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(block));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());

@@ -22,7 +22,7 @@ result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size
     f.decim_ = b->decim();
     f.bridge_.emplace(std::move(*b));
   }
-  f.block_.assign(static_cast<std::size_t>(reader.n_antennas()), std::vector<phy::cf32>(block_samples));
+  f.block_.assign(reader.n_antennas(), std::vector<phy::cf32>(block_samples));
   f.begin_ = begin;
   f.end_ = end;
   f.first_ = reader.tick_of(begin);
@@ -65,12 +65,11 @@ result<std::optional<feed_piece>> recording_feed::next() {
         const std::int64_t wanted = (segment_in_ * interp_ + decim_ - 1) / decim_ - segment_out_;
         const auto left = static_cast<std::int64_t>(in_.size());
         const std::int64_t blocks = std::max((wanted + to_drop_ + interp_ - 1) / interp_, (left + decim_ - 1) / decim_);
-        in_.resize(static_cast<std::size_t>(blocks * decim_));
-        out_.resize(static_cast<std::size_t>(blocks * interp_));
+        in_.resize(blocks * decim_);
+        out_.resize(blocks * interp_);
         bridge_->run(in_, out_);
         in_.clear();
-        const auto tail =
-            std::span(out_).subspan(static_cast<std::size_t>(to_drop_)).first(static_cast<std::size_t>(wanted));
+        const auto tail = std::span(out_).subspan(to_drop_).first(wanted);
         condition(tail);
         const std::int64_t tick = segment_tick_ + segment_out_;
         last_end_ = tick + wanted;
@@ -109,10 +108,10 @@ result<std::optional<feed_piece>> recording_feed::next() {
     const auto used = blocks * static_cast<std::size_t>(decim_);
     out_.resize(blocks * static_cast<std::size_t>(interp_));
     bridge_->run(std::span(in_).first(used), out_);
-    in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(used));
+    in_.erase(in_.begin(), in_.begin() + used);
     const auto drop = std::min(to_drop_, static_cast<std::int64_t>(out_.size()));
     to_drop_ -= drop;
-    const auto made = std::span(out_).subspan(static_cast<std::size_t>(drop));
+    const auto made = std::span(out_).subspan(drop);
     condition(made);
     const std::int64_t at = segment_tick_ + segment_out_;
     segment_out_ += static_cast<std::int64_t>(made.size());

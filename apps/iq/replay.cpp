@@ -35,7 +35,7 @@ public:
     if (tick < resume_at_) {  // after an underflow: time goes on without these
       const auto n = std::min<std::int64_t>(resume_at_ - tick, static_cast<std::int64_t>(samples.size()));
       skipped_ += n;
-      samples = samples.subspan(static_cast<std::size_t>(n));
+      samples = samples.subspan(n);
       tick += n;
       if (samples.empty()) return outcome::ok;
     }
@@ -43,8 +43,7 @@ public:
       if (const auto s = end_burst(); !s || *s != outcome::ok) return s;
     while (open_ && position_ < tick) {
       const auto n = std::min<std::int64_t>(tick - position_, static_cast<std::int64_t>(silence_.size()));
-      if (const auto s = send(position_, std::span<const phy::cf32>(silence_).first(static_cast<std::size_t>(n)));
-          !s || *s != outcome::ok)
+      if (const auto s = send(position_, std::span<const phy::cf32>(silence_).first(n)); !s || *s != outcome::ok)
         return s;
     }
     return send(tick, samples);

@@ -23,10 +23,10 @@ std::uint32_t crc32(std::span<const std::uint8_t> b) {
 
 void put_chunk(octets& png, std::string_view type, std::span<const std::uint8_t> data) {
   put32(png, static_cast<std::uint32_t>(data.size()));
-  const auto begin = static_cast<std::ptrdiff_t>(png.size());
+  const std::ptrdiff_t begin = png.size();
   png.insert(png.end(), type.begin(), type.end());
   png.insert(png.end(), data.begin(), data.end());
-  put32(png, crc32(std::span(png).subspan(static_cast<std::size_t>(begin))));
+  put32(png, crc32(std::span(png).subspan(begin)));
 }
 
 /// A zlib stream (RFC 1950) of stored blocks.
@@ -65,11 +65,10 @@ octets indexed_png(int width, int height, std::span<const std::uint8_t> pixels, 
   for (const auto& c : palette) colours.insert(colours.end(), c.begin(), c.end());
   put_chunk(png, "PLTE", colours);
   octets raw;
-  const auto row = static_cast<std::size_t>(width);
+  const std::size_t row = width;
   for (std::size_t at = 0; at < pixels.size(); at += row) {
     raw.push_back(0);  // row filter: none
-    raw.insert(raw.end(), pixels.begin() + static_cast<std::ptrdiff_t>(at),
-               pixels.begin() + static_cast<std::ptrdiff_t>(at + row));
+    raw.insert(raw.end(), pixels.begin() + at, pixels.begin() + (at + row));
   }
   put_chunk(png, "IDAT", stored(raw));
   put_chunk(png, "IEND", {});

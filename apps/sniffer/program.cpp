@@ -142,7 +142,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
 
   if (live.radio) {
-    const auto block = static_cast<std::size_t>(run.carrier().samples_per_subframe());
+    const std::size_t block = run.carrier().samples_per_subframe();
     live.queue = std::make_unique<queued_source>(*live.radio, block, static_cast<std::size_t>(s.queue_s * 1000));
     run.read_through(*live.queue);
   }

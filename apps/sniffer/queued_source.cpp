@@ -7,8 +7,7 @@ namespace prose::apps {
 
 queued_source::queued_source(phy::sample_source& source, std::size_t block_samples, std::size_t n_blocks)
     : source_(source), block_samples_(block_samples), ring_(std::max<std::size_t>(n_blocks, 2)) {
-  for (block& b : ring_)
-    b.samples.assign(static_cast<std::size_t>(source.n_antennas()), std::vector<phy::cf32>(block_samples));
+  for (block& b : ring_) b.samples.assign(source.n_antennas(), std::vector<phy::cf32>(block_samples));
   thread_ = std::thread([this] { run(); });
 }
 

@@ -99,7 +99,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
   const float power = s_->config.tx_power_db;
   float subcarriers = 0;
   if (t.slss) {
-    mib_bits.resize(static_cast<std::size_t>(phy::mib_sl_bits(s_->carrier.tm)));
+    mib_bits.resize(phy::mib_sl_bits(s_->carrier.tm));
     phy::pack(t.slss->mib, mib_bits);
     list[n++].what = phy::psbch_transmission{t.slss->n_sl_id, mib_bits};
     subcarriers = 72;
@@ -107,7 +107,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
   std::uint16_t crc = 0;
   if (t.pscch) {
     if (const auto* s0 = std::get_if<phy::sci_format0>(&t.pscch->sci)) {
-      sci_bits.resize(static_cast<std::size_t>(phy::sci_format0_bits(s_->carrier.n_prb)));
+      sci_bits.resize(phy::sci_format0_bits(s_->carrier.n_prb));
       phy::pack(*s0, s_->carrier.n_prb, sci_bits);
       subcarriers = 12;
     } else {
@@ -138,19 +138,19 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
 // (TS 36.214 5.1.28).
 void frame_modem::state::measure_rssi() {
   const auto& c = v2x->config();
-  rssi.assign(static_cast<std::size_t>(c.n_subchannels), 0.0);
+  rssi.assign(c.n_subchannels, 0.0);
   const auto& g = rx.grid(0);
   for (int m = 0; m < c.n_subchannels; ++m) {
     double sum = 0;
     for (int l = 1; l < g.n_symbols() - 1; ++l) {
       const auto symbol = g.symbol(l);
       for (int k = 0; k < c.size_subchannel * phy::subcarriers_per_prb; ++k) {
-        const auto at = static_cast<std::size_t>((c.start_prb + m * c.size_subchannel) * phy::subcarriers_per_prb + k);
+        const std::size_t at = (c.start_prb + m * c.size_subchannel) * phy::subcarriers_per_prb + k;
         if (at < symbol.size()) sum += std::norm(symbol[at]);
       }
     }
     const double mean = sum / (g.n_symbols() - 2) / carrier.fft_size;
-    rssi[static_cast<std::size_t>(m)] = 10 * std::log10(std::max(mean, 1e-20)) + config.rsrp_offset_db;
+    rssi[m] = 10 * std::log10(std::max(mean, 1e-20)) + config.rsrp_offset_db;
   }
 }
 

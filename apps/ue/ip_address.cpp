@@ -43,10 +43,10 @@ std::optional<ip_address> address_in(std::span<const std::uint8_t> packet, std::
   const int version = packet[0] >> 4;
   if (version == 4 && packet.size() >= 20) {
     a.length = 4;
-    std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(v4_offset), 4, a.octets.begin());
+    std::copy_n(packet.begin() + v4_offset, 4, a.octets.begin());
   } else if (version == 6 && packet.size() >= 40) {
     a.length = 16;
-    std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(v6_offset), 16, a.octets.begin());
+    std::copy_n(packet.begin() + v6_offset, 16, a.octets.begin());
   } else {
     return std::nullopt;
   }

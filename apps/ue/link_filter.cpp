@@ -98,8 +98,7 @@ std::size_t checksum_of_addresses(const layout& l) {
 std::size_t source_at(const layout& l) { return l.v4 ? 12 : 8; }
 std::size_t destination_at(const layout& l) { return l.v4 ? 16 : 24; }
 bool holds(std::span<const std::uint8_t> p, std::size_t at, const ip_address& a) {
-  return a.length != 0 &&
-         std::equal(a.octets.begin(), a.octets.begin() + a.length, p.begin() + static_cast<std::ptrdiff_t>(at));
+  return a.length != 0 && std::equal(a.octets.begin(), a.octets.begin() + a.length, p.begin() + at);
 }
 
 /// Source and destination before and after.

@@ -103,7 +103,7 @@ bool link_watch::was_down() {
       continue;
     }
     if (n <= 0) return down;
-    auto left = static_cast<std::size_t>(n);
+    std::size_t left = n;
     for (const auto* m = reinterpret_cast<const nlmsghdr*>(told); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
       if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) continue;
       ifinfomsg link{};

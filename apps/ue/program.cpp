@@ -139,7 +139,7 @@ std::vector<std::span<const phy::cf32>> ue_program::state::window(std::int64_t f
     copy.emplace_back(length);
     for (std::size_t i = 0; i < length; ++i) {
       const std::int64_t k = from + static_cast<std::int64_t>(i);
-      if (k >= 0 && k < static_cast<std::int64_t>(a.size())) copy.back()[i] = a[static_cast<std::size_t>(k)];
+      if (k >= 0 && k < static_cast<std::int64_t>(a.size())) copy.back()[i] = a[k];
     }
     out_spans.emplace_back(copy.back());
   }
@@ -156,7 +156,7 @@ std::vector<mac::received_frame> ue_program::state::search_slss(std::int64_t n) 
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const auto& c = candidates[i];
     // An echo of an identity that was found better placed.
-    if (std::any_of(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(i),
+    if (std::any_of(candidates.begin(), candidates.begin() + i,
                     [&](const auto& better) { return better.n_sl_id == c.n_sl_id; }))
       continue;
     const auto start = static_cast<std::int64_t>(std::llround(c.start_samples));
@@ -225,7 +225,7 @@ void ue_program::state::log_sent(const mac::subframe_transmission& t) {
   if (t.slss) {
     std::array<std::uint8_t, 48> bits{};
     std::array<std::uint8_t, 6> octets{};
-    const auto n = static_cast<std::size_t>(phy::mib_sl_bits(config.ue.tm));
+    const std::size_t n = phy::mib_sl_bits(config.ue.tm);
     phy::pack(t.slss->mib, std::span(bits).first(n));
     pack_bits(std::span(bits).first(n), std::span(octets).first(n / 8));
     // The middle 72 subcarriers; with an odd number of PRBs they touch seven.
@@ -238,7 +238,7 @@ void ue_program::state::log_sent(const mac::subframe_transmission& t) {
 
 result<void> ue_program::state::transmit() {
   for (const auto& t : out.transmissions) {
-    burst.resize(static_cast<std::size_t>(spsf));
+    burst.resize(spsf);
     if (auto ok = modem->transmit(t, burst); !ok) return fail("transmission: " + ok.error().message);
     const auto sent = radio->transmit(std::llround(origin + static_cast<double>(t.subframe) * spsf), burst);
     if (!sent) return tl::unexpected(sent.error());
@@ -260,7 +260,7 @@ result<void> ue_program::state::run() {
   if (!started) return tl::unexpected(started.error());
   subframe = (*started + spsf - 1) / spsf;
   const int n_antennas = radio->n_antennas();
-  stream.assign(static_cast<std::size_t>(n_antennas), {});
+  stream.assign(n_antennas, {});
   stream_start = *started;
   std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas),
                                             std::vector<phy::cf32>(static_cast<std::size_t>(spsf)));
@@ -290,8 +290,7 @@ result<void> ue_program::state::run() {
       stream_start = status->first_tick;
     }
     for (std::size_t a = 0; a < stream.size(); ++a)
-      stream[a].insert(stream[a].end(), block[a].begin(),
-                       block[a].begin() + static_cast<std::ptrdiff_t>(status->n_samples));
+      stream[a].insert(stream[a].end(), block[a].begin(), block[a].begin() + status->n_samples);
     const std::int64_t stream_end = stream_start + static_cast<std::int64_t>(stream[0].size());
     while (std::llround(origin + static_cast<double>(subframe + 1) * spsf) <= stream_end && subframe < end) {
       poll_data();
@@ -314,7 +313,7 @@ result<void> ue_program::state::run() {
     const std::int64_t keep_from = std::llround(origin + static_cast<double>(subframe - 2) * spsf);
     if (keep_from > stream_start + 4 * spsf) {
       const auto n = std::min<std::int64_t>(keep_from - stream_start, static_cast<std::int64_t>(stream[0].size()));
-      for (auto& a : stream) a.erase(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(n));
+      for (auto& a : stream) a.erase(a.begin(), a.begin() + n);
       stream_start += n;
     }
     while (const auto e = radio->poll_event()) {

@@ -50,7 +50,7 @@ public:
         ++counters_.oversized;
         continue;
       }
-      const auto packet = buffer.first(static_cast<std::size_t>(n));
+      const auto packet = buffer.first(n);
       const auto destination = destination_of(packet);
       const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const data_peer& p) {
         return destination &&
@@ -60,9 +60,9 @@ public:
         ++counters_.no_such_peer;
         continue;
       }
-      const auto slot = static_cast<std::size_t>(peer - peers_.begin());
+      const std::size_t slot = peer - peers_.begin();
       if (const auto check = host_to_link(peer->addresses, packet); check != packet_check::passes) {
-        ++drops_[slot].out[static_cast<std::size_t>(check)];
+        ++drops_[slot].out[check];
         continue;
       }
       return outgoing_packet{slot, packet.size()};
@@ -78,7 +78,7 @@ public:
     std::copy(packet.begin(), packet.end(), incoming_.begin());
     const auto translated = std::span(incoming_).first(packet.size());
     if (const auto check = link_to_host(peers_.at(slot).addresses, translated); check != packet_check::passes) {
-      ++drops_[slot].in[static_cast<std::size_t>(check)];
+      ++drops_[slot].in[check];
       return;
     }
     if (write(fd_.get(), translated.data(), translated.size()) != static_cast<ssize_t>(translated.size()))

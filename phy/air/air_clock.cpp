@@ -46,8 +46,7 @@ void set_pace(air_memory& m, std::int64_t tick, std::int64_t wall) {
 
 template <class F>
 void for_each_active(air_memory& m, F&& f) {
-  for (std::uint64_t bits = m.active.load(); bits != 0; bits &= bits - 1)
-    f(m.nodes[static_cast<std::size_t>(std::countr_zero(bits))]);
+  for (std::uint64_t bits = m.active.load(); bits != 0; bits &= bits - 1) f(m.nodes[std::countr_zero(bits)]);
 }
 
 struct wake_list {

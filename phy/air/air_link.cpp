@@ -195,7 +195,7 @@ result<int> air_link::join(std::string_view node_name) {
   const air_lock lock(*memory_);
   int chosen = -1;
   for (int i = 0; i < max_nodes; ++i) {
-    node_slot& n = memory_->nodes[static_cast<std::size_t>(i)];
+    node_slot& n = memory_->nodes[i];
     if (n.state == node_state::joined && to_string_view(n.name) == node_name) {
       if (node_alive(i)) return fail("name=" + std::string(node_name) + " is already on air '" + name_ + "'");
       retire_node(*memory_, n);
@@ -212,7 +212,7 @@ result<int> air_link::join(std::string_view node_name) {
     drop_lock(fd_, lock_base + chosen);
     return fail("air '" + name_ + "': " + room.error().message);
   }
-  node_slot& n = memory_->nodes[static_cast<std::size_t>(chosen)];
+  node_slot& n = memory_->nodes[chosen];
   n.pid = static_cast<std::uint32_t>(getpid());
   n.name = to_name_text(node_name);
   n.generation.fetch_add(1);
@@ -236,7 +236,7 @@ void air_link::leave() {
   if (slot_ < 0) return;
   {
     const air_lock lock(*memory_);
-    retire_node(*memory_, memory_->nodes[static_cast<std::size_t>(slot_)]);
+    retire_node(*memory_, memory_->nodes[slot_]);
   }
   drop_lock(fd_, lock_base + slot_);
   slot_ = -1;

@@ -58,14 +58,14 @@ bool hub_watch::alive() {
 std::int64_t heard_by_all(air_memory& m) {
   std::int64_t floor = m.now.load();
   for (std::uint64_t bits = m.active.load(); bits != 0; bits &= bits - 1)
-    floor = std::min(floor, m.nodes[static_cast<std::size_t>(std::countr_zero(bits))].rx_mixed.load());
+    floor = std::min(floor, m.nodes[std::countr_zero(bits)].rx_mixed.load());
   return floor;
 }
 
 transmitter::transmitter(air_link& link, hub_watch& hub)
     : memory_(link.memory()),
-      node_(memory_.nodes[static_cast<std::size_t>(link.slot())]),
-      ring_(memory_.rings[static_cast<std::size_t>(link.slot())]),
+      node_(memory_.nodes[link.slot()]),
+      ring_(memory_.rings[link.slot()]),
       hub_(hub),
       dac_(memory_.settings.adc_bits) {}
 
@@ -196,7 +196,7 @@ std::int64_t transmitter::close() {
 receiver::receiver(air_link& link, hub_watch& hub, std::int64_t lead_ticks)
     : link_(link),
       memory_(link.memory()),
-      node_(memory_.nodes[static_cast<std::size_t>(link.slot())]),
+      node_(memory_.nodes[link.slot()]),
       hub_(hub),
       mixer_(memory_, link.slot()),
       lead_ticks_(lead_ticks) {

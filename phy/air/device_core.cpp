@@ -104,7 +104,7 @@ double device_core::set_rate(direction d, double rate_hz) {
   auto ticks = static_cast<std::int64_t>(std::llround(tick_rate / wanted));
   ticks = std::max<std::int64_t>(ticks, 922);
   ticks_per_sample_[d] = ticks;
-  node_slot& n = memory().nodes[static_cast<std::size_t>(link_.slot())];
+  node_slot& n = memory().nodes[link_.slot()];
   if (d == tx && n.tx_ticks_per_sample.load() != 0) n.tx_ticks_per_sample = ticks;
   return tick_rate / static_cast<double>(ticks);
 }
@@ -133,8 +133,7 @@ void device_core::tune(direction d, tuned what, double value) {
     return;
   }
   apply(tuning_[d], what, value);
-  if (d == tx)
-    memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
+  if (d == tx) memory().nodes[link_.slot()].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
 }
 
 tuning device_core::tuning_at(direction d, std::int64_t air_tick, std::int64_t* next_change) {
@@ -145,8 +144,7 @@ tuning device_core::tuning_at(direction d, std::int64_t air_tick, std::int64_t* 
       ++c;
     } else if (c->tick <= air_tick) {
       apply(tuning_[d], c->what, c->value);
-      if (d == tx)
-        memory().nodes[static_cast<std::size_t>(link_.slot())].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
+      if (d == tx) memory().nodes[link_.slot()].tx_freq_hz = tuning_[tx].rf_hz + tuning_[tx].dsp_hz;
       c = commands_.erase(c);
     } else {
       if (next_change != nullptr) *next_change = c->tick;
@@ -210,8 +208,8 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     receiver_.end_linger();
     if (timeout_s > 0.0) receiver_.let_time_pass(target, true);
     // New events ring no bell: look every few milliseconds.
-    wait_for_air_time(memory(), memory().nodes[static_cast<std::size_t>(link_.slot())].waits[wait_other],
-                      std::max(target, now + 1), std::min(limit.wall_slice(), wall_ns() + 5'000'000));
+    wait_for_air_time(memory(), memory().nodes[link_.slot()].waits[wait_other], std::max(target, now + 1),
+                      std::min(limit.wall_slice(), wall_ns() + 5'000'000));
   }
 }
 

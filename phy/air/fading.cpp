@@ -56,13 +56,13 @@ fading_channel::fading_channel(fading_profile profile, double doppler_hz, std::u
 cf32 fading_channel::gain(int tap, double t_s) const {
   double re = 0.0;
   double im = 0.0;
-  for (const wave& w : waves_[static_cast<std::size_t>(tap)]) {
+  for (const wave& w : waves_[tap]) {
     const double turns = w.rate_hz * t_s + w.phase_turns;
     const double angle = 2 * std::numbers::pi * (turns - std::floor(turns));
     re += std::cos(angle);
     im += std::sin(angle);
   }
-  const double a = amplitudes_[static_cast<std::size_t>(tap)];
+  const double a = amplitudes_[tap];
   return {static_cast<float>(a * re), static_cast<float>(a * im)};
 }
 

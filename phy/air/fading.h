@@ -14,7 +14,7 @@ class fading_channel {
 public:
   fading_channel(fading_profile profile, double doppler_hz, std::uint64_t key);
   int n_taps() const { return static_cast<int>(delays_s_.size()); }
-  double delay_s(int tap) const { return delays_s_[static_cast<std::size_t>(tap)]; }
+  double delay_s(int tap) const { return delays_s_[tap]; }
   /// The complex gain of a tap at time t. The mean power over all taps is 1.
   cf32 gain(int tap, double t_s) const;
 

@@ -15,7 +15,7 @@ std::vector<hub_event> hub::step() {
   const double now_s = static_cast<double>(now) / static_cast<double>(ticks_per_second);
   n_nodes_ = 0;
   for (int i = 0; i < max_nodes; ++i) {
-    const auto at = static_cast<std::size_t>(i);
+    const std::size_t at = i;
     node_slot& n = m.nodes[at];
     const node_state state = n.state.load();
     const std::string name(to_string_view(n.name));

@@ -34,7 +34,7 @@ interpolator::interpolator(double tx_rate_hz, double rx_rate_hz, double offset_h
   real_ = std::abs(centre) < 1e-9;
   n_taps_ = std::min(longest_filter, static_cast<int>(std::ceil(taps_at_full_band / width / group)) * group);
   const double half = n_taps_ / 2.0;
-  re_.resize(static_cast<std::size_t>(2 * n_taps_ * (n_phases + 1)));
+  re_.resize(2 * n_taps_ * (n_phases + 1));
   if (!real_) im_.resize(re_.size());
   for (int p = 0; p <= n_phases; ++p) {
     const double fraction = static_cast<double>(p) / n_phases;
@@ -47,14 +47,14 @@ interpolator::interpolator(double tx_rate_hz, double rx_rate_hz, double offset_h
       const double r = tau / half;
       const double w =
           std::abs(r) >= 1.0 ? 0.0 : bessel_i0(kaiser_beta * std::sqrt(1 - r * r)) / bessel_i0(kaiser_beta);
-      h[static_cast<std::size_t>(l)] = sinc * w;
+      h[l] = sinc * w;
       sum += sinc * w;
     }
     for (int l = 0; l < n_taps_; ++l) {
       const double tau = half - 1 + fraction - l;
-      const double value = h[static_cast<std::size_t>(l)] / sum;
+      const double value = h[l] / sum;
       const double angle = 2 * std::numbers::pi * centre * tau;
-      const auto at = static_cast<std::size_t>(2 * (p * n_taps_ + l));
+      const std::size_t at = 2 * (p * n_taps_ + l);
       re_[at] = re_[at + 1] = static_cast<float>(value * std::cos(angle));
       if (!real_) im_[at] = im_[at + 1] = static_cast<float>(value * std::sin(angle));
     }

@@ -127,9 +127,8 @@ struct receiver_mixer::source {
 receiver_mixer::receiver_mixer(air_memory& memory, int slot)
     : memory_(memory),
       slot_(slot),
-      noise_(memory.settings.seed, to_string_view(memory.nodes[static_cast<std::size_t>(slot)].name)),
-      noise_dbfs_(
-          resolve_node(memory.settings, to_string_view(memory.nodes[static_cast<std::size_t>(slot)].name)).noise_dbfs),
+      noise_(memory.settings.seed, to_string_view(memory.nodes[slot].name)),
+      noise_dbfs_(resolve_node(memory.settings, to_string_view(memory.nodes[slot].name)).noise_dbfs),
       adc_(memory.settings.adc_bits) {}
 
 receiver_mixer::~receiver_mixer() = default;
@@ -147,14 +146,14 @@ void receiver_mixer::refresh(const rx_tuning& tuning) {
   if (membership == seen_membership_) return;
   seen_membership_ = membership;
   const air_settings& settings = memory_.settings;
-  const std::string_view me = to_string_view(memory_.nodes[static_cast<std::size_t>(slot_)].name);
+  const std::string_view me = to_string_view(memory_.nodes[slot_].name);
   std::erase_if(paths_, [&](const auto& p) {
-    const node_slot& n = memory_.nodes[static_cast<std::size_t>(p->slot)];
+    const node_slot& n = memory_.nodes[p->slot];
     return n.state == node_state::free || n.generation != p->generation;
   });
   for (std::uint64_t bits = memory_.active.load(); bits != 0; bits &= bits - 1) {
     const int slot = std::countr_zero(bits);
-    const node_slot& n = memory_.nodes[static_cast<std::size_t>(slot)];
+    const node_slot& n = memory_.nodes[slot];
     if (n.state == node_state::free ||
         std::any_of(paths_.begin(), paths_.end(), [&](const auto& p) { return p->slot == slot; }))
       continue;
@@ -195,7 +194,7 @@ std::int64_t receiver_mixer::lookahead_ticks(const rx_tuning& tuning) {
   refresh(tuning);
   std::int64_t most = 0;
   for (const auto& p : paths_) {
-    const node_slot& n = memory_.nodes[static_cast<std::size_t>(p->slot)];
+    const node_slot& n = memory_.nodes[p->slot];
     const std::int64_t tx_ticks = n.tx_ticks_per_sample.load();
     const double offset = n.tx_freq_hz.load() - tuning.freq_hz;
     if (tx_ticks == 0 || p->params.blocked || p->on_grid(tx_ticks, ticks_per_sample_, offset)) continue;
@@ -225,7 +224,7 @@ void receiver_mixer::mix(std::int64_t first, std::size_t n, const rx_tuning& tun
     else
       std::memset(acc, 0, static_cast<std::size_t>(to - from) * sizeof(cf32));
     for (const auto& p : paths_) heard = add_path(*p, block_first, from, to) || heard;
-    const auto count = static_cast<std::size_t>(stop - at);
+    const std::size_t count = stop - at;
     if (heard)
       adc_.run(reinterpret_cast<const cf32*>(acc_.data()) + (at - block_first), out, count);
     else
@@ -238,7 +237,7 @@ void receiver_mixer::mix(std::int64_t first, std::size_t n, const rx_tuning& tun
 // True when anything was added.
 bool receiver_mixer::add_path(path& p, std::int64_t block_first, std::int64_t from, std::int64_t to) {
   if (p.params.blocked) return false;
-  const node_slot& n = memory_.nodes[static_cast<std::size_t>(p.slot)];
+  const node_slot& n = memory_.nodes[p.slot];
   const std::uint64_t count = n.segment_count.load(std::memory_order_acquire);
   bool heard = false;
   const std::int64_t start_tick = block_first * ticks_per_sample_;
@@ -276,7 +275,7 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
   const std::int64_t tx_ticks = s.ticks_per_sample;
   const std::int64_t first = s.first_index.load(std::memory_order_relaxed);
   const std::int64_t length = s.length.load(std::memory_order_acquire);
-  const auto& ring = memory_.rings[static_cast<std::size_t>(p.slot)];
+  const auto& ring = memory_.rings[p.slot];
   const std::uint64_t ring_position = s.ring_position.load(std::memory_order_relaxed);
   const double offset = s.freq_hz - tuning_.freq_hz;
   if (p.on_grid(tx_ticks, ticks_per_sample_, offset)) {
@@ -291,7 +290,7 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
   const std::int64_t lo = from - p.longest_tap;
   std::int64_t used_first = to;
   std::int64_t used_end = lo;
-  resampled_.assign(static_cast<std::size_t>(to - lo), cf32{});
+  resampled_.assign(to - lo, cf32{});
   constexpr std::int64_t still = 64;  // the delay stands still for so many samples
   for (std::int64_t k = lo; k < to;) {
     const std::int64_t piece = k & ~(still - 1);
@@ -302,16 +301,14 @@ void receiver_mixer::add_segment(path& p, const segment& s, std::int64_t block_f
     const std::int64_t have_first = std::max(w_first, first);
     const std::int64_t have_end = std::min(w_end, first + length);
     if (have_first < have_end) {
-      window_.assign(static_cast<std::size_t>(w_end - w_first), cf32{});
+      window_.assign(w_end - w_first, cf32{});
       for (std::int64_t i = have_first; i < have_end; ++i)
-        window_[static_cast<std::size_t>(i - w_first)] =
-            ring[(ring_position + static_cast<std::uint64_t>(i - first)) & (ring_samples - 1)];
+        window_[i - w_first] = ring[(ring_position + static_cast<std::uint64_t>(i - first)) & (ring_samples - 1)];
       for (std::int64_t i = k; i < stop; ++i) {
         const std::int64_t place = i * ticks_per_sample_ - delay;
         const std::int64_t whole = floor_div(place, tx_ticks);
         const double fraction = static_cast<double>(place - whole * tx_ticks) / static_cast<double>(tx_ticks);
-        resampled_[static_cast<std::size_t>(i - lo)] =
-            filter.at(&window_[static_cast<std::size_t>(whole - (taps / 2 - 1) - w_first)], fraction);
+        resampled_[i - lo] = filter.at(&window_[whole - (taps / 2 - 1) - w_first], fraction);
       }
       used_first = std::min(used_first, k);
       used_end = std::max(used_end, stop);
@@ -339,7 +336,7 @@ void receiver_mixer::add_taps(path& p, const segment& s, const source& src, std:
     const double t =
         (static_cast<double>(piece) + p.fading_period / 2.0) * static_cast<double>(ticks_per_sample_) / tick_rate;
     for (int tap = 0; tap < p.fading->n_taps(); ++tap) {
-      const std::int64_t delay = p.tap_delays[static_cast<std::size_t>(tap)];
+      const std::int64_t delay = p.tap_delays[tap];
       const std::int64_t a = std::max(k, src_first + delay);
       const std::int64_t b = std::min(stop, src_end + delay);
       if (a < b) add_run(p, src, src_first + delay, block_first, a, b, base * p.fading->gain(tap, t));
@@ -375,7 +372,7 @@ void receiver_mixer::add_run(const path& p, const source& src, std::int64_t src_
     const std::int64_t count = std::min<std::int64_t>(group - lane, to - k);
     alignas(64) std::array<cf32, group> padded{};
     for (std::int64_t i = 0; i < count; ++i)
-      padded[static_cast<std::size_t>(lane + i)] = src.samples[(position + static_cast<std::uint64_t>(i)) & src.mask];
+      padded[lane + i] = src.samples[(position + static_cast<std::uint64_t>(i)) & src.mask];
     run(k - lane, padded.data(), 1);
     k += count;
   }

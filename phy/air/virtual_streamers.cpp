@@ -299,7 +299,7 @@ public:
   }
 
 private:
-  node_slot& node() { return core_->memory().nodes[static_cast<std::size_t>(core_->link_.slot())]; }
+  node_slot& node() { return core_->memory().nodes[core_->link_.slot()]; }
 
   bool retuned() {
     const tuning t = core_->tuning_at(device_core::tx, core_->transmitter_.next_tick());

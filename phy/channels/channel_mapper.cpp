@@ -13,7 +13,7 @@ namespace {
 template <int q_m>
 void modulate_column(std::span<const std::uint8_t> coded, std::span<const std::uint8_t> scrambling, int n_columns,
                      int column, std::span<cf32> out) {
-  const auto stride = static_cast<std::size_t>(n_columns * q_m);
+  const std::size_t stride = n_columns * q_m;
   const std::uint8_t* in = coded.data() + static_cast<std::size_t>(column * q_m);
   const std::uint8_t* c = scrambling.data() + static_cast<std::size_t>(column) * out.size() * q_m;
   for (auto& symbol : out) {
@@ -32,7 +32,7 @@ subcarrier_set subcarriers_of_prbs(int first_prb, int n_prb) {
 }
 
 channel_mapper::channel_mapper(const carrier_config& c)
-    : carrier_(c), precoder_(fft_direction::forward, c.n_prb), symbol_(static_cast<std::size_t>(c.n_subcarriers())) {
+    : carrier_(c), precoder_(fft_direction::forward, c.n_prb), symbol_(c.n_subcarriers()) {
   base_sequence(0, 1);  // the table of DMRS base sequences is made here, not in the first subframe
 }
 
@@ -53,12 +53,12 @@ std::uint32_t channel_mapper::map(const mapping& m, std::span<const std::uint8_t
     if (m.modulation_order == 4) modulate_column<4>(coded, scrambling, columns, column, work);
     if (m.modulation_order == 6) modulate_column<6>(coded, scrambling, columns, column, work);
     precoder_.execute(work, work);
-    const int l = symbols.data[static_cast<std::size_t>(column)];
+    const int l = symbols.data[column];
     add(m.where, work, m.amplitude, grid.symbol(l));
     used |= 1U << l;
   }
   for (int i = 0; i < symbols.n_dmrs; ++i) {
-    const int l = symbols.dmrs[static_cast<std::size_t>(i)];
+    const int l = symbols.dmrs[i];
     dmrs_sequence(dmrs, i, work);
     add(m.where, work, m.amplitude, grid.symbol(l));
     used |= 1U << l;
@@ -69,10 +69,8 @@ std::uint32_t channel_mapper::map(const mapping& m, std::span<const std::uint8_t
 void channel_mapper::add(const subcarrier_set& where, std::span<const cf32> values, float amplitude,
                          std::span<cf32> symbol) noexcept {
   const int split = where.split == 0 ? where.length : where.split;
-  for (int i = 0; i < split; ++i)
-    symbol[static_cast<std::size_t>(where.first + i)] += values[static_cast<std::size_t>(i)] * amplitude;
-  for (int i = split; i < where.length; ++i)
-    symbol[static_cast<std::size_t>(where.second + i - split)] += values[static_cast<std::size_t>(i)] * amplitude;
+  for (int i = 0; i < split; ++i) symbol[where.first + i] += values[i] * amplitude;
+  for (int i = split; i < where.length; ++i) symbol[where.second + i - split] += values[i] * amplitude;
 }
 
 }  // namespace prose::phy

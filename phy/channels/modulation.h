@@ -18,12 +18,9 @@ inline constexpr std::array<float, 8> axis_64qam{0.46291005F,  0.15430335F,  0.7
 template <int q_m>
 inline cf32 modulate_symbol(const std::uint8_t* bits) {
   if constexpr (q_m == 2) return {axis_qpsk[bits[0]], axis_qpsk[bits[1]]};
-  if constexpr (q_m == 4)
-    return {axis_16qam[static_cast<std::size_t>(bits[0] * 2 + bits[2])],
-            axis_16qam[static_cast<std::size_t>(bits[1] * 2 + bits[3])]};
+  if constexpr (q_m == 4) return {axis_16qam[bits[0] * 2 + bits[2]], axis_16qam[bits[1] * 2 + bits[3]]};
   if constexpr (q_m == 6)
-    return {axis_64qam[static_cast<std::size_t>(bits[0] * 4 + bits[2] * 2 + bits[4])],
-            axis_64qam[static_cast<std::size_t>(bits[1] * 4 + bits[3] * 2 + bits[5])]};
+    return {axis_64qam[bits[0] * 4 + bits[2] * 2 + bits[4]], axis_64qam[bits[1] * 4 + bits[3] * 2 + bits[5]]};
 }
 
 }  // namespace prose::phy

@@ -19,7 +19,7 @@ mapping psbch_mapping(const carrier_config& c, float amplitude) {
 }  // namespace
 
 psbch_encoder::psbch_encoder(const carrier_config& c) : carrier_(c) {
-  const auto n = static_cast<std::size_t>(symbols_of(sl_channel::psbch, c.cp, c.tm).n_data * psbch_subcarriers * 2);
+  const std::size_t n = symbols_of(sl_channel::psbch, c.cp, c.tm).n_data * psbch_subcarriers * 2;
   coded_.resize(n);
   scrambling_.resize(n);
 }
@@ -38,7 +38,7 @@ std::uint32_t psbch_encoder::encode(int n_sl_id, std::span<const std::uint8_t> b
   const float slss =
       amplitude * std::sqrt(static_cast<float>(psbch_subcarriers) / slss_length);  // 9.7.1: same power as PSBCH
   const auto symbols = slss_symbols_of(carrier_.cp);
-  const auto first = static_cast<std::size_t>(slss_first_subcarrier(carrier_.n_prb));
+  const std::size_t first = slss_first_subcarrier(carrier_.n_prb);
   for (int i = 0; i < 2; ++i) {
     const auto psss_symbol = grid.symbol(symbols.psss[i]).subspan(first, slss_length);
     const auto ssss_symbol = grid.symbol(symbols.ssss[i]).subspan(first, slss_length);

@@ -9,7 +9,7 @@ constexpr std::uint32_t psdch_c_init = 510;  // 36.211 9.5.1
 }  // namespace
 
 psdch_encoder::psdch_encoder(const carrier_config& c) : carrier_(c) {
-  const auto n = static_cast<std::size_t>(symbols_of(sl_channel::psdch, c.cp, c.tm).n_data * 24 * 2);
+  const std::size_t n = symbols_of(sl_channel::psdch, c.cp, c.tm).n_data * 24 * 2;
   coded_.resize(n);
   scrambling_.resize(n);
   gold_bits(psdch_c_init, scrambling_);

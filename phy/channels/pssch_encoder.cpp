@@ -4,7 +4,7 @@
 namespace prose::phy {
 
 pssch_encoder::pssch_encoder(const carrier_config& c) : carrier_(c) {
-  const auto n = static_cast<std::size_t>(symbols_of(sl_channel::pssch, c.cp, c.tm).n_data * c.n_subcarriers() * 6);
+  const std::size_t n = symbols_of(sl_channel::pssch, c.cp, c.tm).n_data * c.n_subcarriers() * 6;
   coded_.resize(n);
   scrambling_.resize(n);
 }
@@ -16,7 +16,7 @@ std::uint32_t pssch_encoder::encode(const pssch_config& config, std::span<const 
                   .modulation_order = config.modulation_order,
                   .last_symbol_rate_matched = config.last_symbol_rate_matched,
                   .amplitude = amplitude};
-  const auto n = static_cast<std::size_t>(mapper.n_coded_bits(m));
+  const std::size_t n = mapper.n_coded_bits(m);
   const std::span<std::uint8_t> coded(coded_.data(), n);
   const std::span<std::uint8_t> scrambling(scrambling_.data(), n);
   code_.encode({.tbs = config.tbs, .modulation_order = config.modulation_order, .rv = config.rv}, payload, coded);

@@ -57,8 +57,8 @@ void descramble(std::uint32_t c_init, std::span<llr> soft_bits) noexcept {
 
 void deinterleave(std::span<const llr> in, int n_columns, int modulation_order, std::span<llr> out) noexcept {
   assert(in.size() == out.size());
-  const auto columns = static_cast<std::size_t>(n_columns);
-  const auto group = static_cast<std::size_t>(modulation_order);
+  const std::size_t columns = n_columns;
+  const std::size_t group = modulation_order;
   const std::size_t rows = in.size() / (columns * group);
   const auto transpose = [&](auto size) {
     constexpr std::size_t q = decltype(size)::value;

@@ -46,8 +46,7 @@ std::uint32_t crc_bits(const crc_code& code, std::span<const std::uint8_t> bits)
 }
 
 void put_crc(const crc_code& code, std::uint32_t value, std::span<std::uint8_t> out) noexcept {
-  for (int i = 0; i < code.length; ++i)
-    out[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>((value >> (code.length - 1 - i)) & 1U);
+  for (int i = 0; i < code.length; ++i) out[i] = static_cast<std::uint8_t>((value >> (code.length - 1 - i)) & 1U);
 }
 
 }  // namespace prose::phy

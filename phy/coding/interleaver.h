@@ -12,8 +12,8 @@ namespace prose::phy {
 /// Calls move(position in the written order, position in the transmitted order) for every bit.
 template <class F>
 void for_each_interleaved(std::size_t n_bits, int n_columns, int q_m, F&& move) {
-  const auto columns = static_cast<std::size_t>(n_columns);
-  const auto group = static_cast<std::size_t>(q_m);
+  const std::size_t columns = n_columns;
+  const std::size_t group = q_m;
   assert(n_bits % (columns * group) == 0);
   const std::size_t rows = n_bits / (columns * group);
   std::size_t sent = 0;

@@ -85,7 +85,7 @@ struct tables {
 
 const qpp_windows& qpp_windows_of(const qpp& q) noexcept {
   static const tables t;
-  return t.of[static_cast<std::size_t>(&q - qpp_all().data())];
+  return t.of[&q - qpp_all().data()];
 }
 
 }  // namespace prose::phy

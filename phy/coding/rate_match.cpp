@@ -13,8 +13,7 @@ conv_circular_buffer make_conv_circular_buffer(int d) noexcept {
   for (int stream = 0; stream < 3; ++stream)
     for (const int column : columns)
       for (int n = column; n < padded; n += 32)
-        if (n >= padding)
-          b.order[static_cast<std::size_t>(b.size++)] = static_cast<std::uint16_t>(stream * d + n - padding);
+        if (n >= padding) b.order[b.size++] = static_cast<std::uint16_t>(stream * d + n - padding);
   return b;
 }
 
@@ -26,10 +25,9 @@ turbo_circular_buffer::turbo_circular_buffer(int k, int filler) noexcept
   const int rows = padded_ / 32;
   for (std::size_t rv = 0; rv < 4; ++rv) {
     int real = 0;
-    for (int c = 0; c < position[rv][0]; ++c)
-      real += rows - skip(columns_[static_cast<std::size_t>(c)], padding_ + filler_) / 32;
+    for (int c = 0; c < position[rv][0]; ++c) real += rows - skip(columns_[c], padding_ + filler_) / 32;
     for (int c = 0; c < position[rv][1]; ++c) {
-      const int column = columns_[static_cast<std::size_t>(c)];
+      const int column = columns_[c];
       const bool wraps = column == 31 && padding_ > 0;  // the last row of the last column reads the first padding bit
       real += 2 * rows - skip(column, padding_ + filler_) / 32 - skip(column + 1, padding_) / 32 - (wraps ? 1 : 0);
     }

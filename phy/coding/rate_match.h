@@ -20,7 +20,7 @@ constexpr std::array<int, 32> column_permutation(bool convolutional) {
   for (int c = 0; c < 32; ++c) {
     int r = 0;
     for (int b = 0; b < 5; ++b) r |= ((c >> b) & 1) << (4 - b);
-    p[static_cast<std::size_t>(c)] = convolutional ? r ^ 1 : r;
+    p[c] = convolutional ? r ^ 1 : r;
   }
   return p;
 }
@@ -40,7 +40,7 @@ public:
   /// Entries, all of them real: 3 (K + 4) - 2 F.
   int size() const { return size_; }
   /// Entry at which redundancy version rv begins (k_0).
-  int start(int rv) const { return start_[static_cast<std::size_t>(rv & 3)]; }
+  int start(int rv) const { return start_[rv & 3]; }
 
   /// Calls visit(entry, stream, index in stream) for all entries in order. Stream 0 is systematic, 1 and 2 parity; the
   /// indices K .. K+3 are the tail.
@@ -78,8 +78,7 @@ void circular_copy(std::span<const T> buffer, std::size_t start, std::span<T> ou
   std::size_t done = 0;
   while (done < out.size()) {
     const std::size_t n = std::min(out.size() - done, buffer.size() - start);
-    std::copy_n(buffer.begin() + static_cast<std::ptrdiff_t>(start), n,
-                out.begin() + static_cast<std::ptrdiff_t>(done));
+    std::copy_n(buffer.begin() + start, n, out.begin() + done);
     done += n;
     start = 0;
   }

@@ -51,9 +51,9 @@ void transport_encoder::encode(const transport_format& format, std::span<const s
   std::size_t sent = 0;
   for (int r = 0; r < seg.n_blocks; ++r) {
     const qpp& q = qpp_at_least(seg.size(r));
-    const auto k = static_cast<std::size_t>(q.k);
+    const std::size_t k = q.k;
     const auto filler = static_cast<std::size_t>(seg.filler_of(r));
-    const auto data = static_cast<std::size_t>(seg.data_bits(r));
+    const std::size_t data = seg.data_bits(r);
     const std::span bits = std::span(s_->stream[0]).first(k);
     std::fill_n(bits.begin(), filler, std::uint8_t{0});
     copy_joined(payload, tb_crc, taken, data, bits.data() + filler);
@@ -63,17 +63,14 @@ void transport_encoder::encode(const transport_format& format, std::span<const s
                  std::span(s_->stream[1]).first(k + turbo_tail), std::span(s_->stream[2]).first(k + turbo_tail));
 
     const turbo_circular_buffer circle(q.k, seg.filler_of(r));
-    circle.for_each([&](int entry, int stream, int index) {
-      s_->buffer[static_cast<std::size_t>(entry)] = s_->stream[stream][static_cast<std::size_t>(index)];
-    });
+    circle.for_each([&](int entry, int stream, int index) { s_->buffer[entry] = s_->stream[stream][index]; });
     const auto e =
         static_cast<std::size_t>(block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
-    circular_copy<std::uint8_t>(
-        std::span<const std::uint8_t>(s_->buffer).first(static_cast<std::size_t>(circle.size())),
-        static_cast<std::size_t>(circle.start(format.rv)), coded.subspan(sent, e));
+    circular_copy<std::uint8_t>(std::span<const std::uint8_t>(s_->buffer).first(circle.size()),
+                                static_cast<std::size_t>(circle.start(format.rv)), coded.subspan(sent, e));
     sent += e;
   }
-  std::fill(coded.begin() + static_cast<std::ptrdiff_t>(sent), coded.end(), std::uint8_t{0});
+  std::fill(coded.begin() + sent, coded.end(), std::uint8_t{0});
 }
 
 // --- soft buffer ----------------------------------------------------------------------------------------------------
@@ -114,7 +111,7 @@ void soft_buffer::reset(int tbs) noexcept {
   std::size_t bits = 0;
   for (int r = 0; r < s.seg.n_blocks; ++r) {
     const int k = s.seg.size(r);
-    s.blocks[static_cast<std::size_t>(r)] = {soft, bits, false};
+    s.blocks[r] = {soft, bits, false};
     soft += static_cast<std::size_t>(3 * (k + turbo_tail) - 2 * s.seg.filler_of(r));
     bits += static_cast<std::size_t>(k);
   }
@@ -176,27 +173,25 @@ transport_decode transport_decoder::decode(const transport_format& format, std::
   bool all_decoded = true;
   std::size_t used = 0;
   for (int r = 0; r < seg.n_blocks; ++r) {
-    soft_buffer::state::block& block = b.blocks[static_cast<std::size_t>(r)];
+    soft_buffer::state::block& block = b.blocks[r];
     const qpp& q = qpp_at_least(seg.size(r));
     const int filler = seg.filler_of(r);
     const turbo_circular_buffer circle(q.k, filler);
-    const std::span soft = std::span(b.soft).subspan(block.soft_at, static_cast<std::size_t>(circle.size()));
+    const std::span soft = std::span(b.soft).subspan(block.soft_at, circle.size());
     const auto e =
         static_cast<std::size_t>(block_coded_bits(seg, r, static_cast<int>(coded.size()), format.modulation_order));
     circular_add(coded.subspan(used, e), static_cast<std::size_t>(circle.start(format.rv)), soft);
     used += e;
     if (block.decoded) continue;
 
-    const std::span bits = std::span(b.bits).subspan(block.bits_at, static_cast<std::size_t>(q.k));
+    const std::span bits = std::span(b.bits).subspan(block.bits_at, q.k);
     if (!s_->quantise(soft, q.k - filler)) {
       std::fill(bits.begin(), bits.end(), std::uint8_t{0});
       all_decoded = false;
       continue;
     }
     for (int i = 0; i < 2; ++i) std::fill_n(s_->stream[i].begin(), filler, static_cast<std::int16_t>(turbo_soft_limit));
-    circle.for_each([&](int entry, int stream, int index) {
-      s_->stream[stream][static_cast<std::size_t>(index)] = s_->quantised[static_cast<std::size_t>(entry)];
-    });
+    circle.for_each([&](int entry, int stream, int index) { s_->stream[stream][index] = s_->quantised[entry]; });
     const turbo_outcome outcome =
         s_->turbo.decode(q, {s_->stream[0].data(), s_->stream[1].data(), s_->stream[2].data()},
                          seg.block_crc > 0 ? crc24b : crc24a, s_->max_iterations, bits);
@@ -209,7 +204,7 @@ transport_decode transport_decoder::decode(const transport_format& format, std::
   std::array<std::uint8_t, tb_crc_bits> crc{};
   std::size_t at = 0;
   for (int r = 0; r < seg.n_blocks; ++r) {
-    const std::uint8_t* bits = b.bits.data() + b.blocks[static_cast<std::size_t>(r)].bits_at + seg.filler_of(r);
+    const std::uint8_t* bits = b.bits.data() + b.blocks[r].bits_at + seg.filler_of(r);
     for (int i = 0; i < seg.data_bits(r); ++i, ++at)
       (at < payload.size() ? payload[at] : crc[at - payload.size()]) = bits[i];
   }

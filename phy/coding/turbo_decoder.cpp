@@ -161,8 +161,8 @@ std::array<std::int16_t, 8> tail_beta(const std::array<int, 6>& tail) {
     std::array<int, 8> before{};
     for (unsigned s = 0; s < 8; ++s) {
       const unsigned u = trellis::terminating_input(s);
-      before[s] = b[trellis::next(s, u)] + (u != 0 ? 0 : tail[static_cast<std::size_t>(2 * i)]) +
-                  (trellis::parity(s, u) != 0 ? 0 : tail[static_cast<std::size_t>(2 * i + 1)]);
+      before[s] =
+          b[trellis::next(s, u)] + (u != 0 ? 0 : tail[2 * i]) + (trellis::parity(s, u) != 0 ? 0 : tail[2 * i + 1]);
     }
     b = before;
   }
@@ -282,7 +282,7 @@ turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const st
       par2[k * W + t] = soft[2][t * m + k];
     }
   std::array<int, 12> tail{};
-  for (int i = 0; i < 12; ++i) tail[static_cast<std::size_t>(i)] = soft[static_cast<std::size_t>(i % 3)][size + i / 3];
+  for (int i = 0; i < 12; ++i) tail[i] = soft[i % 3][size + i / 3];
   const auto tail1 = tail_beta({tail[0], tail[1], tail[2], tail[3], tail[4], tail[5]});
   const auto tail2 = tail_beta({tail[6], tail[7], tail[8], tail[9], tail[10], tail[11]});
   const std::uint32_t* const weights = crc.polynomial == crc24a.polynomial ? q.weights24a : q.weights24b;
@@ -317,8 +317,7 @@ turbo_outcome run(Workspace& ws, const qpp_windows& q, const std::array<const st
     result.crc_ok = divisible<W>(ws.decision.v, m, crc, weights);
   }
   for (int t = 0; t < W; ++t)
-    for (int k = 0; k < m; ++k)
-      bits[static_cast<std::size_t>(t * m + k)] = static_cast<std::uint8_t>(ws.decision.v[k * W + t] < 0);
+    for (int k = 0; k < m; ++k) bits[t * m + k] = static_cast<std::uint8_t>(ws.decision.v[k * W + t] < 0);
   return result;
 }
 

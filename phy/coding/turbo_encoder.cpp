@@ -56,7 +56,7 @@ unsigned run(const octet_table& t, const std::uint8_t* bits, std::size_t size, s
 
 void turbo_encode(const qpp& q, std::span<const std::uint8_t> bits, std::span<std::uint8_t> tail0,
                   std::span<std::uint8_t> parity1, std::span<std::uint8_t> parity2) noexcept {
-  const auto k = static_cast<std::size_t>(q.k);
+  const std::size_t k = q.k;
   assert(bits.size() == k && tail0.size() == turbo_tail && parity1.size() == k + turbo_tail &&
          parity2.size() == k + turbo_tail);
   const octet_table& t = octets();

@@ -8,7 +8,7 @@ namespace prose::phy {
 
 dft_bank::dft_bank(fft_direction direction, int max_prb) {
   for (int n = 1; n <= std::min(max_prb, 100); ++n)
-    if (is_235(n)) plans_[static_cast<std::size_t>(n)].emplace(12 * n, direction);
+    if (is_235(n)) plans_[n].emplace(12 * n, direction);
 }
 
 void dft_bank::execute(std::span<const cf32> in, std::span<cf32> out) noexcept {

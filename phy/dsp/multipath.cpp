@@ -75,7 +75,7 @@ void multipath_channel::draw(simulation_rng& rng) {
     const double turn = rng.uniform();
     for (int w = 0; w < n_waves; ++w) {
       const double angle = 2 * std::numbers::pi * (w + turn) / n_waves;
-      t.waves[static_cast<std::size_t>(w)] = {doppler_hz_ * std::cos(angle), 2 * std::numbers::pi * rng.uniform()};
+      t.waves[w] = {doppler_hz_ * std::cos(angle), 2 * std::numbers::pi * rng.uniform()};
     }
   }
 }

@@ -76,7 +76,7 @@ std::string_view container_of(std::span<const std::uint8_t> head) {
   head = head.first(std::min(head.size(), container_head_bytes));
   for (const auto& m : marks) {
     if (head.size() < m.at + m.octets.size()) continue;
-    if (std::equal(m.octets.begin(), m.octets.end(), head.begin() + static_cast<std::ptrdiff_t>(m.at),
+    if (std::equal(m.octets.begin(), m.octets.end(), head.begin() + m.at,
                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }))
       return m.what;
   }

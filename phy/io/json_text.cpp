@@ -48,7 +48,7 @@ result<nlohmann::json> parse_json(std::string_view text, std::string_view file) 
   if (!value.is_discarded()) return value;
   mistake_finder finder;
   nlohmann::json::sax_parse(text, &finder);
-  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(finder.position, text.size()));
+  const auto end = text.begin() + std::min(finder.position, text.size());
   const auto line = 1 + std::count(text.begin(), end, '\n');
   return fail(std::string(file) + ":" + std::to_string(line) + ": not JSON" +
               (finder.token.empty() ? std::string() : " near '" + printable(finder.token, 40) + "'"));

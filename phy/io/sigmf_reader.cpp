@@ -122,7 +122,7 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
     return fail(r->data_path_ + ": is " + std::string(what) + ", not samples");
   if (auto ok = fit_to_length(r->meta_, r->n_samples_, r->meta_path_); !ok) return tl::unexpected(ok.error());
   r->lay_out_segments();
-  r->block_.resize(static_cast<std::size_t>(block_frames * frame));
+  r->block_.resize(block_frames * frame);
   if (auto ok = r->seek(0); !ok) return tl::unexpected(ok.error());
   return r;
 }
@@ -210,7 +210,7 @@ result<read_status> sigmf_reader::read(std::span<const std::span<cf32>> out) {
   status.gap_before = s.gap && position_ == s.start;
   auto left = std::min<std::int64_t>(static_cast<std::int64_t>(out[0].size()), s.end - position_);
   while (left > 0) {
-    const auto want = static_cast<std::size_t>(std::min(left, block_frames));
+    const std::size_t want = std::min(left, block_frames);
     const std::size_t got = std::fread(block_.data(), meta_.bytes_per_frame(), want, file_.get());
     unpack_samples(block_.data(), meta_.datatype, out, status.n_samples, got);
     status.n_samples += got;

@@ -117,7 +117,7 @@ void make_tar_header(std::span<std::uint8_t, 512> out, const std::string& folder
   assert(name.size() < name_size && folder.size() < prefix_size);
   std::fill(out.begin(), out.end(), std::uint8_t{0});
   const auto put = [&out](std::size_t at, std::string_view text) {
-    std::copy(text.begin(), text.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+    std::copy(text.begin(), text.end(), out.begin() + at);
   };
   char digits[24];
   put(name_at, name);

@@ -14,9 +14,8 @@ namespace prose::phy {
 /// One object a monitor. Allocates in its constructor only.
 class band_watch {
 public:
-  explicit band_watch(const carrier_config& carrier)
-      : n_prb_(carrier.n_prb), power_(static_cast<std::size_t>(n_prb_)), explained_(static_cast<std::size_t>(n_prb_)) {
-    unexplained_.reserve(static_cast<std::size_t>(n_prb_));
+  explicit band_watch(const carrier_config& carrier) : n_prb_(carrier.n_prb), power_(n_prb_), explained_(n_prb_) {
+    unexplained_.reserve(n_prb_);
   }
   void begin_subframe(subframe_receiver& rx) {
     std::ranges::fill(explained_, std::uint8_t{0});
@@ -26,10 +25,8 @@ public:
       double sum = 0;
       // The first and the last symbol are not sent by every channel, or in part.
       for (int l = 1; l < g.n_symbols() - 1; ++l)
-        for (const cf32& y :
-             g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb))
-          sum += std::norm(y);
-      power_[static_cast<std::size_t>(p)] = sum;
+        for (const cf32& y : g.symbol(l).subspan(p * subcarriers_per_prb, subcarriers_per_prb)) sum += std::norm(y);
+      power_[p] = sum;
       least = std::min(least, sum);
       most = std::max(most, sum);
     }
@@ -38,12 +35,12 @@ public:
     floor_ = std::max(over_quietest * quietest_, below_strongest * most);
   }
   void explain(int prb, int n) {
-    for (int p = std::max(prb, 0); p < std::min(prb + n, n_prb_); ++p) explained_[static_cast<std::size_t>(p)] = 1;
+    for (int p = std::max(prb, 0); p < std::min(prb + n, n_prb_); ++p) explained_[p] = 1;
   }
   /// Mean power of these PRBs is above the floor.
   bool occupied(int prb, int n) const {
     double sum = 0;
-    for (int p = prb; p < prb + n; ++p) sum += power_[static_cast<std::size_t>(p)];
+    for (int p = prb; p < prb + n; ++p) sum += power_[p];
     return sum > floor_ * n;
   }
   bool explained(int prb, int n) const {
@@ -57,7 +54,7 @@ public:
   std::span<const int> unexplained() {
     unexplained_.clear();
     for (int p = 0; p < n_prb_; ++p)
-      if (explained_[static_cast<std::size_t>(p)] == 0 && occupied(p, 1)) unexplained_.push_back(p);
+      if (explained_[p] == 0 && occupied(p, 1)) unexplained_.push_back(p);
     return unexplained_;
   }
   int n_occupied() const {

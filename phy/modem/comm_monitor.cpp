@@ -118,7 +118,7 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
     if (i == 0 && !sf.trial) {
       const bool fresh = turn == 0;
       if (fresh) g.decoded = false;
-      c.rv = rv_order[static_cast<std::size_t>(turn)];
+      c.rv = rv_order[turn];
       if (!g.decoded) {
         r = grants_.combine(sf, buffers, g, c, fresh);
         transmissions = g.combined;
@@ -132,7 +132,7 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
     // Out of step: try every redundancy version by itself. Within a block that is decoded already only the first of
     // another one is of interest.
     for (int t = 0; t < (g.decoded ? 1 : 4) && !r.crc_ok; ++t) {
-      c.rv = rv_order[static_cast<std::size_t>(t)];
+      c.rv = rv_order[t];
       r = grants_.alone(sf, buffers, c, hints);
       transmissions = 1;
       if (r.crc_ok) {

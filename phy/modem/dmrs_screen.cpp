@@ -19,16 +19,16 @@ struct product_table {
     std::size_t total = 0;
     for (int n = 1; n <= max_prb; ++n) {
       if (!is_235(n)) continue;
-      first[static_cast<std::size_t>(n)] = total;
+      first[n] = total;
       total += static_cast<std::size_t>(2 * n_groups * n * subcarriers_per_prb);
     }
     values.resize(total);
     for (int n = 1; n <= max_prb; ++n) {
       if (!is_235(n)) continue;
-      const auto m = static_cast<std::size_t>(n * subcarriers_per_prb);
+      const std::size_t m = n * subcarriers_per_prb;
       for (int u = 0; u < n_groups; ++u) {
         const auto r = base_sequence(u, n);
-        float* re = values.data() + first[static_cast<std::size_t>(n)] + 2 * m * static_cast<std::size_t>(u);
+        float* re = values.data() + first[n] + 2 * m * static_cast<std::size_t>(u);
         for (std::size_t k = 0; k + 1 < m; ++k) {
           const cf32 d = std::conj(r[k + 1]) * r[k];
           re[k] = d.real();
@@ -40,13 +40,13 @@ struct product_table {
 };
 const float* products_of_sequence(int u, int n_prb) {
   static const product_table t;
-  const auto m = static_cast<std::size_t>(n_prb * subcarriers_per_prb);
-  return t.values.data() + t.first[static_cast<std::size_t>(n_prb)] + 2 * m * static_cast<std::size_t>(u);
+  const std::size_t m = n_prb * subcarriers_per_prb;
+  return t.values.data() + t.first[n_prb] + 2 * m * static_cast<std::size_t>(u);
 }
 
 }  // namespace
 
-dmrs_screen::dmrs_screen(const carrier_config& c) : n_subcarriers_(static_cast<std::size_t>(c.n_subcarriers())) {
+dmrs_screen::dmrs_screen(const carrier_config& c) : n_subcarriers_(c.n_subcarriers()) {
   for (products& s : symbols_) {
     s.re.resize(n_subcarriers_);
     s.im.resize(n_subcarriers_);
@@ -62,7 +62,7 @@ const dmrs_screen::products& dmrs_screen::products_of(const grid_cache::entry& g
     cfo_hz_ = grid.cfo_hz;
     shift_ = grid.shift;
   }
-  products& s = symbols_[static_cast<std::size_t>(symbol)];
+  products& s = symbols_[symbol];
   if (s.made) return s;
   s.made = true;
   std::fill(s.re.begin(), s.re.end(), 0.0F);
@@ -84,12 +84,12 @@ const dmrs_screen::products& dmrs_screen::products_of(const grid_cache::entry& g
 float dmrs_screen::share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map,
                          int first_subcarrier, int n_prb) noexcept {
   const int m = n_prb * subcarriers_per_prb;
-  const auto first = static_cast<std::size_t>(first_subcarrier);
+  const std::size_t first = first_subcarrier;
   float re = 0;
   float im = 0;
   double energy = 0;
   for (int i = 0; i < map.n_dmrs; ++i) {
-    const products& y = products_of(grid, map.dmrs[static_cast<std::size_t>(i)]);
+    const products& y = products_of(grid, map.dmrs[i]);
     const float* a = y.re.data() + first;
     const float* b = y.im.data() + first;
     const float* c = products_of_sequence(sequence_group(p, i), n_prb);

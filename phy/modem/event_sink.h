@@ -26,7 +26,7 @@ public:
     if (n_released_ == 0) return;
     // Bits lie in the order of arrival, events in that of their samples: what stays is moved down one by one.
     events_.clear();
-    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(n_released_));
+    entries_.erase(entries_.begin(), entries_.begin() + n_released_);
     n_released_ = 0;
     if (entries_.empty()) {
       bits_.clear();
@@ -34,7 +34,7 @@ public:
     }
     std::size_t from = bits_.size();
     for (const entry& e : entries_) from = std::min(from, e.offset);
-    bits_.erase(bits_.begin(), bits_.begin() + static_cast<std::ptrdiff_t>(from));
+    bits_.erase(bits_.begin(), bits_.begin() + from);
     for (entry& e : entries_) e.offset -= from;
   }
   /// False where the same was told of the same subframe before (by another pool).
@@ -43,17 +43,14 @@ public:
     for (std::size_t i = n_released_; i < entries_.size(); ++i) {
       const E* other = std::get_if<E>(&entries_[i].event);
       if (other != nullptr && other->rx.sample == event.rx.sample && same_place(*other, event) &&
-          entries_[i].n_bits == bits.size() &&
-          std::equal(bits.begin(), bits.end(), bits_.begin() + static_cast<std::ptrdiff_t>(entries_[i].offset)))
+          entries_[i].n_bits == bits.size() && std::equal(bits.begin(), bits.end(), bits_.begin() + entries_[i].offset))
         return false;
     }
     event.bits = {static_cast<const std::uint8_t*>(nullptr), 0};
     // Behind all that began no later.
     const std::int64_t sample = event.rx.sample;
     auto at = entries_.end();
-    while (at != entries_.begin() + static_cast<std::ptrdiff_t>(n_released_) &&
-           sample_of(std::prev(at)->event) > sample)
-      --at;
+    while (at != entries_.begin() + n_released_ && sample_of(std::prev(at)->event) > sample) --at;
     entries_.insert(at, {monitor_event(std::move(event)), bits_.size(), bits.size()});
     bits_.insert(bits_.end(), bits.begin(), bits.end());
     return true;

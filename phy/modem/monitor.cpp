@@ -162,9 +162,8 @@ struct monitor::impl {
 outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial) {
   outcome o;
   std::array<std::span<const cf32>, max_rx_antennas> antennas;
-  for (int a = 0; a < config.n_antennas; ++a)
-    antennas[static_cast<std::size_t>(a)] = stream.at(a, start, static_cast<std::size_t>(sps));
-  const auto loaded = rx.load(std::span(antennas).first(static_cast<std::size_t>(config.n_antennas)));
+  for (int a = 0; a < config.n_antennas; ++a) antennas[a] = stream.at(a, start, static_cast<std::size_t>(sps));
+  const auto loaded = rx.load(std::span(antennas).first(config.n_antennas));
   ++statistics.subframes;
   if (loaded.power_db < -250) return o;
   subframe_view sf{rx,
@@ -245,8 +244,8 @@ void monitor::impl::step_aligned(bool end) {
     int absolute = -1;
     const auto n = static_cast<std::int64_t>(t.absolute_subframes.size());
     if (n > 0) {
-      const std::int64_t number = next_stored < n ? t.absolute_subframes[static_cast<std::size_t>(next_stored)]
-                                                  : t.absolute_subframes.back() + next_stored - n + 1;
+      const std::int64_t number =
+          next_stored < n ? t.absolute_subframes[next_stored] : t.absolute_subframes.back() + next_stored - n + 1;
       absolute = static_cast<int>((number % n_absolute_subframes + n_absolute_subframes) % n_absolute_subframes);
       index += last_absolute < 0 ? 0 : (absolute - last_absolute + n_absolute_subframes) % n_absolute_subframes;
       last_absolute = absolute;
@@ -342,10 +341,8 @@ void monitor::impl::step_search(bool end) {
       }
     }
     std::array<std::span<const cf32>, max_rx_antennas> windows;
-    for (int a = 0; a < config.n_antennas; ++a)
-      windows[static_cast<std::size_t>(a)] = stream.at(a, search_at, search_window);
-    const auto antennas =
-        std::span<const std::span<const cf32>>(windows).first(static_cast<std::size_t>(config.n_antennas));
+    for (int a = 0; a < config.n_antennas; ++a) windows[a] = stream.at(a, search_at, search_window);
+    const auto antennas = std::span<const std::span<const cf32>>(windows).first(config.n_antennas);
     const bool scanning = n_searched++ % slss_scan_every_subframes < slss_scan_subframes;
     if (slss && !(tracking && (config.sync == sync_mode::slss ? !scanning : decoded > 0))) {
       for (const slss_candidate& c : slss->search(antennas)) {

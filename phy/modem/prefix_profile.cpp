@@ -23,7 +23,7 @@ prefix_profile::prefix_profile(const carrier_config& c)
   const auto n = static_cast<std::size_t>(size_) * 2 * starts_.size();
   time_.resize(n);
   frequency_.resize(n);
-  products_.resize(static_cast<std::size_t>(size_));
+  products_.resize(size_);
 }
 
 prefix_profile::whole prefix_profile::measure(std::span<const subframe_samples> samples) const noexcept {
@@ -65,7 +65,7 @@ void prefix_profile::analyse(std::span<const subframe_samples> samples, float am
     for (std::size_t i = 0; i < starts_.size(); ++i) {
       const cf32* x = frequency_.data() + 2 * i * static_cast<std::size_t>(size_);
       const cf32* y = x + size_;
-      for (int b = 0; b < size_; ++b) products_[static_cast<std::size_t>(b)] += scale * std::conj(x[b]) * y[b];
+      for (int b = 0; b < size_; ++b) products_[b] += scale * std::conj(x[b]) * y[b];
     }
   }
 }
@@ -78,7 +78,7 @@ prefix_observation prefix_profile::band(int first_subcarrier, int n_subcarriers)
   const int last = std::max(first, static_cast<int>(std::floor(high / per_bin + 0.25)));
   prefix_observation o;
   o.interval_s = interval_s;
-  for (int b = first; b <= last; ++b) o.correlation += products_[static_cast<std::size_t>((b % size_ + size_) % size_)];
+  for (int b = first; b <= last; ++b) o.correlation += products_[(b % size_ + size_) % size_];
   // Edge bins reach beyond the allocation; count what belongs to it.
   o.correlation *= static_cast<float>(std::min(1.0, n_subcarriers / (per_bin * (last - first + 1))));
   return o;

@@ -13,7 +13,7 @@ pscch_search::pscch_search(const carrier_config& c)
     : carrier_(c), n_prb_(is_v2x(c.tm) ? 2 : 1), n_shifts_(is_v2x(c.tm) ? 4 : 1), bins_per_shift_(0), n_pilots_(0) {
   const symbol_map& map = symbols_of(sl_channel::pscch, c.cp, c.tm);
   n_pilots_ = map.n_dmrs;
-  for (int i = 0; i < map.n_dmrs; ++i) symbols_[static_cast<std::size_t>(i)] = map.dmrs[static_cast<std::size_t>(i)];
+  for (int i = 0; i < map.n_dmrs; ++i) symbols_[i] = map.dmrs[i];
   const int m = n_prb_ * subcarriers_per_prb;
   // Delays half a resolution apart, as far as a prefix reaches.
   const double prefix = c.cp == cyclic_prefix::normal ? 0.07 : 0.25;
@@ -26,9 +26,8 @@ pscch_search::pscch_search(const carrier_config& c)
     for (int s = 0; s < n_shifts_; ++s)
       for (int b = 0; b < bins_per_shift_; ++b) {
         const double turns = (b - bins_per_shift_ / 2) / (2.0 * m) - shift_value(s) / 12.0;
-        const cf32 w =
-            std::conj(base[static_cast<std::size_t>(k)]) * cf32(std::polar(1.0, 2 * std::numbers::pi * turns * k));
-        const auto at = static_cast<std::size_t>(k * max_bins + s * bins_per_shift_ + b);
+        const cf32 w = std::conj(base[k]) * cf32(std::polar(1.0, 2 * std::numbers::pi * turns * k));
+        const std::size_t at = k * max_bins + s * bins_per_shift_ + b;
         re_[at] = w.real();
         im_[at] = w.imag();
       }
@@ -36,8 +35,7 @@ pscch_search::pscch_search(const carrier_config& c)
   const int n_steps = 2 * n_pilots_;
   for (int f = 0; f < n_offsets; ++f)
     for (int i = 0; i < n_pilots_; ++i)
-      offsets_[static_cast<std::size_t>(f)][static_cast<std::size_t>(i)] =
-          f < n_steps ? cf32(std::polar(1.0, -2 * std::numbers::pi * f * i / n_steps)) : cf32{};
+      offsets_[f][i] = f < n_steps ? cf32(std::polar(1.0, -2 * std::numbers::pi * f * i / n_steps)) : cf32{};
 }
 
 std::array<float, pscch_search::max_shifts> pscch_search::metrics(std::span<const resource_grid> grids,
@@ -52,7 +50,7 @@ std::array<float, pscch_search::max_shifts> pscch_search::metrics(std::span<cons
   alignas(64) float total[n_offsets][max_bins] = {};
   for (const auto& grid : grids) {
     for (int l = 0; l < n_pilots_; ++l) {
-      const cf32* y = grid.symbol(symbols_[static_cast<std::size_t>(l)]).data() + first;
+      const cf32* y = grid.symbol(symbols_[l]).data() + first;
       for (int b = 0; b < max_bins; ++b) zr[l][b] = zi[l][b] = 0;
       for (int k = 0; k < m; ++k) {
         const float yr = y[k].real();
@@ -67,12 +65,12 @@ std::array<float, pscch_search::max_shifts> pscch_search::metrics(std::span<cons
       }
     }
     for (int f = 0; f < n_steps; ++f) {
-      const auto& o = offsets_[static_cast<std::size_t>(f)];
+      const auto& o = offsets_[f];
       alignas(64) float sr[max_bins] = {};
       alignas(64) float si[max_bins] = {};
       for (int l = 0; l < n_pilots_; ++l) {
-        const float pr = o[static_cast<std::size_t>(l)].real();
-        const float pi = o[static_cast<std::size_t>(l)].imag();
+        const float pr = o[l].real();
+        const float pi = o[l].imag();
         for (int b = 0; b < max_bins; ++b) {
           sr[b] += zr[l][b] * pr - zi[l][b] * pi;
           si[b] += zr[l][b] * pi + zi[l][b] * pr;
@@ -87,9 +85,7 @@ std::array<float, pscch_search::max_shifts> pscch_search::metrics(std::span<cons
   if (!(energy > 0)) return result;
   const float scale = 1.0F / (energy * static_cast<float>(m * n_pilots_));
   for (int s = 0; s < n_shifts_; ++s)
-    for (int b = 0; b < bins_per_shift_; ++b)
-      result[static_cast<std::size_t>(s)] =
-          std::max(result[static_cast<std::size_t>(s)], peak[s * bins_per_shift_ + b] * scale);
+    for (int b = 0; b < bins_per_shift_; ++b) result[s] = std::max(result[s], peak[s * bins_per_shift_ + b] * scale);
   return result;
 }
 

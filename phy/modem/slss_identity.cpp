@@ -31,8 +31,7 @@ slss_identity::match slss_identity::find(std::span<const resource_grid> grids) n
   float total_energy = 0;
   for (const auto& g : grids)
     for (const int l : symbols_.psss)
-      for (int k = 0; k < slss_length; ++k)
-        total_energy += std::norm(g.symbol(l)[static_cast<std::size_t>(first_ + k)]);
+      for (int k = 0; k < slss_length; ++k) total_energy += std::norm(g.symbol(l)[first_ + k]);
   if (!(total_energy > 0)) return best;
   // PSSS: both roots, a bank of delays, any phase between the two symbols.
   const double reach = carrier_.cp == cyclic_prefix::normal ? 0.07 : 0.25;
@@ -88,7 +87,7 @@ slss_identity::match slss_identity::find(std::span<const resource_grid> grids) n
     const cf32 step = phasor(slope);
     cf32 p = 1;
     for (std::size_t k = 0; k < slss_length; ++k) {
-      h[k] = 0.5F * (p0[k] + std::conj(turn) * p1[k]) * std::conj(psss_[static_cast<std::size_t>(root)][k]) * p;
+      h[k] = 0.5F * (p0[k] + std::conj(turn) * p1[k]) * std::conj(psss_[root][k]) * p;
       p *= step;
     }
     constexpr int half = 8;
@@ -97,12 +96,12 @@ slss_identity::match slss_identity::find(std::span<const resource_grid> grids) n
       cf32 mean{};
       const int low = std::max(0, k - half);
       const int high = std::min(slss_length - 1, k + half);
-      for (int i = low; i <= high; ++i) mean += h[static_cast<std::size_t>(i)];
+      for (int i = low; i <= high; ++i) mean += h[i];
       mean /= static_cast<float>(high - low + 1);
       signal += std::norm(mean);
       const cf32 w = std::conj(mean) * (s0[k] + std::conj(turn) * s1[k]) * p;
-      re[static_cast<std::size_t>(k)] += w.real();
-      im[static_cast<std::size_t>(k)] += w.imag();
+      re[k] += w.real();
+      im[k] += w.imag();
       p *= step;
     }
   }

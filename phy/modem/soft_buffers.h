@@ -19,7 +19,7 @@ public:
   };
 
   soft_buffers(int count, int max_tbs) {
-    slots_.reserve(static_cast<std::size_t>(count));
+    slots_.reserve(count);
     for (int i = 0; i < count; ++i) slots_.push_back({soft_buffer(max_tbs), 0, 0, false});
   }
 
@@ -42,14 +42,13 @@ public:
   /// Null when the loan has lapsed.
   soft_buffer* get(const loan& l, std::int64_t now) {
     if (l.slot < 0) return nullptr;
-    slot& s = slots_[static_cast<std::size_t>(l.slot)];
+    slot& s = slots_[l.slot];
     if (!s.used || s.generation != l.generation) return nullptr;
     s.last_use = now;
     return &s.buffer;
   }
   void give_back(loan& l) {
-    if (l.slot >= 0 && slots_[static_cast<std::size_t>(l.slot)].generation == l.generation)
-      slots_[static_cast<std::size_t>(l.slot)].used = false;
+    if (l.slot >= 0 && slots_[l.slot].generation == l.generation) slots_[l.slot].used = false;
     l = {};
   }
 

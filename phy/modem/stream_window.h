@@ -16,7 +16,7 @@ namespace prose::phy {
 class stream_window {
 public:
   stream_window(int n_antennas, std::size_t capacity)
-      : samples_(static_cast<std::size_t>(n_antennas), std::vector<cf32>(capacity)), capacity_(capacity / 2) {}
+      : samples_(n_antennas, std::vector<cf32>(capacity)), capacity_(capacity / 2) {}
 
   /// Nothing was ever put in.
   bool empty() const { return !started_; }
@@ -32,9 +32,7 @@ public:
   /// Takes what there is room for, from sample `from` on; NaN, Inf and absurd values become zero and are counted.
   std::size_t append(std::span<const std::span<const cf32>> in, std::size_t from, std::uint64_t& n_bad) {
     if (end_ == capacity_ && begin_ > 0) {
-      for (auto& x : samples_)
-        std::copy(x.begin() + static_cast<std::ptrdiff_t>(begin_), x.begin() + static_cast<std::ptrdiff_t>(end_),
-                  x.begin());
+      for (auto& x : samples_) std::copy(x.begin() + begin_, x.begin() + end_, x.begin());
       end_ -= begin_;
       begin_ = 0;
     }
@@ -56,7 +54,7 @@ public:
 
   /// Zeros behind the last sample, so that windows may reach beyond it.
   void pad() {
-    for (auto& x : samples_) std::fill(x.begin() + static_cast<std::ptrdiff_t>(end_), x.end(), cf32{});
+    for (auto& x : samples_) std::fill(x.begin() + end_, x.end(), cf32{});
   }
 
   void drop_before(std::int64_t tick) {
@@ -70,7 +68,7 @@ public:
     assert(tick >= first_tick_);
     const auto offset = begin_ + static_cast<std::size_t>(tick - first_tick_);
     assert(offset + n <= samples_[0].size());
-    return {samples_[static_cast<std::size_t>(antenna)].data() + offset, n};
+    return {samples_[antenna].data() + offset, n};
   }
 
 private:

@@ -110,7 +110,7 @@ struct subframe_receiver::state {
         decoder(c.max_turbo_iterations),
         plain_grid(static_cast<std::size_t>(c.n_antennas), resource_grid(c.carrier)) {
     for (int l = 0; l < c.carrier.symbols_per_subframe(); ++l)
-      times[static_cast<std::size_t>(l)] = symbol_start_samples(c.carrier, l) / c.carrier.sample_rate_hz();
+      times[l] = symbol_start_samples(c.carrier, l) / c.carrier.sample_rate_hz();
     const auto max_bits = static_cast<std::size_t>(c.carrier.n_subcarriers()) * 12 * 6;
     raw.resize(max_bits);
     soft.resize(max_bits);
@@ -178,7 +178,7 @@ struct subframe_receiver::state {
 load_report subframe_receiver::state::load(std::span<const std::span<const cf32>> antennas) noexcept {
   load_report report;
   double energy = 0;
-  const auto size = static_cast<std::size_t>(config.carrier.samples_per_subframe());
+  const std::size_t size = config.carrier.samples_per_subframe();
   for (std::size_t a = 0; a < samples.size(); ++a) {
     const auto body = samples[a].body();
     const std::size_t n = a < antennas.size() ? std::min(size, antennas[a].size()) : 0;
@@ -207,7 +207,7 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
       sum = 0;
       for (std::size_t i = 0; i < 2 * n; ++i) sum += out[i] * out[i];
     }
-    std::fill(body.begin() + static_cast<std::ptrdiff_t>(n), body.end(), cf32{});
+    std::fill(body.begin() + n, body.end(), cf32{});
     report.n_invalid_samples += invalid;
     energy += static_cast<double>(sum);
   }
@@ -227,24 +227,22 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
 
 std::array<double, channel_estimator::max_pilots> subframe_receiver::state::pilot_times(const transmission& t) const {
   std::array<double, channel_estimator::max_pilots> v{};
-  for (int i = 0; i < t.map->n_dmrs; ++i)
-    v[static_cast<std::size_t>(i)] = times[static_cast<std::size_t>(t.map->dmrs[static_cast<std::size_t>(i)])];
+  for (int i = 0; i < t.map->n_dmrs; ++i) v[i] = times[t.map->dmrs[i]];
   return v;
 }
 
 void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
-  const auto m = static_cast<std::size_t>(t.m());
+  const std::size_t m = t.m();
   const auto first = static_cast<std::size_t>(t.first_subcarrier);
   for (int i = 0; i < t.map->n_dmrs; ++i) {
     // As dmrs_sequence(), from the tables.
     const auto base = base_sequence(sequence_group(t.dmrs, i), t.n_prb);
-    const auto& rotation = rotations[static_cast<std::size_t>(t.dmrs.cyclic_shift % 12)];
+    const auto& rotation = rotations[t.dmrs.cyclic_shift % 12];
     const float cover = t.dmrs.odd && i % 2 == 1 ? -1.0F : 1.0F;
     for (std::size_t b = 0; b < m; b += 12)
       for (std::size_t k = 0; k < 12; ++k) reference[b + k] = cover * std::conj(base[b + k] * rotation[k]);
     for (int a = 0; a < config.n_antennas; ++a) {
-      const cf32* y =
-          grid->antennas[static_cast<std::size_t>(a)].symbol(t.map->dmrs[static_cast<std::size_t>(i)]).data() + first;
+      const cf32* y = grid->antennas[a].symbol(t.map->dmrs[i]).data() + first;
       cf32* h = estimator.pilot(a, i).data();
       for (std::size_t k = 0; k < m; ++k) h[k] = y[k] * reference[k];
     }
@@ -254,7 +252,7 @@ void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
 void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, int shift) noexcept {
   grid = &grids.get(samples, cfo_hz, shift);
   const auto at = pilot_times(t);
-  estimator.begin(t.m(), std::span(at).first(static_cast<std::size_t>(t.map->n_dmrs)));
+  estimator.begin(t.m(), std::span(at).first(t.map->n_dmrs));
   fill_pilots(t);
   estimator.analyse();
 }
@@ -285,7 +283,7 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   phase_observation extra;
   if (t.has_slss) {
     std::array<float, max_rx_antennas> noise{};
-    for (int a = 0; a < config.n_antennas; ++a) noise[static_cast<std::size_t>(a)] = estimator.prior_noise(a);
+    for (int a = 0; a < config.n_antennas; ++a) noise[a] = estimator.prior_noise(a);
     extra = identity.phases(grid->antennas, t.n_sl_id, estimator.slope(), noise);
   }
   return estimator.cfo_hypotheses(centre, span, prefix.band(t.first_subcarrier, t.m()), extra);
@@ -327,8 +325,7 @@ signal_estimate subframe_receiver::state::realise(const transmission& t, float c
     if (std::abs(again.front().cfo_hz - cfo_hz) < 400) cfo_hz = again.front().cfo_hz;
     estimator.fit(cfo_hz);
   }
-  eq.run(estimator, grid->antennas, t.first_subcarrier,
-         std::span(t.map->data).first(static_cast<std::size_t>(t.map->n_data - 1)), times, cfo_hz);
+  eq.run(estimator, grid->antennas, t.first_subcarrier, std::span(t.map->data).first(t.map->n_data - 1), times, cfo_hz);
   demap(t);
   signal_estimate s = describe(t, cfo_hz);
   // A stride that is coprime to 12 visits the allocation unevenly enough to show all of it.
@@ -338,15 +335,14 @@ signal_estimate subframe_receiver::state::realise(const transmission& t, float c
 }
 
 void subframe_receiver::state::demap(const transmission& t) noexcept {
-  const auto per_symbol = static_cast<std::size_t>(t.m() * t.modulation_order);
+  const std::size_t per_symbol = t.m() * t.modulation_order;
   const int n_sent = t.map->n_data - 1;  // the last symbol of a subframe is never sent
   for (int i = 0; i < n_sent; ++i)
     soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order,
                std::span(raw).subspan(static_cast<std::size_t>(i) * per_symbol, per_symbol));
   const auto sent = static_cast<std::size_t>(n_sent) * per_symbol;
   descramble(t.scrambling, std::span(raw).first(sent));
-  std::fill(raw.begin() + static_cast<std::ptrdiff_t>(sent), raw.begin() + static_cast<std::ptrdiff_t>(t.n_bits()),
-            0.0F);
+  std::fill(raw.begin() + sent, raw.begin() + t.n_bits(), 0.0F);
   deinterleave(std::span<const llr>(raw).first(t.n_bits()), t.n_columns, t.modulation_order, soft_bits(t));
 }
 
@@ -401,7 +397,7 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   std::array<cfo_hypothesis, max_decodes_per_control_channel> offsets;
   const auto all = prepare(t, hints);
   const std::size_t n = std::min(all.size(), offsets.size());
-  std::copy(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n), offsets.begin());
+  std::copy(all.begin(), all.begin() + n, offsets.begin());
   const double start_cfo = grid->cfo_hz;
   const int start_shift = grid->shift;
   for (std::size_t i = 0; i < n; ++i) {
@@ -412,7 +408,7 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
     const float share = metric.value_or(estimator.metric());
     auto bits = best.bits;
     bits.fill(0);
-    const auto payload = std::span(bits).first(static_cast<std::size_t>(best.n_bits));
+    const auto payload = std::span(bits).first(best.n_bits);
     control_decode d = control.decode(soft_bits(t), payload);
     const auto believed = [&needed](const control_decode& r) {
       return r.crc_ok && r.agreement >= needed.needed_agreement(r.effective_bits);
@@ -517,7 +513,7 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
     // Two transmitters may have chosen the same resource with different shifts; the strongest first.
     std::array<int, 2> order{0, -1};
     for (int i = 1; i < s.search.n_shifts(); ++i) {
-      const auto value = [&](int shift) { return metrics[static_cast<std::size_t>(shift)]; };
+      const auto value = [&](int shift) { return metrics[shift]; };
       if (value(i) > value(order[0])) {
         order = {i, order[0]};
       } else if (order[1] < 0 || value(i) > value(order[1])) {
@@ -525,9 +521,9 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
       }
     }
     for (int i = 0; i < std::min(2, s.search.n_shifts()); ++i) {
-      const float metric = metrics[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+      const float metric = metrics[order[i]];
       if (metric < needed || n_found == max_found) break;
-      const auto r = s.decode_pscch_at(prb, s.search.shift_value(order[static_cast<std::size_t>(i)]), metric, {});
+      const auto r = s.decode_pscch_at(prb, s.search.shift_value(order[i]), metric, {});
       if (!r.detected) continue;
       const bool known =
           i > 0 && n_found > 0 && s.found[n_found - 1].config.prb == prb && s.found[n_found - 1].crc == r.crc;
@@ -550,9 +546,9 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
       best = i;
       break;
     }
-    if (metrics[static_cast<std::size_t>(i)] > metrics[static_cast<std::size_t>(best)]) best = i;
+    if (metrics[i] > metrics[best]) best = i;
   }
-  return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[static_cast<std::size_t>(best)], hints);
+  return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[best], hints);
 }
 
 bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints,
@@ -642,8 +638,8 @@ subframe_receiver::prefix_estimate subframe_receiver::prefix_cfo() noexcept {
 const resource_grid& subframe_receiver::grid(int antenna, float cfo_hz) noexcept {
   state& s = *s_;
   antenna = std::clamp(antenna, 0, s.config.n_antennas - 1);
-  auto& out = s.plain_grid[static_cast<std::size_t>(antenna)];
-  const auto& g = s.grids.get(s.samples, cfo_hz, 0).antennas[static_cast<std::size_t>(antenna)];
+  auto& out = s.plain_grid[antenna];
+  const auto& g = s.grids.get(s.samples, cfo_hz, 0).antennas[antenna];
   const float undo = s.amplitude > 0 ? 1.0F / s.amplitude : 0.0F;
   std::transform(g.all().begin(), g.all().end(), out.all().begin(), [undo](cf32 x) { return x * undo; });
   return out;

@@ -19,9 +19,7 @@ constexpr std::size_t most_candidates = 512;
 }  // namespace
 
 unannounced_search::unannounced_search(const carrier_config& carrier)
-    : carrier_(carrier),
-      explained_(static_cast<std::size_t>(carrier.n_prb)),
-      power_(static_cast<std::size_t>(carrier.n_prb)) {
+    : carrier_(carrier), explained_(carrier.n_prb), power_(carrier.n_prb) {
   found_.reserve(most_candidates);
 }
 
@@ -50,9 +48,8 @@ void unannounced_search::measure(const subframe_view& sf) {
   for (int p = 0; p < carrier_.n_prb; ++p) {
     double sum = 0;
     for (int l = 1; l < g.n_symbols() - 1; ++l)
-      for (const cf32& y : g.symbol(l).subspan(static_cast<std::size_t>(p * subcarriers_per_prb), subcarriers_per_prb))
-        sum += std::norm(y);
-    power_[static_cast<std::size_t>(p)] = sum;
+      for (const cf32& y : g.symbol(l).subspan(p * subcarriers_per_prb, subcarriers_per_prb)) sum += std::norm(y);
+    power_[p] = sum;
     least = std::min(least, sum);
   }
   quietest_ = quietest_ == 0 ? least : std::min(least, quietest_ * forgetting);
@@ -71,11 +68,11 @@ std::span<const unannounced_search::candidate> unannounced_search::candidates(co
   std::array<int, most_edges> starts{}, ends{};
   std::size_t n_starts = 0, n_ends = 0;
   for (std::size_t i = 0; i < pool.size(); ++i) {
-    const double here = power_[static_cast<std::size_t>(pool[i])];
-    if (explained_[static_cast<std::size_t>(pool[i])] != 0 || here < floor) continue;
+    const double here = power_[pool[i]];
+    if (explained_[pool[i]] != 0 || here < floor) continue;
     const auto edge = [&](bool border, int neighbour) {
-      if (border || explained_[static_cast<std::size_t>(neighbour)] != 0) return true;
-      return here > step * power_[static_cast<std::size_t>(neighbour)];
+      if (border || explained_[neighbour] != 0) return true;
+      return here > step * power_[neighbour];
     };
     const bool first = i == 0 || pool[i - 1] != pool[i] - 1, last = i + 1 == pool.size() || pool[i + 1] != pool[i] + 1;
     if (n_starts < most_edges && edge(first, pool[i] - 1)) starts[n_starts++] = pool[i];

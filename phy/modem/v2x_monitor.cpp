@@ -139,9 +139,8 @@ void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
   for (int p = 0; p < carrier_.n_prb; ++p) {
     double sum = 0;
     for (const int l : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
-      for (int k = 0; k < subcarriers_per_prb; ++k)
-        sum += std::norm(g.symbol(l)[static_cast<std::size_t>(p * subcarriers_per_prb + k)]);
-    power_[static_cast<std::size_t>(p)] = sum;
+      for (int k = 0; k < subcarriers_per_prb; ++k) sum += std::norm(g.symbol(l)[p * subcarriers_per_prb + k]);
+    power_[p] = sum;
     total += sum;
     least = std::min(least, sum);
   }
@@ -151,7 +150,7 @@ void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
 // Not adjacent: PSSCH may begin anywhere. Confirmed layouts come first; else the power of the PRBs narrows it down: it
 // begins where power rises and ends where it falls (`edges` 2), or, beside another transmission, one of the two (1).
 void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
-  const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power_[static_cast<std::size_t>(p)] : 0.0; };
+  const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power_[p] : 0.0; };
   for (const int n : subchannel_counts) {
     const sci_format1 f = unpack_sci_format1(sci.payload(), n);
     const auto riv = riv_decode(n, f.frequency_location);
@@ -249,9 +248,7 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
       h.pssch.modulation_order = transport->modulation_order;
       h.pssch.rv = h.sci.retransmission_index == 0 ? 0 : 2;
       h.pssch.last_symbol_rate_matched = h.sci.transmission_format == 1;
-      if (std::find(tried.begin(), tried.begin() + static_cast<std::ptrdiff_t>(n_tried), h.pssch) !=
-          tried.begin() + static_cast<std::ptrdiff_t>(n_tried))
-        continue;
+      if (std::find(tried.begin(), tried.begin() + n_tried, h.pssch) != tried.begin() + n_tried) continue;
       if (n_tried == tried.size()) break;
       tried[n_tried++] = h.pssch;
       if (!pairs_.decode(sf, buffers, sci, {h.sci, h.pssch, h.length}, nullptr)) continue;

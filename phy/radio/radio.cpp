@@ -193,7 +193,7 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
 
 // One more block through the resamplers. False: there was a gap and nothing came yet.
 result<bool> radio::impl::fill_bridge() {
-  const auto n_ant = static_cast<std::size_t>(config.n_rx_antennas);
+  const std::size_t n_ant = config.n_rx_antennas;
   const std::int64_t interp = rx_bridges[0].interp();
   const std::int64_t decim = rx_bridges[0].decim();
   std::array<cf32*, max_antennas> to{};
@@ -219,7 +219,7 @@ result<bool> radio::impl::fill_bridge() {
     const std::int64_t skip = ((-first % decim) + decim) % decim;
     for (std::size_t a = 0; a < n_ant; ++a) {
       auto& s = device_samples[a];
-      s.erase(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(have));
+      s.erase(s.begin(), s.begin() + have);
       s.erase(s.begin(), s.begin() + std::min<std::ptrdiff_t>(skip, static_cast<std::ptrdiff_t>(s.size())));
       rx_bridges[a].reset();
     }
@@ -232,9 +232,9 @@ result<bool> radio::impl::fill_bridge() {
     auto& s = device_samples[a];
     bridged[a].resize(produced);
     rx_bridges[a].run({s.data(), blocks * static_cast<std::size_t>(decim)}, bridged[a]);
-    s.erase(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(blocks * static_cast<std::size_t>(decim)));
+    s.erase(s.begin(), s.begin() + (blocks * static_cast<std::size_t>(decim)));
   }
-  const auto drop = static_cast<std::size_t>(std::min<std::int64_t>(transient, static_cast<std::int64_t>(produced)));
+  const std::size_t drop = std::min<std::int64_t>(transient, static_cast<std::int64_t>(produced));
   transient -= static_cast<std::int64_t>(drop);
   bridged_used = drop;
   bridged_have = produced;
@@ -243,7 +243,7 @@ result<bool> radio::impl::fill_bridge() {
 }
 
 result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
-  const auto n_ant = static_cast<std::size_t>(config.n_rx_antennas);
+  const std::size_t n_ant = config.n_rx_antennas;
   if (out.size() != n_ant) return fail("radio: read() wants one span an antenna");
   const std::size_t wanted = out[0].size();
   if (!started)
@@ -279,8 +279,7 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
       }
       n = std::min(wanted - status.n_samples, bridged_have - bridged_used);
       for (std::size_t a = 0; a < n_ant; ++a)
-        std::copy_n(bridged[a].begin() + static_cast<std::ptrdiff_t>(bridged_used), n,
-                    out[a].data() + status.n_samples);
+        std::copy_n(bridged[a].begin() + bridged_used, n, out[a].data() + status.n_samples);
       first = bridged_tick;
       bridged_tick += static_cast<std::int64_t>(n);
       bridged_used += n;

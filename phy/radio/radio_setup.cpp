@@ -76,7 +76,7 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
     u.set_rx_subdev_spec(c.subdev);
     u.set_tx_subdev_spec(c.subdev);
   }
-  const auto channels = static_cast<std::size_t>(c.n_rx_antennas);
+  const std::size_t channels = c.n_rx_antennas;
   if (u.get_rx_num_channels() < channels)
     throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " +
                   std::to_string(u.get_rx_num_channels())};

@@ -46,7 +46,7 @@ channel_estimator::channel_estimator(const carrier_config& c, int n_antennas) : 
   scratch_.resize(max_subcarriers);
   ramp_.resize(max_subcarriers);
   for (int prb = 1; prb <= max_segment_prb; ++prb) {
-    auto& t = cosines_[static_cast<std::size_t>(prb)];
+    auto& t = cosines_[prb];
     const int n = prb * subcarriers_per_prb;
     t.n_basis = basis_size(n);
     assert(t.n_basis <= max_basis);
@@ -56,7 +56,7 @@ channel_estimator::channel_estimator(const carrier_config& c, int n_antennas) : 
             b == 0 ? std::sqrt(1.0 / n) : std::sqrt(2.0 / n) * std::cos(std::numbers::pi * b * (k + 0.5) / n)));
   }
   for (int prb = 1; prb <= max_bank_prb; ++prb) {
-    auto& t = bank_phasors_[static_cast<std::size_t>(prb)];
+    auto& t = bank_phasors_[prb];
     const int n = 4 * prb * subcarriers_per_prb;
     for (int i = 0; i < n; ++i) t.push_back(phasor(static_cast<double>(i) / n));
   }
@@ -96,9 +96,8 @@ void channel_estimator::begin(int m, std::span<const double> pilot_times_s) noex
   int first_prb = 0;
   for (int s = 0; s < n_segments_; ++s) {
     const int size_prb = n_prb / n_segments_ + (s < n_prb % n_segments_ ? 1 : 0);
-    const auto& t = cosines_[static_cast<std::size_t>(size_prb)];
-    segments_[static_cast<std::size_t>(s)] = {first_prb * subcarriers_per_prb, size_prb * subcarriers_per_prb,
-                                              t.n_basis, t.rows.data()};
+    const auto& t = cosines_[size_prb];
+    segments_[s] = {first_prb * subcarriers_per_prb, size_prb * subcarriers_per_prb, t.n_basis, t.rows.data()};
     first_prb += size_prb;
   }
 }
@@ -134,20 +133,19 @@ void channel_estimator::make_time_basis(std::span<const double> times) noexcept 
 double channel_estimator::basis(int order, double t_s) const noexcept {
   const double x = (t_s - time_.centre) * 1e3;
   double v = 0;
-  for (int i = max_pilots - 1; i >= 0; --i)
-    v = v * x + time_.coefficients[static_cast<std::size_t>(order)][static_cast<std::size_t>(i)];
+  for (int i = max_pilots - 1; i >= 0; --i) v = v * x + time_.coefficients[order][i];
   return v;
 }
 
 // Few subcarriers: the strongest of a bank of delays within the cyclic prefix, a quarter of the resolution apart.
 float channel_estimator::timing_by_bank() const noexcept {
-  const auto& phasors = bank_phasors_[static_cast<std::size_t>(m_ / subcarriers_per_prb)];
+  const auto& phasors = bank_phasors_[m_ / subcarriers_per_prb];
   const int period = 4 * m_;
   const double prefix = carrier_.cp == cyclic_prefix::normal ? 0.07 : 0.25;
   const int reach = std::max(1, static_cast<int>(std::ceil(prefix * period)));
   constexpr int max_reach = 2 * max_bank_prb * subcarriers_per_prb;
   std::array<float, 2 * max_reach + 1> power{};
-  const auto at = [&](int i) -> float& { return power[static_cast<std::size_t>(i + reach)]; };
+  const auto at = [&](int i) -> float& { return power[i + reach]; };
   for (int i = -reach; i <= reach; ++i) {
     for (int a = 0; a < n_antennas_; ++a)
       for (int l = 0; l < n_pilots_; ++l) {
@@ -156,7 +154,7 @@ float channel_estimator::timing_by_bank() const noexcept {
         int index = 0;
         const int step = i >= 0 ? i : i + period;
         for (int k = 0; k < m_; ++k) {
-          sum += h[k] * phasors[static_cast<std::size_t>(index)];
+          sum += h[k] * phasors[index];
           index += step;
           if (index >= period) index -= period;
         }
@@ -209,17 +207,16 @@ void channel_estimator::estimate_timing() noexcept {
   // ramp = exp(-j 2 pi slope (k - centre)): what the timing did to the channel.
   constexpr int block = 32;
   std::array<cf32, block> fine;
-  for (int i = 0; i < block; ++i) fine[static_cast<std::size_t>(i)] = phasor(-slope_ * i);
+  for (int i = 0; i < block; ++i) fine[i] = phasor(-slope_ * i);
   const double centre = 0.5 * (m_ - 1);
   for (int b = 0; b < m_; b += block) {
     const cf32 coarse = phasor(-slope_ * (b - centre));
-    for (int i = 0; i < std::min(block, m_ - b); ++i)
-      ramp_[static_cast<std::size_t>(b + i)] = coarse * fine[static_cast<std::size_t>(i)];
+    for (int i = 0; i < std::min(block, m_ - b); ++i) ramp_[b + i] = coarse * fine[i];
   }
   for (int a = 0; a < n_antennas_; ++a)
     for (int l = 0; l < n_pilots_; ++l) {
       cf32* h = pilot(a, l).data();
-      for (int k = 0; k < m_; ++k) h[k] *= std::conj(ramp_[static_cast<std::size_t>(k)]);
+      for (int k = 0; k < m_; ++k) h[k] *= std::conj(ramp_[k]);
     }
 }
 
@@ -227,7 +224,7 @@ void channel_estimator::expand() noexcept {
   for (int a = 0; a < n_antennas_; ++a)
     for (int l = 0; l < n_pilots_; ++l)
       for (int s = 0; s < n_segments_; ++s) {
-        const segment& seg = segments_[static_cast<std::size_t>(s)];
+        const segment& seg = segments_[s];
         const cf32* h = pilot(a, l).data() + seg.first;
         cf32* c = coefficient(a, l, s);
         for (int b = 0; b < seg.n_basis; ++b) {
@@ -248,20 +245,19 @@ void channel_estimator::analyse() noexcept {
   expand();
   energy_ = 0;
   int n_kept = 0;
-  for (int s = 0; s < n_segments_; ++s) n_kept += segments_[static_cast<std::size_t>(s)].n_basis;
+  for (int s = 0; s < n_segments_; ++s) n_kept += segments_[s].n_basis;
   for (int a = 0; a < n_antennas_; ++a) {
     float total = 0;
     float kept = 0;
     for (int l = 0; l < n_pilots_; ++l) {
       for (const cf32 h : pilot(a, l)) total += squared(h);
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = 0; b < segments_[static_cast<std::size_t>(s)].n_basis; ++b)
-          kept += squared(coefficient(a, l, s)[b]);
+        for (int b = 0; b < segments_[s].n_basis; ++b) kept += squared(coefficient(a, l, s)[b]);
     }
     energy_ += total;
     const auto n = static_cast<float>(n_pilots_ * m_);
-    prior_noise_[static_cast<std::size_t>(a)] = std::max(
-        std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)), noise_floor * total / n + 1e-30F);
+    prior_noise_[a] = std::max(std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)),
+                               noise_floor * total / n + 1e-30F);
   }
 }
 
@@ -276,19 +272,17 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
   std::array<pair, 6> pairs{};
   std::size_t n_pairs = 0;
   for (int i = 0; i < n_pilots_; ++i)
-    for (int j = 0; j < i; ++j)
-      pairs[n_pairs++].interval = times_[static_cast<std::size_t>(i)] - times_[static_cast<std::size_t>(j)];
+    for (int j = 0; j < i; ++j) pairs[n_pairs++].interval = times_[i] - times_[j];
   float explained = 0;
   float noise = 0;
   for (int a = 0; a < n_antennas_; ++a) {
-    const float var = prior_noise_[static_cast<std::size_t>(a)];
+    const float var = prior_noise_[a];
     noise += var / static_cast<float>(n_antennas_);
     for (std::size_t g = 0; g < n_groups; ++g) {
       float power = 0;
       int count = 0;
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
-             ++b) {
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[s].n_basis); ++b) {
           for (int l = 0; l < n_pilots_; ++l) power += squared(coefficient(a, l, s)[b]);
           count += n_pilots_;
         }
@@ -298,8 +292,7 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
       if (g == 0) explained += static_cast<float>(count) * std::max(0.0F, power - var);
       if (weight <= 0) continue;
       for (int s = 0; s < n_segments_; ++s)
-        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
-             ++b) {
+        for (int b = group_first[g]; b < std::min(group_first[g + 1], segments_[s].n_basis); ++b) {
           std::size_t p = 0;
           for (int i = 0; i < n_pilots_; ++i)
             for (int j = 0; j < i; ++j)
@@ -336,14 +329,14 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
     cf32 turned = 2.0F / static_cast<float>(n_pilots_) * pairs[p].product * phasor(-(first - step) * pairs[p].interval);
     const cf32 advance = phasor(-step * pairs[p].interval);
     for (int i = -1; i <= n_points; ++i) {
-      raster[static_cast<std::size_t>(i + 1)] += static_cast<double>(turned.real());
+      raster[i + 1] += static_cast<double>(turned.real());
       turned *= advance;
     }
   }
   std::size_t n_found = 0;
   for (int i = 0; i < n_points; ++i) {
-    const double here = raster[static_cast<std::size_t>(i + 1)];
-    const bool peak = here >= raster[static_cast<std::size_t>(i)] && here > raster[static_cast<std::size_t>(i + 2)];
+    const double here = raster[i + 1];
+    const bool peak = here >= raster[i] && here > raster[i + 2];
     if (!peak && n_pairs > 0) continue;
     double f = first + i * step;
     for (int round = 0; round < 2; ++round) {
@@ -361,7 +354,7 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
       hypotheses_[n_found++] = {static_cast<float>(f), static_cast<float>(score_at(f) + prefix_at(f))};
   }
   if (n_found == 0) hypotheses_[n_found++] = {static_cast<float>(centre_hz), 0};
-  std::sort(hypotheses_.begin(), hypotheses_.begin() + static_cast<std::ptrdiff_t>(n_found),
+  std::sort(hypotheses_.begin(), hypotheses_.begin() + n_found,
             [](const auto& x, const auto& y) { return x.score > y.score; });
   return {hypotheses_.data(), std::min<std::size_t>(n_found, max_hypotheses)};
 }
@@ -369,8 +362,7 @@ std::span<const cfo_hypothesis> channel_estimator::cfo_hypotheses(double centre_
 void channel_estimator::fit(double cfo_hz) noexcept {
   const auto rows = static_cast<std::size_t>(n_antennas_) * max_pilots * max_subcarriers;
   std::array<cf32, max_pilots> back;
-  for (int l = 0; l < n_pilots_; ++l)
-    back[static_cast<std::size_t>(l)] = phasor(-cfo_hz * times_[static_cast<std::size_t>(l)]);
+  for (int l = 0; l < n_pilots_; ++l) back[l] = phasor(-cfo_hz * times_[l]);
   auto variances = prior_noise_;  // of this hypothesis
   bool repaired = false;
   for (int pass = 0;; ++pass) {
@@ -384,16 +376,15 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         int count = 0;
         for (int a = 0; a < n_antennas_; ++a)
           for (int s = 0; s < n_segments_; ++s) {
-            const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+            const int last = std::min(group_first[g + 1], segments_[s].n_basis);
             cf32* out =
                 shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
             for (int b = group_first[g]; b < last; ++b) {
               cf32 e{};
               for (int l = 0; l < n_pilots_; ++l)
-                e += static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)]) *
-                     back[static_cast<std::size_t>(l)] * coefficient(a, l, s)[b];
+                e += static_cast<float>(time_.values[o][l]) * back[l] * coefficient(a, l, s)[b];
               out[b] = e;
-              ratio_sum += squared(e) / variances[static_cast<std::size_t>(a)];
+              ratio_sum += squared(e) / variances[a];
               ++count;
               if (o == 0 && b == 0) explained += squared(e);
             }
@@ -403,10 +394,10 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         // The fewer coefficients, the further they must stand out to be believed.
         const float gain = std::max(0.0F, 1.0F - (1.0F + 1.0F / std::sqrt(n)) * n / std::max(ratio_sum, 1e-20F));
         kept_dimensions += gain * n;
-        if (gain > 0) order_used_[static_cast<std::size_t>(o)] = true;
+        if (gain > 0) order_used_[o] = true;
         for (int a = 0; a < n_antennas_; ++a)
           for (int s = 0; s < n_segments_; ++s) {
-            const int last = std::min(group_first[g + 1], segments_[static_cast<std::size_t>(s)].n_basis);
+            const int last = std::min(group_first[g + 1], segments_[s].n_basis);
             cf32* out =
                 shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
             for (int b = group_first[g]; b < last; ++b) out[b] *= gain;
@@ -417,10 +408,10 @@ void channel_estimator::fit(double cfo_hz) noexcept {
     // Back to subcarriers (timing still removed).
     for (int a = 0; a < n_antennas_; ++a)
       for (int o = 0; o < n_orders_; ++o) {
-        if (!order_used_[static_cast<std::size_t>(o)]) continue;
+        if (!order_used_[o]) continue;
         cf32* q = surfaces_.data() + static_cast<std::ptrdiff_t>(a * max_pilots + o) * max_subcarriers;
         for (int s = 0; s < n_segments_; ++s) {
-          const segment& seg = segments_[static_cast<std::size_t>(s)];
+          const segment& seg = segments_[s];
           const cf32* e =
               shrunk_.data() + static_cast<std::ptrdiff_t>((a * max_pilots + o) * max_segments + s) * max_basis;
           std::fill(q + seg.first, q + seg.first + seg.size, cf32{});
@@ -450,20 +441,15 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         const cf32* h = pilot(a, l).data();
         float* model = scratch_.data();
         std::array<float, max_pilots> v{};
-        for (int o = 0; o < n_orders_; ++o)
-          v[static_cast<std::size_t>(o)] =
-              order_used_[static_cast<std::size_t>(o)]
-                  ? static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)])
-                  : 0.0F;
-        const cf32 rotate = back[static_cast<std::size_t>(l)];
+        for (int o = 0; o < n_orders_; ++o) v[o] = order_used_[o] ? static_cast<float>(time_.values[o][l]) : 0.0F;
+        const cf32 rotate = back[l];
         const cf32* q0 = surface(a, 0).data();
         const bool still = is_static();
         for (int k = 0; k < m_; ++k) {
           cf32 r = h[k] * rotate - v[0] * (order_used_[0] ? q0[k] : cf32{});
           if (!still)
             for (int o = 1; o < n_orders_; ++o)
-              if (v[static_cast<std::size_t>(o)] != 0)
-                r -= v[static_cast<std::size_t>(o)] * surface(a, o)[static_cast<std::size_t>(k)];
+              if (v[o] != 0) r -= v[o] * surface(a, o)[k];
           model[k] = squared(r);
         }
         for (int k = 0; k < m_; ++k) total += model[k];
@@ -479,7 +465,7 @@ void channel_estimator::fit(double cfo_hz) noexcept {
       const float variance = std::max(total / std::max(n_used - per_antenna_dimensions, 0.25F * n_used),
                                       noise_floor * energy_ / (n_re * static_cast<float>(n_antennas_)) + 1e-30F);
       noise_total += variance;
-      variances[static_cast<std::size_t>(a)] = variance;
+      variances[a] = variance;
       if (!keep_flagged) {
         // Interference: single subcarriers, then whole resource blocks.
         const float limit = subcarrier_threshold(n_pilots_) * variance;
@@ -506,8 +492,7 @@ void channel_estimator::fit(double cfo_hz) noexcept {
     noise_variance_ = noise_total / static_cast<float>(n_antennas_);
     if (outliers && pass == 0) {
       // Replace what was hit by the fit and fit again without it.
-      std::copy(pilots_.begin(), pilots_.begin() + static_cast<std::ptrdiff_t>(rows),
-                pilots_.begin() + static_cast<std::ptrdiff_t>(rows));
+      std::copy(pilots_.begin(), pilots_.begin() + rows, pilots_.begin() + rows);
       repair_outliers();
       expand();
       repaired = true;
@@ -523,7 +508,7 @@ void channel_estimator::fit(double cfo_hz) noexcept {
     double snr = 0;
     for (int a = 0; a < n_antennas_; ++a) {
       float* inverse = inverse_noise_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
-      const float variance = variances[static_cast<std::size_t>(a)];
+      const float variance = variances[a];
       const float common = 1.0F / (variance * estimation_loss);
       for (int k = 0; k < m_; ++k) inverse[k] = inverse[k] < 0 ? common : std::min(inverse[k], common);
       if (order_used_[0]) {
@@ -532,17 +517,16 @@ void channel_estimator::fit(double cfo_hz) noexcept {
         snr += power / n_re / variance;
       }
       for (int o = 0; o < n_orders_; ++o) {
-        if (!order_used_[static_cast<std::size_t>(o)]) continue;
+        if (!order_used_[o]) continue;
         cf32* q = surfaces_.data() + static_cast<std::ptrdiff_t>(a * max_pilots + o) * max_subcarriers;
-        for (int k = 0; k < m_; ++k) q[k] *= ramp_[static_cast<std::size_t>(k)];
+        for (int k = 0; k < m_; ++k) q[k] *= ramp_[k];
       }
     }
     snr_ = static_cast<float>(snr);
     break;
   }
   if (repaired) {
-    std::copy(pilots_.begin() + static_cast<std::ptrdiff_t>(rows),
-              pilots_.begin() + static_cast<std::ptrdiff_t>(2 * rows), pilots_.begin());
+    std::copy(pilots_.begin() + rows, pilots_.begin() + (2 * rows), pilots_.begin());
     expand();
   }
 }
@@ -559,9 +543,7 @@ void channel_estimator::repair_outliers() noexcept {
       const auto model = [&](int k) {
         cf32 v{};
         for (int o = 0; o < n_orders_; ++o)
-          if (order_used_[static_cast<std::size_t>(o)])
-            v += static_cast<float>(time_.values[static_cast<std::size_t>(o)][static_cast<std::size_t>(l)]) *
-                 surface(a, o)[static_cast<std::size_t>(k)];
+          if (order_used_[o]) v += static_cast<float>(time_.values[o][l]) * surface(a, o)[k];
         return v;
       };
       for (int k = 0; k < m_; ++k)

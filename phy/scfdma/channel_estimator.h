@@ -60,7 +60,7 @@ public:
   std::span<const cfo_hypothesis> cfo_hypotheses(double centre_hz, double span_hz, const prefix_observation& prefix,
                                                  const phase_observation& extra = {}) noexcept;
   /// Noise variance as far as known before fit().
-  float prior_noise(int antenna) const { return prior_noise_[static_cast<std::size_t>(antenna)]; }
+  float prior_noise(int antenna) const { return prior_noise_[antenna]; }
   /// Cycles per subcarrier that the timing put on the channel.
   double slope() const { return slope_; }
 
@@ -70,7 +70,7 @@ public:
   /// Valid after fit(): h(a, k) at time t is exp(j 2 pi cfo t) * sum over orders of basis(order, t) * surface(a,
   /// order)[k].
   int n_orders() const { return n_orders_; }
-  bool order_used(int order) const { return order_used_[static_cast<std::size_t>(order)]; }
+  bool order_used(int order) const { return order_used_[order]; }
   bool is_static() const;
   double basis(int order, double t_s) const noexcept;
   std::span<const cf32> surface(int antenna, int order) const noexcept;

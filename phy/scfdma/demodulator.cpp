@@ -10,9 +10,7 @@ constexpr double two_pi = 2 * std::numbers::pi;
 }
 
 subframe_samples::subframe_samples(const carrier_config& c)
-    : margin_(static_cast<std::size_t>(c.fft_size)),
-      body_(static_cast<std::size_t>(c.samples_per_subframe())),
-      buffer_(body_ + 2 * margin_) {}
+    : margin_(c.fft_size), body_(c.samples_per_subframe()), buffer_(body_ + 2 * margin_) {}
 
 scfdma_demodulator::scfdma_demodulator(const carrier_config& c)
     : carrier_(c), dft_(c.fft_size, c.symbols_per_subframe(), batch_dft::direction::forward) {
@@ -37,13 +35,11 @@ scfdma_demodulator::scfdma_demodulator(const carrier_config& c)
     const double d = backoff_ + fraction;
     auto& ramp = ramps_.emplace_back(static_cast<std::size_t>(n_sc));
     for (int k = 0; k < n_sc; ++k)
-      ramp[static_cast<std::size_t>(k)] =
-          cf32(std::polar(1.0 / std::sqrt(n), two_pi * ((k - n_sc / 2) * d + 0.5 * fraction) / n));
+      ramp[k] = cf32(std::polar(1.0 / std::sqrt(n), two_pi * ((k - n_sc / 2) * d + 0.5 * fraction) / n));
   }
-  half_shift_.resize(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i)
-    half_shift_[static_cast<std::size_t>(i)] = cf32(std::polar(1.0, -std::numbers::pi * (i - backoff_) / n));
-  rotation_.resize(static_cast<std::size_t>(n));
+  half_shift_.resize(n);
+  for (int i = 0; i < n; ++i) half_shift_[i] = cf32(std::polar(1.0, -std::numbers::pi * (i - backoff_) / n));
+  rotation_.resize(n);
   const auto total = static_cast<std::size_t>(n) * static_cast<std::size_t>(c.symbols_per_subframe());
   time_.resize(total);
   frequency_.resize(total);
@@ -57,30 +53,29 @@ void scfdma_demodulator::demodulate(const subframe_samples& in, int shift, doubl
   shift = std::clamp(shift, -max_shift_, max_shift_);
   const double step = -two_pi * cfo_hz / carrier_.sample_rate_hz();
   if (cfo_hz == 0.0) {
-    for (int i = 0; i < n; ++i)
-      rotation_[static_cast<std::size_t>(i)] = amplitude * half_shift_[static_cast<std::size_t>(i)];
+    for (int i = 0; i < n; ++i) rotation_[i] = amplitude * half_shift_[i];
   } else {
     // Phasors in blocks: one exact start a block, so that rounding does not accumulate.
     constexpr int block = 64;
     std::array<cf32, block> fine;
-    for (int i = 0; i < block; ++i) fine[static_cast<std::size_t>(i)] = cf32(std::polar(1.0, step * i));
+    for (int i = 0; i < block; ++i) fine[i] = cf32(std::polar(1.0, step * i));
     for (int b = 0; b < n; b += block) {
       const cf32 coarse(std::polar(static_cast<double>(amplitude), step * (b - backoff_)));
       for (int i = 0; i < std::min(block, n - b); ++i) {
-        const auto j = static_cast<std::size_t>(b + i);
-        rotation_[j] = half_shift_[j] * coarse * fine[static_cast<std::size_t>(i)];
+        const std::size_t j = b + i;
+        rotation_[j] = half_shift_[j] * coarse * fine[i];
       }
     }
   }
   for (int l = 0; l < carrier_.symbols_per_subframe(); ++l) {
-    const cf32* x = in.at(window_start_[static_cast<std::size_t>(l)] + shift);
+    const cf32* x = in.at(window_start_[l] + shift);
     cf32* y = time_.data() + static_cast<std::ptrdiff_t>(l) * n;
-    for (int i = 0; i < n; ++i) y[i] = x[i] * rotation_[static_cast<std::size_t>(i)];
+    for (int i = 0; i < n; ++i) y[i] = x[i] * rotation_[i];
   }
   dft_.execute(time_.data(), frequency_.data());
   for (int l = 0; l < carrier_.symbols_per_subframe(); ++l) {
     const cf32* y = frequency_.data() + static_cast<std::ptrdiff_t>(l) * n;
-    const cf32* ramp = ramps_[static_cast<std::size_t>(ramp_index_[static_cast<std::size_t>(l)])].data();
+    const cf32* ramp = ramps_[ramp_index_[l]].data();
     cf32* re = out.symbol(l).data();
     for (int k = 0; k < half; ++k) re[k] = y[n - half + k] * ramp[k];
     for (int k = half; k < n_sc; ++k) re[k] = y[k - half] * ramp[k];

@@ -71,8 +71,8 @@ constexpr symbol_map make_map(std::array<std::int8_t, 4> dmrs, int n_dmrs, int n
   m.n_dmrs = n_dmrs;
   for (int l = 0; l < n_symbols; ++l) {
     bool is_data = (excluded & (1U << l)) == 0;
-    for (int i = 0; i < n_dmrs; ++i) is_data = is_data && dmrs[static_cast<std::size_t>(i)] != l;
-    if (is_data) m.data[static_cast<std::size_t>(m.n_data++)] = static_cast<std::int8_t>(l);
+    for (int i = 0; i < n_dmrs; ++i) is_data = is_data && dmrs[i] != l;
+    if (is_data) m.data[m.n_data++] = static_cast<std::int8_t>(l);
   }
   return m;
 }
@@ -144,8 +144,7 @@ void dmrs_base_sequence(int u, std::span<cf32> out) {
   constexpr double pi = std::numbers::pi;
   if (n <= 24) {
     const std::int8_t* phi = n == 12 ? phi_1_prb[u] : phi_2_prb[u];
-    for (int i = 0; i < n; ++i)
-      out[static_cast<std::size_t>(i)] = std::polar(1.0F, static_cast<float>(phi[i] * pi / 4));
+    for (int i = 0; i < n; ++i) out[i] = std::polar(1.0F, static_cast<float>(phi[i] * pi / 4));
     return;
   }
   // 5.5.1.1: Zadoff-Chu of the largest prime below the length, extended cyclically; v = 0.
@@ -156,7 +155,7 @@ void dmrs_base_sequence(int u, std::span<cf32> out) {
     const std::int64_t m = i % n_zc;
     // q m (m+1) reduced modulo 2 N_ZC keeps the phase exact.
     const auto phase = static_cast<double>(q * m * (m + 1) % (2 * n_zc));
-    out[static_cast<std::size_t>(i)] = cf32(std::polar(1.0, -pi * phase / n_zc));
+    out[i] = cf32(std::polar(1.0, -pi * phase / n_zc));
   }
 }
 
@@ -179,8 +178,7 @@ void dmrs_sequence(const dmrs_params& p, int index, std::span<cf32> out) {
   const float cover = p.odd && index % 2 == 1 ? -1.0F : 1.0F;
   std::array<cf32, 12> rotation;
   for (int n = 0; n < 12; ++n)
-    rotation[static_cast<std::size_t>(n)] =
-        cover * cf32(std::polar(1.0, 2 * std::numbers::pi * (p.cyclic_shift * n % 12) / 12.0));
+    rotation[n] = cover * cf32(std::polar(1.0, 2 * std::numbers::pi * (p.cyclic_shift * n % 12) / 12.0));
   for (std::size_t n = 0; n < out.size(); ++n) out[n] *= rotation[n % 12];
 }
 

@@ -20,16 +20,15 @@ struct table {
     std::size_t total = 0;
     for (int n = 1; n <= max_prb; ++n) {
       if (!is_235(n)) continue;
-      first[static_cast<std::size_t>(n)] = total;
+      first[n] = total;
       total += static_cast<std::size_t>(n_groups * n * subcarriers_per_prb);
     }
     values.resize(total);
     for (int n = 1; n <= max_prb; ++n) {
       if (!is_235(n)) continue;
-      const auto m = static_cast<std::size_t>(n * subcarriers_per_prb);
+      const std::size_t m = n * subcarriers_per_prb;
       for (int u = 0; u < n_groups; ++u)
-        dmrs_base_sequence(
-            u, std::span(values).subspan(first[static_cast<std::size_t>(n)] + static_cast<std::size_t>(u) * m, m));
+        dmrs_base_sequence(u, std::span(values).subspan(first[n] + static_cast<std::size_t>(u) * m, m));
     }
   }
 };
@@ -39,8 +38,8 @@ struct table {
 std::span<const cf32> base_sequence(int u, int n_prb) {
   static const table t;
   assert(u >= 0 && u < n_groups && n_prb <= max_prb && is_235(n_prb));
-  const auto m = static_cast<std::size_t>(n_prb * subcarriers_per_prb);
-  return std::span(t.values).subspan(t.first[static_cast<std::size_t>(n_prb)] + static_cast<std::size_t>(u) * m, m);
+  const std::size_t m = n_prb * subcarriers_per_prb;
+  return std::span(t.values).subspan(t.first[n_prb] + static_cast<std::size_t>(u) * m, m);
 }
 
 }  // namespace prose::phy

@@ -16,9 +16,8 @@ cf32 phasor(double turns) {
 equaliser::equaliser(const carrier_config& c, int n_antennas) : carrier_(c), n_antennas_(n_antennas) {
   for (int n = 1; n <= c.n_prb; ++n)
     if (is_235(n))
-      inverse_[static_cast<std::size_t>(n)] =
-          std::make_unique<batch_dft>(n * subcarriers_per_prb, 1, batch_dft::direction::backward);
-  const auto rows = static_cast<std::size_t>(n_antennas);
+      inverse_[n] = std::make_unique<batch_dft>(n * subcarriers_per_prb, 1, batch_dft::direction::backward);
+  const std::size_t rows = n_antennas;
   weights_.resize(rows * max_subcarriers);
   channel_.resize(rows * max_subcarriers);
   gain_.resize(max_subcarriers);
@@ -35,12 +34,12 @@ void equaliser::run(const channel_estimator& channel, std::span<const resource_g
                     double cfo_hz) noexcept {
   m_ = channel.m();
   assert(static_cast<int>(grids.size()) >= n_antennas_);
-  const auto& dft = *inverse_[static_cast<std::size_t>(m_ / subcarriers_per_prb)];
+  const auto& dft = *inverse_[m_ / subcarriers_per_prb];
   const bool still = channel.is_static();
   float scale = 0;
   float noise = 1;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
-    const double t = symbol_times_s[static_cast<std::size_t>(symbols[i])];
+    const double t = symbol_times_s[symbols[i]];
     if (!still || i == 0) {
       // Weights conj(h) / noise / (1 + g), g = sum over antennas of |h|^2 / noise. After the inverse DFT a symbol
       // arrives with gain mu = mean g / (1 + g) and noise mu (1 - mu): undo the bias.
@@ -58,19 +57,19 @@ void equaliser::run(const channel_estimator& channel, std::span<const resource_g
         cf32* w = weights_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
         for (int k = 0; k < m_; ++k) {
           w[k] = std::conj(h[k]) * inverse[k];
-          gain_[static_cast<std::size_t>(k)] += w[k].real() * h[k].real() - w[k].imag() * h[k].imag();
+          gain_[k] += w[k].real() * h[k].real() - w[k].imag() * h[k].imag();
         }
       }
       float mu = 0;
       for (int k = 0; k < m_; ++k) {
-        const float loss = 1.0F / (1.0F + gain_[static_cast<std::size_t>(k)]);
-        mu += gain_[static_cast<std::size_t>(k)] * loss;
-        gain_[static_cast<std::size_t>(k)] = loss;
+        const float loss = 1.0F / (1.0F + gain_[k]);
+        mu += gain_[k] * loss;
+        gain_[k] = loss;
       }
       mu /= static_cast<float>(m_);
       for (int a = 0; a < n_antennas_; ++a) {
         cf32* w = weights_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
-        for (int k = 0; k < m_; ++k) w[k] *= gain_[static_cast<std::size_t>(k)];
+        for (int k = 0; k < m_; ++k) w[k] *= gain_[k];
       }
       scale = mu > 1e-9F ? 1.0F / (mu * std::sqrt(static_cast<float>(m_))) : 0.0F;
       noise = mu > 1e-9F ? std::max((1.0F - mu) / mu, 1e-6F) : 1e9F;
@@ -78,7 +77,7 @@ void equaliser::run(const channel_estimator& channel, std::span<const resource_g
     noise_[i] = noise;
     const cf32 turn = scale * phasor(-cfo_hz * t);
     for (int a = 0; a < n_antennas_; ++a) {
-      const cf32* y = grids[static_cast<std::size_t>(a)].symbol(symbols[i]).data() + first_subcarrier;
+      const cf32* y = grids[a].symbol(symbols[i]).data() + first_subcarrier;
       const cf32* w = weights_.data() + static_cast<std::ptrdiff_t>(a) * max_subcarriers;
       cf32* x = combined_.data();
       if (a == 0)

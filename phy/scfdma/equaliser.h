@@ -25,7 +25,7 @@ public:
   /// De-precoded modulation symbols of the i-th symbol, unbiased, unit mean power sent.
   std::span<const cf32> symbol(int i) const;
   /// Variance of the complex noise on them.
-  float noise(int i) const { return noise_[static_cast<std::size_t>(i)]; }
+  float noise(int i) const { return noise_[i]; }
 
 private:
   carrier_config carrier_;

@@ -16,7 +16,7 @@ scfdma_modulator::scfdma_modulator(const carrier_config& c) : carrier_(c), ifft_
   for (int l = 0; l < c.symbols_per_subframe(); ++l) {
     const double start = symbol_start_samples(c, l);
     const double fraction = start - std::floor(start);
-    auto& t = timing_[static_cast<std::size_t>(l)];
+    auto& t = timing_[l];
     t.useful = static_cast<int>(std::floor(start));
     t.begin = static_cast<int>(std::ceil(previous_end));
     previous_end = start + n;
@@ -36,10 +36,10 @@ scfdma_modulator::scfdma_modulator(const carrier_config& c) : carrier_(c), ifft_
 void scfdma_modulator::modulate(const resource_grid& grid, std::uint32_t used_symbols, std::span<cf32> out) noexcept {
   assert(out.size() == static_cast<std::size_t>(carrier_.samples_per_subframe()));
   const int n = carrier_.fft_size;
-  const auto half = static_cast<std::ptrdiff_t>(carrier_.n_subcarriers() / 2);
+  const std::ptrdiff_t half = carrier_.n_subcarriers() / 2;
   const auto bins = ifft_.input();  // the bins between stay zero
   for (int l = 0; l < carrier_.symbols_per_subframe(); ++l) {
-    const auto& t = timing_[static_cast<std::size_t>(l)];
+    const auto& t = timing_[l];
     if ((used_symbols & (1U << l)) == 0) {
       std::fill(out.begin() + t.begin, out.begin() + t.end, cf32{});
       continue;
@@ -49,7 +49,7 @@ void scfdma_modulator::modulate(const resource_grid& grid, std::uint32_t used_sy
       std::copy(re.begin() + half, re.end(), bins.begin());
       std::copy(re.begin(), re.begin() + half, bins.end() - half);
     } else {
-      const auto& ramp = ramps_[static_cast<std::size_t>(t.ramp)];
+      const auto& ramp = ramps_[t.ramp];
       std::transform(re.begin() + half, re.end(), ramp.begin() + half, bins.begin(), std::multiplies<>());
       std::transform(re.begin(), re.begin() + half, ramp.begin(), bins.end() - half, std::multiplies<>());
     }
@@ -58,10 +58,9 @@ void scfdma_modulator::modulate(const resource_grid& grid, std::uint32_t used_sy
     // Half a turn of the half-subcarrier shift per N samples: what repeats does so with the opposite sign.
     const int useful_end = std::min(t.useful + n, t.end);
     cf32* y = out.data() + t.useful;
-    for (int i = 0; i < useful_end - t.useful; ++i)
-      y[i] = x[static_cast<std::size_t>(i)] * half_shift_[static_cast<std::size_t>(i)];
-    for (int i = t.begin; i < t.useful; ++i) out[static_cast<std::size_t>(i)] = -out[static_cast<std::size_t>(i + n)];
-    for (int i = useful_end; i < t.end; ++i) out[static_cast<std::size_t>(i)] = -out[static_cast<std::size_t>(i - n)];
+    for (int i = 0; i < useful_end - t.useful; ++i) y[i] = x[i] * half_shift_[i];
+    for (int i = t.begin; i < t.useful; ++i) out[i] = -out[i + n];
+    for (int i = useful_end; i < t.end; ++i) out[i] = -out[i - n];
   }
 }
 

@@ -27,7 +27,7 @@ struct prefix_search::state {
   std::complex<double> correlation(int start) const noexcept {
     std::complex<double> sum{};
     for (int l = 0; l < n_symbols; ++l) {
-      const auto i = static_cast<std::size_t>(l);
+      const std::size_t i = l;
       const auto p = static_cast<std::size_t>(start + prefix_at[i]);
       sum += product_sum[p + static_cast<std::size_t>(prefix_length[i])] - product_sum[p];
     }
@@ -36,7 +36,7 @@ struct prefix_search::state {
   double energy(int start) const noexcept {
     double sum = 0;
     for (int l = 0; l < n_symbols; ++l) {
-      const auto i = static_cast<std::size_t>(l);
+      const std::size_t i = l;
       const auto p = static_cast<std::size_t>(start + prefix_at[i]);
       sum += energy_sum[p + static_cast<std::size_t>(prefix_length[i])] - energy_sum[p];
     }
@@ -59,7 +59,7 @@ result<prefix_search> prefix_search::make(const prefix_search_config& config) {
   s->n_symbols = c.symbols_per_subframe() - 1;
   int samples = 0;
   for (int l = 0; l < s->n_symbols; ++l) {
-    const auto i = static_cast<std::size_t>(l);
+    const std::size_t i = l;
     const double begin = l == 0 ? 0.0 : symbol_start_samples(c, l - 1) + c.fft_size;
     s->prefix_at[i] = static_cast<int>(std::ceil(begin));
     s->prefix_length[i] = static_cast<int>(std::floor(symbol_start_samples(c, l))) - s->prefix_at[i];
@@ -70,10 +70,10 @@ result<prefix_search> prefix_search::make(const prefix_search_config& config) {
   const double noise = std::sqrt(std::log(1000.0 * s->starts) / (samples * config.n_antennas));
   s->threshold = config.threshold > 0 ? config.threshold : static_cast<float>(std::min(0.6, noise));
   s->step = std::max(1, s->prefix_length[1] / 16);
-  const auto total = static_cast<std::size_t>(2 * s->starts);
+  const std::size_t total = 2 * s->starts;
   s->product_sum.resize(total + 1);
   s->energy_sum.resize(total + 1);
-  s->score.resize(static_cast<std::size_t>(s->starts / s->step + 1));
+  s->score.resize(s->starts / s->step + 1);
   return prefix_search(std::move(s));
 }
 
@@ -87,7 +87,7 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const cf32> an
 std::span<const prefix_candidate> prefix_search::search(std::span<const std::span<const cf32>> antennas) noexcept {
   state& s = *s_;
   const std::size_t total = s.energy_sum.size() - 1;
-  const auto lag = static_cast<std::size_t>(s.n_fft);
+  const std::size_t lag = s.n_fft;
   std::complex<double> product{};
   double energy = 0;
   for (std::size_t i = 0; i < total; ++i) {
@@ -103,8 +103,7 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
   const int n = (s.starts + s.step - 1) / s.step;
   for (int i = 0; i < n; ++i) {
     const int start = i * s.step;
-    s.score[static_cast<std::size_t>(i)] =
-        static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
+    s.score[i] = static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
   }
   // Starts are taken off in the order of their repeating energy, half a symbol around each.
   const int apart = std::max(1, s.n_fft / 2 / s.step);
@@ -126,7 +125,7 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
     const double e = s.energy(best);
     const double share = e > 0 ? best_value / e : 0;
     if (share >= static_cast<double>(s.threshold)) {
-      auto& c = s.found[static_cast<std::size_t>(n_found++)];
+      auto& c = s.found[n_found++];
       c.start_samples = best;
       c.correlation = static_cast<float>(share);
       c.score = static_cast<float>(best_value);

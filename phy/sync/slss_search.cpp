@@ -46,7 +46,7 @@ std::vector<float> decimation_filter(int factor) {
     const double x = static_cast<double>(i) / factor;
     const double sinc = i == 0 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
     const double w = 0.54 + 0.46 * std::cos(std::numbers::pi * i / (half + 1));
-    h[static_cast<std::size_t>(i + half)] = static_cast<float>(sinc * w);
+    h[i + half] = static_cast<float>(sinc * w);
     sum += sinc * w;
   }
   for (float& v : h) v = static_cast<float>(v / sum);
@@ -127,7 +127,7 @@ void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& o
         im += h[i] * x[i].imag();
       }
     }
-    out[static_cast<std::size_t>(m)] = {re, im};
+    out[m] = {re, im};
   }
 }
 
@@ -139,36 +139,34 @@ void slss_search::state::correlate(int n_antennas) noexcept {
   std::fill(metric.begin(), metric.end(), 0.0F);
   std::fill(energy.begin(), energy.end(), 0.0F);
   for (int a = 0; a < n_antennas; ++a) {
-    const auto& y = low[static_cast<std::size_t>(a)];
+    const auto& y = low[a];
     double sum = 0;
     power_sum[0] = 0;
     // Differences of a running sum of floats lose little over one window of a few thousand samples.
     for (int i = 0; i < total; ++i) {
-      sum += std::norm(y[static_cast<std::size_t>(i)]);
-      power_sum[static_cast<std::size_t>(i + 1)] = static_cast<float>(sum);
+      sum += std::norm(y[i]);
+      power_sum[i + 1] = static_cast<float>(sum);
     }
     for (int s = 0; s < starts; ++s) {
-      const auto p0 = static_cast<std::size_t>(s + psss_at[0]);
-      const auto p1 = static_cast<std::size_t>(s + psss_at[1]);
-      const auto len = static_cast<std::size_t>(n);
-      energy[static_cast<std::size_t>(s)] += power_sum[p0 + len] - power_sum[p0] + power_sum[p1 + len] - power_sum[p1];
+      const std::size_t p0 = s + psss_at[0];
+      const std::size_t p1 = s + psss_at[1];
+      const std::size_t len = n;
+      energy[s] += power_sum[p0 + len] - power_sum[p0] + power_sum[p1 + len] - power_sum[p1];
     }
   }
   for (auto& c : combined) std::fill(c.begin(), c.end(), 0.0F);
   for (int a = 0; a < n_antennas; ++a) {
-    const auto& y = low[static_cast<std::size_t>(a)];
+    const auto& y = low[a];
     for (std::size_t i = 0; i < y.size(); ++i) {
       low_re[i] = y[i].real();
       low_im[i] = y[i].imag();
     }
     correlate_halves(starts + gap);
-    for (int r = 0; r < n_roots; ++r)
-      combine(half_sums[static_cast<std::size_t>(r)], static_cast<std::size_t>(gap),
-              combined[static_cast<std::size_t>(r)]);
+    for (int r = 0; r < n_roots; ++r) combine(half_sums[r], static_cast<std::size_t>(gap), combined[r]);
   }
   for (int r = 0; r < n_roots; ++r)
     for (std::size_t f = 0; f < cfo_hz.size(); ++f) {
-      const float* c = combined[static_cast<std::size_t>(r)].data() + f * stride;
+      const float* c = combined[r].data() + f * stride;
       for (std::size_t i = 0; i < static_cast<std::size_t>(starts); ++i) {
         if (energy[i] <= 0) continue;
         const float m = c[i] / (2.0F * energy[i]);
@@ -190,7 +188,7 @@ void slss_search::state::correlate_halves(int positions) noexcept {
     for (std::size_t h = 0; h < 2; ++h) {
       f32v rr{}, ii{}, ri{}, ir{};
       for (int i = static_cast<int>(h) * half; i < (static_cast<int>(h) + 1) * half; ++i) {
-        const auto t = static_cast<std::size_t>(i);
+        const std::size_t t = i;
         const f32v x = load(re + i), y = load(im + i);
         rr += x * replica_re[t];
         ii += y * replica_im[t];
@@ -235,8 +233,7 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
   cf32 w = unit(-two_pi * cfo * (first - start) / rate_hz());
   for (int i = 0; i < n; ++i) {
     const int p = first + i;
-    rotated[static_cast<std::size_t>(i)] =
-        p >= 0 && p < static_cast<int>(x.size()) ? x[static_cast<std::size_t>(p)] * w : cf32{};
+    rotated[i] = p >= 0 && p < static_cast<int>(x.size()) ? x[p] * w : cf32{};
     w *= step;
   }
   for (int k = 0; k < slss_length; ++k) {
@@ -245,17 +242,17 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
     cf32 sum{};
     int phase = 0;
     for (int i = 0; i < n; ++i) {
-      sum += rotated[static_cast<std::size_t>(i)] * twiddle[static_cast<std::size_t>(phase)];
+      sum += rotated[i] * twiddle[phase];
       phase += turn;
       if (phase >= 2 * n) phase -= 2 * n;
     }
-    out[static_cast<std::size_t>(k)] = sum * unit(two_pi * 0.5 * odd * rest / n);
+    out[k] = sum * unit(two_pi * 0.5 * odd * rest / n);
   }
 }
 
 bool slss_search::state::identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept {
   using symbol = std::array<cf32, slss_length>;
-  const auto& d = psss[static_cast<std::size_t>(root)];
+  const auto& d = psss[root];
   double begin = start;
   std::array<std::array<symbol, 2>, max_antennas> h;  // channel seen by each PSSS symbol
   // Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; the
@@ -263,9 +260,9 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   for (int pass = 0; pass < 2; ++pass) {
     cf32 between{};
     for (int a = 0; a < n_antennas; ++a) {
-      auto& ha = h[static_cast<std::size_t>(a)];
+      auto& ha = h[a];
       for (std::size_t l = 0; l < 2; ++l) {
-        to_subcarriers(low[static_cast<std::size_t>(a)], psss_exact[l], begin, cfo, ha[l]);
+        to_subcarriers(low[a], psss_exact[l], begin, cfo, ha[l]);
         for (std::size_t k = 0; k < slss_length; ++k) ha[l][k] *= std::conj(d[k]);
       }
       for (std::size_t k = 0; k < slss_length; ++k) between += ha[1][k] * std::conj(ha[0][k]);
@@ -280,7 +277,7 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
       const cf32 step = unit(two_pi * delay / n);
       float fit = 0;
       for (int a = 0; a < n_antennas; ++a) {
-        const auto& ha = h[static_cast<std::size_t>(a)];
+        const auto& ha = h[a];
         cf32 ramp{1, 0};
         cf32 sum{};
         for (std::size_t k = 0; k < slss_length; ++k) {
@@ -301,21 +298,21 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   std::array<symbol, max_antennas> channel;
   double channel_energy = 0;
   for (int a = 0; a < n_antennas; ++a) {
-    const auto& ha = h[static_cast<std::size_t>(a)];
+    const auto& ha = h[a];
     for (int k = 0; k < slss_length; ++k) {
       cf32 sum{};
       const int lo = std::max(0, k - reach_subcarriers);
       const int hi = std::min(slss_length - 1, k + reach_subcarriers);
-      for (int i = lo; i <= hi; ++i) sum += ha[0][static_cast<std::size_t>(i)] + ha[1][static_cast<std::size_t>(i)];
+      for (int i = lo; i <= hi; ++i) sum += ha[0][i] + ha[1][i];
       sum /= static_cast<float>(2 * (hi - lo + 1));
-      channel[static_cast<std::size_t>(a)][static_cast<std::size_t>(k)] = sum;
+      channel[a][k] = sum;
       channel_energy += std::norm(sum);
     }
   }
   std::array<std::array<symbol, 2>, max_antennas> y;
   double energy_ssss = 0;
   for (int a = 0; a < n_antennas; ++a) {
-    const auto ai = static_cast<std::size_t>(a);
+    const std::size_t ai = a;
     for (std::size_t l = 0; l < 2; ++l) {
       to_subcarriers(low[ai], ssss_exact[l], begin, cfo, y[ai][l]);
       for (std::size_t k = 0; k < slss_length; ++k) {
@@ -329,7 +326,7 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   symbol folded{};
   for (int a = 0; a < n_antennas; ++a)
     for (std::size_t l = 0; l < 2; ++l)
-      for (std::size_t k = 0; k < slss_length; ++k) folded[k] += y[static_cast<std::size_t>(a)][l][k];
+      for (std::size_t k = 0; k < slss_length; ++k) folded[k] += y[a][l][k];
   float best = -1;
   int best_id = 0;
   for (int id = root * 168; id < root * 168 + 168; ++id) {
@@ -354,7 +351,7 @@ bool slss_search::state::identify(int start, int root, double cfo, int n_antenna
   const float* best_signs = ssss.data() + static_cast<std::size_t>(best_id) * slss_length;
   std::array<std::complex<double>, 4> arrived{};
   for (int a = 0; a < n_antennas; ++a) {
-    const auto ai = static_cast<std::size_t>(a);
+    const std::size_t ai = a;
     for (std::size_t l = 0; l < 2; ++l)
       for (std::size_t k = 0; k < slss_length; ++k) {
         arrived[l] += std::complex<double>(h[ai][l][k] * std::conj(channel[ai][k]));
@@ -408,20 +405,20 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
   s->filter = decimation_filter(s->factor);
   s->filter_twice.resize(whole_vectors(static_cast<int>(2 * s->filter.size())));
   for (std::size_t i = 0; i < 2 * s->filter.size(); ++i) s->filter_twice[i] = s->filter[i / 2];
-  const auto total = static_cast<std::size_t>(s->starts + s->reach);
-  for (int a = 0; a < config.n_antennas; ++a) s->low[static_cast<std::size_t>(a)].resize(total);
-  s->twiddle.resize(static_cast<std::size_t>(2 * s->n));
-  for (int i = 0; i < 2 * s->n; ++i) s->twiddle[static_cast<std::size_t>(i)] = unit(-two_pi * i / (2.0 * s->n));
+  const std::size_t total = s->starts + s->reach;
+  for (int a = 0; a < config.n_antennas; ++a) s->low[a].resize(total);
+  s->twiddle.resize(2 * s->n);
+  for (int i = 0; i < 2 * s->n; ++i) s->twiddle[i] = unit(-two_pi * i / (2.0 * s->n));
   for (std::size_t r = 0; r < n_roots; ++r) {
     psss_sequence(roots[r], s->psss[r]);
   }
-  s->replica_re.resize(static_cast<std::size_t>(s->n));
-  s->replica_im.resize(static_cast<std::size_t>(s->n));
+  s->replica_re.resize(s->n);
+  s->replica_im.resize(s->n);
   double e = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(s->n); ++i) {
     std::complex<double> v{};
     for (int k = 0; k < slss_length; ++k) {
-      const std::complex<double> d(s->psss[0][static_cast<std::size_t>(k)]);
+      const std::complex<double> d(s->psss[0][k]);
       v += d * std::polar(1.0, two_pi * (k - 30.5) * static_cast<double>(i) / s->n);
     }
     s->replica_re[i] = static_cast<float>(v.real());
@@ -430,10 +427,9 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
   }
   for (auto* t : {&s->replica_re, &s->replica_im})
     for (float& v : *t) v /= static_cast<float>(std::sqrt(e));
-  s->ssss.resize(static_cast<std::size_t>(336 * slss_length));
+  s->ssss.resize(336 * slss_length);
   for (int id = 0; id < 336; ++id)
-    ssss_sequence(id, config.carrier.tm,
-                  std::span(s->ssss).subspan(static_cast<std::size_t>(id * slss_length), slss_length));
+    ssss_sequence(id, config.carrier.tm, std::span(s->ssss).subspan(id * slss_length, slss_length));
   const int steps = static_cast<int>(std::ceil(config.max_cfo_hz / cfo_step_hz));
   for (int i = -steps; i <= steps; ++i) {
     const double f = i * cfo_step_hz;
@@ -444,7 +440,7 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
     for (std::size_t k = 0; k < 4; ++k) w[k] = unit(-two_pi * f * t[k] / s->rate_hz());
     s->cfo_weights.push_back(w);
   }
-  const auto starts = static_cast<std::size_t>(s->starts);
+  const std::size_t starts = s->starts;
   s->stride = whole_vectors(s->starts);
   for (auto* v : {&s->low_re, &s->low_im}) v->resize(total + 2 * lanes);
   for (auto& h : s->half_sums)
@@ -472,7 +468,7 @@ std::span<const slss_candidate> slss_search::search(std::span<const std::span<co
   state& s = *s_;
   const int n_antennas = std::min(static_cast<int>(antennas.size()), s.config.n_antennas);
   for (int a = 0; a < n_antennas; ++a) {
-    const auto ai = static_cast<std::size_t>(a);
+    const std::size_t ai = a;
     assert(antennas[ai].size() >= window_samples());
     s.decimate(antennas[ai].first(std::min(antennas[ai].size(), window_samples())), s.low[ai]);
   }
@@ -485,11 +481,10 @@ std::span<const slss_candidate> slss_search::search(std::span<const std::span<co
     const auto it = std::max_element(s.metric.begin(), s.metric.end());
     if (*it < s.config.psss_threshold) break;
     const int start = static_cast<int>(it - s.metric.begin());
-    const auto i = static_cast<std::size_t>(start);
+    const std::size_t i = start;
     slss_candidate c;
     c.psss_metric = *it;
-    if (s.identify(start, s.best_root[i], s.cfo_hz[s.best_cfo[i]], n_antennas, c))
-      s.found[static_cast<std::size_t>(n_found++)] = c;
+    if (s.identify(start, s.best_root[i], s.cfo_hz[s.best_cfo[i]], n_antennas, c)) s.found[n_found++] = c;
     const int lo = std::max(0, start - apart);
     const int hi = std::min(s.starts - 1, start + apart);
     std::fill(s.metric.begin() + lo, s.metric.begin() + hi + 1, 0.0F);

@@ -27,7 +27,7 @@ m_sequence make_m_sequence(unsigned taps) {
   return out;
 }
 
-float at(const m_sequence& s, int i) { return s[static_cast<std::size_t>(i % m_length)]; }
+float at(const m_sequence& s, int i) { return s[i % m_length]; }
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void psss_sequence(int root, std::span<cf32> out) {
     const int k = n < 31 ? n * (n + 1) : (n + 1) * (n + 2);
     // The phase repeats every 126 half steps of pi / 63, which keeps the argument small.
     const double phase = -std::numbers::pi * ((root * k) % 126) / 63.0;
-    out[static_cast<std::size_t>(n)] = {static_cast<float>(std::cos(phase)), static_cast<float>(std::sin(phase))};
+    out[n] = {static_cast<float>(std::cos(phase)), static_cast<float>(std::sin(phase))};
   }
 }
 
@@ -56,7 +56,7 @@ void ssss_sequence(int n_sl_id, transmission_mode tm, std::span<float> out) {
   const int first = is_v2x(tm) ? m1 : m0;
   const int second = is_v2x(tm) ? m0 : m1;
   for (int n = 0; n < m_length; ++n) {
-    const auto i = static_cast<std::size_t>(2 * n);
+    const std::size_t i = 2 * n;
     out[i] = at(s, n + first) * at(c, n + n2);
     out[i + 1] = at(s, n + second) * at(c, n + n2 + 3) * at(z, n + first % 8);
   }

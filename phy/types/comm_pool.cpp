@@ -13,7 +13,7 @@ namespace prose::phy {
 result<comm_pool> comm_pool::make(const comm_pool_config& c) {
   comm_pool p;
   p.config_ = c;
-  const auto n_prb = static_cast<std::size_t>(c.n_prb);
+  const std::size_t n_prb = c.n_prb;
   if (standard_fft_size(c.n_prb) == 0) return fail("n_prb: 6, 15, 25, 50, 75 or 100 is accepted");
   if (is_v2x(c.tm)) return fail("transmission_mode: an sl_comm pool needs 1 or 2");
   if (c.tdd_config < 0 || c.tdd_config > 7) return fail("tdd_config: 0..7 is accepted");
@@ -62,18 +62,18 @@ result<comm_pool> comm_pool::make(const comm_pool_config& c) {
     for (int s = p.pscch_offsets_.back() + 1; s < c.sc_period_subframes; ++s)
       if (uplink(s)) p.pssch_offsets_.push_back(s);
   }
-  p.pssch_index_of_offset_.assign(static_cast<std::size_t>(c.sc_period_subframes), -1);
+  p.pssch_index_of_offset_.assign(c.sc_period_subframes, -1);
   for (std::size_t j = 0; j < p.pssch_offsets_.size(); ++j)
-    p.pssch_index_of_offset_[static_cast<std::size_t>(p.pssch_offsets_[j])] = static_cast<int>(j);
-  p.is_pscch_offset_.assign(static_cast<std::size_t>(c.sc_period_subframes), 0);
-  for (const int s : p.pscch_offsets_) p.is_pscch_offset_[static_cast<std::size_t>(s)] = 1;
+    p.pssch_index_of_offset_[p.pssch_offsets_[j]] = static_cast<int>(j);
+  p.is_pscch_offset_.assign(c.sc_period_subframes, 0);
+  for (const int s : p.pscch_offsets_) p.is_pscch_offset_[s] = 1;
   return p;
 }
 
 std::span<const int> comm_pool::pscch_candidates(int absolute_subframe) const {
   if (!config_.known) return pscch_prbs_;
   const auto where = locate(absolute_subframe);
-  if (!where || is_pscch_offset_[static_cast<std::size_t>(where->offset)] == 0) return {};
+  if (!where || is_pscch_offset_[where->offset] == 0) return {};
   return pscch_prbs_;
 }
 
@@ -90,7 +90,7 @@ comm_pool::pscch_place comm_pool::pscch_resource(int n, int transmission) const 
     b = l == 1 ? 0 : (n + 1 + (n / l) % (l - 1)) % l;
     a += static_cast<int>(pscch_prbs_.size() / 2);
   }
-  return {pscch_prbs_[static_cast<std::size_t>(a)], pscch_offsets_[static_cast<std::size_t>(b)]};
+  return {pscch_prbs_[a], pscch_offsets_[b]};
 }
 
 std::optional<comm_pool::pscch_identity> comm_pool::identify_pscch(int absolute_subframe, int prb) const {
@@ -106,7 +106,7 @@ std::optional<comm_pool::pscch_identity> comm_pool::identify_pscch(int absolute_
 int comm_pool::pssch_index(int absolute_subframe) const {
   if (!config_.known) return -1;
   const auto where = locate(absolute_subframe);
-  return where ? pssch_index_of_offset_[static_cast<std::size_t>(where->offset)] : -1;
+  return where ? pssch_index_of_offset_[where->offset] : -1;
 }
 
 int comm_pool::n_pssch_transmissions(int i_trp) const {
@@ -133,8 +133,8 @@ std::optional<pssch_config> comm_pool::pssch(const sci_format0& sci, int n_ssf) 
   const auto transport = pssch_transport(config_.tm, sci.mcs, range->length);
   if (!transport) return std::nullopt;
   // TM2 counts blocks of the pool (36.211 9.3.6); what the pool's gap would tear apart is no single-carrier allocation.
-  const int first = pssch_prbs_[static_cast<std::size_t>(range->start)];
-  const int last = pssch_prbs_[static_cast<std::size_t>(range->start + range->length - 1)];
+  const int first = pssch_prbs_[range->start];
+  const int last = pssch_prbs_[range->start + range->length - 1];
   if (last - first + 1 != range->length) return std::nullopt;
   return pssch_config{.prb_start = first,
                       .n_prb = range->length,
@@ -155,7 +155,7 @@ std::optional<comm_pool::pssch_occasion> comm_pool::pssch_at(const sci_format0& 
     return std::nullopt;  // an incomplete last group is not sent
   auto grant = pssch(sci, j % 10);
   if (!grant) return std::nullopt;
-  grant->rv = rv_order[static_cast<std::size_t>(i % 4)];
+  grant->rv = rv_order[i % 4];
   return pssch_occasion{*grant, i / 4, i % 4};
 }
 

@@ -26,13 +26,13 @@ result<discovery_pool> discovery_pool::make(const discovery_pool_config& c) {
   p.period_ = {c.offset_indicator, c.disc_period_subframes};
 
   // 14.3.3: the bitmap repeats over the first N_B N_R uplink subframes.
-  p.index_of_offset_.assign(static_cast<std::size_t>(c.disc_period_subframes), -1);
+  p.index_of_offset_.assign(c.disc_period_subframes, -1);
   std::size_t i = 0;
   const std::size_t n = bitmap->size() * static_cast<std::size_t>(c.num_repetition);
   for (int s = 0; s < c.disc_period_subframes && i < n; ++s) {
     if (!is_uplink_subframe(c.tdd_config, c.offset_indicator + s)) continue;
     if ((*bitmap)[i++ % bitmap->size()] == 0) continue;
-    p.index_of_offset_[static_cast<std::size_t>(s)] = static_cast<std::int16_t>(p.offsets_.size());
+    p.index_of_offset_[s] = static_cast<std::int16_t>(p.offsets_.size());
     p.offsets_.push_back(s);
   }
   p.n_t_ = static_cast<int>(p.offsets_.size()) / (c.num_retx + 1);
@@ -44,8 +44,7 @@ result<discovery_pool> discovery_pool::make(const discovery_pool_config& c) {
 discovery_pool::place discovery_pool::place_of(int a1, int b1, int transmission) const {
   // 14.3.1: transmission j - 1 moves by floor(N_f / N_TX) pairs and one subframe.
   const int a = (transmission * (n_f_ / n_transmissions()) + a1) % n_f_;
-  return {prbs_[static_cast<std::size_t>(2 * a)], prbs_[static_cast<std::size_t>(2 * a + 1)],
-          offsets_[static_cast<std::size_t>(n_transmissions() * b1 + transmission)]};
+  return {prbs_[2 * a], prbs_[2 * a + 1], offsets_[n_transmissions() * b1 + transmission]};
 }
 
 discovery_pool::place discovery_pool::resource(int n, int transmission) const {
@@ -55,20 +54,20 @@ discovery_pool::place discovery_pool::resource(int n, int transmission) const {
 
 psdch_config discovery_pool::psdch(int n, int transmission) const {
   const auto p = resource(n, transmission);
-  return {.prb = p.prb, .rv = rv_order[static_cast<std::size_t>(transmission)], .prb_second = p.prb_second};
+  return {.prb = p.prb, .rv = rv_order[transmission], .prb_second = p.prb_second};
 }
 
 int discovery_pool::n_candidates(int absolute_subframe) const {
   const auto where = locate(absolute_subframe);
   if (!where) return 0;
-  const int l = index_of_offset_[static_cast<std::size_t>(where->offset)];
+  const int l = index_of_offset_[where->offset];
   return l >= 0 && l / n_transmissions() < n_t_ ? n_f_ : 0;
 }
 
 discovery_pool::candidate discovery_pool::candidate_at(int absolute_subframe, int index) const {
   const auto where = locate(absolute_subframe);
   assert(where && index >= 0 && index < n_f_);
-  const int l = index_of_offset_[static_cast<std::size_t>(where->offset)];
+  const int l = index_of_offset_[where->offset];
   const int transmission = l % n_transmissions();
   const int n = index * n_t_ + l / n_transmissions();
   return {psdch(n, transmission), n, transmission};

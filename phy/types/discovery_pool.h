@@ -48,8 +48,8 @@ public:
   psdch_config psdch(int n, int transmission) const;
 
   /// Pair 0..n_frequency() - 1 of the PRBs, whatever the subframe: the two of every place().
-  int pair_first(int a) const { return prbs_[static_cast<std::size_t>(2 * a)]; }
-  int pair_second(int a) const { return prbs_[static_cast<std::size_t>(2 * a + 1)]; }
+  int pair_first(int a) const { return prbs_[2 * a]; }
+  int pair_second(int a) const { return prbs_[2 * a + 1]; }
 
   /// One resource of a subframe, as a receiver searches them.
   struct candidate {

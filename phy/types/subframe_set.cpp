@@ -7,7 +7,7 @@ namespace prose::phy {
 bool is_uplink_subframe(int tdd_config, int absolute_subframe) {
   // Bit s: subframe s of a frame is uplink. TS 36.211 table 4.2-2.
   constexpr std::array<std::uint16_t, 8> uplink{0x3FF, 0x39C, 0x18C, 0x084, 0x01C, 0x00C, 0x004, 0x19C};
-  return (uplink[static_cast<std::size_t>(tdd_config)] >> (absolute_subframe % 10)) & 1U;
+  return (uplink[tdd_config] >> (absolute_subframe % 10)) & 1U;
 }
 
 result<std::vector<std::uint8_t>> parse_subframe_bitmap(std::string_view text, std::string_view key) {

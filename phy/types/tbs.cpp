@@ -9,7 +9,7 @@ int tbs_of(int i_tbs, int n_prb) {
   assert(n_prb >= 1 && n_prb <= 110);
   assert((i_tbs >= 0 && i_tbs <= 26) || i_tbs == 30 || i_tbs == 31 || i_tbs == 33);
   const int row = i_tbs <= 26 ? i_tbs : i_tbs == 33 ? 29 : i_tbs - 3;
-  return tbs_table[static_cast<std::size_t>(row)][static_cast<std::size_t>(n_prb - 1)];
+  return tbs_table[row][n_prb - 1];
 }
 
 mcs_row mcs_lookup(int mcs) {

@@ -26,7 +26,7 @@ std::optional<std::uint8_t> time_pattern(int n, int i_trp) {
   if (i_trp < 0) return std::nullopt;
   if (n == 8) {
     if (i_trp >= static_cast<int>(patterns_of_8.size())) return std::nullopt;
-    return patterns_of_8[static_cast<std::size_t>(i_trp)];
+    return patterns_of_8[i_trp];
   }
   if (i_trp == 0 || i_trp >= (1 << n)) return std::nullopt;
   return static_cast<std::uint8_t>(i_trp);

@@ -47,11 +47,11 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
   const auto n = static_cast<int>(left.size());
   p.n_reserved_ = n % static_cast<int>(p.bitmap_.size());
   std::vector<std::uint8_t> reserved(left.size(), 0);
-  for (int m = 0; m < p.n_reserved_; ++m) reserved[static_cast<std::size_t>(m * n / p.n_reserved_)] = 1;
+  for (int m = 0; m < p.n_reserved_; ++m) reserved[m * n / p.n_reserved_] = 1;
   p.index_.assign(n_absolute_subframes, -1);
   for (std::size_t i = 0; i < left.size(); ++i) {
     if (reserved[i] != 0) continue;
-    p.index_[static_cast<std::size_t>(left[i])] = static_cast<std::int16_t>(p.subframes_.size());
+    p.index_[left[i]] = static_cast<std::int16_t>(p.subframes_.size());
     p.subframes_.push_back(left[i]);
   }
   if (p.subframes_.empty()) return fail("slss_period: no subframe is left for the pool");
@@ -60,13 +60,13 @@ result<v2x_pool> v2x_pool::make(const v2x_pool_config& c) {
 
 int v2x_pool::index_of(int s) const {
   if (index_.empty() || s < 0 || s >= n_absolute_subframes) return -1;
-  return index_[static_cast<std::size_t>(s)];
+  return index_[s];
 }
 
 int v2x_pool::subframe_of(int k) const {
   assert(!subframes_.empty());
   const int n = set_size();
-  return subframes_[static_cast<std::size_t>((k % n + n) % n)];
+  return subframes_[(k % n + n) % n];
 }
 
 bool v2x_pool::contains(int s) const {

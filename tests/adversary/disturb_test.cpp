@@ -70,7 +70,7 @@ TEST_F(disturber, row_10_false_grants_and_poisoned_harq_buffers_change_no_securi
     for (std::int64_t sf = m.now() + 1; sf < b.subframe - at->offset + 40; ++sf)
       if (const auto o = m.comm().pssch_at(b.sci, node::absolute(sf))) {
         auto c = o->config;
-        c.rv = phy::rv_order[static_cast<std::size_t>(o->transmission)];
+        c.rv = phy::rv_order[o->transmission];
         m.send_raw(sf, {phy::pssch_transmission{c, bits},
                         phy::re_power_db(m.carrier(), m.power() - 14, static_cast<float>(c.n_prb * 12))});
         ++poisoned;

@@ -21,7 +21,7 @@ inline emissions emitted(town& t, const node& m, std::int64_t from, std::int64_t
   const auto power = t.heard_power(from, to);
   for (std::int64_t s = from; s < to; ++s) {
     if (s % 320 == 0 && s + 320 <= to) periods[s / 320];
-    const bool on = power[static_cast<std::size_t>(s - from)] > -50;  // noise lies at -60, the UE's bursts at -32
+    const bool on = power[s - from] > -50;  // noise lies at -60, the UE's bursts at -32
     o.subframes += on;
     const bool disc = m.discovery_pool().n_candidates(node::absolute(s)) > 0;
     (disc ? o.discovery : o.other) += on;

@@ -199,8 +199,8 @@ TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_doe
     // The two ends of a link do not change in one instant: who still sends under the old ID once a new one was heard is
     // not the new one's owner.
     if (!traces.contains(before[0].l2) || !traces.contains(before[1].l2)) continue;
-    const auto changed = traces[after[static_cast<std::size_t>(mover)].l2].first;
-    const auto late = [&](int k) { return double(traces[before[static_cast<std::size_t>(k)].l2].last > changed); };
+    const auto changed = traces[after[mover].l2].first;
+    const auto late = [&](int k) { return double(traces[before[k].l2].last > changed); };
     score.judge("old and new ID in the moment of the change", late(mover), late(1 - mover));
   }
   for (const auto& [what, s2] : score.all()) {

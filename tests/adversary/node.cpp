@@ -57,7 +57,7 @@ node::node(const node_config& config) : config_(config) {
   const auto started = radio_->start(begin);
   if (!started) die(started.error().message);
   subframe_ = first_subframe = (*started + spsf - 1) / spsf;
-  samples_.resize(static_cast<std::size_t>(spsf));
+  samples_.resize(spsf);
   burst_.resize(samples_.size());
   bits_.resize(32'000);
 }
@@ -186,14 +186,14 @@ void node::receive_comm(int abs) {
     const auto o = comm_->pssch_at(g.sci, abs);
     if (!o) continue;
     auto c = o->config;
-    c.rv = phy::rv_order[static_cast<std::size_t>(o->transmission)];
+    c.rv = phy::rv_order[o->transmission];
     if (g.block != o->block) {
       g.block = o->block;
       g.done = false;
       g.buffer.reset(c.tbs);
     }
     if (g.done) continue;
-    const auto bits = std::span(bits_).first(static_cast<std::size_t>(c.tbs));
+    const auto bits = std::span(bits_).first(c.tbs);
     const auto r = rx_->decode_pssch(c, {g.cfo_hz, std::nullopt}, g.buffer, bits);
     if (!r.crc_ok) continue;
     g.done = true;
@@ -319,7 +319,7 @@ void node::plan_grant(std::int64_t start, const phy::sci_format0& sci, int resou
     if (i >= comm_->n_pssch_transmissions(sci.time_resource_pattern)) break;
     const std::int64_t sf = start + comm_->pssch_subframe(sci.time_resource_pattern, i);
     auto c = *comm_->pssch(sci, comm_->n_ssf(absolute(sf)));
-    c.rv = phy::rv_order[static_cast<std::size_t>(t)];
+    c.rv = phy::rv_order[t];
     send_raw(sf, {phy::pssch_transmission{c, tb_bits},
                   phy::re_power_db(carrier_, config_.power_db, static_cast<float>(c.n_prb * 12))});
   }

@@ -130,7 +130,7 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
   ASSERT_TRUE(m.run_until([&] { return m.unsent() == 0; }, 20));
   m.run(1.2);
   EXPECT_TRUE(t.printed("peter").empty()) << "no altered record is delivered";
-  for (const int i : {5, 0, 7, 2, 2, 6, 1, 4, 3, 0, 5, 7}) m.send(held[static_cast<std::size_t>(i)]);
+  for (const int i : {5, 0, 7, 2, 2, 6, 1, 4, 3, 0, 5, 7}) m.send(held[i]);
   for (auto r : held) std::swap(r.src, r.dst), m.send(r);  // reflected to John
   m.run(2.5);
   // Peter may have been sending himself when one of them came for the only time: all of them again, which none of the

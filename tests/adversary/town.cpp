@@ -244,8 +244,7 @@ const std::vector<json>& town::events(const std::string& name) {
   const std::string text = s.str();
   std::size_t at = 0;
   for (auto end = text.find('\n'); end != std::string::npos; at = end + 1, end = text.find('\n', at))
-    p.events.push_back(
-        json::parse(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end)));
+    p.events.push_back(json::parse(text.begin() + at, text.begin() + end));
   p.read += at;
   return p.events;
 }

@@ -36,7 +36,7 @@ TEST(run_parallel, does_every_item_once) {
   std::vector<std::atomic<int>> done(1000);
   run_parallel(3, 1000, [&](int thread, std::int64_t i) {
     EXPECT_LT(thread, 3);
-    ++done[static_cast<std::size_t>(i)];
+    ++done[i];
   });
   for (const auto& d : done) EXPECT_EQ(d, 1);
 }

@@ -111,7 +111,7 @@ void hostile_transmission(transmitter& tx, const carrier_config& carrier, simula
     c.rv = rng.below(4);
     c.n_x_id = sci_crc(sci);
     c.n_ssf = rng.below(10);
-    block.resize(static_cast<std::size_t>(c.tbs));
+    block.resize(c.tbs);
     rng.bits(block);
     all.push_back({pssch_transmission{c, block}});
     (void)tx.transmit(all, out);
@@ -151,20 +151,18 @@ bool fill(std::span<cf32> out, simulation_rng& rng, transmitter& tx, const carri
     }
     case 5:  // impulses on noise
       rng.add_noise(out, 1e-4F);
-      for (int i = 0; i < 20; ++i)
-        out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = 1e6F * rng.gaussian();
+      for (int i = 0; i < 20; ++i) out[rng.below(static_cast<int>(out.size()))] = 1e6F * rng.gaussian();
       return false;
     case 6:  // NaN and infinity on noise
       rng.add_noise(out, 1.0F);
-      for (int i = 0; i < 50; ++i)
-        out[static_cast<std::size_t>(rng.below(static_cast<int>(out.size())))] = {rng.below(2) == 0 ? nan : inf, 1};
+      for (int i = 0; i < 50; ++i) out[rng.below(static_cast<int>(out.size()))] = {rng.below(2) == 0 ? nan : inf, 1};
       return false;
     case 7:  // largest and smallest numbers
       for (auto& v : out) v = rng.below(2) == 0 ? cf32{3e38F, -3e38F} : cf32{1e-42F, 1e-38F};
       return false;
     default: {  // transmissions with random contents, cut anywhere
       hostile_transmission(tx, carrier, rng, subframe);
-      const auto at = static_cast<std::size_t>(rng.below(2) == 0 ? 0 : rng.below(static_cast<int>(out.size())));
+      const std::size_t at = rng.below(2) == 0 ? 0 : rng.below(static_cast<int>(out.size()));
       for (std::size_t i = 0; i + at < out.size() && i < subframe.size(); ++i) out[i + at] = subframe[i];
       rng.add_noise(out, static_cast<float>(std::pow(10.0, -4 * rng.uniform())));
       return true;
@@ -208,8 +206,8 @@ TEST(hostile_iq, neither_crashes_nor_grows_nor_invents) {
     };
     for (int block = 0; block < 40 && elapsed() < static_cast<double>(seconds) + 5; ++block) {
       std::vector<std::vector<cf32>> x(static_cast<std::size_t>(config.n_antennas));
-      const auto n = static_cast<std::size_t>(
-          rng.below(8) == 0 ? 1 + rng.below(100) : 1 + rng.below(2 * config.carrier.samples_per_subframe()));
+      const std::size_t n =
+          rng.below(8) == 0 ? 1 + rng.below(100) : 1 + rng.below(2 * config.carrier.samples_per_subframe());
       std::vector<std::span<const cf32>> in;
       for (auto& a : x) {
         a.resize(n);

@@ -45,7 +45,7 @@ double memcpy_msps(std::size_t chunk) {
 }
 
 void air_four_devices(benchmark::State& state) {
-  const auto chunk = static_cast<std::size_t>(state.range(0));
+  const std::size_t chunk = state.range(0);
   const std::string name = "bench" + std::to_string(getpid());
   const std::string config = "/tmp/" + name + ".yaml";
   std::ofstream(config) << "lead_us: 1000\ndefault: {gain_db: -6, cfo_hz: 1234}\nnodes: {\"*\": {noise_dbfs: -50}}\n";
@@ -69,7 +69,7 @@ void air_four_devices(benchmark::State& state) {
       const std::string command = "exec " PROSE_BINARY_DIR "/tests/air_bench_peer type=virtual,name=n" +
                                   std::to_string(d) + ",air=" + name + (d < 3 ? " tx " : " rx ") +
                                   std::to_string(chunk) + " 2.0 " + std::to_string(seconds);
-      peers[static_cast<std::size_t>(d)] = popen(command.c_str(), "r");
+      peers[d] = popen(command.c_str(), "r");
     }
     double slowest = 0.0;
     bool ok = true;

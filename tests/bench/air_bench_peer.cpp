@@ -14,9 +14,9 @@ int UHD_SAFE_MAIN(int argc, char** argv) {
   constexpr double rate = 30.72e6;
   constexpr int prefill = 3;
   const bool transmits = std::strcmp(argv[2], "tx") == 0;
-  const auto chunk = static_cast<std::size_t>(std::atol(argv[3]));
+  const std::size_t chunk = std::atol(argv[3]);
   const double start_s = std::atof(argv[4]);
-  const auto wanted = static_cast<std::size_t>(std::atof(argv[5]) * rate);
+  const std::size_t wanted = std::atof(argv[5]) * rate;
   const auto usrp = uhd::usrp::multi_usrp::make(std::string(argv[1]));
   usrp->set_rx_rate(rate);
   usrp->set_tx_rate(rate);

@@ -61,7 +61,7 @@ BENCHMARK(coding_turbo_decoder)->ArgNames({"K", "iterations"})->ArgsProduct({{40
 
 void coding_turbo_encoder(benchmark::State& state) {
   const qpp& q = qpp_at_least(static_cast<int>(state.range(0)));
-  const auto k = static_cast<std::size_t>(q.k);
+  const std::size_t k = q.k;
   const bits in = random_bits(k);
   bits tail(4), p1(k + 4), p2(k + 4);
   for (auto _ : state) {
@@ -74,7 +74,7 @@ BENCHMARK(coding_turbo_encoder)->ArgName("K")->Arg(256)->Arg(1024)->Arg(6144);
 
 // Whole transport block, rate matching included. Rate 1/2; 10 dB needs one half iteration, 1.5 dB a few.
 void coding_transport_decode(benchmark::State& state) {
-  const auto tbs = static_cast<std::size_t>(state.range(0));
+  const std::size_t tbs = state.range(0);
   const transport_format f{static_cast<int>(tbs), 2, 0};
   transport_encoder encoder;
   transport_decoder decoder;
@@ -97,7 +97,7 @@ void coding_transport_decode(benchmark::State& state) {
 BENCHMARK(coding_transport_decode)->ArgNames({"tbs", "dB_x10"})->ArgsProduct({{712, 6120, 36696}, {15, 100}});
 
 void coding_transport_encode(benchmark::State& state) {
-  const auto tbs = static_cast<std::size_t>(state.range(0));
+  const std::size_t tbs = state.range(0);
   transport_encoder encoder;
   const bits payload = random_bits(tbs);
   bits coded(2 * tbs);

@@ -46,7 +46,7 @@ scene make_scene(int n_prb, double rate_hz, int n_candidates, int n_pssch, int m
              .n_ssf = 3};
   const auto payload = random_bits(rng, p.tbs);
   const transmission list[] = {{pscch_transmission{{0, 3}, sci}}, {pssch_transmission{s.grant, payload}}};
-  s.samples.resize(static_cast<std::size_t>(s.carrier.samples_per_subframe()));
+  s.samples.resize(s.carrier.samples_per_subframe());
   (void)tx.transmit(list, s.samples);
   std::normal_distribution<float> g(0.0F, std::sqrt(0.01F / 2));
   for (auto& x : s.samples) x += cf32(g(rng), g(rng));

@@ -75,7 +75,7 @@ constexpr std::size_t block = 64;
 
 void bm_seal(benchmark::State& state) {
   const auto s = static_cast<suite>(state.range(0));
-  const auto n = static_cast<std::size_t>(state.range(1));
+  const std::size_t n = state.range(1);
   raw_aead raw(s);
   std::vector<std::uint8_t> data(n, 7), out(n + record_overhead_octets);
   auto sealer = std::make_unique<record_sealer>(protection(s));
@@ -106,7 +106,7 @@ void bm_seal(benchmark::State& state) {
 
 void bm_open(benchmark::State& state) {
   const auto s = static_cast<suite>(state.range(0));
-  const auto n = static_cast<std::size_t>(state.range(1));
+  const std::size_t n = state.range(1);
   raw_aead raw(s);
   std::vector<std::uint8_t> data(n, 7), out(n + 16);
   std::vector<std::vector<std::uint8_t>> pdus(block, std::vector<std::uint8_t>(n + record_overhead_octets));

@@ -174,9 +174,9 @@ TEST(verdict_accounting, losses_alone_leave_no_part_unexplained) {
         const std::size_t pieces = 1 + losses() % 7, each = pdu.size() / pieces;
         for (std::size_t k = 0; k < pieces; ++k, ++sn) {
           if (losses() % 100 < lost_percent) continue;
-          const auto end = k + 1 == pieces ? pdu.end() : pdu.begin() + static_cast<std::ptrdiff_t>((k + 1) * each);
+          const auto end = k + 1 == pieces ? pdu.end() : pdu.begin() + ((k + 1) * each);
           x.umd(block_bench::a, block_bench::b, (k > 0 ? 2 : 0) | (k + 1 < pieces ? 1 : 0), sn,
-                {pdu.begin() + static_cast<std::ptrdiff_t>(k * each), end});
+                {pdu.begin() + (k * each), end});
         }
       }
       const auto v = judge(x.frames, x.options);

@@ -63,8 +63,7 @@ public:
     octets rlc(sdu.size() + 2);
     rlc.resize(tx.build(rlc));
     put(src, dst, {{lcid, rlc}}, in_padding.size() + 12, static_cast<mac::sl_sch_version>(version));
-    std::copy(in_padding.begin(), in_padding.end(),
-              frames.back().octets.end() - static_cast<std::ptrdiff_t>(in_padding.size()));
+    std::copy(in_padding.begin(), in_padding.end(), frames.back().octets.end() - in_padding.size());
   }
   void two_sdus(std::uint32_t src, std::uint32_t dst, const octets& record, std::uint8_t other_lcid,
                 const octets& other) {
@@ -99,7 +98,7 @@ public:
   void in_pieces(std::uint32_t src, std::uint32_t dst, const octets& pdu, int pieces, Between&& between) {
     const std::size_t each = (pdu.size() + static_cast<std::size_t>(pieces) - 1) / static_cast<std::size_t>(pieces);
     for (int i = 0; i < pieces; ++i) {
-      const auto first = pdu.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * each);
+      const auto first = pdu.begin() + (static_cast<std::size_t>(i) * each);
       const auto n = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(each), pdu.end() - first);
       umd(src, dst, (i > 0 ? 2 : 0) | (i + 1 < pieces ? 1 : 0), sn_++, octets(first, first + n));
       if (i + 1 < pieces) between(sn_);

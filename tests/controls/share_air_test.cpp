@@ -71,7 +71,7 @@ public:
     for (int t = 0; t < 4; ++t) {  // the first block of the grant; its other occasions stay unused
       const int subframe = pool.pssch_subframe(where.trp, t);
       auto c = pool.pssch_at(sci, base + subframe)->config;
-      c.rv = phy::rv_order[static_cast<std::size_t>(t)];
+      c.rv = phy::rv_order[t];
       const phy::transmission list[] = {{phy::pssch_transmission{c, payload}, 0.0F}};
       air.add(list, start_of(subframe), u.cfo_hz);
     }

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto c = control.decode(soft, std::span(out).first(n_control));
   if (!std::isfinite(c.agreement) || std::abs(c.agreement) > 1.01F) std::abort();
   buffer.reset(tbs);
-  const std::span payload = std::span(out).first(static_cast<std::size_t>(tbs));
+  const std::span payload = std::span(out).first(tbs);
   for (int i = 0; i < 2; ++i) {
     transport.decode({tbs, q_m, rv + i}, soft, buffer, payload);
     for (const auto b : payload)

@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size >= 40) {
     const bool ipv4 = p[0] >> 4 == 4;
     const auto put = [&](packet& to, std::size_t at, const ip_address& a) {
-      std::copy_n(a.octets.begin(), a.length, to.begin() + static_cast<std::ptrdiff_t>(at));
+      std::copy_n(a.octets.begin(), a.length, to.begin() + at);
     };
     for (const auto* from : {&here, &there}) {
       const auto& pair = ipv4 ? from->host_ipv4 : from->host_ipv6;

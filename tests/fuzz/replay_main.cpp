@@ -25,9 +25,9 @@ void mutate(bytes& b, std::mt19937_64& rng) {
   for (int i = 0; i < edits; ++i) {
     const auto op = rng() % 4;
     if (op == 0 || b.empty()) {
-      b.insert(b.begin() + static_cast<std::ptrdiff_t>(rng() % (b.size() + 1)), static_cast<std::uint8_t>(rng()));
+      b.insert(b.begin() + (rng() % (b.size() + 1)), static_cast<std::uint8_t>(rng()));
     } else if (op == 1) {
-      b.erase(b.begin() + static_cast<std::ptrdiff_t>(rng() % b.size()));
+      b.erase(b.begin() + (rng() % b.size()));
     } else if (op == 2) {
       b[rng() % b.size()] ^= static_cast<std::uint8_t>(1U << (rng() % 8));
     } else {

@@ -64,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto& comm = comm_pools()[choice % comm_pools().size()];
   const int n_prb = comm.config().n_prb;
-  const auto sci0 = unpack_sci_format0(std::span(bits).first(static_cast<std::size_t>(sci_format0_bits(n_prb))), n_prb);
+  const auto sci0 = unpack_sci_format0(std::span(bits).first(sci_format0_bits(n_prb)), n_prb);
   for (int n_ssf = 0; n_ssf < 10; ++n_ssf)
     if (const auto g = comm.pssch(sci0, n_ssf)) check(*g, n_prb);
   if (const auto o = comm.pssch_at(sci0, subframe)) {

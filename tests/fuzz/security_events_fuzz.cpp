@@ -43,7 +43,7 @@ public:
         if (!held_.empty()) {
           const std::size_t k = b % held_.size();
           const frame f = held_[k];
-          if (what % 14 != 3) held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(k));
+          if (what % 14 != 3) held_.erase(held_.begin() + k);
           ues_[1 - f.from]->hear(f, world_.now);
         }
         break;

@@ -66,9 +66,7 @@ void make_token_fit(stage& s, kind k, frame& f) {
   const std::size_t n = k == request ? request_token_octets : command_token_octets;
   if (f.octets.size() < n) return;
   const auto covered = bytes_view(f.octets).first(f.octets.size() - n);
-  const auto put = [&](const auto& token) {
-    std::copy(token.begin(), token.end(), f.octets.end() - static_cast<std::ptrdiff_t>(n));
-  };
+  const auto put = [&](const auto& token) { std::copy(token.begin(), token.end(), f.octets.end() - n); };
   if (k == request) {
     put(request_token(s.john.security->peers().find(std::string_view("peter"))->theirs, s.t, f.src, f.dst, covered));
   } else {

@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     x[i] = {parts[0], parts[1]};
   }
   const std::span<const cf32> all[] = {x, std::span<const cf32>(x).first(x.size() / (1 + data[3] % 4))};
-  rx.load(std::span<const std::span<const cf32>>(all).first(static_cast<std::size_t>(antennas)));
+  rx.load(std::span<const std::span<const cf32>>(all).first(antennas));
   std::vector<int> prbs;
   for (int p = -1; p <= n_prb; ++p) prbs.push_back(p);
   (void)rx.find_pscch(prbs);

@@ -35,8 +35,7 @@ std::vector<cf32> marker() {
   constexpr int length = 839;
   std::vector<cf32> v(length);
   for (int n = 0; n < length; ++n)
-    v[static_cast<std::size_t>(n)] =
-        std::polar(0.5F, static_cast<float>(-std::numbers::pi * (25 * n * (n + 1) % (2 * length)) / length));
+    v[n] = std::polar(0.5F, static_cast<float>(-std::numbers::pi * (25 * n * (n + 1) % (2 * length)) / length));
   return v;
 }
 
@@ -79,7 +78,7 @@ protected:
   result<std::unique_ptr<radio>> try_open(int which, double rate_hz, double extra_tx_gain_db = 0.0,
                                           double extra_rx_gain_db = 0.0) {
     radio_config c;
-    c.device_args = args_[static_cast<std::size_t>(which)];
+    c.device_args = args_[which];
     c.clock_source = c.time_source = text_from("PROSE_HIL_TIME_SOURCE");
     c.sample_rate_hz = rate_hz;
     c.center_freq_hz = number_from("PROSE_HIL_FREQ_HZ", 2.45e9);
@@ -118,7 +117,7 @@ protected:
     const auto x = capture(rx, start, static_cast<std::size_t>((n_bursts + 2) * period));
     std::vector<found> all;
     for (int i = 0; i < n_bursts; ++i) {
-      auto f = find_marker(std::span<const cf32>(x).subspan(static_cast<std::size_t>((i + 1) * period - 300), 1500));
+      auto f = find_marker(std::span<const cf32>(x).subspan((i + 1) * period - 300, 1500));
       f.sample -= 300;
       all.push_back(f);
     }

@@ -46,7 +46,7 @@ public:
     air.hears = [this](int from, int) { return from != mute; };
     air.on_air = [this](int from, const subframe_transmission& t) { take_down(from, t); };
   }
-  sim_node& node(int i) { return air.nodes()[static_cast<std::size_t>(i)]; }
+  sim_node& node(int i) { return air.nodes()[i]; }
   bool has_link(int i) { return node(i).sec().links().link_with(node(i).id_of(node(1 - i))).has_value(); }
   bool linked() { return has_link(originator) && has_link(target); }
   bool link_up() {
@@ -74,7 +74,7 @@ public:
       if (pdu.lcid == lcid_pc5s_unprotected || pdu.lcid == lcid_pc5s_security_mode) {
         EXPECT_TRUE(std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(),
                                pdu.octets.begin()));
-        m.octets.erase(m.octets.begin(), m.octets.begin() + static_cast<std::ptrdiff_t>(security::pdcp_header_octets));
+        m.octets.erase(m.octets.begin(), m.octets.begin() + security::pdcp_header_octets);
         out.push_back(m);
         continue;
       }
@@ -211,8 +211,7 @@ std::optional<message> hold_back(scene& s, message_type before, message_type wan
     if (type == before) s.mute = by;
     if (type == wanted && !held) {
       held = m;
-      held->octets.erase(held->octets.begin(),
-                         held->octets.begin() + static_cast<std::ptrdiff_t>(security::pdcp_header_octets));
+      held->octets.erase(held->octets.begin(), held->octets.begin() + security::pdcp_header_octets);
     }
   };
   (void)s.run_until([&] { return held.has_value(); }, 30'000);

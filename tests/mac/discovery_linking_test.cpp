@@ -73,7 +73,7 @@ using intervals = std::map<std::int64_t, std::array<std::vector<int>, 2>>;
 template <class F>
 intervals cut(const std::vector<sighting>& all, F&& key) {
   intervals out;
-  for (const auto& s : all) out[key(s)][static_cast<std::size_t>(s.node)].push_back(s.resource);
+  for (const auto& s : all) out[key(s)][s.node].push_back(s.resource);
   return out;
 }
 
@@ -129,7 +129,7 @@ TEST_P(discovery_places, tell_no_linker_whose_a_message_is_across_rotations_or_p
     const auto periods = by_period(all);
     link(by_rotation(all), pool.n_time(), " from rotation to rotation", total);
     link(periods, pool.n_time(), " from period to period", total);
-    for (const auto& s : all) ++used[static_cast<std::size_t>(s.resource)];
+    for (const auto& s : all) ++used[s.resource];
     for (const auto& [at, x] : periods)
       if (const auto next = periods.find(at + 1); next != periods.end())
         for (std::size_t k = 0; k < 2; ++k) {

@@ -163,9 +163,7 @@ TEST(sensing, s_b_is_the_fifth_with_the_smallest_average) {
   std::vector<int> levels(300);
   std::iota(levels.begin(), levels.end(), 1);
   std::shuffle(levels.begin(), levels.end(), std::mt19937(1));
-  const auto power = [&](std::int64_t y, int m) {
-    return static_cast<double>(levels[static_cast<std::size_t>(y % 100 * 3 + m)]);
-  };
+  const auto power = [&](std::int64_t y, int m) { return static_cast<double>(levels[y % 100 * 3 + m]); };
   // Every second time three times as much, or a third: the average counts, not the last one nor the decibels.
   const auto factor_at = [](std::int64_t y) { return y / 100 % 2 == 0 ? 3 : 1.0 / 3; };
   const auto average = [&](std::int64_t y, int m) {

@@ -110,7 +110,7 @@ void sim_air::tick() {
   std::vector<char> spoiled(n_sent * 4, 0);
   std::vector<std::vector<prb_span>> used(n_sent);
   for (std::size_t i = 0; i < n_sent; ++i) {
-    const auto& c = nodes_[static_cast<std::size_t>(sent[i].node)].config_;
+    const auto& c = nodes_[sent[i].node].config_;
     used[i] = occupied(sent[i].t, phy::is_v2x(c.tm), c.n_prb);
     if (on_air) on_air(sent[i].node, sent[i].t);
   }
@@ -141,7 +141,7 @@ void sim_air::tick() {
       for (std::size_t i = 0; i < n_sent; ++i) {
         const auto& s = sent[i];
         if (s.node == node.index_ || (hears && !hears(s.node, node.index_))) continue;
-        const auto& tx_config = nodes_[static_cast<std::size_t>(s.node)].config_;
+        const auto& tx_config = nodes_[s.node].config_;
         const bool v2x = phy::is_v2x(tx_config.tm);
         std::size_t part = i * 4;
         outcome pscch = s.t.pscch ? outcome::collided : outcome::not_sent,
@@ -176,8 +176,8 @@ void sim_air::tick() {
               delivered_order_.emplace_back(now, key);
             }
             d->second.to.resize(nodes_.size());
-            if (!d->second.to[static_cast<std::size_t>(node.index_)]) {
-              d->second.to[static_cast<std::size_t>(node.index_)] = true;
+            if (!d->second.to[node.index_]) {
+              d->second.to[node.index_] = true;
               ++deliveries;
               frames.push_back({now, rx_block{*s.t.pssch->block, dst}});
             }

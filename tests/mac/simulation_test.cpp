@@ -50,14 +50,14 @@ TEST(simulation, fifty_ues_discover_exactly_the_permitted_pairs) {
   for (int i = 0; i < n; ++i)
     for (int j = i + 1; j < n; ++j)
       if (rng() % 8 == 0) {
-        air.permit(air.nodes()[static_cast<std::size_t>(i)], air.nodes()[static_cast<std::size_t>(j)]);
-        permitted[static_cast<std::size_t>(i)].insert(j);
-        permitted[static_cast<std::size_t>(j)].insert(i);
+        air.permit(air.nodes()[i], air.nodes()[j]);
+        permitted[i].insert(j);
+        permitted[j].insert(i);
         ++pairs;
       }
   const auto complete = [&] {
     for (int i = 0; i < n; ++i)
-      if (air.nodes()[static_cast<std::size_t>(i)].discovered != permitted[static_cast<std::size_t>(i)]) return false;
+      if (air.nodes()[i].discovered != permitted[i]) return false;
     return true;
   };
   EXPECT_TRUE(air.run_until(complete, 300'000));
@@ -271,7 +271,7 @@ TEST(simulation, tm4_repetition_brings_datagrams_through_a_fifth_of_the_subframe
       air.run(200);
     }
     air.run(2'000);
-    delivered[static_cast<std::size_t>(repeat)] = y.received[0].size();
+    delivered[repeat] = y.received[0].size();
   }
   printf("  of 200 datagrams of 1000 octets: %zu without, %zu with repetition\n", delivered[1], delivered[2]);
   EXPECT_GE(delivered[2], 194U);
@@ -430,7 +430,7 @@ TEST(simulation, rekeying_in_traffic_loses_nothing_and_changes_every_identifier)
     EXPECT_GE(ids.size(), 8U);
     EXPECT_TRUE(x.lost.empty() && y.lost.empty());
     std::vector<int> all(static_cast<std::size_t>(sent));
-    for (int i = 0; i < sent; ++i) all[static_cast<std::size_t>(i)] = i;
+    for (int i = 0; i < sent; ++i) all[i] = i;
     std::vector<int> missing;
     std::set_difference(all.begin(), all.end(), got.begin(), got.end(), std::back_inserter(missing));
     // Half-duplex may cost a block; the identifiers' change must not.
@@ -636,7 +636,7 @@ void long_run(std::int64_t hours) {
         ++lost_by[why];
     }
     if (minute % 10 != 9) continue;
-    const auto heap = static_cast<std::size_t>(mallinfo2().uordblks);
+    const std::size_t heap = mallinfo2().uordblks;
     if (minute < std::max<std::int64_t>(30, hours * 60 / 10)) {
       first_heap = std::max(first_heap, heap);
       first_held = std::max(first_held, held());

@@ -48,7 +48,7 @@ struct world {
           config, 25, [](void* r) { return static_cast<std::uint32_t>(static_cast<node*>(r)->rng()); }, &x,
           [](void* r) { return static_cast<std::uint32_t>(static_cast<node*>(r)->muting()); });
     }
-    loss_db.assign(static_cast<std::size_t>(n), std::vector<double>(static_cast<std::size_t>(n), 0.0));
+    loss_db.assign(n, std::vector<double>(static_cast<std::size_t>(n), 0.0));
   }
   void run(double subframes) {
     for (const double end = now + subframes * samples_per_subframe; now < end; now += samples_per_subframe) {
@@ -360,7 +360,7 @@ TEST(sync_reference, which_of_eight_slss_is_left_out_is_drawn_for_each_eight) {
       which = k;
     }
     ASSERT_EQ(left_out, 1) << g;
-    if (g > 0) ++pairs[static_cast<std::size_t>(before * 8 + which)];
+    if (g > 0) ++pairs[before * 8 + which];
     before = which;
   }
   double chi_square = 0;

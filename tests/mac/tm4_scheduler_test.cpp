@@ -118,7 +118,7 @@ public:
   /// Reservations that have ended.
   std::vector<reservation> until_ended(std::size_t n) {
     while (log.size() <= n) step(true);
-    return {log.begin(), log.begin() + static_cast<std::ptrdiff_t>(n)};
+    return {log.begin(), log.begin() + n};
   }
   std::int64_t index_of(std::int64_t local) const {
     const int k = pool.index_of(static_cast<int>(local % dfn_subframes));
@@ -307,8 +307,8 @@ std::array<int, 100> beside_others(double rsrp_dbm, int period_ms) {
     s.step(local > 3000);
   }
   for (const auto& r : s.log) {
-    for (const auto& t : r.initial) ++used[static_cast<std::size_t>(t.y % 100)];
-    for (const auto& t : r.again) ++used[static_cast<std::size_t>(t.y % 100)];
+    for (const auto& t : r.initial) ++used[t.y % 100];
+    for (const auto& t : r.again) ++used[t.y % 100];
   }
   EXPECT_EQ(s.scheduler.counters().raised_thresholds, 0U);
   return used;

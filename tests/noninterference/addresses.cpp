@@ -218,7 +218,7 @@ private:
     packet p(2000);
     const auto n = ::read(host_.get(), p.data(), p.size());
     if (n <= 0) return;
-    p.resize(static_cast<std::size_t>(n));
+    p.resize(n);
     const auto source = *source_of(p), destination = *destination_of(p);
     if (own_.count(destination) == 0) return;
     std::string from = "nobody";

@@ -421,8 +421,7 @@ void judge_air(family& f, const kind_of_run& k) {
   for (const auto& name : names) {
     std::array<std::vector<double>, 2> v;
     for (int w = 0; w < 2; ++w)
-      for (const auto& r : worlds[static_cast<std::size_t>(w)])
-        v[static_cast<std::size_t>(w)].push_back(r.contains(name) ? r.at(name) : 0);
+      for (const auto& r : worlds[w]) v[w].push_back(r.contains(name) ? r.at(name) : 0);
     f.add(k.name() + ": " + name, rank_sum(v[1], v[0]));
   }
   std::printf(

@@ -216,7 +216,7 @@ public:
     }
   }
 
-  ue_node& at(who w) { return *nodes_[static_cast<std::size_t>(w)]; }
+  ue_node& at(who w) { return *nodes_[w]; }
   bool peter_is_here() const { return others_ == nullptr; }
 
   tape of_others;               ///< for the other world: what Peter, Mary's other radio, and John to Peter sent
@@ -252,7 +252,7 @@ private:
     std::stable_partition(sent.begin(), sent.end(), [](const on_air& s) { return s.from == other_radio; });
     for (const auto& s : sent) see(s);
     for (int w = john; w <= peter; ++w) {
-      if (!nodes_[static_cast<std::size_t>(w)]) continue;
+      if (!nodes_[w]) continue;
       ue_node& n = at(static_cast<who>(w));
       frames_.clear();
       for (const auto& s : sent)
@@ -475,7 +475,7 @@ private:
   void script() {
     if (config_.model_b)
       for (int w = john; w <= peter; ++w)
-        if (nodes_[static_cast<std::size_t>(w)] && now_ % 1000 == (w == peter ? 900 : 500)) {
+        if (nodes_[w] && now_ % 1000 == (w == peter ? 900 : 500)) {
           const ue_node& n = at(static_cast<who>(w));
           // John cannot sense while he answers Peter: so Peter asks when it is forgotten before Mary's share. Nor in
           // one discovery period with her: two answers in it keep out of each other's way.

@@ -38,7 +38,7 @@ inline bits_t random_bits(rng_t& rng, int n) {
 }
 
 inline carrier_config random_carrier(rng_t& rng, bool v2x) {
-  const int n_prb = bandwidths_prb[static_cast<std::size_t>(pick(rng, 0, 5))];
+  const int n_prb = bandwidths_prb[pick(rng, 0, 5)];
   const double rate = standard_fft_size(n_prb) * 15e3 * (pick(rng, 0, 3) == 0 ? 0.75 : 1.0);
   const bool extended = !v2x && pick(rng, 0, 2) == 0;
   const auto c = carrier_config::make(n_prb, extended ? cyclic_prefix::extended : cyclic_prefix::normal,
@@ -68,7 +68,7 @@ struct air {
     for (std::size_t i = 0; i < subframe.size(); ++i) {
       const auto n = start + static_cast<std::int64_t>(i);
       if (n < 0 || n >= static_cast<std::int64_t>(samples.size())) continue;
-      samples[static_cast<std::size_t>(n)] +=
+      samples[n] +=
           subframe[i] *
           cf32(std::polar(1.0, 2 * std::numbers::pi * cfo_hz / carrier.sample_rate_hz() * static_cast<double>(n)));
     }

@@ -137,7 +137,7 @@ scene tm4_scene(rng_t& rng) {
     sci.frequency_location = pool.frequency_location(first, 2);
     bits_t bits(sci_format1_bits);
     pack(sci, 4, bits);
-    const int prb = pool.pscch_prbs()[static_cast<std::size_t>(first)];
+    const int prb = pool.pscch_prbs()[first];
     const auto grant = *pool.pssch(sci, prb, sci_crc(bits), k % 10);
     const auto payload = random_bits(rng, grant.tbs);
     const transmission list[] = {{pscch_transmission{{prb, 3 * pick(rng, 0, 3)}, bits}, 0.0F},

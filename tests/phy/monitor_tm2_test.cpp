@@ -48,7 +48,7 @@ TEST(monitor_comm, blind_unknown_pool) {
       tb_sent.insert(payload);
       for (int t = 0; t < 4; ++t) {
         auto g = pool->pssch(sci, (j0 + 4 * b + t) % 10);
-        g->rv = rv_order[static_cast<std::size_t>(t)];
+        g->rv = rv_order[t];
         const transmission list[] = {{pssch_transmission{*g, payload}, 0.0F}};
         a.add(list, first + (2 + 4 * b + t) * sps, cfo);
       }

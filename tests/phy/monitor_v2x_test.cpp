@@ -29,8 +29,8 @@ v2x_pool_config random_layout(rng_t& rng, int n_prb, bool adjacent) {
   constexpr std::array<int, 19> sizes{4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 25, 30, 48, 50, 72, 75, 96, 100};
   while (true) {
     v2x_pool_config v;
-    v.size_subchannel = sizes[static_cast<std::size_t>(pick(rng, 0, 18))];
-    v.n_subchannels = counts[static_cast<std::size_t>(pick(rng, 0, 6))];
+    v.size_subchannel = sizes[pick(rng, 0, 18)];
+    v.n_subchannels = counts[pick(rng, 0, 6)];
     const int room = n_prb - v.size_subchannel * v.n_subchannels;
     v.adjacent = adjacent;
     if (room < 0) continue;
@@ -118,7 +118,7 @@ v2x_scene random_v2x(rng_t& rng, bool adjacent, double snr_db) {
       }
       bits_t bits(sci_format1_bits);
       pack(sci, n, bits);
-      const int prb = pool->pscch_prbs()[static_cast<std::size_t>(first)];
+      const int prb = pool->pscch_prbs()[first];
       const auto grant = pool->pssch(sci, prb, sci_crc(bits), (n_ssf_first + k) % 10);
       if (!grant) continue;
       if (repeat == repeats.end()) {
@@ -230,11 +230,10 @@ TEST(monitor_blind, transmitters_with_timings_of_their_own) {
         sci.frequency_location = static_cast<std::uint8_t>(riv_encode(5, first, 2));
         bits_t bits(sci_format1_bits);
         pack(sci, 5, bits);
-        const auto grant = *pool->pssch(sci, pool->pscch_prbs()[static_cast<std::size_t>(first)], sci_crc(bits), k);
+        const auto grant = *pool->pssch(sci, pool->pscch_prbs()[first], sci_crc(bits), k);
         const auto payload = random_bits(rng, grant.tbs);
-        const transmission list[] = {
-            {pscch_transmission{{pool->pscch_prbs()[static_cast<std::size_t>(first)], 0}, bits}, 0.0F},
-            {pssch_transmission{grant, payload}, 0.0F}};
+        const transmission list[] = {{pscch_transmission{{pool->pscch_prbs()[first], 0}, bits}, 0.0F},
+                                     {pssch_transmission{grant, payload}, 0.0F}};
         a.add(list, 5000 + k * sps + u * shift, cfo[u]);
         sci_sent.insert(bits);
         tb_sent.insert(payload);

@@ -30,8 +30,7 @@ struct recording {
     std::vector<cf32> out(static_cast<std::size_t>(size));
     const long first = expected["first_subframe_sample"].get<long>() + static_cast<long>(index) * size;
     for (int i = 0; i < size; ++i)
-      if (first + i >= 0 && first + i < static_cast<long>(samples.size()))
-        out[static_cast<std::size_t>(i)] = samples[static_cast<std::size_t>(first + i)];
+      if (first + i >= 0 && first + i < static_cast<long>(samples.size())) out[i] = samples[first + i];
     return out;
   }
 };

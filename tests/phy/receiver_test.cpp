@@ -29,7 +29,7 @@ void* operator new(std::size_t n) {
 }
 void* operator new(std::size_t n, std::align_val_t a) {
   ++n_allocations;
-  const auto align = static_cast<std::size_t>(a);
+  const std::size_t align = a;
   if (void* p = std::aligned_alloc(align, (n + align - 1) / align * align)) return p;
   throw std::bad_alloc();
 }
@@ -72,7 +72,7 @@ sent make_pair(transmitter& tx, random_source& rng, int mcs, int n_prb, int sci_
             .n_ssf = 4};
   s.payload = rng.bits(p.tbs);
   const transmission list[] = {{pscch_transmission{s.control, s.sci}}, {pssch_transmission{s.data, s.payload}}};
-  s.samples.resize(static_cast<std::size_t>(c.samples_per_subframe()));
+  s.samples.resize(c.samples_per_subframe());
   EXPECT_TRUE(tx.transmit(list, s.samples).has_value());
   return s;
 }

@@ -18,8 +18,7 @@ void uneven_noise(simulation_rng& rng, std::vector<cf32>& x) {
   const int n = static_cast<int>(x.size());
   std::fill(x.begin(), x.end(), cf32{});
   const auto part = [&](int from, int to, double power) {
-    rng.add_noise(std::span(x).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)),
-                  static_cast<float>(power));
+    rng.add_noise(std::span(x).subspan(from, to - from), static_cast<float>(power));
   };
   switch (rng.below(3)) {
     case 0: {  // the rest was lost
@@ -35,7 +34,7 @@ void uneven_noise(simulation_rng& rng, std::vector<cf32>& x) {
     }
     default:
       part(0, n, 1e-4);
-      for (int i = 0; i < 20; ++i) x[static_cast<std::size_t>(rng.below(n))] = 1e3F * rng.gaussian();
+      for (int i = 0; i < 20; ++i) x[rng.below(n)] = 1e3F * rng.gaussian();
   }
 }
 

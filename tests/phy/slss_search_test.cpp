@@ -11,7 +11,7 @@ TEST(slss_search, identities_at_minus_3_db) {
     int missed = 0;
     int wrong = 0;
     for (int id = 0; id < n_slss_ids; ++id) {
-      const int n_prb = bandwidths_prb[static_cast<std::size_t>(id % 3)];
+      const int n_prb = bandwidths_prb[id % 3];
       const double rate = standard_fft_size(n_prb) * 15e3 * (id % 2 == 0 ? 1.0 : 0.75);
       const auto c = carrier_config::make(n_prb, cyclic_prefix::normal, tm, rate);
       ASSERT_TRUE(c);

@@ -34,7 +34,7 @@ void rotate(std::vector<cf32>& x, double cfo_hz, double rate_hz) {
 TEST(slss_sequences, distinct_identities) {
   for (const auto tm : {transmission_mode::tm2, transmission_mode::tm4}) {
     std::vector<std::vector<float>> all(336, std::vector<float>(slss_length));
-    for (int id = 0; id < 336; ++id) ssss_sequence(id, tm, all[static_cast<std::size_t>(id)]);
+    for (int id = 0; id < 336; ++id) ssss_sequence(id, tm, all[id]);
     for (std::size_t a = 0; a < 336; ++a)
       for (std::size_t b = a + 1; b < 336; ++b) {
         float c = 0;
@@ -49,12 +49,11 @@ TEST(slss_search, recordings_with_delay_and_carrier_offset) {
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   std::mt19937 rng(1);
   for (const auto& r : all) {
-    const auto sps = static_cast<std::size_t>(r.carrier.samples_per_subframe());
+    const std::size_t sps = r.carrier.samples_per_subframe();
     for (const auto& f : r.expected["frames"]) {
       if (f["channel"] != "PSBCH") continue;
       const auto first = static_cast<std::size_t>(r.first_sample()) + f["index"].get<std::size_t>() * sps;
-      std::vector<cf32> sf(r.samples.begin() + static_cast<std::ptrdiff_t>(first),
-                           r.samples.begin() + static_cast<std::ptrdiff_t>(first + sps));
+      std::vector<cf32> sf(r.samples.begin() + first, r.samples.begin() + (first + sps));
       double power = 0;
       for (const cf32& v : sf) power += std::norm(v) / static_cast<double>(sps);
       const auto delay = std::uniform_int_distribution<std::size_t>(0, sps - 1)(rng);
@@ -90,14 +89,13 @@ TEST(prefix_search, recordings_with_delay_and_carrier_offset) {
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   std::mt19937 rng(3);
   for (const auto& r : all) {
-    const auto sps = static_cast<std::size_t>(r.carrier.samples_per_subframe());
+    const std::size_t sps = r.carrier.samples_per_subframe();
     int last = -1;
     for (const auto& f : r.expected["frames"]) {
       if (f["index"] == last) continue;
       last = f["index"];
       const auto first = static_cast<std::size_t>(r.first_sample()) + f["index"].get<std::size_t>() * sps;
-      std::vector<cf32> sf(r.samples.begin() + static_cast<std::ptrdiff_t>(first),
-                           r.samples.begin() + static_cast<std::ptrdiff_t>(std::min(first + sps, r.samples.size())));
+      std::vector<cf32> sf(r.samples.begin() + first, r.samples.begin() + std::min(first + sps, r.samples.size()));
       double power = 0;
       for (const cf32& v : sf) power += std::norm(v) / static_cast<double>(sps);
       const auto delay = std::uniform_int_distribution<std::size_t>(0, sps - 1)(rng);

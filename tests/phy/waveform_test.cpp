@@ -41,7 +41,7 @@ struct recording {
   carrier_config carrier;
   std::vector<cf32> samples;
   std::span<const cf32> subframe(int i) const {
-    const auto n = static_cast<std::size_t>(carrier.samples_per_subframe());
+    const std::size_t n = carrier.samples_per_subframe();
     const auto at = expected.at("first_subframe_sample").get<std::size_t>() + static_cast<std::size_t>(i) * n;
     return std::span(samples).subspan(at, std::min(n, samples.size() - at));
   }

@@ -290,7 +290,7 @@ TEST_F(budget, repeated_octets_cost_nothing) {
   const auto n = request_octets - request_token_octets;
   const auto token = request_token(mary.security->peers().find(mary.id_of(john))->theirs, world.slot(), bad.src,
                                    bad.dst, bytes_view(bad.octets).first(n));
-  std::copy(token.begin(), token.end(), bad.octets.begin() + static_cast<std::ptrdiff_t>(n));
+  std::copy(token.begin(), token.end(), bad.octets.begin() + n);
   for (int i = 0; i < 600; ++i) {
     john.hear(bad, world.now);
     pass(1);
@@ -349,7 +349,7 @@ TEST_F(budget, one_command_and_one_response_are_read_at_a_time) {
   const auto n = command_octets - command_token_octets;
   const auto token = command_token(mary.security->peers().find(mary.id_of(john))->ours, world.first_slot, forged.src,
                                    forged.dst, bytes_view(forged.octets).first(n));
-  std::copy(token.begin(), token.end(), forged.octets.begin() + static_cast<std::ptrdiff_t>(n));
+  std::copy(token.begin(), token.end(), forged.octets.begin() + n);
   const auto before = work.multiplications;
   EXPECT_TRUE(taken(john, forged, world.now));
   EXPECT_EQ(john.hear(command, world.now).error(), drop_reason::budget);

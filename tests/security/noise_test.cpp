@@ -83,8 +83,7 @@ bytes transport(const side& s, const noise::protocol& protocol, bool first_key, 
   const record_key key(first_key ? keys.expose().first<32>() : keys.expose().last<32>());
   std::array<std::uint8_t, 12> nonce{};
   for (int i = 0; i < 8; ++i)
-    nonce[static_cast<std::size_t>(protocol.cipher == suite::chacha20_poly1305 ? 4 + i : 11 - i)] =
-        static_cast<std::uint8_t>(n >> (8 * i));
+    nonce[protocol.cipher == suite::chacha20_poly1305 ? 4 + i : 11 - i] = static_cast<std::uint8_t>(n >> (8 * i));
   bytes out(payload.size() + 16);
   crypto::aead(protocol.cipher, key).seal(nonce, {}, payload, out);
   return out;

@@ -47,7 +47,7 @@ struct first_set_up {
     }
     const auto point = [](const frame& f, std::size_t at) {
       public_key p;
-      std::copy_n(f.octets.begin() + static_cast<std::ptrdiff_t>(at), 32, p.octets.begin());
+      std::copy_n(f.octets.begin() + at, 32, p.octets.begin());
       return p;
     };
     const public_key ei = point(*q, 4), er = point(*a, 3);
@@ -413,7 +413,7 @@ TEST(planted_kci, who_asks_john_in_peters_name_with_johns_key_cannot_read_his_an
   std::array<std::uint8_t, 256> body{};
   const auto n = forged.write(to_octets(offer{all_suites, protocol_version, 0, 1}), body);
   ASSERT_TRUE(n);
-  m.insert(m.end(), body.begin(), body.begin() + static_cast<std::ptrdiff_t>(*n));
+  m.insert(m.end(), body.begin(), body.begin() + (*n));
   const auto token = request_token(pair.ours, t, src, dst, m);
   m.insert(m.end(), token.begin(), token.end());
   const frame request{1, lcid_pc5s_unprotected, src, dst, m};

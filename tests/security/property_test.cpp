@@ -232,7 +232,7 @@ private:
     if (pool_.empty()) return;
     const std::size_t k = which % pool_.size();
     const frame f = pool_[k];
-    if (!keep) pool_.erase(pool_.begin() + static_cast<std::ptrdiff_t>(k));
+    if (!keep) pool_.erase(pool_.begin() + k);
     hand_over(f);
   }
   void corrupt(std::uint32_t which, std::uint32_t how) {
@@ -454,7 +454,7 @@ RC_GTEST_PROP(epochs_property, whatever_is_lost_both_ends_find_each_other_again,
   };
   const auto deliver = [&](std::size_t which, bool keep) {
     const flying f = air[which];
-    if (!keep) air.erase(air.begin() + static_cast<std::ptrdiff_t>(which));
+    if (!keep) air.erase(air.begin() + which);
     bytes out(f.pdu.size());
     const auto o = ends[1 - f.from].open(f.lcid, *read_pdcp_header(f.pdu), f.src, f.dst, f.pdu, now, out);
     if (!o) return false;

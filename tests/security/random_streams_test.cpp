@@ -80,9 +80,7 @@ TEST(random_stream, replaces_its_key_with_every_draw_and_keeps_nothing_of_it) {
     std::memcpy(state.data(), static_cast<const void*>(&r), sizeof r);
     EXPECT_EQ(std::search(state.begin(), state.end(), key_before.begin(), key_before.begin() + 8), state.end());
     for (std::size_t i = 0; i + 4 <= got.size(); i += 4)
-      EXPECT_EQ(std::search(state.begin(), state.end(), got.begin() + static_cast<std::ptrdiff_t>(i),
-                            got.begin() + static_cast<std::ptrdiff_t>(i + 4)),
-                state.end());
+      EXPECT_EQ(std::search(state.begin(), state.end(), got.begin() + i, got.begin() + (i + 4)), state.end());
   }
   EXPECT_EQ(keys.size(), 10U);
 }

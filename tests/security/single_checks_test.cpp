@@ -61,7 +61,7 @@ TEST_F(single_checks, commands_with_a_good_short_token_cost_two_trials_a_request
     f.octets[40] ^= static_cast<std::uint8_t>(i + 1);
     const auto n = f.octets.size() - command_token_octets;
     const auto token = command_token(keys, world.slot(), f.src, f.dst, bytes_view(f.octets).first(n));
-    std::copy(token.begin(), token.end(), f.octets.begin() + static_cast<std::ptrdiff_t>(n));
+    std::copy(token.begin(), token.end(), f.octets.begin() + n);
     return f;
   };
   frame r = request(alice, bob);
@@ -305,7 +305,7 @@ TEST_F(single_checks, the_larger_key_gives_up_its_own_request_only_for_one_that_
   forged.octets[40] ^= 1;
   const auto n = request_octets - request_token_octets;
   const auto token = request_token(p.theirs, c.t, forged.src, forged.dst, bytes_view(forged.octets).first(n));
-  std::copy(token.begin(), token.end(), forged.octets.begin() + static_cast<std::ptrdiff_t>(n));
+  std::copy(token.begin(), token.end(), forged.octets.begin() + n);
   EXPECT_EQ(larger.hear(forged, world.now).error(), drop_reason::bad_handshake);
   ASSERT_TRUE(taken(smaller, own, world.now));
   EXPECT_TRUE(taken(larger, taken_off(smaller).at(0), world.now)) << "its own request still stands";

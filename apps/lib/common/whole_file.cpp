@@ -70,7 +70,7 @@ result<void> whole_file::write(std::span<const std::uint8_t> bytes) {
     const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return failed("cannot be written", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    bytes = bytes.subspan(n);
   }
   return {};
 }
@@ -80,7 +80,7 @@ result<void> whole_file::write_at(std::uint64_t position, std::span<const std::u
     const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return failed("cannot be written", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    bytes = bytes.subspan(n);
     position += static_cast<std::uint64_t>(n);
   }
   return {};

@@ -44,14 +44,14 @@ std::optional<application_port::datagram> application_port::poll() {
   while (true) {
     const auto n = recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0) return std::nullopt;
-    const auto size = static_cast<std::size_t>(n);
+    const std::size_t size = n;
     if (size > buffer.size()) continue;  // too long for any packet
     const std::string_view text(buffer.data(), size);
     const auto space = text.find(' ');
     if (space == std::string_view::npos) continue;
     datagram d{std::string(text.substr(0, space)), {}};
     if (!valid_name(d.name) || space + 1 == size || size - space - 1 > max_data_octets) continue;
-    d.octets.assign(text.begin() + static_cast<std::ptrdiff_t>(space) + 1, text.end());
+    d.octets.assign(text.begin() + space + 1, text.end());
     return d;
   }
 }

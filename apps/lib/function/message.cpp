@@ -369,8 +369,7 @@ std::optional<std::string> frame_reader::next() {
 
 std::string frame(std::string_view message) {
   std::string out(4, '\0');
-  for (int i = 0; i < 4; ++i)
-    out[static_cast<std::size_t>(i)] = static_cast<char>(message.size() >> (24 - 8 * i) & 0xff);
+  for (int i = 0; i < 4; ++i) out[i] = static_cast<char>(message.size() >> (24 - 8 * i) & 0xff);
   return out.append(message);
 }
 

@@ -355,7 +355,7 @@ result<void> server::run() {
     const int n = epoll_wait(s_->epoll.get(), events.data(), static_cast<int>(events.size()), busy ? 0 : 100);
     if (n < 0 && errno != EINTR) return fail(std::string("epoll: ") + std::strerror(errno));
     for (int i = 0; i < n; ++i) {
-      const int fd = events[static_cast<std::size_t>(i)].data.fd;
+      const int fd = events[i].data.fd;
       if (fd == s_->wake.get()) return {};
       if (fd == s_->listener.get())
         s_->accept_all();

@@ -123,8 +123,8 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
 
 result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
   observers_ = std::move(observers);
-  const auto n_antennas = static_cast<std::size_t>(source_->n_antennas());
-  const auto block = static_cast<std::size_t>(config_.carrier.samples_per_subframe());
+  const std::size_t n_antennas = source_->n_antennas();
+  const std::size_t block = config_.carrier.samples_per_subframe();
   std::vector<std::vector<phy::cf32>> samples(n_antennas, std::vector<phy::cf32>(block));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_antennas);

@@ -25,7 +25,7 @@ const char* word(discovery_type t) {
 }
 template <std::size_t N>
 bool ends_in(const std::vector<std::uint8_t>& message, const std::array<std::uint8_t, N>& token) {
-  return message.size() >= N && std::equal(token.begin(), token.end(), message.end() - static_cast<std::ptrdiff_t>(N));
+  return message.size() >= N && std::equal(token.begin(), token.end(), message.end() - N);
 }
 }  // namespace
 

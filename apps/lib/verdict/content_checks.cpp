@@ -135,7 +135,7 @@ void content_checks::add(const record_view& r, std::uint64_t frame) {
     best_stream_position_ = std::max(best_stream_position_, s.own->position_saving.most() - s.weight_bits);
     best_stream_difference_ = std::max(best_stream_difference_, s.own->difference_saving.most() - s.weight_bits);
   }
-  s.last.assign(body.begin(), body.begin() + static_cast<std::ptrdiff_t>(std::min(body.size(), kept_octets)));
+  s.last.assign(body.begin(), body.begin() + std::min(body.size(), kept_octets));
   const double cross = code_across_links(r, id);
   plain_.add(plain, frame);
   difference_.add(difference, frame);

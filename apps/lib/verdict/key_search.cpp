@@ -195,7 +195,7 @@ private:
   bool try_carried(const carried_message& m) {
     for (std::size_t at = 0; at + sizeof(key32) <= m.octets.size(); ++at) {
       const auto octets = [&]<class T>(T out, std::size_t from) {
-        std::copy_n(m.octets.begin() + static_cast<std::ptrdiff_t>(from), out.size(), out.begin());
+        std::copy_n(m.octets.begin() + from, out.size(), out.begin());
         return out;
       };
       const auto key = octets(key32{}, at);

@@ -402,7 +402,7 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
   for (const auto n : lsb_offsets_) lsb_all += n;
   for (int first = 0; first < 256; ++first) {
     std::uint64_t n = 0;
-    for (int i = 0; i <= 2 * lsb_window; ++i) n += lsb_offsets_[static_cast<std::size_t>((first + i) & 255)];
+    for (int i = 0; i <= 2 * lsb_window; ++i) n += lsb_offsets_[(first + i) & 255];
     lsb_best = std::max(lsb_best, n);
   }
   // Noise that passed for SCIs, unless there are too many of them or a block belongs to one.

@@ -62,8 +62,7 @@ bool record_trials::trial(const security::crypto::aead& box, const iv12& iv, con
   }
   if (at.frames.size() < 8) at.frames.push_back(r.frame);
   if (r.lcid == security::lcid_pc5s_protected && n >= sizeof(key32))
-    carried_.push_back(
-        {r.frame, r.src, r.dst, {plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n)}, c.name()});
+    carried_.push_back({r.frame, r.src, r.dst, {plain_.begin(), plain_.begin() + n}, c.name()});
   return true;
 }
 
@@ -136,8 +135,8 @@ std::vector<opened_link> record_trials::opened() const {
   for (const auto& [id, c] : contexts_) {
     if (c.n_open == 0) continue;
     const auto& [src, dst, kd] = id;
-    const auto seen = static_cast<std::size_t>(
-        std::count_if(c.all.begin(), c.all.end(), [&](auto i) { return !records_[i].alternative; }));
+    const std::size_t seen =
+        std::count_if(c.all.begin(), c.all.end(), [&](auto i) { return !records_[i].alternative; });
     out.push_back({src, dst, kd, c.with, c.n_open, std::max(seen, c.n_open), false, c.frames});
   }
   return out;

@@ -49,7 +49,7 @@ void sdu_stream::drop(entity& e, std::size_t i, sdu_sink& sink) {
   if (p.state != piece::used) sink.cut(told(p), p.begins, p.state == piece::lost, p.follows);
   e.octets -= p.octets.size();
   octets_ -= p.octets.size();
-  e.pieces.erase(e.pieces.begin() + static_cast<std::ptrdiff_t>(i));
+  e.pieces.erase(e.pieces.begin() + i);
 }
 
 void sdu_stream::make_room(entity& e, std::size_t octets, sdu_sink& sink) {

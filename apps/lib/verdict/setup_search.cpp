@@ -19,8 +19,7 @@ public:
 };
 
 bool carries(const kept_setup& m, std::size_t at, const public_key& e) {
-  return m.octets.size() >= at + e.octets.size() &&
-         std::equal(e.octets.begin(), e.octets.end(), m.octets.begin() + static_cast<std::ptrdiff_t>(at));
+  return m.octets.size() >= at + e.octets.size() && std::equal(e.octets.begin(), e.octets.end(), m.octets.begin() + at);
 }
 bool same(bytes_view a, bytes_view b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 constexpr std::size_t request_ephemeral_at = 4, command_ephemeral_at = 3;

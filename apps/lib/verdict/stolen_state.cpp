@@ -21,7 +21,7 @@ result<std::string> octets_of_file(const std::string& path) {
   if (!file) return fail(path + ": cannot be read");
   std::string text(most_octets + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  text.resize(file.gcount());
   // What lies beyond would not be tried, and the verdict would not say so.
   if (text.size() > most_octets) return fail(path + ": larger than 16 MiB; accepted: several smaller files");
   return text;

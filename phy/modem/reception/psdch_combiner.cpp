@@ -87,7 +87,7 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
     config.rv = rv;
     return sf.rx.decode_psdch(config, buffer, payload_);
   };
-  const int in_order = once ? 0 : rv_order[static_cast<std::size_t>(c.transmission % 4)];
+  const int in_order = once ? 0 : rv_order[c.transmission % 4];
   // TS 36.321 5.15.2.2.2: by itself first, since another UE may have been there in an earlier transmission.
   scratch_.reset(discovery_message_bits);
   auto got = attempt(in_order, scratch_);

@@ -159,7 +159,7 @@ transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buff
     g.combined = 0;
   }
   ++g.combined;
-  auto r = sf.rx.decode_pssch(c, hints_of(g.signal), *b, std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  auto r = sf.rx.decode_pssch(c, hints_of(g.signal), *b, std::span(payload_).first(c.tbs));
   r.crc_ok = r.crc_ok && sf.credible(r.signal);
   return r;
 }
@@ -173,11 +173,10 @@ transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffer
     n_failed_ = 0;
   }
   const bool repeatable = !hints.cfo_hz && !hints.timing_offset_samples;
-  const auto failed_end = failed_.begin() + static_cast<std::ptrdiff_t>(n_failed_);
+  const auto failed_end = failed_.begin() + n_failed_;
   if (repeatable && std::find(failed_.begin(), failed_end, c) != failed_end) return {};
   auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
-  auto r = sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index),
-                              std::span(payload_).first(static_cast<std::size_t>(c.tbs)));
+  auto r = sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(c.tbs));
   buffers.give_back(loan);
   r.crc_ok = r.crc_ok && sf.credible(r.signal);
   if (repeatable && !r.crc_ok && n_failed_ < failed_.size()) failed_[n_failed_++] = c;
@@ -198,7 +197,7 @@ void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c,
   e.n_x_id = c.n_x_id;
   e.n_ssf = c.n_ssf;
   e.crc_ok = r.crc_ok;
-  const auto payload = std::span(payload_).first(static_cast<std::size_t>(c.tbs));
+  const auto payload = std::span(payload_).first(c.tbs);
   if (r.crc_ok && sf.watch != nullptr) sf.watch->explain(c.prb_start, c.n_prb);
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload);

@@ -163,7 +163,7 @@ void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const annou
 bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a,
                        const v2x_pool* pool) {
   const signal_hints hints = hints_of(sci.signal);
-  const auto payload = std::span(payload_).first(static_cast<std::size_t>(a.pssch.tbs));
+  const auto payload = std::span(payload_).first(a.pssch.tbs);
   pending* first = first_transmission(sf, a, pool);
   if (first != nullptr && first->decoded && sf.addressed != nullptr) return false;  // it says nothing new
   const bool beyond_capacity = a.pssch.tbs + crc_bits > sent_bits(a.pssch);
@@ -215,7 +215,7 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     if (sf.watch != nullptr) sf.watch->explain(a.pssch.prb_start, a.pssch.n_prb);
     n_ssf_index_ = sf.index;
     n_ssf_seen_ = a.pssch.n_ssf;
-    const auto payload = std::span(payload_).first(static_cast<std::size_t>(a.pssch.tbs));
+    const auto payload = std::span(payload_).first(a.pssch.tbs);
     e.repetition = recent_.seen(payload);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {

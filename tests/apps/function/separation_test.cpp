@@ -39,7 +39,7 @@ std::string open_record(const std::string& record, const tls_secret& s, std::uin
   const std::size_t size = record.size() - 5 - 8 - 16;
   const std::string nonce = block.substr(64, 4) + record.substr(5, 8);
   std::string ad(8, '\0');
-  for (int i = 0; i < 8; ++i) ad[static_cast<std::size_t>(i)] = static_cast<char>(sequence >> (56 - 8 * i));
+  for (int i = 0; i < 8; ++i) ad[i] = static_cast<char>(sequence >> (56 - 8 * i));
   ad += record.substr(0, 3) + static_cast<char>(size >> 8) + static_cast<char>(size);
   const auto* in = reinterpret_cast<const unsigned char*>(record.data());
   std::string out(size, '\0');
@@ -92,7 +92,7 @@ TEST(separation, two_servers_and_three_ues_have_six_secrets_and_each_opens_its_o
       std::string wire(2000, '\0');
       const auto n = recv(fd[1], wire.data(), wire.size(), MSG_PEEK | MSG_DONTWAIT);
       ASSERT_GT(n, 29);
-      wire.resize(static_cast<std::size_t>(n));
+      wire.resize(n);
       ASSERT_EQ(wire[0], 23);  // application data
       EXPECT_EQ(wire.find(ue), std::string::npos);
       records.push_back(wire);

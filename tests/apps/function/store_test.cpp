@@ -285,7 +285,7 @@ TEST_F(store_test, what_was_acknowledged_survives_a_kill) {
     auto s = open();
     std::vector<bool> found(64, false);
     const auto granted = s.granted_by("mary").value();
-    for (const auto& p : granted) found[static_cast<std::size_t>(std::stoi(p.substr(1)))] = true;
+    for (const auto& p : granted) found[std::stoi(p.substr(1))] = true;
     // One more change may have been committed whose report the kill prevented.
     int differences = 0;
     for (std::size_t i = 0; i < found.size(); ++i) differences += found[i] != expected[i] ? 1 : 0;

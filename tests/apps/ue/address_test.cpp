@@ -299,7 +299,7 @@ TEST(filter, lengths_that_do_not_fit_are_malformed) {
   for (const auto& good : {udp(plain.link_ipv6.peer, plain.link_ipv6.own, "text"),
                            udp(link_ipv4_source(), link_ipv4_destination(), "text")}) {
     for (std::size_t n = 0; n < good.size(); ++n) {
-      packet p(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n));
+      packet p(good.begin(), good.begin() + n);
       EXPECT_NE(in(p), packet_check::passes) << n;
     }
     auto p = good;
@@ -323,9 +323,7 @@ TEST(filter, lengths_that_do_not_fit_are_malformed) {
 
 /// All octets but those at [from, to).
 packet without(packet p, std::initializer_list<std::pair<std::size_t, std::size_t>> ranges) {
-  for (const auto& [from, to] : ranges)
-    std::fill(p.begin() + static_cast<std::ptrdiff_t>(from), p.begin() + static_cast<std::ptrdiff_t>(to),
-              std::uint8_t{0});
+  for (const auto& [from, to] : ranges) std::fill(p.begin() + from, p.begin() + to, std::uint8_t{0});
   return p;
 }
 
@@ -442,14 +440,13 @@ TEST(translation, errors_quote_the_packet_as_its_sender_knows_it) {
         ASSERT_EQ(host_to_link(other_end, error), packet_check::passes);
         ASSERT_TRUE(checksums_hold(error));
         // On the link too: nothing of the host's addresses is in it.
-        const packet on_link(error.begin() + static_cast<std::ptrdiff_t>(header) + 8, error.end());
+        const packet on_link(error.begin() + header + 8, error.end());
         EXPECT_EQ(source_of(on_link), v4 ? link_ipv4_source() : plain.link_ipv6.own);
         EXPECT_EQ(destination_of(on_link), v4 ? link_ipv4_destination() : plain.link_ipv6.peer);
         ASSERT_EQ(link_to_host(plain, error), packet_check::passes);
         ASSERT_TRUE(checksums_hold(error));
-        const packet quote(error.begin() + static_cast<std::ptrdiff_t>(header) + 8, error.end());
-        EXPECT_EQ(quote, packet(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(quote.size())))
-            << v4 << with_tcp << quoted_transport;
+        const packet quote(error.begin() + header + 8, error.end());
+        EXPECT_EQ(quote, packet(sent.begin(), sent.begin() + quote.size())) << v4 << with_tcp << quoted_transport;
       }
 }
 
@@ -675,7 +672,7 @@ struct johns_port : three_ues {
   }
   static std::uint64_t count(const std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)>& c,
                              packet_check what) {
-    return c[static_cast<std::size_t>(what)];
+    return c[what];
   }
 };
 

@@ -143,7 +143,7 @@ struct world {
     for (int i = 0; i < 30'000 && !done(); ++i) {
       for (host* h : {&mary, &john, &peter})
         while (const auto o = h->port->poll(b)) {
-          const packet p(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(o->size));
+          const packet p(b.begin(), b.begin() + o->size);
           on_link.emplace_back(h->name, p);
           if (h == &john)
             (o->peer == 0 ? mary : peter).port->deliver(0, p);

@@ -82,7 +82,7 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
     for (auto* x : nodes)
       if (const auto p = x->planned.find(n); p != x->planned.end()) {
         auto& b = burst[x];
-        b.resize(static_cast<std::size_t>(n_samples));
+        b.resize(n_samples);
         const auto ok = x->modem->transmit(p->second, b);
         ASSERT_TRUE(ok.has_value()) << ok.error().message;
         for (std::size_t i = 0; i < b.size(); ++i)
@@ -95,7 +95,7 @@ TEST_P(ue_over_samples, mary_john_and_peter_with_2_khz_and_15_db) {
       std::span<const mac::received_frame> frames;
       std::vector<phy::cf32> heard;
       if (!burst.contains(x) && !burst.empty()) {
-        heard.resize(static_cast<std::size_t>(n_samples));
+        heard.resize(n_samples);
         // 15 dB below a burst's mean power (-12 dB) in its own band at the narrowest; wider ones see more noise
         for (auto& s : heard) s = phy::cf32(gauss(rng), gauss(rng)) * 0.02F;
         for (const auto& [who, b] : burst)
@@ -157,7 +157,7 @@ int messages_through_noise(int num_retx, std::uint64_t& combined) {
   c.ue.discovery.num_retx = num_retx;
   const auto modem = std::move(*frame_modem::make(c));
   const auto pool = std::move(*phy::discovery_pool::make(c.ue.discovery));
-  const auto n_samples = static_cast<std::size_t>(modem->carrier().samples_per_subframe());
+  const std::size_t n_samples = modem->carrier().samples_per_subframe();
   std::mt19937 rng(77);
   std::normal_distribution<float> gauss;
   int arrived = 0;
@@ -212,7 +212,7 @@ public:
   block_link(phy::transmission_mode tm, float noise) : noise_(noise) {
     config_.ue = mac::default_ue_config(tm, 25);
     modem_ = std::move(*frame_modem::make(config_));
-    samples_.resize(static_cast<std::size_t>(modem_->carrier().samples_per_subframe()));
+    samples_.resize(modem_->carrier().samples_per_subframe());
   }
   int of_100_blocks(int times) {
     int arrived = 0;
@@ -244,7 +244,7 @@ private:
     for (int t = 0; t < times; ++t) {
       const std::int64_t n = start + pool.pssch_subframe(sci.time_resource_pattern, t);
       auto c = pool.pssch_at(sci, static_cast<int>(n % 10240))->config;
-      c.rv = phy::rv_order[static_cast<std::size_t>(t)];
+      c.rv = phy::rv_order[t];
       mac::subframe_transmission s;
       s.pssch = mac::pssch_transmission{c, block};
       got += hear(s, n, noise_);

@@ -46,7 +46,7 @@ public:
   static constexpr std::int64_t n_subframes = 1300;
 
   std::vector<phy::cf32> subframe(std::int64_t n, float noise) {
-    const auto size = static_cast<std::size_t>(tx_->carrier().samples_per_subframe());
+    const std::size_t size = tx_->carrier().samples_per_subframe();
     std::vector<phy::cf32> sum(size), burst(size);
     const auto [begin, end] = plan_.equal_range(n);
     for (auto i = begin; i != end; ++i) {
@@ -97,7 +97,7 @@ private:
           if (!at) continue;
           if (i % 4 == 0) b = block(at->config.tbs);
           auto c = at->config;
-          c.rv = phy::rv_order[static_cast<std::size_t>(at->transmission)];
+          c.rv = phy::rv_order[at->transmission];
           mac::subframe_transmission t;
           t.pssch = mac::pssch_transmission{c, b};
           add(n, t, cfo_hz);

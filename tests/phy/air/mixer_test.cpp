@@ -117,7 +117,7 @@ struct pair_on_air {
   std::vector<cf32> pass(const std::vector<cf32>& burst, std::int64_t at, std::size_t n, std::size_t chunk,
                          std::int64_t tx_ticks = ticks_192) {
     air_memory& m = hub->memory();
-    m.nodes[static_cast<std::size_t>(links[0]->slot())].tx_ticks_per_sample = tx_ticks;
+    m.nodes[links[0]->slot()].tx_ticks_per_sample = tx_ticks;
     const std::int64_t start = (m.now.load() / ticks_per_ms + 20) * ticks_per_ms;
     const patience limit(m, 5.0);
     EXPECT_EQ(rx->start(start, ticks_192), air_status::ok);
@@ -142,8 +142,7 @@ struct pair_on_air {
 
 std::vector<cf32> smooth_pulse() {
   std::vector<cf32> p(401);
-  for (int i = 0; i < 401; ++i)
-    p[static_cast<std::size_t>(i)] = {0.8F * std::exp(-static_cast<float>((i - 200) * (i - 200)) / 800.0F), 0.0F};
+  for (int i = 0; i < 401; ++i) p[i] = {0.8F * std::exp(-static_cast<float>((i - 200) * (i - 200)) / 800.0F), 0.0F};
   return p;
 }
 
@@ -184,7 +183,7 @@ TEST(path, fading_and_drift_depend_on_no_cut) {
     air_memory& m = a.hub->memory();
     const patience limit(m, 5.0);
     // The same stretch twice from one mixer each, cut differently, once all is final.
-    m.nodes[static_cast<std::size_t>(a.links[0]->slot())].tx_ticks_per_sample = ticks_192;
+    m.nodes[a.links[0]->slot()].tx_ticks_per_sample = ticks_192;
     const std::int64_t at = (m.now.load() / ticks_192) + 40000;
     ASSERT_EQ(a.tx->open(at * ticks_192, ticks_192, 0.0, 1.0F, limit), air_status::ok);
     std::size_t written = 0;
@@ -209,7 +208,7 @@ TEST(path, drift_is_later_one_way_and_earlier_the_other) {
   for (int i = 0; i < 2; ++i) {
     pair_on_air p("adc_bits: 0\npairs: [{from: mary, to: john, drift_ppm: " + std::string(i == 0 ? "100" : "-100") +
                   "}]");
-    centre[static_cast<std::size_t>(i)] = centre_of(p.pass(smooth_pulse(), 500, 2000, 256));
+    centre[i] = centre_of(p.pass(smooth_pulse(), 500, 2000, 256));
   }
   // At least 20 ms of air time: 2 us.
   EXPECT_GT(centre[0], 703.0);

@@ -45,7 +45,7 @@ TEST(coding, no_allocation_after_construction) {
   for (const int tbs : {24, 232, 6120, 14688, 97896})
     for (int rv = 0; rv < 4; ++rv) {
       const transport_format f{tbs, 2, rv};
-      const auto n = static_cast<std::size_t>(tbs);
+      const std::size_t n = tbs;
       encoder.encode(f, std::span<const std::uint8_t>(payload).first(n), std::span(coded).first(2 * n + 200));
       for (std::size_t i = 0; i < soft.size(); ++i) soft[i] = coded[i] != 0 ? -4.0F : 4.0F;
       buffer.reset(tbs);

@@ -28,7 +28,7 @@ class turbo_bler : public testing::TestWithParam<turbo_case> {};
 
 int errors(const turbo_case& c, double snr_db, bool reference_decoder) {
   const qpp& q = qpp_at_least(c.k);
-  const auto k = static_cast<std::size_t>(q.k);
+  const std::size_t k = q.k;
   const double n0 = std::pow(10.0, -snr_db / 10.0);
   std::mt19937_64 rng(21);
   std::normal_distribution<double> noise(0.0, std::sqrt(n0 / 2));

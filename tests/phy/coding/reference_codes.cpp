@@ -74,8 +74,8 @@ std::vector<symbols> conv_encode(const bits& c) {
     for (int i = 0; i < 3; ++i) {
       int sum = 0;
       for (int tap = 0; tap < 7; ++tap)
-        if ((generators[i] >> (6 - tap)) & 1) sum ^= c[static_cast<std::size_t>((k - tap + n) % n)];
-      d[static_cast<std::size_t>(i)][static_cast<std::size_t>(k)] = sum;
+        if ((generators[i] >> (6 - tap)) & 1) sum ^= c[(k - tap + n) % n];
+      d[i][k] = sum;
     }
   return d;
 }
@@ -177,7 +177,7 @@ bits encode_transport(const bits& payload, int g, int q_m, int rv) {
     const bits selected = rate_match_turbo(turbo_encode(block, q.f1, q.f2), e, rv);
     out.insert(out.end(), selected.begin(), selected.end());
   }
-  out.resize(static_cast<std::size_t>(g), 0);
+  out.resize(g, 0);
   return out;
 }
 
@@ -209,15 +209,15 @@ std::vector<double> bcjr(const std::vector<double>& x, const std::vector<double>
     for (int s = 0; s < 8; ++s)
       for (int u = 0; u < 2; ++u) {
         step(s, u, next, parity);
-        auto& to = a[i + 1][static_cast<std::size_t>(next)];
-        to = jacobian(to, a[i][static_cast<std::size_t>(s)] + gamma(i, u, parity));
+        auto& to = a[i + 1][next];
+        to = jacobian(to, a[i][s] + gamma(i, u, parity));
       }
   for (std::size_t i = n; i-- > 0;)
     for (int s = 0; s < 8; ++s)
       for (int u = 0; u < 2; ++u) {
         step(s, u, next, parity);
-        auto& to = b[i][static_cast<std::size_t>(s)];
-        to = jacobian(to, b[i + 1][static_cast<std::size_t>(next)] + gamma(i, u, parity));
+        auto& to = b[i][s];
+        to = jacobian(to, b[i + 1][next] + gamma(i, u, parity));
       }
   std::vector<double> e(k);
   for (std::size_t i = 0; i < k; ++i) {
@@ -225,8 +225,7 @@ std::vector<double> bcjr(const std::vector<double>& x, const std::vector<double>
     for (int s = 0; s < 8; ++s)
       for (int u = 0; u < 2; ++u) {
         step(s, u, next, parity);
-        best[u] = jacobian(best[u], a[i][static_cast<std::size_t>(s)] + (parity != 0 ? 0.0 : z[i]) +
-                                        b[i + 1][static_cast<std::size_t>(next)]);
+        best[u] = jacobian(best[u], a[i][s] + (parity != 0 ? 0.0 : z[i]) + b[i + 1][next]);
       }
     e[i] = best[0] - best[1];
   }

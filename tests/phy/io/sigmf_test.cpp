@@ -55,7 +55,7 @@ protected:
       const auto s = r.read({&out, 1});
       EXPECT_TRUE(s) << s.error().message;
       if (!s) return all;
-      all.insert(all.end(), b.begin(), b.begin() + static_cast<std::ptrdiff_t>(s->n_samples));
+      all.insert(all.end(), b.begin(), b.begin() + s->n_samples);
       if (s->end) return all;
     }
   }

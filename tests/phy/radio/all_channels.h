@@ -70,7 +70,7 @@ inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy:
   }
   const auto send_round = [&](int i) {
     if (i >= rounds) return;
-    const round_data& d = sent[static_cast<std::size_t>(i)];
+    const round_data& d = sent[i];
     const std::int64_t at = 4 * i;
     send(at, {{psbch_transmission{100 + i % 50, d.mib}, re_power_db(carrier, -12, 72)}});
     const transmission c{pscch_transmission{control, d.sci}, re_power_db(carrier, v2x ? -18 : -12, 12)};
@@ -100,7 +100,7 @@ inline channel_counts exchange_all_channels(phy::radio& tx, phy::radio& rx, phy:
       if (!s || s->gap_before) return n;
       have += s->n_samples;
     }
-    const round_data& d = sent[static_cast<std::size_t>(k / 4)];
+    const round_data& d = sent[k / 4];
     if (k % 4 == 0) send_round(k / 4 + 2);  // a round ahead of what is being received
     in->load(x);
     signal_hints hints;

@@ -82,7 +82,7 @@ TEST(radio, burst_at_tick_n_is_at_sample_n_in_every_receiver) {
       for (const auto* got : {&at_a, &at_b}) {
         for (std::size_t i = 0; i < got->size(); ++i) {
           const auto k = static_cast<std::int64_t>(i) - 3210;
-          const cf32 want = k >= 0 && k < 1777 ? burst[static_cast<std::size_t>(k)] : cf32{};
+          const cf32 want = k >= 0 && k < 1777 ? burst[k] : cf32{};
           ASSERT_LT(std::abs((*got)[i] - want), 2e-3F) << "rate " << rate << " chunk " << chunk << " sample " << i;
         }
       }
@@ -340,7 +340,7 @@ TEST(radio, resamples_where_the_device_gives_another_rate) {
   std::vector<cf32> pulse(2001);
   for (int i = 0; i < 2001; ++i) {
     const float t = static_cast<float>(i - 1000) / 40.0F;
-    pulse[static_cast<std::size_t>(i)] = std::exp(-t * t) * std::polar(0.8F, 0.5F * t);
+    pulse[i] = std::exp(-t * t) * std::polar(0.8F, 0.5F * t);
   }
   ASSERT_TRUE(mary->transmit(start + 4000, pulse));
   std::vector<cf32> at_peter;
@@ -353,7 +353,7 @@ TEST(radio, resamples_where_the_device_gives_another_rate) {
     ASSERT_TRUE(s);
     for (std::size_t i = 0; i < s->n_samples; ++i) {
       position = s->first_tick - start + static_cast<std::int64_t>(i);
-      if (position >= 0 && position < 8000) got[static_cast<std::size_t>(position)] = in[i];
+      if (position >= 0 && position < 8000) got[position] = in[i];
     }
     ++position;
   }

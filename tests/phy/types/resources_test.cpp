@@ -525,7 +525,7 @@ TEST(recordings, discovery_pools_place_every_frame) {
       ASSERT_EQ(static_cast<int>(frames.size()), p->n_transmissions());
       for (int t = 0; t < p->n_transmissions(); ++t) {
         const auto place = p->resource(n, t);
-        const auto& f = frames[static_cast<std::size_t>(t)];
+        const auto& f = frames[t];
         EXPECT_EQ(place.prb, f.at("prb").at(0).get<int>());
         EXPECT_EQ(place.prb_second, f.at("prb").at(1).get<int>());
         EXPECT_EQ(p->config().offset_indicator + place.subframe, f.at("subframe").get<int>());

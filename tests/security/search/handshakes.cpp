@@ -254,7 +254,7 @@ void handshake_search::hear_signalling(const std::vector<octets>& messages, hold
   };
   const auto point_at = [&](const octets& m, std::size_t at) {
     public_key p;
-    std::copy_n(m.begin() + static_cast<std::ptrdiff_t>(at), 32, p.octets.begin());
+    std::copy_n(m.begin() + at, 32, p.octets.begin());
     h.learn_point(p);
   };
   for (const auto& m : messages) {

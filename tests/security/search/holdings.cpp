@@ -91,8 +91,8 @@ bool holdings::grow() {
       std::copy(out->expose().begin(), out->expose().end(), k.begin());
       add_input(k);
     }
-  fresh_secrets.assign(secrets.begin() + static_cast<std::ptrdiff_t>(secrets_grown_), secrets.end());
-  fresh_inputs.assign(inputs.begin() + static_cast<std::ptrdiff_t>(inputs_grown_), inputs.end());
+  fresh_secrets.assign(secrets.begin() + secrets_grown_, secrets.end());
+  fresh_inputs.assign(inputs.begin() + inputs_grown_, inputs.end());
 
   // Kd of every ordered pair, any secret as the salt and any input as the shared secret; one of the two is new.
   for (std::size_t s = 0; s < secrets.size(); ++s) {

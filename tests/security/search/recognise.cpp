@@ -103,7 +103,7 @@ private:
       const bytes_view covered = bytes_view(f->octets).first(f->octets.size() - n);
       const auto fits = [&](const key32& m) {
         ++out_.trials;
-        return std::equal(m.begin(), m.begin() + static_cast<std::ptrdiff_t>(n), covered.end());
+        return std::equal(m.begin(), m.begin() + n, covered.end());
       };
       bool hit = fits(mac({covered}));  // of a variant that leaves slot and addresses out
       for (slot_t t = e_.first_slot; t <= e_.last_slot; ++t)
