@@ -254,7 +254,7 @@ private:
   std::vector<link_job> jobs_;  // in the order of submission
   std::map<peer_id, peer_budget> budgets_;
   std::vector<rendezvous_slot*> candidates_;
-  std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> drops_{};
+  drop_counters drops_;
   link_id next_link_ = 1;
 };
 

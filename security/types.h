@@ -81,4 +81,14 @@ enum class drop_reason : std::uint8_t {
 };
 const char* name_of(drop_reason r);
 
+/// A number for each reason.
+class drop_counters {
+public:
+  std::uint64_t& operator[](drop_reason r) { return n_[static_cast<std::size_t>(r)]; }
+  std::uint64_t operator[](drop_reason r) const { return n_[static_cast<std::size_t>(r)]; }
+
+private:
+  std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> n_{};
+};
+
 }  // namespace prose::security
