@@ -1,7 +1,7 @@
 -- Wireshark plugin: PC5_DISCOVERY messages, and inside SL-SCH PDUs what Wireshark does not know: RLC UM, PDCP SLRB, PC5-S and, with a key log, IP.
 --   tshark -X lua_script:scripts/wireshark/prose.lua [-o prose.slrb.keylog:FILE] -r capture.pcap
--- The key log is that of prose-ue --keylog. Records are deciphered without looking at their tags (the log names link, direction and KD-sess ID):
--- prose-sniffer --keylog checks them. Being ours, this is no independent evidence of anything.
+-- The key log is that of prose-ue --keylog; it names link, direction and KD-sess ID. Records are deciphered without checking their tags, which
+-- prose-sniffer --keylog does. This plugin is our own, so it is no independent evidence.
 
 -- PC5_DISCOVERY (TS 24.334 11.2.5): message type 8, code 184, MIC 32, UTC counter LSB 8 bits.
 local discovery = Proto("prose.pc5_discovery", "ProSe PC5 discovery")
@@ -34,7 +34,7 @@ p.ephemeral = ProtoField.bytes("prose.pc5s.ephemeral", "Ephemeral public key")
 p.sealed = ProtoField.bytes("prose.pc5s.sealed", "Sealed payload and tag")
 p.token = ProtoField.bytes("prose.pc5s.token", "Token")
 p.rest = ProtoField.bytes("prose.pc5s.rest", "Contents")
--- For each type: fields in order, each with its length; the last takes what is left.
+-- For each type: its fields in order, each with its length. The last field takes the rest.
 local layouts = {[1] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}, {p.token, 8}}, [12] = {{p.ephemeral, 32}, {p.sealed, 19}, {p.token, 3}},
   [13] = {{p.sealed, 21}}, [15] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}}, [16] = {{p.ephemeral, 32}, {p.sealed, 19}}}
 function pc5s.dissector(buf, pinfo, tree)
@@ -54,7 +54,7 @@ function pc5s.dissector(buf, pinfo, tree)
   return buf:len()
 end
 
--- Lua 5.2 (Wireshark up to 4.2) has bit32; later ones have operators, which 5.2 cannot even read, so they are in a string.
+-- Lua 5.2 (Wireshark up to 4.2) has bit32. Later versions have operators, which 5.2 cannot parse, so they are in a string.
 local bits = bit32 or load([[
   return {
     band = function(a, b) return a & b & 0xffffffff end,
@@ -196,8 +196,8 @@ local function decipher(key, lcid, sdu)  -- a ByteArray: PDCP header 5, data, ta
   return out
 end
 
--- The SL-SCH PDU in a record: the header of the exported PDU, the framing of mac-lte-framed, then the PDU. Walked here because Wireshark's own
--- dissector gives no SDU behind PC5-S channel numbers.
+-- The SL-SCH PDU in a record: the header of the exported PDU, the framing of mac-lte-framed, then the PDU. It is parsed here because Wireshark's
+-- own dissector gives no SDU for the LCIDs of PC5-S.
 local tag_octets = {[0x02] = 2, [0x03] = 2, [0x04] = 2, [0x07] = 1, [0x0a] = 1, [0x0b] = 6}
 local function mac_pdu(buf)
   local at, is_mac = 0, false
@@ -257,8 +257,8 @@ local function sdus_of(pdu)
   return src, dst, out
 end
 
--- RLC UM with SN of 5 bits and a window of 0 (TS 36.322 6.2.1.3): what a PDU completes, as ByteArrays. Records are first seen in their order;
--- what each completed is kept for when Wireshark asks again.
+-- RLC UM with SN of 5 bits and a window of 0 (TS 36.322 6.2.1.3): returns what a PDU completes, as ByteArrays. Wireshark first shows the records
+-- in order; what each completed is kept, because Wireshark asks again later.
 local partial, completed = {}, {}
 local function reassemble(id, s)
   local first = s(0, 1):uint()
