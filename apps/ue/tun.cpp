@@ -62,7 +62,7 @@ public:
       }
       const std::size_t slot = peer - peers_.begin();
       if (const auto check = host_to_link(peer->addresses, packet); check != packet_check::passes) {
-        ++drops_[slot].out[check];
+        ++drops_[slot].out[static_cast<std::size_t>(check)];
         continue;
       }
       return outgoing_packet{slot, packet.size()};
@@ -78,7 +78,7 @@ public:
     std::copy(packet.begin(), packet.end(), incoming_.begin());
     const auto translated = std::span(incoming_).first(packet.size());
     if (const auto check = link_to_host(peers_.at(slot).addresses, translated); check != packet_check::passes) {
-      ++drops_[slot].in[check];
+      ++drops_[slot].in[static_cast<std::size_t>(check)];
       return;
     }
     if (write(fd_.get(), translated.data(), translated.size()) != static_cast<ssize_t>(translated.size()))

@@ -56,8 +56,10 @@ inline vec rounded(const vec& x) {
 #if defined(__clang__)
   return each_part([&](unsigned i) {
     part v = x.p[i];
-#if defined(__x86_64__)
+#if defined(__AVX__)
     asm("" : "+x"(v));
+#else
+    asm("" : "+m"(v));
 #endif
     return v;
   });

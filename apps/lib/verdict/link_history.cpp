@@ -15,7 +15,7 @@ constexpr float weight_of_new = 0.2F;
 using direction = link_history::direction;
 
 void put(direction& d, sci_field field, std::uint32_t value, double time_s, std::uint32_t stratum = 0) {
-  auto& k = d.sci[field];
+  auto& k = d.sci[static_cast<std::size_t>(field)];
   if (k.n == 0) k = {value, stratum, 0, false, time_s, time_s};
   ++k.n;
   k.varies = k.varies || k.value != value || k.stratum != stratum;
@@ -69,7 +69,7 @@ const char* name_of(sci_field f) {
                                                "transmission format",
                                                "reserved bits",
                                                "first sub-channel"};
-  return names[f];
+  return names[static_cast<std::size_t>(f)];
 }
 
 link_history::link* link_history::link_of(std::uint32_t a, std::uint32_t b) {

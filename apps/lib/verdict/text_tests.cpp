@@ -64,7 +64,7 @@ void stream_tests::judge(check_report& out, const std::string& aspect, const std
 
 void field_tests::add(kind k, std::span<const std::uint8_t> octets, std::uint64_t frame) {
   octets_ += octets.size();
-  runs_[k].add(octets, frame);
+  runs_[static_cast<std::size_t>(k)].add(octets, frame);
 }
 
 void field_tests::judge(check_report& out) const {

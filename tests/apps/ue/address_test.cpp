@@ -672,7 +672,7 @@ struct johns_port : three_ues {
   }
   static std::uint64_t count(const std::array<std::uint64_t, static_cast<std::size_t>(packet_check::count_)>& c,
                              packet_check what) {
-    return c[what];
+    return c[static_cast<std::size_t>(what)];
   }
 };
 

@@ -157,7 +157,8 @@ private:
 class same_reception : public ::testing::TestWithParam<std::tuple<phy::transmission_mode, float>> {};
 
 TEST_P(same_reception, ue_and_sniffer) {
-  const auto [tm, noise] = GetParam();
+  const phy::transmission_mode tm = std::get<0>(GetParam());
+  const auto noise = std::get<1>(GetParam());
   traffic air(tm, 5);
   const auto ue = std::move(*frame_modem::make(air.config()));
   phy::monitor_config c;
