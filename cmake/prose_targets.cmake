@@ -51,6 +51,7 @@ function(prose_app name)
   add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:prose_processor>)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
   prose_precompile(${name} apps)
+  add_dependencies(programs ${name})
 endfunction()
 
 # prose_test_program(NAME SOURCES ... LIBS ...): a GoogleTest program build/tests/NAME. Its own sources are compiled with -O1 in a Release build: the
@@ -66,15 +67,34 @@ function(prose_test_program name)
     PROSE_BINARY_DIR="${PROJECT_BINARY_DIR}")
 endfunction()
 
-# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): such a program with GoogleTest's main, one ctest entry.
+# Targets of several: every program a user has or a script of the tests starts; every unit test; what scripts/test --sanitized builds.
+add_custom_target(programs)
+add_custom_target(unit_tests)
+add_custom_target(sanitized_tests)
+add_custom_target(fuzz_targets)
+
+# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): such a program with GoogleTest's main. It is one ctest entry, for its cases share what
+# is dear to set up; NAME/SUITE.CASE, with the label `case`, runs a single one and is left out of a normal run. A test with no label but those of folders
+# is a unit test as well: label `unit`.
 function(prose_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 300)
   endif()
   prose_test_program(${name} SOURCES ${A_SOURCES} LIBS ${A_LIBS} GTest::gtest_main)
+  set(others ${A_LABELS})
+  list(REMOVE_ITEM others common phy mac security radio)
+  if(NOT others)
+    list(APPEND A_LABELS unit)
+    add_dependencies(unit_tests ${name})
+    if(PROSE_FUZZ AND A_LABELS MATCHES "phy|mac|security")
+      list(APPEND A_LABELS sanitized)
+      add_dependencies(sanitized_tests ${name})
+    endif()
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} ENVIRONMENT "${A_ENVIRONMENT}")
+  gtest_discover_tests(${name} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS case TIMEOUT ${A_TIMEOUT})
 endfunction()
 
 # prose_fuzz(NAME SOURCE file LIBS ...): with PROSE_FUZZ a libFuzzer program; else a program that replays the corpus of
@@ -85,11 +105,14 @@ function(prose_fuzz name)
   set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_link_libraries(fuzz_${name} PRIVATE prose_settings prose::common ${A_LIBS})
   prose_precompile(fuzz_${name} std)
+  add_dependencies(fuzz_targets fuzz_${name})
   if(PROSE_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    # Each input of the corpus once.
+    add_test(NAME fuzz_${name} COMMAND fuzz_${name} -runs=0 ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
   else()
     target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
     add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
-    set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)
   endif()
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
