@@ -1,48 +1,16 @@
 # Functions that declare the project's targets the same way everywhere.
 
-# prose_precompile(TARGET KIND [OPTIONS ...]): TARGET takes its precompiled headers from the object library prose_pch_KIND, which the first
-# caller declares. The options that the compiler compares (-O, -f) must be the same for all targets of a kind. A source must still include what it
-# uses: the preset fuzz builds without precompiled headers.
-set(PROSE_PCH_STD <algorithm> <array> <atomic> <bit> <cassert> <cerrno> <charconv> <chrono> <cmath> <complex> <cstdint> <cstdio> <cstdlib> <cstring> <deque>
-  <filesystem> <fstream> <functional> <limits> <map> <memory> <mutex> <numbers> <numeric> <optional> <random> <set> <span> <sstream> <string> <string_view>
-  <thread> <tuple> <unordered_map> <utility> <variant> <vector> <tl/expected.hpp>)
-function(prose_precompile target kind)
-  if(NOT PROSE_PCH)
-    return()
-  endif()
-  cmake_parse_arguments(A "" "" "OPTIONS" ${ARGN})
-  set(donor prose_pch_${kind})
-  if(NOT TARGET ${donor})
-    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/pch/${kind}.cpp CONTENT "")
-    add_library(${donor} OBJECT ${PROJECT_BINARY_DIR}/pch/${kind}.cpp)
-    target_link_libraries(${donor} PRIVATE prose_settings prose::common)
-    target_compile_options(${donor} PRIVATE ${A_OPTIONS} $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-    set(headers ${PROSE_PCH_STD})
-    if(kind STREQUAL "tests")
-      target_link_libraries(${donor} PRIVATE GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
-      list(APPEND headers <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
-    elseif(kind STREQUAL "apps")
-      target_link_libraries(${donor} PRIVATE nlohmann_json::nlohmann_json)
-      list(APPEND headers <nlohmann/json.hpp>)
-    endif()
-    target_precompile_headers(${donor} PRIVATE ${headers})
-  endif()
-  target_precompile_headers(${target} REUSE_FROM ${donor})
-  # For ccache, which otherwise keeps nothing that uses them.
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
-endfunction()
+# For what runs once or waits for others, and for tests, whose work is in the libraries: a fifth less to compile in a Release build.
+set(PROSE_COLD $<$<CONFIG:Release>:-O1>)
 
 # prose_library(NAME SOURCES ... LIBS ...): static library prose_NAME, alias prose::NAME. LIBS are PUBLIC and must follow the
-# permitted arrows (docs/architecture.md; scripts/check_arrows checks the includes). PROSE_PCH_KIND names the precompiled headers of a folder's libraries.
+# permitted arrows (docs/architecture.md; scripts/check_arrows checks the includes).
 function(prose_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS;PRIVATE_LIBS;OPTIONS" ${ARGN})
   add_library(prose_${name} STATIC ${A_SOURCES})
   add_library(prose::${name} ALIAS prose_${name})
   target_link_libraries(prose_${name} PUBLIC prose_settings prose::common ${A_LIBS} PRIVATE ${A_PRIVATE_LIBS})
   target_compile_options(prose_${name} PRIVATE ${A_OPTIONS})
-  if(PROSE_PCH_KIND)
-    prose_precompile(prose_${name} ${PROSE_PCH_KIND} OPTIONS ${A_OPTIONS})
-  endif()
 endfunction()
 
 # prose_app(NAME SOURCES ... LIBS ...): program build/bin/NAME.
@@ -50,19 +18,17 @@ function(prose_app name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:prose_processor>)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
-  prose_precompile(${name} apps)
+  target_compile_options(${name} PRIVATE ${PROSE_COLD})
   add_dependencies(programs ${name})
 endfunction()
 
-# prose_test_program(NAME SOURCES ... LIBS ...): a GoogleTest program build/tests/NAME. Its own sources are compiled with -O1 in a Release build: the
-# work is in the libraries, and the compiler takes a third less time.
+# prose_test_program(NAME SOURCES ... LIBS ...): a GoogleTest program build/tests/NAME.
 function(prose_test_program name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS} GTest::gmock GTest::gtest)
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-  prose_precompile(${name} tests OPTIONS $<$<CONFIG:Release>:-O1>)
+  target_compile_options(${name} PRIVATE ${PROSE_COLD})
   target_compile_definitions(${name} PRIVATE PROSE_SHARED_IQ="${PROSE_SHARED_IQ}" PROSE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     PROSE_BINARY_DIR="${PROJECT_BINARY_DIR}")
 endfunction()
@@ -104,7 +70,6 @@ function(prose_fuzz name)
   add_executable(fuzz_${name} ${A_SOURCE})
   set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   target_link_libraries(fuzz_${name} PRIVATE prose_settings prose::common ${A_LIBS})
-  prose_precompile(fuzz_${name} std)
   add_dependencies(fuzz_targets fuzz_${name})
   if(PROSE_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)

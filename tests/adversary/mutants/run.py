@@ -79,8 +79,7 @@ def main():
         return 0
     copy_tree(source, copy)
     flags = f"-O1 -include {source / 'tests/adversary/mutants/mutant.h'}"
-    configure = ["cmake", "-S", str(copy), "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None", "-DPROSE_PCH=OFF",
-                 f"-DCMAKE_CXX_FLAGS={flags}"]
+    configure = ["cmake", "-S", str(copy), "-B", str(build), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_CXX_FLAGS={flags}"]
     if shutil.which("ccache"):
         configure += ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]
     for command in (configure, ["ninja", "-C", str(build), "-j", a.jobs, *TARGETS]):
