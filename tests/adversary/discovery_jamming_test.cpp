@@ -156,9 +156,7 @@ void jam_every_discovery_subframe(int tm) {
          static_cast<double>(ended_again - filled_from) / 1000, *quiet.a_period.begin(), *during.a_period.begin(),
          back_noise, back_messages, 100 * before, 100 * delivered);
 }
-TEST(discovery_jammer, row_11_every_discovery_subframe_jammed_denies_discovery_and_nothing_else) {
-  jam_every_discovery_subframe(2);
-}
+TEST(discovery_jammer, row_11_every_subframe_jammed_denies_only_discovery) { jam_every_discovery_subframe(2); }
 TEST(discovery_jammer, row_11_every_discovery_subframe_jammed_in_tm4) { jam_every_discovery_subframe(4); }
 
 /// Seconds until John and Peter have found each other, Peter being there already; negative: not within so many.
@@ -184,7 +182,7 @@ double seconds_to_find(double share, float power_dbfs, double patience_s) {
   return found ? static_cast<double>(m.now() - from) / 1000 : -1;
 }
 
-TEST(discovery_jammer, row_11_a_share_of_the_subframes_or_less_power_only_delays_discovery) {
+TEST(discovery_jammer, row_11_a_share_or_less_power_only_delays) {
   constexpr int runs = 3;
   constexpr double patience_s = 20;
   const auto series = [&](double share, float power_dbfs) {

@@ -86,7 +86,7 @@ const char* const two_carriers =
     "cfo_hz: 150}\n"
     "  - {from: peter, to: mallory, gain_db: -20, cfo_hz: -150}\n";
 
-TEST(linker, row_6_nothing_that_is_sent_links_across_rotations_but_the_radio_does) {
+TEST(linker, row_6_only_the_radio_links_across_rotations) {
   town t(two_carriers);
   for (const auto* n : {"john", "peter"}) t.make_key(n);
   t.permit("john", "peter");

@@ -71,7 +71,7 @@ std::vector<message> variants(const message& x) {
   return out;
 }
 
-TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_and_the_true_one_still_counts) {
+TEST_F(man_in_the_middle, row_14_every_altered_message_is_dropped) {
   std::map<int, std::size_t> sent_by_lcid;
   std::size_t n_variants = 0, n_messages = 0;
   bool setting_up = true;
@@ -152,7 +152,7 @@ TEST_F(man_in_the_middle, row_14_every_altered_cut_reflected_message_is_dropped_
          n_record_variants, static_cast<unsigned long long>(counted() - before));
 }
 
-TEST_F(man_in_the_middle, row_8_a_flipped_bit_of_offer_or_choice_never_gives_a_link) {
+TEST_F(man_in_the_middle, row_8_a_flipped_offer_or_choice_never_links) {
   // The sealed capability octets: request 36..40 (suites, version, flags, KD-sess ID half), command 35..37 (suite,
   // flags, half). Only flipped ones are passed on. John's key serves the attacker to make the 8-octet token right
   // again: what must stop her is the handshake itself.
@@ -200,7 +200,7 @@ TEST_F(man_in_the_middle, row_8_a_flipped_bit_of_offer_or_choice_never_gives_a_l
          flipped, static_cast<unsigned long long>(stopped));
 }
 
-TEST_F(man_in_the_middle, row_4_windows_of_delayed_announcements_and_of_a_live_wormhole) {
+TEST_F(man_in_the_middle, row_4_delayed_announcements_and_a_wormhole) {
   // Announcements alone, delayed, from far too late to in time; requests stop here.
   start();
   int accepted = -1, refused = -1;

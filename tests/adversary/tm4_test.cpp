@@ -92,7 +92,7 @@ TEST_F(v2x, row_4_recorded_subframes_sent_again_change_nothing) {
          sent, now.size() - lines, static_cast<unsigned long long>(refused() - before), 100 * after);
 }
 
-TEST_F(v2x, row_11_greedy_reservation_and_jamming_cost_delivery_while_they_last) {
+TEST_F(v2x, row_11_greed_and_jamming_cost_delivery_while_they_last) {
   ASSERT_TRUE(linked);
   m.record = false;
   const double before = delivery(t, m, "before", 60);

@@ -149,7 +149,7 @@ TEST(command_line, finds_the_configuration_before_parsing) {
   EXPECT_EQ(find_config_path(3, const_cast<char**>(a)), "");
 }
 
-TEST(command_line, help_and_version_are_success_and_mistakes_are_usage_errors) {
+TEST(command_line, help_is_success_and_mistakes_are_usage_errors) {
   const auto run = [](std::vector<const char*> args) {
     CLI::App app{"test", "prose-test"};
     common_options o;

@@ -83,7 +83,7 @@ protected:
 
 // --- private files ---
 
-TEST_F(files, a_private_file_is_0600_or_stricter_and_the_error_says_what_to_do) {
+TEST_F(files, a_private_file_is_0600_or_the_error_says_what_to_do) {
   for (const mode_t good : {0600, 0400})
     EXPECT_EQ(read_private_file(put("good" + std::to_string(good), "x", good)).value_or("refused"), "x");
   for (const mode_t bad : {0640, 0604, 0660, 0666, 0644, 0601, 0610, 0700, 04600, 02600, 01600}) {
@@ -94,7 +94,7 @@ TEST_F(files, a_private_file_is_0600_or_stricter_and_the_error_says_what_to_do) 
   }
 }
 
-TEST_F(files, a_private_file_is_no_link_no_folder_no_device_and_of_bounded_size) {
+TEST_F(files, a_private_file_is_a_plain_file_of_bounded_size) {
   put("real", "x", 0600);
   EXPECT_THAT(error_of(read_private_file(link("soft", "real"))),
               AllOf(HasSubstr("soft: a symbolic link"), HasSubstr("accepted")));
@@ -115,7 +115,7 @@ TEST_F(files, a_private_file_belongs_to_the_user_or_to_root) {
   EXPECT_THAT(error_of(read_trusted_file(file)), HasSubstr("belongs to user 1234"));
 }
 
-TEST_F(files, a_new_private_file_has_mode_0600_whatever_the_mask_and_takes_nobodys_place) {
+TEST_F(files, a_new_private_file_is_0600_and_replaces_nothing) {
   for (const mode_t mask : {0000, 0777}) {
     ::umask(mask);
     std::filesystem::remove(path("new"));
@@ -131,7 +131,7 @@ TEST_F(files, a_new_private_file_has_mode_0600_whatever_the_mask_and_takes_nobod
   EXPECT_EQ(text_of("new"), "x");
 }
 
-TEST_F(files, replacing_a_private_file_makes_a_new_one_and_leaves_nothing_else) {
+TEST_F(files, replacing_a_private_file_leaves_nothing_else) {
   const std::string file = put("m", "old", 0644);
   const int reader = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);  // somebody who opened the old one
   ASSERT_TRUE(replace_private_file(file, "new"));
@@ -187,7 +187,7 @@ TEST_F(files, keys_marks_caches_and_pins_are_private_wherever_they_are_read) {
   EXPECT_FALSE(keys::read_consents(path("own.consent")));
 }
 
-TEST_F(files, a_server_key_that_others_may_read_and_an_authority_that_they_may_write_are_refused) {
+TEST_F(files, a_readable_server_key_or_writable_authority_is_refused) {
   ASSERT_TRUE(function::make_authority(folder, "ca", 10));
   ASSERT_TRUE(function::issue_certificate(folder, "ca", "server", function::certificate_use::server, 10));
   EXPECT_EQ(mode("server.key"), 0600U);
@@ -231,7 +231,7 @@ TEST_F(files, the_servers_database_is_private) {
 
 // --- trusted files ---
 
-TEST_F(files, permissions_and_configurations_may_be_read_by_all_and_written_by_nobody_else) {
+TEST_F(files, permissions_may_be_read_but_not_written_by_others) {
   const std::string line = std::string("john ") + alice + "\n";
   for (const mode_t good : {0644, 0600, 0444})
     EXPECT_TRUE(keys::read_permissions(put("p" + std::to_string(good), line, good), dh, random));
@@ -261,7 +261,7 @@ TEST_F(files, a_group_that_others_are_in_must_not_write) {
   EXPECT_EQ(read_trusted_file(file).has_value(), alone) << "the user's own group, as a umask of 002 leaves files";
 }
 
-TEST_F(files, links_to_permissions_are_followed_where_only_the_owner_can_write) {
+TEST_F(files, links_are_followed_where_only_the_owner_can_write) {
   const std::string line = std::string("john ") + alice + "\n";
   for (const char* d : {"a", "a/b", "open", "open/inner"})
     std::filesystem::create_directory(path(d)), ::chmod(path(d).c_str(), 0755);

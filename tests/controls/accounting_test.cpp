@@ -31,7 +31,7 @@ bool red(const verdict& v, const std::string& check) {
                      [&](const auto& f) { return f.check == check && !f.frames.empty(); });
 }
 
-TEST(verdict_accounting, what_is_in_order_is_opaque_and_every_octet_has_its_place) {
+TEST(verdict_accounting, what_is_in_order_is_opaque) {
   block_bench x;
   x.good(40);
   x.message(stranger, nobody, x.request()), x.message(nobody, stranger, x.command()),
@@ -56,7 +56,7 @@ TEST(verdict_accounting, control_text_in_records_is_exposed) {
 // --- the ten places, and more
 // -----------------------------------------------------------------------------------------------------
 
-TEST(verdict_accounting, place_1_text_in_padding_is_exposed_and_noise_in_padding_is_never_exempt) {
+TEST(verdict_accounting, place_1_text_or_noise_in_padding) {
   block_bench x;
   x.good(40);
   for (int i = 0; i < 200; ++i)
@@ -69,7 +69,7 @@ TEST(verdict_accounting, place_1_text_in_padding_is_exposed_and_noise_in_padding
   EXPECT_TRUE(doubts(suspected(y, 4), "unexplained", "padding is not zero"));
 }
 
-TEST(verdict_accounting, place_2_text_in_a_second_sdu_with_a_reserved_lcid_is_exposed) {
+TEST(verdict_accounting, place_2_text_under_a_reserved_lcid_is_exposed) {
   block_bench x;
   x.good(40);
   for (int i = 0; i < 200; ++i) x.two_sdus(stranger, nobody, x.pdcp(0, 0x1234, i, x.noise(60)), 20, x.text(i));
@@ -80,7 +80,7 @@ TEST(verdict_accounting, place_2_text_in_a_second_sdu_with_a_reserved_lcid_is_ex
   EXPECT_TRUE(doubts(suspected(y, 4), "unexplained", "src 35a7c1"));
 }
 
-TEST(verdict_accounting, place_3_text_in_reserved_bits_of_mac_headers_is_exposed) {
+TEST(verdict_accounting, place_3_text_in_reserved_bits_is_exposed) {
   block_bench x;
   x.good(40);
   std::string all;
@@ -92,7 +92,7 @@ TEST(verdict_accounting, place_3_text_in_reserved_bits_of_mac_headers_is_exposed
   EXPECT_TRUE(red(suspected(x, 3), "unexplained_text"));
 }
 
-TEST(verdict_accounting, place_3_one_reserved_bit_of_a_subheader_is_never_exempt) {
+TEST(verdict_accounting, place_3_one_reserved_bit_is_never_exempt) {
   block_bench x;
   x.good(1000);
   x.block(block_bench::a, block_bench::b, 1, x.pdcp(0, 0xbeef, 1000, x.noise(60)));
@@ -110,7 +110,7 @@ TEST(verdict_accounting, place_4_text_in_layer_2_ids_is_exposed) {
   EXPECT_TRUE(red(suspected(x, 3), "field_text"));
 }
 
-TEST(verdict_accounting, place_5_segments_that_never_become_an_sdu_are_not_vouched_for) {
+TEST(verdict_accounting, place_5_stray_segments_are_not_vouched_for) {
   block_bench x;
   x.good(40);
   for (int i = 0; i < 200; ++i)
@@ -142,7 +142,7 @@ std::shared_ptr<std::vector<stolen_file>> stolen_secret() {
   return all;
 }
 
-TEST(verdict_accounting, place_5_one_forged_block_an_sdu_hides_no_record_from_a_stolen_key) {
+TEST(verdict_accounting, place_5_forged_blocks_hide_no_record) {
   // In the middle of each record somebody else sends a whole SDU, a beginning, a middle or an end, under the next SN,
   // the same one, or another.
   for (const int fi : {0, 1, 2, 3})
@@ -184,7 +184,7 @@ TEST(verdict_accounting, losses_alone_leave_no_part_unexplained) {
     }
 }
 
-TEST(verdict_accounting, place_5_forged_blocks_are_no_finding_and_every_octet_has_one_place) {
+TEST(verdict_accounting, place_5_forged_blocks_are_no_finding) {
   for (const int fi : {1, 2, 3}) {
     block_bench x;
     x.good(400);
@@ -199,7 +199,7 @@ TEST(verdict_accounting, place_5_forged_blocks_are_no_finding_and_every_octet_ha
   }
 }
 
-TEST(verdict_accounting, place_5_what_a_bound_left_untried_is_not_vouched_for) {
+TEST(verdict_accounting, place_5_what_was_left_untried_is_not_vouched_for) {
   block_bench x;
   x.good(4000);
   for (int i = 0; i < 4; ++i)
@@ -230,7 +230,7 @@ TEST(verdict_accounting, place_6_text_in_pdcp_headers_is_exposed) {
   EXPECT_TRUE(doubts(suspected(z, 4), "unexplained", "PGK"));
 }
 
-TEST(verdict_accounting, place_7_text_in_the_reserved_bits_of_mibs_is_exposed_and_one_bit_is_never_exempt) {
+TEST(verdict_accounting, place_7_text_in_reserved_bits_of_mibs) {
   block_bench x;
   x.good(40);
   const std::string all = x.words(0) + x.words(1);
@@ -242,7 +242,7 @@ TEST(verdict_accounting, place_7_text_in_the_reserved_bits_of_mibs_is_exposed_an
   EXPECT_TRUE(doubts(suspected(y, 4), "unexplained", "MIB"));
 }
 
-TEST(verdict_accounting, place_7_frame_numbers_of_mibs_that_leap_are_not_vouched_for) {
+TEST(verdict_accounting, place_7_leaping_frame_numbers_of_mibs) {
   block_bench x;
   x.good(40);
   for (int i = 0; i < 60; ++i) x.mib(0, static_cast<int>(x.rng() % 1024));
@@ -269,7 +269,7 @@ TEST(verdict_accounting, place_8_text_in_scis_is_suspected) {
   EXPECT_TRUE(doubts(suspected(w, 4), "unexplained", "SCIs"));
 }
 
-TEST(verdict_accounting, place_9_text_in_discovery_messages_is_exposed_and_an_unknown_type_is_not_vouched_for) {
+TEST(verdict_accounting, place_9_text_and_unknown_types_in_discovery) {
   block_bench x;
   x.good(40);
   for (int i = 0; i < 16; ++i) {
@@ -306,7 +306,7 @@ TEST(verdict_accounting, place_10_text_at_the_end_of_records_is_exposed) {
   suspected(x, 3);
 }
 
-TEST(verdict_accounting, place_12_two_hundred_senders_with_a_block_each_are_not_vouched_for) {
+TEST(verdict_accounting, place_12_senders_of_one_block_each) {
   for (const bool text : {false, true}) {
     block_bench x;
     x.good(40);
@@ -351,7 +351,7 @@ TEST(verdict_accounting, place_13_text_in_set_up_messages_is_exposed) {
   EXPECT_TRUE(doubts(suspected(w, 4), "unexplained", "LCID 28"));
 }
 
-TEST(verdict_accounting, place_14_encoded_text_where_nothing_is_parsed_is_suspected) {
+TEST(verdict_accounting, place_14_encoded_text_is_suspected) {
   const std::string base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (const int how : {0, 1, 2, 3}) {
     block_bench x;
@@ -382,7 +382,7 @@ TEST(verdict_accounting, place_14_encoded_text_where_nothing_is_parsed_is_suspec
   }
 }
 
-TEST(verdict_accounting, place_8_noise_that_passes_for_an_sci_is_none_unless_a_block_belongs_to_it) {
+TEST(verdict_accounting, place_8_noise_that_passes_for_an_sci) {
   const auto with = [](int n, bool block, std::uint64_t candidates) {
     block_bench x;
     x.good(40);
@@ -431,7 +431,7 @@ TEST(verdict_accounting, groupcast_is_parsed_and_text_in_it_is_exposed) {
   suspected(x, 3);
 }
 
-TEST(verdict_accounting, below_one_percent_and_256_octets_a_transmitter_is_exempt_and_their_number_is_told) {
+TEST(verdict_accounting, small_transmitters_are_exempt_and_counted) {
   const auto with = [](int blocks, std::size_t n) {
     block_bench x;
     x.good(1000);
@@ -483,7 +483,7 @@ TEST(verdict_accounting, mary_injects_and_forces_a_4_or_a_3_and_never_a_0) {
   EXPECT_EQ(john->outcome, verdict_outcome::exposed);
 }
 
-TEST(verdict_accounting, of_a_forged_flood_takes_no_longer_a_message_than_at_first) {
+TEST(verdict_accounting, a_forged_flood_takes_constant_time_a_message) {
   // 40 000 forged requests from and to fresh addresses: the work per message is counted, not timed.
   block_bench x;
   analysis a({});

@@ -72,7 +72,7 @@ TEST(compromise, of_records_beyond_what_is_kept_is_not_opaque) {
   EXPECT_NE(to_text(v).find("5 records"), std::string::npos) << to_text(v);
 }
 
-TEST(compromise, a_key_log_line_that_is_being_written_is_left_out_and_a_wrong_one_is_not) {
+TEST(compromise, an_unfinished_line_is_left_out_and_a_wrong_one_is_not) {
   for (const auto* unfinished : {"P", "PROSE_RECORD_K", "PROSE_RECORD_KEY", "PROSE_RECORD_KEY 1 00"}) {
     EXPECT_TRUE(parse_stolen_state(key_line + unfinished, "k")) << unfinished;
     EXPECT_FALSE(parse_stolen_state(key_line + unfinished + "\n", "k")) << unfinished;

@@ -114,7 +114,7 @@ TEST(key_search, knows_every_label_of_the_product) {
 // --- own links
 // --------------------------------------------------------------------------------------------------------------
 
-TEST(key_search, johns_key_log_opens_both_his_links_and_marys_hers_and_each_is_own) {
+TEST(key_search, each_key_log_opens_the_links_of_its_owner) {
   scene s;
   const auto frames = s.on_air().frames;
   const auto hers = ids_of(s.john, s.john_mary.first, s.world.now),
@@ -128,7 +128,7 @@ TEST(key_search, johns_key_log_opens_both_his_links_and_marys_hers_and_each_is_o
   }
 }
 
-TEST(key_search, one_key_for_all_peers_is_red_though_the_log_names_that_key_for_a_link_of_hers) {
+TEST(key_search, one_key_for_all_peers_is_red_though_her_log_names_it) {
   scene s;
   const auto c = s.on_air(weakness::one_key_for_all_peers);
   auto log = log_of(s, s.mary);
@@ -164,7 +164,7 @@ TEST(key_search, a_key_that_is_not_in_the_log_makes_no_link_own) {
 // --- discovery
 // --------------------------------------------------------------------------------------------------------------
 
-TEST(key_search, marys_keys_recognise_johns_codes_for_her_and_hers_and_none_of_john_and_peter) {
+TEST(key_search, marys_keys_recognise_only_codes_of_her_pair) {
   scene s;
   ASSERT_GT(announcements_between(s, s.john, s.mary), 0U);
   ASSERT_GT(announcements_between(s, s.john, s.peter), 0U);

@@ -31,7 +31,7 @@ captured_frame fresh_sdu(std::mt19937_64& rng, std::uint32_t src, std::uint32_t 
   return f;
 }
 
-TEST(memory, of_the_analysis_stays_below_what_is_stated_at_all_limits_at_once) {
+TEST(memory, of_the_analysis_is_bounded_at_all_limits_at_once) {
   std::mt19937_64 rng(5);
   const auto before = heap_in_use();
   verdict_options o;

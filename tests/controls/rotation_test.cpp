@@ -46,7 +46,7 @@ void draw_as_tm4(bench& x, int link, bool back) {
   x.sci = s;
 }
 
-TEST(rotations, random_identifiers_are_not_linked_and_false_alarms_are_as_stated) {
+TEST(rotations, random_identifiers_are_not_linked) {
   constexpr double stated = 0.2;
   constexpr int captures = 400;
   int alarms = 0, alarms_of_these = 0;
@@ -209,7 +209,7 @@ TEST(rotations, the_rendezvous_id_of_a_slot_that_requests_share_is_no_link) {
   EXPECT_GE(of(v, "l2_id_linker").n, 50U);
 }
 
-TEST(rotations, allocations_and_patterns_that_follow_the_traffic_are_no_link) {
+TEST(rotations, allocations_that_follow_the_traffic_are_no_link) {
   for (const bool pattern : {false, true}) {
     bench x;
     int turn = 0;

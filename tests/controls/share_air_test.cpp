@@ -193,7 +193,7 @@ std::vector<towns::ue> john_and_peter(int shift = 0, bool text = false) {
   return two;
 }
 
-TEST(verdict_share_air, what_is_in_order_is_opaque_and_unused_occasions_are_no_loss) {
+TEST(verdict_share_air, unused_occasions_are_no_loss) {
   towns t(periods);
   auto ues = john_and_peter();
   t.all(ues);
@@ -227,7 +227,7 @@ TEST(verdict_share_air, collided_proves_nothing) {
   EXPECT_EQ(exit_status(v.outcome), 4) << to_text(v);
 }
 
-TEST(verdict_share_air, half_captured_proves_nothing_and_a_gap_at_the_start_is_none) {
+TEST(verdict_share_air, half_captured_proves_nothing) {
   towns t(periods);
   auto ues = john_and_peter();
   t.all(ues);
@@ -240,7 +240,7 @@ TEST(verdict_share_air, half_captured_proves_nothing_and_a_gap_at_the_start_is_n
 }
 
 /// With no pool told, the places of blocks are known by their DMRS only, and what is drowned shows none.
-TEST(verdict_share_air, with_no_pool_told_what_was_jammed_or_missed_proves_nothing) {
+TEST(verdict_share_air, without_a_pool_jammed_or_missed_proves_nothing) {
   towns t(periods);
   auto ues = john_and_peter();
   t.all(ues);
@@ -276,7 +276,7 @@ TEST(verdict_share_air, the_wrong_carrier_told_proves_nothing) {
   EXPECT_EQ(exit_status(judged(t, {}, {.tm = phy::transmission_mode::tm4}).outcome), 4);
 }
 
-TEST(verdict_share_air, two_towns_on_one_carrier_are_both_heard_though_one_was_told) {
+TEST(verdict_share_air, two_towns_on_one_carrier_are_both_heard) {
   for (const bool text : {false, true}) {
     towns t(periods);
     auto first = john_and_peter(), second = john_and_peter(13, text);

@@ -43,7 +43,7 @@ TEST(verdict_share, of_discovery_below_nine_tenths_proves_nothing) {
   }
 }
 
-TEST(verdict_share, counts_what_the_receiver_heard_announced_and_the_time_it_missed) {
+TEST(verdict_share, counts_what_was_announced_and_the_time_missed) {
   block_bench x;
   x.good(40);
   const auto with = [&](hearing h) {

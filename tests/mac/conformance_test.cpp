@@ -223,7 +223,7 @@ std::optional<message> hold_back(scene& s, message_type before, message_type wan
 // --- the UE as originator
 // ---------------------------------------------------------------------------------------------------------
 
-TEST(conformance_19_1_9, the_originator_sets_up_a_link_and_sends_nothing_unprotected_afterwards) {
+TEST(conformance_19_1_9, the_originator_ends_unprotected_sending) {
   scene s;
   expect_a_protected_set_up(s);
   ASSERT_EQ(s.node(originator).established[target], 1);
@@ -246,7 +246,7 @@ TEST(conformance_19_1_9, a_command_is_readable_and_authenticated) {
   EXPECT_TRUE(s.link_up()) << "control: the same Command, unaltered";
   EXPECT_EQ(s.sent(target, message_type::security_mode_command).back().octets, command->octets);
 }
-TEST(conformance_19_1_9, a_request_without_an_answer_is_repeated_and_given_up) {
+TEST(conformance_19_1_9, an_unanswered_request_is_repeated_and_given_up) {
   scene s;
   s.mute = originator;  // the target hears nothing; what it announces is heard
   s.run(60'000);
@@ -256,7 +256,7 @@ TEST(conformance_19_1_9, a_request_without_an_answer_is_repeated_and_given_up) {
             s.node(originator).failed[target] * 15);
   EXPECT_EQ(s.node(originator).established[target], 0);
 }
-TEST(conformance_19_1_9, a_complete_without_an_accept_is_repeated_and_accepted_again) {
+TEST(conformance_19_1_9, a_complete_is_repeated_and_accepted_again) {
   scene s;
   ASSERT_TRUE(hold_back(s, message_type::security_mode_complete, message_type::security_mode_complete, target));
   s.run(1'500);
@@ -273,14 +273,14 @@ TEST(conformance_19_1_9, a_complete_without_an_accept_is_repeated_and_accepted_a
 // --- the UE as target
 // -------------------------------------------------------------------------------------------------------------
 
-TEST(conformance_19_1_10, the_target_sets_up_a_link_and_sends_nothing_unprotected_afterwards) {
+TEST(conformance_19_1_10, the_target_ends_unprotected_sending) {
   for (const auto tm : {phy::transmission_mode::tm2, phy::transmission_mode::tm4}) {
     scene s({}, {}, {}, tm);
     expect_a_protected_set_up(s);
     ASSERT_EQ(s.node(target).established[originator], 1);
   }
 }
-TEST(conformance_19_1_10, an_altered_request_and_an_altered_complete_get_no_answer) {
+TEST(conformance_19_1_10, altered_requests_and_completes_get_no_answer) {
   scene s;
   s.mute = originator;
   const auto request =
@@ -348,7 +348,7 @@ TEST_P(either, keepalive_is_answered_by_an_ack_with_its_counter) {
   }
 }
 
-TEST_P(either, an_unanswered_keepalive_is_repeated_and_its_timer_ends_the_link) {
+TEST_P(either, an_unanswered_keepalive_ends_the_link) {
   auto s = scene_of_keepalives(own);
   ASSERT_TRUE(s.link_up());
   s.run(5'000);
@@ -431,7 +431,7 @@ int releases_heard(std::uint32_t sends) {
   return heard;
 }
 }  // namespace
-TEST(conformance_19_1_10, release_is_heard_although_half_of_the_subframes_are_lost) {
+TEST(conformance_19_1_10, release_is_heard_with_half_of_the_subframes) {
   const int repeated = releases_heard(security::link_config{}.release_sends), once = releases_heard(1);
   printf("  of 40 releases at 50 %% loss the peer hears %d; sent once, %d\n", repeated, once);
   EXPECT_GE(repeated, 39);

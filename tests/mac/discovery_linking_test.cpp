@@ -118,7 +118,7 @@ intervals by_period(const std::vector<sighting>& all) {
 
 class discovery_places : public testing::TestWithParam<phy::transmission_mode> {};
 
-TEST_P(discovery_places, tell_no_linker_whose_a_message_is_across_rotations_or_periods) {
+TEST_P(discovery_places, tell_no_linker_whose_a_message_is) {
   const auto pool = *phy::discovery_pool::make(default_ue_config(GetParam(), 25).discovery);
   std::map<std::string, score> total;
   std::map<std::string, score> sticky;
@@ -251,7 +251,7 @@ reservations watch_reservations(std::uint64_t seed, int processes, double keep, 
 }
 }  // namespace
 
-TEST(tm4_reservations, are_used_by_no_other_flow_than_the_one_that_made_them) {
+TEST(tm4_reservations, are_used_by_the_flow_that_made_them_only) {
   for (const auto& [processes, keep] : {std::pair{2, 0.4}, {2, 0.8}, {1, 0.0}, {4, 0.4}}) {
     reservations sum;
     std::uint64_t epochs = 0;

@@ -74,7 +74,7 @@ TEST(sl_sch, every_size_around_the_length_widths_and_every_padding) {
           }
         }
 }
-TEST(sl_sch, a_block_too_small_for_its_headers_is_left_empty_and_not_overrun) {
+TEST(sl_sch, a_block_too_small_for_its_headers_is_not_overrun) {
   for (std::size_t size = 0; size <= 12; ++size) {
     std::vector<std::uint8_t> octets(size + 8, 0xAA);
     sl_sch_builder b({sl_sch_version::v2x, 0x123456, 0x789ABC}, std::span(octets).first(size));
@@ -272,7 +272,7 @@ TEST(rlc_um, malformed_pdus_change_nothing) {
 
 // A wrong key refuses assemblies of pieces that followed each other, too; a lost piece only those with others between
 // them. The demo counts on it: what it excuses is a loss.
-TEST(rlc_um_candidates, a_refusal_of_pieces_that_followed_each_other_is_no_misfit) {
+TEST(rlc_um_candidates, a_refusal_of_consecutive_pieces_is_no_misfit) {
   const auto run = [](bool lose_a_piece, sdu_verdict verdict) {
     rlc_um_tx tx(1 << 20);
     rlc_um_candidates rx(rlc_um_candidate_limits{});

@@ -154,7 +154,7 @@ struct bench {
 int sn_of(const bytes& pdu) { return pdu[0] & 31; }
 }  // namespace
 
-TEST(layer_2, one_forged_block_an_sdu_of_any_kind_at_any_place_costs_less_than_one_sdu_in_a_hundred) {
+TEST(layer_2, a_forged_block_an_sdu_costs_less_than_1_sdu_in_100) {
   // Every kind of PDU (whole SDU, beginning, middle, end), before and after each piece, with any SN near it.
   std::uint64_t cases = 0, sent = 0, taken = 0;
   for (const std::uint8_t lcid : {1, 30})
@@ -331,7 +331,7 @@ TEST(layer_2, long_forged_sdus_count_as_what_they_cost) {
   EXPECT_EQ(b.security.opens, rx_path::link_budget / (2 * 2999 + 999 + 64));  // 9
 }
 
-TEST(layer_2, forged_blocks_that_fill_the_subframe_of_a_segment_cost_nothing) {
+TEST(layer_2, forged_blocks_in_the_subframe_of_a_segment_cost_nothing) {
   // 25 PRB carry 1600 octets at most, whoever sends them: beside each piece one forged block of 1400 octets full of
   // small SDUs, read before it.
   bench b(9);
@@ -355,7 +355,7 @@ TEST(layer_2, forged_blocks_that_fill_the_subframe_of_a_segment_cost_nothing) {
   EXPECT_EQ(b.rx.counters().rlc.trials_refused, 0U);
 }
 
-TEST(layer_2, losses_copies_and_reordering_never_yield_an_sdu_twice_or_a_wrong_one) {
+TEST(layer_2, no_sdu_comes_twice_or_wrong_after_loss_or_reordering) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     bench b(seed);
     std::vector<bytes> all;
@@ -448,7 +448,7 @@ namespace {
 class forger_on_the_air : public testing::TestWithParam<phy::transmission_mode> {};
 }  // namespace
 
-TEST_P(forger_on_the_air, a_forged_block_after_each_genuine_one_and_a_flood_of_sources) {
+TEST_P(forger_on_the_air, a_forged_block_a_genuine_one_and_a_flood) {
   using namespace prose::mac::test;
   const auto tm = GetParam();
   std::map<bool, double> share;

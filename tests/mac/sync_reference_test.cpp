@@ -140,7 +140,7 @@ TEST(sync_reference, three_ues_agree_whatever_the_order_of_events) {
 // A reference that took its followers' followers for a second one of its identity drew another and followed them: they
 // went on without any. Which sets of UEs that befell (one of 440, of eight UEs) changed with what is left out of the
 // SLSS, so there are many seeds of that.
-TEST(sync_reference, however_many_become_references_at_once_all_follow_one_within_seconds) {
+TEST(sync_reference, many_references_at_once_become_one_within_seconds) {
   constexpr std::array percents{50, 90, 99, 100};
   constexpr unsigned seeds_of_muting = 32;
   for (const int n : {2, 3, 8}) {
@@ -175,7 +175,7 @@ TEST(sync_reference, however_many_become_references_at_once_all_follow_one_withi
   }
 }
 // In a line each hears its neighbours only, so that the reference's follower hears who follows it.
-TEST(sync_reference, in_a_line_two_do_not_follow_each_other_once_the_reference_has_left) {
+TEST(sync_reference, in_a_line_two_do_not_follow_each_other) {
   int slowest = 0;
   for (unsigned seed = 0; seed < 64; ++seed) {
     world w(3, 7000 + seed);
@@ -240,7 +240,7 @@ TEST(sync_reference, followers_track_half_a_ppm_of_drift) {
   }
   EXPECT_LT(worst, 8.0);  // of 15360 samples a subframe; the normal prefix has 72
 }
-TEST(sync_reference, another_reference_is_chosen_when_it_leaves_and_timing_does_not_jump) {
+TEST(sync_reference, another_is_chosen_when_it_leaves_without_a_jump) {
   int late = 0;
   for (unsigned seed = 0; seed < 300; ++seed) {
     world w(3, 1000 + seed);
@@ -318,7 +318,7 @@ TEST(sync_reference, an_in_coverage_identity_is_relayed_out_of_coverage) {
   EXPECT_EQ(f.reference_id(), 20);
   EXPECT_EQ(f.n_sl_id(), 188);
 }
-TEST(sync_reference, of_a_reference_and_its_follower_the_reference_is_followed_however_weak) {
+TEST(sync_reference, a_weak_reference_is_preferred_to_its_follower) {
   const sync_config c;
   sync_reference f(c, 25, seven, nullptr);
   std::int64_t n = 0;
@@ -338,7 +338,7 @@ TEST(sync_reference, of_a_reference_and_its_follower_the_reference_is_followed_h
 }
 // Which own SLSS a reference leaves out can be seen by all. It once followed from 32 bits and a hash, by gaps of 5, 8
 // and 13.
-TEST(sync_reference, which_of_eight_slss_is_left_out_is_drawn_for_each_eight) {
+TEST(sync_reference, the_one_of_eight_slss_left_out_is_drawn) {
   sync_config c;
   c.scan_periods = 1;  // a longer scan leaves out others
   std::mt19937 rng(4711);
@@ -368,7 +368,7 @@ TEST(sync_reference, which_of_eight_slss_is_left_out_is_drawn_for_each_eight) {
   EXPECT_LT(chi_square, 131.0);  // 63 degrees of freedom, 1e-6
 }
 
-TEST(sync_reference, one_slss_a_period_with_the_right_mib_and_only_weak_references_are_relayed) {
+TEST(sync_reference, one_slss_a_period_and_only_weak_ones_relayed) {
   sync_config c;
   sync_reference s(c, 50, seven, nullptr);
   for (std::int64_t n = 0; n < 600; n += 40) s.step(n, {});
@@ -400,7 +400,7 @@ TEST(sync_reference, garbage_is_ignored) {
     f.step(n, std::vector{heard_at(n, 336, 5, -50), heard_at(n, -1, 5, -50), slss_heard{200, false, 10240, n, -50, 0}});
   EXPECT_EQ(f.role(), sync_role::searching);
 }
-TEST(sync_reference, the_own_identity_with_another_timing_is_drawn_anew_but_not_for_one_echo) {
+TEST(sync_reference, the_own_identity_is_drawn_anew_but_not_for_an_echo) {
   std::uint32_t state = 1;
   sync_reference s(
       sync_config{}, 25, [](void* x) { return *static_cast<std::uint32_t*>(x) += 7; }, &state);

@@ -211,7 +211,7 @@ TEST(tm4_scheduler, keeps_its_resources_as_often_as_prob_resource_keep_says) {
 
 // sl-ReselectAfter: "the number of consecutive unused transmission opportunities on resources indicated in the
 // configured sidelink grant".
-TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_reselect_after_says) {
+TEST(tm4_scheduler, gives_resources_up_as_sl_reselect_after_says) {
   for (int after = 1; after <= 9; ++after) {
     auto c = one_process(100, 1);
     c.reselect_after = after;
@@ -239,7 +239,7 @@ TEST(tm4_scheduler, gives_resources_up_after_as_many_missed_opportunities_as_sl_
 
 // "... neither transmission nor retransmission has been performed by the MAC entity on any resource indicated in the
 // configured sidelink grant during the last second", whatever sl-ReselectAfter is.
-TEST(tm4_scheduler, gives_resources_up_that_nothing_was_sent_on_for_a_second) {
+TEST(tm4_scheduler, gives_resources_up_after_a_second_unused) {
   for (const int period : {200, 300, 500, 1000}) {
     auto c = one_process(period, 1);
     c.reselect_after = 9;

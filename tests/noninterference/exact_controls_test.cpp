@@ -33,26 +33,22 @@ protected:
 
 }  // namespace
 
-TEST_F(noninterference_exact_control, halves_of_the_kd_sess_id_that_avoid_other_links_are_found) {
+TEST_F(noninterference_exact_control, kd_sess_id_halves_that_avoid_others) {
   expect_found_without("KD-sess ID: halves of other links are not avoided", tm2);
 }
-TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm2) {
-  expect_found_without("one stream a peer", tm2);
-}
-TEST_F(noninterference_exact_control, one_stream_for_all_peers_is_found_in_tm4) {
-  expect_found_without("one stream a peer", tm4);
-}
+TEST_F(noninterference_exact_control, one_stream_for_all_peers_tm2) { expect_found_without("one stream a peer", tm2); }
+TEST_F(noninterference_exact_control, one_stream_for_all_peers_tm4) { expect_found_without("one stream a peer", tm4); }
 TEST_F(noninterference_exact_control, a_budget_that_all_peers_share_is_found) {
   expect_found_without("each peer has a budget of its own", tm2);
 }
-TEST_F(noninterference_exact_control, announcements_that_responses_move_are_found) {
+TEST_F(noninterference_exact_control, announcements_moved_by_responses) {
   expect_found_without("responses have places of their own", asking);
 }
-TEST_F(noninterference_exact_control, a_place_among_the_entries_that_the_number_of_peers_moves_is_found) {
+TEST_F(noninterference_exact_control, entries_moved_by_the_number_of_peers) {
   expect_found_without("entries are placed by seat", tm4);
 }
 
-TEST_F(noninterference_exact_control, asking_only_for_peers_without_a_link_is_found) {
+TEST_F(noninterference_exact_control, asking_only_for_unlinked_peers) {
   auto weak = asking;
   weak.asks_only_without_link = true;
   EXPECT_NE(compare(weak).difference, "");

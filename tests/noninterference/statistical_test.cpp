@@ -464,7 +464,7 @@ TEST(noninterference_control, a_check_taken_out_is_found) {
 
 #else
 
-TEST(noninterference_statistical, worlds_with_and_without_peter_are_not_told_apart) {
+TEST(noninterference_statistical, worlds_are_not_told_apart) {
   family f;
   judge_identifiers(f);
   for (const auto& k : kinds) judge_air(f, k);

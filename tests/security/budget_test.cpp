@@ -139,7 +139,7 @@ TEST_F(budget, set_up_takes_its_fixed_time) {
   EXPECT_EQ(dropped(drop_reason::late) + dropped(drop_reason::budget), 0U);
 }
 
-TEST_F(budget, what_john_sends_to_mary_does_not_depend_on_when_the_work_is_done) {
+TEST_F(budget, what_is_sent_does_not_depend_on_when_work_is_done) {
   // The same worlds, with John's work done at once or in the last millisecond before it is due.
   std::vector<std::vector<sent>> logs;
   for (const bool at_once : {true, false}) {
@@ -371,7 +371,7 @@ TEST_F(budget, one_command_and_one_response_are_read_at_a_time) {
   EXPECT_EQ(work.multiplications, asked + 2);
 }
 
-TEST_F(budget, a_request_to_rekey_that_was_composed_for_the_keys_before_is_not_sent) {
+TEST_F(budget, a_rekeying_composed_for_older_keys_is_not_sent) {
   ASSERT_TRUE(link_up(mary, john));
   ASSERT_TRUE(
       mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
@@ -390,7 +390,7 @@ TEST_F(budget, a_request_to_rekey_that_was_composed_for_the_keys_before_is_not_s
             0);
 }
 
-TEST_F(budget, a_request_to_rekey_that_is_due_after_the_answer_to_the_peers_is_not_sent) {
+TEST_F(budget, a_rekeying_due_after_the_answer_is_not_sent) {
   ASSERT_TRUE(link_up(mary, john));
   ASSERT_TRUE(
       mary.security->links().rekey(*mary.security->links().link_with(mary.id_of(john)), world.now, mary.pending));
@@ -409,7 +409,7 @@ TEST_F(budget, a_request_to_rekey_that_is_due_after_the_answer_to_the_peers_is_n
             0);
 }
 
-TEST_F(budget, the_other_ends_request_costs_nothing_while_the_smaller_keys_own_is_under_way) {
+TEST_F(budget, a_crossing_request_costs_the_smaller_key_nothing) {
   ASSERT_TRUE(link_up(mary, john));
   ASSERT_TRUE(link_up(peter, john));
   for (ue* other : {&mary, &peter}) {
@@ -449,7 +449,7 @@ TEST_F(budget, what_one_peer_uses_up_is_missing_to_nobody_else) {
   EXPECT_EQ(dropped(drop_reason::late), late);
 }
 
-TEST_F(budget, strangers_multiply_nothing_and_use_up_hashes_of_one_rendezvous_only) {
+TEST_F(budget, strangers_cost_only_hashes_of_one_rendezvous) {
   (void)john.security->discovery().announcements(world.now);
   const frame good = request(mary), peters = request(peter);
   for (std::uint32_t i = 0; i < 10'000; ++i) {
@@ -559,7 +559,7 @@ TEST_F(budget, a_lossy_link_keeps_renewing_its_keys) {
   }
 }
 
-TEST_F(budget, all_peers_at_their_budget_make_at_most_384_multiplications_at_a_time) {
+TEST_F(budget, all_budgets_at_once_are_384_multiplications) {
   queue_of_work w;
   ue_config config;
   config.discovery.entries = max_peers;

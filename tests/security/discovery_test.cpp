@@ -45,7 +45,7 @@ protected:
   time_ms now = 0;
 };
 
-TEST_F(discovery, each_permitted_peer_finds_the_announcer_and_nobody_else_does) {
+TEST_F(discovery, only_permitted_peers_find_the_announcer) {
   at(1000);
   const auto johns = announced(*john);
   EXPECT_EQ(johns.size(), 16U);
@@ -75,7 +75,7 @@ TEST_F(discovery, message_layout_is_type_184_bits_mic_and_counter_lsb) {
   EXPECT_TRUE(std::equal(mic.begin(), mic.end(), d.begin() + 24));
 }
 
-TEST_F(discovery, every_flipped_bit_is_dropped_and_the_true_message_still_counts) {
+TEST_F(discovery, a_flipped_bit_is_dropped_and_the_true_one_counts) {
   at(1000);
   for (const auto& d : announced(*john))
     for (std::size_t bit = 0; bit < d.size() * 8; ++bit) {
@@ -115,7 +115,7 @@ TEST_F(discovery, window_is_16_slots_and_two_once_the_offset_is_known) {
   EXPECT_EQ(heard(*peter, now_said).size(), 1U) << "two slots old";
 }
 
-TEST_F(discovery, an_offset_that_a_peer_claims_moves_its_own_window_only_within_the_wide_one) {
+TEST_F(discovery, a_claimed_offset_moves_only_the_peers_window) {
   at(1000);
   peter->security->discovery().learn_offset(peter->id_of(*john), 1'001'000, 1000);
   const peer& j = *peter->security->peers().find(std::string_view("john"));
@@ -125,7 +125,7 @@ TEST_F(discovery, an_offset_that_a_peer_claims_moves_its_own_window_only_within_
 }
 
 // Whoever holds back the message that tells the peer's slot must not make the peer unheard of.
-TEST_F(discovery, an_offset_that_came_late_leaves_the_window_open_for_what_it_may_be) {
+TEST_F(discovery, a_late_offset_leaves_the_window_open) {
   at(1000), at(1010);
   auto& d = peter->security->discovery();
   const peer& j = *peter->security->peers().find(std::string_view("john"));
@@ -141,7 +141,7 @@ TEST_F(discovery, an_offset_that_came_late_leaves_the_window_open_for_what_it_ma
   EXPECT_TRUE(hear(*peter, make_discovery(discovery_type::announcement, j.theirs, 1012)));
 }
 
-TEST_F(discovery, number_of_entries_does_not_tell_the_number_of_peers_and_order_changes_with_the_slot) {
+TEST_F(discovery, entries_do_not_tell_the_number_of_peers) {
   at(1000);
   EXPECT_EQ(announced(*john).size(), announced(*peter).size());
   ue lonely("lonely", 45, config);
@@ -201,7 +201,7 @@ TEST_F(discovery, johns_own_announcement_reflected_to_him_is_nothing) {
   for (const auto& d : announced(*john)) EXPECT_FALSE(hear(*john, d));
 }
 
-TEST_F(discovery, model_b_is_answered_once_to_the_asker_and_names_a_rendezvous) {
+TEST_F(discovery, model_b_is_answered_once_with_a_rendezvous) {
   at(1000);
   const std::vector<peer_id> wanted{john->id_of(*peter)};
   const auto queries = john->security->discovery().queries(wanted, now);
@@ -259,7 +259,7 @@ TEST_F(discovery, a_peers_place_does_not_depend_on_who_else_is_there) {
   EXPECT_EQ(others_come_and_go, nobody_moves);
 }
 
-TEST_F(discovery, as_many_queries_go_out_whoever_is_asked_for_and_the_same_ones_within_a_slot) {
+TEST_F(discovery, as_many_queries_go_out_whoever_is_asked_for) {
   constexpr int asked = 7;
   std::vector<std::unique_ptr<ue>> others;
   std::vector<peer_id> wanted;
@@ -306,7 +306,7 @@ TEST_F(discovery, responses_are_taken_only_by_who_asked) {
   EXPECT_FALSE(hear(*john, make_discovery(discovery_type::response, p.ours, 1000))) << "John has not asked";
 }
 
-TEST_F(discovery, a_withdrawn_permission_ends_announcements_recognition_and_rendezvous) {
+TEST_F(discovery, a_withdrawn_permission_ends_discovery) {
   at(1000);
   const auto before = announced(*peter);
   std::vector<l2_id> ids;
@@ -323,7 +323,7 @@ TEST_F(discovery, a_withdrawn_permission_ends_announcements_recognition_and_rend
   EXPECT_EQ(peter->security->discovery().monitor_table_size(), 0U);
 }
 
-TEST_F(discovery, a_withdrawn_and_renewed_permission_makes_no_used_code_or_query_good_again) {
+TEST_F(discovery, a_renewed_permission_makes_no_used_code_good) {
   at(1000);
   const auto regrant = [&](ue& u, const ue& other) {
     ASSERT_TRUE(u.security->remove_peer(u.id_of(other), now, u.pending));
@@ -376,7 +376,7 @@ TEST_F(discovery, monitor_table_keeps_its_size_as_time_passes) {
   }
 }
 
-TEST_F(discovery, after_a_boot_no_slot_up_to_the_mark_is_announced_asked_answered_or_believed) {
+TEST_F(discovery, after_a_boot_no_slot_up_to_the_mark_is_used) {
   at(1000);
   const auto peters = announced(*peter);
   const std::vector<peer_id> wanted{peter->id_of(*john)};
@@ -396,7 +396,7 @@ TEST_F(discovery, after_a_boot_no_slot_up_to_the_mark_is_announced_asked_answere
   EXPECT_EQ(d.announcements(now).size(), 16U);
 }
 
-TEST_F(discovery, a_slot_is_used_for_three_seconds_and_then_nothing_is_sent_or_believed_until_the_clock_gets_on) {
+TEST_F(discovery, a_slot_is_used_for_three_seconds_at_most) {
   at(1000);
   auto& d = peter->security->discovery();
   const std::vector<peer_id> wanted{peter->id_of(*john)};
@@ -445,7 +445,7 @@ TEST(slot_clock, never_goes_back_never_leaps_and_never_outruns_the_mark) {
   EXPECT_EQ(end.mark_to_store(), std::nullopt);
 }
 
-TEST(slot_clock, one_that_was_wrong_for_long_and_is_right_again_has_not_leapt) {
+TEST(slot_clock, a_return_from_a_long_error_is_no_leap) {
   using r = slot_clock::step_result;
   constexpr time_ms start = 5'000, later = start + 3'600'000;
   slot_clock c(999);

@@ -31,7 +31,7 @@ protected:
   link_id at_a = 0, at_b = 0;
 };
 
-TEST_F(epochs, identifiers_and_keys_change_after_so_many_records_and_old_keys_are_wiped) {
+TEST_F(epochs, everything_changes_after_so_many_records) {
   ue_config config;
   config.links.epochs.records = 16;
   start(config);
@@ -67,7 +67,7 @@ TEST_F(epochs, time_alone_moves_an_idle_link_on) {
   EXPECT_TRUE(a->events<link_lost>().empty());
 }
 
-TEST_F(epochs, nobody_moves_on_before_the_peer_was_heard_so_32768_lost_records_do_no_harm) {
+TEST_F(epochs, 32768_lost_records_do_no_harm) {
   start({});
   ASSERT_TRUE(world.send(*b, at_b, {1}));
   world.filter = [](const frame&) { return std::vector<frame>{}; };
@@ -85,7 +85,7 @@ TEST_F(epochs, nobody_moves_on_before_the_peer_was_heard_so_32768_lost_records_d
 
 // A sends in r+1, B follows, and all that B sends there is lost until it moves on to r+2: A, unheard in r+1, must hold
 // r+2.
-TEST_F(epochs, a_follower_whose_whole_epoch_was_lost_is_heard_in_the_one_after_it) {
+TEST_F(epochs, a_follower_is_heard_after_a_lost_epoch) {
   start({});
   ASSERT_TRUE(world.send(*b, at_b, {1}));
   world.filter = [](const frame&) { return std::vector<frame>{}; };
@@ -109,7 +109,7 @@ TEST_F(epochs, a_follower_whose_whole_epoch_was_lost_is_heard_in_the_one_after_i
   EXPECT_TRUE(a->events<link_lost>().empty());
 }
 
-TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledged) {
+TEST_F(epochs, seal_refuses_at_65536_unacknowledged_records) {
   start({});
   world.filter = [](const frame&) { return std::vector<frame>{}; };
   octet_set headers;
@@ -130,7 +130,7 @@ TEST_F(epochs, count_never_wraps_seal_refuses_at_65536_records_nobody_acknowledg
       << "another channel has its own COUNT";
 }
 
-TEST_F(epochs, rekeying_changes_keys_on_both_sides_and_old_keys_open_nothing_later) {
+TEST_F(epochs, rekeying_leaves_old_keys_that_open_nothing) {
   start({});
   const auto before = info(*a, at_a);
   ASSERT_TRUE(world.send(*b, at_b, {1}));
@@ -154,7 +154,7 @@ TEST_F(epochs, rekeying_changes_keys_on_both_sides_and_old_keys_open_nothing_lat
   EXPECT_FALSE(a->security->links().state().at(a->id_of(*b)).live->previous);
 }
 
-TEST_F(epochs, rekeying_survives_loss_of_any_message_and_both_starting_at_once) {
+TEST_F(epochs, rekeying_survives_any_loss_and_two_starters) {
   for (int lost = 0; lost < 6; ++lost) {
     start({});
     int n = 0;

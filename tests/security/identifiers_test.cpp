@@ -90,7 +90,7 @@ protected:
   air world;
 };
 
-TEST_F(identifiers, halves_that_john_answers_with_do_not_avoid_those_of_his_other_links) {
+TEST_F(identifiers, answered_halves_do_not_avoid_other_links) {
   ASSERT_TRUE(world.link_up(mary, john));
   world.pass(1000);  // each code counts once
   ASSERT_TRUE(world.link_up(peter, john));
@@ -125,7 +125,7 @@ TEST_F(identifiers, halves_that_john_answers_with_do_not_avoid_those_of_his_othe
   EXPECT_TRUE(picked.contains(beside & 255));
 }
 
-TEST_F(identifiers, halves_that_john_asks_with_do_not_avoid_those_of_his_other_links) {
+TEST_F(identifiers, asked_halves_do_not_avoid_other_links) {
   ASSERT_TRUE(world.link_up(mary, john));
   world.pass(1000);  // each code counts once
   ASSERT_TRUE(world.link_up(peter, john));

@@ -47,7 +47,7 @@ protected:
   security::crypto::mbedtls_x25519 dh{random};
 };
 
-TEST_F(key_files, generated_key_is_one_base64_line_of_mode_0600_and_is_never_overwritten) {
+TEST_F(key_files, a_key_is_one_line_of_mode_0600_never_overwritten) {
   ASSERT_EQ(run(tool + " gen " + path("a")).code, 0);
   struct stat st {};
   ASSERT_EQ(::stat(path("a").c_str(), &st), 0);
@@ -66,7 +66,7 @@ TEST_F(key_files, public_key_agrees_with_rfc_7748_and_with_standard_input) {
   EXPECT_EQ(run("echo " + secret + " | " + tool + " pub").text, expected);
 }
 
-TEST_F(key_files, files_that_others_can_read_or_that_are_no_keys_are_refused_with_one_line) {
+TEST_F(key_files, readable_files_and_no_keys_are_refused_with_one_line) {
   const std::string good = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=";
   for (const mode_t mode : {0644, 0640, 0604, 0660, 0601, 0700, 0500, 04600, 02600, 01600}) {
     const auto r = run(tool + " pub " + put(std::string("m").append(std::to_string(mode)), good, mode));
@@ -106,7 +106,7 @@ TEST_F(key_files, replacing_a_file_follows_no_link) {
   EXPECT_EQ(text, "kept");
 }
 
-TEST_F(key_files, pre_shared_keys_are_made_checked_and_named_in_the_permission) {
+TEST_F(key_files, pre_shared_keys_are_made_checked_and_named) {
   ASSERT_EQ(run(tool + " gen --psk " + path("psk")).code, 0);
   struct stat st {};
   ASSERT_EQ(::stat(path("psk").c_str(), &st), 0);
@@ -125,7 +125,7 @@ TEST_F(key_files, pre_shared_keys_are_made_checked_and_named_in_the_permission) 
   EXPECT_EQ((*all)[0].psk_path, path("psk"));
 }
 
-TEST_F(key_files, another_encoding_of_a_key_is_refused_wherever_a_key_is_taken) {
+TEST_F(key_files, another_encoding_of_a_key_is_refused_everywhere) {
   ASSERT_EQ(run(tool + " gen " + path("a")).code, 0);
   auto own = read_private_key(path("a"));
   ASSERT_TRUE(own);

@@ -26,7 +26,7 @@ protected:
   air world;
 };
 
-TEST_F(links, set_up_gives_both_sides_the_same_session_and_carries_data_both_ways) {
+TEST_F(links, set_up_gives_one_session_with_data_both_ways) {
   const auto l = world.link_up(john, peter);
   ASSERT_TRUE(l);
   const auto at_john = john.events<link_established>();
@@ -58,7 +58,7 @@ TEST_F(links, sizes_on_air_are_at_most_65_57_and_24_octets) {
   EXPECT_EQ(world.captured[2].lcid, 29);
 }
 
-TEST_F(links, every_flipped_bit_of_every_set_up_message_and_record_is_dropped_without_change_of_state) {
+TEST_F(links, every_flipped_bit_is_dropped_without_change_of_state) {
   std::vector<frame> seen;
   std::size_t tried = 0;
   world.filter = [&](const frame& f) {
@@ -117,7 +117,7 @@ TEST_F(links, records_replayed_reflected_or_on_another_channel_are_dropped) {
   EXPECT_EQ(peter.inbox.size(), 1U);
 }
 
-TEST_F(links, data_on_the_signalling_channel_and_signalling_on_data_channels_are_refused) {
+TEST_F(links, data_and_signalling_on_wrong_channels_are_refused) {
   const auto l = world.link_up(john, peter);
   ASSERT_TRUE(l);
   std::vector<std::uint8_t> out(64);
@@ -216,7 +216,7 @@ TEST_F(links, both_asking_at_once_gives_one_link) {
   }
 }
 
-TEST_F(links, responder_delivers_nothing_before_the_complete_and_any_record_counts_as_one) {
+TEST_F(links, responder_delivers_nothing_before_the_complete) {
   world.filter = [&](const frame& f) {  // every Complete is lost
     return f.octets.size() == complete_octets && f.lcid == 29 ? std::vector<frame>{} : std::vector<frame>{f};
   };
@@ -237,7 +237,7 @@ TEST_F(links, responder_delivers_nothing_before_the_complete_and_any_record_coun
   EXPECT_EQ(john.events<link_established>().size(), 1U);
 }
 
-TEST_F(links, a_reboot_of_either_side_gives_a_new_link_and_the_old_one_goes_only_with_the_new_complete) {
+TEST_F(links, a_reboot_replaces_the_link_with_the_new_complete) {
   ASSERT_TRUE(world.link_up(john, peter));
   ue again("john", 61, john.security->peers().own_private(), {});
   again.knows(peter);
@@ -360,7 +360,7 @@ TEST_F(links, a_release_without_an_answer_ends_after_its_last_repetition) {
   EXPECT_EQ(peter.security->links().link_with(peter.id_of(john)), std::nullopt);
 }
 
-TEST_F(links, releases_that_cross_end_each_other_although_the_peer_may_have_moved_to_another_epoch) {
+TEST_F(links, releases_that_cross_end_each_other_across_epochs) {
   for (const bool moved : {false, true}) {
     world.filter = nullptr;
     const auto l = world.link_up(john, peter);

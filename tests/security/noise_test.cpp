@@ -171,7 +171,7 @@ struct pair_of_handshakes {
   }
 };
 
-TEST(noise, every_flipped_bit_and_every_cut_is_refused_and_the_true_message_still_works) {
+TEST(noise, altered_messages_are_refused_and_the_true_one_works) {
   pair_of_handshakes x;
   auto i = x.make(role::initiator, x.prologue, x.psk), r = x.make(role::responder, x.prologue, x.psk);
   const bytes payload{1, 2, 3, 4, 5};
@@ -199,7 +199,7 @@ TEST(noise, every_flipped_bit_and_every_cut_is_refused_and_the_true_message_stil
   EXPECT_EQ(to_hex(i.split().expose()), to_hex(r.split().expose()));
 }
 
-TEST(noise, other_prologue_other_psk_out_of_turn_and_low_order_ephemerals_are_refused) {
+TEST(noise, other_contexts_and_low_order_points_are_refused) {
   pair_of_handshakes x;
   bytes m(512), got(64);
   auto i = x.make(role::initiator, x.prologue, x.psk);

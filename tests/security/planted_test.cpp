@@ -380,7 +380,7 @@ TEST(planted_ratchet, kd_0_opens_every_epoch_of_its_generation_and_no_other) {
 
 /// Key compromise impersonation: the request that John's own static key allows in Peter's name is answered, and that is
 /// all.
-TEST(planted_kci, who_asks_john_in_peters_name_with_johns_key_cannot_read_his_answer) {
+TEST(planted_kci, who_asks_with_johns_key_cannot_read_his_answer) {
   ue john("john", 41), peter("peter", 42);
   john.knows(peter);
   peter.knows(john);

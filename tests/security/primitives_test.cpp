@@ -182,7 +182,7 @@ TEST(aead, published_vectors_seal_and_open) {
   }
 }
 
-TEST(aead, every_flipped_bit_and_every_truncation_is_refused_and_leaves_zeros) {
+TEST(aead, every_alteration_is_refused_and_leaves_zeros) {
   for (const auto& c : aead_cases) {
     const bytes key = h(c.key), nonce = h(c.nonce), ad = h(c.ad), sealed = h(c.sealed);
     const crypto::aead box(c.which, record_key(key32(key)));

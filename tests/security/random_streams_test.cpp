@@ -66,7 +66,7 @@ TEST(random_stream, is_the_chacha20_of_rfc_8439) {
   EXPECT_TRUE(std::equal(second_block.begin(), second_block.end(), sixty_four.begin() + 32));
 }
 
-TEST(random_stream, replaces_its_key_with_every_draw_and_keeps_nothing_of_it) {
+TEST(random_stream, replaces_its_key_with_every_draw) {
   random_stream r{stream_key(octets("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"))};
   std::set<std::vector<std::uint8_t>> keys;
   for (const std::size_t n : {0U, 1U, 4U, 8U, 31U, 32U, 33U, 64U, 100U, 1000U}) {
@@ -120,7 +120,7 @@ TEST(random_streams, one_for_each_purpose_and_peer_whatever_else_is_drawn) {
   EXPECT_EQ(distinct.size(), 5U);
 }
 
-TEST(random_streams, of_a_peer_that_left_stay_a_while_and_their_number_is_bounded) {
+TEST(random_streams, of_a_peer_that_left_stay_and_are_bounded) {
   seeded_random source(3);
   random_streams streams(source);
   for (peer_id p = 1; p <= 1000; ++p) {
@@ -131,7 +131,7 @@ TEST(random_streams, of_a_peer_that_left_stay_a_while_and_their_number_is_bounde
   EXPECT_EQ(streams.size(), random_streams::former_peers_kept);
 }
 
-TEST(random_streams, start_from_the_systems_generator_each_with_octets_of_its_own) {
+TEST(random_streams, each_starts_from_the_systems_generator) {
   class source_of_fills final : public random_port {
   public:
     void fill(bytes_span out) override {

@@ -52,7 +52,7 @@ protected:
   air world;
 };
 
-TEST_F(single_checks, commands_with_a_good_short_token_cost_two_trials_a_request) {
+TEST_F(single_checks, good_short_tokens_cost_two_trials_a_request) {
   // Who guesses a short token, or has the pair's discovery keys without its static ones, cannot make the initiator
   // multiply at will.
   const auto forged = [&](const frame& command, std::uint8_t i) {
@@ -87,7 +87,7 @@ TEST_F(single_checks, commands_with_a_good_short_token_cost_two_trials_a_request
   EXPECT_TRUE(taken(alice, command, world.now));
 }
 
-TEST_F(single_checks, a_copy_of_the_complete_draws_an_accept_at_most_once_a_period_and_a_changed_one_none) {
+TEST_F(single_checks, a_copied_complete_draws_one_accept_a_period) {
   const frame complete = held_complete();
   ASSERT_TRUE(taken(bob, complete, world.now));
   ASSERT_EQ(taken_off(bob).size(), 1U) << "the Accept";
@@ -104,7 +104,7 @@ TEST_F(single_checks, a_copy_of_the_complete_draws_an_accept_at_most_once_a_peri
   EXPECT_EQ(taken_off(bob).size(), 1U) << "the copy itself: one Accept";
 }
 
-TEST_F(single_checks, a_copy_of_the_complete_draws_nothing_after_eight_seconds) {
+TEST_F(single_checks, a_copied_complete_draws_nothing_after_8_s) {
   const frame complete = held_complete();
   ASSERT_TRUE(taken(bob, complete, world.now));
   (void)taken_off(bob);
@@ -152,7 +152,7 @@ TEST_F(single_checks, set_up_messages_are_taken_on_their_own_channels_only) {
   EXPECT_TRUE(taken(bob, complete, world.now));
 }
 
-TEST_F(single_checks, a_set_up_without_its_complete_is_forgotten_after_eight_seconds) {
+TEST_F(single_checks, a_set_up_without_complete_is_forgotten_after_8_s) {
   const frame complete = held_complete();
   world.filter = [](const frame&) { return std::vector<frame>{}; };
   world.pass(8100);
@@ -204,7 +204,7 @@ TEST_F(single_checks, a_pre_shared_key_changes_codes_tokens_and_rendezvous) {
   EXPECT_NE(request_token(a, 5, 1, 2, {}), request_token(b, 5, 1, 2, {}));
 }
 
-TEST_F(single_checks, a_forged_record_does_not_use_up_the_count_of_the_true_one) {
+TEST_F(single_checks, a_forged_record_uses_up_no_count) {
   const auto ids = world.link_up(alice, bob);
   ASSERT_TRUE(ids);
   ASSERT_TRUE(world.send(alice, ids->first, {1}));
@@ -284,7 +284,7 @@ TEST_F(single_checks, the_larger_key_waits_a_minute_longer_before_it_rekeys) {
   EXPECT_TRUE(rekeys(larger, smaller)) << "in the end it does";
 }
 
-TEST_F(single_checks, the_larger_key_gives_up_its_own_request_only_for_one_that_verifies) {
+TEST_F(single_checks, the_larger_key_yields_only_to_a_verified_request) {
   const bool alice_larger = bob.security->peers().own_public() < alice.security->peers().own_public();
   ue& larger = alice_larger ? alice : bob;
   ue& smaller = alice_larger ? bob : alice;
@@ -406,7 +406,7 @@ TEST_F(single_checks, the_place_of_a_true_query_among_the_dummies_changes) {
   EXPECT_EQ(places.size(), 4U);
 }
 
-TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_message_has_a_code_of_its_own) {
+TEST_F(single_checks, rendezvous_ids_and_codes_differ_by_slot_and_kind) {
   const auto& k = alice.security->peers().find(std::string_view("bob"))->ours;
   std::set<l2_id> ids;
   octet_set codes;
@@ -421,7 +421,7 @@ TEST_F(single_checks, rendezvous_ids_change_with_the_slot_and_each_kind_of_messa
   EXPECT_EQ(codes.size(), 60U) << "an announcement tells nobody how to answer or to ask";
 }
 
-TEST_F(single_checks, a_query_from_beyond_the_boot_mark_is_not_answered_before_it) {
+TEST_F(single_checks, a_query_beyond_the_boot_mark_waits_for_it) {
   // Alice's clock is five slots ahead: her query is of a slot after Bob's mark, but his answer would be of one before
   // it.
   ue_config config;

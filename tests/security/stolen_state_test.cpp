@@ -7,7 +7,7 @@
 namespace prose::security::test {
 namespace {
 
-TEST(stolen_state, every_key_times_every_derivation_times_every_message_finds_nothing) {
+TEST(stolen_state, every_key_on_every_message_finds_nothing) {
   scene s;
   const evidence e = s.run();
   ASSERT_GE(e.truth.size(), 20U);
@@ -77,7 +77,7 @@ void expect_the_past_closed(scene& s, evidence& e) {
 }
 
 /// A second after another link took its place everything of the first is wiped.
-TEST(stolen_state, johns_state_after_the_rekeying_opens_no_record_from_before_it) {
+TEST(stolen_state, johns_state_after_the_rekeying_opens_no_old_record) {
   scene s;
   evidence e = s.run();
   e.stolen = scene::state_of(s.john);
@@ -85,7 +85,7 @@ TEST(stolen_state, johns_state_after_the_rekeying_opens_no_record_from_before_it
   std::erase_if(e.stolen, [](const auto& x) { return x.name.starts_with("peer 2"); });  // Peter is peer 1
   expect_the_past_closed(s, e);
 }
-TEST(stolen_state, whole_state_of_john_after_the_rekeying_opens_no_record_from_before_it) {
+TEST(stolen_state, whole_state_after_the_rekeying_opens_no_old_record) {
   scene s;
   evidence e = s.run();
   e.stolen = scene::state_of(s.john);

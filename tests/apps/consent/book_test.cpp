@@ -97,7 +97,7 @@ TEST(consent_book, no_list_is_nobody) {
   EXPECT_EQ(d.told().find('+'), std::string::npos);
 }
 
-TEST(consent_book, the_best_lie_another_peers_key_under_a_granted_name_links_nobody) {
+TEST(consent_book, another_peers_key_under_a_granted_name_links_nobody) {
   // The server hands out Mary's key (4) as Peter's. What Peter's entry may say:
   desk compared({{"peter", fingerprint_of(1, 3)}});
   compared.says(0, "peter", key(4));
@@ -183,7 +183,7 @@ TEST(consent_book, a_changed_key_suspends_the_old_one_at_once_and_for_good) {
   EXPECT_EQ(d.list.entries.at("john"), bound(9));
 }
 
-TEST(consent_book, a_key_that_changed_while_nobody_listened_is_suspended_too) {
+TEST(consent_book, a_key_that_changed_unheard_is_suspended_too) {
   desk d({{"john", bound(2)}});
   d.b.restore(0, {{{"john", key(2)}}, d.now.host_s, d.now.slot_s, 0}, d.now);
   d.b.restore(1, {{{"john", key(2)}}, d.now.host_s, d.now.slot_s, 0}, d.now);
@@ -192,7 +192,7 @@ TEST(consent_book, a_key_that_changed_while_nobody_listened_is_suspended_too) {
   EXPECT_EQ(d.told(), "+john2 !john9(changed key) ?john9(suspended) -john2 ");
 }
 
-TEST(consent_book, a_server_that_never_gave_the_bound_key_cannot_even_suspend_it) {
+TEST(consent_book, a_server_cannot_suspend_a_key_it_never_gave) {
   desk d({{"john", bound(2)}});
   d.says(0, "john", key(2));
   d.says(1, "john", key(9));
@@ -219,7 +219,7 @@ TEST(consent_book, duplicate_names_and_keys_and_ones_own_get_nowhere) {
   EXPECT_NE(all.find("!peter9(changed key)"), std::string::npos) << all;
 }
 
-TEST(consent_book, a_second_server_can_end_a_permission_but_neither_add_one_nor_swap_a_key) {
+TEST(consent_book, a_second_server_can_only_end_a_permission) {
   desk d({{"john", bound(2)}, {"paul", bound(5)}});
   d.says(0, "john", key(2));
   d.says(1, "paul", key(5));
@@ -229,7 +229,7 @@ TEST(consent_book, a_second_server_can_end_a_permission_but_neither_add_one_nor_
   EXPECT_EQ(d.told(), "-paul5 ");
 }
 
-TEST(consent_book, the_permission_file_stays_whatever_a_server_says_and_does_not_expire) {
+TEST(consent_book, the_permission_file_stays_and_does_not_expire) {
   desk d({}, {{"peter", key(3)}});
   d.says(0, "peter", key(3));
   d.says(0, "peter", std::nullopt);
@@ -279,7 +279,7 @@ TEST(consent_book, a_server_that_names_peers_without_end_is_bounded) {
   EXPECT_EQ(d.told(), "-john2 ");
 }
 
-TEST(consent_book, more_peers_than_a_ue_has_places_for_wait_until_one_is_free) {
+TEST(consent_book, peers_beyond_the_places_wait_for_a_free_one) {
   std::map<std::string, consent> entries;
   for (int i = 0; i < 66; ++i)
     entries[std::string("p").append(std::to_string(100 + i))] = bound(static_cast<std::uint8_t>(i + 2));
@@ -303,7 +303,7 @@ TEST(consent_book, more_peers_than_a_ue_has_places_for_wait_until_one_is_free) {
 // --- time
 // -------------------------------------------------------------------------------------------------------------
 
-TEST(consent_expiry, ends_after_its_validity_by_the_host_or_by_the_slot_clock) {
+TEST(consent_expiry, ends_by_the_clock_of_the_host_or_of_the_slots) {
   for (const bool host : {true, false}) {
     desk d({{"john", bound(2)}});
     d.says(0, "john", key(2));

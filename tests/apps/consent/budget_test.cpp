@@ -12,7 +12,7 @@ namespace {
 
 using kind = pc3_event::kind;
 
-TEST(budget_consent, a_grant_that_is_switched_off_and_on_is_taken_up_once_in_five_seconds_and_ends_at_once) {
+TEST(budget_consent, a_switched_grant_starts_once_in_5_s_and_ends_at_once) {
   security::public_key own{}, mary{};
   own.octets.fill(1);
   mary.octets.fill(2);

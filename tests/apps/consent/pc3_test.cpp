@@ -237,7 +237,7 @@ TEST_F(consent_pc3, nothing_is_asked_before_the_slot_clock_is_known) {
   EXPECT_TRUE(heard(kind::permitted));
 }
 
-TEST_F(consent_pc3, a_key_that_cannot_be_bound_on_the_disk_is_not_in_force_and_this_is_told) {
+TEST_F(consent_pc3, a_key_not_bound_on_the_disk_is_told_and_not_in_force) {
   consents("john trust-first\n");
   std::filesystem::create_directory(key_ + ".consent.lock");  // not to be opened for writing, by root neither
   scripted_server s(*files_, to_changes([](const auto&, int n) {
@@ -377,7 +377,7 @@ TEST_F(consent_pc3, packets_for_a_server_that_is_away_are_bounded) {
   EXPECT_FALSE(pc3_->send(0, {}));
 }
 
-TEST_F(consent_pc3, servers_are_told_of_what_the_user_withdrew_and_of_nothing_else) {
+TEST_F(consent_pc3, servers_hear_only_what_the_user_withdrew) {
   consents("john withdrawn\npaul trust-first\n");
   std::mutex mutex;
   std::set<std::string> told;

@@ -18,7 +18,7 @@ TEST(function_message, requests_survive_the_way_there) {
   EXPECT_EQ(std::get<changes_request>(parse_request(R"({"op":"changes","since":7,"wait_s":30})").value()).since, 7);
 }
 
-TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
+TEST(function_message, what_is_no_request_is_refused_with_one_line) {
   const std::vector<std::string> bad{"",
                                      "null",
                                      "[]",
@@ -43,7 +43,7 @@ TEST(function_message, what_is_not_exactly_a_request_is_refused_with_one_line) {
   EXPECT_FALSE(parse_request(std::string(8000, '[')));
 }
 
-TEST(function_message, a_refusal_repeats_no_foreign_text_and_can_always_be_told) {
+TEST(function_message, a_refusal_repeats_no_foreign_text) {
   // 31 octets and then one of two: cutting it anywhere near 32 leaves half a character.
   const std::vector<std::string> keys{std::string(31, 'a') + "\u00e9", "\x1b[2J", std::string(1000, 'k'), ""};
   for (const auto& key : keys) {
@@ -116,7 +116,7 @@ TEST(function_message, nothing_deep_is_built) {
   EXPECT_TRUE(parse_answer(R"({"answer":"changes","changes":[]})"));
 }
 
-TEST(function_message, what_a_server_says_cannot_reach_a_terminal_as_control) {
+TEST(function_message, no_control_characters_reach_a_terminal) {
   const std::string key = std::string(43, 'A') + "=";
   const auto list = [&](const std::string& granted, const std::string& peer) {
     return parse_answer(R"({"answer":"list","granted":[")" + granted + R"("],"mutual":[{"name":")" + peer +

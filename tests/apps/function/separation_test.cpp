@@ -54,7 +54,7 @@ std::string open_record(const std::string& record, const tls_secret& s, std::uin
   return code == 0 ? out : "";
 }
 
-TEST(separation, two_servers_and_three_ues_have_six_secrets_and_each_opens_its_own_session_only) {
+TEST(separation, each_of_six_secrets_opens_its_own_session_only) {
   const std::string folder = ::testing::TempDir() + "prose_separation_" + std::to_string(getpid());
   std::filesystem::create_directories(folder);
   ASSERT_TRUE(make_authority(folder, "ca", 30));

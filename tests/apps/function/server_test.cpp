@@ -149,7 +149,7 @@ TEST_F(function_server, a_mutual_grant_wakes_the_long_poll_of_the_other_side) {
   EXPECT_FALSE(m->changes(1, 5)->front().permitted);
 }
 
-TEST_F(function_server, a_long_poll_without_a_change_ends_empty_after_its_time) {
+TEST_F(function_server, a_long_poll_without_a_change_ends_empty) {
   running_server s(*folder_, "function.example");
   auto m = mary_.connect(s);
   ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
@@ -158,7 +158,7 @@ TEST_F(function_server, a_long_poll_without_a_change_ends_empty_after_its_time) 
   EXPECT_TRUE(heard->empty());
 }
 
-TEST_F(function_server, registration_needs_the_key_and_the_name_of_the_certificate) {
+TEST_F(function_server, registration_needs_the_certificates_key_and_name) {
   running_server s(*folder_, "function.example");
   auto m = mary_.connect(s);
   // Another's name, with a good proof for it.
@@ -188,7 +188,7 @@ TEST_F(function_server, registration_needs_the_key_and_the_name_of_the_certifica
   EXPECT_NE(s.audit().find("mary register mary: proof of possession failed"), std::string::npos) << s.audit();
 }
 
-TEST_F(function_server, a_replaced_key_ends_what_else_is_connected_and_is_refused_from_then_on) {
+TEST_F(function_server, a_replaced_key_ends_connections_and_is_refused) {
   running_server s(*folder_, "function.example");
   auto old = john_.connect(s);
   ASSERT_TRUE(old->register_key(john_.dh, john_.key, "john"));
@@ -333,7 +333,7 @@ TEST_F(function_server, a_request_that_says_two_things_is_refused_and_counted) {
   EXPECT_TRUE(mary_.connect(s)->list()->granted.empty());
 }
 
-TEST_F(function_server, a_request_with_half_a_character_where_a_key_is_cut_is_only_refused) {
+TEST_F(function_server, a_key_cut_within_a_character_is_only_refused) {
   running_server s(*folder_, "function.example");
   raw_connection m(mary_.identity, s.port());
   ASSERT_TRUE(m.read());  // hello
@@ -386,7 +386,7 @@ TEST_F(function_server, a_slow_reader_gets_every_answer_and_in_order) {
 }
 
 // A chain of certificates that the socket does not take at once, to a client that does not read at first.
-TEST_F(function_server, a_handshake_that_could_not_be_written_goes_on_when_the_socket_takes_more) {
+TEST_F(function_server, a_blocked_handshake_goes_on_later) {
   server_config config;
   config.identity = folder_->identity("function.example");
   config.identity.certificate_path = folder_->path + "/chain.crt";
@@ -418,7 +418,7 @@ TEST_F(function_server, a_handshake_that_could_not_be_written_goes_on_when_the_s
 }
 
 // The client does not wait for the greeting, which takes long: its request comes before the server looks for one.
-TEST_F(function_server, a_request_right_behind_the_handshake_wakes_who_waits_for_it) {
+TEST_F(function_server, a_request_right_behind_the_handshake_is_taken_up) {
   running_server s(*folder_, "function.example");
   auto m = mary_.connect(s);
   ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
@@ -444,7 +444,7 @@ TEST_F(function_server, a_request_right_behind_the_handshake_wakes_who_waits_for
   EXPECT_EQ(heard->size(), 1U);
 }
 
-TEST_F(function_server, requests_held_back_from_who_takes_no_answers_cost_nothing_and_are_taken_up_when_he_does) {
+TEST_F(function_server, requests_held_back_cost_nothing_and_go_on_later) {
   server_limits limits;
   limits.requests_per_second = 100'000;
   limits.frame_s = 60;
@@ -474,7 +474,7 @@ TEST_F(function_server, requests_held_back_from_who_takes_no_answers_cost_nothin
 
 // All of it came in one TLS record and all answers go out in one write: the socket shows neither that requests wait nor
 // that it has room again.
-TEST_F(function_server, held_back_requests_are_taken_up_though_the_socket_is_silent) {
+TEST_F(function_server, held_back_requests_go_on_with_a_silent_socket) {
   server_limits limits;
   limits.requests_per_second = 100'000;
   server_config config;
@@ -489,7 +489,7 @@ TEST_F(function_server, held_back_requests_are_taken_up_though_the_socket_is_sil
   for (int i = 0; i < requests; ++i) ASSERT_TRUE(m.read()) << i;
 }
 
-TEST_F(function_server, a_denied_user_gets_nowhere_though_his_certificate_is_good) {
+TEST_F(function_server, a_denied_user_with_a_good_certificate_is_refused) {
   server_config config;
   config.denied = {"john"};
   running_server s(*folder_, "function.example", {}, config);
@@ -498,7 +498,7 @@ TEST_F(function_server, a_denied_user_gets_nowhere_though_his_certificate_is_goo
   EXPECT_NE(s.audit().find(" denied"), std::string::npos) << s.audit();
 }
 
-TEST_F(function_server, a_connection_more_than_a_user_may_have_ends_his_oldest) {
+TEST_F(function_server, a_connection_too_many_ends_the_users_oldest) {
   server_limits limits;
   limits.max_connections_per_user = 2;
   running_server s(*folder_, "function.example", limits);
@@ -510,7 +510,7 @@ TEST_F(function_server, a_connection_more_than_a_user_may_have_ends_his_oldest) 
   EXPECT_TRUE(two->list() && three->list() && j->list());
 }
 
-TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_off) {
+TEST_F(function_server, a_frame_by_drops_or_too_long_is_cut_off) {
   server_limits limits;
   limits.frame_s = 0.3;
   running_server s(*folder_, "function.example", limits);
@@ -534,7 +534,7 @@ TEST_F(function_server, a_client_that_sends_a_frame_by_drops_or_too_long_is_cut_
   EXPECT_TRUE(raw(std::string("\x7f\xff\xff\xff", 4)));  // 2 GiB announced
 }
 
-TEST_F(function_server, requests_beyond_the_rate_are_refused_and_then_served_again) {
+TEST_F(function_server, requests_beyond_the_rate_are_refused_for_a_while) {
   server_limits limits;
   limits.requests_per_second = 4;  // so that a busy machine cannot be slower than that
   running_server s(*folder_, "function.example", limits);
@@ -548,7 +548,7 @@ TEST_F(function_server, requests_beyond_the_rate_are_refused_and_then_served_aga
   EXPECT_TRUE(m->list());
 }
 
-TEST_F(function_server, connections_beyond_the_limit_of_an_address_end_its_oldest_silent_ones_or_are_refused) {
+TEST_F(function_server, connections_beyond_an_addresss_limit) {
   server_limits limits;
   limits.max_connections_per_address = 5;
   running_server s(*folder_, "function.example", limits);
@@ -568,7 +568,7 @@ TEST_F(function_server, connections_beyond_the_limit_of_an_address_end_its_oldes
   for (auto& c : connected) EXPECT_TRUE(c->list());
 }
 
-TEST_F(function_server, silent_connections_keep_nobody_out_whatever_address_they_come_from) {
+TEST_F(function_server, silent_connections_keep_nobody_out) {
   server_limits limits;
   limits.max_half_open = 40;
   limits.max_connections = 2;
@@ -598,7 +598,7 @@ TEST(function_address, a_block_is_what_one_host_can_have) {
   EXPECT_NE(block("1.2.3.4"), block("1.2.3.5"));
 }
 
-TEST(function_bucket, a_rate_below_one_a_second_still_lets_one_through_each_time) {
+TEST(function_bucket, a_rate_below_one_a_second_lets_one_through) {
   token_bucket b;
   auto now = std::chrono::steady_clock::now();
   EXPECT_TRUE(b.take(0.1, now));
@@ -608,7 +608,7 @@ TEST(function_bucket, a_rate_below_one_a_second_still_lets_one_through_each_time
   EXPECT_TRUE(b.full(0.1, now + std::chrono::seconds(22)));
 }
 
-TEST_F(function_server, a_users_connections_share_one_budget_and_a_new_one_brings_none) {
+TEST_F(function_server, a_users_connections_share_one_budget) {
   server_limits limits;
   limits.requests_per_second = 5;
   running_server s(*folder_, "function.example", limits);
@@ -634,7 +634,7 @@ double chance_larger(const std::vector<double>& a, const std::vector<double>& b)
   return wins / static_cast<double>(a.size() * b.size());
 }
 
-TEST_F(function_server, the_time_of_an_answer_does_not_tell_whether_a_peer_exists_or_has_granted) {
+TEST_F(function_server, the_time_of_an_answer_tells_nothing_of_a_peer) {
   server_limits limits;
   limits.requests_per_second = 100'000;
   running_server s(*folder_, "function.example", limits);

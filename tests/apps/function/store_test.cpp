@@ -212,7 +212,7 @@ TEST_F(store_test, a_full_disk_refuses_the_change_and_loses_nothing) {
 }
 
 // The database refuses the second half of a grant: the first half does not stay, and the store goes on.
-TEST_F(store_test, a_change_that_fails_midway_is_undone_and_the_next_one_works) {
+TEST_F(store_test, a_change_that_fails_midway_is_undone) {
   auto s = open();
   add(s, "mary", 1);
   add(s, "john", 2);

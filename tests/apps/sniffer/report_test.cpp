@@ -113,7 +113,7 @@ TEST(report_page, shows_symbols_and_a_bounded_number_of_them) {
   EXPECT_GE(n, 2900U);
 }
 
-TEST(waterfall, a_tone_is_a_bright_line_where_it_belongs_and_columns_stay_bounded) {
+TEST(waterfall, a_tone_is_a_line_and_columns_stay_bounded) {
   waterfall w;
   std::vector<phy::cf32> block(2048);
   for (std::size_t i = 0; i < block.size(); ++i)  // a quarter of the rate: three quarters up

@@ -83,7 +83,7 @@ struct three_ues : testing::Test {
   }
 };
 
-TEST_F(three_ues, both_ends_agree_and_every_link_and_end_has_an_address_of_its_own) {
+TEST_F(three_ues, both_ends_agree_and_every_end_has_its_own_address) {
   EXPECT_EQ(at(mary, "john").own_address, at(john, "mary").peer_address);
   EXPECT_EQ(at(mary, "john").peer_address, at(john, "mary").own_address);
   EXPECT_EQ(at(peter, "john").own_address, at(john, "peter").peer_address);
@@ -93,7 +93,7 @@ TEST_F(three_ues, both_ends_agree_and_every_link_and_end_has_an_address_of_its_o
   EXPECT_EQ(all.size(), 4U);
 }
 
-TEST_F(three_ues, nothing_of_marys_state_leads_to_an_address_of_john_and_peter) {
+TEST_F(three_ues, marys_state_gives_no_address_of_john_and_peter) {
   std::vector<std::array<std::uint8_t, 32>> secrets{{}};
   for (const auto& s : security::stolen_state(mary.peers(), mary.links(), security::export_permit::user_was_warned()))
     if (s.octets.size() == 32) std::copy_n(s.octets.begin(), 32, secrets.emplace_back().begin());
@@ -567,7 +567,7 @@ TEST_F(host_files, a_table_that_others_can_change_or_that_is_none_is_refused) {
   EXPECT_TRUE(ipv4_table::open(path("/t"), random, {}));
 }
 
-TEST_F(host_files, a_hosts_file_names_every_peer_and_never_takes_the_place_of_anothers) {
+TEST_F(host_files, a_hosts_file_names_every_peer_and_replaces_nothing) {
   ASSERT_TRUE(
       write_hosts(path("/hosts"), {{"john", plain}, {"peter", {other_end.link_ipv6, other_end.host_ipv6, {}}}}));
   EXPECT_EQ(mode("/hosts"), 0600);
@@ -714,7 +714,7 @@ TEST_F(johns_port, nobody_speaks_for_another_or_to_another_address) {
   EXPECT_EQ(port->counters().oversized, 1U);
 }
 
-TEST_F(johns_port, a_withdrawn_peer_loses_addresses_and_routes_and_another_key_brings_others) {
+TEST_F(johns_port, a_withdrawn_peer_loses_addresses_and_routes) {
   port->withdraw(0);
   EXPECT_EQ(routes->routes.size(), 2U);
   EXPECT_EQ(routes->addresses.size(), 2U);

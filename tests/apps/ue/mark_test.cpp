@@ -88,7 +88,7 @@ TEST_F(mark, codes_of_a_restarted_ue_repeat_without_a_mark_and_not_with_one) {
   }
 }
 
-TEST_F(mark, a_request_of_before_the_restart_is_answered_again_without_a_mark_and_not_with_one) {
+TEST_F(mark, an_old_request_is_answered_only_without_a_mark) {
   const auto john = key_pair::generate(p), peter = key_pair::generate(p);
   for (const bool kept : {false, true}) {
     send_message request{};
@@ -212,7 +212,7 @@ TEST(mark_utc, the_silence_names_its_end_its_file_and_the_clock) {
   EXPECT_EQ(text, "silent until 2026-11-18T12:06:40Z because of keys/mary.mark; the clock says 2026-11-18T11:06:40Z");
 }
 
-TEST_F(mark, an_air_starts_at_the_hosts_time_and_never_before_the_end_of_its_last_run) {
+TEST_F(mark, an_air_never_starts_before_the_end_of_its_last_run) {
   ::setenv("XDG_STATE_HOME", folder.c_str(), 1);
   constexpr std::int64_t host = 1'795'000'000, device = host - air_epoch_s;
   {

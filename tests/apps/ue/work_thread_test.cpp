@@ -51,7 +51,7 @@ TEST(budget_work_thread, set_up_and_rekeying_multiply_elsewhere) {
   EXPECT_EQ(john.security->links().dropped(drop_reason::late) + mary.security->links().dropped(drop_reason::late), 0U);
 }
 
-TEST(budget_work_thread, ends_with_work_waiting_and_keys_of_removed_peers_in_use) {
+TEST(budget_work_thread, ends_with_work_waiting_and_removed_keys_in_use) {
   ue john("john", 3), mary("mary", 4);
   john.knows(mary);
   mary.knows(john);

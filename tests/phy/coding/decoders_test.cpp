@@ -162,7 +162,7 @@ TEST(transport_decoder, decodes_only_missing_blocks_again) {
   EXPECT_EQ(out, payload);
 }
 
-TEST(transport_decoder, a_failed_block_writes_its_payload_and_noise_does_not_pass) {
+TEST(transport_decoder, a_failed_block_writes_and_noise_does_not_pass) {
   std::mt19937_64 rng(10);
   std::normal_distribution<float> noise;
   transport_decoder decoder;

@@ -102,7 +102,7 @@ TEST(multipath_channel, awgn_passes_samples_unchanged) {
   EXPECT_FALSE(fading_model_from("epa"));
 }
 
-TEST(spectrum, noise_is_flat_and_sums_to_its_power_and_a_tone_is_at_its_place) {
+TEST(spectrum, noise_is_flat_and_a_tone_is_at_its_place) {
   const int bins = 64;
   spectrum s(bins);
   simulation_rng rng(5);

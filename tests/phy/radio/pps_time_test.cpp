@@ -71,7 +71,7 @@ TEST(pps_time, a_gpsdo_that_reports_late_is_read_until_it_agrees) {
   EXPECT_EQ(one_off.device_offset, 0);
 }
 
-TEST(pps_time, no_pulse_and_a_device_that_does_not_take_the_time_are_refused) {
+TEST(pps_time, no_pulse_or_a_time_not_taken_is_refused) {
   for (const bool gpsdo : {false, true}) {
     bench silent;
     silent.has_pps = false;

@@ -188,7 +188,7 @@ std::vector<comm_pool> many_comm_pools() {
   return pools;
 }
 
-TEST(comm_pool, pscch_resources_are_distinct_and_their_transmissions_in_different_subframes) {
+TEST(comm_pool, pscch_resources_and_their_subframes_are_distinct) {
   for (const auto& p : many_comm_pools()) {
     std::set<std::pair<int, int>> first;
     std::set<std::pair<int, int>> second;
