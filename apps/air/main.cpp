@@ -1,8 +1,6 @@
 // prose-air: makes an emulated air and looks after it.
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -11,9 +9,10 @@
 #include <utility>
 
 #include "apps/air/start_time.h"
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
 #include "phy/air/air_config.h"
@@ -53,8 +52,7 @@ texts texts_of(air::hub_event::kind k) {
 void tell(const air::hub_event& e, double start_s, event_writer& events) {
   const auto [name, text] = texts_of(e.what);
   const bool notable = e.what != air::hub_event::kind::joined && e.what != air::hub_event::kind::left;
-  spdlog::log(notable ? spdlog::level::warn : spdlog::level::info, "{:.3f} s: {} {}", start_s + e.air_time_s, e.node,
-              text);
+  log_at(notable ? severity::warning : severity::info, "{:.3f} s: {} {}", start_s + e.air_time_s, e.node, text);
   event line(name, start_s + e.air_time_s);
   line.add("node", e.node);
   events.write(line);
@@ -86,7 +84,7 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
     if (history)
       if (const auto ok = history->at(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s());
           !ok) {
-        spdlog::warn("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
+        log_warning("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
         history.reset();
       }
     if (config.kill_hub_after_s >= 0.0 && now_s() >= config.kill_hub_after_s) kill(getpid(), SIGKILL);
@@ -96,39 +94,39 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
   events->write(event("ended", start_s + now_s()));
   if (history)
     if (const auto ok = history->end(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s()); !ok)
-      spdlog::warn("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
-  spdlog::info("air '{}' ends", config.air);
+      log_warning("the end of this run cannot be noted, so a next one may begin before it: {}", ok.error().message);
+  log_info("air '{}' ends", config.air);
   return exit_ok;
 }
 
 }  // namespace
 
 static int run_main(int argc, char** argv) {
-  CLI::App app{
-      "Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
-      "found by UHD when UHD_MODULE_PATH names the folder uhd_modules of the build. The configuration gives paths, "
-      "noise,\n"
-      "clocks and faults (configs/air.yaml); without one every path is perfect.",
-      program};
   common_options common;
   std::optional<std::string> air_name, speed;
   std::string events;
   std::optional<std::int64_t> start_s;
   double duration_s = 0.0;
   bool check = false;
-  add_common_options(app, common);
+  command_line app(
+      program,
+      "Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
+      "found by UHD when UHD_MODULE_PATH names the folder uhd_modules of the build. The configuration gives paths, "
+      "noise,\n"
+      "clocks and faults (configs/air.yaml); without one every path is perfect.",
+      common);
+
   app.add_option("--air", air_name, "name of this air, as in the devices' air=NAME (default: default)");
   app.add_option("--speed", speed, "air seconds per wall second: 1, N, or max (as fast as the receivers read)");
   app.add_option("--start", start_s,
                  "device time at the start, seconds; without it such that the UEs' UTC (device time + epoch_s 1.7e9) "
                  "is the host's, but never before\n"
                  "the end of this air's last run")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{2'500'000'000}));
-  app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never")->check(number_in(0, 1e9));
-  app.add_option("--events", events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
+      .range(std::int64_t{0}, std::int64_t{2'500'000'000});
+  app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never").check(number_in(0, 1e9));
+  app.add_option("--events", events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
   app.add_flag("--check", check, "check the configuration and exit");
-  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
-  spdlog::flush_on(spdlog::level::info);
+  if (const auto code = app.parse(argc, argv)) return *code;
 
   file_roles files;
   files.reads("--config", common.config_path);

@@ -1,8 +1,6 @@
 // prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state
 // of the art.
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
 #include <thread>
@@ -11,7 +9,7 @@
 #include "apps/bler/false_alarm.h"
 #include "apps/bler/output.h"
 #include "apps/bler/table.h"
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
@@ -251,61 +249,48 @@ result<void> read_config(const std::string& path, options& o) {
   file->read("plot", o.plot);
   return file->check();
 }
-}  // namespace
-
-static int run_main(int argc, char** argv) {
-  options o;
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
-  CLI::App app{"Block error rate over SNR (E_s/N_0 of a used resource element) of the sidelink channels.", program};
-  add_common_options(app, o.common);
+void add_link_options(command& app, options& o) {
   app.add_option("--channel", o.channel)
-      ->check(CLI::IsMember({"pssch", "pscch", "psbch", "psdch", "slss"}))
-      ->capture_default_str();
-  app.add_option("--tm", o.tm, "transmission mode")->check(CLI::Range(1, 4))->capture_default_str();
+      .one_of(std::vector<std::string>{"pssch", "pscch", "psbch", "psdch", "slss"})
+      .show_default();
+  app.add_option("--tm", o.tm, "transmission mode").range(1, 4).show_default();
   app.add_option("--prb", o.prb, "of the carrier: 6, 15, 25, 50, 75, 100")
-      ->check(CLI::IsMember({6, 15, 25, 50, 75, 100}))
-      ->capture_default_str();
-  app.add_option("--cp", o.cp)->check(CLI::IsMember({"normal", "extended"}))->capture_default_str();
-  app.add_option("--mcs", o.mcs, "of PSSCH; several give several curves")
-      ->check(CLI::Range(0, 31))
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--n-prb", o.n_prb, "of PSSCH")->check(CLI::Range(1, 100))->capture_default_str();
-  app.add_option("--transmission-format", o.format, "1: last symbol rate matched (Rel-15)")
-      ->check(CLI::Range(0, 1))
-      ->capture_default_str();
+      .one_of(std::vector{6, 15, 25, 50, 75, 100})
+      .show_default();
+  app.add_option("--cp", o.cp).one_of(std::vector<std::string>{"normal", "extended"}).show_default();
+  app.add_option("--mcs", o.mcs, "of PSSCH; several give several curves").range(0, 31).delimiter(',').show_default();
+  app.add_option("--n-prb", o.n_prb, "of PSSCH").range(1, 100).show_default();
+  app.add_option("--transmission-format", o.format, "1: last symbol rate matched (Rel-15)").range(0, 1).show_default();
   app.add_option("--rate-share", o.rate_share, "of the LTE sampling rate: 1 or 0.75")
-      ->check(CLI::IsMember({1.0, 0.75}))
-      ->capture_default_str();
+      .one_of(std::vector{1.0, 0.75})
+      .show_default();
   app.add_option("--fading", o.fading, "TS 36.101 B.2")
-      ->check(CLI::IsMember({"awgn", "epa5", "eva70", "eva180"}))
-      ->capture_default_str();
+      .one_of(std::vector<std::string>{"awgn", "epa5", "eva70", "eva180"})
+      .show_default();
   app.add_option("--cfo", o.cfo_hz, "each transmission is off by a uniform draw within +-Hz")
-      ->check(CLI::Range(0.0, 7500.0))
-      ->capture_default_str();
+      .range(0.0, 7500.0)
+      .show_default();
   app.add_option("--delay", o.delay_samples, "and late by a uniform draw of 0 to so many samples")
-      ->check(CLI::Range(0.0, 15.0))
-      ->capture_default_str();
-  app.add_option("--antennas", o.antennas)->check(CLI::Range(1, 4))->capture_default_str();
-  app.add_option("--transmissions", o.transmissions, "HARQ transmissions of one block")
-      ->check(CLI::Range(1, 4))
-      ->capture_default_str();
-  app.add_option("--iterations", o.iterations, "of the turbo decoder")->check(CLI::Range(1, 50))->capture_default_str();
+      .range(0.0, 15.0)
+      .show_default();
+  app.add_option("--antennas", o.antennas).range(1, 4).show_default();
+  app.add_option("--transmissions", o.transmissions, "HARQ transmissions of one block").range(1, 4).show_default();
+  app.add_option("--iterations", o.iterations, "of the turbo decoder").range(1, 50).show_default();
   app.add_flag("--known-offsets", o.known_offsets, "the receiver is told offset and timing");
-  app.add_option("--snr", o.snr, "dB: one value or FIRST:STEP:LAST")->capture_default_str();
+}
+
+void add_campaign_options(command& app, options& o) {
+  app.add_option("--snr", o.snr, "dB: one value or FIRST:STEP:LAST").show_default();
   app.add_option("--trials", o.trials, "at most, a point")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
-      ->capture_default_str();
+      .range(std::int64_t{1}, std::int64_t{1'000'000'000})
+      .show_default();
   app.add_option("--errors", o.errors, "a point ends with so many")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
-      ->capture_default_str();
-  app.add_option("--seed", o.seed)->capture_default_str();
-  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--csv", o.csv, "result file; - is standard output")->type_name("FILE|-");
-  app.add_option("--plot", o.plot, "picture of the curves")->type_name("FILE.png");
+      .range(std::int64_t{1}, std::int64_t{1'000'000'000})
+      .show_default();
+  app.add_option("--seed", o.seed).show_default();
+  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it").range(0, 1024).show_default();
+  app.add_option("--csv", o.csv, "result file; - is standard output").type_name("FILE|-");
+  app.add_option("--plot", o.plot, "picture of the curves").type_name("FILE.png");
   app.add_flag(
       "--table", o.table,
       "the 10 % and 1 % points of all rows beside the peer and the bound; exit 1 when one misses what is asked");
@@ -313,7 +298,19 @@ static int run_main(int argc, char** argv) {
   app.add_option("--noise-subframes", o.false_subframes, "and so many noise subframes for everything else");
   app.add_option("--max-false-sci", o.max_false_sci,
                  "exit 1 with more false SCIs, or any false MIB-SL, block or discovery message");
-  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+}
+}  // namespace
+
+static int run_main(int argc, char** argv) {
+  options o;
+  if (const auto path = find_config_path(argc, argv); !path.empty())
+    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  command_line app(program, "Block error rate over SNR (E_s/N_0 of a used resource element) of the sidelink channels.",
+                   o.common);
+
+  add_link_options(app, o);
+  add_campaign_options(app, o);
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (o.false_candidates < 0 || o.false_subframes < 0)
     return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
   if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

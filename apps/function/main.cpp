@@ -1,20 +1,19 @@
 // prose-function: the ProSe Function. Registers UEs, holds who permits whom, hands out the public keys of mutual peers.
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <thread>
 
 #include "apps/function/audit_log.h"
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/file_roles.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/function/server.h"
@@ -111,28 +110,29 @@ static int run_main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
   auto& c = o.server;
-  CLI::App app{
+  command_line app(
+      program,
       "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "
       "each other.",
-      program};
-  add_common_options(app, o.common);
+      o.common);
+
   app.add_option("--name", c.name, "of the server; default: the common name of its certificate");
-  app.add_option("--address", c.address, "to listen on")->type_name("IP");
-  app.add_option("--port", c.port, "0: any free one")->check(CLI::Range(0, 65535));
-  app.add_option("--ca", c.identity.ca_path, "certificate of the private CA (prose-keys ca init)")->type_name("FILE");
-  app.add_option("--certificate", c.identity.certificate_path, "own certificate")->type_name("FILE");
-  app.add_option("--key", c.identity.key_path, "own private key")->type_name("FILE");
+  app.add_option("--address", c.address, "to listen on").type_name("IP");
+  app.add_option("--port", c.port, "0: any free one").range(0, 65535);
+  app.add_option("--ca", c.identity.ca_path, "certificate of the private CA (prose-keys ca init)").type_name("FILE");
+  app.add_option("--certificate", c.identity.certificate_path, "own certificate").type_name("FILE");
+  app.add_option("--key", c.identity.key_path, "own private key").type_name("FILE");
   app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")
-      ->type_name("FOLDER");
-  app.add_option("--store", c.store_path, "SQLite database")->type_name("FILE");
+      .type_name("FOLDER");
+  app.add_option("--store", c.store_path, "SQLite database").type_name("FILE");
   app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")
-      ->type_name("FILE|-");
+      .type_name("FILE|-");
   app.add_flag("--echo", c.application.echo, "send application data back to its sender");
   app.add_option(
          "--replace-key", o.replace,
          "the operator's word for a user whose device and certificate are lost: another public key; ends at once")
-      ->type_name("NAME=KEY");
-  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+      .type_name("NAME=KEY");
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (!o.replace.empty()) {
     umask(077);
     return replace_key(o);
@@ -153,17 +153,17 @@ static int run_main(int argc, char** argv) {
   keys::system_random random;
   std::optional<function::audit_log> audit;
   auto server = function::server::open(c, random, [&](const function::audit_record& r) {
-    spdlog::debug("{} {}: {}", r.address, r.account, r.what);
+    log_debug("{} {}: {}", r.address, r.account, r.what);
     const bool first = audit->lost() == 0;
     audit->write(r);
-    if (first && audit->lost() > 0) spdlog::error("--audit {}: cannot be written; serving goes on", o.audit);
+    if (first && audit->lost() > 0) log_error("--audit {}: cannot be written; serving goes on", o.audit);
   });
   if (!server) return usage_error(program, server.error());
   // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
   auto opened = function::audit_log::open(o.audit);
   if (!opened) return usage_error(program, opened.error());
   audit = std::move(*opened);
-  spdlog::info("listening on {} port {}", c.address, (*server)->port());
+  log_info("listening on {} port {}", c.address, (*server)->port());
   event started("started", std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
   started.add("address", c.address).add("port", (*server)->port());
   audit->write(started);

@@ -1,10 +1,9 @@
 #include "apps/iq/constellation.h"
 
-#include <spdlog/spdlog.h>
-
 #include <variant>
 
 #include "apps/lib/common/events.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
 
 namespace prose::apps {
@@ -24,7 +23,7 @@ result<constellation> constellation_of(const std::string& recording, double told
   std::string assumed;
   auto made = capture::make(std::make_unique<file_source>(std::move(*reader), 1), known, std::move(options), assumed);
   if (!made) return tl::unexpected(made.error());
-  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
+  if (!assumed.empty()) log_info("not told, so assumed: {}", assumed);
   constellation c;
   const auto keep = [&](const phy::monitor_event& e, const captured_frame& f) {
     if (static_cast<double>(f.sample) < from_s * rate_hz) return true;

@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <cmath>
 #include <filesystem>
 #include <vector>
@@ -8,6 +6,7 @@
 #include "apps/iq/converted.h"
 #include "apps/iq/raw_file.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
@@ -70,14 +69,14 @@ bool is_input_itself(const convert_options& o) {
 
 void tell(const convert_options& o, const totals& t, const converted& out, bool raw_in, std::string_view type) {
   if (t.values > 0 && t.non_finite == t.values)
-    spdlog::warn("{}: no sample is finite: is this {}?", o.in, type);
+    log_warning("{}: no sample is finite: is this {}?", o.in, type);
   else if (t.non_finite > 0)
-    spdlog::warn("{} samples are not finite", t.non_finite);
+    log_warning("{} samples are not finite", t.non_finite);
   const double mean = t.values > t.non_finite ? t.power / static_cast<double>(t.values - t.non_finite) : 0;
   if (mean > loudest)
-    spdlog::warn("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type,
-                 raw_in ? " --in-type tells what it is" : "");
-  if (out.n_clipped() > 0) spdlog::warn("{} samples were clipped", out.n_clipped());
+    log_warning("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type,
+                raw_in ? " --in-type tells what it is" : "");
+  if (out.n_clipped() > 0) log_warning("{} samples were clipped", out.n_clipped());
 }
 
 }  // namespace
@@ -129,16 +128,16 @@ int run_convert(const convert_options& o) {
 
   if (recording) tell_remarks(*recording, o.rate_hz);
   if (recording && recording->meta().trailing_bytes > 0)
-    spdlog::warn("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in,
-                 recording->meta().trailing_bytes);
+    log_warning("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in,
+                recording->meta().trailing_bytes);
   if (const auto n = recording ? recording->partial_bytes() : raw->partial_bytes(); n > 0)
-    spdlog::warn("{}: the last {} bytes are no whole sample and are left out", o.in, n);
+    log_warning("{}: the last {} bytes are no whole sample and are left out", o.in, n);
   tell(o, *done, *out, raw != nullptr, recording ? phy::name_of(recording->meta().datatype) : phy::name_of(*in_type));
   if (is_sigmf_name(o.out) || is_sigmf_archive_name(o.out)) {
-    spdlog::info("{} samples in {} segments", out->n_samples(), n_segments);
+    log_info("{} samples in {} segments", out->n_samples(), n_segments);
     return exit_ok;
   }
-  if (done->gaps > 0) spdlog::warn("{} gaps: a raw file cannot hold them, the samples follow each other", done->gaps);
+  if (done->gaps > 0) log_warning("{} gaps: a raw file cannot hold them, the samples follow each other", done->gaps);
   return exit_ok;
 }
 

@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -8,6 +6,7 @@
 #include "apps/iq/commands.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/events.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/sha512.h"
@@ -131,11 +130,11 @@ int run_info(const info_options& o) {
 
   tell_remarks(r, o.rate_hz);
   const double rate = r.sample_rate_hz(), seconds = static_cast<double>(r.n_samples()) / rate;
-  if (rate <= 0) spdlog::warn("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
-  if (!any_finite) spdlog::warn("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
+  if (rate <= 0) log_warning("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
+  if (!any_finite) log_warning("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
   if (mean > loudest)
-    spdlog::warn("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m),
-                 phy::name_of(r.meta().datatype));
+    log_warning("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m),
+                phy::name_of(r.meta().datatype));
   if (o.json) {
     // What is not known is null: JSON has no infinity and no NaN.
     const double unknown = std::nan("");

@@ -1,10 +1,9 @@
 // prose-iq: recordings of a carrier (SigMF): record, replay, info, plot, convert.
-#include <CLI/CLI.hpp>
 #include <limits>
 #include <utility>
 
 #include "apps/iq/commands.h"
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/radio_profile.h"
@@ -37,12 +36,113 @@ std::string begins_with_a_digit(const std::string& text) {
                                                            : "accepted is a size, e.g. 500MB or 2GiB; 0: no limit";
 }
 
-void add_radio_options(CLI::App& app, prose::phy::radio_config& radio, std::string& profile) {
+void add_radio_options(command& app, prose::phy::radio_config& radio, std::string& profile) {
   app.add_option("--device", radio.device_args, "UHD device arguments, e.g. type=virtual,name=iq or type=b200")
-      ->type_name("ARGS")
-      ->capture_default_str();
+      .type_name("ARGS")
+      .show_default();
   app.add_option("--radio", profile, "the radio's settings (configs/radio_*.yaml); other options win over it")
-      ->type_name("FILE.yaml");
+      .type_name("FILE.yaml");
+}
+
+command add_record(command& app, record_options& o, std::string& profile) {
+  command c = app.add_subcommand(
+      "record", "from a radio into a recording, until a limit or Ctrl-C; a new capture segment after every gap");
+  c.add_option("output", o.out, "SigMF recording, made or overwritten").required();
+  add_radio_options(c, o.radio, profile);
+  c.add_option("--rate", o.radio.sample_rate_hz, "sample rate, samples a second")
+      .check(number_in(1, 1e12))
+      .show_default();
+  c.add_option("--freq", o.radio.center_freq_hz, "centre frequency, Hz").check(number_in(1, 1e12)).show_default();
+  c.add_option("--gain", o.radio.rx_gain_db, "receive gain, dB").check(number_in(0, 1e3)).show_default();
+  c.add_option("--channels", o.radio.n_rx_antennas, "receive antennas, interleaved in the recording")
+      .range(1, 4)
+      .show_default();
+  c.add_option("--duration", o.limits.duration_s, "seconds; 0: until Ctrl-C").check(number_in(0, 1e9));
+  c.add_option("--max-size", o.limits.max_bytes, "of the data file, e.g. 500MB or 2GiB; 0: no limit")
+      .accept_size()
+      .check(begins_with_a_digit);
+  c.add_option("--type", o.type, "datatype: cf32 or ci16")
+      .one_of(std::vector<std::string>{"cf32", "ci16"})
+      .show_default();
+  c.add_option("--start", o.start_s, "device time of the first sample, seconds").check(number_in(0, 1e10));
+  c.add_option("--description", o.description, "core:description");
+  return c;
+}
+
+command add_replay(command& app, replay_options& o, std::string& profile) {
+  command c = app.add_subcommand(
+      "replay", "a recording out of a radio, at exact times; gaps between capture segments keep their length");
+  c.add_option("input", o.in, "SigMF recording").required();
+  add_radio_options(c, o.radio, profile);
+  c.add_option("--rate", o.rate_hz,
+               "the device's sample rate, resampled to; default: that of --radio, or the recording's; that of the "
+               "recording too where it says none")
+      .check(number_in(1, 1e12));
+  c.add_option("--freq", o.frequency_hz, "centre frequency, Hz; default: the recording's, or that of --radio")
+      .check(number_in(1, 1e12));
+  c.add_option("--gain", o.radio.tx_gain_db, "transmit gain, dB").check(number_in(0, 1e3)).show_default();
+  c.add_option("--scale", o.scale, "factor on the samples").check(number_in(0, 1e6)).show_default();
+  c.add_option("--segment", o.segment, "only this capture, counted from 0 as in the recording's list and in info")
+      .range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max());
+  c.add_option("--channel", o.channel, "which channel of the recording").range(0, 63).show_default();
+  c.add_option("--start", o.start_s, "device time of the first sample, seconds; default: soon")
+      .check(number_in(0, 1e10));
+  const auto loop = c.add_flag("--loop", o.loop, "again and again, until Ctrl-C");
+  c.add_option("--times", o.times, "how many times")
+      .range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max())
+      .excludes(loop)
+      .show_default();
+  return c;
+}
+
+command add_info(command& app, info_options& o) {
+  command c = app.add_subcommand("info", "what a recording holds");
+  c.add_option("input", o.in, "SigMF recording").required();
+  c.add_flag("--verify", o.verify, "compare core:sha512 with the data");
+  c.add_flag("--json", o.json, "one JSON object");
+  c.add_option("--rate", o.rate_hz, "sample rate of a recording that does not say it, samples a second")
+      .check(number_in(1, 1e12));
+  return c;
+}
+
+command add_convert(command& app, convert_options& o) {
+  command c = app.add_subcommand("convert",
+                                 "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are "
+                                 "SigMF, in .sigmf archives of it");
+  c.add_option("input", o.in, "SigMF recording or raw file").required();
+  c.add_option("output", o.out, "SigMF recording or raw file").required();
+  c.add_option("--in-type", o.in_type, "datatype of a raw input: cf32 or ci16").show_default();
+  c.add_option("--out-type", o.out_type, "datatype of the output: cf32 or ci16").show_default();
+  c.add_option("--rate", o.rate_hz,
+               "sample rate of a raw input or of a recording that does not say it, samples a second")
+      .check(number_in(1, 1e12));
+  c.add_option("--freq", o.frequency_hz, "centre frequency of a raw input, or of captures that do not say it, Hz")
+      .check(number_in(0, 1e12));
+  c.add_option("--channels", o.n_channels, "interleaved channels of a raw input").range(1, 64).show_default();
+  return c;
+}
+
+command add_plot(command& app, plot_options& o) {
+  command c =
+      app.add_subcommand("plot",
+                         "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols "
+                         "of what is decoded\n"
+                         "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
+  c.add_option("input", o.in, "SigMF recording").required();
+  c.add_option("output", o.out, "PNG file").required();
+  c.add_option("--rate", o.rate_hz, "sample rate of a recording that does not say it, samples a second")
+      .check(number_in(1, 1e12));
+  c.add_option("--start", o.start_s, "seconds from the beginning").check(number_in(0, 1e10));
+  c.add_option("--duration", o.duration_s, "seconds; 0: to the end").check(number_in(0, 1e9));
+  c.add_option("--scene", o.scene_path, "what is known of the carrier, as for prose-sniffer").type_name("FILE.json");
+  c.add_option("--carrier", o.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
+  c.add_option("--pool", o.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
+  c.add_option("--sync", o.sync, "how subframes are found: slss (default), aligned (the scene's timing), blind, gnss")
+      .one_of(std::vector<std::string>{"slss", "aligned", "blind", "gnss"});
+  c.add_option("--bins", o.n_bins, "frequency bins").range(16, 8192).show_default();
+  c.add_option("--width", o.width, "pixels").range(200, 8000).show_default();
+  c.add_option("--height", o.height, "pixels").range(200, 8000).show_default();
+  return c;
 }
 
 }  // namespace
@@ -61,125 +161,32 @@ static int run_main(int argc, char** argv) {
   replay.radio = rec.radio;
   if (rec.radio.center_freq_hz == 0) rec.radio.center_freq_hz = default_hz;
 
-  CLI::App app{"Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them.",
-               iq_program};
-  add_common_options(app, common);
-  app.require_subcommand(1);
-  app.fallthrough();
+  command_line app(iq_program,
+                   "Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them.",
+                   common);
+  app.require_subcommand();
+  app.accept_options_after_subcommand();
+  const command to_record = add_record(app, rec, profile);
+  const command to_replay = add_replay(app, replay, profile);
+  const command to_inform = add_info(app, info);
+  const command to_convert = add_convert(app, convert);
+  const command to_plot = add_plot(app, plot);
+  if (const auto code = app.parse(argc, argv)) return *code;
 
-  auto* r = app.add_subcommand(
-      "record", "from a radio into a recording, until a limit or Ctrl-C; a new capture segment after every gap");
-  r->add_option("output", rec.out, "SigMF recording, made or overwritten")->required();
-  add_radio_options(*r, rec.radio, profile);
-  r->add_option("--rate", rec.radio.sample_rate_hz, "sample rate, samples a second")
-      ->check(number_in(1, 1e12))
-      ->capture_default_str();
-  r->add_option("--freq", rec.radio.center_freq_hz, "centre frequency, Hz")
-      ->check(number_in(1, 1e12))
-      ->capture_default_str();
-  r->add_option("--gain", rec.radio.rx_gain_db, "receive gain, dB")->check(number_in(0, 1e3))->capture_default_str();
-  r->add_option("--channels", rec.radio.n_rx_antennas, "receive antennas, interleaved in the recording")
-      ->check(CLI::Range(1, 4))
-      ->capture_default_str();
-  r->add_option("--duration", rec.limits.duration_s, "seconds; 0: until Ctrl-C")->check(number_in(0, 1e9));
-  r->add_option("--max-size", rec.limits.max_bytes, "of the data file, e.g. 500MB or 2GiB; 0: no limit")
-      ->transform(CLI::AsSizeValue(true))
-      ->check(begins_with_a_digit);
-  r->add_option("--type", rec.type, "datatype: cf32 or ci16")
-      ->check(CLI::IsMember({"cf32", "ci16"}))
-      ->capture_default_str();
-  r->add_option("--start", rec.start_s, "device time of the first sample, seconds")->check(number_in(0, 1e10));
-  r->add_option("--description", rec.description, "core:description");
-
-  auto* t = app.add_subcommand(
-      "replay", "a recording out of a radio, at exact times; gaps between capture segments keep their length");
-  t->add_option("input", replay.in, "SigMF recording")->required();
-  add_radio_options(*t, replay.radio, profile);
-  t->add_option("--rate", replay.rate_hz,
-                "the device's sample rate, resampled to; default: that of --radio, or the recording's; that of the "
-                "recording too where it says none")
-      ->check(number_in(1, 1e12));
-  t->add_option("--freq", replay.frequency_hz, "centre frequency, Hz; default: the recording's, or that of --radio")
-      ->check(number_in(1, 1e12));
-  t->add_option("--gain", replay.radio.tx_gain_db, "transmit gain, dB")
-      ->check(number_in(0, 1e3))
-      ->capture_default_str();
-  t->add_option("--scale", replay.scale, "factor on the samples")->check(number_in(0, 1e6))->capture_default_str();
-  t->add_option("--segment", replay.segment, "only this capture, counted from 0 as in the recording's list and in info")
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
-  t->add_option("--channel", replay.channel, "which channel of the recording")
-      ->check(CLI::Range(0, 63))
-      ->capture_default_str();
-  t->add_option("--start", replay.start_s, "device time of the first sample, seconds; default: soon")
-      ->check(number_in(0, 1e10));
-  auto* loop = t->add_flag("--loop", replay.loop, "again and again, until Ctrl-C");
-  t->add_option("--times", replay.times, "how many times")
-      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()))
-      ->excludes(loop)
-      ->capture_default_str();
-
-  auto* i = app.add_subcommand("info", "what a recording holds");
-  i->add_option("input", info.in, "SigMF recording")->required();
-  i->add_flag("--verify", info.verify, "compare core:sha512 with the data");
-  i->add_flag("--json", info.json, "one JSON object");
-  i->add_option("--rate", info.rate_hz, "sample rate of a recording that does not say it, samples a second")
-      ->check(number_in(1, 1e12));
-
-  auto* c = app.add_subcommand("convert",
-                               "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are "
-                               "SigMF, in .sigmf archives of it");
-  c->add_option("input", convert.in, "SigMF recording or raw file")->required();
-  c->add_option("output", convert.out, "SigMF recording or raw file")->required();
-  c->add_option("--in-type", convert.in_type, "datatype of a raw input: cf32 or ci16")->capture_default_str();
-  c->add_option("--out-type", convert.out_type, "datatype of the output: cf32 or ci16")->capture_default_str();
-  c->add_option("--rate", convert.rate_hz,
-                "sample rate of a raw input or of a recording that does not say it, samples a second")
-      ->check(number_in(1, 1e12));
-  c->add_option("--freq", convert.frequency_hz,
-                "centre frequency of a raw input, or of captures that do not say it, Hz")
-      ->check(number_in(0, 1e12));
-  c->add_option("--channels", convert.n_channels, "interleaved channels of a raw input")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-
-  auto* p =
-      app.add_subcommand("plot",
-                         "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols "
-                         "of what is decoded\n"
-                         "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
-  p->add_option("input", plot.in, "SigMF recording")->required();
-  p->add_option("output", plot.out, "PNG file")->required();
-  p->add_option("--rate", plot.rate_hz, "sample rate of a recording that does not say it, samples a second")
-      ->check(number_in(1, 1e12));
-  p->add_option("--start", plot.start_s, "seconds from the beginning")->check(number_in(0, 1e10));
-  p->add_option("--duration", plot.duration_s, "seconds; 0: to the end")->check(number_in(0, 1e9));
-  p->add_option("--scene", plot.scene_path, "what is known of the carrier, as for prose-sniffer")
-      ->type_name("FILE.json");
-  p->add_option("--carrier", plot.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
-  p->add_option("--pool", plot.pools,
-                "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
-  p->add_option("--sync", plot.sync,
-                "how subframes are found: slss (default), aligned (the scene's timing), blind, gnss")
-      ->check(CLI::IsMember({"slss", "aligned", "blind", "gnss"}));
-  p->add_option("--bins", plot.n_bins, "frequency bins")->check(CLI::Range(16, 8192))->capture_default_str();
-  p->add_option("--width", plot.width, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();
-  p->add_option("--height", plot.height, "pixels")->check(CLI::Range(200, 8000))->capture_default_str();
-
-  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
   file_roles files;
   files.reads("--config", common.config_path);
   files.reads("--radio", profile);
-  if (*r) files.writes_recording("output", rec.out);
-  if (*p) {
+  if (to_record.given()) files.writes_recording("output", rec.out);
+  if (to_plot.given()) {
     files.reads_recording("input", plot.in);
     files.reads("--scene", plot.scene_path);
     files.writes("output", plot.out);
   }
   if (const auto ok = files.check(); !ok) return usage_error(iq_program, ok.error());
-  if (*r) return run_record(rec);
-  if (*t) return run_replay(replay);
-  if (*i) return run_info(info);
-  if (*c) return run_convert(convert);
+  if (to_record.given()) return run_record(rec);
+  if (to_replay.given()) return run_replay(replay);
+  if (to_inform.given()) return run_info(info);
+  if (to_convert.given()) return run_convert(convert);
   return run_plot(plot);
 }
 

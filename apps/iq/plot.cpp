@@ -1,7 +1,5 @@
 // A picture of a recording: spectrogram, mean spectrum, power over time, and in the complex plane the equalised symbols
 // of what is decoded, or the density of raw samples.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "apps/iq/constellation.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/gnuplot.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
@@ -226,8 +225,8 @@ int run_plot(const plot_options& o) {
   if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok)
     return run_error(iq_program, ok.error());
   tell_remarks(r, o.rate_hz);
-  if (p->n_non_finite > 0) spdlog::warn("{} samples were not finite and count as zero", p->n_non_finite);
-  if (symbols) spdlog::info("{} frames decoded", symbols->n_frames);
+  if (p->n_non_finite > 0) log_warning("{} samples were not finite and count as zero", p->n_non_finite);
+  if (symbols) log_info("{} frames decoded", symbols->n_frames);
   return exit_ok;
 }
 

@@ -1,6 +1,4 @@
 // prose-iq record: from a radio into a recording.
-#include <spdlog/spdlog.h>
-
 #include <chrono>
 #include <cmath>
 #include <thread>
@@ -8,6 +6,7 @@
 #include "apps/iq/background_source.h"
 #include "apps/iq/commands.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
 
 namespace prose::apps {
@@ -35,7 +34,7 @@ int run_record(const record_options& o) {
     const auto near = wait_until_near(radio, tick);
     if (!near) return run_error(iq_program, near.error());
     if (!*near) {
-      spdlog::info("stopped before --start: nothing was recorded");
+      log_info("stopped before --start: nothing was recorded");
       return exit_ok;
     }
     if (const auto s = radio.start(tick); !s) return run_error(iq_program, s.error());
@@ -49,11 +48,11 @@ int run_record(const record_options& o) {
   // Before the first block is read nothing but the output can be wrong.
   if (!done) return usage_error(iq_program, done.error());
   const auto c = radio.counters();
-  for (const auto& n : radio.notes()) spdlog::info("{}", n);
+  for (const auto& n : radio.notes()) log_info("{}", n);
   if (c.overflows + c.sequence_errors > 0)
-    spdlog::warn("{} overflows, {} losses on the way: {} samples are missing, each gap begins a new segment",
-                 c.overflows, c.sequence_errors, c.samples_lost);
-  if (done->n_clipped > 0) spdlog::warn("{} samples were clipped", done->n_clipped);
+    log_warning("{} overflows, {} losses on the way: {} samples are missing, each gap begins a new segment",
+                c.overflows, c.sequence_errors, c.samples_lost);
+  if (done->n_clipped > 0) log_warning("{} samples were clipped", done->n_clipped);
   const double seconds = static_cast<double>(done->n_samples) / radio.sample_rate_hz();
   if (done->failed) {
     char text[128];
@@ -61,8 +60,7 @@ int run_record(const record_options& o) {
                   static_cast<long long>(done->n_samples), seconds);
     return report(iq_program, o.out + ": " + done->why + text, exit_failure);
   }
-  spdlog::info("{} samples ({:.3f} s) in {} segments; ended by: {}", done->n_samples, seconds, done->n_segments,
-               done->why);
+  log_info("{} samples ({:.3f} s) in {} segments; ended by: {}", done->n_samples, seconds, done->n_segments, done->why);
   return exit_ok;
 }
 

@@ -1,6 +1,4 @@
 // prose-iq replay: a recording out of a radio, at exact times.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,6 +8,7 @@
 #include "apps/iq/commands.h"
 #include "apps/iq/recording_feed.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
@@ -285,12 +284,12 @@ int run_replay(const replay_options& o) {
   const auto done = play_all(**radio, *feed, out, o, rate_hz);
   if (!done) return run_error(iq_program, done.error());
   tell_remarks(reader);
-  for (const auto& n : (*radio)->notes()) spdlog::info("{}", n);
-  if (feed->n_non_finite() > 0) spdlog::warn("{} samples were not finite and went out as zero", feed->n_non_finite());
+  for (const auto& n : (*radio)->notes()) log_info("{}", n);
+  if (feed->n_non_finite() > 0) log_warning("{} samples were not finite and went out as zero", feed->n_non_finite());
   if (feed->n_clipped() > 0)
-    spdlog::warn("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
-  spdlog::info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds,
-               done->rounds == 1 ? "" : "s", done->stopped ? ", then stopped" : "");
+    log_warning("{} samples were beyond full scale: a smaller --scale keeps them whole", feed->n_clipped());
+  log_info("{} at {} Msps, {} MHz: {} round{}{}", o.in, rate_hz / 1e6, config.center_freq_hz / 1e6, done->rounds,
+           done->rounds == 1 ? "" : "s", done->stopped ? ", then stopped" : "");
   // An endless replay ends by being stopped.
   if (done->stopped && !o.loop)
     return report(iq_program,

@@ -2,12 +2,12 @@
 // them.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "apps/keys/server_commands.h"
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/program.h"
@@ -173,40 +173,41 @@ static int run_main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty())
     if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
 
-  CLI::App app{"Makes keys, permission files and certificates; keeps the consent list and tells a server of it.",
-               program};
-  add_common_options(app, o.common);
-  app.require_subcommand(1);
-  auto* gen = app.add_subcommand(
+  command_line app(program,
+                   "Makes keys, permission files and certificates; keeps the consent list and tells a server of it.",
+                   o.common);
+
+  app.require_subcommand();
+  auto gen = app.add_subcommand(
       "gen", "a new private key (or with --psk a pre-shared key): to FILE with mode 0600, or to standard output");
-  gen->add_option("file", o.file, "created; must not exist")->type_name("FILE");
-  gen->add_flag("--psk", o.psk_only, "a key to share with one peer in person; never send it over a network");
-  auto* pub = app.add_subcommand("pub", "the public key of a private key (FILE, --key, or standard input)");
-  pub->add_option("file", o.file)->type_name("FILE");
-  pub->add_option("--key", o.key, "own private key")->type_name("FILE");
-  auto* per = app.add_subcommand("permit", "permits a peer: it may discover us and we it, once it permits us too");
-  per->add_option("name", o.name, "what we call the peer")->required();
-  auto* key_option = per->add_option("public-key", o.public_key, "44 characters of base64");
-  per->add_option("--permits", o.permits, "permission file, created if need be")->type_name("FILE");
-  per->add_option("--psk", o.psk, "pre-shared key of the pair (prose-keys gen --psk FILE)")->type_name("FILE");
-  per->add_option("--key", o.key, "own private key, to notice one's own public key")->type_name("FILE");
-  per->add_flag("--remove", o.remove, "withdraws the permission");
-  auto* fin = app.add_subcommand("fingerprint", "what both users read to each other to know that nobody swapped keys");
-  fin->add_option("peer", o.peer, "a name of the permission file or of the consent list, or a public key")->required();
-  fin->add_option("--key", o.key, "own private key")->type_name("FILE");
-  fin->add_option("--permits", o.permits, "permission file")->type_name("FILE");
-  fin->add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")
-      ->type_name("FILE");
-  fin->add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1")->type_name("FILE");
+  gen.add_option("file", o.file, "created; must not exist").type_name("FILE");
+  gen.add_flag("--psk", o.psk_only, "a key to share with one peer in person; never send it over a network");
+  auto pub = app.add_subcommand("pub", "the public key of a private key (FILE, --key, or standard input)");
+  pub.add_option("file", o.file).type_name("FILE");
+  pub.add_option("--key", o.key, "own private key").type_name("FILE");
+  auto per = app.add_subcommand("permit", "permits a peer: it may discover us and we it, once it permits us too");
+  per.add_option("name", o.name, "what we call the peer").required();
+  auto key_option = per.add_option("public-key", o.public_key, "44 characters of base64");
+  per.add_option("--permits", o.permits, "permission file, created if need be").type_name("FILE");
+  per.add_option("--psk", o.psk, "pre-shared key of the pair (prose-keys gen --psk FILE)").type_name("FILE");
+  per.add_option("--key", o.key, "own private key, to notice one's own public key").type_name("FILE");
+  per.add_flag("--remove", o.remove, "withdraws the permission");
+  auto fin = app.add_subcommand("fingerprint", "what both users read to each other to know that nobody swapped keys");
+  fin.add_option("peer", o.peer, "a name of the permission file or of the consent list, or a public key").required();
+  fin.add_option("--key", o.key, "own private key").type_name("FILE");
+  fin.add_option("--permits", o.permits, "permission file").type_name("FILE");
+  fin.add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")
+      .type_name("FILE");
+  fin.add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1").type_name("FILE");
   server_commands commands(app, o.server, o.key);
-  if (const auto code = parse_command_line(app, argc, argv, o.common)) return *code;
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (const auto code = commands.run(program)) return *code;
 
   tools t;
-  if (gen->parsed()) return generate(o, t);
-  if (pub->parsed()) return show_public(o, t);
-  if (fin->parsed()) return fingerprint(o, t);
-  if (!o.remove && key_option->count() == 0)
+  if (gen.given()) return generate(o, t);
+  if (pub.given()) return show_public(o, t);
+  if (fin.given()) return fingerprint(o, t);
+  if (!o.remove && !key_option.given())
     return report(program, "permit needs a public key (or --remove); see --help", exit_usage);
   return permit(o, t);
 }

@@ -3,13 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
 
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/safe_file.h"
 #include "apps/lib/function/tls.h"
@@ -67,8 +66,7 @@ constexpr const char* no_list =
 struct server_commands::parts {
   server_options& o;
   std::string& key;
-  CLI::App *ca = nullptr, *init = nullptr, *issue = nullptr, *reg = nullptr, *rotate = nullptr, *grant = nullptr,
-           *withdraw = nullptr, *show = nullptr, *confirm = nullptr;
+  command ca, init, issue, reg, rotate, grant, withdraw, show, confirm;
 
   int print(const std::string& text, std::string_view program) const {
     if (std::printf("%s\n", text.c_str()) < 0 || std::fflush(stdout) != 0)
@@ -78,7 +76,7 @@ struct server_commands::parts {
 
   int authority(std::string_view program) const {
     ::mkdir(o.folder.c_str(), 0700);
-    const auto ok = init->parsed()
+    const auto ok = init.given()
                         ? function::make_authority(o.folder, o.authority, o.days)
                         : function::issue_certificate(
                               o.folder, o.authority, o.name,
@@ -149,7 +147,7 @@ struct server_commands::parts {
       return usage_error(program, ok.error());
     if (with_key)
       if (auto own = own_key(); !own) return usage_error(program, own.error());
-    if (reg->parsed() && key.empty())
+    if (reg.given() && key.empty())
       return report(program, "register needs the private key; accepted: --key FILE or key: in --config", exit_usage);
     return std::nullopt;
   }
@@ -162,7 +160,7 @@ struct server_commands::parts {
     if (*own) {  // registering again changes nothing
       system_random random;
       security::crypto::mbedtls_x25519 dh{random};
-      if (auto ok = (*server)->register_key(dh, **own, o.user, reg->parsed() && o.replace); !ok)
+      if (auto ok = (*server)->register_key(dh, **own, o.user, reg.given() && o.replace); !ok)
         return tl::unexpected(ok.error());
     }
     return server;
@@ -417,47 +415,46 @@ struct server_commands::parts {
   }
 };
 
-server_commands::server_commands(CLI::App& app, server_options& o, std::string& key)
+server_commands::server_commands(command& app, server_options& o, std::string& key)
     : p_(std::make_unique<parts>(parts{.o = o, .key = key})) {
   auto& p = *p_;
   p.ca = app.add_subcommand("ca", "the private CA of servers and UEs");
-  p.ca->require_subcommand(1);
-  p.init = p.ca->add_subcommand("init", "a new CA: FOLDER/ca.crt and FOLDER/ca.key");
-  p.issue = p.ca->add_subcommand("issue", "a certificate: FOLDER/NAME.crt and FOLDER/NAME.key");
-  p.issue->add_option("name", o.name, "of the user or the server")->required();
-  p.issue->add_flag("--server", o.for_server, "for a server; without, for a UE");
-  for (auto* s : {p.init, p.issue}) {
-    s->add_option("--folder", o.folder, "created if need be")->type_name("FOLDER");
-    s->add_option("--ca", o.authority, "name of the CA");
-    s->add_option("--days", o.days, "how long it is valid")->check(CLI::Range(1, 36500));
+  p.ca.require_subcommand();
+  p.init = p.ca.add_subcommand("init", "a new CA: FOLDER/ca.crt and FOLDER/ca.key");
+  p.issue = p.ca.add_subcommand("issue", "a certificate: FOLDER/NAME.crt and FOLDER/NAME.key");
+  p.issue.add_option("name", o.name, "of the user or the server").required();
+  p.issue.add_flag("--server", o.for_server, "for a server; without, for a UE");
+  for (auto s : {p.init, p.issue}) {
+    s.add_option("--folder", o.folder, "created if need be").type_name("FOLDER");
+    s.add_option("--ca", o.authority, "name of the CA");
+    s.add_option("--days", o.days, "how long it is valid").range(1, 36500);
   }
   p.reg = app.add_subcommand("register", "registers the public key at the server (prose-ue does so itself)");
-  p.reg->add_flag("--replace", o.replace, "another key than before; peers must confirm it");
+  p.reg.add_flag("--replace", o.replace, "another key than before; peers must confirm it");
   p.rotate = app.add_subcommand("rotate",
                                 "replaces one's own key by a new one, with a new mark, and tells the server if one is "
                                 "named (with one's certificate; the old key is not "
                                 "needed). Prints the new public key and the fingerprint with each peer");
-  p.rotate->add_option("--permits", o.permits, "permission file: tells whose pre-shared keys are to be renewed")
-      ->type_name("FILE");
+  p.rotate.add_option("--permits", o.permits, "permission file: tells whose pre-shared keys are to be renewed")
+      .type_name("FILE");
   p.rotate
-      ->add_option("--mark", o.mark,
-                   "the slot mark of the old key, which is removed; default: the private key's name with .mark")
-      ->type_name("FILE");
+      .add_option("--mark", o.mark,
+                  "the slot mark of the old key, which is removed; default: the private key's name with .mark")
+      .type_name("FILE");
   p.grant = app.add_subcommand("grant",
                                "grants a peer: in the consent list, and at the server if one is named. It takes effect "
                                "once the peer grants too and its key is "
                                "accepted: by --fingerprint now or in a second grant, or as the first one with "
                                "--trust-first; until then the key is pending");
-  auto* fingerprint =
+  auto fingerprint =
       p.grant
-          ->add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")
-          ->type_name("F");
+          .add_option("--fingerprint", o.fingerprint, "of the pair, compared by voice: the only key that is accepted")
+          .type_name("F");
   p.grant
-      ->add_flag("--trust-first", o.trust_first,
-                 "accepts the first key that a server gives: a server that lies then gets away with it")
-      ->excludes(fingerprint);
-  p.grant->add_flag("--from-cache", o.from_cache,
-                    "instead of a name, once: the peers that version 0.1 kept in --cache");
+      .add_flag("--trust-first", o.trust_first,
+                "accepts the first key that a server gives: a server that lies then gets away with it")
+      .excludes(fingerprint);
+  p.grant.add_flag("--from-cache", o.from_cache, "instead of a name, once: the peers that version 0.1 kept in --cache");
   p.withdraw = app.add_subcommand("withdraw",
                                   "withdraws a grant: in the consent list, so that a running prose-ue ends the link "
                                   "within a second, then at the server if one is named");
@@ -468,38 +465,38 @@ server_commands::server_commands(CLI::App& app, server_options& o, std::string& 
                               "not-granted (at the server only)");
   p.confirm = app.add_subcommand(
       "confirm", "shows the pending key of a peer and, with --key, the pair's fingerprint; accepts it once you say so");
-  for (auto* s : {p.grant, p.confirm}) s->add_option("--cache", o.cache, "pc3.cache of prose-ue")->type_name("FILE");
-  for (auto* s : {p.grant, p.withdraw, p.show, p.confirm, p.rotate})
-    s->add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")
-        ->type_name("FILE");
-  p.confirm->add_flag("--yes", o.yes, "accepts it without asking");
-  p.grant->add_option("peer", o.peer, "name of the peer");
-  for (auto* s : {p.withdraw, p.confirm}) s->add_option("peer", o.peer, "name of the peer")->required();
-  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show}) {
+  for (auto s : {p.grant, p.confirm}) s.add_option("--cache", o.cache, "pc3.cache of prose-ue").type_name("FILE");
+  for (auto s : {p.grant, p.withdraw, p.show, p.confirm, p.rotate})
+    s.add_option("--consent", o.consent, "the consent list; default: the private key's name with .consent")
+        .type_name("FILE");
+  p.confirm.add_flag("--yes", o.yes, "accepts it without asking");
+  p.grant.add_option("peer", o.peer, "name of the peer");
+  for (auto s : {p.withdraw, p.confirm}) s.add_option("peer", o.peer, "name of the peer").required();
+  for (auto s : {p.reg, p.rotate, p.grant, p.withdraw, p.show}) {
     auto& c = o.server.client;
-    s->add_option("--server", c.server_name, "name in the server's certificate");
-    s->add_option("--address", c.address, "of the server")->type_name("IP");
-    s->add_option("--port", c.port)->check(CLI::Range(1, 65535));
-    s->add_option("--ca", c.identity.ca_path, "certificate of the CA")->type_name("FILE");
-    s->add_option("--certificate", c.identity.certificate_path, "own certificate")->type_name("FILE");
-    s->add_option("--tls-key", c.identity.key_path, "its private key")->type_name("FILE");
-    s->add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate")->type_name("FILE");
-    s->add_option("--user", o.user, "own user name");
+    s.add_option("--server", c.server_name, "name in the server's certificate");
+    s.add_option("--address", c.address, "of the server").type_name("IP");
+    s.add_option("--port", c.port).range(1, 65535);
+    s.add_option("--ca", c.identity.ca_path, "certificate of the CA").type_name("FILE");
+    s.add_option("--certificate", c.identity.certificate_path, "own certificate").type_name("FILE");
+    s.add_option("--tls-key", c.identity.key_path, "its private key").type_name("FILE");
+    s.add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate").type_name("FILE");
+    s.add_option("--user", o.user, "own user name");
   }
-  for (auto* s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm})
-    s->add_option("--key", key, "own X25519 private key")->type_name("FILE");
+  for (auto s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm})
+    s.add_option("--key", key, "own X25519 private key").type_name("FILE");
 }
 server_commands::~server_commands() = default;
 
 std::optional<int> server_commands::run(std::string_view program) {
   auto& p = *p_;
-  if (p.ca->parsed()) return p.authority(program);
-  if (p.confirm->parsed()) return p.confirm_key(program);
-  if (p.reg->parsed()) return p.register_key(program);
-  if (p.rotate->parsed()) return p.rotate_key(program);
-  if (p.grant->parsed()) return p.grant_peer(program);
-  if (p.withdraw->parsed()) return p.withdraw_peer(program);
-  if (p.show->parsed()) return p.show_list(program);
+  if (p.ca.given()) return p.authority(program);
+  if (p.confirm.given()) return p.confirm_key(program);
+  if (p.reg.given()) return p.register_key(program);
+  if (p.rotate.given()) return p.rotate_key(program);
+  if (p.grant.given()) return p.grant_peer(program);
+  if (p.withdraw.given()) return p.withdraw_peer(program);
+  if (p.show.given()) return p.show_list(program);
   return std::nullopt;
 }
 

@@ -6,11 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/pc3/pc3.h"
-
-namespace CLI {
-class App;
-}
 
 namespace prose::keys {
 
@@ -32,7 +29,7 @@ void read_server_options(apps::config_section& file, const std::string& path, se
 
 class server_commands {
 public:
-  server_commands(CLI::App& app, server_options& o, std::string& key);
+  server_commands(apps::command& app, server_options& o, std::string& key);
   ~server_commands();
   /// An exit code if one of these commands was given.
   std::optional<int> run(std::string_view program);

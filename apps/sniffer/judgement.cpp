@@ -1,10 +1,9 @@
 #include "apps/sniffer/judgement.h"
 
-#include <spdlog/spdlog.h>
-
 #include <chrono>
 #include <filesystem>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 #include "phy/io/json_text.h"
@@ -56,8 +55,8 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
   wanted.on_search = [told = std::chrono::steady_clock::now()](const search_progress& p) mutable {
     if (const auto now = std::chrono::steady_clock::now(); now - told >= std::chrono::seconds(2)) {
       told = now;
-      spdlog::info("stolen keys on {}: {:.0f} %, {} trials, {} links opened; Ctrl-C ends the search", p.part,
-                   100 * p.done, p.trials, p.links_opened);
+      log_info("stolen keys on {}: {:.0f} %, {} trials, {} links opened; Ctrl-C ends the search", p.part, 100 * p.done,
+               p.trials, p.links_opened);
     }
     return !stop_requested();
   };

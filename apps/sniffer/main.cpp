@@ -1,9 +1,8 @@
 // prose-sniffer: decodes what a radio or a recording hears of an LTE sidelink carrier, and says whether it stays
 // opaque.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
@@ -18,26 +17,24 @@ using namespace prose;
 using namespace prose::apps;
 constexpr const char* program = "prose-sniffer";
 
-void add_input(CLI::App& app, sniffer_settings& s, std::string& profile) {
+void add_input(command& app, sniffer_settings& s, std::string& profile) {
   app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")
-      ->type_name("FILE.sigmf-meta");
+      .type_name("FILE.sigmf-meta");
   app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")
-      ->type_name("ARGS");
-  app.add_option("--radio", profile, "a radio profile, configs/radio_*.yaml")->type_name("FILE.yaml");
-  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz")
-      ->check(number_in(1e6, 6e9))
-      ->capture_default_str();
+      .type_name("ARGS");
+  app.add_option("--radio", profile, "a radio profile, configs/radio_*.yaml").type_name("FILE.yaml");
+  app.add_option("--frequency", s.radio.center_freq_hz, "of the carrier, Hz").check(number_in(1e6, 6e9)).show_default();
   app.add_option("--rate", s.radio.sample_rate_hz, "samples a second; without it the carrier's own")
-      ->check(number_in(1.4e6, 61.44e6));
-  app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB")->check(number_in(0, 120))->capture_default_str();
+      .check(number_in(1.4e6, 61.44e6));
+  app.add_option("--gain", s.radio.rx_gain_db, "of the receiver, dB").check(number_in(0, 120)).show_default();
   app.add_option("--duration", s.duration_s, "seconds of signal; 0: to the end, or until Ctrl-C")
-      ->check(number_in(0, 1e9));
-  app.add_option("--loop", s.loop, "read the recording so many times")->check(CLI::Range(1, 1'000'000));
+      .check(number_in(0, 1e9));
+  app.add_option("--loop", s.loop, "read the recording so many times").range(1, 1'000'000);
 }
 
-void add_knowledge(CLI::App& app, sniffer_settings& s) {
+void add_knowledge(command& app, sniffer_settings& s) {
   app.add_option("--scene", s.scene_path, "what is known of the carrier: carrier, pool and timing")
-      ->type_name("FILE.json");
+      .type_name("FILE.json");
   app.add_option("--carrier", s.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
   app.add_option("--pool", s.pools,
                  "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
@@ -45,35 +42,35 @@ void add_knowledge(CLI::App& app, sniffer_settings& s) {
                  "how subframes are found: slss (search, then track; default for recordings), aligned (the scene's "
                  "timing), blind, gnss "
                  "(device time; default for radios)")
-      ->check(CLI::IsMember(sync_words));
+      .one_of(sync_words);
 }
 
-void add_output(CLI::App& app, sniffer_settings& s) {
-  app.add_option("--events", s.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
-  app.add_option("--record", s.record, "keep the samples")->type_name("FILE.sigmf-meta");
+void add_output(command& app, sniffer_settings& s) {
+  app.add_option("--events", s.events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
+  app.add_option("--record", s.record, "keep the samples").type_name("FILE.sigmf-meta");
   app.add_option("--record-type", s.record_type, "cf32, or ci16 (half the size; what is decoded is then what was kept)")
-      ->check(CLI::IsMember(std::vector<std::string>{"cf32", "ci16"}))
-      ->capture_default_str();
-  app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark")->type_name("FILE.pcap");
+      .one_of(std::vector<std::string>{"cf32", "ci16"})
+      .show_default();
+  app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark").type_name("FILE.pcap");
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_flag("--verdict", s.verdict,
                "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, "
                "something is not explained, or a key was not tried");
   app.add_option("--compromised", s.compromised,
                  "what was stolen of a UE: key file, permissions, key log; once for each file")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--epoch", s.epoch_s,
                  "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and "
                  "tokens too")
-      ->check(number_in(0, 4e9));
+      .check(number_in(0, 4e9));
   app.add_option("--known-plaintext", s.known_plaintexts,
                  "octets that the links carried: any 8 of them in a row are looked for; once for each file")
-      ->type_name("FILE");
-  app.add_option("--name", s.names, "of a user, which must not show on the air; once for each name")->type_name("TEXT");
+      .type_name("FILE");
+  app.add_option("--name", s.names, "of a user, which must not show on the air; once for each name").type_name("TEXT");
   app.add_option("--report", s.reports,
                  "the verdict and its evidence; *.html: a page with pictures and the frames. Once for each file")
-      ->type_name("FILE.json|FILE.html");
+      .type_name("FILE.json|FILE.html");
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }
@@ -112,18 +109,19 @@ static int run_main(int argc, char** argv) {
     if (auto ok = load_settings(path, s); !ok) return usage_error(program, ok.error());
   const bool configured = !s.device.empty() || !s.iq.empty();
 
-  CLI::App app{"Decodes an LTE sidelink carrier: MIB-SL, SCI, transport blocks, discovery messages.", program};
-  add_common_options(app, common);
+  command_line app(program, "Decodes an LTE sidelink carrier: MIB-SL, SCI, transport blocks, discovery messages.",
+                   common);
+
   add_input(app, s, profile);
   add_knowledge(app, s);
   add_output(app, s);
   const std::string device = s.device, iq = s.iq;
-  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
+  if (const auto code = app.parse(argc, argv)) return *code;
 
   // The command line's source wins over the configuration's.
-  const bool given_iq = app.count("--iq") > 0, given_device = app.count("--device") > 0;
+  const bool given_iq = app.given("--iq"), given_device = app.given("--device");
   if (given_iq && given_device) return report(program, "--iq and --device: accepted is one of them", exit_usage);
-  s.rate_given = app.count("--rate") > 0;
+  s.rate_given = app.given("--rate");
   if (given_iq) s.device.clear();
   if (given_device) s.iq.clear();
   if (s.device.empty() && s.iq.empty() && !profile.empty()) s.device = s.radio.device_args;

@@ -1,13 +1,12 @@
 #include "apps/sniffer/program.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 #include "apps/lib/capture/pcap_sink.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/capture.h"
@@ -35,8 +34,8 @@ result<live_input> open_live(const sniffer_settings& s, const scene& known) {
   auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());
   in.radio = std::move(*radio);
-  spdlog::info("{}", in.radio->description());
-  for (const auto& n : in.radio->notes()) spdlog::info("{}", n);
+  log_info("{}", in.radio->description());
+  for (const auto& n : in.radio->notes()) log_info("{}", n);
   return in;
 }
 
@@ -44,9 +43,9 @@ void tell_losses(const live_input& in) {
   const auto c = in.radio->counters();
   const auto q = in.queue->statistics();
   if (c.overflows + c.sequence_errors > 0)
-    spdlog::warn("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors,
-                 c.samples_lost);
-  if (q.full > 0) spdlog::info("processing fell behind the device {} times: the queue of samples was full", q.full);
+    log_warning("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors,
+                c.samples_lost);
+  if (q.full > 0) log_info("processing fell behind the device {} times: the queue of samples was full", q.full);
 }
 
 std::string words_of(const phy::carrier_config& c) {
@@ -138,8 +137,8 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
                        }});
   // Remarks only now: a mistake is one line.
   if (recording != nullptr) tell_remarks(*recording, s.rate_given ? s.radio.sample_rate_hz : 0);
-  if (partial_bytes > 0) spdlog::warn("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
-  if (!assumed.empty()) spdlog::info("not told, so assumed: {}", assumed);
+  if (partial_bytes > 0) log_warning("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
+  if (!assumed.empty()) log_info("not told, so assumed: {}", assumed);
 
   if (live.radio) {
     const std::size_t block = run.carrier().samples_per_subframe();
@@ -159,12 +158,12 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (!pcap_error.message.empty()) return run_error(program, pcap_error);
   if (!done) return run_error(program, done.error());
   const auto& n = done->statistics;
-  if (n.non_finite_samples > 0) spdlog::warn("{} samples were not finite and count as zero", n.non_finite_samples);
-  spdlog::info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci,
-               n.tb_ok, n.discovery);
-  if (pcap) spdlog::info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
+  if (n.non_finite_samples > 0) log_warning("{} samples were not finite and count as zero", n.non_finite_samples);
+  log_info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci,
+           n.tb_ok, n.discovery);
+  if (pcap) log_info("{}: {} records, {} opened with the key log", s.pcap, pcap->n_records(), pcap->n_opened());
   if (pcap && pcap->bound_hit())
-    spdlog::warn(
+    log_warning(
         "{}: so many blocks came under the layer-2 IDs of a link of the key log that not every assembly of them was "
         "tried: packets may be missing",
         s.pcap);
@@ -173,7 +172,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),
                          static_cast<double>(done->n_samples) / run.carrier().sample_rate_hz(), seen.text()};
   const auto judged = (*judging)->finish(*done, facts, remark);
-  if (!remark.empty()) spdlog::warn("{}", remark);
+  if (!remark.empty()) log_warning("{}", remark);
   if (!judged) return run_error(program, judged.error());
   const auto& v = *judged;
   for (const auto& e : events_of(v, done->t_end_s)) (void)events->write(e);

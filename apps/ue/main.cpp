@@ -1,11 +1,9 @@
 // prose-ue: one UE on a radio, real or emulated.
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 
-#include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
@@ -26,31 +24,32 @@ static int run_main(int argc, char** argv) {
   }
   if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty())
     if (auto ok = apply_radio_profile(c, profile); !ok) return usage_error(program, ok.error());
-  CLI::App app{
+  command_line app(
+      program,
       "A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on "
       "them.",
-      program};
-  add_common_options(app, common);
+      common);
+
   app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")
-      ->type_name("ARGS");
+      .type_name("ARGS");
   app.add_option("--radio", c.radio_profile,
                  "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
-      ->type_name("FILE.yaml");
+      .type_name("FILE.yaml");
   app.add_option("--data", c.data, "where application data comes from and goes to")
-      ->check(CLI::IsMember({"tun", "udp", "stdin", "none"}));
+      .one_of(std::vector<std::string>{"tun", "udp", "stdin", "none"});
   app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")
-      ->check(number_in(0, 1e9));
-  app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output")->type_name("FILE|-");
+      .check(number_in(0, 1e9));
+  app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
   app.add_option("--tx-log", c.tx_log,
                  "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_flag(
       "--dumpable", c.dumpable,
       "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
   app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
-      ->check(CLI::Range(0, 65535));
+      .range(0, 65535);
   bool show = false;
   app.add_flag(
       "--show", show,
@@ -58,7 +57,7 @@ static int run_main(int argc, char** argv) {
   bool show_pools = false;
   app.add_flag("--show-pools", show_pools,
                "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
-  if (const auto code = parse_command_line(app, argc, argv, common)) return *code;
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (common.config_path.empty())
     return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
 

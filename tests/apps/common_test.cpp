@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <sstream>
 
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/events.h"
 
@@ -151,11 +151,10 @@ TEST(command_line, finds_the_configuration_before_parsing) {
 
 TEST(command_line, help_is_success_and_mistakes_are_usage_errors) {
   const auto run = [](std::vector<const char*> args) {
-    CLI::App app{"test", "prose-test"};
     common_options o;
-    add_common_options(app, o);
+    command_line app("prose-test", "test", o);
     args.insert(args.begin(), "prose-test");
-    return parse_command_line(app, static_cast<int>(args.size()), const_cast<char**>(args.data()), o);
+    return app.parse(static_cast<int>(args.size()), const_cast<char**>(args.data()));
   };
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({"--version"}), exit_ok);

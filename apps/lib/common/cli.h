@@ -1,35 +1,19 @@
-// What every program's command line shares: --config, --help, --version, --log-level, the exit codes, one-line errors.
+// What every program's main shares: exit codes, one-line errors, options that are needed before the command line is
+// parsed.
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/result.h"
-
-namespace CLI {
-class App;
-}
 
 namespace prose::apps {
 
 /// Exit codes of the command-line contract.
 enum exit_code : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
 
-struct common_options {
-  std::string config_path;  ///< empty: no --config
-  std::string log_level = "info";
-};
-
-/// Adds --config, --version and --log-level (--help is CLI11's own). `options` must outlive the app.
-void add_common_options(CLI::App& app, common_options& options);
-
-/// Parses, sets up logging, signals and stop handling. A value: leave main with it (0 after --help or --version, 2
-/// after one line on stderr). Subcommands' options are covered too.
-std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv, const common_options& options);
-
-/// For CLI::Option::check: a finite number from low to high. CLI11's own ranges let NaN pass.
+/// For command_option::check: a finite number from low to high.
 std::function<std::string(const std::string&)> number_in(double low, double high);
 
 /// The FILE of --config FILE or --config=FILE, before the command line is parsed: programs load the file first, so that

@@ -1,0 +1,140 @@
+#include "apps/lib/common/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "apps/lib/common/log.h"
+#include "apps/lib/common/stop.h"
+
+namespace prose::apps {
+namespace {
+const std::vector<std::string> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+}  // namespace
+
+command_option& command_option::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+
+command_option& command_option::required() {
+  option_->required();
+  return *this;
+}
+
+command_option& command_option::show_default() {
+  option_->capture_default_str();
+  return *this;
+}
+
+command_option& command_option::delimiter(char c) {
+  option_->delimiter(c);
+  return *this;
+}
+
+command_option& command_option::excludes(const command_option& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+command_option& command_option::one_of(const std::vector<std::string>& accepted) {
+  option_->check(CLI::IsMember(accepted));
+  return *this;
+}
+
+command_option& command_option::one_of(const std::vector<int>& accepted) {
+  option_->check(CLI::IsMember(accepted));
+  return *this;
+}
+
+command_option& command_option::one_of(const std::vector<double>& accepted) {
+  option_->check(CLI::IsMember(accepted));
+  return *this;
+}
+
+command_option& command_option::range(int low, int high) {
+  option_->check(CLI::Range(low, high));
+  return *this;
+}
+
+command_option& command_option::range(std::int64_t low, std::int64_t high) {
+  option_->check(CLI::Range(low, high));
+  return *this;
+}
+
+command_option& command_option::range(double low, double high) {
+  option_->check(CLI::Range(low, high));
+  return *this;
+}
+
+command_option& command_option::check(const std::function<std::string(const std::string&)>& wrong) {
+  option_->check(wrong);
+  return *this;
+}
+
+command_option& command_option::accept_size() {
+  constexpr bool kb_is_1000 = true;
+  option_->transform(CLI::AsSizeValue(kb_is_1000));
+  return *this;
+}
+
+bool command_option::given() const { return option_->count() > 0; }
+
+template <class T>
+command_option command::add_option(const std::string& name, T& value, const std::string& description) {
+  return command_option(app_->add_option(name, value, description));
+}
+template command_option command::add_option(const std::string&, std::string&, const std::string&);
+template command_option command::add_option(const std::string&, int&, const std::string&);
+template command_option command::add_option(const std::string&, std::int64_t&, const std::string&);
+template command_option command::add_option(const std::string&, std::uint64_t&, const std::string&);
+template command_option command::add_option(const std::string&, double&, const std::string&);
+template command_option command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template command_option command::add_option(const std::string&, std::vector<int>&, const std::string&);
+template command_option command::add_option(const std::string&, std::optional<std::string>&, const std::string&);
+template command_option command::add_option(const std::string&, std::optional<std::int64_t>&, const std::string&);
+
+command_option command::add_flag(const std::string& name, bool& value, const std::string& description) {
+  return command_option(app_->add_flag(name, value, description));
+}
+
+command command::add_subcommand(const std::string& name, const std::string& description) {
+  return command(app_->add_subcommand(name, description));
+}
+
+void command::require_subcommand() { app_->require_subcommand(1); }
+void command::accept_options_after_subcommand() { app_->fallthrough(); }
+bool command::given() const { return app_->parsed(); }
+bool command::given(const std::string& option) const { return app_->count(option) > 0; }
+
+command_line::command_line(const std::string& program, const std::string& description, common_options& options)
+    : owned_(std::make_unique<CLI::App>(description, program)), options_(options) {
+  app_ = owned_.get();
+  add_option("--config", options.config_path, "YAML configuration; the command line wins over it")
+      .type_name("FILE.yaml");
+  add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off; the log goes to stderr")
+      .one_of(log_levels)
+      .show_default();
+  app_->set_version_flag("--version", program + " " + std::string(version()));
+  app_->set_help_flag("-h,--help", "this text");
+}
+
+command_line::~command_line() = default;
+
+std::optional<int> command_line::parse(int argc, char** argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::Success& e) {  // --help and --version
+    app_->exit(e);
+    return exit_ok;  // run_program checks that standard output took it
+  } catch (const CLI::Error& e) {
+    return report(app_->get_name(), std::string(e.what()) + " (see --help)", exit_usage);
+  }
+  start_log(app_->get_name(), options_.log_level);
+  // A reader that goes away, or a file size limit, must be a write error and not the program's death.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  install_stop_handler();
+  return std::nullopt;
+}
+
+}  // namespace prose::apps
