@@ -63,6 +63,19 @@ function(prose_test name)
   gtest_discover_tests(${name} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS case TIMEOUT ${A_TIMEOUT})
 endfunction()
 
+# prose_python_test(NAME MODULE LABELS ... [TIMEOUT seconds] [ENVIRONMENT ...] [ARGS ...]): a Python module, started from the source root; one ctest
+# entry. tests/harness/paths.py reads the environment. Exit code 77: skipped.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+function(prose_python_test name module)
+  cmake_parse_arguments(A "" "TIMEOUT" "LABELS;ENVIRONMENT;ARGS" ${ARGN})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} COMMAND Python3::Interpreter -B -m ${module} ${A_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "PROSE_BUILD_DIR=${PROJECT_BINARY_DIR};PROSE_SHARED_IQ=${PROSE_SHARED_IQ};${A_ENVIRONMENT}")
+endfunction()
+
 # prose_fuzz(NAME SOURCE file LIBS ...): with PROSE_FUZZ a libFuzzer program; else a program that replays the corpus of
 # tests/fuzz/corpus/NAME and a fixed number of seeded mutations of it, run as a ctest.
 function(prose_fuzz name)

@@ -1,13 +1,16 @@
-"""Bad input to every program that has to do with a radio: one line on stderr that names what is wrong, exit code 2, at once.
-usage: bad_input_test.py BIN SOURCE_DIR UHD_MODULES [TEST...]"""
-import json, os, re, subprocess, sys, tempfile, time
+"""Bad input to every program that uses a radio: one line on stderr that names what is wrong, exit code 2, at once."""
+import json, os, re, subprocess, tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "phy", "air"))
-from air_harness import BIN, ENV, Air, main
-from live_run import SOURCE, configs
+from tests.harness import files, paths, ue
+from tests.harness.air import Air
+from tests.harness.cases import main
+from tests.harness.files import text_of
+from tests.harness.paths import SOURCE, program
 
-ENV = {k: v for k, v in ENV.items() if k != "UHD_LOG_CONSOLE_LEVEL"}  # a user does not set it
+ENV = {k: v for k, v in paths.ENV.items() if k != "UHD_LOG_CONSOLE_LEVEL"}  # a user does not set it
 FOLDER = tempfile.TemporaryDirectory()
+META = json.dumps({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"},
+                   "captures": [{"core:sample_start": 0, "core:frequency": 5.9e9}], "annotations": []})
 counted = 0
 
 
@@ -16,26 +19,24 @@ def path(name):
 
 
 def write(name, text):
-    with open(path(name), "wb" if isinstance(text, bytes) else "w") as f:
-        f.write(text)
-    return path(name)
+    return files.write(path(name), text)
 
 
-def refused(program, *arguments, words=(), code=2):
+def refused(name, *arguments, words=(), code=2):
     """Within 20 s even under load; nothing waits for a hub longer than it is told to."""
     global counted
     counted += 1
-    command = [f"{BIN}/{program}", *map(str, arguments)]
+    command = [program(name), *map(str, arguments)]
     r = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
     lines = r.stderr.splitlines()
-    assert r.returncode == code and len(lines) == 1 and lines[0].startswith(program + ": "), (command, r.returncode, r.stderr)
+    assert r.returncode == code and len(lines) == 1 and lines[0].startswith(name + ": "), (command, r.returncode, r.stderr)
     assert all(w in lines[0] for w in words), (command, words, r.stderr)
 
 
 def radio_programs(air):
     """Each program with a radio: how it is given device arguments, and more options."""
     device = air.device
-    listen = ("--config", write("sniffer.yaml", open(f"{SOURCE}/configs/sniffer.yaml").read()))
+    listen = ("--config", write("sniffer.yaml", text_of(f"{SOURCE}/configs/sniffer.yaml")))
     return {
         "prose-ue": lambda args, *more: ("prose-ue", "--config", path("mary.yaml"), "--device", args, *more),
         "prose-sniffer": lambda args, *more: ("prose-sniffer", *listen, "--device", args, *more),
@@ -47,18 +48,17 @@ def radio_programs(air):
 def scene(air):
     """mary.yaml with keys, a recording and the sniffer's configuration, on this air."""
     if not os.path.exists(path("x.sigmf-meta")):
-        configs(FOLDER.name, BIN, 2, "gnss", air)
-    write("mary.yaml", re.sub(r"(?m)^device: .*", "device: " + air.device("mary"), open(path("mary.yaml")).read()))
-    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0, "core:frequency": 5.9e9}],
-               "annotations": []}, open(path("x.sigmf-meta"), "w"))
+        ue.configure(FOLDER.name, air)
+    write("mary.yaml", re.sub(r"(?m)^device: .*", "device: " + air.device("mary"), text_of(path("mary.yaml"))))
+    write("x.sigmf-meta", META)
     write("x.sigmf-data", b"\0" * 8000)
 
 
-def device_arguments_and_hubs():
+def test_device_arguments_and_hubs():
     with Air() as air:
         scene(air)
         ok = air.device("a")
-        for name, program in radio_programs(air).items():
+        for name, command in radio_programs(air).items():
             for args, words in ((ok + ",colour=blue", ("unknown device argument 'colour'", "accepted are name, air")),
                                 (ok + ",lead_us=soon", ("lead_us=soon", "accepted is a number")),
                                 (ok + ",master_clock_rate=0", ("master_clock_rate=0", "accepted")),
@@ -68,17 +68,17 @@ def device_arguments_and_hubs():
                                 ("type=virtual,name=a,hub_timeout=0.1,air=a/b", ("air=a/b", "accepted are")),
                                 ("type=no_such_radio", ("no device for 'type=no_such_radio'",)),
                                 ("type=b200,serial=00000000", ("no device for 'type=b200",))):
-                refused(*program(args), words=words)
+                refused(*command(args), words=words)
             assert not os.path.exists(path("never.sigmf-meta")), name
         for _ in range(30):  # no greeting of UHD's log thread gets in between, however the two race
             refused(*radio_programs(air)["record"](ok + ",colour=blue"), words=("unknown device argument 'colour'",))
     without = dict(ENV)
     del without["UHD_MODULE_PATH"]
-    r = subprocess.run([BIN + "/prose-iq", "record", path("never"), "--device", "type=virtual"], env=without, capture_output=True, text=True, timeout=20)
+    r = subprocess.run([program("prose-iq"), "record", path("never"), "--device", "type=virtual"], env=without, capture_output=True, text=True, timeout=20)
     assert r.returncode == 2 and r.stderr.count("\n") == 1 and "set UHD_MODULE_PATH" in r.stderr, r.stderr
 
 
-def rates_frequencies_and_gains():
+def test_rates_frequencies_and_gains():
     with Air() as air:
         scene(air)
         ok = air.device("a")
@@ -105,7 +105,7 @@ def rates_frequencies_and_gains():
         for out in (".", "..", "", FOLDER.name, FOLDER.name + "/"):
             refused("prose-iq", "record", out, "--device", ok, words=("accepted is the name of a file",))
         # prose-ue takes all this from its configuration.
-        mary = open(path("mary.yaml")).read()
+        mary = text_of(path("mary.yaml"))
         for old, new, words in (("  tx_gain_db: 0", "  tx_gain_db: 99", ("tx_gain_db 99", "0 to 40")),
                                 ("  tx_gain_db: 0", "  sample_rate_hz: 5e6", ("sample_rate_hz", "7680000")),
                                 ("  tx_gain_db: 0", "  sample_rate_hz: 1e12", ("mary2.yaml:", "sample_rate_hz")),
@@ -118,11 +118,11 @@ def rates_frequencies_and_gains():
             refused("prose-ue", "--config", write("mary2.yaml", mary.replace(old, new)), words=words)
 
 
-def values_of_a_ue():
+def test_values_of_a_ue():
     """What one file has to say, and what only shows beside the others: the line is named in both cases."""
     with Air() as air:
         scene(air)
-        mary = open(path("mary.yaml")).read()
+        mary = text_of(path("mary.yaml"))
         mary = re.sub(r"(?ms)^data:.*?(?=^allow_keylog)", "data:\n  kind: udp\n\n", mary)
         line_of = lambda text, what: text[:text.index(what)].count("\n") + 1
         for old, new, at, words in (
@@ -151,7 +151,7 @@ BROKEN = {"unclosed": "a: [1\nb", "tabs": "a:\n\t- 1\n", "quote": 'a: "x\n', "li
           "tag": "!!binary [\n"}
 
 
-def malformed_files():
+def test_malformed_files():
     with Air() as air:
         scene(air)
         ok = air.device("a")
@@ -179,23 +179,23 @@ def malformed_files():
         assert not os.path.exists(path("never.sigmf-meta"))
 
 
-def an_output_that_is_the_input():
+def test_an_output_that_is_the_input():
     """It would be emptied before it is read."""
     raw = write("a.raw", b"\1" * 800)
-    write("b.sigmf-data", open(path("x.sigmf-data"), "rb").read() if os.path.exists(path("x.sigmf-data")) else b"\0" * 800)
-    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}, "captures": [{"core:sample_start": 0}],
-               "annotations": []}, open(path("b.sigmf-meta"), "w"))
+    write("b.sigmf-data", b"\0" * 800)
+    write("b.sigmf-meta", META)
     os.symlink(raw, path("soft.raw"))
     os.link(raw, path("hard.raw"))
     os.symlink(path("b.sigmf-data"), path("soft.iq"))
-    kept = {f: open(path(f), "rb").read() for f in ("a.raw", "b.sigmf-data", "b.sigmf-meta")}
+    octets = lambda f: open(path(f), "rb").read()
+    kept = {f: octets(f) for f in ("a.raw", "b.sigmf-data", "b.sigmf-meta")}
     for source, target in (("a.raw", "a.raw"), ("a.raw", "soft.raw"), ("hard.raw", "a.raw"), ("a.raw", "./a.raw"), ("b.sigmf-meta", "b.sigmf-data"),
                            ("b.sigmf-data", "b.sigmf-meta"), ("b.sigmf-meta", "soft.iq"), ("soft.iq", "b.sigmf-meta")):
         refused("prose-iq", "convert", "--rate", 1e6, path(source), os.path.join(FOLDER.name, target), words=("is the input itself",))
-    assert all(open(path(f), "rb").read() == text for f, text in kept.items())
+    assert all(octets(f) == content for f, content in kept.items())
 
 
-def values_of_the_air():
+def test_values_of_the_air():
     for text, words in (("sped: 1", ("unknown key 'sped'",)), ("speed: fast", ("accepted are max or a number",)), ("speed: 0", ("speed '0'",)), ("speed: [1]", ("speed",)),
                         ("seed: -1", ("seed",)), ("seed: 1.5", ("seed '1.5'", "whole number")), ("adc_bits: 0.5", ("adc_bits '0.5'", "whole number")), ("seed: .nan", ("seed",)),
                         ("speed: 1\nspeed: 2", (":2: ", "'speed' is given twice")), ("default: {gain_db: 1, gain_db: 2}", ("'gain_db' is given twice",)),
@@ -216,6 +216,6 @@ def values_of_the_air():
         refused("prose-air", "--air", air.name, words=("already running",))
 
 
-started = time.monotonic()
-main([device_arguments_and_hubs, rates_frequencies_and_gains, values_of_a_ue, malformed_files, an_output_that_is_the_input, values_of_the_air])
-print(f"{counted} mistakes, each one line and exit 2; {time.monotonic() - started:.0f} s")
+if __name__ == "__main__":
+    main()
+    print(f"{counted} mistakes, each one line and exit code 2")

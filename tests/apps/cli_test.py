@@ -1,13 +1,17 @@
-#!/usr/bin/env python3
-"""The programs as a user meets them: exit codes, one-line errors, files that appear. usage: cli_test.py BIN_DIR PROGRAM"""
-import array, json, os, re, resource, signal, subprocess, sys, tempfile, time, unittest
+"""The programs as a user meets them: exit codes, one-line errors, files that appear. usage: python3 -B -m tests.apps.cli_test PROGRAM"""
+import array, fcntl, json, math, os, pty, re, resource, signal, struct, subprocess, sys, tempfile, termios, time, unittest
 
-BIN, PROGRAM = sys.argv[1], sys.argv[2]
+from tests.harness import process
+from tests.harness.files import json_lines, text_of, write
+from tests.harness.paths import REGRESSION, SHARED_IQ, program
+from tests.harness.process import give_time
+
+PROGRAM = sys.argv[1]
 GLOBAL = {"core:datatype": "cf32_le", "core:sample_rate": 1.92e6, "core:version": "1.0.0"}
 
 
-def run(*args, program=None, **kw):
-    return subprocess.run([os.path.join(BIN, program or PROGRAM), *map(str, args)], capture_output=True, text=True, timeout=100, **kw)
+def run(*args, name=PROGRAM, **more):
+    return process.run(name, *args, code=None, **more)
 
 
 class base(unittest.TestCase):
@@ -22,9 +26,12 @@ class base(unittest.TestCase):
 
     def recording(self, samples, name='x', captures=None, **changes):
         meta = {"global": {**GLOBAL, **changes}, "captures": captures or [{"core:sample_start": 0}], "annotations": []}
-        json.dump(meta, open(self.path(name + '.sigmf-meta'), 'w'))
-        array.array('f', samples).tofile(open(self.path(name + '.sigmf-data'), 'wb'))
-        return self.path(name + '.sigmf-meta')
+        write(self.path(name + '.sigmf-data'), array.array('f', samples).tobytes())
+        return write(self.path(name + '.sigmf-meta'), json.dumps(meta))
+
+    def octets(self, name):
+        with open(self.path(name), 'rb') as f:
+            return f.read()
 
     def one_line(self, r, code, *words):
         self.assertEqual(r.returncode, code, r.stderr)
@@ -43,9 +50,9 @@ class every_program(base):
         self.assertRegex(r.stdout, PROGRAM + r' \d+\.\d+\.\d+')
         self.one_line(run('--no-such-option'), 2, PROGRAM)
         self.one_line(run('--config', self.path('none.yaml'), *MINIMAL), 2, 'none.yaml')
-        open(self.path('bad.yaml'), 'w').write('\nno_such_key: 1\n')
+        write(self.path('bad.yaml'), '\nno_such_key: 1\n')
         self.one_line(run('--config', self.path('bad.yaml'), *MINIMAL), 2, 'bad.yaml:2', 'no_such_key')
-        open(self.path('worse.yaml'), 'w').write('a: [1\nb')
+        write(self.path('worse.yaml'), 'a: [1\nb')
         self.one_line(run('--config', self.path('worse.yaml'), *MINIMAL), 2, 'worse.yaml:')
 
 
@@ -77,10 +84,10 @@ class prose_iq(base):
                      ('c.sigmf-meta', 'd.raw', '--out-type', 'ci16'), ('d.raw', 'e.sigmf-meta', '--in-type', 'ci16', '--rate', 15.36e6)):
             r = run('convert', self.path(step[0]), self.path(step[1]), *step[2:])
             self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertEqual(open(self.path('b.sigmf-data'), 'rb').read(), open(self.path('x.sigmf-data'), 'rb').read())
-        y = array.array('f', open(self.path('e.sigmf-data'), 'rb').read())
+        self.assertEqual(self.octets('b.sigmf-data'), self.octets('x.sigmf-data'))
+        y = array.array('f', self.octets('e.sigmf-data'))
         self.assertLess(max(abs(a - b) for a, b in zip(x, y)), 1.0 / 32768)
-        b = json.load(open(self.path('b.sigmf-meta')))
+        b = json.loads(text_of(self.path('b.sigmf-meta')))
         self.assertEqual(b['captures'][0]['core:frequency'], 5.9e9)
         self.assertEqual(run('info', '--verify', self.path('c.sigmf-meta')).returncode, 0)
         self.one_line(run('convert', self.path('a.raw'), self.path('f.sigmf-meta')), 2, '--rate')
@@ -91,28 +98,27 @@ class prose_iq(base):
     def test_segments_survive(self):
         meta = self.recording([0.25] * 400, captures=[{"core:sample_start": 0, "core:global_index": 5}, {"core:sample_start": 100, "core:global_index": 1000}])
         self.assertEqual(run('convert', meta, self.path('y.sigmf-meta')).returncode, 0)
-        y = json.load(open(self.path('y.sigmf-meta')))
+        y = json.loads(text_of(self.path('y.sigmf-meta')))
         self.assertEqual([(c['core:sample_start'], c['core:global_index']) for c in y['captures']], [(0, 5), (100, 1000)])
 
     def test_a_full_disk_keeps_what_was_there(self):
         self.recording([0.5] * 20, name='y')
-        before = [open(self.path('y.sigmf-' + e), 'rb').read() for e in ('meta', 'data')]
+        before = [self.octets('y.sigmf-' + e) for e in ('meta', 'data')]
         meta = self.recording([0.25] * 200000)
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100003, resource.RLIM_INFINITY))
         self.one_line(run('convert', meta, self.path('y.sigmf-meta'), preexec_fn=limit), 1, 'disk full')
-        self.assertEqual([open(self.path('y.sigmf-' + e), 'rb').read() for e in ('meta', 'data')], before)
+        self.assertEqual([self.octets('y.sigmf-' + e) for e in ('meta', 'data')], before)
         self.assertEqual(sorted(os.listdir(self.folder.name)), ['x.sigmf-data', 'x.sigmf-meta', 'y.sigmf-data', 'y.sigmf-meta'])
 
     def test_plot_of_a_known_carrier_draws_what_is_decoded(self):
-        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'data', 'regression')
         for name, args, least in (('tm4', ('--carrier', 'prb=25,tm=4', '--sync', 'gnss'), 4), ('slss', ('--carrier', 'prb=25,tm=2'), 1)):
-            recording = os.path.join(folder, 'regression_' + name + '.sigmf-meta')
+            recording = os.path.join(REGRESSION, 'regression_' + name + '.sigmf-meta')
             r = run('plot', recording, self.path('s.png'), *args)
             self.assertEqual(r.returncode, 0, r.stderr)
             self.assertGreaterEqual(int(re.search(r'(\d+) frames decoded', r.stderr).group(1)), least, name)
             # Only the complex plane, right below, differs from the picture without them.
             self.assertEqual(run('plot', recording, self.path('d.png')).returncode, 0)
-            self.assertNotEqual(open(self.path('s.png'), 'rb').read(), open(self.path('d.png'), 'rb').read())
+            self.assertNotEqual(self.octets('s.png'), self.octets('d.png'))
         self.one_line(run('plot', recording, self.path('s.png'), '--carrier', 'prb=26'), 2, '--carrier', '26')
         self.one_line(run('plot', recording, self.path('s.png'), '--scene', self.path('none.json')), 2, 'none.json')
         # 1000 samples hold no subframe
@@ -121,14 +127,13 @@ class prose_iq(base):
         self.assertIn('0 frames decoded', r.stderr)
 
     def test_plot_makes_a_picture(self):
-        import math
         x = []
         for i in range(20000):
             x += [math.cos(0.5 * i), math.sin(0.5 * i)]
         x[100] = float('inf')
         r = run('plot', self.recording(x), self.path('p.png'), '--width', 400, '--height', 300)
         self.assertEqual(r.returncode, 0, r.stderr)
-        head = open(self.path('p.png'), 'rb').read(24)
+        head = self.octets('p.png')[:24]
         self.assertEqual(head[:8], b'\x89PNG\r\n\x1a\n')
         self.assertEqual((int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')), (400, 300))
         self.one_line(run('plot', self.path('x.sigmf-meta'), '/no/such/folder/p.png'), 1, '/no/such/folder')
@@ -143,16 +148,16 @@ class prose_bler(base):
         args = ['--prb', 6, '--n-prb', 4, '--snr', '-6:6:12', '--trials', 100, '--csv', self.path('c.csv'), '--plot', self.path('c.png')]
         r = run(*args, '--threads', 1)
         self.assertEqual(r.returncode, 0, r.stderr)
-        one = open(self.path('c.csv')).read()
+        one = text_of(self.path('c.csv'))
         rows = [l.rsplit(',', 6) for l in one.splitlines()[2:]]
         self.assertEqual([float(x[1]) for x in rows], [-6, 0, 6, 12])
         bler = [float(x[4]) for x in rows]
         self.assertEqual((bler[0], bler[-1]), (1.0, 0.0))
         for x in rows:
             self.assertTrue(float(x[5]) <= float(x[4]) <= float(x[6]))
-        self.assertEqual(open(self.path('c.png'), 'rb').read(8), b'\x89PNG\r\n\x1a\n')
+        self.assertEqual(self.octets('c.png')[:8], b'\x89PNG\r\n\x1a\n')
         self.assertEqual(run(*args, '--threads', 2).returncode, 0)
-        self.assertEqual(open(self.path('c.csv')).read(), one)
+        self.assertEqual(text_of(self.path('c.csv')), one)
 
     def test_mistakes(self):
         for args, word in ((('--snr', '1:0:2'), '--snr'), (('--snr', 'nan'), '--snr'), (('--channel', 'pdsch'), '--channel'), (('--prb', 7), '--prb'),
@@ -170,7 +175,7 @@ class prose_bler(base):
 class prose_sniffer(base):
     def sniff(self, meta, *args, scene=None):
         if scene is not None:
-            json.dump(scene, open(self.path('s.json'), 'w'))
+            write(self.path('s.json'), json.dumps(scene))
             args += ('--scene', self.path('s.json'))
         return run('--iq', meta, '--events', '-', *args)
 
@@ -192,7 +197,7 @@ class prose_sniffer(base):
                              ({"carrier": carrier, "first_subframe_sample": 4000}, 'first_subframe_sample'), ({"carrier": carrier, "absolute_subframes": [1, 2, 3, 4]}, 'absolute_subframes'),
                              ({"carrier": carrier, "pool": {"kind": "v2x", "size": 5, "count": 2}}, 'pool.count'), ({"carrier": carrier, "samples_per_subframe": 15360}, 'samples_per_subframe')):
             self.one_line(self.sniff(meta, scene=change), 2, 's.json', word)
-        open(self.path('s.json'), 'w').write('{"carrier":')
+        write(self.path('s.json'), '{"carrier":')
         self.one_line(self.sniff(meta, '--scene', self.path('s.json')), 2, 's.json:1')
         self.one_line(self.sniff(meta, '--sync', 'psychic'), 2, '--sync')
         self.one_line(self.sniff(meta, '--carrier', 'prb=6,tm=9'), 2, '--carrier')
@@ -200,12 +205,12 @@ class prose_sniffer(base):
         self.one_line(run('--iq', meta, '--events', '/no/such/folder/e'), 2, '--events')
         self.one_line(run('--iq', meta, '--known-plaintext', self.path('none')), 2, '--known-plaintext', 'no such file')
         for name, content in (('empty', ''), ('short', 'abc'), ('large', 'x' * ((1 << 20) + 1))):
-            open(self.path(name), 'w').write(content)
+            write(self.path(name), content)
             self.one_line(run('--iq', meta, '--known-plaintext', self.path(name)), 2, '--known-plaintext', name)
         self.one_line(run('--iq', meta, '--name', 'ann'), 2, '--name', 'ann')
-        open(self.path('known.yaml'), 'w').write('known_plaintext: [empty]\nname: [john]\n')
+        write(self.path('known.yaml'), 'known_plaintext: [empty]\nname: [john]\n')
         self.one_line(run('--config', self.path('known.yaml'), '--iq', meta), 2, '--known-plaintext', 'empty')
-        open(self.path('permit'), 'w').write('john ' + 43 * 'A' + '= psk=none.psk\n')
+        write(self.path('permit'), 'john ' + 43 * 'A' + '= psk=none.psk\n')
         self.one_line(run('--iq', meta, '--compromised', self.path('permit')), 2, 'permit', 'none.psk')
 
     def test_hostile_samples_are_no_mistake_and_give_nothing(self):
@@ -232,25 +237,24 @@ class prose_sniffer(base):
         self.skipTest(why)
 
     def score(self, *args):
-        shared = sys.argv[3] if len(sys.argv) > 3 else ''
-        if not os.path.exists(os.path.join(shared, 'score')):
-            self.skip('no recordings at ' + shared)
-        folders = [os.path.join(shared, f) for f in ('recorded', 'generated_a', 'generated_b')]
-        r = subprocess.run([sys.executable, os.path.join(shared, 'score'), os.path.join(BIN, PROGRAM), *folders, *args], capture_output=True, text=True)
+        if not os.path.exists(os.path.join(SHARED_IQ, 'score')):
+            self.skip('no recordings at ' + SHARED_IQ)
+        folders = [os.path.join(SHARED_IQ, f) for f in ('recorded', 'generated_a', 'generated_b')]
+        r = subprocess.run([sys.executable, os.path.join(SHARED_IQ, 'score'), program(PROGRAM), *folders, *args], capture_output=True, text=True)
         self.assertEqual(r.returncode, 0, r.stdout)
 
     def test_recordings_of_others_aligned(self):
         self.score()
 
     def recorded(self, name):
-        shared = sys.argv[3] if len(sys.argv) > 3 else ''
-        path = os.path.join(shared, name)
+        path = os.path.join(SHARED_IQ, name)
         if not os.path.exists(path + '.sigmf-meta'):
-            self.skip('no recordings at ' + shared)
-        scene = json.load(open(path + '.expected.json'))
+            self.skip('no recordings at ' + SHARED_IQ)
+        scene = json.loads(text_of(path + '.expected.json'))
         frames = scene.pop('frames')
-        samples = array.array('f', open(path + '.sigmf-data', 'rb').read())
-        return samples, scene, frames, json.load(open(path + '.sigmf-meta'))['global']['core:sample_rate']
+        with open(path + '.sigmf-data', 'rb') as f:
+            samples = array.array('f', f.read())
+        return samples, scene, frames, json.loads(text_of(path + '.sigmf-meta'))['global']['core:sample_rate']
 
     def test_a_real_recording_survives_datatype_cut_and_nan(self):
         samples, scene, frames, rate = self.recorded('recorded/uxm_s15p36e6_50prb_0prb_offset_mcs12')
@@ -259,14 +263,12 @@ class prose_sniffer(base):
         meta = self.recording(samples, **{"core:sample_rate": rate})
         self.assertEqual(found(self.sniff(meta, '--sync', 'aligned', scene=scene)), want)
         # sixteen bits
-        r = run('convert', meta, self.path('y.sigmf-meta'), '--out-type', 'ci16', program='prose-iq')
+        r = run('convert', meta, self.path('y.sigmf-meta'), '--out-type', 'ci16', name='prose-iq')
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertEqual(found(self.sniff(self.path('y.sigmf-meta'), '--sync', 'aligned', scene=scene)), want)
         # the guard symbol of the last subframe and half a sample are missing
         cut = samples[:-2 * 900]
-        with open(self.path('x.sigmf-data'), 'wb') as f:
-            cut.tofile(f)
-            f.write(b'abc')
+        write(self.path('x.sigmf-data'), cut.tobytes() + b'abc')
         self.assertEqual(found(self.sniff(meta, '--sync', 'aligned', scene=scene)), want)
         # ten NaNs in the middle of a symbol
         for i in range(10):
@@ -281,19 +283,17 @@ class prose_sniffer(base):
         for wrong in (['--compromised', self.path('nobody.key')], ['--keylog', self.path('k')]):
             for kind in ('--events', '--record', '--report') if wrong[0] == '--keylog' else ('--events', '--record', '--pcap'):
                 kept = self.path('kept.sigmf-meta')
-                with open(kept, 'w') as f:
-                    f.write('of an earlier run')
+                write(kept, 'of an earlier run')
                 self.one_line(run('--iq', meta, kind, kept, *wrong), 2, 'nobody.key' if wrong[0] == '--compromised' else '--keylog')
-                self.assertEqual(open(kept).read(), 'of an earlier run', kind)
+                self.assertEqual(text_of(kept), 'of an earlier run', kind)
 
     def test_the_table_is_redrawn_in_place_on_a_narrow_terminal(self):
-        import fcntl, pty, struct, termios
         meta = self.recording([0.01, -0.02, 0.03, 0.015] * 500000)
 
         def drawn_on(term):
             ours, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 50, 0, 0))
-            p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs,
+            p = subprocess.Popen([program(PROGRAM), '--iq', meta, '--sync', 'blind', '--loop', '3', '--log-level', 'error'], stderr=theirs,
                                  env=dict(os.environ, TERM=term))
             os.close(theirs)
             out = b''
@@ -317,16 +317,13 @@ class prose_sniffer(base):
 
     def test_ctrl_c_ends_cleanly(self):
         meta = self.recording([0.01, -0.02, 0.03, 0.015] * 2000000)
-        p = subprocess.Popen([os.path.join(BIN, PROGRAM), '--iq', meta, '--events', self.path('e'), '--sync', 'blind'], stderr=subprocess.PIPE, text=True)
-        end = time.monotonic() + 60
-        while not os.path.exists(self.path('e')) and time.monotonic() < end:  # then it has long been ready for a signal
-            time.sleep(0.01)
+        p = subprocess.Popen([program(PROGRAM), '--iq', meta, '--events', self.path('e'), '--sync', 'blind'], stderr=subprocess.PIPE, text=True)
+        give_time(lambda: os.path.exists(self.path('e')))  # then it has long been ready for a signal
         time.sleep(0.1)
         p.send_signal(signal.SIGINT)
         err = p.communicate(timeout=60)[1]
         self.assertEqual(p.returncode, 0, err)
-        for l in open(self.path('e')):
-            json.loads(l)
+        json_lines(self.path('e'))
 
 
 MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-ue': [], 'prose-function': [],

@@ -1,8 +1,11 @@
-"""prose-iq record and replay over the emulated air. usage: iq_radio_test.py BIN SOURCE_DIR UHD_MODULES [TEST...]"""
-import array, json, os, random, resource, signal, subprocess, sys, tempfile, time
+"""prose-iq record and replay over the emulated air."""
+import array, cmath, json, os, random, resource, signal, subprocess, tempfile, time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "phy", "air"))
-from air_harness import BIN, ENV, Air, keeps, main
+from tests.harness.air import Air
+from tests.harness.cases import keeps, main
+from tests.harness.files import text_of, write
+from tests.harness.paths import ENV, program
+from tests.harness.process import run, wait
 
 FOLDER = tempfile.TemporaryDirectory()
 RATE = 1.92e6
@@ -13,7 +16,7 @@ def path(name):
 
 
 def start(*args, **kw):
-    return subprocess.Popen([BIN + "/prose-iq", *map(str, args)], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+    return subprocess.Popen([program("prose-iq"), *map(str, args)], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
 
 
 def ended(p, code=0, timeout=60):
@@ -28,20 +31,21 @@ def one_line(p, *words, code=2):
 
 
 def meta(name):
-    return json.load(open(path(name + ".sigmf-meta")))
+    return json.loads(text_of(path(name + ".sigmf-meta")))
 
 
 def samples(name):
-    a = array.array("f", open(path(name + ".sigmf-data"), "rb").read())
+    with open(path(name + ".sigmf-data"), "rb") as f:
+        a = array.array("f", f.read())
     return [complex(a[i], a[i + 1]) for i in range(0, len(a), 2)]
 
 
 def source(name, n, captures=None, rate=RATE):
     g = random.Random(5)
     a = array.array("f", (g.uniform(-0.5, 0.5) for _ in range(2 * n)))
-    a.tofile(open(path(name + ".sigmf-data"), "wb"))
-    json.dump({"global": {"core:datatype": "cf32_le", "core:sample_rate": rate, "core:version": "1.0.0"},
-               "captures": captures or [{"core:sample_start": 0, "core:frequency": 2.4e9}], "annotations": []}, open(path(name + ".sigmf-meta"), "w"))
+    write(path(name + ".sigmf-data"), a.tobytes())
+    write(path(name + ".sigmf-meta"), json.dumps({"global": {"core:datatype": "cf32_le", "core:sample_rate": rate, "core:version": "1.0.0"},
+                                                  "captures": captures or [{"core:sample_start": 0, "core:frequency": 2.4e9}], "annotations": []}))
     return [complex(a[i], a[i + 1]) for i in range(0, len(a), 2)]
 
 
@@ -60,18 +64,15 @@ def sender(air, name, *more):
 
 def reaches(name, size):
     """Waits until so many octets were recorded."""
-    for _ in range(1200):
-        if os.path.exists(path(name + ".sigmf-data")) and os.path.getsize(path(name + ".sigmf-data")) >= size:
-            return
-        time.sleep(0.05)
-    raise AssertionError("not so much is recorded")
+    data = path(name + ".sigmf-data")
+    wait(lambda: os.path.exists(data) and os.path.getsize(data) >= size, 60, what="so many octets recorded")
 
 
 def begun(name):
     reaches(name, 1)
 
 
-def what_is_replayed_is_recorded_gaps_included():
+def test_what_is_replayed_is_recorded_gaps_included():
     x = source("gaps", 60000, [{"core:sample_start": 0, "core:global_index": 100, "core:frequency": 2.4e9},
                                {"core:sample_start": 20000, "core:global_index": 50100, "core:frequency": 2.4e9}])
     with Air() as air:
@@ -89,10 +90,10 @@ def what_is_replayed_is_recorded_gaps_included():
         assert max(abs(v) for v in y[at + 20000:at + 50000]) == 0.0
     m = meta("a")
     assert len(m["captures"]) == 1 and m["captures"][0]["core:frequency"] == 2.4e9 and m["global"]["core:sha512"]
-    assert subprocess.run([BIN + "/prose-iq", "info", "--verify", path("a.sigmf-meta")], capture_output=True).returncode == 0
+    run("prose-iq", "info", "--verify", path("a.sigmf-meta"))
 
 
-def exact_start():
+def test_exact_start():
     x = source("short", 3000)
     with Air() as air:
         rec = recorder(air, "s", "--start", 6, "--duration", 0.01)
@@ -104,13 +105,12 @@ def exact_start():
     assert worst(y[1920:4920], x) < 1e-3 and abs(y[1919]) == 0.0 and abs(y[4920]) == 0.0
 
 
-def another_rate_is_resampled():
+def test_another_rate_is_resampled():
     # A tone of 3.84 Msps leaves at 1.92 Msps: amplitude and frequency stay.
-    import cmath
     n = 38400
     x = [0.5 * cmath.exp(2j * cmath.pi * 100e3 * i / 3.84e6) for i in range(n)]
     source("tone", 1, rate=3.84e6)
-    array.array("f", [v for z in x for v in (z.real, z.imag)]).tofile(open(path("tone.sigmf-data"), "wb"))
+    write(path("tone.sigmf-data"), array.array("f", [v for z in x for v in (z.real, z.imag)]).tobytes())
     with Air() as air:
         rec = recorder(air, "t", "--start", 6, "--duration", 0.02)
         ended(sender(air, "tone", "--rate", RATE, "--start", 6.002))
@@ -120,7 +120,7 @@ def another_rate_is_resampled():
     assert all(abs(v) < 1e-2 for v in samples("t")[3840 + n // 2 + 50:])
 
 
-def overflow_begins_a_segment():
+def test_overflow_begins_a_segment():
     with Air("nodes: {rec: {noise_dbfs: -30}}\nfaults: [{node: rec, kind: overflow, after_s: 0.1, length_ms: 3}]") as air:
         err = ended(recorder(air, "o", "--duration", 0.3))
         assert "1 overflows" in err and "in 2 segments" in err, err
@@ -129,18 +129,18 @@ def overflow_begins_a_segment():
     assert len(samples("o")) == 0.3 * RATE - 5760
 
 
-def limits_and_a_full_disk():
+def test_limits_and_a_full_disk():
     with Air("nodes: {rec: {noise_dbfs: -30}}") as air:
         err = ended(recorder(air, "l", "--max-size", "100kB", "--type", "ci16"))
         assert "ended by: size limit" in err and os.path.getsize(path("l.sigmf-data")) == 100000, err
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100003, resource.RLIM_INFINITY))
         err = ended(recorder(air, "f", preexec_fn=limit), 1)
         assert "disk full" in err and "are kept" in err, err
-    r = subprocess.run([BIN + "/prose-iq", "info", "--json", path("f.sigmf-meta")], capture_output=True, text=True)
+    r = run("prose-iq", "info", "--json", path("f.sigmf-meta"), code=None)
     assert json.loads(r.stdout)["samples"] == 100003 // 8
 
 
-def ctrl_c_ends_a_loop():
+def test_ctrl_c_ends_a_loop():
     source("loop", 5000)
     with Air() as air:
         p = sender(air, "loop", "--loop")
@@ -151,7 +151,7 @@ def ctrl_c_ends_a_loop():
         assert "then stopped" in ended(p, timeout=10)
 
 
-def a_dying_air_keeps_the_recording():
+def test_a_dying_air_keeps_the_recording():
     air = Air("nodes: {rec: {noise_dbfs: -30}}")
     rec = recorder(air, "d")
     begun("d")
@@ -161,7 +161,7 @@ def a_dying_air_keeps_the_recording():
     assert "has ended" in err and "are kept" in err and len(samples("d")) > 0, err
 
 
-def a_dying_air_ends_a_replay():
+def test_a_dying_air_ends_a_replay():
     """Killed while the start is far ahead, and while what was handed over is still to be played, at a slow speed too."""
     source("dy", 6000)
     for speed, start_s in (("1", 3600), ("1", 6), ("0.1", 1.4)):
@@ -176,11 +176,11 @@ def a_dying_air_ends_a_replay():
         took = time.monotonic() - t
         assert "has ended" in err and err.count("\n") == 1, err
         air.p.wait()
-        os.unlink("/dev/shm/prose-air-" + air.name)
+        air.remove()
         keeps(2, took, "its end")
 
 
-def a_slow_air_is_played_to_the_end():
+def test_a_slow_air_is_played_to_the_end():
     source("slow", 3000)
     t = time.monotonic()  # before the air's own begin
     with Air(speed="0.2") as air:
@@ -188,7 +188,7 @@ def a_slow_air_is_played_to_the_end():
         assert time.monotonic() - t > 7.5, "it ended before its device time"
 
 
-def ctrl_c_ends_a_wait_for_the_start():
+def test_ctrl_c_ends_a_wait_for_the_start():
     with Air() as air:
         p = recorder(air, "far", "--start", 3600)
         air.until_joined("rec")
@@ -202,10 +202,10 @@ def ctrl_c_ends_a_wait_for_the_start():
         time.sleep(0.5)
         air.p.kill()
         assert "has ended" in ended(q, 1, timeout=20)
-    os.unlink("/dev/shm/prose-air-" + air.name)
+    air.remove()
 
 
-def an_interrupted_replay_keeps_time():
+def test_an_interrupted_replay_keeps_time():
     x = source("u", 960000)
     with Air("faults: [{node: play, kind: underflow, after_s: 0.1}]") as air:
         rec = recorder(air, "v", "--start", 6, "--duration", 0.6)
@@ -217,13 +217,13 @@ def an_interrupted_replay_keeps_time():
     assert any(v == 0 for v in y[150000:700000])
 
 
-def only_where_somebody_said():
+def test_only_where_somebody_said():
     """Without a frequency, or with two, nothing is sent; the profile's counts where the recording is silent."""
     at = lambda s, hz=None: {"core:sample_start": s, **({} if hz is None else {"core:frequency": hz})}
     with Air() as air:
         dev = air.device("play")
-        open(path("hz.yaml"), "w").write("center_freq_hz: 2.4e9\n")
-        open(path("no_hz.yaml"), "w").write("sample_rate_hz: 1.92e6\n")
+        write(path("hz.yaml"), "center_freq_hz: 2.4e9\n")
+        write(path("no_hz.yaml"), "sample_rate_hz: 1.92e6\n")
         go = lambda *more: start("replay", path("f"), "--device", dev, *more)
         for captures in ([at(0)], [at(0, 0)]):
             source("f", 3000, captures)
@@ -244,7 +244,7 @@ def only_where_somebody_said():
         assert "2400 MHz" in ended(go())
 
 
-def one_segment_is_replayed():
+def test_one_segment_is_replayed():
     x = source("seg", 9000, [{"core:sample_start": 6000, "core:frequency": 2.5e9}, {"core:sample_start": 0, "core:frequency": 2.3e9},
                              {"core:sample_start": 3000, "core:frequency": 2.4e9, "core:global_index": 2**62}])
     with Air() as air:
@@ -258,7 +258,7 @@ def one_segment_is_replayed():
     assert worst(y[1920:4920], x[3000:6000]) < 1e-3 and abs(y[1919]) == 0.0 and abs(y[4920]) == 0.0
 
 
-def ctrl_c_cuts_a_finite_replay_short():
+def test_ctrl_c_cuts_a_finite_replay_short():
     source("fin", 5000)
     with Air() as air:
         for sign in (signal.SIGINT, signal.SIGTERM):
@@ -271,19 +271,19 @@ def ctrl_c_cuts_a_finite_replay_short():
             assert "stopped after" in err and "of 1000000000 rounds" in err, err
 
 
-def recorded_at_the_time_of_today():
+def test_recorded_at_the_time_of_today():
     """The device time of an external reference: sample indices above 2^53. What we write we read, and send again."""
-    open(path("ext.yaml"), "w").write("clock_source: external\ntime_source: external\n")
+    write(path("ext.yaml"), "clock_source: external\ntime_source: external\n")
     with Air("nodes: {rec: {noise_dbfs: -30}}") as air:
         ended(start("record", path("e"), "--device", air.device("rec"), "--radio", path("ext.yaml"), "--rate", 7.68e6, "--freq", 2.4e9, "--duration", 0.05))
         at = meta("e")["captures"][0]["core:global_index"]
         assert at > 2**53, at
-        r = subprocess.run([BIN + "/prose-iq", "info", path("e.sigmf-meta")], capture_output=True, text=True)
-        assert r.returncode == 0 and f"(stream {at})" in r.stdout and not r.stderr, (r.stdout, r.stderr)
+        r = run("prose-iq", "info", path("e.sigmf-meta"))
+        assert f"(stream {at})" in r.stdout and not r.stderr, (r.stdout, r.stderr)
         ended(sender(air, "e"))
 
 
-def mistakes():
+def test_mistakes():
     source("ok", 100)
     with Air() as air:
         ok = air.device("rec")
@@ -303,17 +303,15 @@ def mistakes():
         one_line(start("replay", path("ok"), "--device", ok, "--rate", 1234567), "cannot resample")
         for text, words in (("rx_gain_db: [", ("bad.yaml:", "YAML")), ("\nsample_rate_hz: fast", ("bad.yaml:2", "sample_rate_hz")),
                             ("clock_source: sundial", ("bad.yaml:1", "accepted: internal, external, gpsdo"))):
-            open(bad, "w").write(text)
+            write(bad, text)
             one_line(start("record", out, "--radio", bad), *words)
         one_line(start("record", out, "--radio", "/nowhere.yaml"), "/nowhere.yaml")
         assert not os.path.exists(out + ".sigmf-meta")
         # The profile gives what the command line does not say.
-        open(bad, "w").write(f"device_args: \"{ok}\"\nsample_rate_hz: 1.92e6\ncenter_freq_hz: 2.5e9\n")
+        write(bad, f"device_args: \"{ok}\"\nsample_rate_hz: 1.92e6\ncenter_freq_hz: 2.5e9\n")
         ended(start("record", path("p"), "--radio", bad, "--duration", 0.01, "--freq", 2.45e9))
         assert meta("p")["captures"][0]["core:frequency"] == 2.45e9 and len(samples("p")) == 19200
 
 
-main([what_is_replayed_is_recorded_gaps_included, exact_start, another_rate_is_resampled, overflow_begins_a_segment, limits_and_a_full_disk,
-      ctrl_c_ends_a_loop, a_dying_air_keeps_the_recording, a_dying_air_ends_a_replay, a_slow_air_is_played_to_the_end,
-      ctrl_c_ends_a_wait_for_the_start, an_interrupted_replay_keeps_time, only_where_somebody_said, one_segment_is_replayed,
-      ctrl_c_cuts_a_finite_replay_short, recorded_at_the_time_of_today, mistakes])
+if __name__ == '__main__':
+    main()

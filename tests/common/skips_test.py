@@ -1,10 +1,11 @@
-#!/usr/bin/env python3
 """What scripts/check_skips makes of results: skips are found in every form that the tests use, and with CI=true only those that no package helps
-against are let pass. And what scripts/setup would install, by an apt that is none. usage: skips_test.py ROOT"""
-import os, shutil, subprocess, sys, tempfile, unittest
+against are let pass. And what scripts/setup would install, by an apt that is none."""
+import os, shutil, subprocess, tempfile, unittest
 from xml.sax.saxutils import escape
 
-TOOL = os.path.join(sys.argv[1], 'scripts', 'check_skips')
+from tests.harness.paths import SOURCE
+
+TOOL = os.path.join(SOURCE, 'scripts', 'check_skips')
 WHOLE = '<skipped message="SKIP_RETURN_CODE=77"/>'
 
 
@@ -86,7 +87,7 @@ class skips(unittest.TestCase):
         self.assertEqual(code, 0, said)
 
     def setup(self, *args, **more):
-        r = subprocess.run([os.path.join(sys.argv[1], 'scripts', 'setup'), *args], capture_output=True, text=True, env=dict(ENV, **more))
+        r = subprocess.run([os.path.join(SOURCE, 'scripts', 'setup'), *args], capture_output=True, text=True, env=dict(ENV, **more))
         return r.returncode, (r.stdout + r.stderr).split()
 
     def test_setup_looks_names_up(self):
@@ -121,4 +122,4 @@ class skips(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    unittest.main()

@@ -1,8 +1,10 @@
-"""scripts/demo that is ended: by a terminal's Ctrl-C, which goes to every program of its group, by SIGTERM, and by SIGKILL. usage: demo_stop_test.py BUILD"""
-import json, os, signal, subprocess, sys, tempfile, time
+"""scripts/demo that is ended: by a terminal's Ctrl-C, which goes to every program of its group, by SIGTERM, and by SIGKILL."""
+import json, os, signal, subprocess, time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD, DEMO = sys.argv[1], os.path.join(ROOT, 'scripts', 'demo')
+from tests.harness.cases import main
+from tests.harness.files import json_lines, text_of
+from tests.harness.paths import BUILD, DEMO
+from tests.harness.process import give_time, wait
 
 
 def programs(folder):
@@ -19,39 +21,35 @@ def programs(folder):
     return out
 
 
-def wait(condition, what, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what() if callable(what) else what
-        time.sleep(0.05)
-
-
 def started(d, report=None, keep=None):
     """The demo in a group of its own, with its UEs running."""
     os.makedirs(d + '/tmp', exist_ok=True)
     options = (['--keep', keep] if keep else []) + (['--report', report] if report else [])
     p = subprocess.Popen([DEMO, '--no-build', '--build', BUILD, *options], env=dict(os.environ, TMPDIR=d + '/tmp'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          preexec_fn=os.setpgrp)
-    wait(lambda: p.poll() is not None or sum('/prose-ue' in c for c in programs(d)) == 3, lambda: programs(d))
+    give_time(lambda: p.poll() is not None or sum('/prose-ue' in c for c in programs(d)) == 3, 120)
     assert p.poll() is None, p.communicate()
+    assert sum('/prose-ue' in c for c in programs(d)) == 3, programs(d)
     return p
 
 
-with tempfile.TemporaryDirectory() as d:
-    # Ctrl-C: every process of the group gets it, and the user's impatience is no second one for the programs.
+def test_ctrl_c(d):
+    """Every process of the group gets it, and a second one of an impatient user does not reach the programs."""
     p = started(d, report=d + '/report.json', keep=d + '/kept')
-    wait(lambda: all(os.path.exists(d + '/kept/%s.jsonl' % n) and 'started' in open(d + '/kept/%s.jsonl' % n).read() for n in ('mary', 'john', 'peter')), 'UEs do not start')
+    wait(lambda: all('started' in text_of(d + '/kept/%s.jsonl' % n) for n in ('mary', 'john', 'peter')), 120, what='UEs that have started')
     os.killpg(p.pid, signal.SIGINT)
     time.sleep(0.3)
     os.killpg(p.pid, signal.SIGINT)
     said = p.communicate(timeout=120)[1]
     assert p.returncode == 1 and said == 'demo: stopped\n', (p.returncode, said)
-    assert json.load(open(d + '/report.json'))['stopped'] is True
+    assert json.loads(text_of(d + '/report.json'))['stopped'] is True
     for n in ('mary', 'john', 'peter'):
-        last = json.loads(open(d + '/kept/%s.jsonl' % n).read().splitlines()[-1])
+        last = json_lines(d + '/kept/%s.jsonl' % n)[-1]
         assert last['event'] == 'stopped' and 'error' not in last, (n, last)
     assert not programs(d), programs(d)
 
+
+def test_sigterm(d):
     p = started(d)
     assert len(os.listdir(d + '/tmp')) == 1
     p.terminate()
@@ -59,8 +57,14 @@ with tempfile.TemporaryDirectory() as d:
     assert p.returncode == 1 and said == 'demo: stopped\n', (p.returncode, said)
     assert os.listdir(d + '/tmp') == [] and not programs(d), (os.listdir(d + '/tmp'), programs(d))
 
+
+def test_sigkill(d):
     p = started(d)
     p.kill()
     p.communicate()
-    wait(lambda: not programs(d), lambda: programs(d))
-print('ok')
+    give_time(lambda: not programs(d), 120)
+    assert not programs(d), programs(d)
+
+
+if __name__ == '__main__':
+    main()

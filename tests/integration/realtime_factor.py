@@ -1,24 +1,25 @@
 """Three UEs and the sniffer on an emulated air that runs as fast as they read. Prints air seconds per wall second and, since that depends
-on the machine's other load, each program's processor seconds per second of air. usage: realtime_factor.py BUILD [tm] [prb] [seconds]"""
-import os, sys, tempfile, time
+on the machine's other load, each program's processor seconds per second of air. No test.
+usage: python3 -B -m tests.integration.realtime_factor [tm] [prb] [seconds]"""
+import sys, tempfile, time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'scripts'))
-from demo_lib import sniffer_config
-from demo_lib import world as demo_world
+from scripts.demo_lib import world as demo_world
+from tests.harness import sniffer
+from tests.harness.paths import BUILD
 
 
-class options:
+class Options:
     devices, channel, speed, time = '', 'clean', 'max', None
-    tm = sys.argv[2] if len(sys.argv) > 2 else '2'
-    prb = sys.argv[3] if len(sys.argv) > 3 else '25'
+    tm = sys.argv[1] if len(sys.argv) > 1 else '2'
+    prb = sys.argv[2] if len(sys.argv) > 2 else '25'
 
 
-seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 20
-w = demo_world.world(options, tempfile.mkdtemp(prefix='prose-factor-'), os.path.abspath(sys.argv[1]))
+seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 20
+w = demo_world.world(Options, tempfile.mkdtemp(prefix='prose-factor-'), BUILD)
 w.make_keys()
 w.configure()
 w.start()
-open(w.path('sniffer.yaml'), 'w').write(sniffer_config.text(demo_world.ROOT, int(options.tm), int(options.prb), w.timing()))
+sniffer.configure(w.path('sniffer.yaml'), int(Options.tm), int(Options.prb), w.timing())
 w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), '--plain', '--events', w.path('sniffer.jsonl')])
 last = lambda n: max((e['t'] for e in w.events(n)), default=0.0)
 try:
@@ -38,4 +39,4 @@ finally:
     codes = w.stop()
 print('exit codes', codes)
 print('TM%s %s PRB: %.2f x real time (%.1f s of air in %.1f s); processor seconds per air second: %s; sum %.2f; links lost %d; radio %s' % (
-    options.tm, options.prb, air / wall, air, wall, {n: round(u / air, 2) for n, u in used.items()}, sum(used.values()) / air, links_lost, radio))
+    Options.tm, Options.prb, air / wall, air, wall, {n: round(u / air, 2) for n, u in used.items()}, sum(used.values()) / air, links_lost, radio))

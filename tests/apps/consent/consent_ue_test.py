@@ -1,27 +1,30 @@
-"""prose-ue, its user's consent list, and servers that lie or fall silent, on an emulated air. usage: consent_ue_test.py BIN SOURCE_DIR UHD_MODULES"""
-import os, sys, time
+"""prose-ue, its user's consent list, and servers that lie or fall silent, on an emulated air."""
+import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'function'))
-from ue_test import changes, keeps, keys, liar, main, text_of, wait, world
+from tests.harness.cases import keeps, main
+from tests.harness.files import text_of
+from tests.harness.keys import prose_keys
+from tests.harness.process import wait
+from tests.harness.served import Liar, Served, changes
 
 
 def mary_beside(w):
     """Mary as a UE that permits Peter in a file: whatever keeps the two apart is on Peter's side."""
-    keys('permit', '--permits', w.path('mary.permit'), 'peter', w.public('peter'))
+    prose_keys('permit', '--permits', w.path('mary.permit'), 'peter', w.public('peter'))
     servers, w.servers = w.servers, ()
     w.ue('mary', edits=[(r'(?m)^pc3:\n  cache: .*\n  servers:\n', ''), (r'(?m)^  private_key: .*', r'\g<0>\n  permissions: mary.permit')])
     w.servers = servers
     wait(lambda: w.of('mary', 'started'))
 
 
-def a_server_that_lies_in_both_ways_links_nobody():
-    with world(['mary', 'john', 'peter'], speed='4') as w:
+def test_a_server_that_lies_in_both_ways_links_nobody():
+    with Served(['mary', 'john', 'peter'], speed='4') as w:
         mary, john = w.public('mary'), w.public('john')
-        compared = keys('fingerprint', john, '--key', w.path('peter.key')).stdout.strip()
-        keys('grant', 'john', '--fingerprint', compared, '--key', w.path('peter.key'))
-        keys('grant', 'paul', '--key', w.path('peter.key'))
+        compared = prose_keys('fingerprint', john, '--key', w.path('peter.key')).stdout.strip()
+        prose_keys('grant', 'john', '--fingerprint', compared, '--key', w.path('peter.key'))
+        prose_keys('grant', 'paul', '--key', w.path('peter.key'))
         # Mary under her own name, which Peter never granted; her key as John's, whose fingerprint he compared.
-        lie = liar(w, [changes((1, 'mary', True, mary)), changes((2, 'mary', False, mary), (3, 'john', True, mary)), changes(), None])
+        lie = Liar(w, [changes((1, 'mary', True, mary)), changes((2, 'mary', False, mary), (3, 'john', True, mary)), changes(), None])
         mary_beside(w)
         w.ue('peter')
         reasons = lambda: {(e['peer'], e['reason']) for e in w.of('peter', 'rejected') if 'peer' in e}
@@ -33,19 +36,19 @@ def a_server_that_lies_in_both_ways_links_nobody():
         w.stop('peter')
         lie.close()
         # The same key under a name that is merely granted: pending, and still nothing.
-        lie = liar(w, [changes((1, 'paul', True, mary)), changes(), None])
+        lie = Liar(w, [changes((1, 'paul', True, mary)), changes(), None])
         w.ue('peter')
         wait(lambda: w.of('peter', 'peer_pending', 'paul'))
         time.sleep(4)
         assert not w.of('peter', 'peer_permitted') and not w.of('mary', 'peer_discovered'), w.of('peter', 'peer_permitted')
-        listed = keys('list', '--key', w.path('peter.key')).stdout
+        listed = prose_keys('list', '--key', w.path('peter.key')).stdout
         assert 'paul %s pending fingerprint=%s\n' % (mary, w.of('peter', 'peer_pending')[0]['fingerprint'].replace(' ', '')) in listed, listed
         # The control: it was Peter's consent alone that was missing.
-        keys('grant', 'paul', '--fingerprint', w.of('peter', 'peer_pending')[0]['fingerprint'], '--key', w.path('peter.key'))
+        prose_keys('grant', 'paul', '--fingerprint', w.of('peter', 'peer_pending')[0]['fingerprint'], '--key', w.path('peter.key'))
         wait(lambda: w.of('peter', 'link_established', 'paul') and w.of('mary', 'link_established', 'peter'))
         # A withdrawal is in force within a second, whatever the server says.
         begin = time.monotonic()
-        keys('withdraw', 'paul', '--key', w.path('peter.key'))
+        prose_keys('withdraw', 'paul', '--key', w.path('peter.key'))
         wait(lambda: w.of('peter', 'peer_withdrawn', 'paul') and w.of('peter', 'link_lost', 'paul'))
         keeps(1, time.monotonic() - begin, 'the withdrawal')
         for u in ('peter', 'mary'):
@@ -53,13 +56,10 @@ def a_server_that_lies_in_both_ways_links_nobody():
         lie.close()
 
 
-def what_a_server_said_ends_with_its_validity():
-    with world(['mary', 'john']) as w:
+def test_what_a_server_said_ends_with_its_validity():
+    with Served(['mary', 'john']) as w:
         w.serve()
-        for u in ('mary', 'john'):
-            w.at(u, 'register')
-        w.at('mary', 'grant', 'john')
-        w.at('john', 'grant', 'mary')
+        w.grant_each_other(('mary', 'john'))
         short = [(r'(?m)^pc3:', 'pc3:\n  valid_h: 0.002')]  # 7.2 s
         for u in ('mary', 'john'):
             w.ue(u, edits=short if u == 'mary' else ())
@@ -85,4 +85,4 @@ def what_a_server_said_ends_with_its_validity():
 
 
 if __name__ == '__main__':
-    main([a_server_that_lies_in_both_ways_links_nobody, what_a_server_said_ends_with_its_validity])
+    main()

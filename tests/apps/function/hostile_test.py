@@ -1,13 +1,13 @@
-#!/usr/bin/env python3
 """prose-function against hostile clients: foreign TLS, floods of first messages, garbage, endless frames, foreign and expired
-certificates, slowloris; its audit log. usage: hostile_test.py BIN_DIR"""
-import json, os, random, resource, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest, warnings
+certificates, slowloris; its audit log."""
+import os, random, resource, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest, warnings
 
-sys.path.insert(0, os.path.dirname(__file__))
-import peer
+from tests.harness.files import text_of
+from tests.harness.function import NAME, Connection, Server
+from tests.harness.keys import Authority
+from tests.harness.paths import tool
+from tests.harness.process import give_time, wait
 
-BIN = sys.argv[1]
-ISSUE_EXPIRED = os.path.join(os.path.dirname(BIN), 'tests', 'issue_expired')
 warnings.simplefilter('ignore')  # of Python's ssl about the old versions that are offered on purpose
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
 
@@ -16,7 +16,7 @@ class hostile(unittest.TestCase):
     def setUp(self):
         self.begun = time.monotonic()
         self.folder = tempfile.TemporaryDirectory()
-        self.s = peer.server(BIN, self.folder.name, ('mary', 'john', 'eve'))
+        self.s = Server(self.folder.name, ('mary', 'john', 'eve'))
         self.s.start()
         self.assertEqual(self.s.at_server('mary', 'register').returncode, 0)
 
@@ -63,10 +63,8 @@ class hostile(unittest.TestCase):
         c.maximum_version = ssl.TLSVersion.TLSv1_3
         self.assertEqual(self.s.connect('mary', c).tls.version(), 'TLSv1.2')
         self.refused(lambda c: None, user=None)
-        foreign = self.s.path('foreign')
-        self.s.keys('ca', 'init', '--folder', foreign)
-        self.s.keys('ca', 'issue', 'mary', '--folder', foreign)
-        self.refused(lambda c: None, ca=foreign)
+        foreign = Authority(self.s.path('foreign'), users=['mary'])
+        self.refused(lambda c: None, authority=foreign)
         self.serves()
 
     def test_a_ue_speaks_tls_1_2_alone(self):
@@ -74,8 +72,8 @@ class hostile(unittest.TestCase):
         for least, told in ((ssl.TLSVersion.TLSv1_2, 'TLSv1.2'), (ssl.TLSVersion.TLSv1_3, None)):
             c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             c.minimum_version, c.maximum_version = least, ssl.TLSVersion.TLSv1_3
-            c.load_cert_chain(self.s.tls + '/function.example.crt', self.s.tls + '/function.example.key')
-            c.load_verify_locations(self.s.tls + '/ca.crt')
+            c.load_cert_chain(self.s.authority.path(NAME + '.crt'), self.s.authority.path(NAME + '.key'))
+            c.load_verify_locations(self.s.authority.path('ca.crt'))
             c.verify_mode = ssl.CERT_REQUIRED
             seen = []
 
@@ -111,10 +109,8 @@ class hostile(unittest.TestCase):
             self.assertLess(took[38], most_ms)
         measure('quiet', 2000)
         stop = threading.Event()
-        foreign = self.s.path('foreign')
-        self.s.keys('ca', 'init', '--folder', foreign)
-        self.s.keys('ca', 'issue', 'mary', '--folder', foreign)
-        subprocess.run([ISSUE_EXPIRED, self.s.tls, 'peter'], check=True, timeout=60)
+        foreign = Authority(self.s.path('foreign'), users=['mary'])
+        subprocess.run([tool('issue_expired'), self.s.authority.folder, 'peter'], check=True, timeout=60)
         made = {'hello': 0, 'garbage': 0, 'foreign': 0, 'expired': 0, 'huge': 0}
         # Each is refused for what it is. Of strangers the audit log has a line a second.
         for context, why in ((self.s.context('mary', foreign), 'not correctly signed'), (self.s.context('peter'), 'expired')):
@@ -122,10 +118,8 @@ class hostile(unittest.TestCase):
             with self.assertRaises((OSError, EOFError)):
                 self.s.connect(None, context)
             # The client may know before the server has written it down.
-            told = lambda: [json.loads(l)['what'] for l in open(self.s.path('audit.jsonl')) if 'TLS handshake failed' in l and l.endswith('\n')]
-            end = time.monotonic() + 10
-            while time.monotonic() < end and not any(why in t for t in told()[-1:]):
-                time.sleep(0.02)
+            told = lambda: [e['what'] for e in self.s.audit() if 'TLS handshake failed' in e.get('what', '')]
+            give_time(lambda: any(why in t for t in told()[-1:]), 10)
             self.assertIn(why, told()[-1] if told() else '')
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
@@ -150,7 +144,7 @@ class hostile(unittest.TestCase):
         def certificate_flood(kind, context, source):
             while not stop.is_set():
                 try:
-                    peer.connection(self.s.port, context, 5, source).close()
+                    Connection(self.s.port, context, 5, source).close()
                 except (OSError, EOFError):
                     made[kind] += 1
 
@@ -168,7 +162,7 @@ class hostile(unittest.TestCase):
             c = self.s.context('eve')
             while not stop.is_set():
                 try:
-                    e = peer.connection(self.s.port, c, 5, '127.0.0.6')
+                    e = Connection(self.s.port, c, 5, '127.0.0.6')
                     e.tls.sendall(b'\x7f\xff\xff\xff' + bytes(100_000))
                     while e.tls.recv(4096):
                         pass
@@ -199,9 +193,7 @@ class hostile(unittest.TestCase):
             start = time.perf_counter()
             self.serves()
             print('a new connection meanwhile: %.2f s' % (time.perf_counter() - start), file=sys.stderr)
-            end = time.monotonic() + 60
-            while min(made.values()) <= 5 and time.monotonic() < end:  # garbage may be half a record, which the server waits for
-                time.sleep(0.1)
+            give_time(lambda: min(made.values()) > 5)  # garbage may be half a record, which the server waits for
         finally:
             stop.set()
             for t in threads:
@@ -212,7 +204,7 @@ class hostile(unittest.TestCase):
         print('%(hello)d first messages, %(garbage)d times garbage, %(huge)d endless frames, %(foreign)d foreign and %(expired)d expired certificates' % made,
               file=sys.stderr)
         # What strangers do fills no disk: one line a second, and how many were left out.
-        log = [json.loads(l) for l in open(self.s.path('audit.jsonl'))]
+        log = self.s.audit()
         strangers = [e for e in log if e['event'] == 'audit' and e['account'] == '']
         self.assertLess(len(strangers), time.monotonic() - self.begun + 5)
         self.assertGreater(sum(e['connections'] for e in log if e['event'] == 'audit_unlisted'), 0)
@@ -230,21 +222,20 @@ class hostile(unittest.TestCase):
         silent = [socket.create_connection(('127.0.0.1', self.s.port), 5, ('127.0.0.%d' % (2 + i % 5), 0)) for i in range(60)]
         self.serves()
         self.assertEqual(len(silent), 60)
-        with open(self.s.path('audit.jsonl')) as log:
-            self.assertEqual(log.read().count('the oldest connection without a name is ended'), 1)
+        self.assertEqual(text_of(self.s.path('audit.jsonl')).count('the oldest connection without a name is ended'), 1)
 
     def test_the_audit_log_outlives_starts_and_is_private(self):
         name = self.s.path('audit.jsonl')
-        first = open(name).read()
+        first = text_of(name)
         self.assertIn('register mary', first)
         # A second start on the running server's port.
         r = subprocess.run(self.s.command(self.s.port), capture_output=True, text=True, timeout=60)
         self.assertEqual((r.returncode, len(r.stderr.splitlines())), (2, 1), r.stderr)
-        self.assertEqual(open(name).read(), first)
+        self.assertEqual(text_of(name), first)
         self.s.process.send_signal(signal.SIGINT)
         self.assertEqual(self.s.process.wait(30), 0)
         self.s.start()
-        self.assertTrue(open(name).read().startswith(first))
+        self.assertTrue(text_of(name).startswith(first))
         for n in ('audit.jsonl', 'f.db', 'f.db-wal'):
             self.assertEqual(os.stat(self.s.path(n)).st_mode & 0o777, 0o600, n)
 
@@ -261,15 +252,13 @@ class hostile(unittest.TestCase):
         self.s.kill()
         full = subprocess.Popen(self.s.command(self.s.port, audit='/dev/full'), stderr=subprocess.PIPE, text=True)
         try:
-            end = time.monotonic() + 60
-            while True:
-                self.assertIsNone(full.poll())
+            def serves():
                 try:
                     self.serves()
-                    break
+                    return True
                 except OSError:
-                    self.assertLess(time.monotonic(), end, 'it does not start')
-                    time.sleep(0.05)
+                    return False
+            wait(serves, 60, [full], 'a server that listens')
             self.assertIsNone(full.poll())
             full.send_signal(signal.SIGINT)
             _, said = full.communicate(timeout=30)
@@ -280,4 +269,4 @@ class hostile(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1], warnings='ignore')
+    unittest.main(warnings='ignore')

@@ -1,18 +1,17 @@
-#!/usr/bin/env python3
-"""kill -9 of prose-function under load: mutual pairs, registrations and new keys over connections that stay.
-usage: kill_test.py BIN_DIR KILLS"""
-import os, random, sys, tempfile, threading, time
+"""kill -9 of prose-function under load, PROSE_KILLS times: mutual pairs, registrations and new keys over connections that stay."""
+import os, random, tempfile, threading, time
 
-sys.path.insert(0, os.path.dirname(__file__))
-import peer
+from tests.harness.cases import main
+from tests.harness.function import Server
+from tests.harness.keys import prose_keys
 
-BIN, KILLS = sys.argv[1], int(sys.argv[2])
+KILLS = int(os.environ.get('PROSE_KILLS', 3))
 USERS = ['u%d' % i for i in range(6)]
 rng = random.Random(11)
 counts = {'grant': 0, 'withdraw': 0, 'register': 0}
 
 
-class user:
+class User:
     """What the server acknowledged: a value, or the set of what it may be when an answer never came."""
 
     def __init__(self, name):
@@ -41,8 +40,8 @@ class user:
     def register(self, s):
         """The same connection-less command that a user gives; a new key each time."""
         os.remove(s.path(self.name + '.key'))
-        s.keys('gen', s.path(self.name + '.key'))
-        key = s.keys('pub', s.path(self.name + '.key')).strip()
+        prose_keys('gen', s.path(self.name + '.key'))
+        key = s.public(self.name)
         before = self.keys
         self.keys = before | {key}
         r = s.at_server(self.name, 'register', '--replace')
@@ -74,11 +73,10 @@ def check(s, users, kill):
             users[p].keys = {key}
 
 
-def main():
-    acknowledged_before = 0
+def test_nothing_that_was_acknowledged_is_lost():
     with tempfile.TemporaryDirectory() as folder:
-        s = peer.server(BIN, folder, USERS)
-        users = {n: user(n) for n in USERS}
+        s = Server(folder, USERS)
+        users = {n: User(n) for n in USERS}
         s.start()
         for u in users.values():
             u.register(s)
@@ -110,4 +108,5 @@ def main():
           (KILLS, counts['grant'], counts['withdraw'], counts['register']))
 
 
-main()
+if __name__ == '__main__':
+    main()

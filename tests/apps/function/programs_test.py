@@ -1,59 +1,36 @@
-#!/usr/bin/env python3
-"""prose-function and prose-keys as a user meets them, and kill -9 under load. usage: programs_test.py BIN_DIR [KILLS]"""
-import json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+"""prose-function and prose-keys as a user meets them, and kill -9 under load, PROSE_KILLS times."""
+import os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
-BIN = sys.argv[1]
-KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+from tests.harness import process
+from tests.harness.files import text_of, write
+from tests.harness.function import Server
+from tests.harness.keys import prose_keys
+from tests.harness.paths import SOURCE, program
+from tests.harness.process import wait
+
+KILLS = int(os.environ.get('PROSE_KILLS', 3))
 
 
-def run(program, *a):
-    return subprocess.run([os.path.join(BIN, program), *map(str, a)], capture_output=True, text=True, timeout=100)
+def run(name, *a):
+    return process.run(name, *a, code=None)
 
 
 class function_programs(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
-        self.tls = self.path('tls')
-        self.ok('ca', 'init', '--folder', self.tls)
-        self.ok('ca', 'issue', 'function.example', '--server', '--folder', self.tls)
-        for n in ('mary', 'john'):
-            self.ok('ca', 'issue', n, '--folder', self.tls)
-            self.ok('gen', self.path(n + '.key'))
-        self.server = None
+        self.s = Server(self.folder.name, ('mary', 'john'))
+        self.path, self.start, self.at_server = self.s.path, self.s.start, self.s.at_server
 
     def tearDown(self):
-        if self.server and self.server.poll() is None:
-            self.server.kill()
-            self.server.wait()
+        self.s.kill()
         self.folder.cleanup()
 
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
     def ok(self, *a):
-        r = run('prose-keys', *a)
-        self.assertEqual(r.returncode, 0, r.stderr)
-        return r.stdout
+        return prose_keys(*a).stdout
 
-    def start(self):
-        audit = self.path('audit.jsonl')
-        if os.path.exists(audit):
-            os.remove(audit)
-        self.server = subprocess.Popen([os.path.join(BIN, 'prose-function'), '--port', '0', '--ca', self.tls + '/ca.crt', '--certificate',
-                                        self.tls + '/function.example.crt', '--key', self.tls + '/function.example.key', '--store',
-                                        self.path('f.db'), '--audit', audit, '--log-level', 'off'])
-        for _ in range(600):
-            try:
-                self.port = json.loads(open(audit).readline())['port']
-                return
-            except (OSError, ValueError):
-                time.sleep(0.05)
-        self.fail('the server does not start')
-
-    def at_server(self, user, command, *a, key=True):
-        return run('prose-keys', command, *a, '--server', 'function.example', '--port', self.port, '--user', user, '--ca', self.tls + '/ca.crt',
-                   '--certificate', '%s/%s.crt' % (self.tls, user), '--tls-key', '%s/%s.key' % (self.tls, user),
-                   *(['--key', self.path(user + '.key')] if key else []))
+    def interrupt(self):
+        self.s.process.send_signal(signal.SIGINT)
+        self.assertEqual(self.s.process.wait(20), 0)
 
     def test_grant_list_withdraw(self):
         self.start()
@@ -67,17 +44,16 @@ class function_programs(unittest.TestCase):
         self.assertEqual(run('prose-keys', 'list', '--key', self.path('mary.key')).stdout, 'john - fingerprint wanted=%s\n' % pair.replace(' ', ''))
         self.assertEqual(self.at_server('mary', 'withdraw', 'john').returncode, 0)
         self.assertEqual(self.at_server('mary', 'list').stdout, '')
-        audit = open(self.path('audit.jsonl')).read()
+        audit = text_of(self.path('audit.jsonl'))
         self.assertIn('withdraw john', audit)
-        for secret in (key, open(self.path('john.key')).read().strip()):
+        for secret in (key, text_of(self.path('john.key')).strip()):
             self.assertNotIn(secret, audit)
         # Another key for a registered name needs --replace.
         os.remove(self.path('john.key'))
         self.ok('gen', self.path('john.key'))
         self.assertEqual(self.at_server('john', 'register').returncode, 1)
         self.assertEqual(self.at_server('john', 'register', '--replace').returncode, 0)
-        self.server.send_signal(signal.SIGINT)
-        self.assertEqual(self.server.wait(20), 0)
+        self.interrupt()
         r = self.at_server('mary', 'list')
         self.assertEqual((r.returncode, len(r.stderr.splitlines())), (1, 1), r.stderr)
         # Without its server a withdrawal is in force all the same, and says that the server was not told.
@@ -91,14 +67,10 @@ class function_programs(unittest.TestCase):
         key, john = self.path('john.key'), lambda: self.ok('pub', self.path('john.key')).strip()
         old, mary = john(), self.ok('pub', self.path('mary.key')).strip()
         mark = key + '.mark'
-        with open(mark, 'w') as f:
-            f.write('5\n')
+        write(mark, '5\n')
         self.ok('grant', 'mary', '--trust-first', '--key', key)
         self.ok('grant', 'ann', '--fingerprint', '00' * 32, '--key', key)
-        with open(key + '.consent') as f:
-            text = f.read().replace('mary trust-first', 'mary first ' + mary)
-        with open(key + '.consent', 'w') as f:
-            f.write(text)
+        write(key + '.consent', text_of(key + '.consent').replace('mary trust-first', 'mary first ' + mary))
         self.assertEqual(self.at_server('john', 'register').returncode, 0)
         r = self.at_server('john', 'rotate')
         self.assertEqual(r.returncode, 0, r.stderr)
@@ -110,8 +82,7 @@ class function_programs(unittest.TestCase):
         self.assertFalse(os.path.exists(mark) or os.path.exists(key + '.rotating'))
         self.assertEqual(self.ok('list', '--key', key), 'ann - pending\nmary %s first\n' % mary)
         # The server goes away: the key stays, and the next call goes on with the one that waits.
-        self.server.send_signal(signal.SIGINT)
-        self.assertEqual(self.server.wait(20), 0)
+        self.interrupt()
         r = self.at_server('john', 'rotate')
         self.assertEqual((r.returncode, len(r.stderr.splitlines()), john()), (1, 1, new), r.stderr)
         waits = self.ok('pub', key + '.rotating').strip()
@@ -148,7 +119,7 @@ class function_programs(unittest.TestCase):
         os.chmod(key + '.consent', 0o666)
         self.assertEqual(at('list').returncode, 2)
         os.chmod(key + '.consent', 0o600)
-        open(key + '.consent', 'a').write('john sure\n')
+        write(key + '.consent', text_of(key + '.consent') + 'john sure\n')
         r = at('list')
         self.assertEqual((r.returncode, 'mary.key.consent:5: ' in r.stderr), (2, True), r.stderr)
 
@@ -156,8 +127,7 @@ class function_programs(unittest.TestCase):
         key, cache, john = self.path('mary.key'), self.path('mary.cache'), self.ok('pub', self.path('john.key')).strip()
         other = self.ok('pub', key).strip()
         for name, line in (('.pins', 'john %s\npaul %s\n' % (john, other)), ('.function.example', 'john %s\n' % john), ('.second.example', ''), ('.pending', 'x bad\n')):
-            open(cache + name, 'w').write(line)
-            os.chmod(cache + name, 0o600)
+            write(cache + name, line, 0o600)
         at = lambda *a: run('prose-keys', *a, '--key', key)
         self.assertEqual(at('grant', '--from-cache', '--cache', cache).stdout, 'john\n')  # Paul is not permitted now
         self.assertEqual(at('list').stdout, 'john %s first\n' % john)
@@ -166,10 +136,10 @@ class function_programs(unittest.TestCase):
         self.assertEqual(at('list').stdout, '')
 
     def test_mistakes_are_one_line_with_code_2(self):
-        open(self.path('bad.yaml'), 'w').write('port: 7\nno_such: 1\n')
+        write(self.path('bad.yaml'), 'port: 7\nno_such: 1\n')
         for program, a in (('prose-function', ('--config', self.path('bad.yaml'))), ('prose-function', ('--no-such',)), ('prose-function', ()),
                            ('prose-function', ('--ca', '/none', '--certificate', '/none', '--key', '/none')),
-                           ('prose-keys', ('ca', 'init', '--folder', self.tls)), ('prose-keys', ('grant', 'john')),
+                           ('prose-keys', ('ca', 'init', '--folder', self.s.authority.folder)), ('prose-keys', ('grant', 'john')),
                            ('prose-keys', ('confirm', 'john', '--cache', self.path('none')))):
             r = run(program, *a)
             self.assertEqual((r.returncode, len(r.stderr.strip().splitlines())), (2, 1), (program, a, r.stderr))
@@ -177,33 +147,32 @@ class function_programs(unittest.TestCase):
             self.assertEqual(run('prose-function', a).returncode, 0)
 
     def test_the_commands_of_the_readme_with_the_shipped_configuration(self):
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..')
-        readme = open(os.path.join(source, 'apps', 'function', 'README.md')).read()
+        readme = text_of(os.path.join(SOURCE, 'apps', 'lib', 'function', 'README.md'))
         commands = [l.split() for l in readme.splitlines() if l.startswith('    prose-')]
         self.assertEqual({c[0] for c in commands}, {'prose-keys', 'prose-function'})
         cwd = self.path('copy')
         os.mkdir(cwd)
-        shutil.copytree(os.path.join(source, 'configs'), os.path.join(cwd, 'configs'), ignore=shutil.ignore_patterns('tls'))
+        shutil.copytree(os.path.join(SOURCE, 'configs'), os.path.join(cwd, 'configs'), ignore=shutil.ignore_patterns('tls'))
         config = os.path.join(cwd, 'configs', 'function.yaml')
-        text = open(config).read()
+        text = text_of(config)
         with socket.socket() as s:
             s.bind(('127.0.0.1', 0))
             port = s.getsockname()[1]
-        open(config, 'w').write(text.replace('port: 7999', 'port: %d' % port))
+        write(config, text.replace('port: 7999', 'port: %d' % port))
         for c in commands:
             if c[0] == 'prose-function':
-                self.server = subprocess.Popen([os.path.join(BIN, c[0]), *c[1:], '--log-level', 'off'], cwd=cwd)
-                for _ in range(600):
+                self.s.process = subprocess.Popen([program(c[0]), *c[1:], '--log-level', 'off'], cwd=cwd)
+
+                def listens():
                     try:
                         socket.create_connection(('127.0.0.1', port)).close()
-                        break
+                        return True
                     except OSError:
-                        self.assertIsNone(self.server.poll(), 'it does not start')
-                        time.sleep(0.05)
+                        return False
+                wait(listens, 30, [self.s.process], 'a server that listens')
                 continue
             c += ['--port', str(port)] if '--server' in c and c[1] != 'ca' else []
-            r = subprocess.run([os.path.join(BIN, c[0]), *c[1:]], cwd=cwd, capture_output=True, text=True, timeout=100)
-            self.assertEqual(r.returncode, 0, (c, r.stderr))
+            process.run(*c, cwd=cwd)
 
     def test_killed_under_load_it_keeps_what_it_acknowledged(self):
         rng = random.Random(7)
@@ -229,8 +198,7 @@ class function_programs(unittest.TestCase):
             while len(acknowledged) < before + 2 and time.monotonic() < end:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0.3, 1.2))
-            self.server.kill()
-            self.server.wait()
+            self.s.kill()
             stop.set()
             for t in threads:
                 t.join()
@@ -243,11 +211,10 @@ class function_programs(unittest.TestCase):
                     if state is not None:
                         self.assertEqual(peer in there, state, (kill, user, peer))
                     granted[user][peer] = peer in there
-            self.server.kill()
-            self.server.wait()
+            self.s.kill()
         self.assertGreater(len(acknowledged), KILLS)
         print('%d kills, %d acknowledged changes, none lost' % (KILLS, len(acknowledged)), file=sys.stderr)
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    unittest.main()

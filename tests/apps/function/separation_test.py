@@ -4,21 +4,23 @@ Recorded: the TLS sessions on their way (a proxy before each server), and the ai
 keys, from the key logs that the UEs were told to write. Then: all secrets are distinct, and whoever knows all but one opens nothing of that
 one. Fewer secrets open no more than these, so no proper subset does. Links are judged by the sniffer's compromise mode and, key by key, by
 cross_open; TLS by a key schedule and record layer written here from RFC 5246 5 and 6.3, RFC 5288 3 and RFC 5705 4 over libcrypto.
-usage: separation_test.py BIN SOURCE_DIR UHD_MODULES"""
-import ctypes, hashlib, hmac, itertools, json, os, re, signal, socket, subprocess, sys, threading, time
+"""
+import ctypes, hashlib, hmac, itertools, json, os, socket, subprocess, threading, time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from ue_test import BIN, ENV, SERVERS, SOURCE, wait, world
-sys.path.insert(0, os.path.join(SOURCE, 'scripts'))
-from demo_lib import sniffer_config
+from tests.harness import sniffer
+from tests.harness.cases import main
+from tests.harness.files import text_of, write
+from tests.harness.paths import tool
+from tests.harness.process import run, wait
+from tests.harness.served import SERVERS, Served
+from tests.harness.sniffer import Sniffer
 
-CROSS_OPEN = os.path.join(os.path.dirname(BIN), 'tests', 'cross_open')
 UES = ('mary', 'john', 'peter')
 LINKS = (('mary', 'john'), ('john', 'peter'))
 ECDHE_ECDSA_AES_256_GCM_SHA384 = b'\xc0\x2c'
 
 
-class proxy:
+class Proxy:
     """Between one UE and one server; keeps what goes by: [(octets of the UE, octets of the server)] of each connection."""
     def __init__(self, port):
         self.to, self.connections = port, []
@@ -70,7 +72,7 @@ def prf(secret, label, seed, size):
     return out[:size]
 
 
-class session:
+class Session:
     """One recorded TLS session: its randoms and its protected records."""
     def __init__(self, name, kept):
         self.name, self.records = name, []  # (side, sequence number, type, body)
@@ -115,32 +117,27 @@ KEY_LOG = (r'(?m)^  cache: .*', r'\g<0>\n  keylog: mary.tls')
 
 def secrets_are_written_only_if_the_configuration_permits_it_and_only_where_others_cannot_read(w):
     def refused(word, *edits):
-        w.ue('mary', edits=(KEY_LOG, *edits))
-        code, err = w.p['mary'].wait(20), open(w.path('mary.err')).read().strip()
+        p = w.ue('mary', edits=(KEY_LOG, *edits)).p
+        code, err = p.wait(20), w.p['mary'].said().strip()
         assert code == 2 and err.count('\n') == 0 and word in err, (code, err)
-    refused('allow_keylog: true')
-    line = [n for n, l in enumerate(open(w.path('mary.yaml')), 1) if 'keylog: mary.tls' in l]
-    assert 'mary.yaml:%d: ' % line[0] in open(w.path('mary.err')).read()
+        return err
+    err = refused('allow_keylog: true')
+    line = [n for n, l in enumerate(text_of(w.path('mary.yaml')).splitlines(), 1) if 'keylog: mary.tls' in l]
+    assert 'mary.yaml:%d: ' % line[0] in err
     assert not os.path.exists(w.path('mary.tls'))
-    open(w.path('mary.tls'), 'w').close()
-    os.chmod(w.path('mary.tls'), 0o640)
+    write(w.path('mary.tls'), '', 0o640)
     refused('others may read it', (r'(?m)^allow_keylog: .*', 'allow_keylog: true'))
     os.remove(w.path('mary.tls'))
 
 
-def run(w):
+def record(w):
     """Everybody talks to everybody he may talk to, over several epochs. The proxies, by (UE, server)."""
     for s in SERVERS:
         w.serve(s)
-    for u in UES:
-        w.at(u, 'register')
-    for a, b in LINKS:
-        w.at(a, 'grant', b)
-        w.at(b, 'grant', a)
-    between = {(u, s): proxy(w.port[s]) for u in UES for s in SERVERS}
-    open(w.path('sniffer.yaml'), 'w').write(sniffer_config.text(SOURCE, BIN + '/prose-ue', 2, 25, 'gnss'))
-    w.p['sniffer'] = subprocess.Popen([BIN + '/prose-sniffer', '--config', w.path('sniffer.yaml'), '--device', w.air.device('sniffer'), '--plain', '--events',
-                                       w.path('sniffer.jsonl'), '--record', w.path('air.sigmf-meta')], env=ENV, stderr=open(w.path('sniffer.err'), 'w'))
+    w.grant_each_other(UES, SERVERS[:1], LINKS)
+    between = {(u, s): Proxy(w.port[s]) for u in UES for s in SERVERS}
+    listens = w.p['sniffer'] = Sniffer(w.air, w.path('sniffer.jsonl'), '--config', sniffer.configure(w.path('sniffer.yaml'), 2, 25, 'gnss'), '--plain', '--record',
+                                       w.path('air.sigmf-meta'))
     for u in UES:
         w.ue(u, edits=((r'(?m)^  kind: none', '  kind: stdin'), (r'(?m)^  epoch_min_s: .*', '  epoch_min_s: 2'), (r'(?m)^  epoch_max_s: .*', '  epoch_max_s: 3'),
                        (r'(?m)^allow_keylog: .*', 'allow_keylog: true'), (KEY_LOG[0], KEY_LOG[1].replace('mary', u))),
@@ -152,17 +149,15 @@ def run(w):
     def talked():
         for u in UES:
             for to in peers[u] + ['server:' + s for s in SERVERS]:
-                w.p[u].stdin.write(('%s %s to %s, nobody else %s\n' % (to, u, to, time.time())).encode())
-            w.p[u].stdin.flush()
+                w.p[u].say('%s %s to %s, nobody else %s' % (to, u, to, time.time()))
         time.sleep(0.1)
         return all(len(w.of(u, 'data_rx', to)) >= 25 for u in UES for to in peers[u] + ['server:' + s for s in SERVERS]) and \
             all(len(w.of(u, 'epoch', p)) >= 2 for u in UES for p in peers[u])
     wait(talked)
     for u in UES:
-        assert 'KEY LOG' in open(w.path(u + '.err')).read() and len(w.of(u, 'keylog')) == 2
+        assert 'KEY LOG' in w.p[u].said() and len(w.of(u, 'keylog')) == 2
         w.stop(u)
-    w.p['sniffer'].send_signal(signal.SIGINT)
-    assert w.p['sniffer'].wait(30) == 0, open(w.path('sniffer.err')).read()
+    listens.stop()
     return between
 
 
@@ -171,10 +166,10 @@ def tls_sessions(w, between):
     out = {}
     for (u, s), p in between.items():
         assert os.stat(w.path(u + '.tls')).st_mode & 0o777 == 0o600
-        logged = dict(l.split()[1:] for l in open(w.path(u + '.tls')) if l.startswith('CLIENT_RANDOM '))
+        logged = dict(l.split()[1:] for l in text_of(w.path(u + '.tls')).splitlines() if l.startswith('CLIENT_RANDOM '))
         assert len(logged) == len(SERVERS), logged
         for i, kept in enumerate(p.connections):
-            x = session('%s-%s-%d' % (u, s, i), kept)
+            x = Session('%s-%s-%d' % (u, s, i), kept)
             out[x] = bytes.fromhex(logged[x.randoms[0].hex()])
         # What the UE shows its user is the fingerprint of this very secret.
         assert [e['key_fingerprint'] for e in w.of(u, 'server_session') if e['server'] == s] == \
@@ -186,7 +181,7 @@ def tls_sessions(w, between):
 def link_lines(w):
     """The lines of both links' key logs. Both ends of a link logged the same, but for an epoch (two directions) that one end came to just before the
     link ended and the other did not."""
-    lines = {u: [l for l in open(w.path(u + '.keylog')).read().splitlines() if l.startswith('PROSE_RECORD_KEY ')] for u in UES}
+    lines = {u: [l for l in text_of(w.path(u + '.keylog')).splitlines() if l.startswith('PROSE_RECORD_KEY ')] for u in UES}
     for u in ('mary', 'peter'):
         assert set(lines[u]) - set(lines['john']) <= set(lines[u][-2:]), (u, lines)
     assert len(set(lines['john']) - set(lines['mary']) - set(lines['peter'])) <= 2 * len(LINKS), lines
@@ -242,12 +237,11 @@ def tls_opens_with_its_own_secret_only(tls, links):
 
 def sniff(w, name, logs, memory):
     """What a sniffer with these key logs and this memory opens of the recorded air: {(SRC, DST): records}."""
-    open(w.path(name + '.stolen'), 'w').write('\n'.join(logs) + '\n')
-    open(w.path(name + '.memory'), 'w').write(''.join('%s %s\n' % m for m in memory))
-    r = subprocess.run([BIN + '/prose-sniffer', '--config', w.path('sniffer.yaml'), '--iq', w.path('air.sigmf-meta'), '--plain', '--verdict', '--epoch', '1.7e9', '--report',
-                        w.path(name + '.json'), '--compromised', w.path(name + '.stolen'), '--compromised', w.path(name + '.memory')],
-                       capture_output=True, text=True, timeout=100)
-    report = json.load(open(w.path(name + '.json')))
+    write(w.path(name + '.stolen'), '\n'.join(logs) + '\n')
+    write(w.path(name + '.memory'), ''.join('%s %s\n' % m for m in memory))
+    r = run('prose-sniffer', '--config', w.path('sniffer.yaml'), '--iq', w.path('air.sigmf-meta'), '--plain', '--verdict', '--epoch', '1.7e9', '--report',
+            w.path(name + '.json'), '--compromised', w.path(name + '.stolen'), '--compromised', w.path(name + '.memory'), code=None)
+    report = json.loads(text_of(w.path(name + '.json')))
     assert report['counts']['not_examined'] == 0
     opened = {}
     for o in report['opened_links']:
@@ -272,9 +266,9 @@ def links_open_with_their_own_keys_only(w, tls, links, secrets):
     # A single record key left out: one direction in one epoch.
     every, used = links[LINKS[0]] + links[LINKS[1]], 0
     for line in every:
-        open(w.path('one'), 'w').write(line + '\n')
-        open(w.path('others'), 'w').write('\n'.join(l for l in every if l != line) + '\n')
-        r = subprocess.run([CROSS_OPEN, w.path('sniffer.jsonl'), w.path('others'), w.path('one')], check=True, capture_output=True, text=True)
+        write(w.path('one'), line + '\n')
+        write(w.path('others'), '\n'.join(l for l in every if l != line) + '\n')
+        r = subprocess.run([tool('cross_open'), w.path('sniffer.jsonl'), w.path('others'), w.path('one')], check=True, capture_output=True, text=True)
         found = json.loads(r.stdout)
         assert found['both'] == 0, (line.split()[:5], found)
         used += found['second'] > 0
@@ -282,11 +276,11 @@ def links_open_with_their_own_keys_only(w, tls, links, secrets):
     print('%d record keys, %d of them heard in use: no record opens with two of them' % (len(every), used))
 
 
-def main():
+def test_no_secret_opens_what_another_protects():
     begin = time.time()
-    with world(UES, SERVERS, speed='max') as w:
+    with Served(UES, SERVERS, speed='max') as w:
         secrets_are_written_only_if_the_configuration_permits_it_and_only_where_others_cannot_read(w)
-        between = run(w)
+        between = record(w)
         print('recorded after %.1f s' % (time.time() - begin), flush=True)
         tls, links = tls_sessions(w, between), link_lines(w)
         secrets = all_distinct(tls, links)

@@ -1,12 +1,10 @@
-#!/usr/bin/env python3
-"""What is heard live and what a recording of it gives are the same events; the page that reports on it is self-contained and holds the frames.
-usage: live_test.py BIN_DIR UHD_MODULES ROOT"""
-import base64, collections, json, os, re, struct, sys, xml.etree.ElementTree, zlib
+"""What is heard live and what a recording of it gives are the same events; the page that reports on it is self-contained and holds the frames."""
+import base64, collections, json, re, struct, xml.etree.ElementTree, zlib
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from air_scene import air_scene
+from tests.harness.cases import main
+from tests.harness.files import text_of
+from tests.harness.scene import Scene
 
-BIN, MODULES, ROOT = sys.argv[1:4]
 RATE = {25: 7.68e6, 50: 15.36e6}
 SECONDS = 3  # after the links are up
 # What the page is made of: nothing here runs, loads, frames or submits anything but the pictures, whose src is looked at.
@@ -15,7 +13,7 @@ ATTRIBUTES = set('lang charset name content http-equiv id class style href src a
 
 
 def check_page(path, events):
-    text = open(path).read()
+    text = text_of(path)
     page = xml.etree.ElementTree.fromstring(text)  # well-formed
     # Nothing outside the page: no addresses, no scripts, only pictures that it holds itself, and a policy that lets the browser load nothing else.
     assert not [e.tag for e in page.iter() if e.tag not in TAGS], {e.tag for e in page.iter()} - TAGS
@@ -62,40 +60,61 @@ def check_page(path, events):
     assert json.loads(''.join(by_id['json'].itertext()))['counts']['frames'] == len(frames)
 
 
-for tm, prb, sync, kind, overflows in ((2, 25, 'gnss', 'cf32', False), (4, 50, 'gnss', 'ci16', False), (4, 25, 'gnss', 'ci16', True), (2, 25, 'blind', 'ci16', False),
-                                       (2, 25, 'slss', 'cf32', True), (4, 25, 'slss', 'ci16', True)):
+def same_live_and_recorded(tm, prb, sync, kind, overflows):
     # Two and a half subframes lost now and then: the recording has the gaps, and so has its replay.
     faults = ['{node: sniffer, kind: overflow, after_s: 2.0, every_s: 0.9, length_ms: 2.5}'] if overflows else []
-    with air_scene(BIN, MODULES, ROOT, tm=tm, prb=prb, faults=faults) as a:
-        config = a.sniffer_config('gnss')
-        sniffer = a.start('prose-sniffer', 'sniffer', '--config', config, '--device', a.device('sniffer'), '--sync', sync,
-                          '--events', a.path('live.jsonl'), '--report', a.path('live.json'), '--record', a.path('x.sigmf-meta'), '--record-type', kind)
-        def options(name):
-            text = open(a.path(name + '.yaml')).read()
-            if sync == 'slss':
-                open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: slss', 1))
-            return []
-        a.until_recording('x')
-        ues = a.start_ues(0, options=options)
-        a.until_linked(SECONDS)
+    with Scene(tm=tm, prb=prb, source='slss' if sync == 'slss' else 'gnss', faults=faults) as s:
+        config = s.sniffer_config('gnss')
+        live = s.start('prose-sniffer', 'sniffer', '--config', config, '--device', s.air.device('sniffer'), '--sync', sync, '--report', s.path('live.json'), '--record',
+                       s.path('x.sigmf-meta'), '--record-type', kind, events='live.jsonl')
+        s.until_recording('x')
+        s.start_ues()
+        s.until_linked(SECONDS)
         wanted = {'gap': 3 * overflows, 'mib_sl': 50 * (sync == 'slss'), 'discovery': 10 * (sync != 'blind'), 'sci': 4, 'tb': 4}
-        heard = lambda: collections.Counter(e['event'] for e in a.events('live'))
-        a.until('%s heard' % wanted, lambda: all(heard()[k] >= n for k, n in wanted.items()))
-        a.stop_ues(ues)
-        err = a.stop(sniffer, 'sniffer')
-        a.run('prose-sniffer', '--config', config, '--iq', a.path('x.sigmf-meta'), '--sync', sync, '--events', a.path('replay.jsonl'),
-              '--report', a.path('x.html'), '--report', a.path('x.json'))
-        live, replay = a.lines('live.jsonl'), a.lines('replay.jsonl')
-        kinds = collections.Counter(json.loads(l)['event'] for l in live)
+        heard = lambda: collections.Counter(e['event'] for e in live.events())
+        s.until('%s heard' % wanted, lambda: all(heard()[k] >= n for k, n in wanted.items()))
+        s.stop_ues()
+        err = live.stop(timeout=300)
+        s.run('prose-sniffer', '--config', config, '--iq', s.path('x.sigmf-meta'), '--sync', sync, '--events', s.path('replay.jsonl'), '--report', s.path('x.html'),
+              '--report', s.path('x.json'))
+        first, second = s.lines('live.jsonl'), s.lines('replay.jsonl')
+        events = [json.loads(l) for l in first]
+        kinds = collections.Counter(e['event'] for e in events)
         print('TM%d' % tm, sync, kind, dict(kinds), err.strip().splitlines()[-1])
-        assert live == replay, next(((i, x, y) for i, (x, y) in enumerate(zip(live, replay)) if x != y), (len(live), len(replay)))
+        assert first == second, next(((i, x, y) for i, (x, y) in enumerate(zip(first, second)) if x != y), (len(first), len(second)))
         assert all(kinds[k] >= n for k, n in wanted.items()) and (overflows or not kinds['gap']), kinds
-        start = json.load(open(a.path('x.sigmf-meta')))['captures'][0]['core:global_index']
-        events = [json.loads(l) for l in live]
+        start = json.loads(text_of(s.path('x.sigmf-meta')))['captures'][0]['core:global_index']
         at = next(i for i, e in enumerate(events) if e['event'] != 'gap')  # samples count what was received, t what went by
-        first, lost = events[at], sum(e['samples_lost'] for e in events[:at])
-        assert abs(first['t'] - (start + first['sample'] + lost) / RATE[prb]) < 1e-6, (first, start, lost)
-        check_page(a.path('x.html'), events)
-        judged = [json.load(open(a.path(n))) for n in ('live.json', 'x.json')]
+        frame, lost = events[at], sum(e['samples_lost'] for e in events[:at])
+        assert abs(frame['t'] - (start + frame['sample'] + lost) / RATE[prb]) < 1e-6, (frame, start, lost)
+        check_page(s.path('x.html'), events)
+        judged = [json.loads(text_of(s.path(n))) for n in ('live.json', 'x.json')]
         assert judged[0] == judged[1] and judged[0]['outcome'] in ('opaque', 'nothing proven'), judged
-print('ok')
+
+
+def test_tm2_by_device_time():
+    same_live_and_recorded(2, 25, 'gnss', 'cf32', overflows=False)
+
+
+def test_tm4_at_50_prb():
+    same_live_and_recorded(4, 50, 'gnss', 'ci16', overflows=False)
+
+
+def test_tm4_with_overflows():
+    same_live_and_recorded(4, 25, 'gnss', 'ci16', overflows=True)
+
+
+def test_tm2_blindly():
+    same_live_and_recorded(2, 25, 'blind', 'ci16', overflows=False)
+
+
+def test_tm2_by_slss_with_overflows():
+    same_live_and_recorded(2, 25, 'slss', 'cf32', overflows=True)
+
+
+def test_tm4_by_slss_with_overflows():
+    same_live_and_recorded(4, 25, 'slss', 'ci16', overflows=True)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,23 +1,18 @@
-#!/usr/bin/env python3
 """What Wireshark itself makes of a capture of three UEs on the air: every MAC PDU and MIB-SL with the fields that the sniffer's events (and so the bits)
-say, none malformed but those of the documented trap (a first LCID of 28 to 30), and with a key log the IP packets that a UE sent.
-usage: tshark_test.py BIN_DIR UHD_MODULES ROOT. Exit 77: skipped (no tshark)."""
-import collections, json, os, re, shutil, subprocess, sys, tempfile
+say, none malformed but those of the documented trap (a first LCID of 28 to 30), and with a key log the IP packets that a UE sent."""
+import collections, os, shutil, subprocess, tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from air_scene import air_scene
+from tests.harness.cases import main, skip_all
+from tests.harness.files import json_lines
+from tests.harness.paths import SOURCE
+from tests.harness.scene import Scene
 
-BIN, MODULES, ROOT = sys.argv[1:4]
 PC5S = (28, 29, 30)
-if not shutil.which('tshark'):
-    print('skipped: tshark is not installed')
-    sys.exit(77)
 TUN = 'pt%d' % (os.getpid() % 100000)
-have_tun = os.path.exists('/dev/net/tun') and subprocess.run(['ip', 'tuntap', 'add', 'dev', TUN, 'mode', 'tun'], capture_output=True).returncode == 0
-if not have_tun:
-    print('skipped: there is no /dev/net/tun, or no right to use it: no IP packets of a UE in the capture')
-else:
+HAVE_TUN = os.path.exists('/dev/net/tun') and subprocess.run(['ip', 'tuntap', 'add', 'dev', TUN, 'mode', 'tun'], capture_output=True).returncode == 0
+if HAVE_TUN:
     subprocess.run(['ip', 'tuntap', 'del', 'dev', TUN, 'mode', 'tun'], check=True)
+USE_TUN = (r'(?ms)^data:.*?(?=^allow_keylog)', 'data:\n  kind: tun\n  interface: %s\n  ipv4: 10.64.7.1\n  peers: [{name: john, ipv4: 10.64.7.2}]\n\n' % TUN)
 
 
 def tshark(path, names, *options, plugin=None):
@@ -50,39 +45,32 @@ def lcids(hex_):
             at += 2 if b[at] & 128 else 1
 
 
-def use_tun(path):
-    text = open(path).read()
-    block = 'data:\n  kind: tun\n  interface: %s\n  ipv4: 10.64.7.1\n  peers: [{name: john, ipv4: 10.64.7.2}]\n\n' % TUN
-    open(path, 'w').write(re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', block, text))
+def capture(s):
+    """x.pcap with Mary's key log: three UEs by SLSS, so that MIB-SL are sent, and pings of Mary's. The sniffer's events of it."""
+    listens = s.start('prose-sniffer', 'sniffer', '--config', s.sniffer_config('slss'), '--device', s.air.device('sniffer'), '--record', s.path('x.sigmf-meta'), '--record-type', 'ci16')
+    s.until_recording('x')
+    s.start_ues(edits={'mary': [USE_TUN]} if HAVE_TUN else {})
+    s.until_linked(0)
+    if HAVE_TUN:
+        ping = subprocess.Popen(['ping', '-c', '8', '-i', '0.2', '-W', '1', '-s', '300', '-p', '7a', '10.64.7.2'], stdout=subprocess.DEVNULL)
+        s.until('eight pings', lambda: ping.poll() is not None)
+    s.until_linked(2)
+    s.stop_ues()
+    listens.stop(timeout=300)
+    s.run('prose-sniffer', '--config', s.path('sniffer.yaml'), '--iq', s.path('x.sigmf-meta'), '--events', s.path('e.jsonl'), '--pcap', s.path('x.pcap'),
+          '--keylog', s.path('mary.keylog'))
+    return json_lines(s.path('e.jsonl'))
 
 
-for tm in (2, 4):
-    with air_scene(BIN, MODULES, ROOT, tm=tm) as a:
-        def options(name):
-            if name == 'mary' and have_tun:
-                use_tun(a.path('mary.yaml'))
-            text = open(a.path(name + '.yaml')).read()
-            open(a.path(name + '.yaml'), 'w').write(text.replace('  source: gnss', '  source: slss', 1))  # then MIB-SL are sent
-            return []
-        sniffer = a.start('prose-sniffer', 'sniffer', '--config', a.sniffer_config('slss'), '--device', a.device('sniffer'), '--record', a.path('x.sigmf-meta'), '--record-type', 'ci16')
-        a.until_recording('x')
-        ues = a.start_ues(0, options=options)
-        a.until_linked(0)
-        if have_tun:
-            ping = subprocess.Popen(['ping', '-c', '8', '-i', '0.2', '-W', '1', '-s', '300', '-p', '7a', '10.64.7.2'], stdout=subprocess.DEVNULL)
-            a.until('eight pings', lambda: ping.poll() is not None)
-        a.until_linked(2)
-        a.stop_ues(ues)
-        a.stop(sniffer, 'sniffer')
-        a.run('prose-sniffer', '--config', a.path('sniffer.yaml'), '--iq', a.path('x.sigmf-meta'), '--events', a.path('e.jsonl'), '--pcap', a.path('x.pcap'),
-              '--keylog', a.path('mary.keylog'))
-        events = [json.loads(l) for l in a.lines('e.jsonl')]
+def read_by_tshark(tm):
+    with Scene(tm=tm) as s:
+        events = capture(s)
         told = [e for e in events if e['event'] in ('tb', 'mib_sl', 'discovery') and e.get('crc_ok', True) and not e.get('repetition')]
         names = ['frame.time_epoch', 'mac-lte.rnti-type', 'mac-lte.slsch.version', 'mac-lte.slsch.src-l2-id', 'mac-lte.slsch.dst-l2-id', 'mac-lte.slsch.lcid',
                  'mac-lte.slsch.sdu', 'mac-lte.sfn', 'mac-lte.subframe', 'lte-rrc.directFrameNumber_r12', 'lte-rrc.directSubframeNumber_r12',
                  'lte-rrc.reserved_r12', 'lte-rrc.directFrameNumber_r14', 'lte-rrc.directSubframeNumber_r14', 'lte-rrc.reserved_r14', 'ip.src', 'ip.dst',
                  'icmp.type', 'icmp.checksum.status', 'data.data', '_ws.malformed']
-        records = tshark(a.path('x.pcap'), names)
+        records = tshark(s.path('x.pcap'), names)
         packets = [r for r in records if r['ip.src']]
         rest = [r for r in records if not r['ip.src']]
         assert len(rest) == len(told), (len(rest), len(told))
@@ -115,18 +103,33 @@ for tm in (2, 4):
             for sdu in r['mac-lte.slsch.sdu'].split(','):
                 assert sdu in e['hex'], (r, e)
         # Our plugin knows the trap's PDUs.
-        plugin = tshark(a.path('x.pcap'), ['prose.pc5s.type'], '-Y', 'prose.pc5s', plugin=os.path.join(ROOT, 'scripts', 'wireshark', 'prose.lua'))
+        plugin = tshark(s.path('x.pcap'), ['prose.pc5s.type'], '-Y', 'prose.pc5s', plugin=os.path.join(SOURCE, 'scripts', 'wireshark', 'prose.lua'))
         kinds = collections.Counter(t for r in plugin for t in r['prose.pc5s.type'].split(','))
         print('TM%d: %s, %d IP packets, PC5-S by type %s' % (tm, dict(seen), len(packets), dict(kinds)))
         assert seen['mib'] >= 20 and seen['trap'] >= 4 and kinds['1'] >= 2 and kinds['12'] >= 2 and kinds['13'] >= 2, (seen, kinds)
         for r in packets:
             assert not r['_ws.malformed'], r
         pings = [r for r in packets if r['icmp.type'] == '8']
-        if have_tun:
+        if HAVE_TUN:
             assert len(pings) >= 4 and seen['data'] >= 4, (len(pings), seen)
             for r in pings:
                 # On a link every IPv4 packet bears the same two addresses.
                 assert (r['ip.src'], r['ip.dst'], r['icmp.checksum.status']) == ('192.0.0.1', '192.0.0.2', '1') and '7a' * 100 in r['data.data'], r
         else:
             print('no TUN interface here: without IP packets')
-print('ok')
+
+
+def test_tm2():
+    read_by_tshark(2)
+
+
+def test_tm4():
+    read_by_tshark(4)
+
+
+if __name__ == '__main__':
+    if not shutil.which('tshark'):
+        skip_all('tshark is not installed')
+    if not HAVE_TUN:
+        print('skipped: there is no /dev/net/tun, or no right to use it: no IP packets of a UE in the capture')
+    main()

@@ -1,33 +1,22 @@
 """prose-ue as a user meets it, two of them on an emulated air: --data stdin, model B, --metrics-port, --keylog and its refusal, --duration, --radio,
-Ctrl-C, and every event that the contract names. usage: program_test.py BIN SOURCE_DIR UHD_MODULES"""
-import json, os, re, signal, socket, stat, subprocess, sys, tempfile, time, urllib.error, urllib.request
+Ctrl-C, and every event that the contract names."""
+import os, re, signal, socket, stat, subprocess, tempfile, time, urllib.error, urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'phy', 'air'))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from air_harness import BIN, ENV, Air, main
-from live_run import SOURCE, configs, wait
-
-
-def events(path):
-    try:
-        return [json.loads(l) for l in open(path) if l.endswith('\n')]
-    except OSError:
-        return []
+from tests.harness import process, ue
+from tests.harness.air import Air
+from tests.harness.cases import main
+from tests.harness.files import edit, free_udp_port, text_of, write
+from tests.harness.keys import prose_keys
+from tests.harness.paths import SOURCE
+from tests.harness.process import wait
 
 
-def edit(path, *changes):
-    text = open(path).read()
-    for old, new in changes:
-        text, n = re.subn(old, new, text)
-        assert n == 1, (path, old, n)
-    open(path, 'w').write(text)
-
-
-class pair:
+class Pair:
     """Mary and John with --data stdin; their configurations changed first."""
-    def __init__(self, air, folder, changes=(), options=(), tm=2):
-        self.folder, self.p, self.options = folder, {}, options
-        configs(folder, BIN, tm, 'gnss', air)
+
+    def __init__(self, air, folder, changes=()):
+        self.folder, self.p = folder, {}
+        self.keys = ue.configure(folder, air)
         for n in ('mary', 'john'):
             edit(self.path(n + '.yaml'), *changes)
 
@@ -35,28 +24,23 @@ class pair:
         return os.path.join(self.folder, name)
 
     def start(self, n, *more, data='stdin'):
-        self.p[n] = subprocess.Popen([BIN + '/prose-ue', '--config', self.path(n + '.yaml'), '--data', data, '--events', self.path(n + '.jsonl'), *self.options, *more],
-                                     env=ENV, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.path(n + '.err'), 'w'), text=True)
+        self.p[n] = ue.Ue(self.folder, n, '--data', data, *more)
 
     def say(self, n, text):
-        self.p[n].stdin.write(text + '\n')
-        self.p[n].stdin.flush()
+        self.p[n].say(text)
 
     def of(self, n, kind):
-        return [e for e in events(self.path(n + '.jsonl')) if e['event'] == kind]
+        return self.p[n].of(kind)
 
     def stop(self, n, how=signal.SIGINT):
-        if self.p[n].poll() is None and how:
-            self.p[n].send_signal(how)
-        code = self.p[n].wait(60)
-        assert code == 0, (n, code, open(self.path(n + '.err')).read())
-        return self.p[n].stdout.read().splitlines()
+        """What it printed."""
+        return self.p[n].stop(how)
 
 
-def lines_cross_both_ways_and_every_event_has_its_fields():
+def test_lines_cross_both_ways_and_every_event_has_its_fields():
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
         fast = ((r'  epoch_min_s: .*', '  epoch_min_s: 2'), (r'  epoch_max_s: .*', '  epoch_max_s: 3'), (r'  rekey_s: .*', '  rekey_s: 5'))
-        u = pair(air, d, (*fast, (r'allow_keylog: .*', 'allow_keylog: true')))
+        u = Pair(air, d, (*fast, (r'allow_keylog: .*', 'allow_keylog: true')))
         u.start('mary', '--metrics-port', '0', '--keylog', u.path('mary.keylog'))
         u.start('john')
         wait(lambda: u.of('mary', 'link_established') and u.of('john', 'link_established'))
@@ -74,7 +58,7 @@ def lines_cross_both_ways_and_every_event_has_its_fields():
         wait(lambda: u.of('mary', 'rekeyed') and u.of('john', 'rekeyed'))
         metrics(u)
         for a, b in (('mary', 'john'), ('john', 'mary')):
-            for e in events(u.path(a + '.jsonl')):
+            for e in u.p[a].events():
                 assert isinstance(e['event'], str) and isinstance(e['t'], (int, float)), e
             assert [e['peer'] for e in u.of(a, 'peer_discovered')] == [b]
             link = u.of(a, 'link_established')[0]
@@ -85,8 +69,8 @@ def lines_cross_both_ways_and_every_event_has_its_fields():
             assert all(e['peer'] == b and e['key_fingerprint'] != link['key_fingerprint'] for e in u.of(a, 'rekeyed'))
         assert u.of('mary', 'link_established')[0]['key_fingerprint'] == u.of('john', 'link_established')[0]['key_fingerprint']
         assert {u.of(n, 'link_established')[0]['role'] for n in ('mary', 'john')} == {'initiator', 'responder'}
-        assert u.of('mary', 'keylog') and 'KEY LOG' in open(u.path('mary.err')).read(), 'the warning'
-        assert stat.S_IMODE(os.stat(u.path('mary.keylog')).st_mode) == 0o600 and open(u.path('mary.keylog')).read().count('PROSE_RECORD_KEY') >= 4
+        assert u.of('mary', 'keylog') and 'KEY LOG' in u.p['mary'].said(), 'the warning'
+        assert stat.S_IMODE(os.stat(u.path('mary.keylog')).st_mode) == 0o600 and text_of(u.path('mary.keylog')).count('PROSE_RECORD_KEY') >= 4
         out = {'mary': u.stop('mary')}
         wait(lambda: u.of('john', 'link_lost'), 30)  # Ctrl-C at Mary's: she says good-bye, and John need not wait for the silence
         assert u.of('john', 'link_lost')[0]['reason'] == 'released_by_peer' and u.of('john', 'link_lost')[0]['peer'] == 'mary'
@@ -100,7 +84,7 @@ def lines_cross_both_ways_and_every_event_has_its_fields():
 
 def metrics(u):
     """The page, in Prometheus' text form, on the port that the log names."""
-    url = re.search(r'http://127\.0\.0\.1:\d+/metrics', open(u.path('mary.err')).read()).group(0)
+    url = re.search(r'http://127\.0\.0\.1:\d+/metrics', u.p['mary'].said()).group(0)
     wait(lambda: 'prose_links 1' in urllib.request.urlopen(url, timeout=5).read().decode())
     r = urllib.request.urlopen(url, timeout=5)
     assert r.headers['Content-Type'].startswith('text/plain'), r.headers
@@ -121,15 +105,14 @@ def metrics(u):
 
 
 def permit_peter(u):
-    keys = lambda *x: subprocess.run([BIN + '/prose-keys', *x], check=True, capture_output=True, text=True).stdout.split()
-    keys('gen', u.path('keys/peter.key'))
-    keys('permit', '--permits', u.path('keys/john.permit'), 'peter', keys('pub', u.path('keys/peter.key'))[-1])
+    prose_keys('gen', u.keys.path('peter.key'))
+    u.keys.permit('john', 'peter')
 
 
-def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
+def test_an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
     """John's lines for Peter, who is off, are more than the queue holds; those for Mary follow them. Mary's are there before the link."""
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d)
+        u = Pair(air, d)
         permit_peter(u)
         u.start('mary')
         for i in range(40):
@@ -160,16 +143,10 @@ def an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line():
         assert 1 <= len(got) == len(set(got)) and set(got) <= {'john past the absent %d' % i for i in range(n)}, got
 
 
-def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-def a_full_queue_holds_up_nobody_else():
+def test_a_full_queue_holds_up_nobody_else():
     """More for Mary than her queue takes, by UDP; what is for Peter passes it. He is off: his packets are taken until his own queue is full."""
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d)
+        u = Pair(air, d)
         permit_peter(u)
         port = {n: free_udp_port() for n in ('mary', 'peter')}
         edit(u.path('john.yaml'), (r'  kind: none .*', '  queue_octets: 8000\n  peers: [%s]' % ', '.join('{name: %s, udp_listen: "127.0.0.1:%d"}' % x for x in port.items())))
@@ -185,19 +162,19 @@ def a_full_queue_holds_up_nobody_else():
         wait(lambda: len(of_peter()) == 60)
         between = of_peter()[-1] - of_peter()[0] + 1 - 60
         assert between <= 20, '%d packets for Mary went before the last one for Peter' % between
-        page = lambda: urllib.request.urlopen(re.search(r'http://127\.0\.0\.1:\d+/metrics', open(u.path('john.err')).read()).group(0), timeout=5).read().decode()
+        page = lambda: urllib.request.urlopen(re.search(r'http://127\.0\.0\.1:\d+/metrics', u.p['john'].said()).group(0), timeout=5).read().decode()
         wait(lambda: 'prose_host_packets_dropped_total{' in page())
         dropped = {m[0]: int(m[1]) for m in re.findall(r'prose_host_packets_dropped_total\{peer="(\w+)"\} (\d+)', page())}
         taken = len([e for e in u.of('john', 'data_tx') if e['peer'] == 'mary'])
         assert set(dropped) == {'mary'} and dropped['mary'] + taken == 80 and taken < 30, (dropped, taken)
-        assert open(u.path('john.err')).read().count('packets for mary are dropped') == 1
+        assert u.p['john'].said().count('packets for mary are dropped') == 1
         wait(lambda: u.of('mary', 'data_rx'))
         u.stop('john'), u.stop('mary')
 
 
-def model_b_is_asked_for_and_silent_otherwise():
+def test_model_b_is_asked_for_and_silent_otherwise():
     with Air(speed='1') as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d, ((r'  model: a .*', '  model: b'),))
+        u = Pair(air, d, ((r'  model: a .*', '  model: b'),))
         u.start('mary'), u.start('john')
         wait(lambda: all(u.of(n, 'started') for n in ('mary', 'john')))
         time.sleep(4)
@@ -210,45 +187,45 @@ def model_b_is_asked_for_and_silent_otherwise():
         u.stop('mary'), u.stop('john')
 
 
-def duration_ends_by_itself_and_a_profile_is_taken():
+def test_duration_ends_by_itself_and_a_profile_is_taken():
     with Air(speed='max') as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d)
+        u = Pair(air, d)
         u.start('mary', '--duration', '3', '--radio', SOURCE + '/configs/radio_virtual.yaml', '--device', air.device('mary'))
         u.stop('mary', None)
-        t = [e['t'] for e in events(u.path('mary.jsonl'))]
+        t = [e['t'] for e in u.p['mary'].events()]
         assert 2.5 < t[-1] - t[0] < 3.5, t
 
 
-def a_server_has_no_address_on_a_tun():
+def test_a_server_has_no_address_on_a_tun():
     """Said before anything is opened, so no right to make an interface is needed: its name is too long for one."""
     with Air() as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d, ((r'(?m)^device: ', 'pc3:\n  servers: [{name: function.example, port: 1, ca: ca.crt, certificate: mary.crt, key: mary.tls}]\n\ndevice: '),
+        u = Pair(air, d, ((r'(?m)^device: ', 'pc3:\n  servers: [{name: function.example, port: 1, ca: ca.crt, certificate: mary.crt, key: mary.tls}]\n\ndevice: '),
                           (r'  # interface: prose0', '  interface: much_too_long_a_name')))
-        r = subprocess.run([BIN + '/prose-ue', '--config', u.path('mary.yaml'), '--data', 'tun'], env=ENV, capture_output=True, text=True, timeout=30)
+        r = process.run('prose-ue', '--config', u.path('mary.yaml'), '--data', 'tun', code=None, timeout=30)
         assert r.returncode != 0 and '15 characters' in r.stderr and 'server:function.example has no address on much_too_long_a_name' in r.stderr, (r.returncode, r.stderr)
 
 
-def refusals():
+def test_refusals():
     with Air() as air, tempfile.TemporaryDirectory() as d:
-        u = pair(air, d)
-        ue = lambda *a: subprocess.run([BIN + '/prose-ue', '--config', u.path('mary.yaml'), *a], env=ENV, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        u = Pair(air, d)
+        refused = lambda *a: process.run('prose-ue', '--config', u.path('mary.yaml'), *a, code=None, timeout=30, stdin=subprocess.DEVNULL)
         for options, word in ((('--keylog', u.path('k')), 'allow_keylog'), (('--data', 'pigeon'), 'pigeon'), (('--data', 'stdin', '--events', '-'), '--events -'),
                               (('--duration', '-1'), '--duration'), (('--metrics-port', '70000'), '--metrics-port'), (('--events', d + '/no/such/folder'), 'folder'),
                               (('--radio', u.path('none.yaml')), 'none.yaml')):
-            r = ue(*options)
+            r = refused(*options)
             assert r.returncode == 2 and len(r.stderr.strip().splitlines()) == 1 and word in r.stderr, (options, r.returncode, r.stderr)
         assert not os.path.exists(u.path('k'))
-        open(u.path('k'), 'w').close()
-        plain = open(u.path('mary.yaml')).read()
+        write(u.path('k'), '', 0o644)
+        plain = text_of(u.path('mary.yaml'))
         for tm, size in ((2, 'max_prb: 1'), (4, 'max_subchannels: 1')):
             edit(u.path('mary.yaml'), (r'  tm: .*', '  tm: %d' % tm), (r'  mcs: .*', '  mcs: 0\n  ' + size))
-            r = ue()
+            r = refused()
             assert r.returncode == 2 and len(r.stderr.strip().splitlines()) == 1 and 'mcs 0' in r.stderr and 'accepted' in r.stderr, (tm, r.returncode, r.stderr)
-            open(u.path('mary.yaml'), 'w').write(plain)
-        os.chmod(u.path('k'), 0o644)
+            write(u.path('mary.yaml'), plain)
         edit(u.path('mary.yaml'), (r'allow_keylog: .*', 'allow_keylog: true'))
-        r = ue('--keylog', u.path('k'))
+        r = refused('--keylog', u.path('k'))
         assert r.returncode == 2 and '0600' in r.stderr, r.stderr
 
 
-main([lines_cross_both_ways_and_every_event_has_its_fields, an_absent_peer_holds_up_nobody_and_a_piped_file_loses_no_line, a_full_queue_holds_up_nobody_else, model_b_is_asked_for_and_silent_otherwise, duration_ends_by_itself_and_a_profile_is_taken, a_server_has_no_address_on_a_tun, refusals])
+if __name__ == '__main__':
+    main()

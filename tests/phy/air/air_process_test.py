@@ -1,7 +1,12 @@
-"""Airs whose users stall, die and disagree. usage: air_process_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
-import json, os, signal, subprocess, tempfile, time
+"""Airs whose users stall, die and disagree."""
+import json, os, signal, subprocess, time
 
-from air_harness import BIN, ENV, Air, Together, keeps, lines, main, peer, result, run, wait_line
+from tests.harness.air import Air, new_name
+from tests.harness.air_peer import Together, lines, peer, result, wait_line
+from tests.harness.cases import keeps, main, skip
+from tests.harness.files import json_lines
+from tests.harness.paths import ENV
+from tests.harness.process import give_time, run
 
 SCENE = """
 seed: 7
@@ -19,7 +24,7 @@ def three(start, air, *more):
     return [start(air.device(n), *common, "--phase-ms", i, "--seed", i + 1, "--chunk", 500 + 700 * i) for i, n in enumerate(("mary", "john", "peter"))]
 
 
-def never_late_despite_stalls_and_runs_repeat():
+def test_never_late_despite_stalls_and_runs_repeat():
     """TX at least `lead` ahead is never late with random stalls of 0-20 ms in each process; two runs are sample for sample the same."""
     def once(scene, *more):
         with Air(scene, "max") as air:
@@ -34,7 +39,7 @@ def never_late_despite_stalls_and_runs_repeat():
     assert all(a["hash"] != b["hash"] for a, b in zip(runs[0], other)), "another seed, the same noise"
 
 
-def chunks_do_not_change_samples():
+def test_chunks_do_not_change_samples():
     hashes = set()
     for chunk in (333, 8192):
         with Air(SCENE, "max") as air:
@@ -65,7 +70,7 @@ def goes_on(p, past, since, within=2.0):
     keeps(within + 0.5, time.monotonic() - since, "stood still")
 
 
-def killed_users():
+def test_killed_users():
     """SIGKILL of a receiver, then of a transmitter in the middle of its bursts: the third one goes on within 2 s."""
     with Air(SCENE) as air:
         mary, john, peter = three(peer, air, "--seconds", 300, "--burst", 10000)
@@ -86,7 +91,7 @@ def killed_users():
         john.kill()
 
 
-def killed_in_mid_burst():
+def test_killed_in_mid_burst():
     """The fault plan kills the process inside send(), half of the burst written."""
     with Air("stall_ms: 60000\nfaults: [{node: mary, kind: kill, after_s: 0.05}]", "max") as air:
         with Together(air) as t:
@@ -106,7 +111,7 @@ def stop(p):
     return position(p), since
 
 
-def stopped_receiver():
+def test_stopped_receiver():
     """A stopped process is left behind by the watchdog, and hears of its overflow when it goes on."""
     with Air("stall_ms: 400") as air:
         mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 3)
@@ -120,7 +125,7 @@ def stopped_receiver():
         assert result(john)["overflows"] == 0
 
 
-def several_stopped_at_once():
+def test_several_stopped_at_once():
     """Two stopped processes hold the third one for one stall time, not for one each."""
     with Air("stall_ms: 1500") as air:
         mary, john, peter = three(peer, air, "--seconds", 300)
@@ -138,13 +143,19 @@ PYTHON = "/usr/bin/python3"  # Debian's own, which python3-uhd belongs to
 HAS_UHD = subprocess.run([PYTHON, "-c", "import uhd"], env=ENV, capture_output=True).returncode == 0
 
 
+def needs_uhd():
+    if not HAS_UHD:
+        skip("python3-uhd is not installed")
+
+
 def uhd_python(air, body):
     """A program with UHD's own Python interface: u is the device."""
     text = f"import uhd, time\nu = uhd.usrp.MultiUSRP('{air.device('py')}')\n" + body
     return subprocess.Popen([PYTHON, "-c", text], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def killed_hub_ends_who_polls_the_time():
+def test_killed_hub_ends_who_polls_the_time():
+    needs_uhd()
     air = Air()
     p = uhd_python(air, "print('polls', flush=True)\nwhile True: u.get_time_now()\n")
     wait_line(p, "polls")
@@ -154,11 +165,12 @@ def killed_hub_ends_who_polls_the_time():
     took = time.monotonic() - t
     assert p.returncode == 1 and "has ended" in err, err
     air.p.wait()
-    os.unlink("/dev/shm/prose-air-" + air.name)
+    air.remove()
     keeps(2.0, took, "its end")
 
 
-def the_rate_changes_while_streaming():
+def test_the_rate_changes_while_streaming():
+    needs_uhd()
     with Air() as air:
         p = uhd_python(air, """
 import numpy
@@ -197,7 +209,8 @@ print(ends)
         assert ends == [1000, 1500], out
 
 
-def speed_paces():
+def test_speed_paces():
+    needs_uhd()
     for speed in (0.5, 2, 8):
         with Air(speed=str(speed)) as air:
             # Each reading of the device's time lies somewhere between two of the clock.
@@ -213,7 +226,7 @@ def speed_paces():
         keeps(10, time.monotonic() - t, "max is no faster than twice real time")
 
 
-def killed_hub():
+def test_killed_hub():
     """Every user ends with a clear error within 2 s; the name can be used again."""
     for how in (signal.SIGKILL, signal.SIGINT):
         air = Air(SCENE)
@@ -227,34 +240,31 @@ def killed_hub():
             assert p.returncode == 1 and "has ended" in err and err.count("\n") == 1, (p.returncode, err)
         took = time.monotonic() - t
         air.p.wait(20)
-        again = subprocess.Popen([BIN + "/prose-air", "--air", air.name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
-        assert "ready" in again.stdout.readline()
-        again.terminate()
-        assert again.wait(20) == 0
+        with Air(name=air.name) as again:
+            again.p.terminate()
+            assert again.p.wait(20) == 0
         keeps(2.0, took, "their end")
     # By the fault plan.
     air = Air("faults: [{kind: kill_hub, after_s: 0.3}]")
     assert air.p.wait(20) == -signal.SIGKILL
-    os.unlink("/dev/shm/prose-air-" + air.name)  # a killed hub leaves it; the next one of that name would take it over
+    air.remove()
 
 
-def late_joiner_and_late_hub():
+def test_late_joiner_and_late_hub():
     with Air() as air:
         mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 300, "--every-ms", 5)
         wait_line(mary, "progress")
         assert result(peer(air.device("john"), "--rate", 1.92e6, "--seconds", 0.3))["energy"] > 0
         mary.kill()
     # A device that is started first waits for the hub.
-    name = f"late{os.getpid()}"
+    name = new_name()
     early = peer(f"type=virtual,name=mary,air={name}", "--rate", 1.92e6, "--seconds", 0.1)
     time.sleep(0.7)
-    hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off"], stdout=subprocess.PIPE, text=True)
-    result(early)
-    hub.terminate()
-    hub.wait(20)
+    with Air(name=name):
+        result(early)
 
 
-def one_name_one_device():
+def test_one_name_one_device():
     with Air() as air:
         mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 300)
         wait_line(mary, "ready")
@@ -262,35 +272,26 @@ def one_name_one_device():
         _, err = second.communicate(timeout=20)
         assert second.returncode == 1 and "already on air" in err, err
         mary.kill()
-        out = run([BIN + "/prose-air", "--air", air.name], expect=2)
-        assert "already running" in out, out
+        assert "already running" in run("prose-air", "--air", air.name, code=2).stderr
 
 
-def events_of_the_hub():
-    name = f"ev{os.getpid()}"
-    with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as f:
-        hub = subprocess.Popen([BIN + "/prose-air", "--air", name, "--log-level", "off", "--events", f.name], stdout=subprocess.PIPE, text=True)
-        assert "ready" in hub.stdout.readline()
-        device = f"type=virtual,name=mary,air={name}"
+def test_events_of_the_hub():
+    with Air() as air:
+        device = air.device("mary")
         result(peer(device, "--rate", 1.92e6, "--seconds", 0.1))
         mary = peer(device, "--rate", 1.92e6, "--seconds", 300)
         wait_line(mary, "progress")
         mary.kill()
         mary.communicate()
-        end = time.monotonic() + 20
-        while "node_died" not in open(f.name).read() and time.monotonic() < end:
-            time.sleep(0.05)
-        hub.send_signal(signal.SIGINT)
-        assert hub.wait(20) == 0
-        events = [json.loads(line) for line in f]
+        give_time(lambda: any(e["event"] == "node_died" for e in json_lines(air.events.name)), 20)
+        air.p.send_signal(signal.SIGINT)
+        assert air.p.wait(20) == 0
+        events = json_lines(air.events.name)
     assert [e["event"] for e in events] == ["ready", "node_joined", "node_left", "node_joined", "node_died", "ended"], events
-    assert all(isinstance(e["t"], float) for e in events) and events[0]["air"] == name and events[1]["node"] == "mary"
-    assert run([BIN + "/prose-air", "--version"]).startswith("prose-air ")
-    run([BIN + "/prose-air", "--help"])
+    assert all(isinstance(e["t"], float) for e in events) and events[0]["air"] == air.name and events[1]["node"] == "mary"
+    assert run("prose-air", "--version").stdout.startswith("prose-air ")
+    run("prose-air", "--help")
 
 
-PYTHON_TESTS = [killed_hub_ends_who_polls_the_time, the_rate_changes_while_streaming, speed_paces]
-if not HAS_UHD:
-    print("skipped: python3-uhd is not installed:", *(t.__name__ for t in PYTHON_TESTS))
-main([never_late_despite_stalls_and_runs_repeat, chunks_do_not_change_samples, killed_users, killed_in_mid_burst, stopped_receiver,
-      several_stopped_at_once, killed_hub, *(PYTHON_TESTS if HAS_UHD else []), late_joiner_and_late_hub, one_name_one_device, events_of_the_hub])
+if __name__ == '__main__':
+    main()

@@ -1,8 +1,9 @@
-"""GNU Radio's UHD source, unmodified, on type=virtual: a flow graph of 10^6 samples. Skipped where GNU Radio is not installed.
-usage: gnuradio_test.py BIN AIR_PEER UHD_MODULES"""
-import re, subprocess, sys
+"""GNU Radio's UHD source, unmodified, on type=virtual. Skipped where GNU Radio is not installed."""
+import re, subprocess
 
-from air_harness import ENV, Air
+from tests.harness.air import Air
+from tests.harness.cases import main, skip_all
+from tests.harness.paths import ENV
 
 PYTHON = "/usr/bin/python3"
 GRAPH = """
@@ -19,14 +20,20 @@ top.run()
 x = np.array(sink.data())
 print('RESULT', len(x), float(np.mean(np.abs(x) ** 2)), time.time() - started)
 """
-found = subprocess.run([PYTHON, "-c", "from gnuradio import blocks, gr, uhd"], env=ENV, capture_output=True, text=True)
-if found.returncode != 0:
-    print("skipped: GNU Radio is not installed\n" + found.stderr[-300:])
-    sys.exit(77)
-with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
-    p = subprocess.run([PYTHON, "-c", GRAPH.format(device=air.device("mary"))], env=ENV, capture_output=True, text=True, timeout=100)
-    m = re.search(r"RESULT (\d+) ([0-9.e-]+) ([0-9.]+)", p.stdout)
-    assert p.returncode == 0 and m, p.stdout + p.stderr
-    assert int(m[1]) == 1000000 and abs(float(m[2]) / 0.01 - 1) < 0.05, p.stdout
-    assert not re.search(r"(^|\n)[ODUL]+(\n|$)", p.stderr), p.stderr
-    print(f"{m[1]} samples in {float(m[3]):.2f} s at 1.92 Msps, mean power {float(m[2]):.5f}")
+
+
+def test_a_flow_graph_of_a_million_samples():
+    with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
+        p = subprocess.run([PYTHON, "-c", GRAPH.format(device=air.device("mary"))], env=ENV, capture_output=True, text=True, timeout=100)
+        m = re.search(r"RESULT (\d+) ([0-9.e-]+) ([0-9.]+)", p.stdout)
+        assert p.returncode == 0 and m, p.stdout + p.stderr
+        assert int(m[1]) == 1000000 and abs(float(m[2]) / 0.01 - 1) < 0.05, p.stdout
+        assert not re.search(r"(^|\n)[ODUL]+(\n|$)", p.stderr), p.stderr
+        print(f"{m[1]} samples in {float(m[3]):.2f} s at 1.92 Msps, mean power {float(m[2]):.5f}")
+
+
+if __name__ == '__main__':
+    found = subprocess.run([PYTHON, "-c", "from gnuradio import blocks, gr, uhd"], env=ENV, capture_output=True, text=True)
+    if found.returncode != 0:
+        skip_all("GNU Radio is not installed\n" + found.stderr[-300:])
+    main()

@@ -1,9 +1,19 @@
-"""UHD's own programs, unmodified, on type=virtual. usage: stock_programs_test.py BIN AIR_PEER UHD_MODULES [TEST...]"""
-import array, cmath, os, re, signal, subprocess, sys, tempfile
+"""UHD's own programs, unmodified, on type=virtual."""
+import array, cmath, os, re, signal, subprocess
 
-from air_harness import ENV, EXAMPLES, Air, TooSlow, main, run, wait_line
+from tests.harness.air import Air
+from tests.harness.air_peer import wait_line
+from tests.harness.cases import TooSlow, main, skip, skip_all
+from tests.harness.paths import ENV
 
-TMP = tempfile.mkdtemp()
+EXAMPLES = next((d for d in ("/usr/libexec/uhd/examples", "/usr/lib/uhd/examples") if os.path.isdir(d)), "")
+
+
+def run(command, timeout=60, expect=0):
+    """What it prints; expect None: any exit code."""
+    p = subprocess.run(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout)
+    assert expect is None or p.returncode == expect, f"{command}: exit {p.returncode}\n{p.stdout}"
+    return p.stdout
 
 
 def example(name, *args, timeout=60):
@@ -24,7 +34,7 @@ def tone_power(x, freq, rate):
     return abs(s) ** 2 / len(x) / total if total else 0.0
 
 
-def discovery():
+def test_discovery():
     # A user with real radios sees no change: no air needed, none mentioned.
     assert "virtual" not in run(["uhd_find_devices"], expect=None)
     with Air() as air:
@@ -37,18 +47,18 @@ def discovery():
         assert "Emulated air" in run(["uhd_usrp_probe", "--args", air.device("mary")])
 
 
-def receive_to_file():
+def test_receive_to_file(folder):
     with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
-        path = TMP + "/rx"
+        path = folder + "/rx"
         example("rx_samples_to_file", "--args", air.device("mary"), "--rate", 1.92e6, "--freq", 2.4e9, "--nsamps", 100000, "--type", "float", "--file", path)
         x = floats(path)
         power = sum(abs(v) ** 2 for v in x) / len(x)
         assert len(x) == 100000 and abs(power / 0.01 - 1) < 0.05, power
 
 
-def waveform_is_heard():
+def test_waveform_is_heard(folder):
     with Air() as air:
-        path = TMP + "/wave"
+        path = folder + "/wave"
         tx = subprocess.Popen([EXAMPLES + "/tx_waveforms", "--args", air.device("mary"), "--rate", "1.92e6", "--freq", "2.4e9", "--wave-type", "SINE",
                                "--wave-freq", "93750"], env=ENV, stdout=subprocess.PIPE, text=True)
         wait_line(tx, "Press Ctrl + C")
@@ -63,22 +73,22 @@ def waveform_is_heard():
 AHEAD_S = 1.5
 
 
-def bursts():
+def test_bursts():
     with Air() as air:
         out = example("tx_bursts", "--args", air.device("mary"), "--secs", AHEAD_S, "--freq", 2.4e9)
         assert "ACK... success" in out, out
 
 
-def timed_reception():
+def test_timed_reception():
     with Air() as air:
         out = example("rx_timed_samples", "--args", air.device("mary"), "--secs", AHEAD_S)
         assert re.search(r"1 full secs, 0\.50\d* frac secs", out) and "Done!" in out, out
 
 
-def loopback():
+def test_loopback(folder):
     # The program transmits from device time 0.5 s on.
     with Air() as air:
-        path = TMP + "/loop"
+        path = folder + "/loop"
         example("txrx_loopback_to_file", "--tx-args", air.device("mary"), "--rx-args", air.device("john"), "--tx-rate", 2e6, "--rx-rate", 2e6, "--tx-freq",
                 2.4e9, "--rx-freq", 2.4e9, "--nsamps", 100000, "--settling", 0.7, "--type", "float", "--wave-type", "SINE", "--wave-freq", 97656.25, "--file", path)
         x = floats(path)
@@ -86,7 +96,7 @@ def loopback():
             raise TooSlow("%d samples; it gives itself half a second" % len(x))
 
 
-def messages():
+def test_messages():
     with Air("stall_ms: 300") as air:
         out = example("test_messages", "--args", air.device("mary"), "--ntests", 20, "--test-chain")
         counts = re.findall(r"-> +(\d+) successes, +(\d+) failures", out)
@@ -95,13 +105,13 @@ def messages():
             raise TooSlow("it waits a tenth of a second for a message\n" + out)
 
 
-def latency():
+def test_latency():
     with Air() as air:
         out = example("latency_test", "--args", air.device("mary"), "--nruns", 200)
         assert "ACKs received:    200/200" in out and "Late packets:     0" in out, out
 
 
-def rates():
+def test_rates():
     with Air() as air:
         out = example("benchmark_rate", "--args", air.device("mary"), "--rx_rate", 5e6, "--tx_rate", 5e6, "--duration", 3)
         for zero in ("dropped samples", "overruns detected", "underruns detected", "late commands", "sequence errors \\(Tx\\)", "sequence errors \\(Rx\\)"):
@@ -111,11 +121,10 @@ def rates():
             raise TooSlow("3 s of the clock on the wall for 3 s of samples\n" + out)
 
 
-def python_interface():
+def test_python_interface():
     python = "/usr/bin/python3"
     if subprocess.run([python, "-c", "import uhd"], env=ENV, capture_output=True).returncode != 0:
-        print("skipped: python3-uhd is not installed")
-        return
+        skip("python3-uhd is not installed")
     with Air("nodes: {mary: {noise_dbfs: -20}}") as air:
         code = (f"import uhd, numpy as np\nu = uhd.usrp.MultiUSRP('{air.device('mary')}')\n"
                 "x = u.recv_num_samps(50000, 2.4e9, 1.92e6, [0], 10)  # 10 dB of gain\nprint(x.shape, float(np.mean(np.abs(x)**2)))")
@@ -124,7 +133,7 @@ def python_interface():
         assert m and abs(float(m[1]) / 0.1 - 1) < 0.05, out
 
 
-def wrong_arguments():
+def test_wrong_arguments():
     with Air() as air:
         for args, text in ((air.device("mary") + ",colour=blue", "unknown device argument 'colour'"), ("type=virtual,hub_timeout=0.1,air=nobody", "is not running"),
                            (air.device("a b"), "accepted are 1 to 31 letters")):
@@ -132,7 +141,7 @@ def wrong_arguments():
             assert text in out, out
 
 
-if not EXAMPLES:
-    print("skipped: uhd-host is not installed (UHD's examples)")
-    sys.exit(77)
-main([discovery, receive_to_file, waveform_is_heard, bursts, timed_reception, loopback, messages, latency, rates, python_interface, wrong_arguments])
+if __name__ == '__main__':
+    if not EXAMPLES:
+        skip_all("uhd-host is not installed (UHD's examples)")
+    main()

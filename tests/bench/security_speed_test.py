@@ -1,10 +1,11 @@
-#!/usr/bin/env python3
-"""Runs the security part of prose-bench and holds it to its limits. usage: security_limits.py PROSE_BENCH [--monitor-us MAX]
+"""Runs the security part of prose-bench and holds it to its limits. usage: python3 -B -m tests.bench.security_speed_test [--monitor-us MAX]
 
 Seal and open: the raw AEAD call's time over ours, both measured in alternation in one run, at least 0.8 for each suite at 40, 300 and 1500
 octets. A set-up: at most 65 + 57 + 24 octets on the air. The microseconds of a monitored announcement among 1000 peers belong to the
 machine, so they are only printed unless --monitor-us is given. Up to three runs: other programs can only make a figure worse."""
 import argparse, json, subprocess, sys
+
+from tests.harness.paths import program
 
 RATIO, TRIES = 0.8, 3
 RECORDS = [f"security/{what}/suite:{s}/octets:{n}/iterations:1000/manual_time" for what in ("seal", "open") for s in (1, 2) for n in (40, 300, 1500)]
@@ -12,21 +13,20 @@ STRANGER, PEER = "security/monitor_1000_peers_stranger", "security/monitor_1000_
 SET_UP = "security/handshake_both_sides"
 
 
-def measure(bench):
+def measure():
     only = "^security/(seal|open|monitor_1000_peers_(stranger|peer)|handshake_both_sides)"
-    out = subprocess.run([bench, f"--benchmark_filter={only}", "--benchmark_format=json", "--benchmark_min_time=0.2"], check=True, capture_output=True,
+    out = subprocess.run([program("prose-bench"), f"--benchmark_filter={only}", "--benchmark_format=json", "--benchmark_min_time=0.2"], check=True, capture_output=True,
                          text=True).stdout
     return {b["name"]: b for b in json.loads(out)["benchmarks"]}
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("bench")
     a.add_argument("--monitor-us", type=float)
     a = a.parse_args()
     ratio, monitor = {name: 0.0 for name in RECORDS}, {STRANGER: float("inf"), PEER: float("inf")}
     for attempt in range(1, TRIES + 1):
-        r = measure(a.bench)
+        r = measure()
         if wrong := [b["name"] for b in r.values() if b.get("error_occurred")]:
             sys.exit(f"did not do what is measured: {wrong}")
         for name in RECORDS:
@@ -49,4 +49,5 @@ def main():
         sys.exit(f"too slow: {slow + late}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,68 +1,54 @@
 """prose-ue --data tun between two network namespaces: ping over IPv6 and IPv4, a file by curl over both and by scp (each where the tool is
 installed; PROSE_SSHD names an sshd that is not in the path); with --iperf also iperf3, TCP and UDP.
-Addresses, routes and names are those of the events. usage: tun_namespaces.py BUILD [--tm 2|4] [--prb 25|50] [--iperf] [--configured]. Exit 77: skipped (no right to make namespaces)."""
-import argparse, getpass, hashlib, json, os, re, shutil, signal, subprocess, sys, tempfile, time
+Addresses, routes and names are those of the events. Exit code 77: skipped (no right to make namespaces).
+usage: python3 -B -m tests.integration.tun_namespaces_test [--tm 2|4] [--prb 25|50] [--iperf] [--configured]"""
+import argparse, getpass, hashlib, json, os, re, shutil, subprocess, sys, tempfile, time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from tests.harness.air import Air
+from tests.harness.cases import skip_all
+from tests.harness.files import configuration, text_of, write
+from tests.harness.keys import Keys
+from tests.harness.process import stop_all, wait
+from tests.harness.ue import Ue
+
 p = argparse.ArgumentParser()
-p.add_argument('build')
 p.add_argument('--tm', default='2')
 p.add_argument('--prb', default='25')
 p.add_argument('--iperf', action='store_true')
 p.add_argument('--configured', action='store_true', help='addresses of version 0.1: of the configuration, the same on both hosts')
 o = p.parse_args()
-BIN = os.path.join(o.build, 'bin')
 tag = '%d' % (os.getpid() % 100000)
 NS = {'mary': 'pm' + tag, 'john': 'pj' + tag}
 # What is configured; the rest is the link's own, or drawn at random.
 CONFIGURED = {'mary': ('10.64.0.1', 'fd00:5365::1'), 'john': ('10.64.0.2', 'fd00:5365::2')} if o.configured else {}
 ADDRESS = {}  # by host: the other's IPv4 and IPv6 address as its own events tell them
-ENV = dict(os.environ, UHD_MODULE_PATH=os.path.join(o.build, 'uhd_modules'), UHD_LOG_CONSOLE_LEVEL='error')
 
 
 def sh(*command, **more):
     return subprocess.run(command, capture_output=True, text=True, **more)
 
 
-def skip(why):
-    print('skipped: ' + why)
-    sys.exit(77)
-
-
 for tool in ('ip', 'ping'):
     if not shutil.which(tool):
-        skip(tool + ' is not installed')
+        skip_all(tool + ' is not installed')
 if not os.path.exists('/dev/net/tun'):
-    skip('there is no /dev/net/tun')
+    skip_all('there is no /dev/net/tun')
 d = tempfile.mkdtemp(prefix='prose-tun-')
-running = []
+running, UES = [], {}
 
 
-def spawn(name, *command):
-    log = open(os.path.join(d, name + '.log'), 'w')
-    running.append(subprocess.Popen(command, env=ENV, stdout=log, stderr=log))
-
-
-def configure():
-    keys = lambda *a: sh(os.path.join(BIN, 'prose-keys'), *a, check=True).stdout.strip()
-    os.makedirs(d + '/keys')
-    public = {}
-    for n in NS:
-        keys('gen', d + '/keys/%s.key' % n)
-        public[n] = keys('pub', d + '/keys/%s.key' % n)
+def configure(air):
+    Keys(d + '/keys')
     for n, other in (('mary', 'john'), ('john', 'mary')):
-        keys('permit', '--permits', d + '/keys/%s.permit' % n, other, public[other])
-        text = open(os.path.join(ROOT, 'configs', n + '.yaml')).read()
-        text = re.sub(r'(?m)^  prb: .*$', '  prb: ' + o.prb, re.sub(r'(?m)^  tm: .*$', '  tm: ' + o.tm, text))
         data = 'data:\n  kind: tun\n  interface: prose0\n  hosts: %s.hosts\n' % n
         if CONFIGURED:
             data += '  ipv4: %s\n  ipv6: "%s"\n  peers: [{name: %s, ipv4: %s, ipv6: "%s"}]\n' % (*CONFIGURED[n], other, *CONFIGURED[other])
-        data += '\n'
-        open(d + '/%s.yaml' % n, 'w').write(re.sub(r'(?ms)^data:.*?(?=^allow_keylog)', data, text))
+        write(d + '/%s.yaml' % n, configuration(n, (r'(?m)^device: .*', 'device: ' + air.device(n)), (r'(?m)^  prb: .*$', '  prb: ' + o.prb), (r'(?m)^  tm: .*$', '  tm: ' + o.tm),
+                                                (r'(?ms)^data:.*?(?=^allow_keylog)', data + '\n')))
 
 
 def events(n, kind):
-    return [e for e in map(json.loads, open(d + '/%s.jsonl' % n)) if e['event'] == kind]
+    return UES[n].of(kind)
 
 
 def learn_addresses():
@@ -72,7 +58,7 @@ def learn_addresses():
         e = told[n][0]
         ADDRESS[n] = e['peer_ipv4'], e['peer_ipv6']
         # A machine finds them by name.
-        hosts = [l.split()[:2] for l in open(d + '/%s.hosts' % n) if not l.startswith('#')]
+        hosts = [l.split()[:2] for l in text_of(d + '/%s.hosts' % n).splitlines() if not l.startswith('#')]
         assert hosts == [[e['peer_ipv6'], other], [e['peer_ipv4'], other]] and os.stat(d + '/%s.hosts' % n).st_mode & 0o777 == 0o600, hosts
         for to, own in (('peer_ipv6', 'own_ipv6'), ('peer_ipv4', 'own_ipv4')):
             route = json.loads(inside(n, 'ip', '-j', '-6' if to == 'peer_ipv6' else '-4', 'route', 'get', e[to]).stdout)[0]
@@ -85,11 +71,6 @@ def learn_addresses():
     else:
         assert os.stat(d + '/keys/mary.key.ipv4').st_mode & 0o777 == 0o600
         assert len({m['own_ipv4'], m['peer_ipv4'], j['own_ipv4'], j['peer_ipv4']}) == 4, told  # each host's own names for both
-
-
-def linked():
-    return all('link_established' in open(d + '/%s.jsonl' % n).read() for n in NS if os.path.exists(d + '/%s.jsonl' % n)) and \
-        all(os.path.exists(d + '/%s.jsonl' % n) for n in NS)
 
 
 def inside(n, *command, **more):
@@ -123,10 +104,7 @@ def beside(n, ready, *command):
     """A server in n's namespace that has said that it is ready; ended with the rest."""
     log = open(os.path.join(d, 'server.log'), 'w')
     running.append(subprocess.Popen(['ip', 'netns', 'exec', NS[n], *command], stdout=log, stderr=log))
-    end = time.time() + 60
-    while ready not in open(log.name).read():
-        assert time.time() < end and running[-1].poll() is None, open(log.name).read()
-        time.sleep(0.1)
+    wait(lambda: ready in text_of(log.name), 60, running[-1:], ready)
 
 
 def copy_by_curl(source):
@@ -146,42 +124,30 @@ def copy_by_scp(source):
         return print('skipped: sshd or scp is not installed')
     for k in ('host', 'user'):
         sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '%s/%s_key' % (d, k), check=True)
-    open(d + '/sshd.conf', 'w').write('HostKey %s/host_key\nAuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\nPidFile none\n'
+    write(d + '/sshd.conf', 'HostKey %s/host_key\nAuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\nPidFile none\n'
                                       'PermitRootLogin yes\nSubsystem sftp internal-sftp\n' % (d, d))
     # An sshd that was never installed has no user of its own: this one sees a list of users that names it.
-    users = open('/etc/passwd').read()
-    open(d + '/passwd', 'w').write(users if '\nsshd:' in users else users + 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n')
+    users = text_of('/etc/passwd')
+    write(d + '/passwd', users if '\nsshd:' in users else users + 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n')
     beside('john', 'Server listening', 'unshare', '-m', 'sh', '-c', 'mount --bind %s/passwd /etc/passwd && mount -t tmpfs none /run && mkdir /run/sshd && exec "$0" -D -e -f %s/sshd.conf -p 2222'
            % (d, d), sshd)
     begin, got = time.time(), d + '/by_scp'
     r = inside('mary', 'scp', '-q', '-P', '2222', '-i', d + '/user_key', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes',
                '%s@%s:%s' % (getpass.getuser(), ADDRESS['mary'][0], source), got, timeout=200)
-    assert r.returncode == 0 and digest(got) == digest(source), r.stderr + open(d + '/server.log').read()[-1000:]
+    assert r.returncode == 0 and digest(got) == digest(source), r.stderr + text_of(d + '/server.log')[-1000:]
     print('scp: %d octets intact in %.1f s' % (os.path.getsize(got), time.time() - begin))
 
 
-code = 1
+air, code = None, 1
 try:
     for n in NS.values():
         r = sh('ip', 'netns', 'add', n)
         if r.returncode != 0:
-            skip('no network namespaces: ' + r.stderr.strip())
-    configure()
-    air = 'tun' + tag
-    open(d + '/air.yaml', 'w').write('stall_ms: 20000\ndefault: {gain_db: -20}\nnodes: {"*": {noise_dbfs: -60}}\n')
-    spawn('air', BIN + '/prose-air', '--config', d + '/air.yaml', '--air', air, '--speed', '1')
-    end = time.time() + 60
-    while 'ready' not in open(d + '/air.log').read() and time.time() < end:
-        time.sleep(0.1)
-    for n in NS:
-        spawn(n, 'ip', 'netns', 'exec', NS[n], BIN + '/prose-ue', '--config', d + '/%s.yaml' % n, '--device',
-              'type=virtual,name=%s,air=%s' % (n, air), '--events', d + '/%s.jsonl' % n)
-    end = time.time() + 240
-    while not linked() and time.time() < end:
-        for q in running:
-            assert q.poll() is None, [open(f'{d}/{x}.log').read()[-400:] for x in NS]
-        time.sleep(0.3)
-    assert linked(), 'no link'
+            skip_all('no network namespaces: ' + r.stderr.strip())
+    air = Air('stall_ms: 20000\ndefault: {gain_db: -20}\nnodes: {"*": {noise_dbfs: -60}}\n', start=None)
+    configure(air)
+    UES.update((n, Ue(d, n, prefix=('ip', 'netns', 'exec', NS[n]))) for n in NS)
+    wait(lambda: all(u.of('link_established') for u in UES.values()), 240, list(UES.values()), 'a link')
     learn_addresses()
     for n, other in (('mary', 'john'), ('john', 'mary')):
         for version, address in zip(('4', '6'), ADDRESS[n]):
@@ -196,29 +162,20 @@ try:
     # Not by one's own address towards somebody else, nor by another of the host's: nothing comes out.
     inside('mary', 'ip', '-6', 'address', 'add', 'fd00:bad::1/128', 'dev', 'prose0', 'nodad')
     assert inside('mary', 'ping', '-6', '-I', 'fd00:bad::1', '-c', '2', '-W', '2', ADDRESS['mary'][1], timeout=60).returncode != 0
-    end = time.time() + 30
-    while not any((e['direction'], e['reason']) == ('out', 'foreign source') for e in events('mary', 'packets_dropped')):
-        assert time.time() < end, events('mary', 'packets_dropped')
-        time.sleep(0.2)
+    wait(lambda: any((e['direction'], e['reason']) == ('out', 'foreign source') for e in events('mary', 'packets_dropped')), 30, what='a packet dropped for its source')
     os.mkdir(d + '/files')
-    open(d + '/files/random.bin', 'wb').write(os.urandom(60_000))
+    write(d + '/files/random.bin', os.urandom(60_000))
     copy_by_curl(d + '/files/random.bin')
     copy_by_scp(d + '/files/random.bin')
     if o.iperf:
         iperf()
     # An interface that somebody takes away ends its UE, which says so.
     sh('ip', 'netns', 'exec', NS['john'], 'ip', 'link', 'delete', 'prose0', check=True)
-    assert running[2].wait(60) == 1 and 'prose0: it is gone' in open(d + '/john.log').read(), open(d + '/john.log').read()
+    assert 'prose0: it is gone' in UES['john'].end(1), UES['john'].said()
     assert [e['ok'] for e in events('john', 'data_port')] == [False] and 'it is gone' in events('john', 'stopped')[0]['error']
     code = 0
 finally:
-    for q in reversed(running):
-        if q.poll() is None:
-            q.send_signal(signal.SIGINT)
-            try:
-                q.wait(30)
-            except subprocess.TimeoutExpired:
-                q.kill()
+    stop_all(running + [u.p for u in UES.values()] + ([air.p] if air else []))
     for n in NS.values():
         sh('ip', 'netns', 'del', n)
     shutil.rmtree(d, ignore_errors=True)

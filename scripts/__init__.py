@@ -1,0 +1,1 @@
+"""So that tests can import scripts.demo_lib from the source root."""
