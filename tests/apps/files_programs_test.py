@@ -1,5 +1,5 @@
 """Programs that hold keys: no core, no reading of their memory; their outputs are the user's alone."""
-import os, resource, stat, subprocess
+import functools, os, resource, stat, subprocess, tempfile
 
 from tests.harness.cases import main
 from tests.harness.files import text_of, write
@@ -8,6 +8,7 @@ from tests.harness.paths import ENV, program
 from tests.harness.process import wait
 
 # Without an air a program waits for one so long: time to look at it.
+FOLDER = tempfile.TemporaryDirectory()
 NO_AIR = 'type=virtual,name=a,air=none%d,hub_timeout=60' % os.getpid()
 
 
@@ -53,7 +54,10 @@ def end(p):
     p.communicate()
 
 
-def world(d):
+@functools.cache
+def world():
+    """A folder with keys, a certificate authority and a configuration, for all tests here."""
+    d = FOLDER.name
     if USER == 0:
         print("the programs are not nobody's to run: of their memory only the limit of cores is looked at")
     os.chmod(d, 0o755)
@@ -64,10 +68,11 @@ def world(d):
         for f in os.listdir(d):
             os.chown(os.path.join(d, f), 65534, 65534)
         os.chown(d, 65534, 65534)
+    return d
 
 
-def test_no_program_with_keys_can_be_dumped(d):
-    world(d)
+def test_no_program_with_keys_can_be_dumped():
+    d = world()
     for command in (('prose-keys', 'pub'), ('prose-ue', '--config', d + '/ue.yaml'),
                     ('prose-function', '--ca', d + '/ca.crt', '--certificate', d + '/server.crt', '--key', d + '/server.key', '--store', d + '/db', '--port', '0'),
                     ('prose-sniffer', '--device', NO_AIR, '--plain', '--compromised', d + '/own.key')):
@@ -76,8 +81,8 @@ def test_no_program_with_keys_can_be_dumped(d):
         end(p)
 
 
-def test_the_option_for_tests_is_loud_and_needs_the_configuration(d):
-    world(d)
+def test_the_option_for_tests_is_loud_and_needs_the_configuration():
+    d = world()
     p = spawn(d, 'prose-ue', '--config', d + '/ue.yaml', '--dumpable', '--events', d + '/events')
     wait(lambda: '"dumpable"' in text_of(d + '/events'), 60, [p])
     assert owner(p) == USER, 'control: this is how the other programs would look'
@@ -92,8 +97,8 @@ def test_the_option_for_tests_is_loud_and_needs_the_configuration(d):
     write(d + '/ue.yaml', text)
 
 
-def test_unsafe_files_end_programs_with_one_line(d):
-    world(d)
+def test_unsafe_files_end_programs_with_one_line():
+    d = world()
     def refused(what, *command):
         p = spawn(d, *command)
         err = p.communicate(timeout=60)[1].decode()

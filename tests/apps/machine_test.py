@@ -1,12 +1,12 @@
 """What a user and the machine around do to the programs: closed and full standard streams, outputs that are inputs, a small /dev/shm, no HOME,
 a terminal that goes away, pasted keys, second YAML documents, pictures on a full disk."""
-import json, os, resource, signal, stat, struct, subprocess, time
+import json, os, resource, signal, stat, struct, subprocess
 
 from tests.harness.air import Air
 from tests.harness.cases import main
 from tests.harness.files import text_of, write
 from tests.harness.paths import BIN, ENV, program, tool
-from tests.harness.process import Background, wait
+from tests.harness.process import Background, catches, wait
 
 PROGRAMS = ('air', 'bler', 'function', 'iq', 'keys', 'sniffer', 'ue')
 
@@ -154,8 +154,7 @@ def test_a_curve_that_is_stopped_says_so(d):
     assert p.returncode == 1 and 0 < done < 21 and told.split(': ')[1] in text, (p.returncode, told, text)
     assert len([l for l in text.splitlines() if l and not l.startswith('#')]) == 1 + done, text
     p = subprocess.Popen([program('prose-bler'), '--false-alarms', '1000000000'], env=ENV, stderr=subprocess.PIPE, text=True)
-    while not int(open('/proc/%d/status' % p.pid).read().split('SigCgt:')[1].split()[0], 16) & 1 << signal.SIGINT - 1:
-        time.sleep(0.01)  # it does not look at Ctrl-C yet
+    wait(lambda: catches(p, signal.SIGINT), 60, [p])
     p.send_signal(signal.SIGINT)
     assert 'of 1000000000 PSCCH candidates' in p.communicate(timeout=60)[1] and p.returncode == 1
 

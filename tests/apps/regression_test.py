@@ -95,7 +95,7 @@ def test_live_run_and_its_recording():
         of = of or frames(path("third"), "absolute_subframe", lambda e: inside({"absolute_subframe": e["absolute_subframe"] % 10240}))
         return sorted((e, n % 10240, h) for e, n, h in of)
     # The recording out of a radio, one SFN cycle later: over an air that adds nothing, as the recording has its noise and CFO.
-    with Air() as air:
+    with Air(start="10") as air:  # five seconds for the programs to start
         live = Sniffer(air, path("third"), *tm2)
         run("prose-iq", "replay", path("run"), "--device", air.device("play"), "--freq", "5.9e9", "--start", start + 10.24)
         give_time(lambda: third() == heard)

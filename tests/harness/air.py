@@ -1,19 +1,17 @@
 """The emulated air as a process."""
-import os, signal, subprocess, tempfile
+import itertools, os, signal, subprocess, tempfile
 
-from tests.harness.files import text_of
+from tests.harness.files import json_lines
 from tests.harness.paths import ENV, program
 from tests.harness.process import wait
 
 PATH = 'default: {gain_db: %g, delay_us: 0.5}\nnodes: {%s}\nfaults: [%s]\n'
-_count = 0
+_counter = itertools.count(1)
 
 
 def new_name():
     """Of an air that no other test has."""
-    global _count
-    _count += 1
-    return f't{os.getpid()}_{_count}'
+    return f't{os.getpid()}_{next(_counter)}'
 
 
 def scene(noise_dbfs=-60, gain_db=-20, node_noise=(), faults=()):
@@ -51,7 +49,9 @@ class Air:
         return f'type=virtual,name={name},air={self.name}'
 
     def joined(self, name):
-        return any('"node_joined"' in line and f'"{name}"' in line for line in text_of(self.events.name).splitlines())
+        """Whether it is on the air now: the last that the air told of it."""
+        told = [e['event'] for e in json_lines(self.events.name) if e.get('node') == name]
+        return told[-1:] == ['node_joined']
 
     def until_joined(self, name, seconds=60):
         """How long a program takes to load UHD and to open its device depends on the machine."""

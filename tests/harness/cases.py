@@ -1,5 +1,5 @@
 """Runs the cases of a test file: its functions named test_*."""
-import inspect, sys, tempfile, time, unittest
+import concurrent.futures, inspect, sys, tempfile, time, unittest
 
 SKIPPED = 77  # exit code, as ctest knows it
 TRIES = 3
@@ -49,14 +49,19 @@ def run(case):
     print('OK  ', case.__name__, f'{time.monotonic() - started:.1f} s', flush=True)
 
 
-def main():
+def main(at_once=1):
     """Runs the cases of the module that was started, in their order; those whose names the command line gives, if it gives any. The first that
-    fails ends the run."""
+    fails ends the run. Cases that mostly wait for the clock can run side by side: so many `at_once`."""
     cases = [f for name, f in vars(sys.modules['__main__']).items() if name.startswith('test_') and getattr(f, '__module__', '') == '__main__']
     wanted = sys.argv[1:]
     unknown = set(wanted) - {f.__name__ for f in cases}
     if unknown or not cases:
         sys.exit('no such cases: %s' % ' '.join(sorted(unknown)))
-    for f in cases:
-        if not wanted or f.__name__ in wanted:
-            run(f)
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        runs = [pool.submit(run, f) for f in cases if not wanted or f.__name__ in wanted]
+        try:
+            for r in concurrent.futures.as_completed(runs):
+                r.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -33,6 +33,12 @@ def give_time(condition, seconds=60):
         time.sleep(0.05)
 
 
+def catches(p, kind):
+    """Whether a process has a handler for a signal: before that the signal would end it at once."""
+    status = text_of('/proc/%d/status' % p.pid)
+    return 'SigCgt:' in status and bool(int(status.split('SigCgt:')[1].split()[0], 16) >> (kind - 1) & 1)
+
+
 class Background:
     """A program that runs, its standard error in `log` and its events, if it writes any, in `events`."""
 

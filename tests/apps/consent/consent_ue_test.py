@@ -85,4 +85,4 @@ def test_what_a_server_said_ends_with_its_validity():
 
 
 if __name__ == '__main__':
-    main()
+    main(at_once=2)

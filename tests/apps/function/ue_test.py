@@ -8,6 +8,8 @@ from tests.harness.paths import program
 from tests.harness.process import wait
 from tests.harness.served import SERVERS, Liar, Served, changes
 
+NAMES = (SERVERS[0], *('lie%d.example' % n for n in range(7)))
+
 
 def words(path):
     return [w for l in text_of(path).splitlines() if not l.startswith('#') for w in l.split()]
@@ -128,62 +130,78 @@ def test_two_servers_and_their_absence():
             w.stop(u)
 
 
-def test_a_lying_server_gets_nowhere():
-    with Served(['mary', 'john']) as w:
-        john, own = w.public('john'), w.public('mary')
+class Victim:
+    """Mary, who granted John, Paul and her own name, and servers that told her the truth before they lie."""
+
+    def __init__(self, w):
+        self.w, self.john, self.own, self.consent = w, w.public('john'), w.public('mary'), w.path('mary.key.consent')
         prose_keys('gen', w.path('eve.key'))
-        eve = w.public('eve')
-        truth = changes((1, 'john', True, john))
-        consent = w.path('mary.key.consent')
+        self.eve = w.public('eve')
+        self.truth = changes((1, 'john', True, self.john))
 
-        def lie(*script):
-            """Mary with a list and a cache that know John, who also granted Eve and Paul, and a server that lies from now on; what she did."""
-            for f in (consent, w.path('mary.cache.function.example.said')):
-                if os.path.exists(f):
-                    os.remove(f)
-            for n in ('john', 'paul', 'mary'):
-                prose_keys('grant', n, '--trust-first', '--consent', consent)
-            honest = Liar(w, [truth, changes(), None])
-            w.ue('mary')
-            wait(lambda: w.of('mary', 'peer_permitted', 'john'))
-            w.stop('mary')
-            honest.close()
-            l = Liar(w, script)
-            w.ue('mary')
-            wait(lambda: w.of('mary', 'server_session'))
-            wait(lambda: l.asked >= len(script))
-            return l
+    def told(self, *scripts):
+        """One server for each script: the truth first, then the script. The servers, once each has told all of it."""
+        w = self.w
+        w.servers = NAMES[:len(scripts)]
+        cache = lambda name: w.path('mary.cache.%s.said' % name)
+        for f in (self.consent, *map(cache, NAMES)):
+            if os.path.exists(f):
+                os.remove(f)
+        for n in ('john', 'paul', 'mary'):
+            prose_keys('grant', n, '--trust-first', '--consent', self.consent)
+        honest = [Liar(w, [self.truth, changes(), None], name) for name in w.servers]
+        w.ue('mary')
+        wait(lambda: w.of('mary', 'peer_permitted', 'john') and all('john' in text_of(cache(name)) for name in w.servers))
+        w.stop('mary')
+        for l in honest:
+            l.close()
+        liars = [Liar(w, script, name) for script, name in zip(scripts, w.servers)]
+        w.ue('mary')
+        wait(lambda: {e['server'] for e in w.of('mary', 'server_session')} == set(w.servers))
+        wait(lambda: all(l.asked >= len(script) for l, script in zip(liars, scripts)))
+        return liars
 
-        def holds(l):
-            """She runs on, accepted nobody but John with his key, and stops when told."""
-            time.sleep(1.2)
-            assert w.p['mary'].poll() is None, w.p['mary'].said()
-            assert {e['peer'] for e in w.of('mary', 'peer_permitted')} <= {'john'}, w.of('mary', 'peer_permitted')
-            assert w.consents('mary')['john'][1] == john, w.consents('mary')
-            assert set(w.consents('mary')) == {'john', 'paul', 'mary'} and w.consents('mary')['paul'] == ['trust-first'], w.consents('mary')
-            w.stop('mary')
+    def holds(self, liars):
+        """She runs on, accepted nobody but John with his key, and stops when told."""
+        w = self.w
+        time.sleep(1.2)
+        assert w.p['mary'].poll() is None, w.p['mary'].said()
+        assert {e['peer'] for e in w.of('mary', 'peer_permitted')} <= {'john'}, w.of('mary', 'peer_permitted')
+        assert w.consents('mary')['john'][1] == self.john, w.consents('mary')
+        assert set(w.consents('mary')) == {'john', 'paul', 'mary'} and w.consents('mary')['paul'] == ['trust-first'], w.consents('mary')
+        w.stop('mary')
+        for l in liars:
             l.close()
 
-        l = lie(changes((2, 'john', True, eve)), changes(), None)  # swapped key
+
+def test_a_lying_server_gets_nowhere():
+    with Served(['mary', 'john'], NAMES) as w:
+        v = Victim(w)
+        liars = v.told([changes((2, 'john', True, v.eve)), changes(), None])  # swapped key
         wait(lambda: [e for e in w.of('mary', 'rejected') if e['reason'] == 'changed key'])
-        wait(lambda: eve in text_of(consent + '.pending'))
+        wait(lambda: v.eve in text_of(v.consent + '.pending'))
         wait(lambda: w.of('mary', 'peer_withdrawn', 'john'))  # it can deny, never link
-        assert w.consents('mary')['john'] == ['suspended', john]
-        holds(l)
-        l = lie(changes((2, 'john', True, john), (3, 'eve', True, john), (4, 'paul', True, own), (5, 'mary', True, eve)), changes(), None)
+        assert w.consents('mary')['john'] == ['suspended', v.john]
+        v.holds(liars)
+        liars = v.told([changes((2, 'john', True, v.john), (3, 'eve', True, v.john), (4, 'paul', True, v.own), (5, 'mary', True, v.eve)), changes(), None])
         wait(lambda: len({e['peer'] for e in w.of('mary', 'rejected')}) == 3)  # never granted and a duplicate key, own key, own name
-        holds(l)
-        page = lambda r: changes(*((r['since'] + 1 + n, 'john', True, john) for n in range(64)))
-        holds(lie(page))  # endless pages, of new versions and of the same
-        stuck = lie(truth)
+        v.holds(liars)
+        page = lambda r: changes(*((r['since'] + 1 + n, 'john', True, v.john) for n in range(64)))
+        v.holds(v.told([page]))  # endless pages of new versions
+        stuck = v.told([v.truth])  # and of the same
         wait(lambda: [e for e in w.of('mary', 'server_lost') if 'not new' in e['reason']])
-        holds(stuck)
-        for garbage in (b'\xff\x00 no JSON', b'{"answer":"changes"}', {'answer': 'list', 'granted': [], 'mutual': [], 'pad': ''},
-                        changes((2, '../../x', True, eve)), changes((2, 'eve', True, 'AAAA')), changes((-5, 'eve', True, eve)),
-                        b'{"answer":"changes","changes":' + b'[' * 100000 + b']' * 100000 + b'}', b'x' * 600000):
-            l = lie(garbage)
-            wait(lambda: w.of('mary', 'server_lost'))
-            holds(l)
+        v.holds(stuck)
+
+
+def test_garbage_ends_the_session_and_nothing_else():
+    with Served(['mary', 'john'], NAMES) as w:
+        v = Victim(w)
+        garbage = (b'\xff\x00 no JSON', b'{"answer":"changes"}', {'answer': 'list', 'granted': [], 'mutual': [], 'pad': ''}, changes((2, '../../x', True, v.eve)),
+                   changes((2, 'eve', True, 'AAAA')), changes((-5, 'eve', True, v.eve)), b'{"answer":"changes","changes":' + b'[' * 100000 + b']' * 100000 + b'}', b'x' * 600000)
+        assert len(garbage) == len(NAMES)
+        liars = v.told(*([g] for g in garbage))
+        wait(lambda: {e['server'] for e in w.of('mary', 'server_lost')} == set(NAMES))
+        v.holds(liars)
 
 
 def test_a_changed_key_needs_its_user():
@@ -270,4 +288,4 @@ def test_a_flood_of_packets_is_bounded_and_counted():
 
 
 if __name__ == '__main__':
-    main()
+    main(at_once=2)

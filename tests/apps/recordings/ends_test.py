@@ -1,9 +1,9 @@
 """Interrupted and failed runs, outputs that are links or devices, and recordings that are read in a loop."""
-import json, os, re, resource, signal, subprocess, time, unittest
+import json, os, resource, signal, subprocess, time, unittest
 
 from tests.apps.recordings.recordings import RATE, Recordings, load, run
 from tests.harness.paths import REGRESSION, program
-from tests.harness.process import give_time
+from tests.harness.process import catches, give_time
 
 
 class Ends(Recordings):
@@ -16,7 +16,7 @@ class Ends(Recordings):
 
     def interrupted(self, *args, when=lambda: True, kind=signal.SIGINT, wait=0.0):
         p = subprocess.Popen([program("prose-iq"), *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        give_time(lambda: self.catches(p.pid, kind) and when())  # it is ready for a signal when it catches it
+        give_time(lambda: catches(p, kind) and when())  # it is ready for a signal when it catches it
         time.sleep(wait)
         p.send_signal(kind)
         out, err = p.communicate(timeout=60)
@@ -24,12 +24,6 @@ class Ends(Recordings):
         self.assertEqual(out, "")
         self.assertRegex(err, r"stopped after \d+")
         return err
-
-    @staticmethod
-    def catches(pid, kind):
-        with open(f"/proc/{pid}/status") as f:
-            mask = int(re.search(r"SigCgt:\s*(\w+)", f.read()).group(1), 16)
-        return bool(mask >> (kind - 1) & 1)
 
     def test_info(self):
         for kind in (signal.SIGINT, signal.SIGTERM):

@@ -228,4 +228,4 @@ def test_refusals():
 
 
 if __name__ == '__main__':
-    main()
+    main(at_once=2)
