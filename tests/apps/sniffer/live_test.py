@@ -60,60 +60,67 @@ def check_page(path, events):
     assert json.loads(''.join(by_id['json'].itertext()))['counts']['frames'] == len(frames)
 
 
-def same_live_and_recorded(tm, prb, sync, kind, overflows):
+def same_live_and_recorded(tm, prb, ways, overflows=False):
+    """`ways`: {how subframes are found: datatype of the recording}. One sniffer for each, which bears its name; all on one air."""
     # Two and a half subframes lost now and then: the recording has the gaps, and so has its replay.
-    faults = ['{node: sniffer, kind: overflow, after_s: 2.0, every_s: 0.9, length_ms: 2.5}'] if overflows else []
-    with Scene(tm=tm, prb=prb, source='slss' if sync == 'slss' else 'gnss', faults=faults) as s:
-        config = s.sniffer_config('gnss')
-        live = s.start('prose-sniffer', 'sniffer', '--config', config, '--device', s.air.device('sniffer'), '--sync', sync, '--report', s.path('live.json'), '--record',
-                       s.path('x.sigmf-meta'), '--record-type', kind, events='live.jsonl')
-        s.until_recording('x')
+    faults = ['{node: %s, kind: overflow, after_s: 2.0, every_s: 0.9, length_ms: 2.5}' % sync for sync in ways] if overflows else []
+    with Scene(tm=tm, prb=prb, source='slss' if 'slss' in ways else 'gnss', faults=faults) as s:
+        config, live = s.sniffer_config('gnss'), {}
+        for sync in ways:
+            live[sync] = s.start('prose-sniffer', sync, '--config', config, '--device', s.air.device(sync), '--sync', sync, '--report', s.path(sync + '.json'), '--record',
+                                 s.path(sync + '.sigmf-meta'), '--record-type', ways[sync], events=sync + '.jsonl')
+        for sync in ways:
+            s.until_recording(sync)
         s.start_ues()
         s.until_linked(SECONDS)
-        wanted = {'gap': 3 * overflows, 'mib_sl': 50 * (sync == 'slss'), 'discovery': 10 * (sync != 'blind'), 'sci': 4, 'tb': 4}
-        heard = lambda: collections.Counter(e['event'] for e in live.events())
-        s.until('%s heard' % wanted, lambda: all(heard()[k] >= n for k, n in wanted.items()))
+        wanted = {sync: {'gap': 3 * overflows, 'mib_sl': 50 * (sync == 'slss'), 'discovery': 10 * (sync != 'blind'), 'sci': 4, 'tb': 4} for sync in ways}
+        heard = lambda sync: collections.Counter(e['event'] for e in live[sync].events())
+        enough = lambda sync, kinds: all(kinds[k] >= n for k, n in wanted[sync].items())
+        s.until('%s heard' % wanted, lambda: all(enough(sync, heard(sync)) for sync in ways))
         s.stop_ues()
-        err = live.stop(timeout=300)
-        s.run('prose-sniffer', '--config', config, '--iq', s.path('x.sigmf-meta'), '--sync', sync, '--events', s.path('replay.jsonl'), '--report', s.path('x.html'),
-              '--report', s.path('x.json'))
-        first, second = s.lines('live.jsonl'), s.lines('replay.jsonl')
-        events = [json.loads(l) for l in first]
-        kinds = collections.Counter(e['event'] for e in events)
-        print('TM%d' % tm, sync, kind, dict(kinds), err.strip().splitlines()[-1])
-        assert first == second, next(((i, x, y) for i, (x, y) in enumerate(zip(first, second)) if x != y), (len(first), len(second)))
-        assert all(kinds[k] >= n for k, n in wanted.items()) and (overflows or not kinds['gap']), kinds
-        start = json.loads(text_of(s.path('x.sigmf-meta')))['captures'][0]['core:global_index']
-        at = next(i for i, e in enumerate(events) if e['event'] != 'gap')  # samples count what was received, t what went by
-        frame, lost = events[at], sum(e['samples_lost'] for e in events[:at])
-        assert abs(frame['t'] - (start + frame['sample'] + lost) / RATE[prb]) < 1e-6, (frame, start, lost)
-        check_page(s.path('x.html'), events)
-        judged = [json.loads(text_of(s.path(n))) for n in ('live.json', 'x.json')]
-        assert judged[0] == judged[1] and judged[0]['outcome'] in ('opaque', 'nothing proven'), judged
+        for sync, p in live.items():
+            err = p.stop(timeout=300)
+            events = same_events(s, config, sync, RATE[prb])
+            kinds = collections.Counter(e['event'] for e in events)
+            print('TM%d' % tm, sync, ways[sync], dict(kinds), err.strip().splitlines()[-1])
+            assert enough(sync, kinds) and (overflows or not kinds['gap']), kinds
 
 
-def test_tm2_by_device_time():
-    same_live_and_recorded(2, 25, 'gnss', 'cf32', overflows=False)
+def same_events(s, config, name, rate):
+    """The events of a live sniffer, which its recording gives again."""
+    again = lambda kind: s.path(name + '.again.' + kind)
+    s.run('prose-sniffer', '--config', config, '--iq', s.path(name + '.sigmf-meta'), '--sync', name, '--events', again('jsonl'), '--report', again('html'), '--report', again('json'))
+    first, second = s.lines(name + '.jsonl'), s.lines(name + '.again.jsonl')
+    assert first == second, next(((i, x, y) for i, (x, y) in enumerate(zip(first, second)) if x != y), (len(first), len(second)))
+    events = [json.loads(l) for l in first]
+    start = json.loads(text_of(s.path(name + '.sigmf-meta')))['captures'][0]['core:global_index']
+    at = next(i for i, e in enumerate(events) if e['event'] != 'gap')  # samples count what was received, t what went by
+    frame, lost = events[at], sum(e['samples_lost'] for e in events[:at])
+    assert abs(frame['t'] - (start + frame['sample'] + lost) / rate) < 1e-6, (frame, start, lost)
+    check_page(again('html'), events)
+    judged = [json.loads(text_of(p)) for p in (s.path(name + '.json'), again('json'))]
+    assert judged[0] == judged[1] and judged[0]['outcome'] in ('opaque', 'nothing proven'), judged
+    return events
+
+
+def test_tm2_by_device_time_and_blindly():
+    same_live_and_recorded(2, 25, {'gnss': 'cf32', 'blind': 'ci16'})
 
 
 def test_tm4_at_50_prb():
-    same_live_and_recorded(4, 50, 'gnss', 'ci16', overflows=False)
+    same_live_and_recorded(4, 50, {'gnss': 'ci16'})
 
 
 def test_tm4_with_overflows():
-    same_live_and_recorded(4, 25, 'gnss', 'ci16', overflows=True)
-
-
-def test_tm2_blindly():
-    same_live_and_recorded(2, 25, 'blind', 'ci16', overflows=False)
+    same_live_and_recorded(4, 25, {'gnss': 'ci16'}, overflows=True)
 
 
 def test_tm2_by_slss_with_overflows():
-    same_live_and_recorded(2, 25, 'slss', 'cf32', overflows=True)
+    same_live_and_recorded(2, 25, {'slss': 'cf32'}, overflows=True)
 
 
 def test_tm4_by_slss_with_overflows():
-    same_live_and_recorded(4, 25, 'slss', 'ci16', overflows=True)
+    same_live_and_recorded(4, 25, {'slss': 'ci16'}, overflows=True)
 
 
 if __name__ == '__main__':
