@@ -3,7 +3,7 @@
 A frame is one transmission, and it counts where no other UE's transmission touches its PRBs at its time. It is decoded where the sniffer tells of it or,
 a transmission of a block that is sent several times, where the sniffer tells of the block: a receiver combines them and tells once.
 In TM1/2 a PSSCH frame is `orphaned` where each SCI that announces it was overlapped: no receiver is told where it is, and the sniffer finds it only by its
-power and DMRS. It counts like any other."""
+power and DMRS. It counts like the others."""
 import collections, json
 
 CHANNELS = ('PSBCH', 'PSCCH', 'PSSCH', 'PSDCH')
@@ -15,7 +15,7 @@ SUBFRAME_S = 0.00098   # less what UEs differ in timing
 
 
 def json_lines(path):
-    """Without a last line that was cut off."""
+    """Leaves out a last line that was cut off."""
     out = []
     for line in open(path):
         try:
@@ -61,7 +61,7 @@ class heard_events:
                 self.blocks[KIND[e['event']], e['hex']].append(e['t'])
 
     def covers(self, f):
-        """What was sent before the sniffer listened or after it stopped is nobody's miss."""
+        """What was sent before the sniffer listened or after it stopped does not count."""
         return self.start is not None and self.end is not None and self.start <= f['t'] and f['t'] + 0.001 <= self.end
 
     def directly(self, f):

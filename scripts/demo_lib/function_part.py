@@ -122,7 +122,7 @@ class function_part:
                 swapped and nothing and alive and whose[:3] == ['john', self.public['john'], 'confirmed'], ' '.join(whose))
 
     def denial(self, w):
-        """What still works for a server that lies: a changed key takes the link down, and leads to no other."""
+        """What a lying server still achieves: a changed key ends the link, and no other link follows."""
         self.says(w, SERVERS[0], 'peter', 'john', 'mary')
         down = w.wait(lambda: w.events('peter', 'peer_withdrawn', 'john') and w.events('peter', 'link_lost', 'john'), 40 * w.options.patience)
         begin = w.air_time()

@@ -22,7 +22,7 @@ def ends(w, a, b):
 
 
 def settle(w, quiet=2.0, most=60.0):
-    """Until what was under way has come, and is thrown away: nothing came, and no UE took a datagram, for `quiet` seconds."""
+    """Discards what is still under way, until for `quiet` seconds nothing arrived and no UE took a datagram."""
     taken = lambda: [len(w.events(n, 'data_tx')) for n in NAMES]
     last, seen, end = time.time(), taken(), time.time() + most
     while time.time() < min(last + quiet, end):
@@ -37,7 +37,7 @@ def settle(w, quiet=2.0, most=60.0):
 
 
 def ping(w, a, b, n=10, patience=2.0):
-    """Round trips of a small datagram, ms; lost ones are left out."""
+    """Round-trip times of a small datagram in ms, without those that were lost."""
     tx, rx, to_b, to_a = ends(w, a, b)
     times = []
     for i in range(n):
@@ -64,7 +64,7 @@ class file_copy:
         self.data = os.urandom(octets)
         self.n = (octets + CHUNK - 1) // CHUNK
         self.got, self.acked, self.sent_at, self.repeats = {}, set(), {}, 0
-        self.sent = {'D': [], 'A': []}         # every datagram (number, copy) in the order of sending: data by a, acknowledgements by b
+        self.sent = {'D': [], 'A': []}         # every datagram (number, copy) in order of sending: data by a, acknowledgements by b
         self.arrived = {'D': set(), 'A': set()}
         self.copies = {}
         self.window, self.gap, self.last_new = window, gap, 0.0
@@ -93,7 +93,7 @@ class file_copy:
             self.end = time.time()
 
     def listen(self):
-        """Acknowledges what has come; how much that is. Of a file before this one nothing counts."""
+        """Acknowledges what has arrived; returns how many datagrams did. Those of an earlier file are ignored."""
         came = 0
         for m in drain(self.rx):
             came += 1

@@ -112,7 +112,7 @@ class ue_part:
         return r
 
     def hear_the_rest(self, w, transfers, before):
-        """Until the UEs have taken every datagram and nothing more came for two seconds."""
+        """Listens until the UEs have taken every datagram and nothing has arrived for two seconds."""
         taken = lambda: all(len(w.events(x, 'data_tx', y)) - before[x, y][2] >= len(t.sent[kind])
                             for (a, b), t in zip(LINKS, transfers) for (x, y), kind in (((a, b), 'D'), ((b, a), 'A')))
         last, end = time.time(), time.time() + 30 * self.limit
@@ -132,7 +132,7 @@ class ue_part:
 
     def datagrams_around_changes(self, w, transfers, before):
         """Each single datagram, not the file that repeats them: the sidelink has no ARQ, so half-duplex costs some at any time; a change of keys
-        must not cost more. (Enough to tell, the chance of such losses, words)"""
+        must not cost more. Returns whether there were enough to tell, the probability of such losses by chance, and a text."""
         total, matched = [0, 0, 0, 0], True
         for (a, b), t in zip(LINKS, transfers):
             for (x, y), kind in (((a, b), 'D'), ((b, a), 'A')):

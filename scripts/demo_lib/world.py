@@ -42,7 +42,7 @@ def fingerprint(hex_key):
 
 
 def background(command, env, log):
-    """A program that the terminal's Ctrl-C does not reach, since the demo ends it, once; and that ends when the demo is killed."""
+    """Starts a program that the terminal's Ctrl-C does not reach (the demo ends it, once) and that ends when the demo is killed."""
     libc = ctypes.CDLL(None)
     pr_set_pdeathsig = 1
     return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -92,7 +92,7 @@ class world:
         self.permit(public)
 
     def free_port(self):
-        """Kept until the UEs start, or the next socket that takes any port could be given the same."""
+        """Held until the UEs start; otherwise another socket could get the same port."""
         self.reserved.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.reserved[-1].bind(('127.0.0.1', 0))
         return self.reserved[-1].getsockname()[1]
@@ -199,7 +199,7 @@ class world:
         return out
 
     def air_time(self):
-        """Device time: of the last that a UE says it sent. Where the machine is too slow for the air it goes slower than the clock on the wall."""
+        """Device time of the last transmission that a UE reports. Where the machine is too slow for the air, it runs slower than the wall clock."""
         last = 0.0
         for n in NAMES:
             try:

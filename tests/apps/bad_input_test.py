@@ -119,7 +119,7 @@ def test_rates_frequencies_and_gains():
 
 
 def test_values_of_a_ue():
-    """What one file has to say, and what only shows beside the others: the line is named in both cases."""
+    """Values that are wrong in themselves, and those that contradict another value or file: the message names the line in both cases."""
     with Air() as air:
         scene(air)
         mary = text_of(path("mary.yaml"))
@@ -145,7 +145,7 @@ def test_values_of_a_ue():
         refused("prose-ue", "--config", write("mary3.yaml", text.replace("tx_gain_db: 0", "tx_gain_db: 99")), words=("tx_gain_db 99",))  # 330 is good in TM4
 
 
-# What is no YAML, or not the map that it should be. None of these may be taken as an empty file.
+# Files that are not YAML, or not the map that is expected. None of them may be read as an empty file.
 BROKEN = {"unclosed": "a: [1\nb", "tabs": "a:\n\t- 1\n", "quote": 'a: "x\n', "list": "- 1\n- 2\n", "scalar": "just words\n", "colon": "a: b: c\n", "anchor": "a: *nowhere\n",
           "deep": "[" * 20000, "deep_map": "{a: " * 20000, "octets": bytes(range(128, 256)) * 4, "nul": b"a: \0\x01\x02: [\n", "unknown": "no_such_key: 1\n",
           "tag": "!!binary [\n"}

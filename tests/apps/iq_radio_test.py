@@ -221,8 +221,8 @@ def test_an_interrupted_replay_keeps_time():
     assert any(v == 0 for v in y[150000:700000])
 
 
-def test_only_where_somebody_said():
-    """Without a frequency, or with two, nothing is sent; the profile's counts where the recording is silent."""
+def test_nothing_is_sent_without_one_frequency():
+    """Without a frequency, or with two, nothing is sent. Where the recording gives none, the radio profile's counts."""
     at = lambda s, hz=None: {"core:sample_start": s, **({} if hz is None else {"core:frequency": hz})}
     with Air() as air:
         dev = air.device("play")

@@ -37,7 +37,7 @@ def octets(path):
 
 # --- standard streams ---
 def test_closed_descriptors_are_nobodys_file(d):
-    """Every one of the seven sets of closed descriptors: a log line or a result is never found in an output."""
+    """With each of the seven sets of closed descriptors, no log line and no result ends up in an output file."""
     r = recording(d)
     for mask in range(1, 8):
         close = [fd for fd in range(3) if mask >> fd & 1]
@@ -142,7 +142,7 @@ def test_a_curve_without_errors_is_drawn_as_a_bound(d):
 
 # --- configuration and keys ---
 def test_a_curve_that_is_stopped_says_so(d):
-    """The points that were measured are kept, with how far it came."""
+    """The points that were measured are kept, with a line that says how many there are."""
     command = [program('prose-bler'), '--channel', 'psbch', '--snr=-20:2:20', '--errors', '20', '--trials', '1000000000', '--csv', d + '/c.csv']
     p = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert 'BLER' in p.stdout.readline()

@@ -9,7 +9,7 @@ from tests.harness.served import Liar, Served, changes
 
 
 def mary_beside(w):
-    """Mary as a UE that permits Peter in a file: whatever keeps the two apart is on Peter's side."""
+    """Starts Mary with a file that permits Peter, so that only Peter's side can keep the two apart."""
     prose_keys('permit', '--permits', w.path('mary.permit'), 'peter', w.public('peter'))
     servers, w.servers = w.servers, ()
     w.ue('mary', edits=[(r'(?m)^pc3:\n  cache: .*\n  servers:\n', ''), (r'(?m)^  private_key: .*', r'\g<0>\n  permissions: mary.permit')])

@@ -26,7 +26,7 @@ def answered(what, *a):
         os.close(theirs)
 
 
-def test_a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session():
+def test_150_packets_a_second_cross_and_come_back_in_one_session():
     with Served(['mary']) as w:
         w.serve()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rx, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tx:
@@ -63,7 +63,7 @@ def test_a_hundred_and_fifty_packets_a_second_cross_and_come_back_in_one_session
     keeps(len(sent) / 100, took, 'all packets there and back')
 
 
-def test_a_server_that_goes_again_is_told_again_and_asked_ever_later():
+def test_a_server_that_hangs_up_is_reported_each_time_and_asked_at_growing_intervals():
     with Served(['mary']) as w:
         def hang_up(r):
             if r['wait_s'] == 0:

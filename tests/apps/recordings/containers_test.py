@@ -1,7 +1,7 @@
 """Archives of recordings, and files that hold no samples."""
 import array, bz2, gzip, io, json, lzma, os, random, struct, subprocess, tarfile, unittest, wave, zipfile
 
-from tests.apps.recordings.recordings import Recordings, run
+from tests.apps.recordings import Recordings, run
 
 
 class Archive(Recordings):

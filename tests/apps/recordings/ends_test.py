@@ -1,7 +1,7 @@
 """Interrupted and failed runs, outputs that are links or devices, and recordings that are read in a loop."""
 import json, os, resource, signal, subprocess, time, unittest
 
-from tests.apps.recordings.recordings import RATE, Recordings, load, run
+from tests.apps.recordings import RATE, Recordings, load, run
 from tests.harness.paths import REGRESSION, program
 from tests.harness.process import catches, give_time
 

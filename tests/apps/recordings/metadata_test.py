@@ -1,7 +1,7 @@
 """What a recording says of itself: captures, sample indices, texts, digests; and that prose-iq convert keeps it."""
 import array, hashlib, json, os, re, shutil, struct, unittest
 
-from tests.apps.recordings.recordings import LARGEST, RATE, Recordings, load, run
+from tests.apps.recordings import LARGEST, RATE, Recordings, load, run
 from tests.harness.paths import REGRESSION
 
 

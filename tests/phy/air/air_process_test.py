@@ -52,7 +52,7 @@ def test_chunks_do_not_change_samples():
 
 
 def position(p):
-    """Where a user was last that does no more: what it has said."""
+    """The last position that a stopped user has reported."""
     os.set_blocking(p.stdout.fileno(), False)
     try:
         for _ in lines(p):
@@ -64,7 +64,7 @@ def position(p):
 
 
 def goes_on(p, past, since, within=2.0):
-    """It gets further than it could have with those who were last at `past`."""
+    """It gets further than the others, last seen at `past`, could have held it back to."""
     while p.at < past + 0.3:
         wait_line(p, "progress")
     keeps(within + 0.5, time.monotonic() - since, "stood still")
@@ -112,7 +112,7 @@ def stop(p):
 
 
 def test_stopped_receiver():
-    """A stopped process is left behind by the watchdog, and hears of its overflow when it goes on."""
+    """The watchdog leaves a stopped process behind, which is told of its overflow when it continues."""
     with Air("stall_ms: 400") as air:
         mary = peer(air.device("mary"), "--rate", 1.92e6, "--seconds", 3)
         john = peer(air.device("john"), "--rate", 1.92e6, "--seconds", 6)
@@ -126,7 +126,7 @@ def test_stopped_receiver():
 
 
 def test_several_stopped_at_once():
-    """Two stopped processes hold the third one for one stall time, not for one each."""
+    """Two stopped processes hold up the third one for one stall time together, not for one each."""
     with Air("stall_ms: 1500") as air:
         mary, john, peter = three(peer, air, "--seconds", 300)
         for p in (mary, john, peter):

@@ -1,5 +1,5 @@
 """Recordings as other tools write them, and what prose-iq makes of them: nothing is refused that can be read, nothing is read as what it is
-not, nothing is changed that was not asked for. What the test files beside this one share."""
+not, nothing is changed that was not asked for. What the test files of this folder share."""
 import array, json, os, tempfile, unittest
 
 from tests.harness import process
