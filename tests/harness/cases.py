@@ -57,8 +57,13 @@ def main(at_once=1):
     unknown = set(wanted) - {f.__name__ for f in cases}
     if unknown or not cases:
         sys.exit('no such cases: %s' % ' '.join(sorted(unknown)))
+    chosen = [f for f in cases if not wanted or f.__name__ in wanted]
+    if at_once == 1:
+        for f in chosen:
+            run(f)
+        return
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        runs = [pool.submit(run, f) for f in cases if not wanted or f.__name__ in wanted]
+        runs = [pool.submit(run, f) for f in chosen]
         try:
             for r in concurrent.futures.as_completed(runs):
                 r.result()

@@ -63,7 +63,7 @@ def capture(s):
 
 
 def read_by_tshark(tm):
-    with Scene(tm=tm) as s:
+    with Scene(tm=tm, source='slss') as s:
         events = capture(s)
         told = [e for e in events if e['event'] in ('tb', 'mib_sl', 'discovery') and e.get('crc_ok', True) and not e.get('repetition')]
         names = ['frame.time_epoch', 'mac-lte.rnti-type', 'mac-lte.slsch.version', 'mac-lte.slsch.src-l2-id', 'mac-lte.slsch.dst-l2-id', 'mac-lte.slsch.lcid',
