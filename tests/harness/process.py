@@ -23,7 +23,7 @@ def wait(condition, seconds=150, programs=(), what='what the test waits for'):
         for p in programs:
             assert p.poll() is None, '%s ended with %s before there was %s' % (p.args[0], p.returncode, what)
         assert time.monotonic() < end, 'not within %d s: %s' % (seconds, what)
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def give_time(condition, seconds=60):
