@@ -7,6 +7,14 @@
 #include "phy/modem/reception/thresholds.h"
 
 namespace prose::phy {
+namespace {
+
+constexpr int transmissions_per_block = rv_order.size();
+/// Places where a PSSCH of unknown timing is decoded have at least this share of the best one's DMRS metric. Chosen,
+/// not derived.
+constexpr float worth_decoding = 0.6F;
+
+}  // namespace
 
 comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced)
     : grants_(carrier, std::move(pool)) {
@@ -15,11 +23,11 @@ comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool u
 }
 
 int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest,
-                                bool beside) {
+                                bool only_unexplained) {
   int n_received = 0;
   for (tm2_grants::grant& g : grants_.grants()) {
     if (!grants_.is_open(sf, buffers, g)) continue;
-    if (beside)
+    if (only_unexplained)
       if (const auto c = grants_.pool().pssch(g.sci, 0);
           !c || sf.watch->explained(c->prb_start, c->n_prb) || !sf.watch->occupied(c->prb_start, c->n_prb))
         continue;
@@ -49,8 +57,8 @@ int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal
       strongest, n_received);
 }
 
-int comm_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                                 signal_estimate& strongest) {
+int comm_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                                      signal_estimate& strongest) {
   return search_pscch(sf, prbs, strongest, follow_grants(sf, buffers, strongest, true));
 }
 
@@ -78,79 +86,83 @@ bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& bu
   return any;
 }
 
-// Nothing known but the SCI: any later subframe may hold a transmission, with any n_ssf. Its DMRS tell; which of the
-// four it is follows from counting, and where that fails from trying.
+// Nothing is known but the SCI: any later subframe may hold a transmission, with any n_ssf, which its DMRS tell.
 bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g,
                                     signal_estimate& signal) {
-  struct choice {
-    pssch_config config;
-    float metric = 0;
-  };
-  std::array<choice, 3> choices;  // the strongest, best first
+  std::array<choice, 3> room;
+  const std::span<const choice> choices = find_choices(sf, g, room);
+  if (choices.empty()) return false;
+  const float best = choices[0].metric;
+  if (!sf.trial) {
+    if (g.count % transmissions_per_block == 0) tm2_grants::close_block(sf.statistics, g);
+    g.block = g.count / transmissions_per_block;
+    g.present = g.present || best >= clear_pssch_metric;
+  }
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    if (choices[i].metric < worth_decoding * best) break;
+    if (receive_choice(sf, buffers, g, choices[i].config, i == 0 && !sf.trial, signal)) return true;
+  }
+  // Not decoded, but clearly there: it may need the others of its block.
+  if (sf.trial || best < clear_pssch_metric) return false;
+  signal = g.signal;
+  return true;
+}
+
+// The grant's PSSCH with each n_ssf: those with the highest DMRS metric, the best first.
+std::span<const comm_monitor::choice> comm_monitor::find_choices(const subframe_view& sf, const tm2_grants::grant& g,
+                                                                 std::span<choice> room) const {
   std::size_t n = 0;
-  const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
   for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
     const auto c = grants_.pool().pssch(g.sci, n_ssf);
-    if (!c || grants_.beyond_capacity(*c, 4) || !sf.rx.pssch_plausible(*c, hints_of(g.signal))) continue;
+    if (!c || grants_.beyond_capacity(*c, transmissions_per_block) || !sf.rx.pssch_plausible(*c, hints_of(g.signal)))
+      continue;
     const float m = sf.rx.pssch_dmrs_metric(*c, hints_of(g.signal));
     if (m < least_pssch_metric_tm2(*c)) continue;
     std::size_t at = n;
-    while (at > 0 && choices[at - 1].metric < m) --at;
-    if (at == choices.size()) continue;
-    n = std::min(n + 1, choices.size());
-    for (std::size_t i = n - 1; i > at; --i) choices[i] = choices[i - 1];
-    choices[at] = {*c, m};
+    while (at > 0 && room[at - 1].metric < m) --at;
+    if (at == room.size()) continue;
+    n = std::min(n + 1, room.size());
+    for (std::size_t i = n - 1; i > at; --i) room[i] = room[i - 1];
+    room[at] = {*c, m};
   }
-  if (n == 0) return false;
-  const float best = choices[0].metric;
-  const int turn = g.count % 4;
-  if (!sf.trial) {
-    if (turn == 0) tm2_grants::close_block(sf.statistics, g);
-    g.block = g.count / 4;
-    g.present = g.present || best >= 0.5F;
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    if (choices[i].metric < 0.6F * best) break;
-    pssch_config c = choices[i].config;
-    transport_result r;
-    int transmissions = 1;
-    // As the count has it: the next transmission of the block in the buffer, or the first of a new one.
-    if (i == 0 && !sf.trial) {
-      const bool fresh = turn == 0;
-      if (fresh) g.decoded = false;
-      c.rv = rv_order[turn];
-      if (!g.decoded) {
-        r = grants_.combine(sf, buffers, g, c, fresh);
-        transmissions = g.combined;
-        ++g.count;
-        if (r.crc_ok) g.decoded = true;
-      } else {
-        ++g.count;
-        r = grants_.alone(sf, buffers, c, hints);
-      }
-    }
-    // Out of step: try every redundancy version by itself. Within a block that is decoded already only the first of
-    // another one is of interest.
-    for (int t = 0; t < (g.decoded ? 1 : 4) && !r.crc_ok; ++t) {
-      c.rv = rv_order[t];
+  return room.first(n);
+}
+
+// Which of the four transmissions of its block it is follows from counting, and where that fails from trying.
+bool comm_monitor::receive_choice(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, pssch_config c,
+                                  bool in_turn, signal_estimate& signal) {
+  const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
+  transport_result r;
+  int transmissions = 1;
+  if (in_turn) {  // the next transmission of the block in the buffer, or the first of a new one
+    const int turn = g.count++ % transmissions_per_block;
+    const bool fresh = turn == 0;
+    if (fresh) g.decoded = false;
+    c.rv = rv_order[turn];
+    if (!g.decoded) {
+      r = grants_.combine(sf, buffers, g, c, fresh);
+      transmissions = g.combined;
+      if (r.crc_ok) g.decoded = true;
+    } else {
       r = grants_.alone(sf, buffers, c, hints);
-      transmissions = 1;
-      if (r.crc_ok) {
-        g.count = g.count / 4 * 4 + t + 1;
-        g.decoded = true;
-      }
-    }
-    if (r.crc_ok) {
-      signal = r.signal;
-      g.last_index = sf.index;
-      grants_.report(sf, g.sci.mcs, c, r, transmissions);
-      if (unannounced_) unannounced_->learn(c, g.sci.mcs, sf.index);
-      return true;
     }
   }
-  // Not decoded, but clearly there: it may need the others of its block.
-  if (sf.trial || best < 0.5F) return false;
-  signal = g.signal;
+  // Out of step: every redundancy version by itself. If its block is decoded already, only the first transmission of
+  // another block is of interest.
+  for (int t = 0; t < (g.decoded ? 1 : transmissions_per_block) && !r.crc_ok; ++t) {
+    c.rv = rv_order[t];
+    r = grants_.alone(sf, buffers, c, hints);
+    transmissions = 1;
+    if (r.crc_ok) {
+      g.count = g.count / transmissions_per_block * transmissions_per_block + t + 1;
+      g.decoded = true;
+    }
+  }
+  if (!r.crc_ok) return false;
+  signal = r.signal;
+  g.last_index = sf.index;
+  grants_.report(sf, g.sci.mcs, c, r, transmissions);
+  if (unannounced_) unannounced_->learn(c, g.sci.mcs, sf.index);
   return true;
 }
 

@@ -1,5 +1,5 @@
-// PSCCH and PSSCH of TM1/TM2 in the subframes of a stream: what is granted (reception/tm2_grants), and beside it the
-// search for what nobody told of: pools, their place in time, and PSSCH whose SCI was not received.
+// PSCCH and PSSCH of TM1/TM2 in the subframes of a stream: what is granted (reception/tm2_grants), and the search for
+// what the configuration and the SCIs do not tell: pools, their place in time, and PSSCH whose SCI was not received.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,22 @@ public:
 
   /// Returns how many SCIs and PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
-  /// PSCCH at these PRBs only, and PSSCH that nothing else explains; for a monitor of an unknown pool beside those of
-  /// known ones.
-  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                     signal_estimate& strongest);
+  /// The same for PSCCH at these PRBs only, those that no known pool explains, and for PSSCH that nothing explains.
+  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                          signal_estimate& strongest);
 
 private:
-  int follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool beside);
+  int follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool only_unexplained);
   int search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received);
+  /// A PSSCH that a grant may have in this subframe.
+  struct choice {
+    pssch_config config;
+    float metric = 0;
+  };
+  std::span<const choice> find_choices(const subframe_view& sf, const tm2_grants::grant& g,
+                                       std::span<choice> room) const;
+  bool receive_choice(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, pssch_config c,
+                      bool in_turn, signal_estimate& signal);
   bool receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, signal_estimate& signal);
   bool receive_unannounced(const subframe_view& sf, soft_buffers& buffers, signal_estimate& signal);
 

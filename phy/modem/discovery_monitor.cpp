@@ -33,7 +33,8 @@ int discovery_monitor::examine(const subframe_view& sf, signal_estimate& stronge
   return n;
 }
 
-int discovery_monitor::examine_beside(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest) {
+int discovery_monitor::examine_unexplained(const subframe_view& sf, std::span<const int> prbs,
+                                           signal_estimate& strongest) {
   int n = 0;
   for (std::size_t i = 0; i + 1 < prbs.size(); ++i) {
     signal_estimate s;

@@ -1,5 +1,5 @@
-// PSDCH in the subframes of a stream: the resources of a discovery pool (reception/psdch_combiner), its pairs of PRBs
-// in every subframe where its timing is unknown, or any pair where the pool is.
+// PSDCH in the subframes of a stream. A known discovery pool: its resources (reception/psdch_combiner), or, as long as
+// its timing is unknown, its pairs of PRBs in every subframe. No known pool: any pair.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ public:
 
   /// Returns how many messages the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, signal_estimate& strongest);
-  /// At pairs of these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
-  int examine_beside(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
+  /// The same at pairs of these PRBs (ascending) only: those that no known pool explains.
+  int examine_unexplained(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
 
 private:
   bool receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s);

@@ -16,8 +16,13 @@
 namespace prose::phy {
 namespace {
 
+/// Both chosen, not derived: transmitters with a timing of their own, and blocks whose other transmissions may follow.
 constexpr int max_tracks = 4;
 constexpr int n_soft_buffers = 16;
+/// Subframes that the stream holds at a time: the search window of two and a bit, one to look back, and room to append.
+constexpr int window_subframes = 12;
+/// A subframe below this power is digital silence: nothing is looked for.
+constexpr float silence_db = -250;
 /// Subframes without anything decoded after which a transmitter's timing is forgotten: 20 ppm move it by 60 Ts in 100
 /// ms.
 constexpr int track_memory_subframes = 400;
@@ -26,10 +31,21 @@ constexpr int slss_memory_subframes = 500;
 /// While references are tracked in sync_mode::slss, others are searched for in the first of so many subframes: the
 /// longest SLSS period and more.
 constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 1000;
-/// Fruitless attempts in a row after which the blind search only tries the best candidates: a carrier full of signals
-/// that say nothing must not cost many times real time for ever.
+/// Fruitless attempts in a row after which the blind search tries only the best candidates: a carrier full of signals
+/// that cannot be decoded must not cost many times real time for ever. Both chosen, not derived.
 constexpr int patience = 4000;
 constexpr int hurried_candidates = 2;
+
+// Tracking. Timing errors in prefixes; all chosen, not derived.
+constexpr double same_timing = 0.5;             ///< a start so near a track's is the track's
+constexpr double tolerated_error = 1.0 / 16;    ///< not corrected: transmitters that share a track differ by as much
+constexpr int settled_after = 4;                ///< decoded subframes until a track is corrected slowly
+constexpr double first_gain = 0.5, gain = 0.2;  ///< share of an error that is corrected at once
+/// Where something was decoded already, a candidate of prefix_search below this share of the best one's score is a side
+/// lobe of it. Chosen, not derived.
+constexpr float side_lobe = 0.05F;
+
+constexpr int psbch_prbs = 6;  ///< TS 36.211 9.6.4
 
 int largest_tbs(const carrier_config& c) {
   int largest = 0;
@@ -53,9 +69,21 @@ struct outcome {
   int decoded = 0;
   bool slss = false;
   signal_estimate strongest;
+  void add(int n, const signal_estimate& s) {
+    if (n > 0 && (decoded == 0 || s.power_db > strongest.power_db)) strongest = s;
+    decoded += n;
+  }
 };
 
-/// Monitors of each pool of the configuration, or of what may be where there is none.
+/// A pool of TM1/2 of which nothing is known.
+result<void> add_unknown_pool(const carrier_config& carrier, std::vector<comm_monitor>& monitors) {
+  auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
+  if (!pool) return fail("pool: " + pool.error().message);
+  monitors.emplace_back(carrier, std::move(*pool));
+  return {};
+}
+
+/// Monitors of each pool of the configuration. Without pools: monitors that search everything.
 result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
   const carrier_config& carrier = config.carrier;
   const bool wide = is_v2x(carrier.tm);
@@ -85,20 +113,16 @@ result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
   }
   if (config.pools.empty() && wide) pools.v2x.emplace_back(carrier, std::nullopt);
   if (config.pools.empty() && !wide) {
-    auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
-    if (!pool) return fail("pool: " + pool.error().message);
-    pools.comm.emplace_back(carrier, std::move(*pool));
+    if (auto ok = add_unknown_pool(carrier, pools.comm); !ok) return ok;
     pools.discovery.emplace_back(carrier, std::nullopt);
   }
   if (config.search_beside && !config.pools.empty()) {
     if (wide) {
-      pools.v2x_beside.emplace_back(carrier, std::nullopt);
-    } else {
-      auto pool = comm_pool::make({.n_prb = carrier.n_prb, .tm = carrier.tm, .known = false});
-      if (!pool) return fail("pool: " + pool.error().message);
-      pools.comm_beside.emplace_back(carrier, std::move(*pool));
+      pools.v2x_unexplained.emplace_back(carrier, std::nullopt);
+    } else if (auto ok = add_unknown_pool(carrier, pools.comm_unexplained); !ok) {
+      return ok;
     }
-    pools.discovery_beside.emplace_back(carrier, std::nullopt);
+    pools.discovery_unexplained.emplace_back(carrier, std::nullopt);
   }
   return {};
 }
@@ -115,7 +139,7 @@ struct monitor::impl {
   std::optional<band_watch> watch;
   std::optional<slss_search> slss;
   std::optional<prefix_search> prefix;
-  std::size_t search_window = 0;
+  std::int64_t search_window = 0;  // samples
   stream_window stream;
   event_sink sink;
   monitor_statistics statistics;
@@ -141,7 +165,7 @@ struct monitor::impl {
         rx(std::move(r)),
         buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
-        stream(c.n_antennas, static_cast<std::size_t>(12 * c.carrier.samples_per_subframe())) {
+        stream(c.n_antennas, window_subframes * c.carrier.samples_per_subframe()) {
     if (c.search_beside) watch.emplace(c.carrier);
   }
 
@@ -152,20 +176,21 @@ struct monitor::impl {
   bool follow(track& t);
   /// known: the absolute number that the timing gives, where sync is aligned.
   outcome examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial = false);
+  void receive_slss(subframe_view& sf, bool numbered, outcome& o);
+  void listen(subframe_view& sf, pool_monitors& pools, outcome& o);
   bool near_track(double start, bool whole_symbols) const;
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
 };
 
-// --- one subframe
-// ------------------------------------------------------------------------------------------------------------
+// --- one subframe ---
 
 outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial) {
   outcome o;
   std::array<std::span<const cf32>, max_rx_antennas> antennas;
-  for (int a = 0; a < config.n_antennas; ++a) antennas[a] = stream.at(a, start, static_cast<std::size_t>(sps));
+  for (int a = 0; a < config.n_antennas; ++a) antennas[a] = stream.at(a, start, sps);
   const auto loaded = rx.load(std::span(antennas).first(config.n_antennas));
   ++statistics.subframes;
-  if (loaded.power_db < -250) return o;
+  if (loaded.power_db < silence_db) return o;
   subframe_view sf{rx,
                    sink,
                    statistics,
@@ -177,55 +202,59 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
                    loaded.power_db,
                    watch ? &*watch : nullptr};
   if (watch) watch->begin_subframe(rx);
-  const auto add = [&](int n, const signal_estimate& s) {
-    if (n > 0 && (o.decoded == 0 || s.power_db > o.strongest.power_db)) o.strongest = s;
-    o.decoded += n;
-  };
-  const slss_result id = rx.detect_slss();
-  if (id.detected) {
-    const psbch_result mib = rx.decode_psbch(id.n_sl_id, hints_of(id.signal));
-    if (mib.detected && sf.credible(mib.signal)) {
-      mib_sl_event e;
-      const auto fields = unpack_mib_sl(mib.payload());
-      if (fields) e.mib = *fields;
-      if (fields && !known) {
-        sf.absolute = fields->direct_frame_number * 10 + fields->direct_subframe_number;
-        numbers.heard(subframe_index, sf.absolute);
-      }
-      e.rx = sf.at(mib.signal);
-      e.n_sl_id = id.n_sl_id;
-      if (sink.add(e, mib.payload())) ++statistics.mib;
-      if (watch) watch->explain((config.carrier.n_prb - 6) / 2, 6 + config.carrier.n_prb % 2);
-      o.slss = true;
-      add(1, mib.signal);
-    }
-  }
-  const auto listen = [&](pool_monitors& pools, int absolute) {
-    signal_estimate s;
+  receive_slss(sf, known.has_value(), o);
+  const auto listen_as = [&](pool_monitors& pools, int absolute) {
     sf.absolute = absolute;
-    for (auto& pool : pools.v2x) add(pool.examine(sf, buffers, s), s);
-    for (auto& pool : pools.comm) add(pool.examine(sf, buffers, s), s);
-    for (auto& pool : pools.discovery) add(pool.examine(sf, s), s);
-    if (!watch || trial) return;
-    for (auto& beside : pools.comm_beside) add(beside.examine_beside(sf, buffers, watch->unexplained(), s), s);
-    for (auto& beside : pools.v2x_beside) add(beside.examine_beside(sf, buffers, watch->unexplained(), s), s);
-    for (auto& beside : pools.discovery_beside) add(beside.examine_beside(sf, watch->unexplained(), s), s);
+    listen(sf, pools, o);
   };
   if (known) {
-    listen(numbers.first(), *known);
+    listen_as(numbers.first(), *known);
   } else {
     numbers.forget(subframe_index, slss_memory_subframes);
-    numbers.each(subframe_index, listen);
+    numbers.each(subframe_index, listen_as);
   }
   if (watch && !trial) {
-    statistics.prbs_occupied += static_cast<std::uint64_t>(watch->n_occupied());
+    statistics.prbs_occupied += watch->n_occupied();
     statistics.prbs_unexplained += watch->unexplained().size();
   }
   return o;
 }
 
-// --- aligned
-// -----------------------------------------------------------------------------------------------------------------
+/// numbered: the timing gives the subframe's number, whatever the MIB says.
+void monitor::impl::receive_slss(subframe_view& sf, bool numbered, outcome& o) {
+  const slss_result id = rx.detect_slss();
+  if (!id.detected) return;
+  const psbch_result mib = rx.decode_psbch(id.n_sl_id, hints_of(id.signal));
+  if (!mib.detected || !sf.credible(mib.signal)) return;
+  mib_sl_event e;
+  const auto fields = unpack_mib_sl(mib.payload());
+  if (fields) e.mib = *fields;
+  if (fields && !numbered) {
+    sf.absolute = fields->direct_frame_number * 10 + fields->direct_subframe_number;
+    numbers.heard(sf.index, sf.absolute);
+  }
+  e.rx = sf.at(mib.signal);
+  e.n_sl_id = id.n_sl_id;
+  if (sink.add(e, mib.payload())) ++statistics.mib;
+  // Around the middle of the carrier; if its number of PRBs is odd, half a PRB at either end.
+  const int n_prb = config.carrier.n_prb;
+  if (watch) watch->explain((n_prb - psbch_prbs) / 2, psbch_prbs + n_prb % 2);
+  o.slss = true;
+  o.add(1, mib.signal);
+}
+
+void monitor::impl::listen(subframe_view& sf, pool_monitors& pools, outcome& o) {
+  signal_estimate s;
+  for (auto& pool : pools.v2x) o.add(pool.examine(sf, buffers, s), s);
+  for (auto& pool : pools.comm) o.add(pool.examine(sf, buffers, s), s);
+  for (auto& pool : pools.discovery) o.add(pool.examine(sf, s), s);
+  if (!watch || sf.trial) return;
+  for (auto& any : pools.comm_unexplained) o.add(any.examine_unexplained(sf, buffers, watch->unexplained(), s), s);
+  for (auto& any : pools.v2x_unexplained) o.add(any.examine_unexplained(sf, buffers, watch->unexplained(), s), s);
+  for (auto& any : pools.discovery_unexplained) o.add(any.examine_unexplained(sf, watch->unexplained(), s), s);
+}
+
+// --- aligned ---
 
 void monitor::impl::step_aligned(bool end) {
   const aligned_timing& t = config.timing;
@@ -242,7 +271,7 @@ void monitor::impl::step_aligned(bool end) {
       return;
     }
     int absolute = -1;
-    const auto n = static_cast<std::int64_t>(t.absolute_subframes.size());
+    const std::int64_t n = std::ssize(t.absolute_subframes);
     if (n > 0) {
       const std::int64_t number =
           next_stored < n ? t.absolute_subframes[next_stored] : t.absolute_subframes.back() + next_stored - n + 1;
@@ -257,8 +286,7 @@ void monitor::impl::step_aligned(bool end) {
   }
 }
 
-// --- searching and tracking
-// ----------------------------------------------------------------------------------------------------
+// --- searching and tracking ---
 
 /// Within half a prefix of a track's subframes or, with whole_symbols, of any of its symbols.
 bool monitor::impl::near_track(double start, bool whole_symbols) const {
@@ -266,7 +294,7 @@ bool monitor::impl::near_track(double start, bool whole_symbols) const {
     if (!t.used) continue;
     double d = std::fmod(start - t.next_start, sps);
     if (d < 0) d += sps;
-    if (std::min(d, sps - d) <= 0.5 * prefix_samples) return true;
+    if (std::min(d, sps - d) <= same_timing * prefix_samples) return true;
     if (!whole_symbols) continue;
     for (int l = 0; l < config.carrier.symbols_per_subframe(); ++l) {
       const double boundary = l == 0 ? 0.0 : symbol_start_samples(config.carrier, l - 1) + config.carrier.fft_size;
@@ -277,7 +305,7 @@ bool monitor::impl::near_track(double start, bool whole_symbols) const {
 }
 
 bool monitor::impl::follow(track& t) {
-  const auto start = static_cast<std::int64_t>(std::llround(t.next_start));
+  const std::int64_t start = std::llround(t.next_start);
   const std::int64_t i = t.next_index++;
   t.next_start += sps;
   if (start < stream.first_tick()) return false;
@@ -288,7 +316,8 @@ bool monitor::impl::follow(track& t) {
     ++t.n_decoded;
     const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
     // Several transmitters share a track; small differences are theirs, not the clock's.
-    if (std::abs(error) > prefix_samples / 16.0) t.next_start += error * (t.n_decoded < 4 ? 0.5 : 0.2);
+    if (std::abs(error) > prefix_samples * tolerated_error)
+      t.next_start += error * (t.n_decoded < settled_after ? first_gain : gain);
     return true;
   }
   const bool stale = i - t.last_decoded > track_memory_subframes;
@@ -298,7 +327,7 @@ bool monitor::impl::follow(track& t) {
 }
 
 int monitor::impl::try_candidate(double start) {
-  const auto at = static_cast<std::int64_t>(std::llround(start));
+  const std::int64_t at = std::llround(start);
   if (at < stream.first_tick()) return 0;
   if (!started) epoch = at;
   const std::int64_t i = index_of(start);
@@ -323,15 +352,14 @@ int monitor::impl::try_candidate(double start) {
   // stream.
   const double before = start + error - sps;
   if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
-    examine(std::max(stream.first_tick(), static_cast<std::int64_t>(std::llround(before))), i - 1, {});
+    examine(std::max<std::int64_t>(stream.first_tick(), std::llround(before)), i - 1, {});
   return o.decoded;
 }
 
-// One subframe's length of possible starts at a time: those of known tracks first, then what a search offers beside
-// them.
+// Takes the possible starts of one subframe's length at a time: those of known tracks first, then those that a search
+// offers.
 void monitor::impl::step_search(bool end) {
-  while (search_at + static_cast<std::int64_t>(search_window) <= stream.end_tick() ||
-         (end && search_at < stream.end_tick())) {
+  while (search_at + search_window <= stream.end_tick() || (end && search_at < stream.end_tick())) {
     int decoded = 0;
     bool tracking = false;
     for (track& t : tracks) {
@@ -356,8 +384,7 @@ void monitor::impl::step_search(bool end) {
       float best_score = 0;
       for (const prefix_candidate& c : prefix->search(antennas)) {
         best_score = std::max(best_score, c.score);
-        // Beside something that decodes, what repeats far less is its own side lobes.
-        if (decoded > 0 && c.score < 0.05F * best_score) break;
+        if (decoded > 0 && c.score < side_lobe * best_score) break;
         const double start = static_cast<double>(search_at) + c.start_samples;
         if (near_track(start, decoded > 0)) continue;
         if (fruitless > patience && tried >= hurried_candidates) break;
@@ -379,8 +406,7 @@ void monitor::impl::step(bool end) {
   }
 }
 
-// --- the object
-// ----------------------------------------------------------------------------------------------------------------
+// --- the object ---
 
 monitor::monitor(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
 monitor::monitor(monitor&&) noexcept = default;
@@ -396,7 +422,7 @@ result<monitor> monitor::make(const monitor_config& config) {
     if (s < 0 || s >= n_absolute_subframes) return fail("absolute_subframes: 0 to 10239 are accepted");
   if (config.pools.size() > max_monitor_pools)
     return fail("pools: at most " + std::to_string(max_monitor_pools) + " are accepted");
-  // Without pools to place, a number more or less says little, and the layout that was learnt is worth more.
+  // Without pools subframe numbers matter little, and one set of monitors keeps the layout that was learnt.
   std::vector<pool_monitors> pools(config.sync == sync_mode::aligned || config.pools.empty() ? 1 : numberings::most);
   for (pool_monitors& p : pools)
     if (auto ok = monitor_pools(config, p); !ok) return tl::unexpected(ok.error());
@@ -411,7 +437,7 @@ result<monitor> monitor::make(const monitor_config& config) {
   if (config.sync == sync_mode::blind) {
     auto search = prefix_search::make({.carrier = carrier, .n_antennas = config.n_antennas});
     if (!search) return tl::unexpected(search.error());
-    p->search_window = std::max(p->search_window, search->window_samples());
+    p->search_window = std::max<std::int64_t>(p->search_window, search->window_samples());
     p->prefix.emplace(std::move(*search));
   }
   return monitor(std::move(p));
@@ -426,7 +452,7 @@ std::span<const monitor_event> monitor::process(std::span<const std::span<const 
                                                 std::int64_t first_tick) {
   impl& m = *impl_;
   m.sink.forget_released();
-  if (samples.size() < static_cast<std::size_t>(m.config.n_antennas) || samples[0].empty()) return {};
+  if (std::ssize(samples) < m.config.n_antennas || samples[0].empty()) return {};
   if (m.stream.empty()) {
     m.stream.restart(first_tick);
     m.search_at = first_tick;

@@ -1,6 +1,6 @@
-// Which subframe numbers are in use. Synchronisation references that do not know of each other each count DFN for
-// themselves, on one carrier and perhaps with the same subframe boundaries; where a pool lies depends on whose numbers
-// its UEs use. So each has monitors of its own.
+// Which subframe numbers are in use. Synchronisation references that do not hear each other each have a DFN of their
+// own, on one carrier and perhaps with the same subframe boundaries. Where a pool lies depends on the numbers that its
+// UEs use. So each numbering has monitors of its own.
 #pragma once
 
 #include <algorithm>
@@ -22,19 +22,19 @@ struct pool_monitors {
   std::vector<v2x_monitor> v2x;
   std::vector<comm_monitor> comm;
   std::vector<discovery_monitor> discovery;
-  /// Without knowledge of pools, where power is that the others do not explain (monitor_config::search_beside).
-  std::vector<v2x_monitor> v2x_beside;
-  std::vector<comm_monitor> comm_beside;
-  std::vector<discovery_monitor> discovery_beside;
+  /// Monitors of unknown pools, for the PRBs whose power the others do not explain (monitor_config::search_beside).
+  std::vector<v2x_monitor> v2x_unexplained;
+  std::vector<comm_monitor> comm_unexplained;
+  std::vector<discovery_monitor> discovery_unexplained;
 };
 
-/// All storage is there from the start. The numbering that was heard of longest ago makes room for a new one; what its
-/// monitors still hold of it lapses by age.
+/// All storage is allocated at the start. A new numbering replaces the one that was heard longest ago; what its
+/// monitors still hold expires.
 class numberings {
 public:
   static constexpr std::size_t most = 3;
 
-  /// Monitors of the same pools for each reference that is told apart, 1 to most.
+  /// Monitors of the same pools for each numbering, 1 to `most`.
   explicit numberings(std::vector<pool_monitors>&& monitors) : slots_(monitors.size()) {
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].monitors = std::move(monitors[i]);
   }
@@ -56,14 +56,14 @@ public:
     }
     pick->last_heard = index;
   }
-  /// Those that were not heard of for so long end, except the one heard last.
+  /// Drops the numberings that were not heard for longer than this, except the one heard last.
   void forget(std::int64_t index, std::int64_t memory_subframes) {
     std::int64_t latest = -1;
     for (const slot& s : slots_) latest = std::max(latest, age(s));
     for (slot& s : slots_)
       if (s.offset && age(s) < latest && index - s.last_heard > memory_subframes) s.offset.reset();
   }
-  /// f(monitors, absolute number or -1) for each numbering in use; with -1 where there is none.
+  /// Calls f(monitors, absolute number) for each numbering in use, or once with -1 if there is none.
   template <class F>
   void each(std::int64_t index, F f) {
     bool any = false;

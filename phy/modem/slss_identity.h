@@ -35,13 +35,31 @@ public:
                            std::span<const float> noise) const noexcept;
 
 private:
-  static constexpr int n_delays = 41;
+  static constexpr int row = 64;  // slss_length, and zeros to whole vectors
+  /// What one path of any delay explains of PSSS.
+  struct path {
+    int root = 0;      // index into psss_roots
+    double slope = 0;  // cycles a subcarrier
+    cf32 turn{};       // from the first to the second symbol, what the carrier offset does
+    float power = -1;
+  };
+  struct folded {  // the SSSS symbols of all antennas, the channel removed
+    alignas(64) std::array<float, row> re{};
+    alignas(64) std::array<float, row> im{};
+    float channel_energy = 0;
+  };
+  float psss_energy(std::span<const resource_grid> grids) const noexcept;
+  path best_path(std::span<const resource_grid> grids) const noexcept;
+  path try_path(std::span<const resource_grid> grids, int root, double slope) const noexcept;
+  void fold(const resource_grid& g, const path& p, folded& f) const noexcept;
+  bool identify(const folded& f, int root, match& best) const noexcept;
+
   carrier_config carrier_;
   slss_symbols symbols_;
   int first_;
   double interval_s_;
   std::array<std::array<cf32, slss_length>, 2> psss_{};
-  aligned_vector<float> ssss_;  // [identity][64]
+  aligned_vector<float> ssss_;  // [identity][row]
 };
 
 }  // namespace prose::phy

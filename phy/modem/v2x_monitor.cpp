@@ -10,17 +10,31 @@
 namespace prose::phy {
 namespace {
 
-// TS 36.331 SL-CommResourcePoolV2X: numSubchannel and sizeSubchannel.
+/// TS 36.331 SL-CommResourcePoolV2X: numSubchannel and sizeSubchannel.
 constexpr std::array<int, 7> subchannel_counts{1, 3, 5, 8, 10, 15, 20};
 constexpr std::array<int, 19> subchannel_sizes{4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 25, 30, 48, 50, 72, 75, 96, 100};
+
+/// Room for the hypotheses of one SCI; what does not fit is left out. Chosen, not derived.
+constexpr std::size_t most_hypotheses = 4096;
+
+// Power of a PRB. Chosen, not derived.
+constexpr double over_quietest = 2.0;   ///< over that of the quietest PRB (3 dB), or nothing is there
+constexpr double below_mean = 1e-3;     ///< of the mean of all PRBs (-30 dB), or it is leakage
+constexpr double over_neighbour = 2.0;  ///< over that of a neighbour (3 dB), or an allocation may go on there
+
+// DMRS metrics (reception/thresholds.h). Chosen, not derived.
+constexpr float worth_measuring_known = 0.6F;  ///< of the best known layout's metric, for another known one
+constexpr float worth_measuring = 0.3F;        ///< of a known layout's clear metric, for unknown ones
+constexpr float worth_decoding = 0.5F;  ///< of the best metric; a shorter allocation inside a longer one shows its part
+constexpr float alike_steps = 20.0F;    ///< metrics within a twentieth of the best are no different
 
 }  // namespace
 
 v2x_monitor::v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> pool)
     : carrier_(carrier), pool_(std::move(pool)) {
   for (int p = 0; p + 2 <= carrier.n_prb; ++p) all_prbs_.push_back(p);
-  hypotheses_.reserve(4096);
-  beside_.reserve(all_prbs_.size());
+  hypotheses_.reserve(most_hypotheses);
+  unexplained_.reserve(all_prbs_.size());
 }
 
 int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
@@ -28,12 +42,12 @@ int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_
   return search_pscch(sf, buffers, all_prbs_, strongest);
 }
 
-int v2x_monitor::examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                                signal_estimate& strongest) {
-  beside_.clear();
+int v2x_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                                     signal_estimate& strongest) {
+  unexplained_.clear();
   for (std::size_t i = 0; i + 1 < prbs.size(); ++i)
-    if (prbs[i + 1] == prbs[i] + 1) beside_.push_back(prbs[i]);
-  return search_pscch(sf, buffers, beside_, strongest);
+    if (prbs[i + 1] == prbs[i] + 1) unexplained_.push_back(prbs[i]);
+  return search_pscch(sf, buffers, unexplained_, strongest);
 }
 
 int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
@@ -44,12 +58,12 @@ int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, st
     decoded_[i] = receive_unknown(sf, buffers, found[i]);
     learnt = learnt || decoded_[i];
   }
-  // What one transmission showed of the layout may be what another one lacked.
+  // The layout that one transmission showed may be the one that another needs.
   for (std::size_t i = 0; learnt && i < found.size(); ++i) {
     int unused = 0;
     if (!decoded_[i]) search_layout(sf, buffers, found[i], unused);
   }
-  return static_cast<int>(found.size());
+  return std::ssize(found);
 }
 
 // The fields depend on the layout, which the transport block may settle; the SCI's event still comes before the
@@ -77,8 +91,7 @@ void v2x_monitor::measure(const subframe_view& sf, const pscch_result& sci, hypo
   h.metric = pairs_.measure(sf, sci, h.pssch, nullptr, at_least);
 }
 
-// --- layouts
-// -----------------------------------------------------------------------------------------------------------------
+// --- layouts ---
 
 void v2x_monitor::confirm(const layout& l) {
   confirmed* slot = &confirmed_[0];
@@ -102,7 +115,7 @@ void v2x_monitor::add(const hypothesis& h) {
   if (hypotheses_.size() < hypotheses_.capacity()) hypotheses_.push_back(h);
 }
 
-// Adjacent: PSSCH begins two PRB above its PSCCH, whatever the sub-channel, so only its length is open.
+// Adjacent: PSSCH begins two PRBs above its PSCCH, whatever the sub-channel, so only its length is unknown.
 void v2x_monitor::add_adjacent(const pscch_result& sci) {
   const int prb = sci.config.prb;
   for (const int n : subchannel_counts) {
@@ -131,7 +144,7 @@ void v2x_monitor::add_adjacent(const pscch_result& sci) {
   }
 }
 
-// Power of each PRB of the subframe in the symbols that every channel uses.
+// Power of each PRB, over the symbols that every channel uses.
 void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
   const resource_grid& g = sf.rx.grid(0, cfo_hz);
   double total = 0;
@@ -144,47 +157,55 @@ void v2x_monitor::measure_power(const subframe_view& sf, float cfo_hz) {
     total += sum;
     least = std::min(least, sum);
   }
-  power_floor_ = std::max(2.0 * least, 1e-3 * total / carrier_.n_prb);
+  power_floor_ = std::max(over_quietest * least, below_mean * total / carrier_.n_prb);
 }
 
-// Not adjacent: PSSCH may begin anywhere. Confirmed layouts come first; else the power of the PRBs narrows it down: it
-// begins where power rises and ends where it falls (`edges` 2), or, beside another transmission, one of the two (1).
-void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
+// An allocation begins where power rises and ends where it falls. Returns at how many of its two ends this is so, -1
+// where it has no power. Next to another transmission an end does not show.
+int v2x_monitor::power_edges(int first, int n_prb) const {
   const auto at = [&](int p) { return p >= 0 && p < carrier_.n_prb ? power_[p] : 0.0; };
+  const int last = first + n_prb - 1;
+  if (at(first) <= power_floor_ || at(last) <= power_floor_) return -1;
+  return (at(first) > over_neighbour * at(first - 1) ? 1 : 0) + (at(last) > over_neighbour * at(last + 1) ? 1 : 0);
+}
+
+// Not adjacent: PSSCH may begin anywhere. `edges` narrows it down: 0, layouts that are confirmed; 1 or 2, allocations
+// with so many ends that the power shows.
+void v2x_monitor::add_apart(const pscch_result& sci, int edges) {
   for (const int n : subchannel_counts) {
     const sci_format1 f = unpack_sci_format1(sci.payload(), n);
     const auto riv = riv_decode(n, f.frequency_location);
     if (!riv || 2 * n > carrier_.n_prb) continue;
     for (const int size : subchannel_sizes) {
       if (n * size > carrier_.n_prb) continue;
-      const int length = largest_235(riv->length * size);
-      for (int m = 0; m + riv->length <= n; ++m) {
-        const int start_pscch = sci.config.prb - 2 * m;
-        if (start_pscch < 0 || start_pscch + 2 * n > carrier_.n_prb) continue;
-        for (int a = m * size; a - m * size + n * size <= carrier_.n_prb; ++a) {
-          hypothesis h;
-          h.from = {n, size, false, a - m * size, start_pscch};
-          if (edges == 0) {
-            if (weight(h.from) == 0) continue;
-          } else {
-            if (at(a) <= power_floor_ || at(a + length - 1) <= power_floor_) continue;
-            const int seen = (at(a) > 2.0 * at(a - 1) ? 1 : 0) + (at(a + length - 1) > 2.0 * at(a + length) ? 1 : 0);
-            if (seen != edges) continue;
-          }
-          h.sci = f;
-          h.length = riv->length;
-          h.pssch.prb_start = a;
-          h.pssch.n_prb = length;
-          add(h);
-        }
-      }
+      hypothesis h;
+      h.from = {n, size, false, -1, -1};
+      h.sci = f;
+      h.length = riv->length;
+      h.pssch.n_prb = largest_235(riv->length * size);
+      add_apart(sci, edges, h);
+    }
+  }
+}
+
+// Every place that such a layout may have.
+void v2x_monitor::add_apart(const pscch_result& sci, int edges, hypothesis h) {
+  const int n = h.from.n_subchannels;
+  const int size = h.from.size;
+  for (int m = 0; m + h.length <= n; ++m) {
+    h.from.start_prb_pscch = sci.config.prb - 2 * m;
+    if (h.from.start_prb_pscch < 0 || h.from.start_prb_pscch + 2 * n > carrier_.n_prb) continue;
+    for (int a = m * size; a - m * size + n * size <= carrier_.n_prb; ++a) {
+      h.from.start_prb = a - m * size;
+      h.pssch.prb_start = a;
+      if (edges == 0 ? weight(h.from) > 0 : power_edges(a, h.pssch.n_prb) == edges) add(h);
     }
   }
 }
 
 bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci,
                                 int& n_subchannels) {
-  // Adjacent; apart by what is confirmed; apart by both edges of the power; by one.
+  // Adjacent; apart as confirmed; apart with one end that the power shows; with both.
   for (int stage = 0; stage < 4; ++stage) {
     hypotheses_.clear();
     if (stage == 0) {
@@ -193,72 +214,88 @@ bool v2x_monitor::search_layout(const subframe_view& sf, soft_buffers& buffers, 
       if (stage == 2) measure_power(sf, sci.signal.cfo_hz);
       add_apart(sci, stage - 1);
     }
-    // DMRS depend on the allocation alone: measure each once.
-    std::sort(hypotheses_.begin(), hypotheses_.end(), [](const hypothesis& a, const hypothesis& b) {
-      return a.pssch.prb_start != b.pssch.prb_start ? a.pssch.prb_start < b.pssch.prb_start
-                                                    : a.pssch.n_prb < b.pssch.n_prb;
-    });
-    // Layouts that led to blocks before come first. Where one of them fits well, others that do not come near it, and
-    // would be dropped below for that, are not measured at all.
-    float fits = 0;
-    for (const hypothesis& known : hypotheses_) {
-      if (weight(known.from) == 0) continue;
-      hypothesis h = known;
-      h.pssch.n_x_id = sci.crc;
-      measure(sf, sci, h, 0.6F * fits);
-      fits = std::max(fits, h.metric);
-      if (fits > 0.5F) break;
-    }
-    const float at_least = fits > 0.5F ? 0.3F * fits : 0.0F;
-    for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
-      hypothesis& h = hypotheses_[i];
-      h.pssch.n_x_id = sci.crc;
-      if (i > 0 && hypotheses_[i - 1].pssch.prb_start == h.pssch.prb_start &&
-          hypotheses_[i - 1].pssch.n_prb == h.pssch.n_prb) {
-        h.metric = hypotheses_[i - 1].metric;
-        h.pssch.n_ssf = hypotheses_[i - 1].pssch.n_ssf;
-      } else {
-        measure(sf, sci, h, at_least);
-      }
-    }
-    std::erase_if(hypotheses_, [](const hypothesis& h) { return h.metric < least_pssch_metric_tm4(h.pssch); });
+    measure_all(sf, sci);
+    const float best = rank();
     if (hypotheses_.empty()) continue;
-    float best = 0;
-    for (const hypothesis& h : hypotheses_) best = std::max(best, h.metric);
-    // A shorter allocation inside a longer one shows part of its metric; what is far below the best is not it.
-    std::erase_if(hypotheses_, [&](const hypothesis& h) { return h.metric < 0.5F * best; });
-    std::stable_sort(hypotheses_.begin(), hypotheses_.end(), [&](const hypothesis& a, const hypothesis& b) {
-      const int ma = static_cast<int>(a.metric / best * 20.0F);  // a twentieth of the best is no difference
-      const int mb = static_cast<int>(b.metric / best * 20.0F);
-      if (ma != mb) return ma > mb;
-      const int wa = weight(a.from);
-      const int wb = weight(b.from);
-      if (wa != wb) return wa > wb;
-      return a.sci.reserved < b.sci.reserved;
-    });
-    // Several layouts lead to the same transmission; each distinct one is decoded once.
-    std::array<pssch_config, 12> tried;
-    std::size_t n_tried = 0;
-    for (const hypothesis& candidate : hypotheses_) {
-      hypothesis h = candidate;
-      const auto transport =
-          pssch_transport(transmission_mode::tm4, h.sci.mcs, h.pssch.n_prb, h.sci.transmission_format);
-      if (!transport) continue;
-      h.pssch.tbs = transport->tbs;
-      h.pssch.modulation_order = transport->modulation_order;
-      h.pssch.rv = h.sci.retransmission_index == 0 ? 0 : 2;
-      h.pssch.last_symbol_rate_matched = h.sci.transmission_format == 1;
-      if (std::find(tried.begin(), tried.begin() + n_tried, h.pssch) != tried.begin() + n_tried) continue;
-      if (n_tried == tried.size()) break;
-      tried[n_tried++] = h.pssch;
-      if (!pairs_.decode(sf, buffers, sci, {h.sci, h.pssch, h.length}, nullptr)) continue;
-      n_subchannels = h.from.n_subchannels;
-      for (const hypothesis& other : hypotheses_)
-        if (other.pssch.prb_start == h.pssch.prb_start && other.pssch.n_prb == h.pssch.n_prb && other.sci == h.sci)
-          confirm(other.from);
-      return true;
+    if (decode_first(sf, buffers, sci, n_subchannels)) return true;
+    if (best > clear_pssch_metric) return false;  // the allocation is there, but not (yet) decodable
+  }
+  return false;
+}
+
+// The metric depends on the allocation alone: each allocation is measured once.
+void v2x_monitor::measure_all(const subframe_view& sf, const pscch_result& sci) {
+  std::sort(hypotheses_.begin(), hypotheses_.end(), [](const hypothesis& a, const hypothesis& b) {
+    return a.pssch.prb_start != b.pssch.prb_start ? a.pssch.prb_start < b.pssch.prb_start
+                                                  : a.pssch.n_prb < b.pssch.n_prb;
+  });
+  // Layouts that led to blocks before come first. Where one of them is clearly there, others that do not come near it
+  // are not measured at all: rank() would drop them.
+  float known_metric = 0;
+  for (const hypothesis& known : hypotheses_) {
+    if (weight(known.from) == 0) continue;
+    hypothesis h = known;
+    h.pssch.n_x_id = sci.crc;
+    measure(sf, sci, h, worth_measuring_known * known_metric);
+    known_metric = std::max(known_metric, h.metric);
+    if (known_metric > clear_pssch_metric) break;
+  }
+  const float at_least = known_metric > clear_pssch_metric ? worth_measuring * known_metric : 0.0F;
+  for (std::size_t i = 0; i < hypotheses_.size(); ++i) {
+    hypothesis& h = hypotheses_[i];
+    h.pssch.n_x_id = sci.crc;
+    if (i > 0 && hypotheses_[i - 1].pssch.prb_start == h.pssch.prb_start &&
+        hypotheses_[i - 1].pssch.n_prb == h.pssch.n_prb) {
+      h.metric = hypotheses_[i - 1].metric;
+      h.pssch.n_ssf = hypotheses_[i - 1].pssch.n_ssf;
+    } else {
+      measure(sf, sci, h, at_least);
     }
-    if (best > 0.5F) return false;  // the allocation is there, but not (yet) decodable
+  }
+}
+
+// Drops the hypotheses that are not worth decoding and puts the likeliest first. Returns the best metric.
+float v2x_monitor::rank() {
+  std::erase_if(hypotheses_, [](const hypothesis& h) { return h.metric < least_pssch_metric_tm4(h.pssch); });
+  float best = 0;
+  for (const hypothesis& h : hypotheses_) best = std::max(best, h.metric);
+  std::erase_if(hypotheses_, [&](const hypothesis& h) { return h.metric < worth_decoding * best; });
+  std::stable_sort(hypotheses_.begin(), hypotheses_.end(), [&](const hypothesis& a, const hypothesis& b) {
+    const int ma = static_cast<int>(a.metric / best * alike_steps);
+    const int mb = static_cast<int>(b.metric / best * alike_steps);
+    if (ma != mb) return ma > mb;
+    const int wa = weight(a.from);
+    const int wb = weight(b.from);
+    if (wa != wb) return wa > wb;
+    return a.sci.reserved < b.sci.reserved;
+  });
+  return best;
+}
+
+// Decodes one hypothesis after the other until a block is right; its layouts are confirmed then.
+bool v2x_monitor::decode_first(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci,
+                               int& n_subchannels) {
+  // Several layouts lead to the same transmission; each distinct one is decoded once. The number is chosen, not
+  // derived.
+  std::array<pssch_config, 12> tried;
+  std::size_t n_tried = 0;
+  for (const hypothesis& candidate : hypotheses_) {
+    hypothesis h = candidate;
+    const auto transport = pssch_transport(transmission_mode::tm4, h.sci.mcs, h.pssch.n_prb, h.sci.transmission_format);
+    if (!transport) continue;
+    h.pssch.tbs = transport->tbs;
+    h.pssch.modulation_order = transport->modulation_order;
+    h.pssch.rv = rv_order[h.sci.retransmission_index == 0 ? 0 : 1];
+    h.pssch.last_symbol_rate_matched = h.sci.transmission_format == 1;
+    if (std::find(tried.begin(), tried.begin() + n_tried, h.pssch) != tried.begin() + n_tried) continue;
+    if (n_tried == tried.size()) break;
+    tried[n_tried++] = h.pssch;
+    if (!pairs_.decode(sf, buffers, sci, {h.sci, h.pssch, h.length}, nullptr)) continue;
+    n_subchannels = h.from.n_subchannels;
+    for (const hypothesis& other : hypotheses_)
+      if (other.pssch.prb_start == h.pssch.prb_start && other.pssch.n_prb == h.pssch.n_prb && other.sci == h.sci)
+        confirm(other.from);
+    return true;
   }
   return false;
 }

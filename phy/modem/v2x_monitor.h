@@ -16,14 +16,14 @@ namespace prose::phy {
 
 class v2x_monitor {
 public:
-  /// Without a pool every PRB pair is searched and the layout is hypothesised.
+  /// Without a pool every PRB pair is searched and every layout is tried.
   v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> pool);
 
   /// Returns how many SCIs the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
-  /// PSCCH that begins at these PRBs (ascending) only; for a monitor of an unknown pool beside those of known ones.
-  int examine_beside(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                     signal_estimate& strongest);
+  /// The same for PSCCH that begins at these PRBs (ascending) only: those that no known pool explains.
+  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
+                          signal_estimate& strongest);
 
 private:
   int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
@@ -44,14 +44,19 @@ private:
     int length = 0;  ///< sub-channels
     float metric = 0;
   };
-  /// An SCI of a pool that nobody told of. True when its block was decoded.
+  /// An SCI of an unknown pool. Returns true if its block was decoded.
   bool receive_unknown(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci);
   bool search_layout(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels);
   void add_adjacent(const pscch_result& sci);
   void add_apart(const pscch_result& sci, int edges);
+  void add_apart(const pscch_result& sci, int edges, hypothesis h);
+  int power_edges(int first, int n_prb) const;
   void measure_power(const subframe_view& sf, float cfo_hz);
+  void measure_all(const subframe_view& sf, const pscch_result& sci);
+  float rank();
+  bool decode_first(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, int& n_subchannels);
   void add(const hypothesis& h);
-  /// What the screen of DMRS gives less than at_least is not measured.
+  /// Skipped where dmrs_screen gives a share below at_least.
   void measure(const subframe_view& sf, const pscch_result& sci, hypothesis& h, float at_least = 0);
   void confirm(const layout& l);
   int weight(const layout& l) const;
@@ -67,9 +72,9 @@ private:
   };
   std::array<confirmed, 16> confirmed_{};
   std::array<bool, subframe_receiver::max_found> decoded_{};
-  std::array<double, 100> power_{};
+  std::array<double, bandwidths_prb.back()> power_{};
   double power_floor_ = 0;
-  std::vector<int> beside_;
+  std::vector<int> unexplained_;  ///< first PRBs of pairs
 };
 
 }  // namespace prose::phy

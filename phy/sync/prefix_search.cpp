@@ -9,6 +9,18 @@
 #include <vector>
 
 namespace prose::phy {
+namespace {
+
+/// What noise alone exceeds in one window of so many, where no threshold is given.
+constexpr double windows_per_false_start = 1000.0;
+/// A threshold above this would miss weak signals in short windows. Chosen, not derived.
+constexpr double highest_threshold = 0.6;
+/// Starts of the coarse pass in the length of a prefix. Chosen, not derived.
+constexpr int coarse_starts_per_prefix = 16;
+/// Peaks tried for each candidate that may be reported. Chosen, not derived.
+constexpr int trials_per_candidate = 2;
+
+}  // namespace
 
 struct prefix_search::state {
   prefix_search_config config;
@@ -27,21 +39,20 @@ struct prefix_search::state {
   std::complex<double> correlation(int start) const noexcept {
     std::complex<double> sum{};
     for (int l = 0; l < n_symbols; ++l) {
-      const std::size_t i = l;
-      const auto p = static_cast<std::size_t>(start + prefix_at[i]);
-      sum += product_sum[p + static_cast<std::size_t>(prefix_length[i])] - product_sum[p];
+      const int p = start + prefix_at[l];
+      sum += product_sum[p + prefix_length[l]] - product_sum[p];
     }
     return sum;
   }
   double energy(int start) const noexcept {
     double sum = 0;
     for (int l = 0; l < n_symbols; ++l) {
-      const std::size_t i = l;
-      const auto p = static_cast<std::size_t>(start + prefix_at[i]);
-      sum += energy_sum[p + static_cast<std::size_t>(prefix_length[i])] - energy_sum[p];
+      const int p = start + prefix_at[l];
+      sum += energy_sum[p + prefix_length[l]] - energy_sum[p];
     }
     return sum;
   }
+  int best_start_near(int coarse, double& value) const noexcept;
 };
 
 prefix_search::prefix_search(std::unique_ptr<state> s) : s_(std::move(s)) {}
@@ -59,17 +70,16 @@ result<prefix_search> prefix_search::make(const prefix_search_config& config) {
   s->n_symbols = c.symbols_per_subframe() - 1;
   int samples = 0;
   for (int l = 0; l < s->n_symbols; ++l) {
-    const std::size_t i = l;
     const double begin = l == 0 ? 0.0 : symbol_start_samples(c, l - 1) + c.fft_size;
-    s->prefix_at[i] = static_cast<int>(std::ceil(begin));
-    s->prefix_length[i] = static_cast<int>(std::floor(symbol_start_samples(c, l))) - s->prefix_at[i];
-    samples += s->prefix_length[i];
+    s->prefix_at[l] = static_cast<int>(std::ceil(begin));
+    s->prefix_length[l] = static_cast<int>(std::floor(symbol_start_samples(c, l))) - s->prefix_at[l];
+    samples += s->prefix_length[l];
   }
-  // The share that noise shows is Rayleigh distributed with a mean square of one over the samples; 1e-3 / starts is
-  // exceeded beyond sqrt(ln(1000 starts) / samples).
-  const double noise = std::sqrt(std::log(1000.0 * s->starts) / (samples * config.n_antennas));
-  s->threshold = config.threshold > 0 ? config.threshold : static_cast<float>(std::min(0.6, noise));
-  s->step = std::max(1, s->prefix_length[1] / 16);
+  // The share that noise shows is Rayleigh distributed with a mean square of one over the number of samples. One start
+  // exceeds sqrt(ln(1000 starts) / samples) with a probability of 1 / (1000 starts).
+  const double noise = std::sqrt(std::log(windows_per_false_start * s->starts) / (samples * config.n_antennas));
+  s->threshold = config.threshold > 0 ? config.threshold : static_cast<float>(std::min(highest_threshold, noise));
+  s->step = std::max(1, s->prefix_length[1] / coarse_starts_per_prefix);
   const std::size_t total = 2 * s->starts;
   s->product_sum.resize(total + 1);
   s->energy_sum.resize(total + 1);
@@ -77,7 +87,7 @@ result<prefix_search> prefix_search::make(const prefix_search_config& config) {
   return prefix_search(std::move(s));
 }
 
-std::size_t prefix_search::window_samples() const { return static_cast<std::size_t>(2 * s_->starts + s_->n_fft); }
+std::size_t prefix_search::window_samples() const { return 2 * s_->starts + s_->n_fft; }
 
 std::span<const prefix_candidate> prefix_search::search(std::span<const cf32> antenna) noexcept {
   const std::array<std::span<const cf32>, 1> one{antenna};
@@ -87,7 +97,7 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const cf32> an
 std::span<const prefix_candidate> prefix_search::search(std::span<const std::span<const cf32>> antennas) noexcept {
   state& s = *s_;
   const std::size_t total = s.energy_sum.size() - 1;
-  const std::size_t lag = s.n_fft;
+  const int lag = s.n_fft;
   std::complex<double> product{};
   double energy = 0;
   for (std::size_t i = 0; i < total; ++i) {
@@ -105,23 +115,16 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
     const int start = i * s.step;
     s.score[i] = static_cast<float>(std::sqrt(std::norm(s.correlation(start))));  // no hypot: nothing overflows here
   }
-  // Starts are taken off in the order of their repeating energy, half a symbol around each.
+  // The best start first. Each takes half a symbol to either side out of the search.
   const int apart = std::max(1, s.n_fft / 2 / s.step);
   int n_found = 0;
-  for (int trial = 0; trial < 2 * max_candidates && n_found < max_candidates; ++trial) {
+  for (int trial = 0; trial < trials_per_candidate * max_candidates && n_found < max_candidates; ++trial) {
     const auto end = s.score.begin() + n;
     const auto it = std::max_element(s.score.begin(), end);
     if (!(*it > 0)) break;
-    const int at = static_cast<int>(it - s.score.begin());
-    int best = at * s.step;
+    const int at = it - s.score.begin();
     double best_value = -1;
-    for (int start = std::max(0, (at - 1) * s.step); start <= std::min(s.starts - 1, (at + 1) * s.step); ++start) {
-      const double v = std::abs(s.correlation(start));
-      if (v > best_value) {
-        best_value = v;
-        best = start;
-      }
-    }
+    const int best = s.best_start_near(at, best_value);
     const double e = s.energy(best);
     const double share = e > 0 ? best_value / e : 0;
     if (share >= static_cast<double>(s.threshold)) {
@@ -134,7 +137,20 @@ std::span<const prefix_candidate> prefix_search::search(std::span<const std::spa
     }
     std::fill(s.score.begin() + std::max(0, at - apart), s.score.begin() + std::min(n - 1, at + apart) + 1, 0.0F);
   }
-  return {s.found.data(), static_cast<std::size_t>(n_found)};
+  return std::span(s.found).first(n_found);
+}
+
+/// Every start between the neighbours of this one of the coarse pass; `value` is its |correlation|.
+int prefix_search::state::best_start_near(int coarse, double& value) const noexcept {
+  int best = coarse * step;
+  for (int start = std::max(0, (coarse - 1) * step); start <= std::min(starts - 1, (coarse + 1) * step); ++start) {
+    const double v = std::abs(correlation(start));
+    if (v > value) {
+      value = v;
+      best = start;
+    }
+  }
+  return best;
 }
 
 }  // namespace prose::phy

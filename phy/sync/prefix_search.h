@@ -15,8 +15,8 @@ namespace prose::phy {
 struct prefix_search_config {
   carrier_config carrier;
   int n_antennas = 1;
-  /// Least share (0..1) of the energy under the prefixes that repeats; 0: what noise alone exceeds in about one window
-  /// of 1000.
+  /// A start is reported if at least this share (0..1) of the energy under the prefixes repeats. 0: the share that
+  /// noise alone exceeds in about one window of 1000.
   float threshold = 0;
 };
 
@@ -24,7 +24,7 @@ struct prefix_candidate {
   int start_samples = 0;  ///< of the subframe, in samples of the window searched
   float cfo_hz = 0;       ///< within +-7.5 kHz: a prefix cannot tell whole subcarriers
   float correlation = 0;  ///< 0..1: repeating share of the energy under the prefixes
-  float score = 0;        ///< repeating energy, by which candidates are ordered
+  float score = 0;        ///< repeating energy; candidates are ordered by it
 };
 
 class prefix_search {
@@ -39,7 +39,7 @@ public:
 
   /// Possible subframe starts among the first samples_per_subframe() samples of the window, at most max_candidates,
   /// best first, at least half a symbol apart. Neighbouring symbols of a subframe look alike, so a true start comes
-  /// with companions at whole symbols from it: decoding decides. Valid until the next call. No allocation.
+  /// with others that are whole symbols away: decoding decides. Valid until the next call. No allocation.
   std::span<const prefix_candidate> search(std::span<const std::span<const cf32>> antennas) noexcept;
   std::span<const prefix_candidate> search(std::span<const cf32> antenna) noexcept;
   static constexpr int max_candidates = 20;

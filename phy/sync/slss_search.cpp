@@ -14,10 +14,27 @@ namespace prose::phy {
 namespace {
 
 constexpr double two_pi = 2.0 * std::numbers::pi;
-constexpr int n_roots = 2;
-constexpr std::array<int, n_roots> roots{26, 37};
-constexpr double cfo_step_hz = 2000.0;
+constexpr int n_roots = psss_roots.size();
 constexpr int max_antennas = 4;
+
+/// Raster of carrier offsets: 1 kHz at most is left over, which costs the sum over both symbols (138 us) 0.3 dB.
+constexpr double cfo_step_hz = 2000.0;
+/// Delays tried about the peak of the correlation, whose main lobe is 1 / 930 kHz or two reduced samples to either
+/// side. The step is chosen, not derived.
+constexpr double delay_step_samples = 0.125;
+constexpr int delay_steps = 24;  // three samples to either side
+/// Samples beyond the last symbol of the last start: the delays above, and one for rounding.
+constexpr int margin_samples = 4;
+/// The channel is averaged over so many subcarriers to either side, 195 kHz in all. Chosen, not derived.
+constexpr int smoothing_subcarriers = 6;
+/// Last search for the carrier offset: over the 1.4 kHz to either side after which the phases repeat. The step is
+/// chosen, not derived.
+constexpr double fine_cfo_step_hz = 12.5;
+constexpr int fine_cfo_steps = 120;  // 1.5 kHz to either side
+/// Zero crossings of the decimation filter to either side. Chosen, not derived.
+constexpr int filter_lobes = 5;
+/// Peaks of PSSS tried for each candidate that may be reported. Chosen, not derived.
+constexpr int trials_per_candidate = 3;
 
 /// Eight floats at a time by the GNU vector extension: sums of floats are not reordered by the compiler on its own.
 constexpr int lanes = 8;
@@ -28,7 +45,7 @@ f32v load(const float* p) {
   return v;
 }
 void store(float* p, f32v v) { std::memcpy(p, &v, sizeof v); }
-std::size_t whole_vectors(int n) { return static_cast<std::size_t>((n + lanes - 1) / lanes * lanes); }
+std::size_t whole_vectors(std::size_t n) { return (n + lanes - 1) / lanes * lanes; }
 
 cf32 unit(double phase) { return {static_cast<float>(std::cos(phase)), static_cast<float>(std::sin(phase))}; }
 
@@ -39,15 +56,15 @@ int reduced_fft_size(int fft_size) { return fft_size % 128 == 0 ? 128 : 96; }
 /// stops what would fall on them.
 std::vector<float> decimation_filter(int factor) {
   if (factor == 1) return {1.0F};
-  const int half = 5 * factor;
-  std::vector<float> h(static_cast<std::size_t>(2 * half + 1));
+  const int half = filter_lobes * factor;
+  std::vector<float> h(2 * half + 1);
   double sum = 0;
   for (int i = -half; i <= half; ++i) {
     const double x = static_cast<double>(i) / factor;
     const double sinc = i == 0 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
-    const double w = 0.54 + 0.46 * std::cos(std::numbers::pi * i / (half + 1));
-    h[i + half] = static_cast<float>(sinc * w);
-    sum += sinc * w;
+    const double hamming = 0.54 + 0.46 * std::cos(std::numbers::pi * i / (half + 1));
+    h[i + half] = static_cast<float>(sinc * hamming);
+    sum += sinc * hamming;
   }
   for (float& v : h) v = static_cast<float>(v / sum);
   return h;
@@ -92,25 +109,55 @@ struct slss_search::state {
   std::array<slss_candidate, max_candidates> found{};
 
   double rate_hz() const { return n * subcarrier_spacing_hz; }
+  // --- once, in make() ---
+  void place_symbols();
+  void make_sequences();
+  void make_replica();
+  void make_cfo_hypotheses();
+  void make_room();
+
+  // --- every window ---
   void decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept;
   void correlate(int n_antennas) noexcept;
   void correlate_halves(int positions) noexcept;
   void combine(const halves& x, std::size_t gap, std::vector<float>& sums) noexcept;
+
+  // --- what a start that PSSS suggests turns out to be ---
+  using symbol = std::array<cf32, slss_length>;
+  using symbols = std::array<symbol, max_antennas>;               // one of each antenna
+  using pairs = std::array<std::array<symbol, 2>, max_antennas>;  // both PSSS or both SSSS of each antenna
+  struct place {
+    double begin = 0;  // of the subframe, reduced samples
+    double cfo_hz = 0;
+  };
+  struct identity {
+    int n_sl_id = 0;
+    float power = -1;  // |correlation|^2 with its SSSS
+  };
+  const float* signs_of(int n_sl_id) const { return ssss.data() + n_sl_id * slss_length; }
   bool identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept;
+  void refine(place& at, int root, int n_antennas, pairs& h) const noexcept;
+  cf32 see_psss(const place& at, int root, int n_antennas, pairs& h) const noexcept;
+  double best_delay(const pairs& h, cf32 turn, int n_antennas) const noexcept;
+  static double smooth(const pairs& h, int n_antennas, symbols& channel) noexcept;
+  double see_ssss(const place& at, const symbols& channel, int n_antennas, pairs& y) const noexcept;
+  identity best_identity(const pairs& y, int root, int n_antennas) const noexcept;
+  double remaining_cfo_hz(const pairs& h, const pairs& y, const symbols& channel, const float* signs,
+                          int n_antennas) const noexcept;
   void to_subcarriers(const std::vector<cf32>& x, double at, double start, double cfo,
                       std::span<cf32> out) const noexcept;
 };
 
 void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& out) const noexcept {
-  const int half = static_cast<int>(filter.size() / 2);
-  const int size = static_cast<int>(in.size());
-  for (int m = 0; m < static_cast<int>(out.size()); ++m) {
+  const int half = std::ssize(filter) / 2;
+  const int size = std::ssize(in);
+  const int whole = std::ssize(filter_twice) / 2;  // samples that the vectors touch
+  for (int m = 0; m < std::ssize(out); ++m) {
     const int centre = m * factor;
     const int lo = std::max(0, centre - half);
     const int hi = std::min(size - 1, centre + half);
     float re = 0;
     float im = 0;
-    const int whole = static_cast<int>(filter_twice.size()) / 2;  // samples that the vectors touch
     if (lo == centre - half && lo + whole <= size) {
       const float* x = reinterpret_cast<const float*>(in.data() + lo);
       f32v sum{};
@@ -134,7 +181,7 @@ void slss_search::state::decimate(std::span<const cf32> in, std::vector<cf32>& o
 // Half-symbol correlations keep a carrier offset of 6 kHz from costing more than 0.6 dB; the four halves of the two
 // symbols are then added with the phases of each offset hypothesis.
 void slss_search::state::correlate(int n_antennas) noexcept {
-  const int total = static_cast<int>(low[0].size());
+  const int total = std::ssize(low[0]);
   const int gap = psss_at[1] - psss_at[0];
   std::fill(metric.begin(), metric.end(), 0.0F);
   std::fill(energy.begin(), energy.end(), 0.0F);
@@ -148,10 +195,9 @@ void slss_search::state::correlate(int n_antennas) noexcept {
       power_sum[i + 1] = static_cast<float>(sum);
     }
     for (int s = 0; s < starts; ++s) {
-      const std::size_t p0 = s + psss_at[0];
-      const std::size_t p1 = s + psss_at[1];
-      const std::size_t len = n;
-      energy[s] += power_sum[p0 + len] - power_sum[p0] + power_sum[p1 + len] - power_sum[p1];
+      const int p0 = s + psss_at[0];
+      const int p1 = s + psss_at[1];
+      energy[s] += power_sum[p0 + n] - power_sum[p0] + power_sum[p1 + n] - power_sum[p1];
     }
   }
   for (auto& c : combined) std::fill(c.begin(), c.end(), 0.0F);
@@ -162,12 +208,12 @@ void slss_search::state::correlate(int n_antennas) noexcept {
       low_im[i] = y[i].imag();
     }
     correlate_halves(starts + gap);
-    for (int r = 0; r < n_roots; ++r) combine(half_sums[r], static_cast<std::size_t>(gap), combined[r]);
+    for (int r = 0; r < n_roots; ++r) combine(half_sums[r], gap, combined[r]);
   }
   for (int r = 0; r < n_roots; ++r)
     for (std::size_t f = 0; f < cfo_hz.size(); ++f) {
       const float* c = combined[r].data() + f * stride;
-      for (std::size_t i = 0; i < static_cast<std::size_t>(starts); ++i) {
+      for (int i = 0; i < starts; ++i) {
         if (energy[i] <= 0) continue;
         const float m = c[i] / (2.0F * energy[i]);
         if (m > metric[i]) {
@@ -185,15 +231,14 @@ void slss_search::state::correlate_halves(int positions) noexcept {
   for (int s = 0; s < positions; s += lanes) {
     const float* re = low_re.data() + s + psss_at[0];
     const float* im = low_im.data() + s + psss_at[0];
-    for (std::size_t h = 0; h < 2; ++h) {
+    for (int h = 0; h < 2; ++h) {
       f32v rr{}, ii{}, ri{}, ir{};
-      for (int i = static_cast<int>(h) * half; i < (static_cast<int>(h) + 1) * half; ++i) {
-        const std::size_t t = i;
+      for (int i = h * half; i < (h + 1) * half; ++i) {
         const f32v x = load(re + i), y = load(im + i);
-        rr += x * replica_re[t];
-        ii += y * replica_im[t];
-        ri += x * replica_im[t];
-        ir += y * replica_re[t];
+        rr += x * replica_re[i];
+        ii += y * replica_im[i];
+        ri += x * replica_im[i];
+        ir += y * replica_re[i];
       }
       store(half_sums[0].re[h].data() + s, rr - ii);
       store(half_sums[0].im[h].data() + s, ri + ir);
@@ -233,7 +278,7 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
   cf32 w = unit(-two_pi * cfo * (first - start) / rate_hz());
   for (int i = 0; i < n; ++i) {
     const int p = first + i;
-    rotated[i] = p >= 0 && p < static_cast<int>(x.size()) ? x[p] * w : cf32{};
+    rotated[i] = p >= 0 && p < std::ssize(x) ? x[p] * w : cf32{};
     w *= step;
   }
   for (int k = 0; k < slss_length; ++k) {
@@ -251,130 +296,154 @@ void slss_search::state::to_subcarriers(const std::vector<cf32>& x, double at, d
 }
 
 bool slss_search::state::identify(int start, int root, double cfo, int n_antennas, slss_candidate& out) const noexcept {
-  using symbol = std::array<cf32, slss_length>;
+  place at{static_cast<double>(start), cfo};
+  pairs h;  // channel seen by each PSSS symbol
+  refine(at, root, n_antennas, h);
+  symbols channel;
+  const double channel_energy = smooth(h, n_antennas, channel);
+  pairs y;  // SSSS, the channel removed
+  const double ssss_energy = see_ssss(at, channel, n_antennas, y);
+  if (ssss_energy <= 0 || channel_energy <= 0) return false;
+  const identity best = best_identity(y, root, n_antennas);
+  out.ssss_metric = static_cast<float>(best.power / (ssss_energy * 2.0 * channel_energy));
+  if (out.ssss_metric < config.ssss_threshold) return false;
+  out.cfo_hz = static_cast<float>(at.cfo_hz + remaining_cfo_hz(h, y, channel, signs_of(best.n_sl_id), n_antennas));
+  out.n_sl_id = best.n_sl_id;
+  out.start_samples = at.begin * factor;
+  return true;
+}
+
+// Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; then
+// the symbols are read again with both corrected.
+void slss_search::state::refine(place& at, int root, int n_antennas, pairs& h) const noexcept {
+  const cf32 between = see_psss(at, root, n_antennas, h);
+  at.cfo_hz += std::arg(between) / two_pi * rate_hz() / (psss_exact[1] - psss_exact[0]);
+  at.begin += best_delay(h, unit(-static_cast<double>(std::arg(between))), n_antennas);
+  see_psss(at, root, n_antennas, h);
+}
+
+// Both PSSS symbols with their sequence removed. Returns the sum of the products of one with the conjugate of the
+// other, whose phase is what the carrier offset does from symbol to symbol.
+cf32 slss_search::state::see_psss(const place& at, int root, int n_antennas, pairs& h) const noexcept {
   const auto& d = psss[root];
-  double begin = start;
-  std::array<std::array<symbol, 2>, max_antennas> h;  // channel seen by each PSSS symbol
-  // Carrier offset from the phase between the two symbols, timing from the delay whose phase ramp fits both best; the
-  // second pass works with both corrected.
-  for (int pass = 0; pass < 2; ++pass) {
-    cf32 between{};
-    for (int a = 0; a < n_antennas; ++a) {
-      auto& ha = h[a];
-      for (std::size_t l = 0; l < 2; ++l) {
-        to_subcarriers(low[a], psss_exact[l], begin, cfo, ha[l]);
-        for (std::size_t k = 0; k < slss_length; ++k) ha[l][k] *= std::conj(d[k]);
-      }
-      for (std::size_t k = 0; k < slss_length; ++k) between += ha[1][k] * std::conj(ha[0][k]);
+  cf32 between{};
+  for (int a = 0; a < n_antennas; ++a) {
+    auto& ha = h[a];
+    for (int l = 0; l < 2; ++l) {
+      to_subcarriers(low[a], psss_exact[l], at.begin, at.cfo_hz, ha[l]);
+      for (int k = 0; k < slss_length; ++k) ha[l][k] *= std::conj(d[k]);
     }
-    if (pass == 1) break;
-    cfo += std::arg(between) / two_pi * rate_hz() / (psss_exact[1] - psss_exact[0]);
-    const cf32 turn = unit(-static_cast<double>(std::arg(between)));
-    double best_delay = 0;
-    float best_fit = -1;
-    for (int i = -24; i <= 24; ++i) {
-      const double delay = 0.125 * i;
-      const cf32 step = unit(two_pi * delay / n);
-      float fit = 0;
-      for (int a = 0; a < n_antennas; ++a) {
-        const auto& ha = h[a];
-        cf32 ramp{1, 0};
-        cf32 sum{};
-        for (std::size_t k = 0; k < slss_length; ++k) {
-          sum += (ha[0][k] + ha[1][k] * turn) * ramp;
-          ramp *= step;
-        }
-        fit += std::norm(sum);
-      }
-      if (fit > best_fit) {
-        best_fit = fit;
-        best_delay = delay;
-      }
-    }
-    begin += best_delay;
+    for (int k = 0; k < slss_length; ++k) between += ha[1][k] * std::conj(ha[0][k]);
   }
-  // Channel for SSSS: mean of the two symbols, smoothed over frequency.
-  constexpr int reach_subcarriers = 6;
-  std::array<symbol, max_antennas> channel;
-  double channel_energy = 0;
+  return between;
+}
+
+// In samples. `turn` brings the second symbol into phase with the first.
+double slss_search::state::best_delay(const pairs& h, cf32 turn, int n_antennas) const noexcept {
+  double best = 0;
+  float best_fit = -1;
+  for (int i = -delay_steps; i <= delay_steps; ++i) {
+    const double delay = delay_step_samples * i;
+    const cf32 step = unit(two_pi * delay / n);
+    float fit = 0;
+    for (int a = 0; a < n_antennas; ++a) {
+      const auto& ha = h[a];
+      cf32 ramp{1, 0};
+      cf32 sum{};
+      for (int k = 0; k < slss_length; ++k) {
+        sum += (ha[0][k] + ha[1][k] * turn) * ramp;
+        ramp *= step;
+      }
+      fit += std::norm(sum);
+    }
+    if (fit > best_fit) {
+      best_fit = fit;
+      best = delay;
+    }
+  }
+  return best;
+}
+
+// Channel for SSSS: mean of the two PSSS symbols and of neighbouring subcarriers. Returns its energy.
+double slss_search::state::smooth(const pairs& h, int n_antennas, symbols& channel) noexcept {
+  double energy = 0;
   for (int a = 0; a < n_antennas; ++a) {
     const auto& ha = h[a];
     for (int k = 0; k < slss_length; ++k) {
       cf32 sum{};
-      const int lo = std::max(0, k - reach_subcarriers);
-      const int hi = std::min(slss_length - 1, k + reach_subcarriers);
+      const int lo = std::max(0, k - smoothing_subcarriers);
+      const int hi = std::min(slss_length - 1, k + smoothing_subcarriers);
       for (int i = lo; i <= hi; ++i) sum += ha[0][i] + ha[1][i];
       sum /= static_cast<float>(2 * (hi - lo + 1));
       channel[a][k] = sum;
-      channel_energy += std::norm(sum);
+      energy += std::norm(sum);
     }
   }
-  std::array<std::array<symbol, 2>, max_antennas> y;
-  double energy_ssss = 0;
-  for (int a = 0; a < n_antennas; ++a) {
-    const std::size_t ai = a;
-    for (std::size_t l = 0; l < 2; ++l) {
-      to_subcarriers(low[ai], ssss_exact[l], begin, cfo, y[ai][l]);
-      for (std::size_t k = 0; k < slss_length; ++k) {
-        energy_ssss += std::norm(y[ai][l][k]);
-        y[ai][l][k] *= std::conj(channel[ai][k]);
+  return energy;
+}
+
+// Both SSSS symbols times the conjugate of the channel. Returns the energy of what was received.
+double slss_search::state::see_ssss(const place& at, const symbols& channel, int n_antennas, pairs& y) const noexcept {
+  double received = 0;
+  for (int a = 0; a < n_antennas; ++a)
+    for (int l = 0; l < 2; ++l) {
+      to_subcarriers(low[a], ssss_exact[l], at.begin, at.cfo_hz, y[a][l]);
+      for (int k = 0; k < slss_length; ++k) {
+        received += std::norm(y[a][l][k]);
+        y[a][l][k] *= std::conj(channel[a][k]);
       }
     }
-  }
-  if (energy_ssss <= 0 || channel_energy <= 0) return false;
-  // Fold antennas and both symbols (the same sequence): what remains is one product with each identity's signs.
+  return received;
+}
+
+// Antennas and both symbols (the same sequence) are added first: what remains is one product with each identity's
+// signs.
+slss_search::state::identity slss_search::state::best_identity(const pairs& y, int root,
+                                                               int n_antennas) const noexcept {
   symbol folded{};
   for (int a = 0; a < n_antennas; ++a)
-    for (std::size_t l = 0; l < 2; ++l)
-      for (std::size_t k = 0; k < slss_length; ++k) folded[k] += y[a][l][k];
-  float best = -1;
-  int best_id = 0;
-  for (int id = root * 168; id < root * 168 + 168; ++id) {
-    const float* s = ssss.data() + static_cast<std::size_t>(id) * slss_length;
+    for (int l = 0; l < 2; ++l)
+      for (int k = 0; k < slss_length; ++k) folded[k] += y[a][l][k];
+  identity best;
+  for (int id = root * ids_per_psss_root; id < root * ids_per_psss_root + ids_per_psss_root; ++id) {
+    const float* s = signs_of(id);
     float re = 0;
     float im = 0;
-    for (std::size_t k = 0; k < slss_length; ++k) {
+    for (int k = 0; k < slss_length; ++k) {
       re += folded[k].real() * s[k];
       im += folded[k].imag() * s[k];
     }
-    const float v = re * re + im * im;
-    if (v > best) {
-      best = v;
-      best_id = id;
-    }
+    const float power = re * re + im * im;
+    if (power > best.power) best = {id, power};
   }
-  out.ssss_metric = static_cast<float>(best / (energy_ssss * 2.0 * channel_energy));
-  if (out.ssss_metric < config.ssss_threshold) return false;
-  // The ten symbols between PSSS and SSSS sharpen the carrier offset, but repeat every 1.4 kHz, which is about what
-  // PSSS alone leaves open in noise. So all four symbols, their sequences and the channel removed, are added in phase
-  // for every offset near the first.
-  const float* best_signs = ssss.data() + static_cast<std::size_t>(best_id) * slss_length;
+  return best;
+}
+
+// The ten symbols between PSSS and SSSS sharpen the carrier offset, but repeat every 1.4 kHz, which is about what PSSS
+// alone leaves open in noise. So all four symbols, their sequences and the channel removed, are added in phase for
+// every offset near the first.
+double slss_search::state::remaining_cfo_hz(const pairs& h, const pairs& y, const symbols& channel, const float* signs,
+                                            int n_antennas) const noexcept {
   std::array<std::complex<double>, 4> arrived{};
-  for (int a = 0; a < n_antennas; ++a) {
-    const std::size_t ai = a;
-    for (std::size_t l = 0; l < 2; ++l)
-      for (std::size_t k = 0; k < slss_length; ++k) {
-        arrived[l] += std::complex<double>(h[ai][l][k] * std::conj(channel[ai][k]));
-        arrived[2 + l] += std::complex<double>(y[ai][l][k] * best_signs[k]);
+  for (int a = 0; a < n_antennas; ++a)
+    for (int l = 0; l < 2; ++l)
+      for (int k = 0; k < slss_length; ++k) {
+        arrived[l] += std::complex<double>(h[a][l][k] * std::conj(channel[a][k]));
+        arrived[2 + l] += std::complex<double>(y[a][l][k] * signs[k]);
       }
-  }
   const std::array<double, 4> when{psss_exact[0], psss_exact[1], ssss_exact[0], ssss_exact[1]};
-  double best_offset = 0;
+  double best = 0;
   double best_power = -1;
-  for (int i = -120; i <= 120; ++i) {
-    const double f = 12.5 * i;
+  for (int i = -fine_cfo_steps; i <= fine_cfo_steps; ++i) {
+    const double f = fine_cfo_step_hz * i;
     std::complex<double> sum{};
-    for (std::size_t l = 0; l < 4; ++l)
-      sum += arrived[l] * std::polar(1.0, -two_pi * f * (when[l] - when[0]) / rate_hz());
+    for (int l = 0; l < 4; ++l) sum += arrived[l] * std::polar(1.0, -two_pi * f * (when[l] - when[0]) / rate_hz());
     if (std::norm(sum) > best_power) {
       best_power = std::norm(sum);
-      best_offset = f;
+      best = f;
     }
   }
-  out.cfo_hz = static_cast<float>(cfo + best_offset);
-  out.n_sl_id = best_id;
-  out.start_samples = begin * factor;
-  return true;
+  return best;
 }
 
 slss_search::slss_search(std::unique_ptr<state> s) : s_(std::move(s)) {}
@@ -391,73 +460,88 @@ result<slss_search> slss_search::make(const slss_search_config& config) {
   s->factor = config.carrier.fft_size / s->n;
   if (s->factor < 1 || s->factor * s->n != config.carrier.fft_size)
     return fail("fft_size: not a multiple of 96 or 128");
-  s->reduced = config.carrier;
-  s->reduced.fft_size = s->n;
-  const slss_symbols at = slss_symbols_of(config.carrier.cp);
-  for (std::size_t i = 0; i < 2; ++i) {
-    s->psss_exact[i] = symbol_start_samples(s->reduced, at.psss[i]);
-    s->ssss_exact[i] = symbol_start_samples(s->reduced, at.ssss[i]);
-    s->psss_at[i] = static_cast<int>(std::lround(s->psss_exact[i]));
-    s->ssss_at[i] = static_cast<int>(std::lround(s->ssss_exact[i]));
-  }
-  s->starts = s->reduced.samples_per_subframe();
-  s->reach = s->ssss_at[1] + s->n + 4;
-  s->filter = decimation_filter(s->factor);
-  s->filter_twice.resize(whole_vectors(static_cast<int>(2 * s->filter.size())));
-  for (std::size_t i = 0; i < 2 * s->filter.size(); ++i) s->filter_twice[i] = s->filter[i / 2];
-  const std::size_t total = s->starts + s->reach;
-  for (int a = 0; a < config.n_antennas; ++a) s->low[a].resize(total);
-  s->twiddle.resize(2 * s->n);
-  for (int i = 0; i < 2 * s->n; ++i) s->twiddle[i] = unit(-two_pi * i / (2.0 * s->n));
-  for (std::size_t r = 0; r < n_roots; ++r) {
-    psss_sequence(roots[r], s->psss[r]);
-  }
-  s->replica_re.resize(s->n);
-  s->replica_im.resize(s->n);
-  double e = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(s->n); ++i) {
-    std::complex<double> v{};
-    for (int k = 0; k < slss_length; ++k) {
-      const std::complex<double> d(s->psss[0][k]);
-      v += d * std::polar(1.0, two_pi * (k - 30.5) * static_cast<double>(i) / s->n);
-    }
-    s->replica_re[i] = static_cast<float>(v.real());
-    s->replica_im[i] = static_cast<float>(-v.imag());
-    e += std::norm(v);
-  }
-  for (auto* t : {&s->replica_re, &s->replica_im})
-    for (float& v : *t) v /= static_cast<float>(std::sqrt(e));
-  s->ssss.resize(336 * slss_length);
-  for (int id = 0; id < 336; ++id)
-    ssss_sequence(id, config.carrier.tm, std::span(s->ssss).subspan(id * slss_length, slss_length));
-  const int steps = static_cast<int>(std::ceil(config.max_cfo_hz / cfo_step_hz));
-  for (int i = -steps; i <= steps; ++i) {
-    const double f = i * cfo_step_hz;
-    s->cfo_hz.push_back(f);
-    std::array<cf32, 4> w;
-    const double gap = s->psss_exact[1] - s->psss_exact[0];
-    const std::array<double, 4> t{0.0, s->n / 2.0, gap, gap + s->n / 2.0};
-    for (std::size_t k = 0; k < 4; ++k) w[k] = unit(-two_pi * f * t[k] / s->rate_hz());
-    s->cfo_weights.push_back(w);
-  }
-  const std::size_t starts = s->starts;
-  s->stride = whole_vectors(s->starts);
-  for (auto* v : {&s->low_re, &s->low_im}) v->resize(total + 2 * lanes);
-  for (auto& h : s->half_sums)
-    for (auto* halves : {&h.re, &h.im})
-      for (auto& v : *halves) v.resize(total + 2 * lanes);
-  s->power_sum.resize(total + 1);
-  s->metric.resize(starts);
-  s->energy.resize(starts);
-  s->best_root.resize(starts);
-  s->best_cfo.resize(starts);
-  for (auto& c : s->combined) c.resize(s->stride * s->cfo_hz.size());
+  s->place_symbols();
+  s->make_sequences();
+  s->make_replica();
+  s->make_cfo_hypotheses();
+  s->make_room();
   return slss_search(std::move(s));
 }
 
-std::size_t slss_search::window_samples() const {
-  return static_cast<std::size_t>((s_->starts + s_->reach) * s_->factor);
+void slss_search::state::place_symbols() {
+  reduced = config.carrier;
+  reduced.fft_size = n;
+  const slss_symbols at = slss_symbols_of(config.carrier.cp);
+  for (int i = 0; i < 2; ++i) {
+    psss_exact[i] = symbol_start_samples(reduced, at.psss[i]);
+    ssss_exact[i] = symbol_start_samples(reduced, at.ssss[i]);
+    psss_at[i] = static_cast<int>(std::lround(psss_exact[i]));
+    ssss_at[i] = static_cast<int>(std::lround(ssss_exact[i]));
+  }
+  starts = reduced.samples_per_subframe();
+  reach = ssss_at[1] + n + margin_samples;
+  filter = decimation_filter(factor);
+  filter_twice.resize(whole_vectors(2 * filter.size()));
+  for (std::size_t i = 0; i < 2 * filter.size(); ++i) filter_twice[i] = filter[i / 2];
+  twiddle.resize(2 * n);
+  for (int i = 0; i < 2 * n; ++i) twiddle[i] = unit(-two_pi * i / (2.0 * n));
 }
+
+void slss_search::state::make_sequences() {
+  for (int r = 0; r < n_roots; ++r) psss_sequence(psss_roots[r], psss[r]);
+  ssss.resize(n_slss_ids * slss_length);
+  for (int id = 0; id < n_slss_ids; ++id)
+    ssss_sequence(id, config.carrier.tm, std::span(ssss).subspan(id * slss_length, slss_length));
+}
+
+void slss_search::state::make_replica() {
+  replica_re.resize(n);
+  replica_im.resize(n);
+  double e = 0;
+  for (int i = 0; i < n; ++i) {
+    std::complex<double> v{};
+    for (int k = 0; k < slss_length; ++k) {
+      const std::complex<double> d(psss[0][k]);
+      v += d * std::polar(1.0, two_pi * (k - 30.5) * static_cast<double>(i) / n);
+    }
+    replica_re[i] = static_cast<float>(v.real());
+    replica_im[i] = static_cast<float>(-v.imag());
+    e += std::norm(v);
+  }
+  for (auto* t : {&replica_re, &replica_im})
+    for (float& v : *t) v /= static_cast<float>(std::sqrt(e));
+}
+
+void slss_search::state::make_cfo_hypotheses() {
+  const double gap = psss_exact[1] - psss_exact[0];
+  const std::array<double, 4> t{0.0, n / 2.0, gap, gap + n / 2.0};  // of the four half symbols
+  const int steps = static_cast<int>(std::ceil(config.max_cfo_hz / cfo_step_hz));
+  for (int i = -steps; i <= steps; ++i) {
+    const double f = i * cfo_step_hz;
+    std::array<cf32, 4> w;
+    for (std::size_t k = 0; k < w.size(); ++k) w[k] = unit(-two_pi * f * t[k] / rate_hz());
+    cfo_hz.push_back(f);
+    cfo_weights.push_back(w);
+  }
+}
+
+void slss_search::state::make_room() {
+  const std::size_t total = starts + reach;
+  for (int a = 0; a < config.n_antennas; ++a) low[a].resize(total);
+  for (auto* v : {&low_re, &low_im}) v->resize(total + 2 * lanes);
+  for (auto& h : half_sums)
+    for (auto* halves : {&h.re, &h.im})
+      for (auto& v : *halves) v.resize(total + 2 * lanes);
+  power_sum.resize(total + 1);
+  metric.resize(starts);
+  energy.resize(starts);
+  best_root.resize(starts);
+  best_cfo.resize(starts);
+  stride = whole_vectors(starts);
+  for (auto& c : combined) c.resize(stride * cfo_hz.size());
+}
+
+std::size_t slss_search::window_samples() const { return (s_->starts + s_->reach) * s_->factor; }
 
 std::span<const slss_candidate> slss_search::search(std::span<const cf32> antenna) noexcept {
   const std::array<std::span<const cf32>, 1> one{antenna};
@@ -466,30 +550,28 @@ std::span<const slss_candidate> slss_search::search(std::span<const cf32> antenn
 
 std::span<const slss_candidate> slss_search::search(std::span<const std::span<const cf32>> antennas) noexcept {
   state& s = *s_;
-  const int n_antennas = std::min(static_cast<int>(antennas.size()), s.config.n_antennas);
+  const int n_antennas = std::min<int>(antennas.size(), s.config.n_antennas);
   for (int a = 0; a < n_antennas; ++a) {
-    const std::size_t ai = a;
-    assert(antennas[ai].size() >= window_samples());
-    s.decimate(antennas[ai].first(std::min(antennas[ai].size(), window_samples())), s.low[ai]);
+    assert(antennas[a].size() >= window_samples());
+    s.decimate(antennas[a].first(std::min(antennas[a].size(), window_samples())), s.low[a]);
   }
   s.correlate(n_antennas);
-  const int apart = 2 * s.n;
+  const int apart = 2 * s.n;  // two symbols
   int n_found = 0;
-  // Strongest first; each takes its neighbourhood with it. A strong peak that is no SLSS must not hide a weaker one for
-  // good, so a few more are tried than reported.
-  for (int trial = 0; trial < 3 * max_candidates && n_found < max_candidates; ++trial) {
+  // The strongest peak first. Each takes its neighbourhood out of the search. A strong peak that is no SLSS must not
+  // hide a weaker one, so more peaks are tried than reported.
+  for (int trial = 0; trial < trials_per_candidate * max_candidates && n_found < max_candidates; ++trial) {
     const auto it = std::max_element(s.metric.begin(), s.metric.end());
     if (*it < s.config.psss_threshold) break;
-    const int start = static_cast<int>(it - s.metric.begin());
-    const std::size_t i = start;
+    const int start = it - s.metric.begin();
     slss_candidate c;
     c.psss_metric = *it;
-    if (s.identify(start, s.best_root[i], s.cfo_hz[s.best_cfo[i]], n_antennas, c)) s.found[n_found++] = c;
+    if (s.identify(start, s.best_root[start], s.cfo_hz[s.best_cfo[start]], n_antennas, c)) s.found[n_found++] = c;
     const int lo = std::max(0, start - apart);
     const int hi = std::min(s.starts - 1, start + apart);
     std::fill(s.metric.begin() + lo, s.metric.begin() + hi + 1, 0.0F);
   }
-  return {s.found.data(), static_cast<std::size_t>(n_found)};
+  return std::span(s.found).first(n_found);
 }
 
 }  // namespace prose::phy

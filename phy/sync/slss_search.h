@@ -16,16 +16,17 @@ struct slss_search_config {
   carrier_config carrier;
   int n_antennas = 1;
   double max_cfo_hz = 6000.0;
-  /// Least share (0..1) of the energy of the two PSSS symbols, in the band of the synchronisation signals, that PSSS
-  /// explains. Noise reaches 0.09 about once in 10^10 trials.
+  /// PSSS must explain at least this share (0..1) of the energy of its two symbols, in the band of the synchronisation
+  /// signals. Noise reaches 0.09 about once in 10^10 trials.
   float psss_threshold = 0.09F;
-  /// The same for SSSS with the channel known from PSSS.
+  /// The same for SSSS, whose channel PSSS gives. Chosen, not derived: at -3 dB about 1 % of the
+  /// identities are missed (tests/phy/slss_search_test.cpp).
   float ssss_threshold = 0.13F;
 };
 
 struct slss_candidate {
-  double start_samples =
-      0;  ///< start of the subframe (its first prefix), in samples of the window searched; not an integer
+  /// Start of the subframe (of its first prefix), in samples of the window searched; not an integer.
+  double start_samples = 0;
   int n_sl_id = 0;
   float cfo_hz = 0;
   float psss_metric = 0;

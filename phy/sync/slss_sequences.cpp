@@ -16,14 +16,14 @@ using m_sequence = std::array<float, m_length>;
 m_sequence make_m_sequence(unsigned taps) {
   std::array<unsigned, m_length> x{};
   x[4] = 1;
-  for (std::size_t i = 0; i + 5 < m_length; ++i) {
+  for (int i = 0; i + 5 < m_length; ++i) {
     unsigned sum = 0;
-    for (std::size_t k = 0; k < 5; ++k)
+    for (int k = 0; k < 5; ++k)
       if ((taps >> k) & 1U) sum ^= x[i + k];
     x[i + 5] = sum;
   }
   m_sequence out{};
-  for (std::size_t i = 0; i < m_length; ++i) out[i] = 1.0F - 2.0F * static_cast<float>(x[i]);
+  for (int i = 0; i < m_length; ++i) out[i] = 1.0F - 2.0F * static_cast<float>(x[i]);
   return out;
 }
 
@@ -42,12 +42,13 @@ void psss_sequence(int root, std::span<cf32> out) {
 }
 
 void ssss_sequence(int n_sl_id, transmission_mode tm, std::span<float> out) {
-  assert(out.size() == slss_length && n_sl_id >= 0 && n_sl_id < 336);
+  assert(out.size() == slss_length && n_sl_id >= 0 && n_sl_id < n_slss_ids);
   static const m_sequence s = make_m_sequence(0b00101);
   static const m_sequence c = make_m_sequence(0b01001);
   static const m_sequence z = make_m_sequence(0b10111);
-  const int n1 = n_sl_id % 168;
-  const int n2 = n_sl_id / 168;
+  // TS 36.211 6.11.2.1 with N_ID^(1) and N_ID^(2) of TS 36.211 9.7.2.1.
+  const int n1 = n_sl_id % ids_per_psss_root;
+  const int n2 = n_sl_id / ids_per_psss_root;
   const int q_prime = n1 / 30;
   const int q = (n1 + q_prime * (q_prime + 1) / 2) / 30;
   const int m_prime = n1 + q * (q + 1) / 2;
@@ -56,9 +57,8 @@ void ssss_sequence(int n_sl_id, transmission_mode tm, std::span<float> out) {
   const int first = is_v2x(tm) ? m1 : m0;
   const int second = is_v2x(tm) ? m0 : m1;
   for (int n = 0; n < m_length; ++n) {
-    const std::size_t i = 2 * n;
-    out[i] = at(s, n + first) * at(c, n + n2);
-    out[i + 1] = at(s, n + second) * at(c, n + n2 + 3) * at(z, n + first % 8);
+    out[2 * n] = at(s, n + first) * at(c, n + n2);
+    out[2 * n + 1] = at(s, n + second) * at(c, n + n2 + 3) * at(z, n + first % 8);
   }
 }
 

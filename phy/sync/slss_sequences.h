@@ -1,10 +1,12 @@
 // Sidelink synchronisation sequences (TS 36.211 9.7): PSSS and SSSS.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "phy/types/carrier.h"
 #include "phy/types/cf32.h"
+#include "phy/types/channels.h"
 
 namespace prose::phy {
 
@@ -22,8 +24,10 @@ constexpr slss_symbols slss_symbols_of(cyclic_prefix cp) {
   return cp == cyclic_prefix::normal ? slss_symbols{{1, 2}, {11, 12}} : slss_symbols{{0, 1}, {9, 10}};
 }
 
-/// N_ID^SL 0..167 uses Zadoff-Chu root 26, 168..335 root 37.
-constexpr int psss_root(int n_sl_id) { return n_sl_id < 168 ? 26 : 37; }
+/// N_ID^SL 0..167 uses the first Zadoff-Chu root, 168..335 the second (TS 36.211 9.7.1.1).
+inline constexpr std::array<int, 2> psss_roots{26, 37};
+inline constexpr int ids_per_psss_root = n_slss_ids / 2;
+constexpr int psss_root(int n_sl_id) { return psss_roots[n_sl_id / ids_per_psss_root]; }
 
 /// out.size() == slss_length, unit magnitude.
 void psss_sequence(int root, std::span<cf32> out);
