@@ -14,8 +14,6 @@
 namespace prose::apps {
 namespace {
 using namespace phy;
-// The order in which TS 36.321 sends redundancy versions.
-constexpr int rv_order[4] = {0, 2, 3, 1};
 // PSSS elements are sent with sqrt(72/62) of the amplitude of PSBCH elements (TS 36.211 9.7.1.2); here they count as
 // unit power.
 const float slss_re_power_db = -10 * std::log10(72.0F / 62.0F);

@@ -14,8 +14,6 @@ namespace prose::apps {
 namespace {
 
 constexpr int n_soft_buffers = 24;
-/// PSCCH is 3 dB above PSSCH (TS 36.213 14.2.1); what is compared with thresholds is PSSCH-RSRP.
-constexpr double pscch_boost_db = 3.0;
 
 std::vector<std::uint8_t> unpacked(std::span<const std::uint8_t> octets, std::size_t n_bits) {
   std::vector<std::uint8_t> bits(n_bits);
@@ -113,7 +111,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
     } else {
       sci_bits.resize(phy::sci_format1_bits);
       phy::pack(std::get<phy::sci_format1>(t.pscch->sci), s_->v2x->config().n_subchannels, sci_bits);
-      subcarriers = 2 * 24;  // 3 dB above PSSCH
+      subcarriers = 2 * 24;  // v2x_pscch_boost_db is twice the power
     }
     crc = phy::sci_crc(sci_bits);
     list[n++].what = phy::pscch_transmission{t.pscch->config, sci_bits};
@@ -184,8 +182,9 @@ void frame_modem::state::translate(std::int64_t local) {
   octets.reserve(most);  // frames point into it: it must not move
   for (const auto& e : events) {
     if (const auto* sci = std::get_if<phy::sci_event>(&e)) {
+      // Thresholds are for PSSCH-RSRP; PSCCH is stronger.
       if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields))
-        frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - pscch_boost_db}});
+        frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - phy::v2x_pscch_boost_db}});
     } else if (const auto* tb = std::get_if<phy::tb_event>(&e)) {
       // In TM1/2 n_ID^X is the group destination (TS 36.211 9.3.1).
       const auto dst = tm2 ? std::optional(static_cast<std::uint8_t>(tb->n_x_id)) : std::nullopt;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "phy/modem/reception/thresholds.h"
-#include "phy/types/comm_pool.h"
 
 namespace prose::phy {
 

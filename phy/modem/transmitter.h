@@ -21,8 +21,8 @@ namespace prose::phy {
 
 struct transmitter_config {
   carrier_config carrier;
-  /// PSCCH power density over that of PSSCH in TM3/4 (TS 36.213 14.2.1: 3 dB). 0 in test recordings of some sources.
-  float pscch_boost_db = 3.0F;
+  /// PSCCH power density over that of PSSCH in TM3/4. 0 in test recordings of some sources.
+  float pscch_boost_db = v2x_pscch_boost_db;
   float ssss_db = 0.0F;  ///< SSSS relative to PSSS (its power is a parameter of its own, TS 36.213 14.4)
   /// NOT 3GPP: PSCCH of extended cyclic prefix as srsRAN_4G lays it out (phy/channels/pscch_extended.h). To talk to it,
   /// and to reproduce its recordings.

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "phy/modem/reception/subframe_view.h"
-#include "phy/types/comm_pool.h"
+#include "phy/types/channels.h"
 
 namespace prose::phy {
 

@@ -1,6 +1,7 @@
 // What identifies one transmission of each sidelink channel: all that a transmitter and a receiver must agree on.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "phy/types/carrier.h"
@@ -20,12 +21,19 @@ struct pssch_config {
   bool operator==(const pssch_config&) const = default;
 };
 
+/// Redundancy version of transmission 0..3 of a transport block or discovery message (TS 36.321 5.14.1.2.2, 5.15.1.2).
+/// TM3/4 uses the first two.
+inline constexpr std::array<int, 4> rv_order{0, 2, 3, 1};
+
 /// PSCCH (TS 36.211 9.4).
 struct pscch_config {
   int prb = 0;           ///< first PRB (1 PRB in TM1/2, 2 in TM3/4), relative to the carrier
   int cyclic_shift = 0;  ///< DMRS n_cs: 0 in TM1/2; 0, 3, 6 or 9 in TM3/4
   bool operator==(const pscch_config&) const = default;
 };
+
+/// Power density of PSCCH over that of PSSCH in TM3/4 (TS 36.213 14.2.1).
+inline constexpr float v2x_pscch_boost_db = 3.0F;
 
 /// PSDCH (TS 36.211 9.5): 2 PRB, 232 bits, QPSK.
 struct psdch_config {

@@ -1,7 +1,6 @@
 // Resource pools of sidelink communication, TM1 and TM2 (TS 36.213 14.1, 14.2). All arithmetic, no signal.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -37,9 +36,6 @@ struct comm_pool_config {
   std::optional<data_resources> data{};
   hopping_config hopping{};
 };
-
-/// RV of transmission 0..3 of a transport block (TS 36.321 5.14.1.2.2).
-inline constexpr std::array<int, 4> rv_order{0, 2, 3, 1};
 
 class comm_pool {
 public:

@@ -2,8 +2,6 @@
 
 #include <cassert>
 
-#include "phy/types/comm_pool.h"
-
 namespace prose::phy {
 
 result<discovery_pool> discovery_pool::make(const discovery_pool_config& c) {

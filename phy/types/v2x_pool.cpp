@@ -117,7 +117,7 @@ std::optional<pssch_config> v2x_pool::pssch(const sci_format1& sci, int pscch_pr
                       .n_prb = range->length,
                       .tbs = transport->tbs,
                       .modulation_order = transport->modulation_order,
-                      .rv = sci.retransmission_index == 0 ? 0 : 2,  // TS 36.321 5.14.1.2.2: order 0, 2, 3, 1
+                      .rv = rv_order[sci.retransmission_index == 0 ? 0 : 1],
                       .n_x_id = crc,
                       .n_ssf = n_ssf,
                       .last_symbol_rate_matched = sci.transmission_format == 1};

@@ -4,7 +4,6 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
-#include "phy/types/comm_pool.h"
 
 namespace prose::phy {
 namespace {

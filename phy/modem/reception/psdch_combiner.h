@@ -24,8 +24,8 @@ public:
   const discovery_pool& pool() const { return pool_; }
 
 private:
-  /// One resource of the current period. 36.321 gives the redundancy versions 0, 2, 3, 1; some transmitters send 0
-  /// throughout, which the second buffer allows for.
+  /// One resource of the current period. TS 36.321 gives the redundancy versions of rv_order; some transmitters send 0
+  /// each time. So there is a buffer for either.
   struct resource {
     bool used = false;
     int n = 0;
