@@ -1,12 +1,13 @@
-// Which resource blocks of a subframe carry power, and which of those nothing that was received explains. NOT 3GPP: for
-// a receiver that says how much of what is on the air it understood.
+// Which resource blocks of a subframe carry power, and which of those belong to nothing that was received. NOT 3GPP:
+// for a receiver that reports how much of the air it understood.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <vector>
 
-#include "phy/modem/monitor.h"
 #include "phy/modem/subframe_receiver.h"
 
 namespace prose::phy {
@@ -20,7 +21,7 @@ public:
   void begin_subframe(subframe_receiver& rx) {
     std::ranges::fill(explained_, std::uint8_t{0});
     const resource_grid& g = rx.grid(0);
-    double least = 1e300, most = 0;
+    double least = std::numeric_limits<double>::max(), most = 0;
     for (int p = 0; p < n_prb_; ++p) {
       double sum = 0;
       // The first and the last symbol are not sent by every channel, or in part.
@@ -30,14 +31,13 @@ public:
       least = std::min(least, sum);
       most = std::max(most, sum);
     }
-    // The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
-    quietest_ = quietest_ == 0 ? least : std::min(least, quietest_ * 1.001);
+    quietest_ = quietest_ == 0 ? least : std::min(least, quietest_ * forgetting);
     floor_ = std::max(over_quietest * quietest_, below_strongest * most);
   }
   void explain(int prb, int n) {
     for (int p = std::max(prb, 0); p < std::min(prb + n, n_prb_); ++p) explained_[p] = 1;
   }
-  /// Mean power of these PRBs is above the floor.
+  /// The mean power of these PRBs is above the floor.
   bool occupied(int prb, int n) const {
     double sum = 0;
     for (int p = prb; p < prb + n; ++p) sum += power_[p];
@@ -46,7 +46,7 @@ public:
   bool explained(int prb, int n) const {
     return std::all_of(explained_.begin() + prb, explained_.begin() + prb + n, [](auto e) { return e != 0; });
   }
-  /// Any of them.
+  /// At least one of them is explained.
   bool touched(int prb, int n) const {
     return std::any_of(explained_.begin() + prb, explained_.begin() + prb + n, [](auto e) { return e != 0; });
   }
@@ -65,7 +65,9 @@ public:
 
 private:
   static constexpr double over_quietest = 4.0;     // 6 dB: 168 resource elements of noise scatter by a twelfth
-  static constexpr double below_strongest = 1e-3;  // 30 dB: what leaks from a strong transmitter beside
+  static constexpr double below_strongest = 1e-3;  // 30 dB: leakage of a strong transmitter's subcarriers
+  // The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
+  static constexpr double forgetting = 1.001;
   int n_prb_;
   std::vector<double> power_;
   std::vector<std::uint8_t> explained_;

@@ -1,5 +1,5 @@
-// Events in the order of their subframes, those that may still be preceded held back, and the bits they point to. All
-// keep their storage from call to call.
+// Events in the order of their subframes, and the bits they point to. An event that an earlier one may still precede is
+// held back. The storage is kept from call to call.
 #pragma once
 
 #include <algorithm>
@@ -10,21 +10,22 @@
 #include <variant>
 #include <vector>
 
-#include "phy/modem/monitor.h"
+#include "phy/modem/events.h"
 
 namespace prose::phy {
 
 class event_sink {
 public:
   event_sink() {
+    // A subframe's events and blocks; both grow if that is not enough. Chosen, not derived.
     entries_.reserve(256);
     events_.reserve(256);
     bits_.reserve(std::size_t{1} << 18);
   }
-  /// Forgets the events that were released; those that wait stay.
+  /// Forgets the events that were released; those that are held back stay.
   void forget_released() {
     if (n_released_ == 0) return;
-    // Bits lie in the order of arrival, events in that of their samples: what stays is moved down one by one.
+    // Bits lie in the order of arrival, events in the order of their samples.
     events_.clear();
     entries_.erase(entries_.begin(), entries_.begin() + n_released_);
     n_released_ = 0;
@@ -37,7 +38,7 @@ public:
     bits_.erase(bits_.begin(), bits_.begin() + from);
     for (entry& e : entries_) e.offset -= from;
   }
-  /// False where the same was told of the same subframe before (by another pool).
+  /// Returns false if an equal event for this subframe was already added (by another pool).
   template <class E>
   bool add(E event, std::span<const std::uint8_t> bits) {
     for (std::size_t i = n_released_; i < entries_.size(); ++i) {
@@ -46,8 +47,8 @@ public:
           entries_[i].n_bits == bits.size() && std::equal(bits.begin(), bits.end(), bits_.begin() + entries_[i].offset))
         return false;
     }
-    event.bits = {static_cast<const std::uint8_t*>(nullptr), 0};
-    // Behind all that began no later.
+    event.bits = std::span<const std::uint8_t>{};
+    // Behind all whose subframe begins no later.
     const std::int64_t sample = event.rx.sample;
     auto at = entries_.end();
     while (at != entries_.begin() + n_released_ && sample_of(std::prev(at)->event) > sample) --at;
@@ -55,12 +56,12 @@ public:
     bits_.insert(bits_.end(), bits.begin(), bits.end());
     return true;
   }
-  /// Nothing that begins before `tick` comes any more.
+  /// Releases the events whose subframe begins before `tick`: no earlier one can follow.
   void release_before(std::int64_t tick) {
     while (n_released_ < entries_.size() && sample_of(entries_[n_released_].event) < tick) ++n_released_;
   }
   void release_all() { n_released_ = entries_.size(); }
-  /// Those released since forget_released(). Valid until the next call of anything here.
+  /// The events released since forget_released(). Valid until the next call of any member.
   std::span<const monitor_event> released() {
     events_.clear();
     for (std::size_t i = 0; i < n_released_; ++i) {

@@ -24,20 +24,46 @@
 namespace prose::phy {
 namespace {
 
-constexpr double search_span_hz = 6500;  ///< carrier offsets looked for where nothing is known
-constexpr double hint_span_hz = 700;  ///< around an offset that is known from another channel of the same transmitter
+// Carrier offsets that are searched; chosen, not derived. Unaided: a little more than monitor_config::max_cfo_hz. With
+// a hint: around the offset of another channel of the same transmitter.
+constexpr double search_span_hz = 6500;
+constexpr double hint_span_hz = 700;
+constexpr double largest_hint_hz = 15e3;  ///< a subcarrier: what lies farther off is no hint
+constexpr float largest_hint_samples = 1e4F;
+/// Offsets of a control channel that are tried, and no offset less likely than the best by more than exp(-margin).
+/// Chosen, not derived.
 constexpr int max_decodes_per_control_channel = 3;
-constexpr float hypothesis_margin = 14;  ///< offsets less likely than the best by more than exp(-this) are not tried
+constexpr float hypothesis_margin = 14;
 
-// A control channel is worth decoding only if its reference symbols stand out; a decoded word is believed only if the
-// soft bits agree with it beyond what the best of all words does on noise, which depends on the code rate. Set with the
-// noise campaign (tests/phy/receiver_noise_test.cpp) and the sensitivity of each channel in mind.
+// A transmission gets a grid of its own where the common one is too far off. Chosen, not derived.
+constexpr double hint_grid_hz = 100;             ///< carrier offset of a hint
+constexpr double hint_grid_prefixes = 0.3;       ///< timing of a hint
+constexpr double late_prefixes = 0.45;           ///< timing measured: later than this
+constexpr double early_prefixes = 0.35;          ///< or earlier
+constexpr double least_regrid_hz = 60;           ///< carrier offset measured: little more than the raster of the grids
+constexpr float tolerated_leak = 0.02F;          ///< and leakage over noise
+constexpr float tolerated_leak_of_retry = 0.5F;  ///< of an offset that is not the likeliest: the signal is weak then
+constexpr double regrid_span_hz = 500;           ///< the offset is measured again within this
+constexpr float most_regrid_change_hz = 400;     ///< and believed up to this
+
+// One strong common offset (the receiver's own). Chosen, not derived.
+constexpr double common_correlation = 0.25;  ///< share of the energy that repeats in the prefixes
+constexpr double common_over_noise = 7;      ///< and over the standard deviation of that share on noise
+constexpr double least_common_hz = 400;
+
+/// 2^50: a larger sample cannot be one. Below least_power the subframe counts as empty.
+constexpr std::uint32_t largest_exponent = 127U + 50U;
+constexpr double least_power = 1e-28;
+
+// A control channel is worth decoding only if its reference symbols stand out. A decoded word is believed only if the
+// soft bits agree with it better than with the best of all words on noise, which depends on the code rate. Set with the
+// noise campaign (tests/phy/receiver_noise_test.cpp) and with the sensitivity of each channel in mind.
 struct belief {
   float dmrs_metric;
   float agreement;   ///< with as many soft bits as noise makes of a whole subframe of normal prefix
   float noise_bits;  ///< that number: control_decode::effective_bits of noise
-  /// Fewer bits agree better by chance. An extended prefix leaves out a symbol or two; uneven noise (lost samples,
-  /// steps of the power, impulses) may leave as few as a single symbol that counts.
+  /// Fewer bits agree better by chance. An extended prefix has a symbol or two less; uneven noise (lost samples, steps
+  /// of the power, impulses) may leave a single symbol that counts.
   float needed_agreement(float effective_bits) const {
     return effective_bits > 0 ? agreement * std::sqrt(std::max(1.0F, noise_bits / effective_bits)) : 2.0F;
   }
@@ -55,12 +81,13 @@ belief psbch_belief(transmission_mode tm) {
   return is_v2x(tm) ? belief{0.06F, 0.45F, noise_bits(sl_channel::psbch, tm, 6)}
                     : belief{0.07F, 0.38F, noise_bits(sl_channel::psbch, tm, 6)};
 }
-/// Energy of the reference symbols on the transmission, in units of what noise alone puts there on average.
+/// A block is believed only if its sequence has so many times the DMRS energy that noise gives it on average. Chosen,
+/// not derived; with one delay and carrier offset noise exceeds 8 once in exp(8), about 3000.
 constexpr float min_transport_evidence = 8;
 
-/// The block of zeros has a CRC of zeros, and a decoder that was told too little (a redundancy version at a high rate
-/// by itself) falls back on it. Its code word is all zeros as well, so the soft bits must lean that way, beyond what
-/// chance does.
+/// The block of zeros has a CRC of zeros, and a decoder with too little information (one redundancy version at a high
+/// rate) falls back on it. Its code word is all zeros as well, so the soft bits must lean that way by more than chance:
+/// eight standard deviations, but no more than 0.3 of their magnitude. Both chosen, not derived.
 bool agrees_with_zero(std::span<const llr> soft) {
   double sum = 0;
   double magnitude = 0;
@@ -91,7 +118,7 @@ struct transmission {
   bool has_slss = false;
   int n_sl_id = 0;
   int m() const { return n_prb * subcarriers_per_prb; }
-  std::size_t n_bits() const { return static_cast<std::size_t>(m() * n_columns * modulation_order); }
+  std::size_t n_bits() const { return m() * n_columns * modulation_order; }
 };
 
 }  // namespace
@@ -99,7 +126,7 @@ struct transmission {
 struct subframe_receiver::state {
   explicit state(const receiver_config& c)
       : config(c),
-        samples(static_cast<std::size_t>(c.n_antennas), subframe_samples(c.carrier)),
+        samples(c.n_antennas, subframe_samples(c.carrier)),
         grids(c.carrier, c.n_antennas),
         prefix(c.carrier),
         search(c.carrier),
@@ -108,10 +135,10 @@ struct subframe_receiver::state {
         estimator(c.carrier, c.n_antennas),
         eq(c.carrier, c.n_antennas),
         decoder(c.max_turbo_iterations),
-        plain_grid(static_cast<std::size_t>(c.n_antennas), resource_grid(c.carrier)) {
+        plain_grid(c.n_antennas, resource_grid(c.carrier)) {
     for (int l = 0; l < c.carrier.symbols_per_subframe(); ++l)
       times[l] = symbol_start_samples(c.carrier, l) / c.carrier.sample_rate_hz();
-    const auto max_bits = static_cast<std::size_t>(c.carrier.n_subcarriers()) * 12 * 6;
+    const int max_bits = c.carrier.n_subcarriers() * 12 * 6;  // 12 data symbols of 64QAM
     raw.resize(max_bits);
     soft.resize(max_bits);
     reference.resize(max_subcarriers);
@@ -156,7 +183,7 @@ struct subframe_receiver::state {
   void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
   std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
   bool plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept;
-  signal_estimate realise(const transmission& t, float cfo_hz, float tolerated_leak = 0.02F) noexcept;
+  signal_estimate realise(const transmission& t, float cfo_hz, float tolerated = tolerated_leak) noexcept;
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
   void demap(const transmission& t) noexcept;
@@ -182,8 +209,7 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
   for (std::size_t a = 0; a < samples.size(); ++a) {
     const auto body = samples[a].body();
     const std::size_t n = a < antennas.size() ? std::min(size, antennas[a].size()) : 0;
-    // The scale of a float is its exponent: 2^50 and above (infinities and NaNs too) cannot be a sample.
-    constexpr std::uint32_t limit = (127U + 50U) << 23;
+    constexpr std::uint32_t limit = largest_exponent << 23;  // infinities and NaNs have larger ones too
     // An array of complex numbers is one of their parts (std::complex guarantees it), and vectorises as that.
     const auto* in = reinterpret_cast<const float*>(a < antennas.size() ? antennas[a].data() : nullptr);
     auto* out = reinterpret_cast<float*>(body.data());
@@ -212,15 +238,16 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
     energy += static_cast<double>(sum);
   }
   const double power = energy / static_cast<double>(size * samples.size());
-  amplitude = power > 1e-28 ? static_cast<float>(1 / std::sqrt(power)) : 0.0F;
+  amplitude = power > least_power ? static_cast<float>(1 / std::sqrt(power)) : 0.0F;
   report.power_db = power > 0 ? to_db(power) : -300;
   grids.begin_subframe(amplitude);
   screen.begin_subframe();
   prefix_analysed = false;
   whole = prefix.measure(samples);
-  // One strong common offset (the receiver's own) is taken out at once, for it would spill over the resource blocks.
-  const bool certain = whole.correlation > 0.25 && whole.correlation > 7 * whole.noise_level;
-  base_cfo_hz = certain && std::abs(whole.cfo_hz) > 400 ? whole.cfo_hz : 0;
+  // A strong common offset is taken out at once: its leakage would reach other resource blocks.
+  const bool certain =
+      whole.correlation > common_correlation && whole.correlation > common_over_noise * whole.noise_level;
+  base_cfo_hz = certain && std::abs(whole.cfo_hz) > least_common_hz ? whole.cfo_hz : 0;
   base_cfo_hz = std::round(base_cfo_hz / grid_cache::cfo_raster_hz) * grid_cache::cfo_raster_hz;
   return report;
 }
@@ -232,19 +259,18 @@ std::array<double, channel_estimator::max_pilots> subframe_receiver::state::pilo
 }
 
 void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
-  const std::size_t m = t.m();
-  const auto first = static_cast<std::size_t>(t.first_subcarrier);
+  const int m = t.m();
   for (int i = 0; i < t.map->n_dmrs; ++i) {
     // As dmrs_sequence(), from the tables.
     const auto base = base_sequence(sequence_group(t.dmrs, i), t.n_prb);
     const auto& rotation = rotations[t.dmrs.cyclic_shift % 12];
     const float cover = t.dmrs.odd && i % 2 == 1 ? -1.0F : 1.0F;
-    for (std::size_t b = 0; b < m; b += 12)
-      for (std::size_t k = 0; k < 12; ++k) reference[b + k] = cover * std::conj(base[b + k] * rotation[k]);
+    for (int b = 0; b < m; b += 12)
+      for (int k = 0; k < 12; ++k) reference[b + k] = cover * std::conj(base[b + k] * rotation[k]);
     for (int a = 0; a < config.n_antennas; ++a) {
-      const cf32* y = grid->antennas[a].symbol(t.map->dmrs[i]).data() + first;
+      const cf32* y = grid->antennas[a].symbol(t.map->dmrs[i]).data() + t.first_subcarrier;
       cf32* h = estimator.pilot(a, i).data();
-      for (std::size_t k = 0; k < m; ++k) h[k] = y[k] * reference[k];
+      for (int k = 0; k < m; ++k) h[k] = y[k] * reference[k];
     }
   }
 }
@@ -259,22 +285,21 @@ void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, in
 
 std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t,
                                                                   const signal_hints& hints) noexcept {
-  // What is found beside the grid of the common offset is looked for beside it.
+  // What was found in another grid than the common one is searched around that grid's offset.
   double centre = t.start_cfo_hz.value_or(base_cfo_hz);
   double span = search_span_hz;
   int shift = 0;
   if (hints.cfo_hz && std::isfinite(*hints.cfo_hz)) {
-    centre = std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3);
+    centre = std::clamp<double>(*hints.cfo_hz, -largest_hint_hz, largest_hint_hz);
     span = hint_span_hz;
   }
-  if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > 0.3 * prefix_length)
-    shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -1e4F, 1e4F));
-  use_grid(
-      t, span < search_span_hz && std::abs(centre - base_cfo_hz) > 100 ? centre : t.start_cfo_hz.value_or(base_cfo_hz),
-      shift);
+  if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > hint_grid_prefixes * prefix_length)
+    shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -largest_hint_samples, largest_hint_samples));
+  const bool own_grid = span < search_span_hz && std::abs(centre - base_cfo_hz) > hint_grid_hz;
+  use_grid(t, own_grid ? centre : t.start_cfo_hz.value_or(base_cfo_hz), shift);
   // A path outside the prefix needs its own window.
   const double timing = estimator.timing_samples();
-  if (timing > 0.45 * prefix_length || timing < -0.35 * prefix_length)
+  if (timing > late_prefixes * prefix_length || timing < -early_prefixes * prefix_length)
     use_grid(t, grid->cfo_hz, grid->shift + static_cast<int>(std::lround(timing)));
   if (!prefix_analysed) {
     prefix.analyse(samples, amplitude);
@@ -289,14 +314,17 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   return estimator.cfo_hypotheses(centre, span, prefix.band(t.first_subcarrier, t.m()), extra);
 }
 
-// A carrier offset of 1.5 kHz costs a thirtieth of the share, one of a whole prefix in timing a twelfth; what is
-// farther off has its own grid.
+// A carrier offset of 1.5 kHz costs a thirtieth of the share, a timing error of a whole prefix a twelfth. What is
+// farther off gets a grid of its own.
 bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept {
-  const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > 1500
-                         ? std::clamp(static_cast<double>(*hints.cfo_hz), -15e3, 15e3)
+  constexpr double own_grid_hz = 1500;
+  const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > own_grid_hz
+                         ? std::clamp<double>(*hints.cfo_hz, -largest_hint_hz, largest_hint_hz)
                          : base_cfo_hz;
   const float timing = hints.timing_offset_samples.value_or(0);
-  const int shift = std::abs(timing) > prefix_length ? static_cast<int>(std::clamp(timing, -1e4F, 1e4F)) : 0;
+  const int shift = std::abs(timing) > prefix_length
+                        ? static_cast<int>(std::clamp(timing, -largest_hint_samples, largest_hint_samples))
+                        : 0;
   return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >=
          std::max(at_least, dmrs_screen::least_share(t.m() * t.map->n_dmrs));
 }
@@ -313,24 +341,22 @@ signal_estimate subframe_receiver::state::describe(const transmission& t, float 
   return s;
 }
 
-signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz, float tolerated_leak) noexcept {
+signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz, float tolerated) noexcept {
   // Subcarriers leak into each other with about (pi f / 15 kHz)^2 / 3 of their power.
   const double off = std::numbers::pi * (cfo_hz - grid->cfo_hz) / subcarrier_spacing_hz;
   const double leak = off * off / 3;
   estimator.fit(cfo_hz);
-  if (std::abs(cfo_hz - grid->cfo_hz) > 60 &&
-      leak * static_cast<double>(estimator.snr()) > static_cast<double>(tolerated_leak)) {
+  if (std::abs(cfo_hz - grid->cfo_hz) > least_regrid_hz && leak * estimator.snr() > tolerated) {
     use_grid(t, cfo_hz, grid->shift);
-    const auto again = estimator.cfo_hypotheses(cfo_hz, 500, {});
-    if (std::abs(again.front().cfo_hz - cfo_hz) < 400) cfo_hz = again.front().cfo_hz;
+    const auto again = estimator.cfo_hypotheses(cfo_hz, regrid_span_hz, {});
+    if (std::abs(again.front().cfo_hz - cfo_hz) < most_regrid_change_hz) cfo_hz = again.front().cfo_hz;
     estimator.fit(cfo_hz);
   }
   eq.run(estimator, grid->antennas, t.first_subcarrier, std::span(t.map->data).first(t.map->n_data - 1), times, cfo_hz);
   demap(t);
   signal_estimate s = describe(t, cfo_hz);
   // A stride that is coprime to 12 visits the allocation unevenly enough to show all of it.
-  for (std::size_t i = 0; i < s.symbols.size(); ++i)
-    s.symbols[i] = eq.symbol(static_cast<int>(i) % (t.map->n_data - 1))[i * 7 % static_cast<std::size_t>(t.m())];
+  for (int i = 0; i < std::ssize(s.symbols); ++i) s.symbols[i] = eq.symbol(i % (t.map->n_data - 1))[i * 7 % t.m()];
   return s;
 }
 
@@ -338,9 +364,8 @@ void subframe_receiver::state::demap(const transmission& t) noexcept {
   const std::size_t per_symbol = t.m() * t.modulation_order;
   const int n_sent = t.map->n_data - 1;  // the last symbol of a subframe is never sent
   for (int i = 0; i < n_sent; ++i)
-    soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order,
-               std::span(raw).subspan(static_cast<std::size_t>(i) * per_symbol, per_symbol));
-  const auto sent = static_cast<std::size_t>(n_sent) * per_symbol;
+    soft_demap(eq.symbol(i), eq.noise(i), t.modulation_order, std::span(raw).subspan(i * per_symbol, per_symbol));
+  const std::size_t sent = n_sent * per_symbol;
   descramble(t.scrambling, std::span(raw).first(sent));
   std::fill(raw.begin() + sent, raw.begin() + t.n_bits(), 0.0F);
   deinterleave(std::span<const llr>(raw).first(t.n_bits()), t.n_columns, t.modulation_order, soft_bits(t));
@@ -403,8 +428,8 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   for (std::size_t i = 0; i < n; ++i) {
     if (offsets[i].score < offsets[0].score - hypothesis_margin) break;
     if (i > 0 && grid->cfo_hz != start_cfo) use_grid(t, start_cfo, start_shift);
-    // Where the first guess is wrong the signal is weak, and leakage between subcarriers matters less than time.
-    const signal_estimate s = realise(t, offsets[i].cfo_hz, i == 0 ? 0.02F : 0.5F);
+    // If the first offset is wrong the signal is weak. Leakage between subcarriers matters little then, and time more.
+    const signal_estimate s = realise(t, offsets[i].cfo_hz, i == 0 ? tolerated_leak : tolerated_leak_of_retry);
     const float share = metric.value_or(estimator.metric());
     auto bits = best.bits;
     bits.fill(0);
@@ -437,7 +462,7 @@ std::array<float, pscch_search::max_shifts> subframe_receiver::state::pscch_metr
   start_cfo_hz = base_cfo_hz;
   auto best = search.metrics(grids.get(samples, base_cfo_hz, 0).antennas, first_prb);
   if (base_cfo_hz == 0) return best;
-  // What the strongest transmitter's offset is need not be this one's.
+  // The offset of the strongest transmitter need not be this one's.
   const auto plain = search.metrics(grids.get(samples, 0, 0).antennas, first_prb);
   if (*std::max_element(plain.begin(), plain.end()) > *std::max_element(best.begin(), best.end())) {
     best = plain;
@@ -462,8 +487,8 @@ transport_result subframe_receiver::state::decode_transport(const transmission& 
                                                             const signal_hints& hints, soft_buffer& buffer,
                                                             std::span<std::uint8_t> payload) noexcept {
   transport_result r;
-  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs ||
-      payload.size() != static_cast<std::size_t>(format.tbs) || format.rv < 0 || format.rv > 3 || amplitude == 0) {
+  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs || std::ssize(payload) != format.tbs || format.rv < 0 ||
+      format.rv > 3 || amplitude == 0) {
     std::fill(payload.begin(), payload.end(), std::uint8_t{0});
     return r;
   }

@@ -7,7 +7,10 @@
 
 namespace prose::phy {
 namespace {
+/// Chosen, not derived: more transmitters than a period's messages are likely to come from.
 constexpr std::size_t n_resources_kept = 128;
+/// A signal is in the resource if its DMRS metric is so many times the least. Chosen, not derived.
+constexpr float present_over_least = 2;
 }  // namespace
 
 psdch_combiner::psdch_combiner(discovery_pool pool) : pool_(std::move(pool)) {
@@ -30,9 +33,9 @@ void psdch_combiner::forget() {
 }
 
 void psdch_combiner::count(const subframe_view& sf, int prb, float metric, bool decoded) const {
-  // Power that another channel explains is none of this one; without a look at the power only clear DMRS count.
-  const bool there =
-      sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2) : metric >= 2 * least_psdch_metric;
+  // Power that another channel explains is not this one's. If the power is not known, only clear DMRS count.
+  const bool there = sf.watch != nullptr ? sf.watch->occupied(prb, 2) && !sf.watch->touched(prb, 2)
+                                         : metric >= present_over_least * least_psdch_metric;
   if (decoded || there) ++sf.statistics.discovery_occupied;
   if (decoded) ++sf.statistics.discovery_decoded;
 }
@@ -48,7 +51,7 @@ psdch_combiner::resource& psdch_combiner::resource_of(const subframe_view& sf, i
       oldest = &r;
     }
   }
-  // Transmissions of one period follow within it; the first one starts anew.
+  // The later transmissions follow within the period; the first one starts a new message.
   const std::int64_t period = pool_.config().disc_period_subframes;
   if (same != nullptr && transmission > 0 && sf.index - same->index < period) {
     same->index = sf.index;
@@ -87,7 +90,7 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
     return sf.rx.decode_psdch(config, buffer, payload_);
   };
   const int in_order = once ? 0 : rv_order[c.transmission % 4];
-  // TS 36.321 5.15.2.2.2: by itself first, since another UE may have been there in an earlier transmission.
+  // TS 36.321 5.15.2.2.2. Alone first, since an earlier transmission may be another UE's.
   scratch_.reset(discovery_message_bits);
   auto got = attempt(in_order, scratch_);
   if (r != nullptr && !got.crc_ok) {

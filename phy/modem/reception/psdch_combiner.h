@@ -1,5 +1,5 @@
-// Discovery messages in the resources of a known pool: each transmission by itself and, where a message is sent more
-// than once, those of a period combined.
+// Discovery messages in the resources of a known pool. Each transmission is decoded alone; if a message is sent more
+// than once, those of a period are combined as well.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@ class psdch_combiner {
 public:
   explicit psdch_combiner(discovery_pool pool);
 
-  /// The messages in this subframe, whose number must be known. Returns how many; `strongest` is the signal of the
-  /// strongest of them.
+  /// Receives the messages in this subframe, whose number must be known. Returns how many there were; `strongest` is
+  /// the signal of the strongest of them.
   int examine(const subframe_view& sf, signal_estimate& strongest);
-  /// What was received of a message is forgotten: the timing jumped.
+  /// Half-received messages are forgotten: the timing jumped.
   void forget();
   const discovery_pool& pool() const { return pool_; }
 
@@ -37,7 +37,7 @@ private:
   };
   bool receive(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s);
   resource& resource_of(const subframe_view& sf, int n, int transmission);
-  /// A signal is in the resource: its message is decoded, or not.
+  /// Counts the resource if a signal is in it.
   void count(const subframe_view& sf, int prb, float metric, bool decoded) const;
 
   discovery_pool pool_;
@@ -47,7 +47,7 @@ private:
   recent_blocks recent_;
 };
 
-/// Tells of a message. `recent`: of the caller's.
+/// Reports a message. `recent` are the caller's recent messages.
 void report_discovery(const subframe_view& sf, const psdch_config& c, const signal_estimate& s, int transmissions,
                       std::span<const std::uint8_t> payload, recent_blocks& recent);
 

@@ -1,11 +1,11 @@
-// The subframe that is being examined, and what its examination leaves behind.
+// The subframe that is being examined, and where its results go.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 
 #include "phy/modem/event_sink.h"
-#include "phy/modem/monitor.h"
+#include "phy/modem/events.h"
 #include "phy/modem/subframe_receiver.h"
 
 namespace prose::phy {
@@ -20,21 +20,23 @@ struct subframe_view {
   std::int64_t index = 0;   ///< subframes since the start of the stream, for spans of time
   int absolute = -1;        ///< 0..10239, -1 where it is not known
   bool report_failed_tbs = false;
-  bool trial = false;  ///< its start is a guess: what only looks like a transmission must leave no trace
+  bool trial = false;  ///< its start is a guess: what is not decoded must change no state
 
   float power_db = 0;           ///< of all its samples
-  band_watch* watch = nullptr;  ///< null: nobody asks what carries power
-  /// A receiver that takes blocks of these group destinations only (TM1/2), and no block a second time; null: all of
-  /// everybody, each transmission.
+  band_watch* watch = nullptr;  ///< null: what carries power is not asked
+  /// Given: only blocks of these group destinations are received (TM1/2), and none a second time. Null: every
+  /// transmission of everybody.
   const std::function<bool(std::uint8_t)>* addressed = nullptr;
 
-  /// Far below the strongest signal of the subframe there is only the rounding of the arithmetic, which may look like
-  /// anything.
+  /// What is too weak is not believed, whatever its CRC says.
   bool credible(const signal_estimate& s) const {
-    return s.power_db > power_db - 100.0F && (!trial || s.snr_db > least_trial_snr_db);
+    return s.power_db > power_db - rounding_db && (!trial || s.snr_db > least_trial_snr_db);
   }
-  /// A guessed start cuts transmissions in the wrong place, and what is left of a strong one can pass for a weak one by
-  /// chance: a CRC of 16 bits lets one in 65 536 through. The searches that guess need more than this themselves.
+  /// So far below the power of the subframe there is only the rounding of the arithmetic, which may look like anything.
+  /// Chosen, not derived: rounding of floats lies 144 dB below.
+  static constexpr float rounding_db = 100.0F;
+  /// A guessed start cuts transmissions in the wrong place, and the rest of a strong one can look like a weak one: a
+  /// CRC of 16 bits lets one in 65 536 through. The searches that guess need more than this SNR themselves.
   static constexpr float least_trial_snr_db = 0.0F;
 
   reception at(const signal_estimate& s) const {

@@ -9,10 +9,12 @@
 namespace prose::phy {
 namespace {
 
-/// Longest sc-Period (TS 36.331 SL-PeriodComm), for pools that nobody told of.
+/// Longest sc-Period (TS 36.331 SL-PeriodComm), for unknown pools.
 constexpr std::int64_t longest_period_subframes = 320;
-/// CRC24A of a transport block.
-constexpr int crc_bits = 24;
+// DMRS metrics, times that which noise reaches (thresholds.h). Chosen, not derived.
+constexpr float present_over_least = 1.5F;  ///< something was sent
+constexpr float least_present = 0.3F;       ///< and at least this
+constexpr float absent_below_least = 0.5F;  ///< nothing was sent: it is not added to the soft buffer
 
 }  // namespace
 
@@ -23,8 +25,7 @@ tm2_grants::tm2_grants(const carrier_config& carrier, comm_pool pool)
       payload_(max_transport_block_bits) {}
 
 bool tm2_grants::beyond_capacity(const pssch_config& c, int transmissions) const {
-  const int symbols = carrier_.cp == cyclic_prefix::normal ? 11 : 9;
-  return c.tbs + crc_bits > c.n_prb * subcarriers_per_prb * symbols * c.modulation_order * transmissions;
+  return phy::beyond_capacity(carrier_, c, transmissions);
 }
 
 int tm2_grants::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
@@ -106,10 +107,10 @@ int tm2_grants::search(const subframe_view& sf, std::span<const int> prbs, signa
     if (i == 0 || r.signal.power_db > strongest.power_db) strongest = r.signal;
     if (sf.addressed == nullptr || (*sf.addressed)(sci.group_destination_id)) note(sf, sci, r.signal, told);
   }
-  return static_cast<int>(n);
+  return n;
 }
 
-// The second PSCCH of a period says the same again. In a new period the same words are a new grant.
+// The second PSCCH of a period repeats the first. In a new period the same SCI is a new grant.
 void tm2_grants::note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told) {
   int period_start = -1;
   if (timing_known(sf))
@@ -126,7 +127,7 @@ void tm2_grants::note(const subframe_view& sf, const sci_format0& sci, const sig
     slot = &g;
     break;
   }
-  // A UE has one grant a period: new words for the same group from an earlier period replace the old ones only by age.
+  // Another SCI is another grant, which replaces the one that was silent longest.
   if (slot == nullptr) {
     slot = &grants_[0];
     for (grant& g : grants_) {
@@ -167,7 +168,8 @@ transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buff
 transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
                                    const signal_hints& hints) {
   if (beyond_capacity(c, 1)) return {};
-  // Grants of several periods for one group lead to the same transmission: what failed once in a subframe fails again.
+  // Grants of several periods for one group lead to the same transmission: what failed once in a subframe is not tried
+  // again.
   if (failed_sample_ != sf.sample) {
     failed_sample_ = sf.sample;
     n_failed_ = 0;
@@ -224,19 +226,19 @@ bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& 
   if (!occasion || sf.trial) return false;
   const pssch_config& c = occasion->config;
   const bool power = shows_power(sf, g, c);
-  if (sf.watch != nullptr) sf.watch->explain(c.prb_start, c.n_prb);  // decoded or not, it is accounted for
+  if (sf.watch != nullptr) sf.watch->explain(c.prb_start, c.n_prb);  // decoded or not
   g.last_index = sf.index;
   const bool fresh = occasion->block != g.block;
   if (fresh) close_block(sf.statistics, g);
   if (fresh) g.decoded = false;
   g.block = occasion->block;
   g.present = g.present || power;
-  if (beyond_capacity(c, 4)) return false;
+  if (beyond_capacity(c, rv_order.size())) return false;
   if (g.decoded) return false;  // the other transmissions of this block say nothing new
-  // Nothing there (out of range, or not sent): noise added to the buffer would do harm.
   const float metric = sf.rx.pssch_dmrs_metric(c, hints_of(g.signal));
-  g.present = g.present || metric >= std::max(0.3F, 1.5F * least_pssch_metric_tm2(c));
-  if (metric < 0.5F * least_pssch_metric_tm2(c) && !fresh) return false;
+  g.present = g.present || metric >= std::max(least_present, present_over_least * least_pssch_metric_tm2(c));
+  // Nothing there (out of range, or not sent): noise in the buffer would do harm.
+  if (metric < absent_below_least * least_pssch_metric_tm2(c) && !fresh) return false;
   transport_result r = combine(sf, buffers, g, c, fresh);
   int transmissions = g.combined;
   if (!r.crc_ok && transmissions > 1) {

@@ -1,5 +1,5 @@
-// TM1/2: what SCIs of format 0 grant in their SC period (TS 36.213 14.1), four transmissions a transport block,
-// combined (TS 36.321 5.14.2.2).
+// TM1/2: what SCIs of format 0 grant in their SC period (TS 36.213 14.1). The four transmissions of a transport block
+// are combined (TS 36.321 5.14.2.2).
 #pragma once
 
 #include <array>
@@ -18,20 +18,20 @@ class tm2_grants {
 public:
   tm2_grants(const carrier_config& carrier, comm_pool pool);
 
-  /// A pool whose place in time is known: the PSSCHs that are granted in this subframe, then the SCIs in it. Returns
-  /// how many there were; `strongest` is the signal of the strongest of them.
+  /// Receives the PSSCHs that are granted in this subframe, then the SCIs in it; the pool's place in time must be
+  /// known. Returns how many there were; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
-  /// Whether there is anything to examine in a subframe: a place for SCIs, or a grant.
+  /// Whether there is anything to examine in a subframe: a place for SCIs, or an open grant.
   bool is_due(int absolute) const;
   /// Half-received blocks are forgotten: the timing jumped.
   void forget(soft_buffers& buffers);
 
-  // --- what a search without a known pool is made of (comm_monitor) ---
+  // --- for the search without a known pool (comm_monitor) ---
   struct grant {
     bool used = false;
     sci_format0 sci;
     std::int64_t first_index = 0;  ///< subframe of the SCI seen first
-    std::int64_t last_index = 0;   ///< last sign of life
+    std::int64_t last_index = 0;   ///< subframe of the latest transmission
     int period_start = -1;         ///< absolute, where the pool's timing is known
     int count = 0;                 ///< transmissions seen, where their numbers are not known
     int block = -1;                ///< transport block of the period that the buffer holds
@@ -39,19 +39,19 @@ public:
     bool decoded = false;
     soft_buffers::loan loan;
     signal_estimate signal;
-    bool counted = false;  ///< the SCI is told of here: its blocks enter the statistics
-    bool present = false;  ///< of the block: something was sent at its places
+    bool counted = false;  ///< the SCI was reported here, so its blocks enter the statistics
+    bool present = false;  ///< something was sent where the block's transmissions are
   };
   const comm_pool& pool() const { return pool_; }
   std::span<grant> grants() { return grants_; }
   bool timing_known(const subframe_view& sf) const { return pool_.config().known && sf.absolute >= 0; }
   /// Whether this grant may have a transmission here; one whose period is over is closed.
   bool is_open(const subframe_view& sf, soft_buffers& buffers, grant& g);
-  /// By the time resource pattern. True: a block was decoded, with `signal`.
+  /// By the time resource pattern. Returns true if a block was decoded, with `signal`.
   bool receive(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
-  /// SCIs at these PRBs; returns how many.
+  /// Receives the SCIs at these PRBs; returns how many there were.
   int search(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
-  /// The block in hand is over: was it announced, or an occasion that was left unused?
+  /// Counts the current block: announced, or an occasion that was not used.
   static void close_block(monitor_statistics& statistics, grant& g);
   transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);
   transport_result alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
@@ -59,7 +59,7 @@ public:
   void report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions);
   /// Of the block that was reported last.
   const pssch_config& last_decoded() const { return last_decoded_; }
-  /// No code of a rate above 1 can be decoded: what one subframe, or so many of a block, carry.
+  /// See thresholds.h.
   bool beyond_capacity(const pssch_config& c, int transmissions) const;
 
 private:

@@ -8,16 +8,15 @@
 namespace prose::phy {
 namespace {
 
-/// CRC24A of a transport block.
-constexpr int crc_bits = 24;
-/// A metric that no wrong sequence reaches ends the search for n_ssf: few resource elements scatter more.
+// A DMRS metric above this ends the search for n_ssf: no wrong sequence reaches it. Few resource elements scatter more.
+// Chosen, not derived.
 constexpr float decisive_metric = 0.35F, decisive_metric_of_few_prbs = 0.6F;
+constexpr int few_prbs = 3;  ///< fewer than these
+/// An n_ssf that is known is decided at so many times the least metric. Chosen, not derived.
+constexpr float decisive_over_least = 2.0F;
 /// Where the pool's subframes are not known the gap may be longer than the SCI says, and stored subframes may have
-/// holes.
+/// gaps. The factor is chosen, not derived.
 constexpr int longest_gap_factor = 20;
-
-/// Bits that one subframe carries, the punctured last symbol left out.
-int sent_bits(const pssch_config& c) { return c.n_prb * subcarriers_per_prb * 9 * c.modulation_order; }
 
 /// The second transmission's SCI says the same as the first's (TS 36.212 5.4.3.1.2).
 bool same_block(const sci_format1& a, const sci_format1& b) {
@@ -47,7 +46,7 @@ int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x
     const bool decoded = receive(sf, buffers, sci, pool);
     if (told) count(sf, fields, decoded);
   }
-  return static_cast<int>(found.size());
+  return std::ssize(found);
 }
 
 void tm4_pairs::forget(soft_buffers& buffers) {
@@ -96,9 +95,9 @@ int tm4_pairs::expected_n_ssf(const subframe_view& sf, const v2x_pool* pool) con
 float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool,
                          float at_least) {
   const signal_hints hints = hints_of(sci.signal);
-  // The likely values first; a metric that no wrong sequence reaches ends the search.
+  // The likely values first.
   const int expected = expected_n_ssf(sf, pool);
-  const float decisive = c.n_prb < 3 ? decisive_metric_of_few_prbs : decisive_metric;
+  const float decisive = c.n_prb < few_prbs ? decisive_metric_of_few_prbs : decisive_metric;
   const bool known = expected >= 0 && pool != nullptr && pool->knows_subframes() && sf.absolute >= 0;
   std::array<int, 12> order;
   std::size_t n_order = 0;
@@ -118,7 +117,7 @@ float tm4_pairs::measure(const subframe_view& sf, const pscch_result& sci, pssch
       best_metric = m;
       best = order[i];
     }
-    if (m > decisive || (known && i == 0 && m > 2.0F * least_pssch_metric_tm4(c))) break;
+    if (m > decisive || (known && i == 0 && m > decisive_over_least * least_pssch_metric_tm4(c))) break;
   }
   c.n_ssf = best;
   return best_metric;
@@ -166,7 +165,7 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
   const auto payload = std::span(payload_).first(a.pssch.tbs);
   pending* first = first_transmission(sf, a, pool);
   if (first != nullptr && first->decoded && sf.addressed != nullptr) return false;  // it says nothing new
-  const bool beyond_capacity = a.pssch.tbs + crc_bits > sent_bits(a.pssch);
+  const bool needs_both = beyond_capacity(sf.rx.config().carrier, a.pssch, 1);
   transport_result r;
   int transmissions = 1;
   bool tried = false;
@@ -183,7 +182,7 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
   }
   soft_buffers::loan loan;
   const bool expects_second = a.sci.retransmission_index == 0 && a.sci.time_gap != 0;
-  if (!r.crc_ok && (!beyond_capacity || expects_second)) {
+  if (!r.crc_ok && (!needs_both || expects_second)) {
     loan = buffers.borrow(a.pssch.tbs, sf.index, sf.statistics.soft_buffers_evicted);
     r = sf.rx.decode_pssch(a.pssch, hints, *buffers.get(loan, sf.index), payload);
     transmissions = 1;

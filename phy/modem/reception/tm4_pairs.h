@@ -1,5 +1,5 @@
-// TM3/4: the one or two transmissions of a transport block that SCIs of format 1 announce (TS 36.213 14.1.1.4C),
-// combined (TS 36.321 5.14.2.2).
+// TM3/4: the one or two transmissions of a transport block that SCIs of format 1 announce (TS 36.213 14.1.1.4C). Two
+// are combined (TS 36.321 5.14.2.2).
 #pragma once
 
 #include <array>
@@ -18,13 +18,13 @@ class tm4_pairs {
 public:
   tm4_pairs();
 
-  /// A known pool: the SCIs in this subframe, and their PSSCHs. Returns how many SCIs there were; `strongest` is the
-  /// signal of the strongest of them.
+  /// Receives the SCIs in this subframe of a known pool, and their PSSCHs. Returns how many SCIs there were;
+  /// `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool, signal_estimate& strongest);
   /// Half-received blocks are forgotten: the timing jumped.
   void forget(soft_buffers& buffers);
 
-  // --- what a search without a known pool is made of (v2x_monitor) ---
+  // --- for the search without a known pool (v2x_monitor) ---
   /// A PSSCH as an SCI announces it.
   struct announcement {
     sci_format1 sci;
@@ -35,18 +35,17 @@ public:
   };
   /// SCIs at these PRBs that are believed. Valid until the next call.
   std::span<const pscch_result> find(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
-  /// The PSSCH of an SCI in a known pool. True when decoded.
+  /// Receives the PSSCH of an SCI in a known pool. Returns true if it was decoded.
   bool receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool);
-  /// Alone, or together with the first transmission of its block. `pool`: null where it is not known. True when
-  /// decoded.
+  /// Decodes a PSSCH alone, or together with the first transmission of its block. `pool` is null where it is not known.
+  /// Returns true if it was decoded.
   bool decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a,
               const v2x_pool* pool);
-  /// Sets n_ssf to the likeliest of the ten and returns its DMRS metric. What the screen of DMRS gives less than
-  /// at_least is not measured.
+  /// Sets n_ssf to the likeliest of the ten and returns its DMRS metric. Values to which dmrs_screen gives a share
+  /// below at_least are skipped.
   float measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool,
                 float at_least = 0);
-  /// One SCI that is told of: its block was announced, and received or not. A second transmission belongs to the block
-  /// of the first.
+  /// Counts the block of an SCI that was reported. A second transmission belongs to the block of the first.
   void count(const subframe_view& sf, const sci_format1& sci, bool decoded);
 
 private:
