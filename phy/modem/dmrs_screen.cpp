@@ -20,7 +20,7 @@ struct product_table {
     for (int n = 1; n <= max_prb; ++n) {
       if (!is_235(n)) continue;
       first[n] = total;
-      total += static_cast<std::size_t>(2 * n_groups * n * subcarriers_per_prb);
+      total += 2 * n_groups * n * subcarriers_per_prb;
     }
     values.resize(total);
     for (int n = 1; n <= max_prb; ++n) {
@@ -28,7 +28,7 @@ struct product_table {
       const std::size_t m = n * subcarriers_per_prb;
       for (int u = 0; u < n_groups; ++u) {
         const auto r = base_sequence(u, n);
-        float* re = values.data() + first[n] + 2 * m * static_cast<std::size_t>(u);
+        float* re = values.data() + first[n] + 2 * m * u;
         for (std::size_t k = 0; k + 1 < m; ++k) {
           const cf32 d = std::conj(r[k + 1]) * r[k];
           re[k] = d.real();
@@ -41,7 +41,7 @@ struct product_table {
 const float* products_of_sequence(int u, int n_prb) {
   static const product_table t;
   const std::size_t m = n_prb * subcarriers_per_prb;
-  return t.values.data() + t.first[n_prb] + 2 * m * static_cast<std::size_t>(u);
+  return t.values.data() + t.first[n_prb] + 2 * m * u;
 }
 
 }  // namespace
@@ -98,13 +98,15 @@ float dmrs_screen::share(const grid_cache::entry& grid, const dmrs_params& p, co
       re += a[k] * c[k] - b[k] * d[k];
       im += a[k] * d[k] + b[k] * c[k];
     }
-    energy += y.energy[first + static_cast<std::size_t>(m)] - y.energy[first];
+    energy += y.energy[first + m] - y.energy[first];
   }
   return energy > 0 ? std::sqrt(re * re + im * im) / static_cast<float>(energy) : 0.0F;
 }
 
+// The root mean square of a wrong sequence's share, between bounds that are chosen, not derived.
 float dmrs_screen::least_share(int n_res) {
-  return std::clamp(1.0F / std::sqrt(static_cast<float>(n_res)), 0.06F, 0.1F);
+  constexpr float least_of_many = 0.06F, least_of_few = 0.1F;
+  return std::clamp(1.0F / std::sqrt(static_cast<float>(n_res)), least_of_many, least_of_few);
 }
 
 }  // namespace prose::phy

@@ -1,5 +1,5 @@
-// A cheap first look for reference symbols: hypotheses of a sequence are many (ten n_ssf, sub-channel layouts, grants),
-// nearly all of them wrong, and the channel estimator costs some hundred times as much.
+// A cheap first test for reference symbols. There are many hypotheses of a sequence (ten n_ssf, sub-channel layouts,
+// grants), nearly all of them are wrong, and the channel estimator costs about a hundred times as much.
 #pragma once
 
 #include <array>
@@ -17,14 +17,14 @@ namespace prose::phy {
 class dmrs_screen {
 public:
   explicit dmrs_screen(const carrier_config& c);
-  /// Forgets what was made of the previous subframe's grids.
+  /// Forgets the previous subframe.
   void begin_subframe() noexcept { known_ = false; }
   /// Share (0..1) of the reference symbols' energy that the sequence explains: near SNR / (SNR + 1) for the right one;
   /// for another one the root mean square is one over the root of the number of resource elements.
   float share(const grid_cache::entry& grid, const dmrs_params& p, const symbol_map& map, int first_subcarrier,
               int n_prb) noexcept;
-  /// A share that a wrong sequence of so many resource elements exceeds in one case of three (few) to one in a hundred
-  /// (many), and a right one that is strong enough to be decoded hardly ever falls below.
+  /// A wrong sequence of n_res resource elements exceeds this share in one case of three (few) to one in a hundred
+  /// (many). A right one that is strong enough to be decoded hardly ever falls below it.
   static float least_share(int n_res);
 
 private:

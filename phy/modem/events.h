@@ -81,13 +81,13 @@ struct monitor_statistics {
   std::uint64_t tb_failed = 0;
   std::uint64_t mib = 0;
   std::uint64_t discovery = 0;
-  std::uint64_t soft_buffers_evicted = 0;  ///< combining given up for want of room
-  /// Transport blocks that SCIs announced: where TM1/2 leaves occasions of a grant unused they are `absent` and not
-  /// announced.
+  std::uint64_t soft_buffers_evicted = 0;  ///< combining given up because all buffers were in use
+  /// Transport blocks that SCIs announced. Occasions of a TM1/2 grant that are not used are `absent`, not announced.
   std::uint64_t blocks_announced = 0, blocks_decoded = 0, blocks_absent = 0;
   /// Resources of known discovery pools with a signal, and those whose message was decoded.
   std::uint64_t discovery_occupied = 0, discovery_decoded = 0;
-  /// With search_beside: resource blocks times subframes that carried power, and those that nothing received explains.
+  /// With search_beside: resource blocks times subframes that carried power, and those of them that belong to nothing
+  /// received.
   std::uint64_t prbs_occupied = 0, prbs_unexplained = 0;
 };
 

@@ -1,5 +1,5 @@
-// Demodulated grids of the current subframe, one for each carrier offset and start that was asked for: transmitters
-// with different offsets each get a grid in which their own subcarriers are orthogonal.
+// Demodulated grids of the current subframe, one for each carrier offset and start that is needed: a transmitter gets a
+// grid in which its own subcarriers are orthogonal.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ public:
   grid_cache(const carrier_config& c, int n_antennas);
   /// Forgets all grids. amplitude: what get() multiplies the samples by.
   void begin_subframe(float amplitude) noexcept;
-  /// The grid at the nearest raster point. Valid until n_entries other grids were asked for.
+  /// The grid at the nearest raster point. Valid until n_entries other grids were needed.
   const entry& get(std::span<const subframe_samples> samples, double cfo_hz, int shift) noexcept;
   int max_shift() const { return demodulator_.max_shift(); }
 

@@ -1,6 +1,6 @@
-// Everything that a stream of samples says: the engine under the sniffer. A UE, which knows its pools and its timing,
-// runs on reception/ alone. Samples go in, decoded MIBs, SCIs, transport blocks and discovery messages come out, each
-// with the place of its subframe in the stream.
+// Receives everything in a stream of samples; the sniffer runs on it. A UE, which knows its pools and its timing, runs
+// on reception/ alone. Samples go in; decoded MIBs, SCIs, transport blocks and discovery messages come out, each with
+// the place of its subframe in the stream.
 #pragma once
 
 #include <array>
@@ -46,25 +46,25 @@ struct monitor_config {
   int n_antennas = 1;  ///< 1..4
   sync_mode sync = sync_mode::slss;
   aligned_timing timing;  ///< sync_mode::aligned only
-  /// Each is searched in every subframe that belongs to it, at the most max_monitor_pools. Communication and discovery
-  /// may share a carrier. Empty, nothing is known: in TM3/4 the sub-channel layout is found from the signal; in TM1/2
-  /// PSCCH is looked for on any PRB, and PSDCH on any PRB pair.
+  /// At most max_monitor_pools; each is searched in every subframe that belongs to it. Communication and discovery may
+  /// share a carrier. Empty: nothing is known. Then in TM3/4 the sub-channel layout is found from the signal, and in
+  /// TM1/2 PSCCH is searched on any PRB and PSDCH on any PRB pair.
   std::vector<monitor_pool> pools;
   double max_cfo_hz = 6000.0;      ///< largest frequency offset of a transmitter, below half a subcarrier
   bool report_failed_tbs = false;  ///< also give tb events whose CRC failed (crc_ok = false)
   /// TM1/2 with a known pool: also look for PSSCH whose SCI was not received, of groups and with an MCS heard before
   /// (NOT 3GPP: for a receiver that wants everything, not for a UE).
   bool unannounced = false;
-  /// Beside the pools, searches what carries power and is explained by nothing received in them, as if no pool were
-  /// known; and tells in the statistics how many resource blocks that is (NOT 3GPP: likewise).
+  /// Also searches the resource blocks that carry power and belong to nothing received in the pools, as if no pool were
+  /// known, and counts them in the statistics (NOT 3GPP: likewise).
   bool search_beside = false;
 };
 
 /// Allocates in make(); afterwards only the event buffers grow, up to the largest number of events of one call.
 ///
-/// Events come in the order of their subframes' first samples, whatever the lengths of the calls: one that a
-/// transmitter with an earlier start might still precede is held back, for two subframes at the most. A transmission
-/// that lies in several pools is told of once.
+/// Events come in the order of their subframes' first samples, however long the calls are: an event is held back, for
+/// two subframes at most, while a transmitter with an earlier start might still precede it. A transmission that lies in
+/// several pools is reported once.
 class monitor {
 public:
   static result<monitor> make(const monitor_config& config);

@@ -9,6 +9,10 @@ namespace {
 constexpr double two_pi = 2 * std::numbers::pi;
 // The half-subcarrier shift turns a prefix into the negative of the end of its symbol.
 constexpr double interval_s = 1.0 / subcarrier_spacing_hz;
+/// The later part of a prefix is used: echoes of the symbol before reach into the first part. Chosen, not derived.
+constexpr double used_part = 0.7;
+/// A bin belongs to an allocation from so far outside its edge. Chosen, not derived.
+constexpr double edge_bins = 0.25;
 }  // namespace
 
 prefix_profile::prefix_profile(const carrier_config& c)
@@ -17,10 +21,10 @@ prefix_profile::prefix_profile(const carrier_config& c)
       length_(0),
       dft_(size_, 2 * (c.symbols_per_subframe() - 1), batch_dft::direction::forward) {
   const double prefix = symbol_start_samples(c, 1) - symbol_start_samples(c, 0) - c.fft_size;
-  length_ = std::clamp(static_cast<int>(0.7 * prefix), 1, size_);
+  length_ = std::clamp(static_cast<int>(used_part * prefix), 1, size_);
   for (int l = 0; l + 1 < c.symbols_per_subframe(); ++l)  // the last one is never sent
     starts_.push_back(static_cast<int>(std::floor(symbol_start_samples(c, l))) - length_);
-  const auto n = static_cast<std::size_t>(size_) * 2 * starts_.size();
+  const std::size_t n = size_ * 2 * starts_.size();
   time_.resize(n);
   frequency_.resize(n);
   products_.resize(size_);
@@ -56,14 +60,14 @@ void prefix_profile::analyse(std::span<const subframe_samples> samples, float am
   for (const auto& s : samples) {
     for (std::size_t i = 0; i < starts_.size(); ++i)
       for (std::size_t part = 0; part < 2; ++part) {
-        cf32* row = time_.data() + (2 * i + part) * static_cast<std::size_t>(size_);
+        cf32* row = time_.data() + (2 * i + part) * size_;
         const cf32* x = s.at(starts_[i] + (part == 1 ? carrier_.fft_size : 0));
         std::copy(x, x + length_, row);
         std::fill(row + length_, row + size_, cf32{});
       }
     dft_.execute(time_.data(), frequency_.data());
     for (std::size_t i = 0; i < starts_.size(); ++i) {
-      const cf32* x = frequency_.data() + 2 * i * static_cast<std::size_t>(size_);
+      const cf32* x = frequency_.data() + 2 * i * size_;
       const cf32* y = x + size_;
       for (int b = 0; b < size_; ++b) products_[b] += scale * std::conj(x[b]) * y[b];
     }
@@ -74,12 +78,12 @@ prefix_observation prefix_profile::band(int first_subcarrier, int n_subcarriers)
   const double per_bin = static_cast<double>(carrier_.fft_size) / size_;
   const double low = first_subcarrier - 0.5 * carrier_.n_subcarriers();
   const double high = low + n_subcarriers;
-  const int first = static_cast<int>(std::ceil(low / per_bin - 0.25));
-  const int last = std::max(first, static_cast<int>(std::floor(high / per_bin + 0.25)));
+  const int first = static_cast<int>(std::ceil(low / per_bin - edge_bins));
+  const int last = std::max(first, static_cast<int>(std::floor(high / per_bin + edge_bins)));
   prefix_observation o;
   o.interval_s = interval_s;
   for (int b = first; b <= last; ++b) o.correlation += products_[(b % size_ + size_) % size_];
-  // Edge bins reach beyond the allocation; count what belongs to it.
+  // Edge bins reach beyond the allocation: only its share is counted.
   o.correlation *= static_cast<float>(std::min(1.0, n_subcarriers / (per_bin * (last - first + 1))));
   return o;
 }

@@ -1,5 +1,5 @@
-// What the cyclic prefixes say about carrier offsets: over the whole band, and coarsely by frequency, to tell apart the
-// offsets that the few reference symbols of a transmission cannot (they repeat every 2 kHz with two of them).
+// Carrier offsets from the cyclic prefixes: of the whole band, and coarsely by frequency. They resolve what the few
+// reference symbols of a transmission leave open (two of them repeat every 2 kHz).
 #pragma once
 
 #include <span>
@@ -28,7 +28,7 @@ public:
   /// From the time domain, all antennas.
   whole measure(std::span<const subframe_samples> samples) const noexcept;
 
-  /// By frequency; kept until the next call. `amplitude` multiplies the samples.
+  /// Correlates by frequency, for band(). `amplitude` multiplies the samples.
   void analyse(std::span<const subframe_samples> samples, float amplitude) noexcept;
   prefix_observation band(int first_subcarrier, int n_subcarriers) const noexcept;
 

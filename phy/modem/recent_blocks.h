@@ -1,4 +1,4 @@
-// Which transport blocks were reported lately, to mark repetitions.
+// The transport blocks that were reported last, to mark repetitions.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@ namespace prose::phy {
 
 class recent_blocks {
 public:
-  /// True when the same bits were noted before, among the last ones; notes them.
+  /// Returns true if the same bits are among the last blocks; else adds them. Compares 64-bit hashes (after FNV-1a).
   bool seen(std::span<const std::uint8_t> bits) {
     std::uint64_t h = 1469598103934665603ULL ^ bits.size();
     for (const std::uint8_t b : bits) h = (h ^ b) * 1099511628211ULL;

@@ -1,5 +1,5 @@
-// A fixed number of soft buffers, lent to the transport blocks that are being combined; the one unused longest is taken
-// back when all are out.
+// A fixed number of soft buffers for the transport blocks that are being combined. If all are in use, the one that was
+// unused longest is taken.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace prose::phy {
 
 class soft_buffers {
 public:
-  /// A loan. It lapses when its buffer is needed elsewhere.
+  /// The right to a buffer. It ends when the buffer is taken for another block.
   struct loan {
     int slot = -1;
     std::uint64_t generation = 0;
@@ -39,7 +39,7 @@ public:
     s.buffer.reset(tbs);
     return {static_cast<int>(pick), ++s.generation};
   }
-  /// Null when the loan has lapsed.
+  /// Returns null if the loan has ended.
   soft_buffer* get(const loan& l, std::int64_t now) {
     if (l.slot < 0) return nullptr;
     slot& s = slots_[l.slot];

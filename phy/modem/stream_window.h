@@ -12,7 +12,8 @@
 
 namespace prose::phy {
 
-/// Holds `capacity` samples, and as many zeros behind the last one as pad() was asked for. Allocates once.
+/// Holds half of `capacity` samples; the other half is room for the zeros that pad() puts behind the last one.
+/// Allocates once.
 class stream_window {
 public:
   stream_window(int n_antennas, std::size_t capacity)
@@ -29,7 +30,8 @@ public:
     begin_ = end_ = 0;
   }
 
-  /// Takes what there is room for, from sample `from` on; NaN, Inf and absurd values become zero and are counted.
+  /// Takes as many samples as there is room for, from sample `from` on, and returns how many. NaN, Inf and absurd
+  /// values become zero and are counted.
   std::size_t append(std::span<const std::span<const cf32>> in, std::size_t from, std::uint64_t& n_bad) {
     if (end_ == capacity_ && begin_ > 0) {
       for (auto& x : samples_) std::copy(x.begin() + begin_, x.begin() + end_, x.begin());
@@ -52,7 +54,7 @@ public:
     return n;
   }
 
-  /// Zeros behind the last sample, so that windows may reach beyond it.
+  /// Puts zeros behind the last sample, so that windows may reach beyond it.
   void pad() {
     for (auto& x : samples_) std::fill(x.begin() + end_, x.end(), cf32{});
   }

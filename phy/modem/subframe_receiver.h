@@ -59,7 +59,7 @@ struct load_report {
 
 struct pscch_result {
   pscch_config config;    ///< the cyclic shift is what was found
-  bool detected = false;  ///< all checks hold: DMRS, CRC and agreement. Only then do the bits mean anything
+  bool detected = false;  ///< all checks hold: DMRS, CRC and agreement. The bits are valid only then
   bool crc_ok = false;
   std::uint16_t crc = 0;  ///< n_ID^X of the PSSCH in TM3/4
   float agreement = 0;    ///< control_decode::agreement
@@ -123,8 +123,8 @@ public:
   /// Share (0..1) of the DMRS energy of the allocation that this configuration's DMRS explains, for hypotheses of n_ssf
   /// and n_x_id: near SNR / (SNR + 1) for the right one, near 1 / n_dmrs_re for wrong ones.
   float pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints = {}) noexcept;
-  /// A hundred times cheaper: false where the metric is not worth measuring (dmrs_screen). Lets one wrong hypothesis in
-  /// three to a hundred pass.
+  /// A hundred times cheaper: returns false if the metric is not worth measuring (dmrs_screen). One wrong hypothesis in
+  /// three to a hundred passes.
   bool pssch_plausible(const pssch_config& config, const signal_hints& hints = {}, float at_least = 0) noexcept;
 
   /// Adds this transmission to `buffer` (reset it to config.tbs before a new block) and decodes. payload: tbs bits,

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 
+#include "phy/types/subframe_set.h"
 #include "phy/types/tbs.h"
 
 namespace prose::phy {
 namespace {
 
-constexpr std::int64_t memory_subframes = 10240;
-/// Power over that of the neighbour or of the quietest PRB that makes an edge; a stronger step is needed than fading
-/// makes within an allocation.
+/// A group that was not heard for one period of DFN is forgotten. Chosen, not derived.
+constexpr std::int64_t memory_subframes = n_absolute_subframes;
+/// Power over that of the neighbour or of the quietest PRB that makes an edge (6 dB): more than fading makes within an
+/// allocation. Chosen, not derived.
 constexpr double step = 4.0;
+/// Below this share of the strongest PRB's power (-40 dB) there is only leakage. Chosen, not derived.
+constexpr double below_strongest = 1e-4;
 /// The quietest PRB may rise by half in 400 subframes: a carrier that is full for a while must not pass for noise.
 constexpr double forgetting = 1.001;
+/// Limits of the work in one subframe. Chosen, not derived.
 constexpr std::size_t most_edges = 6;
 constexpr std::size_t most_candidates = 512;
 
@@ -62,9 +67,9 @@ std::span<const unannounced_search::candidate> unannounced_search::candidates(co
                            [&](const group& g) { return g.mcs >= 0 && sf.index - g.last_index < memory_subframes; }))
     return {};
   measure(sf);
-  // Begins where power rises from the neighbour below, ends where it falls to the neighbour above; at what is explained
-  // and at a border of the pool there is no telling.
-  const double floor = std::max(step * quietest_, 1e-4 * *std::ranges::max_element(power_));
+  // An allocation begins where power rises from the neighbour below and ends where it falls to the neighbour above.
+  // Next to explained PRBs and at a border of the pool an edge is possible anywhere.
+  const double floor = std::max(step * quietest_, below_strongest * *std::ranges::max_element(power_));
   std::array<int, most_edges> starts{}, ends{};
   std::size_t n_starts = 0, n_ends = 0;
   for (std::size_t i = 0; i < pool.size(); ++i) {
@@ -78,7 +83,8 @@ std::span<const unannounced_search::candidate> unannounced_search::candidates(co
     if (n_starts < most_edges && edge(first, pool[i] - 1)) starts[n_starts++] = pool[i];
     if (n_ends < most_edges && edge(last, pool[i] + 1)) ends[n_ends++] = pool[i] + 1;
   }
-  // Between two edges; and, since neighbours of like power show no edge between them, of the group's last size at one.
+  // An allocation lies between two edges. Neighbours of like power show no edge between them, so the group's last size
+  // is tried at a single edge as well.
   for (const group& g : groups_) {
     if (g.mcs < 0 || sf.index - g.last_index >= memory_subframes) continue;
     for (std::size_t a = 0; a < n_starts; ++a) {

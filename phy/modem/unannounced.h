@@ -1,6 +1,6 @@
-// PSSCH of TM1/2 whose SCI was not received: where two UEs drew the same PSCCH resource neither is understood, and no
-// receiver is told where their PSSCH is. But a group that was heard before is likely to go on with its MCS and size,
-// and what it sends shows as power that no SCI explains.
+// PSSCH of TM1/2 whose SCI was not received. If two UEs draw the same PSCCH resource neither SCI can be decoded, and no
+// receiver learns where their PSSCH is. But a group that was heard before is likely to go on with its MCS and size, and
+// its PSSCH shows as power that no SCI explains.
 #pragma once
 
 #include <array>
@@ -24,10 +24,10 @@ public:
 
   /// A block of this group was decoded.
   void learn(const pssch_config& c, int mcs, std::int64_t index);
-  /// The PRBs of the subframe that grants explain.
+  /// Forgets which PRBs are explained; explain() then names those that grants explain in the new subframe.
   void begin_subframe();
   void explain(const pssch_config& c);
-  /// Allocations within `pool` (ascending PRBs) that the power of the subframe suggests, of each group that is known.
+  /// For each known group, the allocations within `pool` (ascending PRBs) that the power of the subframe suggests.
   /// Allocates nothing; valid until the next call.
   std::span<const candidate> candidates(const subframe_view& sf, std::span<const int> pool, int n_ssf);
 
@@ -45,7 +45,7 @@ private:
   std::array<group, 32> groups_{};
   std::vector<std::uint8_t> explained_;
   std::vector<double> power_;
-  double quietest_ = 0;  ///< of all PRBs, lately; 0: not measured yet
+  double quietest_ = 0;  ///< power of the quietest PRB of the latest subframes; 0: not measured yet
   std::vector<candidate> found_;
 };
 
