@@ -1,346 +1,359 @@
+#include "apps/ue/program.h"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
 
 #include "apps/lib/common/stop.h"
-#include "apps/lib/keys/consent_list.h"
 #include "apps/lib/keys/key_file.h"
-#include "apps/ue/program_state.h"
+#include "apps/lib/listen/pool_keys.h"
+#include "apps/ue/device_clock.h"
+#include "apps/ue/host_addresses.h"
+#include "apps/ue/host_data.h"
+#include "apps/ue/link_events.h"
+#include "apps/ue/mark_keeper.h"
+#include "apps/ue/metrics.h"
+#include "apps/ue/peer_slots.h"
+#include "apps/ue/program_metrics.h"
+#include "apps/ue/server_side.h"
+#include "apps/ue/subframe_radio.h"
+#include "apps/ue/ue_events.h"
+#include "apps/ue/ue_identity.h"
 #include "apps/ue/utc_source.h"
-#include "common/bits.h"
 
 namespace prose::apps {
 
 namespace {
-constexpr std::int64_t start_ahead_subframes = 200;  // a busy host may not miss the start of its own reception
-constexpr std::int64_t goodbye_subframes = 300;  // for releases and answers to them to get out: more than one SC period
-constexpr std::int64_t longest_goodbye_subframes = 2500;  // while a release is repeated
+// Releases and the answers to them take more than one SC period.
+constexpr std::int64_t goodbye_subframes = 300;
+// While a link still closes near the end of the goodbye, it is prolonged in steps, up to a limit: a release is repeated
+// for about two seconds.
+constexpr std::int64_t nearly_over_subframes = 20, prolonged_subframes = 50, longest_goodbye_subframes = 2500;
+constexpr std::int64_t subframes_per_second = 1000;
+constexpr double utc_margin_s =
+    2;  // UTC is checked once a second, and must stay within its 32 bits until the next time
 }  // namespace
 
-ue_program::ue_program(std::unique_ptr<state> s) : s_(std::move(s)) {}
-ue_program::~ue_program() = default;
+/// The loop over subframes: radio -> MAC -> radio, and everybody who takes part in it in turn.
+class ue_program::loop {
+public:
+  explicit loop(const program_config& config) : config_(config) {}
+  /// In this order; the first error, one line, ends the program.
+  result<void> open();
+  result<void> run();
 
-result<std::unique_ptr<ue_program>> ue_program::make(const program_config& given) {
-  auto s = std::make_unique<state>();
-  s->config = given;
-  auto& c = s->config;
-  if (!c.keylog.empty() && !c.allow_keylog)
+private:
+  result<void> check_options() const;
+  result<void> open_outputs();
+  result<void> make_mac();
+  result<void> open_metrics();
+  result<void> set_epoch();
+  result<void> follow_radio();
+  result<void> one_subframe();
+  void step();
+  void leave();
+  void prolong_goodbye();
+  result<void> each_second();
+  void report_second();
+  void report_radio(const phy::radio_counters& c);
+  void query_peers();
+  void publish_metrics();
+  void report_end(const result<void>& ended);
+
+  program_config config_;
+  device_clock clock_;
+  peer_slots slots_;
+  ue_events events_{clock_, slots_};
+  ue_identity identity_;
+  std::unique_ptr<mac::ue> mac_;
+  subframe_radio radio_{config_, clock_};
+  host_data data_{config_, identity_, slots_, events_};
+  link_events links_{identity_, slots_, clock_, events_, data_};
+  mark_keeper mark_{config_.mark, identity_, clock_, events_};
+  server_side servers_{config_, identity_, clock_, events_, data_, links_};
+  std::unique_ptr<metrics_server> metrics_;
+
+  double epoch_s_ = 0;  // UTC at device time 0
+  mac::step_output out_;
+  phy::radio_counters reported_{};
+  std::int64_t next_second_ = 0;  // subframe
+  std::int64_t end_ = 0;          // subframe
+  std::int64_t longest_ = 0;      // of the goodbye: subframe
+  bool leaving_ = false;
+};
+
+// --- opening --------------------------------------------------------------------------------------------------------
+
+result<void> ue_program::loop::open() {
+  if (auto ok = check_options(); !ok) return ok;
+  if (auto ok = identity_.open(config_, slots_); !ok) return ok;
+  if (auto ok = events_.open(config_.events); !ok) return ok;
+  if (auto ok = radio_.open_log(config_.tx_log); !ok) return ok;
+  if (auto ok = make_mac(); !ok) return ok;
+  if (auto ok = radio_.make_modem(); !ok) return ok;
+  if (auto ok = data_.open(); !ok) return ok;
+  if (auto ok = open_outputs(); !ok) return ok;
+  if (auto ok = radio_.open_device(); !ok) return ok;
+  if (auto ok = servers_.start(); !ok) return ok;
+  if (auto ok = set_epoch(); !ok) return ok;
+  spdlog::info("{}", radio_.device().description());
+  for (const auto& n : radio_.device().notes()) spdlog::info("{}", n);
+  return {};
+}
+
+result<void> ue_program::loop::check_options() const {
+  if (!config_.keylog.empty() && !config_.allow_keylog)
     return fail("--keylog: the configuration does not permit it; accepted: allow_keylog: true in the file");
-  if (c.data == "stdin" && c.events == "-")
+  if (config_.data == "stdin" && config_.events == "-")
     return fail("--events -: standard output carries the data of --data stdin; accepted: a file");
-  if (auto ok = s->open_keys(); !ok) return tl::unexpected(ok.error());
-  auto events = event_writer::open(c.events);
-  if (!events) return tl::unexpected(events.error());
-  s->events = std::move(*events);
-  if (!c.tx_log.empty()) {
-    auto log = event_writer::open(c.tx_log, "--tx-log");
-    if (!log) return tl::unexpected(log.error());
-    s->tx_log = std::move(*log);
-  }
+  return {};
+}
 
-  c.ue.limits.max_queued_octets_per_link = c.max_queued_octets;
-  auto u = mac::ue::make(c.ue, *s->port);
+result<void> ue_program::loop::make_mac() {
+  config_.ue.limits.max_queued_octets_per_link = config_.max_queued_octets;
+  auto u = mac::ue::make(config_.ue, identity_.port());
   if (!u) return tl::unexpected(u.error());
-  s->u = std::move(*u);
-  auto modem =
-      frame_modem::make({c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db});
-  if (!modem) return fail("carrier: " + modem.error().message);
-  s->modem = std::move(*modem);
-  if (c.ue.sync.mode == mac::time_mode::slss) {
-    auto search = phy::slss_search::make({.carrier = s->modem->carrier(), .n_antennas = c.radio.n_rx_antennas});
-    if (!search) return tl::unexpected(search.error());
-    s->search.emplace(std::move(*search));
-  }
-  if (auto ok = s->open_data(); !ok) return tl::unexpected(ok.error());
-  if (!c.keylog.empty()) {
-    auto fd = keys::open_key_log(c.keylog);
-    if (!fd) return tl::unexpected(fd.error());
-    s->keylog_fd = *fd;
-    spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic",
-                 c.keylog);
-    s->events.write(s->make_event("keylog").add("file", c.keylog).add("warning", "record keys are being written"));
-  }
-  if (c.dumpable) {
+  mac_ = std::move(*u);
+  return {};
+}
+
+result<void> ue_program::loop::open_outputs() {
+  if (!config_.keylog.empty())
+    if (auto ok = links_.open_key_log(config_.keylog); !ok) return ok;
+  if (config_.dumpable) {
     spdlog::warn(
         "DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a "
         "core");
-    s->events.write(s->make_event("dumpable").add("warning", "the memory with all keys may be read and dumped"));
+    events_.write(events_.make("dumpable").add("warning", "the memory with all keys may be read and dumped"));
   }
-  if (c.metrics_port >= 0) {
-    auto m = metrics_server::open(c.metrics_port);
-    if (!m) return tl::unexpected(m.error());
-    s->metrics = std::move(*m);
-    spdlog::info("metrics on http://127.0.0.1:{}/metrics", s->metrics->port());
-  }
-  auto radio = phy::radio::open(c.radio);
-  if (!radio) return tl::unexpected(radio.error());
-  s->radio = std::move(*radio);
-  if (!c.pc3.servers.empty()) {
-    permission_book::key_map fixed;
-    for (const auto& p : s->sec->peers().all()) fixed[p->name] = p->key;
-    auto servers = pc3::start(c.pc3, s->sec->peers().own_public(), fixed);
-    if (!servers) return tl::unexpected(servers.error());
-    s->servers = std::move(*servers);
-    const auto list = c.pc3.consent_path();
-    const auto consents = keys::read_consents(list);
-    const auto granted =
-        !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), [](const auto& e) {
-          return e.second.state != keys::consent_state::withdrawn;
-        });
-    spdlog::info(
-        "consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, "
-        "up to 720); who stays "
-        "offline for longer uses permission files",
-        list, granted, c.pc3.valid_h);
-    if (granted == 0)
-      spdlog::warn(
-          "{}: nobody is granted, so servers link nobody; prose-keys grant NAME, or once grant --from-cache for the "
-          "peers of version 0.1",
-          list);
-    s->events.write(s->make_event("consent")
-                        .add("list", list)
-                        .add("granted", static_cast<std::int64_t>(granted))
-                        .add("valid_h", c.pc3.valid_h));
-    if (!c.pc3.keylog.empty()) {
-      spdlog::warn(
-          "KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is "
-          "said there",
-          c.pc3.keylog);
-      s->events.write(
-          s->make_event("keylog").add("file", c.pc3.keylog).add("warning", "TLS secrets are being written"));
-    }
-  }
-  const auto device = s->radio->now_tick();
+  return config_.metrics_port < 0 ? result<void>() : open_metrics();
+}
+
+result<void> ue_program::loop::open_metrics() {
+  auto m = metrics_server::open(config_.metrics_port);
+  if (!m) return tl::unexpected(m.error());
+  metrics_ = std::move(*m);
+  spdlog::info("metrics on http://127.0.0.1:{}/metrics", metrics_->port());
+  return {};
+}
+
+result<void> ue_program::loop::set_epoch() {
+  const auto device = radio_.device().now_tick();
   if (!device) return tl::unexpected(device.error());
   const double host = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const auto epoch = utc_at_zero({c.epoch_s, c.epoch_from_system, c.trust_device, is_emulated(c.radio.device_args)},
-                                 static_cast<double>(*device) / c.radio.sample_rate_hz, host, c.duration_s);
-  if (!epoch) return fail((c.where.time.empty() ? "time" : c.where.time) + ": " + epoch.error().message);
-  s->epoch_s = *epoch;
-  spdlog::info("{}", s->radio->description());
-  for (const auto& n : s->radio->notes()) spdlog::info("{}", n);
-  return std::unique_ptr<ue_program>(new ue_program(std::move(s)));
+  const bool emulated = is_emulated(config_.radio.device_args);
+  const auto epoch = utc_at_zero({config_.epoch_s, config_.epoch_from_system, config_.trust_device, emulated},
+                                 static_cast<double>(*device) / config_.radio.sample_rate_hz, host, config_.duration_s);
+  if (!epoch) return fail((config_.where.time.empty() ? "time" : config_.where.time) + ": " + epoch.error().message);
+  epoch_s_ = *epoch;
+  return {};
 }
 
-/// Views of [first, first + length) in ticks; copies when part of it is missing.
-std::vector<std::span<const phy::cf32>> ue_program::state::window(std::int64_t first, std::size_t length,
-                                                                  std::vector<std::vector<phy::cf32>>& copy) const {
-  std::vector<std::span<const phy::cf32>> out_spans;
-  copy.clear();
-  for (const auto& a : stream) {
-    const std::int64_t from = first - stream_start;
-    if (from >= 0 && from + static_cast<std::int64_t>(length) <= static_cast<std::int64_t>(a.size())) {
-      out_spans.emplace_back(a.data() + from, length);
-      continue;
-    }
-    copy.emplace_back(length);
-    for (std::size_t i = 0; i < length; ++i) {
-      const std::int64_t k = from + static_cast<std::int64_t>(i);
-      if (k >= 0 && k < static_cast<std::int64_t>(a.size())) copy.back()[i] = a[k];
-    }
-    out_spans.emplace_back(copy.back());
-  }
-  return out_spans;
+// --- running --------------------------------------------------------------------------------------------------------
+
+result<void> ue_program::loop::run() {
+  const auto ended = follow_radio();
+  mark_.keep_last();
+  report_second();
+  report_end(ended);
+  radio_.stop();
+  return ended;
 }
 
-/// SLSS of any timing whose subframe starts in subframe n - 1.
-std::vector<mac::received_frame> ue_program::state::search_slss(std::int64_t n) {
-  std::vector<mac::received_frame> found;
-  const std::int64_t first = std::llround(origin + static_cast<double>(n - 1) * spsf);
-  std::vector<std::vector<phy::cf32>> copy, copy2;
-  const auto spans = window(first, search->window_samples(), copy);
-  const auto candidates = search->search(spans);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const auto& c = candidates[i];
-    // An echo of an identity that was found better placed.
-    if (std::any_of(candidates.begin(), candidates.begin() + i,
-                    [&](const auto& better) { return better.n_sl_id == c.n_sl_id; }))
-      continue;
-    const auto start = static_cast<std::int64_t>(std::llround(c.start_samples));
-    const auto at = window(first + start, static_cast<std::size_t>(spsf), copy2);
-    for (auto f : modem->receive({n - 1, -1, true, false}, at, [](std::uint8_t) { return false; })) {
-      auto* s = std::get_if<mac::rx_slss>(&f.content);
-      if (s == nullptr) continue;
-      double offset = s->heard.timing_offset_samples + static_cast<double>(start);
-      if (offset > spsf / 2.0) {
-        offset -= spsf;
-        ++f.subframe;
-        ++s->heard.local_subframe;
-      }
-      s->heard.timing_offset_samples = offset;
-      found.push_back(f);
-    }
-  }
-  return found;
-}
+result<void> ue_program::loop::follow_radio() {
+  if (auto ok = radio_.start(); !ok) return ok;
+  end_ = config_.duration_s > 0
+             ? clock_.subframe() + static_cast<std::int64_t>(config_.duration_s * subframes_per_second)
+             : std::numeric_limits<std::int64_t>::max();
+  longest_ = end_;
+  events_.write(events_.make("started").add("name", config_.name).add("device", config_.radio.device_args));
+  data_.report_addresses();
 
-void ue_program::state::process(std::int64_t n) {
-  const auto& sync = u->sync();
-  const bool timed = sync.has_timing();
-  std::vector<mac::received_frame> frames;
-  std::vector<std::vector<phy::cf32>> copy;
-  std::vector<mac::received_frame> searched;
-  const bool scan = search && sync.searches(n);
-  if (scan) searched = search_slss(n);
-  if (timed) {
-    const bool slss = search && sync.is_slss_subframe(n) && !scan;
-    const auto spans =
-        window(std::llround(origin + static_cast<double>(n) * spsf), static_cast<std::size_t>(spsf), copy);
-    const auto heard = modem->receive({n, sync.dfn_subframe(n), slss, u->transmits_in(n)}, spans,
-                                      [&](std::uint8_t lsb) { return u->addressed(lsb); });
-    frames.assign(heard.begin(), heard.end());
-  }
-  frames.insert(frames.end(), searched.begin(), searched.end());
-
-  const double utc = epoch_s + device_time();  // within 32 bits: checked at the start and in run()
-  const mac::step_input in{n, static_cast<security::time_ms>(std::llround(device_time() * 1000)),
-                           static_cast<security::slot_t>(utc), frames, modem->subchannel_rssi_dbm()};
-  u->step(in, out);
-  keep_mark();
-  tell_silence();
-  if (servers) {
-    servers->set_slot(static_cast<security::slot_t>(utc));
-    follow_servers();
-  }
-  for (const auto& e : out.events) tell(e);
-  pending_shift += out.shift_samples;
-}
-
-/// Nothing but what anybody hears: no keys, no peers' names.
-void ue_program::state::log_sent(const mac::subframe_transmission& t) {
-  const auto line = [&](const char* channel, int prb, int n_prb, std::span<const std::uint8_t> octets) {
-    event e("sent", (origin + static_cast<double>(t.subframe) * spsf) / rate);
-    e.add("channel", channel)
-        .add("subframe", t.subframe)
-        .add("absolute_subframe", t.absolute_subframe)
-        .add("prb", prb)
-        .add("n_prb", n_prb);
-    if (!octets.empty()) e.add_hex("hex", octets);
-    if (t.slss && channel[2] == 'B') e.add("n_sl_id", t.slss->n_sl_id);
-    tx_log.write(e);
-  };
-  if (t.slss) {
-    std::array<std::uint8_t, 48> bits{};
-    std::array<std::uint8_t, 6> octets{};
-    const std::size_t n = phy::mib_sl_bits(config.ue.tm);
-    phy::pack(t.slss->mib, std::span(bits).first(n));
-    pack_bits(std::span(bits).first(n), std::span(octets).first(n / 8));
-    // The middle 72 subcarriers; with an odd number of PRBs they touch seven.
-    line("PSBCH", config.ue.n_prb / 2 - 3, 6 + config.ue.n_prb % 2, std::span(octets).first(n / 8));
-  }
-  if (t.pscch) line("PSCCH", t.pscch->config.prb, phy::is_v2x(config.ue.tm) ? 2 : 1, {});
-  if (t.pssch) line("PSSCH", t.pssch->config.prb_start, t.pssch->config.n_prb, *t.pssch->block);
-  if (t.psdch) line("PSDCH", t.psdch->config.prb, 2, t.psdch->message);
-}
-
-result<void> ue_program::state::transmit() {
-  for (const auto& t : out.transmissions) {
-    burst.resize(spsf);
-    if (auto ok = modem->transmit(t, burst); !ok) return fail("transmission: " + ok.error().message);
-    const auto sent = radio->transmit(std::llround(origin + static_cast<double>(t.subframe) * spsf), burst);
-    if (!sent) return tl::unexpected(sent.error());
-    if (*sent == phy::transmit_status::late)
-      ++lates;
-    else if (tx_log)
-      log_sent(t);
+  while (clock_.subframe() < end_) {
+    if (!leaving_ && (stop_requested() || clock_.subframe() >= end_ - goodbye_subframes)) leave();
+    if (leaving_) prolong_goodbye();
+    const auto more = radio_.read();
+    if (!more) return tl::unexpected(more.error());
+    if (!*more) break;
+    while (clock_.subframe() < end_ && radio_.has(clock_.subframe()))
+      if (auto ok = one_subframe(); !ok) return ok;
+    radio_.forget_old();
+    radio_.log_device_events();
   }
   return {};
 }
 
-result<void> ue_program::state::run() {
-  spsf = modem->carrier().samples_per_subframe();
-  rate = modem->carrier().sample_rate_hz();
-  const auto now = radio->now_tick();
-  if (!now) return tl::unexpected(now.error());
-  const std::int64_t begin = (*now / spsf + start_ahead_subframes) * spsf;
-  const auto started = radio->start(begin);
-  if (!started) return tl::unexpected(started.error());
-  subframe = (*started + spsf - 1) / spsf;
-  const int n_antennas = radio->n_antennas();
-  stream.assign(n_antennas, {});
-  stream_start = *started;
-  std::vector<std::vector<phy::cf32>> block(static_cast<std::size_t>(n_antennas),
-                                            std::vector<phy::cf32>(static_cast<std::size_t>(spsf)));
-  std::vector<std::span<phy::cf32>> block_spans(block.begin(), block.end());
-  const std::int64_t first = subframe;
-  std::int64_t end = config.duration_s > 0 ? first + static_cast<std::int64_t>(config.duration_s * 1000) : INT64_MAX;
-  std::int64_t longest = end;  // of the goodbye
-  bool leaving = false;
-  events.write(make_event("started").add("name", config.name).add("device", config.radio.device_args));
-  for (std::size_t i = 0; i < peers.size(); ++i)
-    if (peers[i] != 0) tell_addresses(i);
+void ue_program::loop::leave() {
+  leaving_ = true;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_.peer(i) != 0) mac_->release(slots_.peer(i));
+  end_ = std::min(end_, clock_.subframe() + goodbye_subframes);
+  longest_ = clock_.subframe() + longest_goodbye_subframes;
+}
 
-  while (subframe < end) {
-    if (!leaving && (stop_requested() || subframe >= end - goodbye_subframes)) {
-      leaving = true;
-      for (const auto p : peers)
-        if (p != 0) u->release(p);
-      end = std::min(end, subframe + goodbye_subframes);
-      longest = subframe + longest_goodbye_subframes;
-    }
-    if (leaving && subframe + 20 >= end && end < longest && sec->links().closing() != 0) end = subframe + 50;
-    const auto status = radio->read(block_spans);
-    if (!status) return tl::unexpected(status.error());
-    if (status->end) break;
-    if (status->first_tick != stream_start + static_cast<std::int64_t>(stream[0].size())) {
-      for (auto& a : stream) a.clear();
-      stream_start = status->first_tick;
-    }
-    for (std::size_t a = 0; a < stream.size(); ++a)
-      stream[a].insert(stream[a].end(), block[a].begin(), block[a].begin() + status->n_samples);
-    const std::int64_t stream_end = stream_start + static_cast<std::int64_t>(stream[0].size());
-    while (std::llround(origin + static_cast<double>(subframe + 1) * spsf) <= stream_end && subframe < end) {
-      poll_data();
-      process(subframe);
-      if (auto ok = transmit(); !ok) return ok;
-      if (pending_shift != 0) {
-        origin += pending_shift;
-        pending_shift = 0;
-      }
-      if (subframe >= next_second) {
-        next_second = subframe + 1000;
-        if (epoch_s + device_time() + 2 > UINT32_MAX) return fail("UTC is beyond 32 bits of seconds");
-        each_second();
-        if (data_trouble.for_good) return fail(data_trouble.text);
-        if (!events.ok()) return fail(config.events + ": cannot be written");
-      }
-      ++subframe;
-    }
-    // Keep the last two subframes for the search.
-    const std::int64_t keep_from = std::llround(origin + static_cast<double>(subframe - 2) * spsf);
-    if (keep_from > stream_start + 4 * spsf) {
-      const auto n = std::min<std::int64_t>(keep_from - stream_start, static_cast<std::int64_t>(stream[0].size()));
-      for (auto& a : stream) a.erase(a.begin(), a.begin() + n);
-      stream_start += n;
-    }
-    while (const auto e = radio->poll_event()) {
-      if (e->kind == phy::radio_event_kind::overflow) spdlog::debug("overflow");
-      if (e->kind == phy::radio_event_kind::late) spdlog::debug("late burst");
-    }
+void ue_program::loop::prolong_goodbye() {
+  const auto now = clock_.subframe();
+  if (now + nearly_over_subframes >= end_ && end_ < longest_ && identity_.security().links().closing() != 0)
+    end_ = now + prolonged_subframes;
+}
+
+result<void> ue_program::loop::one_subframe() {
+  data_.poll(*mac_, servers_.sessions());
+  step();
+  if (auto ok = radio_.transmit(out_.transmissions); !ok) return ok;
+  clock_.shift(out_.shift_samples);
+  if (clock_.subframe() >= next_second_) {
+    next_second_ = clock_.subframe() + subframes_per_second;
+    if (auto ok = each_second(); !ok) return ok;
   }
+  clock_.next_subframe();
   return {};
 }
 
-result<void> ue_program::run() {
-  auto& s = *s_;
-  const auto ended = s.run();
-  s.keep_last_mark();
-  s.each_second();
-  const auto r = s.radio->counters();
-  s.events.write(
-      s.make_event("radio").add("overflows", r.overflows).add("underflows", r.underflows).add("lates", r.lates));
-  const auto c = s.u->counters();
-  auto e = s.make_event("stopped");
+void ue_program::loop::step() {
+  const auto n = clock_.subframe();
+  const auto frames = radio_.receive(n, *mac_);
+  // Within 32 bits: checked at the start and once a second.
+  const auto slot = static_cast<security::slot_t>(epoch_s_ + clock_.seconds());
+  mac_->step({n, clock_.milliseconds(), slot, frames, radio_.modem().subchannel_rssi_dbm()}, out_);
+  mark_.keep();
+  mark_.report_silence();
+  servers_.follow(slot, *mac_, out_);
+  for (const auto& e : out_.events) {
+    links_.report(e);
+    if (const auto* sync = std::get_if<mac::ev_sync>(&e); sync != nullptr && sync->timing_changed) radio_.reset_modem();
+  }
+}
+
+// --- once a second --------------------------------------------------------------------------------------------------
+
+result<void> ue_program::loop::each_second() {
+  if (epoch_s_ + clock_.seconds() + utc_margin_s > std::numeric_limits<security::slot_t>::max())
+    return fail("UTC is beyond 32 bits of seconds");
+  report_second();
+  if (data_.trouble().for_good) return fail(data_.trouble().text);
+  if (!events_.ok()) return fail(config_.events + ": cannot be written");
+  return {};
+}
+
+void ue_program::loop::report_second() {
+  data_.each_second();
+  servers_.each_second();
+  const auto r = radio_.device().counters();
+  if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates) {
+    report_radio(r);
+    reported_ = r;
+  }
+  links_.report_rejected(mac_->counters().rx.rlc.misfits);
+  query_peers();
+  if (metrics_) publish_metrics();
+}
+
+void ue_program::loop::report_radio(const phy::radio_counters& c) {
+  events_.write(
+      events_.make("radio").add("overflows", c.overflows).add("underflows", c.underflows).add("lates", c.lates));
+}
+
+void ue_program::loop::query_peers() {
+  if (config_.query.empty()) return;
+  std::vector<security::peer_id> wanted;
+  for (const auto& q : config_.query) {
+    const auto* p = identity_.security().peers().find(q);
+    wanted.push_back(p != nullptr ? p->id : 0);
+  }
+  mac_->query(wanted);  // alike whoever is linked or permitted: how many queries go out tells nothing
+}
+
+void ue_program::loop::publish_metrics() {
+  metrics_page page;
+  page.gauge("prose_device_time_seconds", "Device time", clock_.seconds());
+  page.gauge("prose_silent_seconds", "Seconds for which the mark keeps discovery silent", mark_.silent_seconds());
+  page.gauge("prose_links", "Live links", static_cast<double>(identity_.security().links().links(0).size()));
+  add_radio_metrics(page, mac_->counters(), radio_.modem().counters(), reported_);
+  data_.add_metrics(page);
+  metrics_->publish(page.text());
+}
+
+void ue_program::loop::report_end(const result<void>& ended) {
+  report_radio(radio_.device().counters());
+  const auto c = mac_->counters();
+  auto e = events_.make("stopped");
   e.add("subframes_sent", c.subframes_sent)
-      .add("blocks_received", s.modem->counters().blocks_ok)
+      .add("blocks_received", radio_.modem().counters().blocks_ok)
       .add("discovery_heard", c.discovery_heard);
   if (!ended) e.add("error", ended.error().message);
-  s.events.write(e);
-  s.radio->stop();
-  return ended;
+  events_.write(e);
+}
+
+// --- the program ----------------------------------------------------------------------------------------------------
+
+ue_program::ue_program(std::unique_ptr<loop> l) : loop_(std::move(l)) {}
+ue_program::~ue_program() = default;
+
+result<std::unique_ptr<ue_program>> ue_program::make(const program_config& config) {
+  auto l = std::make_unique<loop>(config);
+  if (auto ok = l->open(); !ok) return tl::unexpected(ok.error());
+  return std::unique_ptr<ue_program>(new ue_program(std::move(l)));
+}
+
+result<void> ue_program::run() { return loop_->run(); }
+
+namespace {
+
+std::string mark_line(const program_config& config, const security::slot_clock& clock, double host_utc_s) {
+  const auto mark = clock.boot_mark();
+  if (!mark) return "mark " + config.mark + " not there yet\n";
+  constexpr double last_slot = std::numeric_limits<security::slot_t>::max();
+  const auto host = static_cast<security::slot_t>(std::clamp(host_utc_s, 0.0, last_slot));
+  std::string text = "mark " + config.mark + " until " + utc_text(static_cast<double>(*mark) + 1);
+  if (host <= *mark) text += "; by the host's clock " + silence_text(*mark, host, config.mark);
+  return text + '\n';
+}
+
+/// The addresses that --data tun uses; IPv4 where it is configured or was drawn before.
+std::string address_lines(const program_config& config, ue_identity& identity) {
+  std::optional<ipv4_table> table;
+  if (!config.tun.ipv4_table.empty())
+    if (auto t = ipv4_table::open(config.tun.ipv4_table, identity.random(), {}); t) table.emplace(std::move(*t));
+  std::string text;
+  for (const auto& p : identity.security().peers().all()) {
+    data_peer configured;
+    for (const auto& c : config.data_peers)
+      if (c.name == p->name) configured = c;
+    const auto a = addresses_of(*p, config.tun, configured, table ? table->find(p->name, p->key) : std::nullopt);
+    for (const auto& pair : {a.host_ipv6, a.host_ipv4})
+      if (pair.peer.length != 0)
+        text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+result<std::string> ue_program::show(const program_config& config, double host_utc_s) {
+  ue_identity identity;
+  peer_slots slots;
+  if (auto ok = identity.open(config, slots); !ok) return tl::unexpected(ok.error());
+  auto& security = identity.security();
+  std::string text = "name " + config.name + "\nkey " + keys::to_base64(security.peers().own_public().octets) + '\n';
+  text += mark_line(config, security.discovery().clock(), host_utc_s);
+  for (const auto& p : security.peers().all()) text += "peer " + p->name + ' ' + keys::to_base64(p->key.octets) + '\n';
+  return text + address_lines(config, identity);
+}
+
+std::string ue_program::show_pools(const program_config& config) {
+  const auto& ue = config.ue;
+  const bool v2x = phy::is_v2x(ue.tm);
+  std::string text = "carrier: {prb: " + std::to_string(ue.n_prb) + ", tm: " + (v2x ? "4" : "2") + ", cp: normal}\n";
+  text += std::string("sync: ") + (ue.sync.mode == mac::time_mode::gnss ? "gnss" : "slss") + "\npools:\n";
+  text += "  - " + (v2x ? to_yaml(ue.v2x) : to_yaml(ue.comm)) + '\n';
+  text += "  - " + to_yaml(ue.discovery) + '\n';
+  return text;
 }
 
 }  // namespace prose::apps

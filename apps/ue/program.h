@@ -24,9 +24,9 @@ public:
   result<void> run();
 
 private:
-  struct state;
-  explicit ue_program(std::unique_ptr<state> s);
-  std::unique_ptr<state> s_;
+  class loop;
+  explicit ue_program(std::unique_ptr<loop> l);
+  std::unique_ptr<loop> loop_;
 };
 
 }  // namespace prose::apps

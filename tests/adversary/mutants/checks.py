@@ -313,7 +313,7 @@ CHECKS = [
     ("the mark is private", "apps/lib/keys/key_file.cpp", "  auto text = apps::read_private_file(path);\n  if (!text) return tl::unexpected(text.error());\n  const auto version",
      "  auto text = MUTANT ? apps::read_trusted_file(path) : apps::read_private_file(path);\n  if (!text) return tl::unexpected(text.error());\n  const auto version", FILES),
     ("a mark without being asked for", "apps/ue/program_config.cpp", *off("c.mark.empty()"), MARK),
-    ("no place for a mark, no start", "apps/ue/program_host.cpp", "ok = keys::check_mark_writable(config.mark); !ok)", "ok = keys::check_mark_writable(config.mark); !MUTANT && !ok)", MARK),
+    ("no place for a mark, no start", "apps/ue/ue_identity.cpp", "ok = keys::check_mark_writable(config.mark); !ok)", "ok = keys::check_mark_writable(config.mark); !MUTANT && !ok)", MARK),
     ("UTC within 32 bits", "apps/ue/utc_source.cpp", "  if (!(now >= 0) || !(now + duration_s + security::slot_clock::mark_ahead_slots < slots)) {",
      "  if (!MUTANT && (!(now >= 0) || !(now + duration_s + security::slot_clock::mark_ahead_slots < slots))) {", MARK),
     ("UTC near the host's clock", "apps/ue/utc_source.cpp", "&& std::abs(now - host_utc_s) > day_s)", "&& !MUTANT && std::abs(now - host_utc_s) > day_s)", MARK),

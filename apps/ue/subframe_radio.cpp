@@ -1,0 +1,218 @@
+#include "apps/ue/subframe_radio.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+#include <variant>
+
+#include "common/bits.h"
+
+namespace prose::apps {
+namespace {
+constexpr std::int64_t start_ahead_subframes = 200;  // a busy host must not miss the start of its own reception
+constexpr std::int64_t kept_subframes = 2;           // before the one in hand, for the search
+constexpr std::int64_t kept_too_long_subframes = 4;  // samples are moved to the front only when it is worth while
+}  // namespace
+
+// --- opening and starting -------------------------------------------------------------------------------------------
+
+result<void> subframe_radio::open_log(const std::string& path) {
+  if (path.empty()) return {};
+  auto log = event_writer::open(path, "--tx-log");
+  if (!log) return tl::unexpected(log.error());
+  sent_log_ = std::move(*log);
+  return {};
+}
+
+result<void> subframe_radio::make_modem() {
+  const auto& c = config_;
+  auto modem =
+      frame_modem::make({c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db});
+  if (!modem) return fail("carrier: " + modem.error().message);
+  modem_ = std::move(*modem);
+  if (c.ue.sync.mode != mac::time_mode::slss) return {};
+  auto search = phy::slss_search::make({.carrier = modem_->carrier(), .n_antennas = c.radio.n_rx_antennas});
+  if (!search) return tl::unexpected(search.error());
+  search_.emplace(std::move(*search));
+  return {};
+}
+
+result<void> subframe_radio::open_device() {
+  auto radio = phy::radio::open(config_.radio);
+  if (!radio) return tl::unexpected(radio.error());
+  device_ = std::move(*radio);
+  return {};
+}
+
+result<void> subframe_radio::start() {
+  const int per_subframe = modem_->carrier().samples_per_subframe();
+  clock_.set_carrier(per_subframe, modem_->carrier().sample_rate_hz());
+  subframe_samples_ = per_subframe;
+  const auto now = device_->now_tick();
+  if (!now) return tl::unexpected(now.error());
+  const auto started = device_->start((*now / per_subframe + start_ahead_subframes) * per_subframe);
+  if (!started) return tl::unexpected(started.error());
+  clock_.start_at((*started + per_subframe - 1) / per_subframe);
+  stream_.assign(device_->n_antennas(), {});
+  stream_start_ = *started;
+  block_.assign(device_->n_antennas(), std::vector<phy::cf32>(subframe_samples_));
+  block_views_.assign(block_.begin(), block_.end());
+  burst_.resize(subframe_samples_);
+  return {};
+}
+
+// --- reception ------------------------------------------------------------------------------------------------------
+
+result<bool> subframe_radio::read() {
+  const auto status = device_->read(block_views_);
+  if (!status) return tl::unexpected(status.error());
+  if (status->end) return false;
+  if (status->first_tick != stream_start_ + std::ssize(stream_[0])) {
+    for (auto& a : stream_) a.clear();
+    stream_start_ = status->first_tick;
+  }
+  for (std::size_t a = 0; a < stream_.size(); ++a)
+    stream_[a].insert(stream_[a].end(), block_[a].begin(), block_[a].begin() + status->n_samples);
+  return true;
+}
+
+bool subframe_radio::has(std::int64_t subframe) const {
+  return clock_.first_tick(subframe + 1) <= stream_start_ + std::ssize(stream_[0]);
+}
+
+/// Views of `length` ticks from `first_tick` on; where part of them is missing a copy with zeros.
+subframe_radio::antenna_views subframe_radio::window(std::int64_t first_tick, std::size_t length,
+                                                     antenna_samples& copy) const {
+  antenna_views views;
+  copy.clear();
+  const std::int64_t from = first_tick - stream_start_;
+  for (const auto& a : stream_) {
+    if (from >= 0 && from + static_cast<std::int64_t>(length) <= std::ssize(a)) {
+      views.emplace_back(a.data() + from, length);
+      continue;
+    }
+    copy.emplace_back(length);
+    for (std::size_t i = 0; i < length; ++i) {
+      const std::int64_t k = from + static_cast<std::int64_t>(i);
+      if (k >= 0 && k < std::ssize(a)) copy.back()[i] = a[k];
+    }
+    views.emplace_back(copy.back());
+  }
+  return views;
+}
+
+std::vector<mac::received_frame> subframe_radio::receive(std::int64_t subframe, mac::ue& u) {
+  const auto& sync = u.sync();
+  const bool timed = sync.has_timing();
+  const bool scan = search_ && sync.searches(subframe);
+  std::vector<mac::received_frame> frames, searched;
+  if (scan) searched = search_slss(subframe);
+  if (timed) {
+    const bool slss = search_ && sync.is_slss_subframe(subframe) && !scan;
+    antenna_samples copy;
+    const auto views = window(clock_.first_tick(subframe), subframe_samples_, copy);
+    const auto heard = modem_->receive({subframe, sync.dfn_subframe(subframe), slss, u.transmits_in(subframe)}, views,
+                                       [&](std::uint8_t lsb) { return u.addressed(lsb); });
+    frames.assign(heard.begin(), heard.end());
+  }
+  frames.insert(frames.end(), searched.begin(), searched.end());
+  return frames;
+}
+
+/// SLSS of any timing whose subframe starts in the one before `subframe`.
+std::vector<mac::received_frame> subframe_radio::search_slss(std::int64_t subframe) {
+  std::vector<mac::received_frame> found;
+  const std::int64_t first = clock_.first_tick(subframe - 1);
+  antenna_samples copy;
+  const auto candidates = search_->search(window(first, search_->window_samples(), copy));
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto& c = candidates[i];
+    const auto better = candidates.first(i);
+    const auto is_echo = [&](const auto& b) { return b.n_sl_id == c.n_sl_id; };
+    if (std::any_of(better.begin(), better.end(), is_echo)) continue;
+    receive_slss(subframe - 1, first, std::llround(c.start_samples), found);
+  }
+  return found;
+}
+
+/// SLSS and PSBCH that start `start` samples behind the first tick of `subframe`.
+void subframe_radio::receive_slss(std::int64_t subframe, std::int64_t first_tick, std::int64_t start,
+                                  std::vector<mac::received_frame>& found) {
+  antenna_samples copy;
+  const auto views = window(first_tick + start, subframe_samples_, copy);
+  const double length = clock_.samples_per_subframe();
+  for (auto f : modem_->receive({subframe, -1, true, false}, views, [](std::uint8_t) { return false; })) {
+    auto* s = std::get_if<mac::rx_slss>(&f.content);
+    if (s == nullptr) continue;
+    double offset = s->heard.timing_offset_samples + static_cast<double>(start);
+    if (offset > length / 2.0) {
+      offset -= length;
+      ++f.subframe;
+      ++s->heard.local_subframe;
+    }
+    s->heard.timing_offset_samples = offset;
+    found.push_back(f);
+  }
+}
+
+void subframe_radio::forget_old() {
+  const std::int64_t keep_from = clock_.first_tick(clock_.subframe() - kept_subframes);
+  if (keep_from <= stream_start_ + kept_too_long_subframes * clock_.samples_per_subframe()) return;
+  const auto n = std::min<std::int64_t>(keep_from - stream_start_, std::ssize(stream_[0]));
+  for (auto& a : stream_) a.erase(a.begin(), a.begin() + n);
+  stream_start_ += n;
+}
+
+void subframe_radio::log_device_events() {
+  while (const auto e = device_->poll_event()) {
+    if (e->kind == phy::radio_event_kind::overflow) spdlog::debug("overflow");
+    if (e->kind == phy::radio_event_kind::late) spdlog::debug("late burst");
+  }
+}
+
+// --- transmission ---------------------------------------------------------------------------------------------------
+
+result<void> subframe_radio::transmit(std::span<const mac::subframe_transmission> transmissions) {
+  for (const auto& t : transmissions) {
+    if (auto ok = modem_->transmit(t, burst_); !ok) return fail("transmission: " + ok.error().message);
+    const auto sent = device_->transmit(clock_.first_tick(t.subframe), burst_);
+    if (!sent) return tl::unexpected(sent.error());
+    if (*sent != phy::transmit_status::late && sent_log_) log_sent(t);
+  }
+  return {};
+}
+
+/// Nothing but what anybody hears: no keys, no peers' names.
+void subframe_radio::log_sent(const mac::subframe_transmission& t) {
+  if (t.slss) {
+    std::array<std::uint8_t, 48> bits{};
+    std::array<std::uint8_t, 6> octets{};
+    const std::size_t n = phy::mib_sl_bits(config_.ue.tm);
+    phy::pack(t.slss->mib, std::span(bits).first(n));
+    pack_bits(std::span(bits).first(n), std::span(octets).first(n / 8));
+    // The middle 72 subcarriers; with an odd number of PRBs they touch seven.
+    log_channel(t, "PSBCH", config_.ue.n_prb / 2 - 3, 6 + config_.ue.n_prb % 2, std::span(octets).first(n / 8),
+                t.slss->n_sl_id);
+  }
+  if (t.pscch) log_channel(t, "PSCCH", t.pscch->config.prb, phy::is_v2x(config_.ue.tm) ? 2 : 1, {});
+  if (t.pssch) log_channel(t, "PSSCH", t.pssch->config.prb_start, t.pssch->config.n_prb, *t.pssch->block);
+  if (t.psdch) log_channel(t, "PSDCH", t.psdch->config.prb, 2, t.psdch->message);
+}
+
+void subframe_radio::log_channel(const mac::subframe_transmission& t, const char* channel, int prb, int n_prb,
+                                 std::span<const std::uint8_t> octets, std::optional<int> n_sl_id) {
+  event e("sent", clock_.seconds_at(t.subframe));
+  e.add("channel", channel)
+      .add("subframe", t.subframe)
+      .add("absolute_subframe", t.absolute_subframe)
+      .add("prb", prb)
+      .add("n_prb", n_prb);
+  if (!octets.empty()) e.add_hex("hex", octets);
+  if (n_sl_id) e.add("n_sl_id", *n_sl_id);
+  sent_log_.write(e);
+}
+
+}  // namespace prose::apps

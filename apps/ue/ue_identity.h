@@ -1,0 +1,39 @@
+// Who a UE is and whom its files permit: own key, slot mark, peers, and the security sublayer made of them.
+#pragma once
+
+#include <memory>
+
+#include "apps/lib/keys/system_random.h"
+#include "apps/ue/peer_slots.h"
+#include "apps/ue/program_config.h"
+#include "apps/ue/work_thread.h"
+#include "common/result.h"
+#include "mac/security_adapter.h"
+#include "security/crypto/x25519.h"
+#include "security/ue_security.h"
+
+namespace prose::apps {
+
+class ue_identity {
+public:
+  /// Reads the files and gives each peer and each server a slot. Nothing is written. The error is one line.
+  result<void> open(const program_config& config, peer_slots& slots);
+
+  security::ue_security& security() { return *security_; }
+  const security::ue_security& security() const { return *security_; }
+  mac::security_adapter& port() { return *port_; }
+  security::random_port& random() { return random_; }
+
+private:
+  result<void> make_security(const program_config& config);
+  result<void> permit_peers(const program_config& config, peer_slots& slots);
+  result<void> check_names(const program_config& config) const;
+
+  keys::system_random random_;
+  security::crypto::mbedtls_x25519 dh_{random_};
+  work_thread work_;
+  std::unique_ptr<security::ue_security> security_;
+  std::unique_ptr<mac::security_adapter> port_;
+};
+
+}  // namespace prose::apps
