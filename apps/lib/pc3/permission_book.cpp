@@ -13,13 +13,16 @@ namespace {
 
 constexpr std::string_view file_kind = "statement";
 constexpr int file_version = 1;
+// Far beyond any time of a clock in seconds; sums of two do not overflow.
+constexpr std::int64_t largest_number = std::int64_t{1} << 40;
+// A permission's end is announced an hour ahead; of a shorter validity in its last quarter.
+constexpr std::int64_t warn_ahead_s = 3600, warn_part = 4;
 using keys::consent_state;
 
 std::optional<std::int64_t> number(const std::string& text) {
   std::int64_t v = 0;
   const auto r = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (r.ec != std::errc{} || r.ptr != text.data() + text.size() || v < 0 || v > std::int64_t{1} << 40)
-    return std::nullopt;
+  if (r.ec != std::errc{} || r.ptr != text.data() + text.size() || v < 0 || v > largest_number) return std::nullopt;
   return v;
 }
 
@@ -150,8 +153,8 @@ void permission_book::advance(const clock_reading& now) {
   age(now);
   for (const auto& [i, s] : said_) after.push_back(valid(s));
   if (waits_ || before != after) settle();
-  // An hour ahead; of a shorter validity its last quarter. While a server answers, its statements do not get that old.
-  const auto ahead = std::min<std::int64_t>(3600, valid_s_ / 4);
+  // While a server answers, its statements do not get that old.
+  const auto ahead = std::min(warn_ahead_s, valid_s_ / warn_part);
   for (const auto& [name, key] : effective_) {
     if (fixed_.contains(name) || warned_.contains(name)) continue;
     std::int64_t left = 0;
@@ -201,73 +204,89 @@ void permission_book::refuse(std::size_t server, const std::string& name, const 
 void permission_book::settle() {
   pending_.clear();
   std::erase_if(bindings_, [](const auto& b) { return b.second.state != consent_state::suspended; });
-  std::map<security::public_key, std::string> owners;
-  for (const auto& [name, key] : fixed_) owners.emplace(key, name);
+  auto o = compare_offers();
+  for (const auto& [server, s] : said_)
+    for (const auto& [name, key] : s.keys) judge(server, s, name, key, o);
+  put_in_force(o.vouched);
+}
+
+permission_book::offers permission_book::compare_offers() const {
+  offers out;
+  for (const auto& [name, key] : fixed_) out.owners.emplace(key, name);
   for (const auto& [name, c] : list_.entries)
-    if (c.has_key()) owners.emplace(c.key(), name);
+    if (c.has_key()) out.owners.emplace(c.key(), name);
   // A key that servers give under two names, or two keys under one, is nobody's before the user says whose.
   std::map<security::public_key, std::string> offered;
   std::map<std::string, security::public_key> first_offer;
-  std::set<std::string> unclear;
   for (const auto& [server, s] : said_)
     for (const auto& [name, key] : s.keys) {
-      if (const auto o = offered.emplace(key, name).first; o->second != name) unclear.insert({name, o->second});
-      if (const auto o = first_offer.emplace(name, key).first; o->second != key) unclear.insert(name);
+      if (const auto o = offered.emplace(key, name).first; o->second != name) out.unclear.insert({name, o->second});
+      if (const auto o = first_offer.emplace(name, key).first; o->second != key) out.unclear.insert(name);
     }
-
-  std::set<std::string> vouched;
   for (const auto& [server, s] : said_)
     for (const auto& [name, key] : s.keys) {
       const auto c = list_.entries.find(name);
       if (!valid(s) || c == list_.entries.end()) continue;
       if (!c->second.bound()) continue;
       if (c->second.key() != key) continue;
-      vouched.insert(name);
+      out.vouched.insert(name);
     }
+  return out;
+}
 
-  // What is said of each name, and what it does to the list.
-  for (const auto& [server, s] : said_) {
-    for (const auto& [name, key] : s.keys) {
-      if (!keys::valid_name(name) || name == own_name_ || key == own_key_) {
-        refuse(server, name, key, "own name or key, or no name");
-        continue;
-      }
-      if (const auto f = fixed_.find(name); f != fixed_.end()) {
-        if (f->second != key) refuse(server, name, key, "changed key");
-        continue;
-      }
-      const auto entry = list_.entries.find(name);
-      if (entry == list_.entries.end()) {
-        refuse(server, name, key, "not in the consent list");
-        continue;
-      }
-      const auto& c = entry->second;
-      if (c.state == consent_state::withdrawn) continue;
-      if (c.has_key() && c.key() == key) continue;
-      if (const auto owner = owners.find(key); owner != owners.end() && owner->second != name) {
-        refuse(server, name, key, "key of another peer");
-        continue;
-      }
-      if (c.has_key()) refuse(server, name, key, "changed key");
-      if (vouched.contains(name)) continue;
-      const bool fits = c.state == consent_state::fingerprint && security::pair_fingerprint(own_key_, key) == c.value;
-      if (c.state == consent_state::fingerprint && !fits) refuse(server, name, key, "another fingerprint than granted");
-      const bool trusts = c.state == consent_state::trust_first && !unclear.contains(name);
-      if ((fits || trusts) && valid(s) && security::canonical(key)) {
-        bindings_[name] = {fits ? consent_state::confirmed : consent_state::first, key.octets};
-        owners.emplace(key, name);
-        continue;
-      }
-      pending_.emplace(name, key);
-      if (told_.size() < max_told && told_.insert(name + " pending " + keys::to_base64(key.octets)).second)
-        out_.push_back({.what = pc3_event::kind::pending,
-                        .peer = name,
-                        .key = key,
-                        .server = server,
-                        .text = std::string(keys::name_of(c.state))});
-    }
+/// What a server says of one name, and what it does to the list.
+void permission_book::judge(std::size_t server, const server_statement& s, const std::string& name,
+                            const security::public_key& key, offers& o) {
+  if (!keys::valid_name(name) || name == own_name_ || key == own_key_) {
+    refuse(server, name, key, "own name or key, or no name");
+    return;
   }
+  if (const auto f = fixed_.find(name); f != fixed_.end()) {
+    if (f->second != key) refuse(server, name, key, "changed key");
+    return;
+  }
+  const auto entry = list_.entries.find(name);
+  if (entry == list_.entries.end()) {
+    refuse(server, name, key, "not in the consent list");
+    return;
+  }
+  const auto& c = entry->second;
+  if (c.state == consent_state::withdrawn) return;
+  if (c.has_key() && c.key() == key) return;
+  if (const auto owner = o.owners.find(key); owner != o.owners.end() && owner->second != name) {
+    refuse(server, name, key, "key of another peer");
+    return;
+  }
+  if (c.has_key()) refuse(server, name, key, "changed key");
+  if (!o.vouched.contains(name)) bind_or_wait(server, s, name, key, c, o);
+}
 
+/// A key that the list does not have yet, of a granted name.
+void permission_book::bind_or_wait(std::size_t server, const server_statement& s, const std::string& name,
+                                   const security::public_key& key, const keys::consent& c, offers& o) {
+  const bool fits = c.state == consent_state::fingerprint && security::pair_fingerprint(own_key_, key) == c.value;
+  if (c.state == consent_state::fingerprint && !fits) refuse(server, name, key, "another fingerprint than granted");
+  const bool trusts = c.state == consent_state::trust_first && !o.unclear.contains(name);
+  if ((fits || trusts) && valid(s) && security::canonical(key)) {
+    bindings_[name] = {fits ? consent_state::confirmed : consent_state::first, key.octets};
+    o.owners.emplace(key, name);
+    return;
+  }
+  pending_.emplace(name, key);
+  if (told_.size() < max_told && told_.insert(name + " pending " + keys::to_base64(key.octets)).second)
+    out_.push_back({.what = pc3_event::kind::pending,
+                    .peer = name,
+                    .key = key,
+                    .server = server,
+                    .text = std::string(keys::name_of(c.state))});
+}
+
+bool permission_book::in_force(const std::string& name, const security::public_key& key) const {
+  const auto e = effective_.find(name);
+  return e != effective_.end() && e->second == key;
+}
+
+void permission_book::put_in_force(const std::set<std::string>& vouched) {
   key_map now = fixed_;
   for (const auto& name : vouched)
     if (!fixed_.contains(name)) now.emplace(name, list_.entries.at(name).key());
@@ -276,16 +295,12 @@ void permission_book::settle() {
       out_.push_back({.what = pc3_event::kind::withdrawn, .peer = name, .key = key});
   std::erase_if(not_before_ms_, [&](const auto& n) { return n.second <= now_.steady_ms; });
   waits_ = false;
-  // Whoever is permitted keeps the place: a UE has so many, and another waits until one is free.
-  auto places =
-      security::max_peers -
-      std::min<std::size_t>(security::max_peers,
-                            static_cast<std::size_t>(std::count_if(now.begin(), now.end(), [&](const auto& n) {
-                              const auto e = effective_.find(n.first);
-                              return e != effective_.end() && e->second == n.second;
-                            })));
+  // Who is permitted already keeps its place. A UE has a limited number; another peer waits until one is free.
+  std::size_t places = security::max_peers;
+  for (const auto& [name, key] : now)
+    if (places != 0 && in_force(name, key)) --places;
   for (auto n = now.begin(); n != now.end();) {
-    if (const auto e = effective_.find(n->first); e != effective_.end() && e->second == n->second) {
+    if (in_force(n->first, n->second)) {
       ++n;
       continue;
     }

@@ -61,16 +61,16 @@ std::string to_text(const server_statement& s);
 
 /// A name is permitted while the consent list binds it to a key and some server's valid statement gives that key for
 /// it; and whoever is in `fixed`, the permission file, always. A server can neither add a name nor change a key: one
-/// that gave the bound key and now gives another suspends it, until the user confirms one of them.
+/// that gave the bound key and now gives another suspends it, until the user confirms one of them. At most
+/// security::max_peers are permitted; who comes later waits for a place.
 class permission_book {
 public:
   using key_map = std::map<std::string, security::public_key>;
-  // What a lying server can make us keep. Beyond it a name is not taken, or a refusal not told.
+  // What a lying server can make us keep. Above these limits a name is not taken, a refusal not reported.
   static constexpr std::size_t max_peers_per_server = function::max_grants_per_user;
   static constexpr std::size_t max_told = 4 * max_peers_per_server;
-  /// At most security::max_peers are permitted; who comes later waits for a place.
-  /// A peer that is permitted anew costs scalar multiplications, here and in the set-up: once in this time for each
-  /// name, however often a grant is switched off and on. The end of a permission never waits.
+  /// A peer that is permitted anew costs scalar multiplications, here and in the set-up. So each name is permitted at
+  /// most once in this time, however often a grant is switched off and on. The end of a permission never waits.
   static constexpr std::int64_t permit_gap_ms = 5000;
 
   permission_book(std::string own_name, security::public_key own_key, const key_map& fixed, std::int64_t valid_s);
@@ -106,7 +106,20 @@ public:
   std::set<std::string> withdrawn() const;
 
 private:
+  /// What all statements and lists together say of keys and names.
+  struct offers {
+    std::map<security::public_key, std::string> owners;  // of the keys that the lists know
+    std::set<std::string> unclear;                       // given with two keys, or with the key of another name
+    std::set<std::string> vouched;                       // a valid statement gives the key that the list binds
+  };
   void settle();
+  offers compare_offers() const;
+  void judge(std::size_t server, const server_statement& s, const std::string& name, const security::public_key& key,
+             offers& o);
+  void bind_or_wait(std::size_t server, const server_statement& s, const std::string& name,
+                    const security::public_key& key, const keys::consent& c, offers& o);
+  bool in_force(const std::string& name, const security::public_key& key) const;
+  void put_in_force(const std::set<std::string>& vouched);
   void set_key(std::size_t server, const std::string& peer, const std::optional<security::public_key>& key);
   void age(const clock_reading& now);
   void refuse(std::size_t server, const std::string& name, const security::public_key& key, const std::string& why);
