@@ -1,9 +1,10 @@
 #include "apps/ue/host_data.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <utility>
+
+#include "apps/lib/common/log.h"
 
 namespace prose::apps {
 namespace {
@@ -61,7 +62,7 @@ result<void> host_data::open_port(std::vector<data_peer> list) {
   result<std::unique_ptr<data_port>> opened = open_none();
   if (config_.data == "tun") {
     for (const auto slot : slots_.server_slots())
-      spdlog::warn(
+      log_warning(
           "{} has no address on {}: no packet goes to it and none of its packets comes out; accepted for that: --data "
           "udp or stdin",
           slots_.name(slot), config_.tun.interface);
@@ -100,12 +101,12 @@ result<void> host_data::assign(std::size_t slot, security::peer_id peer) {
 void host_data::permit(const std::string& name, security::peer_id peer) {
   const auto slot = slots_.permit(name, peer);
   const auto assigned = assign(slot, peer);
-  spdlog::info("{} is permitted", name);
+  log_info("{} is permitted", name);
   events_.write(events_.of_peer("peer_permitted", peer));
   if (assigned) {
     addresses_.report(slot);
   } else {
-    spdlog::error("no packet passes to or from {}: {}", name, assigned.error().message);
+    log_error("no packet passes to or from {}: {}", name, assigned.error().message);
     events_.write(events_.make("address_failed").add("peer", name).add("reason", assigned.error().message));
   }
   addresses_.replace_hosts_file();
@@ -123,8 +124,7 @@ void host_data::withdraw(security::peer_id peer) {
 /// A packet of the host that goes nowhere: counted for each peer, logged once.
 void host_data::count_dropped(std::size_t slot, const char* why) {
   if (dropped_[slot]++ == 0)
-    spdlog::warn("packets for {} are dropped: {}; the metrics count them, nothing more is said", slots_.name(slot),
-                 why);
+    log_warning("packets for {} are dropped: {}; the metrics count them, nothing more is said", slots_.name(slot), why);
 }
 
 void host_data::poll(mac::ue& u, pc3* servers) {
@@ -211,8 +211,8 @@ void host_data::report_filtered(std::size_t slot, bool in, packet_check why, std
                                 std::uint64_t& reported) {
   if (count == reported) return;
   if (reported == 0)
-    spdlog::warn("packets {} {} are dropped: {}; events and metrics count them", in ? "from" : "to", slots_.name(slot),
-                 name_of(why));
+    log_warning("packets {} {} are dropped: {}; events and metrics count them", in ? "from" : "to", slots_.name(slot),
+                name_of(why));
   events_.write(events_.make("packets_dropped")
                     .add("peer", slots_.name(slot))
                     .add("direction", in ? "in" : "out")
@@ -225,9 +225,9 @@ void host_data::report_trouble() {
   auto now = port_->look();
   if (now == trouble_) return;
   if (now.text.empty())
-    spdlog::info("the interface for data is as it should be again");
+    log_info("the interface for data is as it should be again");
   else if (!now.for_good)
-    spdlog::warn("{}", now.text);
+    log_warning("{}", now.text);
   events_.write(events_.make("data_port").add("ok", now.text.empty()).add("reason", now.text));
   trouble_ = std::move(now);
 }

@@ -1,6 +1,5 @@
 #include "apps/ue/link_events.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +7,7 @@
 #include <cstring>
 #include <variant>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/keys/key_file.h"
 #include "common/hex.h"
 #include "security/export.h"
@@ -35,7 +35,7 @@ result<void> link_events::open_key_log(const std::string& path) {
   auto fd = keys::open_key_log(path);
   if (!fd) return tl::unexpected(fd.error());
   key_log_ = file_descriptor(*fd);
-  spdlog::warn("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic", path);
+  log_warning("KEY LOG: record keys of every link are being written to {}: whoever reads it reads the traffic", path);
   events_.write(events_.make("keylog").add("file", path).add("warning", "record keys are being written"));
   return {};
 }
@@ -46,7 +46,7 @@ void link_events::log_keys(security::link_id link) {
   for (const auto& line : security::key_log_lines(links, link, security::export_permit::user_was_warned()))
     if (logged_keys_.insert(line).second) {
       const std::string text = line + "\n";
-      if (::write(key_log_.get(), text.data(), text.size()) < 0) spdlog::warn("key log: {}", std::strerror(errno));
+      if (::write(key_log_.get(), text.data(), text.size()) < 0) log_warning("key log: {}", std::strerror(errno));
     }
 }
 
@@ -58,7 +58,7 @@ void link_events::on(const mac::ev_data& e) { data_.deliver(e.peer, e.data); }
 
 void link_events::on(const mac::ev_peer_discovered& e) {
   if (!present_.insert(e.peer).second) return;
-  spdlog::info("{} discovered", slots_.name_of(e.peer));
+  log_info("{} discovered", slots_.name_of(e.peer));
   events_.write(events_.of_peer("peer_discovered", e.peer).add("slot", e.slot).add("model", e.by_response ? "b" : "a"));
 }
 
@@ -71,8 +71,8 @@ void link_events::on(const mac::ev_link_established& e) {
       .add("octets_on_air", e.air_octets)
       .add("duration_ms", static_cast<std::int64_t>(e.duration_ms));
   events_.write(ev);
-  spdlog::info("link with {}: {}, fingerprint {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
-               to_hex(e.info.key_fingerprint));
+  log_info("link with {}: {}, fingerprint {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
+           to_hex(e.info.key_fingerprint));
   log_keys(e.info.link);
 }
 
@@ -92,7 +92,7 @@ void link_events::on(const mac::ev_epoch& e) {
 
 void link_events::on(const mac::ev_link_lost& e) {
   if (e.reason != security::lost_reason::replaced) present_.erase(e.peer);
-  spdlog::info("link with {} lost: {}", slots_.name_of(e.peer), security::name_of(e.reason));
+  log_info("link with {} lost: {}", slots_.name_of(e.peer), security::name_of(e.reason));
   events_.write(events_.of_peer("link_lost", e.peer).add("reason", security::name_of(e.reason)));
   if (e.reason == security::lost_reason::replaced) watch_identity(e.peer);
 }
@@ -103,12 +103,12 @@ void link_events::on(const mac::ev_attempt_failed& e) {
 }
 
 void link_events::on(const mac::ev_sync& e) {
-  spdlog::info("synchronisation: {}, SLSSID {}", mac::name_of(e.role), e.n_sl_id);
+  log_info("synchronisation: {}, SLSSID {}", mac::name_of(e.role), e.n_sl_id);
   events_.write(events_.make("sync").add("role", mac::name_of(e.role)).add("n_sl_id", e.n_sl_id));
 }
 
 void link_events::on(const mac::ev_clock_refused& e) {
-  spdlog::warn(
+  log_warning(
       "the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is "
       "right "
       "now and was wrong before, restart",
@@ -125,8 +125,8 @@ void link_events::watch_identity(security::peer_id peer) {
   times.push_back(clock_.subframe());
   std::erase_if(times, [&](std::int64_t t) { return t < clock_.subframe() - within_subframes; });
   if (times.size() < suspicious) return;
-  spdlog::warn("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?",
-               slots_.name_of(peer), times.size(), within_subframes / 1000);
+  log_warning("{}: {} set-ups in {} s took a live link's place; is its key in use on two devices?",
+              slots_.name_of(peer), times.size(), within_subframes / 1000);
   events_.write(events_.of_peer("identity_conflict", peer)
                     .add("replaced", std::ssize(times))
                     .add("within_s", within_subframes / 1000));

@@ -1,7 +1,8 @@
 // prose-ue: one UE on a radio, real or emulated.
-
 #include <chrono>
 #include <cstdio>
+#include <string>
+#include <utility>
 
 #include "apps/lib/common/command_line.h"
 #include "apps/lib/common/dumps.h"
@@ -12,24 +13,30 @@
 #include "apps/ue/program.h"
 #include "security/crypto/x25519.h"
 
-static int run_main(int argc, char** argv) {
-  using namespace prose::apps;
-  constexpr const char* program = "prose-ue";
+namespace {
+using namespace prose;
+using namespace prose::apps;
+constexpr const char* program = "prose-ue";
+
+struct options {
   common_options common;
-  program_config c;
+  program_config config;
+  bool show = false, show_pools = false;
+};
+
+/// The configuration and the radio profile come first: the command line overrides them.
+result<void> load_files(int argc, char** argv, program_config& c) {
   if (const auto path = find_config_path(argc, argv); !path.empty()) {
     auto loaded = load_program_config(path);
-    if (!loaded) return usage_error(program, loaded.error());
+    if (!loaded) return tl::unexpected(loaded.error());
     c = std::move(*loaded);
   }
-  if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty())
-    if (auto ok = apply_radio_profile(c, profile); !ok) return usage_error(program, ok.error());
-  command_line app(
-      program,
-      "A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on "
-      "them.",
-      common);
+  const auto profile = find_option(argc, argv, "--radio");
+  return profile.empty() ? result<void>() : apply_radio_profile(c, profile);
+}
 
+void add_options(command_line& app, options& o) {
+  auto& c = o.config;
   app.add_option("--device", c.radio.device_args, "UHD device arguments, e.g. type=virtual,name=mary or type=b200")
       .type_name("ARGS");
   app.add_option("--radio", c.radio_profile,
@@ -50,44 +57,43 @@ static int run_main(int argc, char** argv) {
       "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
   app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
       .range(0, 65535);
-  bool show = false;
   app.add_flag(
-      "--show", show,
+      "--show", o.show,
       "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
-  bool show_pools = false;
-  app.add_flag("--show-pools", show_pools,
+  app.add_flag("--show-pools", o.show_pools,
                "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
-  if (const auto code = app.parse(argc, argv)) return *code;
-  if (common.config_path.empty())
-    return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
+}
 
-  if (c.dumpable && !c.allow_keylog)
-    return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file",
-                  exit_usage);
-  if (!c.dumpable)
-    if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (show || show_pools) {
-    const auto text =
-        show ? ue_program::show(
-                   c, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count())
-             : prose::result<std::string>(ue_program::show_pools(c));
-    if (!text) return usage_error(program, text.error());
-    if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0)
-      return report(program, "standard output does not take the result", exit_failure);
-    return exit_ok;
-  }
+int show(const options& o) {
+  const double host_utc_s = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto text =
+      o.show ? ue_program::show(o.config, host_utc_s) : result<std::string>(ue_program::show_pools(o.config));
+  if (!text) return usage_error(program, text.error());
+  if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+    return report(program, "standard output does not take the result", exit_failure);
+  return exit_ok;
+}
+
+/// Pre-shared keys that the permission file names. What is wrong with it is reported when it is opened.
+void add_psk_files(const std::string& permissions, file_roles& files) {
+  if (permissions.empty()) return;
+  keys::system_random random;
+  security::crypto::mbedtls_x25519 dh{random};
+  const auto permitted = keys::read_permissions(permissions, dh, random);
+  if (!permitted) return;
+  for (const auto& p : *permitted)
+    if (!p.psk_path.empty()) files.reads("psk= of " + p.name, keys::psk_file(permissions, p.psk_path));
+}
+
+/// No file is both read and written.
+result<void> check_files(const options& o) {
+  const auto& c = o.config;
   file_roles files;
-  files.reads("--config", common.config_path);
+  files.reads("--config", o.common.config_path);
   files.reads("--radio", c.radio_profile);
   files.reads("identity.private_key", c.private_key);
   files.reads("identity.permissions", c.permissions);
-  if (prose::keys::system_random random; !c.permissions.empty()) {
-    prose::security::crypto::mbedtls_x25519 dh{random};
-    if (const auto permitted = prose::keys::read_permissions(
-            c.permissions, dh, random))  // what is wrong with it is told when it is opened
-      for (const auto& p : *permitted)
-        if (!p.psk_path.empty()) files.reads("psk= of " + p.name, prose::keys::psk_file(c.permissions, p.psk_path));
-  }
+  add_psk_files(c.permissions, files);
   files.reads("identity.mark", c.mark);
   if (!c.pc3.servers.empty()) {
     files.reads("pc3.consent", c.pc3.consent_path());
@@ -101,11 +107,35 @@ static int run_main(int argc, char** argv) {
   files.writes("--events", c.events);
   files.writes("--tx-log", c.tx_log);
   files.writes("--keylog", c.keylog);
-  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
+  return files.check();
+}
+}  // namespace
+
+static int run_main(int argc, char** argv) {
+  options o;
+  auto& c = o.config;
+  if (auto ok = load_files(argc, argv, c); !ok) return usage_error(program, ok.error());
+  command_line app(
+      program,
+      "A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on "
+      "them.",
+      o.common);
+  add_options(app, o);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  if (o.common.config_path.empty())
+    return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
+
+  if (c.dumpable && !c.allow_keylog)
+    return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file",
+                  exit_usage);
+  if (!c.dumpable)
+    if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
+  if (o.show || o.show_pools) return show(o);
+  if (const auto ok = check_files(o); !ok) return usage_error(program, ok.error());
   auto ue = ue_program::make(c);
   if (!ue) return usage_error(program, ue.error());
   if (const auto done = (*ue)->run(); !done) return run_error(program, done.error());
   return exit_ok;
 }
 
-int main(int argc, char** argv) { return prose::apps::run_program("prose-ue", run_main, argc, argv); }
+int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

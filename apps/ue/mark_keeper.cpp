@@ -1,10 +1,9 @@
 #include "apps/ue/mark_keeper.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/keys/key_file.h"
 #include "apps/ue/utc_source.h"
 
@@ -24,7 +23,7 @@ void mark_keeper::keep() {
   }
   retry_at_subframe_ = clock_.subframe() + retry_subframes;
   if (std::exchange(failure_reported_, true)) return;
-  spdlog::warn("{}; discovery is silent until it can be", ok.error().message);
+  log_warning("{}; discovery is silent until it can be", ok.error().message);
   events_.write(events_.make("mark_unwritten").add("file", file_).add("reason", ok.error().message));
 }
 
@@ -33,7 +32,7 @@ void mark_keeper::keep_last() {
   if (!clock.now()) return;
   const auto last = std::max(*clock.now(), clock.boot_mark().value_or(0));
   if (const auto ok = keys::write_mark(file_, last); !ok)
-    spdlog::warn("{}; the next start will be silent for up to 30 s", ok.error().message);
+    log_warning("{}; the next start will be silent for up to 30 s", ok.error().message);
 }
 
 void mark_keeper::report_silence() {
@@ -42,7 +41,7 @@ void mark_keeper::report_silence() {
   if (!now) return;
   if (clock.after_boot_mark(*now)) {
     if (!std::exchange(silent_, false)) return;
-    spdlog::info("the clock has passed the mark: no longer silent");
+    log_info("the clock has passed the mark: no longer silent");
     events_.write(events_.make("silence_ended").add("file", file_));
     return;
   }
@@ -51,10 +50,10 @@ void mark_keeper::report_silence() {
   const auto text = silence_text(mark, *now, file_);
   // Up to 30 s are usual after a restart. More means a clock that is or was wrong, and may last for years.
   const bool ordinary = mark - *now <= 2 * security::slot_clock::mark_ahead_slots;
-  spdlog::log(ordinary ? spdlog::level::info : spdlog::level::warn, "{}{}", text,
-              ordinary ? ""
-                       : ". If the clock is right, wait, or make a new key pair and give the peers its public key; "
-                         "without the file codes would repeat");
+  log_at(ordinary ? severity::info : severity::warning, "{}{}", text,
+         ordinary ? ""
+                  : ". If the clock is right, wait, or make a new key pair and give the peers its public key; "
+                    "without the file codes would repeat");
   events_.write(events_.make("silent")
                     .add("until", utc_text(static_cast<double>(mark) + 1))
                     .add("file", file_)

@@ -1,9 +1,9 @@
 #include "apps/ue/peer_addresses.h"
 
-#include <spdlog/spdlog.h>
-
 #include <string>
 #include <utility>
+
+#include "apps/lib/common/log.h"
 
 namespace prose::apps {
 
@@ -53,7 +53,7 @@ result<void> peer_addresses::write_hosts_file() const {
 }
 
 void peer_addresses::replace_hosts_file() const {
-  if (auto ok = write_hosts_file(); !ok) spdlog::warn("{}; who came or went since is not there", ok.error().message);
+  if (auto ok = write_hosts_file(); !ok) log_warning("{}; who came or went since is not there", ok.error().message);
 }
 
 }  // namespace prose::apps

@@ -1,7 +1,5 @@
 #include "apps/ue/program.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -9,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/listen/pool_keys.h"
@@ -101,8 +100,8 @@ result<void> ue_program::loop::open() {
   if (auto ok = radio_.open_device(); !ok) return ok;
   if (auto ok = servers_.start(); !ok) return ok;
   if (auto ok = set_epoch(); !ok) return ok;
-  spdlog::info("{}", radio_.device().description());
-  for (const auto& n : radio_.device().notes()) spdlog::info("{}", n);
+  log_info("{}", radio_.device().description());
+  for (const auto& n : radio_.device().notes()) log_info("{}", n);
   return {};
 }
 
@@ -126,7 +125,7 @@ result<void> ue_program::loop::open_outputs() {
   if (!config_.keylog.empty())
     if (auto ok = links_.open_key_log(config_.keylog); !ok) return ok;
   if (config_.dumpable) {
-    spdlog::warn(
+    log_warning(
         "DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a "
         "core");
     events_.write(events_.make("dumpable").add("warning", "the memory with all keys may be read and dumped"));
@@ -138,7 +137,7 @@ result<void> ue_program::loop::open_metrics() {
   auto m = metrics_server::open(config_.metrics_port);
   if (!m) return tl::unexpected(m.error());
   metrics_ = std::move(*m);
-  spdlog::info("metrics on http://127.0.0.1:{}/metrics", metrics_->port());
+  log_info("metrics on http://127.0.0.1:{}/metrics", metrics_->port());
   return {};
 }
 

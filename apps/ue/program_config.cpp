@@ -1,6 +1,5 @@
 #include "apps/ue/program_config.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "apps/lib/common/config.h"
@@ -10,16 +9,11 @@
 namespace prose::apps {
 
 namespace {
-std::string beside(const std::string& config_path, const std::string& file) {
-  if (file.empty() || std::filesystem::path(file).is_absolute()) return file;
-  return (std::filesystem::path(config_path).parent_path() / file).string();
-}
-
 /// A file that is opened later: errors then name the line.
 void read_path(config_section& s, std::string_view key, const std::string& config_path, std::string& file,
                std::string& where) {
   s.read(key, file);
-  file = beside(config_path, file);
+  file = path_from_config(config_path, file);
   where = s.where(key);
 }
 
@@ -150,9 +144,9 @@ void read_data(config_section s, const std::string& config_path, program_config&
   if (table.empty() && !c.private_key.empty())
     c.tun.ipv4_table = c.private_key + ".ipv4";
   else if (table != "off")
-    c.tun.ipv4_table = beside(config_path, table);
+    c.tun.ipv4_table = path_from_config(config_path, table);
   s.read("hosts", c.tun.hosts);
-  c.tun.hosts = beside(config_path, c.tun.hosts);
+  c.tun.hosts = path_from_config(config_path, c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
   s.read("queue_octets", queue, 2000, 10'000'000);
   c.max_queued_octets = static_cast<std::size_t>(queue);
@@ -204,19 +198,19 @@ result<program_config> read_program_config(config_section& file, const std::stri
   carrier.read_choice("tm", tm, {"2", "4"});
   c.ue = mac::default_ue_config(tm == "2" ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4, std::stoi(prb));
   file.read("radio_profile", c.radio_profile);
-  c.radio_profile = beside(path, c.radio_profile);
+  c.radio_profile = path_from_config(path, c.radio_profile);
   if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
   auto pc3 = file.section("pc3");
   c.pc3.user = c.name;
   c.pc3.private_key = c.private_key;
   pc3.read("user", c.pc3.user);
   pc3.read("cache", c.pc3.cache);
-  c.pc3.cache = beside(path, c.pc3.cache);
+  c.pc3.cache = path_from_config(path, c.pc3.cache);
   pc3.read("consent", c.pc3.consent);
-  c.pc3.consent = beside(path, c.pc3.consent);
+  c.pc3.consent = path_from_config(path, c.pc3.consent);
   pc3.read("valid_h", c.pc3.valid_h, 0.001, pc3_config::max_valid_h);
   pc3.read("keylog", c.pc3.keylog);
-  c.pc3.keylog = beside(path, c.pc3.keylog);
+  c.pc3.keylog = path_from_config(path, c.pc3.keylog);
   for (auto& s : pc3.list("servers")) {
     auto server = read_pc3_server(s, path, c.pc3.user);
     const auto& name = server.client.server_name;  // also the end of a file name

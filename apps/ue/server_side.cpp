@@ -1,10 +1,9 @@
 #include "apps/ue/server_side.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/keys/consent_list.h"
 #include "apps/lib/keys/key_file.h"
 
@@ -23,7 +22,7 @@ result<void> server_side::start() {
   sessions_ = std::move(*sessions);
   report_consent();
   if (const auto& keylog = config_.pc3.keylog; !keylog.empty()) {
-    spdlog::warn(
+    log_warning(
         "KEY LOG: secrets of every session with a server are being written to {}: whoever reads it reads what is said "
         "there",
         keylog);
@@ -38,13 +37,13 @@ void server_side::report_consent() {
   const auto is_granted = [](const auto& e) { return e.second.state != keys::consent_state::withdrawn; };
   const std::int64_t granted =
       !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), is_granted);
-  spdlog::info(
+  log_info(
       "consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, "
       "up to 720); who stays "
       "offline for longer uses permission files",
       list, granted, config_.pc3.valid_h);
   if (granted == 0)
-    spdlog::warn(
+    log_warning(
         "{}: nobody is granted, so servers link nobody; prose-keys grant NAME, or once grant --from-cache for the "
         "peers of version 0.1",
         list);
@@ -93,7 +92,7 @@ bool server_side::withdraw(const pc3_event& e, mac::ue& u, mac::step_output& out
   u.apply(caused, out);
   data_.withdraw(id);
   links_.forget(id);
-  spdlog::info("{} is no longer permitted", e.peer);
+  log_info("{} is no longer permitted", e.peer);
   events_.write(events_.of_peer("peer_withdrawn", id));
   return true;
 }
@@ -101,34 +100,34 @@ bool server_side::withdraw(const pc3_event& e, mac::ue& u, mac::step_output& out
 void server_side::report(const pc3_event& e) {
   switch (e.what) {
     case pc3_event::kind::session:
-      spdlog::info("session with server:{}, fingerprint {}", server_name(e), e.text);
+      log_info("session with server:{}, fingerprint {}", server_name(e), e.text);
       events_.write(events_.make("server_session").add("server", server_name(e)).add("key_fingerprint", e.text));
       break;
     case pc3_event::kind::session_lost:
-      spdlog::warn("{}", e.text);
+      log_warning("{}", e.text);
       events_.write(events_.make("server_lost").add("server", server_name(e)).add("reason", e.text));
       break;
     case pc3_event::kind::refused:
-      spdlog::warn("server:{} says that {} has a key that is refused: {}", server_name(e), e.peer, e.text);
+      log_warning("server:{} says that {} has a key that is refused: {}", server_name(e), e.peer, e.text);
       events_.write(events_.make("rejected").add("reason", e.text).add("peer", e.peer).add("server", server_name(e)));
       break;
     case pc3_event::kind::pending:
       report_pending(e);
       break;
     case pc3_event::kind::expires:
-      spdlog::warn("the permission of {} ends in {} s: no server has given it again", e.peer, e.seconds);
+      log_warning("the permission of {} ends in {} s: no server has given it again", e.peer, e.seconds);
       events_.write(events_.make("permission_expires").add("peer", e.peer).add("in_s", e.seconds));
       break;
     case pc3_event::kind::unreadable:
-      spdlog::error("{}: nobody is permitted through a server until it is right", e.text);
+      log_error("{}: nobody is permitted through a server until it is right", e.text);
       events_.write(events_.make("consent_unreadable").add("reason", e.text));
       break;
     case pc3_event::kind::unwritten:
-      spdlog::warn("what the servers say is not on disk: {}", e.text);
+      log_warning("what the servers say is not on disk: {}", e.text);
       events_.write(events_.make("cache_unwritten").add("reason", e.text));
       break;
     case pc3_event::kind::unlogged:
-      spdlog::warn("key log: {}", e.text);
+      log_warning("key log: {}", e.text);
       break;
     case pc3_event::kind::permitted:
     case pc3_event::kind::withdrawn:
@@ -139,7 +138,7 @@ void server_side::report(const pc3_event& e) {
 
 void server_side::report_pending(const pc3_event& e) {
   const auto fingerprint = keys::fingerprint_text(identity_.security().peers().own_public(), e.key);
-  spdlog::warn(
+  log_warning(
       "server:{} gives a key of {} that waits for you ({}): compare its fingerprint with {} by voice, then prose-keys "
       "grant {} --fingerprint F; until then nothing goes to {}: {}",
       server_name(e), e.peer, e.text, e.peer, e.peer, e.peer, fingerprint);

@@ -1,13 +1,12 @@
 #include "apps/ue/subframe_radio.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 #include <variant>
 
+#include "apps/lib/common/log.h"
 #include "common/bits.h"
 
 namespace prose::apps {
@@ -168,8 +167,8 @@ void subframe_radio::forget_old() {
 
 void subframe_radio::log_device_events() {
   while (const auto e = device_->poll_event()) {
-    if (e->kind == phy::radio_event_kind::overflow) spdlog::debug("overflow");
-    if (e->kind == phy::radio_event_kind::late) spdlog::debug("late burst");
+    if (e->kind == phy::radio_event_kind::overflow) log_debug("overflow");
+    if (e->kind == phy::radio_event_kind::late) log_debug("late burst");
   }
 }
 

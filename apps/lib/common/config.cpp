@@ -245,4 +245,9 @@ result<void> config_section::check() const {
   return {};
 }
 
+std::string path_from_config(const std::string& config_path, const std::string& path) {
+  if (path.empty() || std::filesystem::path(path).is_absolute()) return path;
+  return (std::filesystem::path(config_path).parent_path() / path).string();
+}
+
 }  // namespace prose::apps

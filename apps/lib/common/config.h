@@ -64,4 +64,7 @@ private:
   std::shared_ptr<node> node_;
 };
 
+/// A path of a configuration file is relative to that file. Absolute and empty paths stay as they are.
+std::string path_from_config(const std::string& config_path, const std::string& path);
+
 }  // namespace prose::apps

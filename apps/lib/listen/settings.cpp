@@ -1,6 +1,5 @@
 #include "apps/lib/listen/settings.h"
 
-#include <filesystem>
 
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
@@ -9,11 +8,6 @@
 namespace prose::apps {
 namespace {
 constexpr std::size_t max_settings_bytes = 4U << 20U;
-
-std::string beside(const std::string& config_path, const std::string& file) {
-  if (file.empty() || std::filesystem::path(file).is_absolute()) return file;
-  return (std::filesystem::path(config_path).parent_path() / file).string();
-}
 
 void read_carrier(config_section c, scene& s) {
   std::string prb, tm, cp;
@@ -75,7 +69,7 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   if (!parsed) return tl::unexpected(parsed.error());
   auto& file = *parsed;
   file.read("iq", s.iq);
-  s.iq = beside(path, s.iq);
+  s.iq = path_from_config(path, s.iq);
   file.read("device", s.device);
   file.read("loop", s.loop, 1, 1'000'000);
   auto radio = file.section("radio");
@@ -86,22 +80,22 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   read_carrier(file.section("carrier"), s.known);
   read_pools(file, s.known);
   file.read("scene", s.scene_path);
-  s.scene_path = beside(path, s.scene_path);
+  s.scene_path = path_from_config(path, s.scene_path);
   file.read_choice("sync", s.sync, sync_words);
   file.read("events", s.events);
   file.read("record", s.record);
   file.read_choice("record_type", s.record_type, {"cf32", "ci16"});
   file.read("pcap", s.pcap);
   file.read("keylog", s.keylog);
-  s.keylog = beside(path, s.keylog);
+  s.keylog = path_from_config(path, s.keylog);
   file.read("report", s.reports);
   file.read("report_failed", s.report_failed);
   file.read("plain", s.plain);
   file.read("verdict", s.verdict);
   file.read("compromised", s.compromised);
-  for (auto& c : s.compromised) c = beside(path, c);
+  for (auto& c : s.compromised) c = path_from_config(path, c);
   file.read("known_plaintext", s.known_plaintexts);
-  for (auto& k : s.known_plaintexts) k = beside(path, k);
+  for (auto& k : s.known_plaintexts) k = path_from_config(path, k);
   file.read("name", s.names);
   if (!s.iq.empty() && !s.device.empty()) file.reject("device", "iq is given too; accepted: one of them");
   s.known.file = path;

@@ -50,10 +50,6 @@ result<void> write_keys(const std::string& path, const permission_book::key_map&
   return keys::write_private_permissions(path, lines);
 }
 
-std::string beside(const std::string& config_path, const std::string& file) {
-  if (file.empty() || std::filesystem::path(file).is_absolute()) return file;
-  return (std::filesystem::path(config_path).parent_path() / file).string();
-}
 }  // namespace
 
 result<permission_book::key_map> pending_keys(const std::string& consent_path) {
@@ -97,7 +93,7 @@ pc3_server read_pc3_server(config_section& s, const std::string& path, const std
   s.read("udp_forward", out.udp_forward);
   if (!c.identity.psk_path.empty()) c.identity.psk_identity = user;
   for (auto* p : {&c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path, &c.identity.psk_path})
-    *p = beside(path, *p);
+    *p = path_from_config(path, *p);
   return out;
 }
 
