@@ -68,6 +68,20 @@ struct server_commands::parts {
   std::string& key;
   command ca, init, issue, reg, rotate, grant, withdraw, show, confirm;
 
+  void add_authority(command& app) {
+    ca = app.add_subcommand("ca", "the private CA of servers and UEs");
+    ca.require_subcommand();
+    init = ca.add_subcommand("init", "a new CA: FOLDER/ca.crt and FOLDER/ca.key");
+    issue = ca.add_subcommand("issue", "a certificate: FOLDER/NAME.crt and FOLDER/NAME.key");
+    issue.add_option("name", o.name, "of the user or the server").required();
+    issue.add_flag("--server", o.for_server, "for a server; without, for a UE");
+    for (auto s : {init, issue}) {
+      s.add_option("--folder", o.folder, "created if need be").type_name("FOLDER");
+      s.add_option("--ca", o.authority, "name of the CA");
+      s.add_option("--days", o.days, "how long it is valid").range(1, 36500);
+    }
+  }
+
   int print(const std::string& text, std::string_view program) const {
     if (std::printf("%s\n", text.c_str()) < 0 || std::fflush(stdout) != 0)
       return report(program, "standard output does not take the result", exit_failure);
@@ -172,63 +186,59 @@ struct server_commands::parts {
     return server ? static_cast<int>(exit_ok) : run_error(program, server.error());
   }
 
-  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails:
-  // the next call goes on.
-  int rotate_key(std::string_view program) const {
-    if (key.empty())
-      return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config",
-                    exit_usage);
-    std::vector<std::string> with_psk;
-    system_random random;
-    security::crypto::mbedtls_x25519 dh{random};
-    if (!o.permits.empty()) {
-      const auto all = read_permissions(o.permits, dh, random);
-      if (!all) return usage_error(program, all.error());
-      for (const auto& p : *all)
-        if (!p.psk_path.empty()) with_psk.push_back(p.name);
-    }
-    const auto list_path = o.consent_path(key);
-    if (const auto list = read_consents(list_path); !list) return usage_error(program, list.error());
-    const auto fresh_path = key + ".rotating";
-    if (is_absent(fresh_path)) {
-      const security::ports ports{random, dh};
-      const auto pair = security::key_pair::generate(ports);
-      if (const auto ok = write_secret(fresh_path, pair.private_key.expose()); !ok)
-        return run_error(program, ok.error());
-    }
-    auto fresh = read_private_key(fresh_path);
-    if (!fresh) return usage_error(program, fresh.error());
-    if (with_server()) {
-      if (const auto code = check_server(program, false)) return *code;
-      const auto late = [&](const error& e) {
-        return report(program,
-                      "the key is as it was; the new one waits in " + fresh_path + " for the next rotate: " + e.message,
-                      exit_failure);
-      };
-      const auto server = function::client::connect(o.server.client);
-      if (!server) return late(server.error());
-      if (const auto ok = (*server)->register_key(dh, *fresh, o.user, true); !ok) return late(ok.error());
-    }
-    if (std::rename(fresh_path.c_str(), key.c_str()) != 0)
-      return report(program, key + ": " + std::strerror(errno), exit_failure);
-    // The mark belongs to the codes of the old key.
-    const auto mark = o.mark.empty() ? key + ".mark" : o.mark;
-    if (std::remove(mark.c_str()) != 0 && errno != ENOENT)
-      return report(program, mark + ": " + std::strerror(errno) + "; remove it: it is the old key's", exit_failure);
-    const auto own = dh.public_of(*fresh);
-    std::string again, prints;
-    const auto ok = change_consents(list_path, [&](consent_list& list) -> result<void> {
+  // Peers of the permission file with whom there is a pre-shared key.
+  result<std::vector<std::string>> peers_with_psk(security::dh_port& dh, security::random_port& random) const {
+    std::vector<std::string> out;
+    if (o.permits.empty()) return out;
+    const auto all = read_permissions(o.permits, dh, random);
+    if (!all) return tl::unexpected(all.error());
+    for (const auto& p : *all)
+      if (!p.psk_path.empty()) out.push_back(p.name);
+    return out;
+  }
+
+  // An exit code if the server could not be told.
+  std::optional<int> register_fresh(std::string_view program, security::dh_port& dh,
+                                    const security::static_private_key& fresh, const std::string& fresh_path) const {
+    if (const auto code = check_server(program, false)) return code;
+    const auto late = [&](const error& e) {
+      return report(program,
+                    "the key is as it was; the new one waits in " + fresh_path + " for the next rotate: " + e.message,
+                    exit_failure);
+    };
+    const auto server = function::client::connect(o.server.client);
+    if (!server) return late(server.error());
+    if (const auto ok = (*server)->register_key(dh, fresh, o.user, true); !ok) return late(ok.error());
+    return std::nullopt;
+  }
+
+  struct rotated_list {
+    std::string again;   // names whose fingerprint was compared with the old key
+    std::string prints;  // lines: the fingerprint with each bound peer
+  };
+  static result<rotated_list> rotate_list(const std::string& path, const security::public_key& own) {
+    rotated_list out;
+    const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
       for (auto& [name, c] : list.entries) {
         if (c.state == consent_state::fingerprint) {  // compared with the old key
           c = {};
-          again += ' ' + name;
+          out.again += ' ' + name;
         }
         if (c.bound())
-          prints.append("fingerprint ").append(name).append(" ").append(fingerprint_text(own, c.key())).append("\n");
+          out.prints.append("fingerprint ")
+              .append(name)
+              .append(" ")
+              .append(fingerprint_text(own, c.key()))
+              .append("\n");
       }
       return {};
     });
-    if (!ok) return run_error(program, ok.error());
+    if (!ok) return tl::unexpected(ok.error());
+    return out;
+  }
+
+  void advise_after_rotation(std::string_view program, const std::string& again,
+                             const std::vector<std::string>& with_psk) const {
     const auto say = [&](const std::string& text) {
       std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), text.c_str());
     };
@@ -240,7 +250,41 @@ struct server_commands::parts {
     for (const auto& name : with_psk)
       say("agree upon a new pre-shared key with " + name +
           " (prose-keys gen --psk FILE): the old one is as lost as the old key");
-    return print(prints + "key " + to_base64(own.octets), program);
+  }
+
+  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails:
+  // the next call goes on.
+  int rotate_key(std::string_view program) const {
+    if (key.empty())
+      return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config",
+                    exit_usage);
+    system_random random;
+    security::crypto::mbedtls_x25519 dh{random};
+    const auto with_psk = peers_with_psk(dh, random);
+    if (!with_psk) return usage_error(program, with_psk.error());
+    const auto list_path = o.consent_path(key);
+    if (const auto list = read_consents(list_path); !list) return usage_error(program, list.error());
+    const auto fresh_path = key + ".rotating";
+    if (is_absent(fresh_path)) {
+      const auto pair = security::key_pair::generate(security::ports{random, dh});
+      if (const auto ok = write_secret(fresh_path, pair.private_key.expose()); !ok)
+        return run_error(program, ok.error());
+    }
+    const auto fresh = read_private_key(fresh_path);
+    if (!fresh) return usage_error(program, fresh.error());
+    if (with_server())
+      if (const auto code = register_fresh(program, dh, *fresh, fresh_path)) return *code;
+    if (std::rename(fresh_path.c_str(), key.c_str()) != 0)
+      return report(program, key + ": " + std::strerror(errno), exit_failure);
+    // The mark belongs to the codes of the old key.
+    const auto mark = o.mark.empty() ? key + ".mark" : o.mark;
+    if (std::remove(mark.c_str()) != 0 && errno != ENOENT)
+      return report(program, mark + ": " + std::strerror(errno) + "; remove it: it is the old key's", exit_failure);
+    const auto own = dh.public_of(*fresh);
+    const auto rotated = rotate_list(list_path, own);
+    if (!rotated) return run_error(program, rotated.error());
+    advise_after_rotation(program, rotated->again, *with_psk);
+    return print(rotated->prints + "key " + to_base64(own.octets), program);
   }
 
   // The peers that an earlier version linked, once: later a cache may hold what a server made up.
@@ -268,6 +312,38 @@ struct server_commands::parts {
     return print(added, program);
   }
 
+  using fingerprint_value = std::optional<std::array<std::uint8_t, 32>>;
+
+  // The entry of a granted peer. `wanted`: the fingerprint that was compared; `waiting`: the key that a server gave, or
+  // null. Returns the fingerprint of the waiting key if it is another one.
+  result<std::string> grant_in(consent_list& list, const std::optional<security::static_private_key>& own,
+                               const fingerprint_value& wanted, const security::public_key* waiting) const {
+    const bool is_new = !list.entries.contains(o.peer) || list.entries[o.peer].state == consent_state::withdrawn;
+    auto& c = list.entries[o.peer];
+    if (is_new) c = {};
+    if (!wanted) {
+      if (c.state == consent_state::suspended)
+        return fail("a server told of another key of '" + o.peer +
+                    "': compare its fingerprint by voice (prose-keys list), then grant with --fingerprint; or "
+                    "withdraw first");
+      if (o.trust_first && c.state == consent_state::pending) c.state = consent_state::trust_first;
+      return std::string();
+    }
+    // Bound at once where the key is here already. prose-ue does it otherwise.
+    const auto fits = [&](const security::public_key& k) {
+      return security::pair_fingerprint(public_of(*own), k) == *wanted;
+    };
+    if (own && waiting != nullptr && fits(*waiting)) {
+      c = {consent_state::confirmed, waiting->octets};
+    } else if (own && c.has_key() && fits(c.key())) {
+      c.state = consent_state::confirmed;
+    } else {
+      c = {consent_state::fingerprint, *wanted};
+      if (own && waiting != nullptr) return fingerprint_text(public_of(*own), *waiting);
+    }
+    return std::string();
+  }
+
   int grant_peer(std::string_view program) const {
     const auto path = o.consent_path(key);
     if (path.empty()) return report(program, no_list, exit_usage);
@@ -275,7 +351,7 @@ struct server_commands::parts {
     if (o.peer.empty()) return report(program, "grant needs a name (or --from-cache); see --help", exit_usage);
     if (!valid_name(o.peer) || o.peer == o.user)
       return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ - and is not one's own", exit_usage);
-    std::optional<std::array<std::uint8_t, 32>> wanted;
+    fingerprint_value wanted;
     if (!o.fingerprint.empty()) {
       const auto f = fingerprint_from_text(o.fingerprint);
       if (!f) return report(program, "--fingerprint: " + f.error().message, exit_usage);
@@ -287,32 +363,12 @@ struct server_commands::parts {
     if (!own) return usage_error(program, own.error());
     const auto waiting = pending_keys(path);
     if (!waiting) return usage_error(program, waiting.error());
+    const auto at = waiting->find(o.peer);
     std::string differs;
     const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
-      const bool is_new = !list.entries.contains(o.peer) || list.entries[o.peer].state == consent_state::withdrawn;
-      auto& c = list.entries[o.peer];
-      if (is_new) c = {};
-      if (!wanted) {
-        if (c.state == consent_state::suspended)
-          return fail("a server told of another key of '" + o.peer +
-                      "': compare its fingerprint by voice (prose-keys list), then grant with --fingerprint; or "
-                      "withdraw first");
-        if (o.trust_first && c.state == consent_state::pending) c.state = consent_state::trust_first;
-        return {};
-      }
-      // Bound at once where the key is here already. prose-ue does it otherwise.
-      const auto at = waiting->find(o.peer);
-      const auto print_of = [&](const security::public_key& k) {
-        return security::pair_fingerprint(public_of(**own), k);
-      };
-      if (*own && at != waiting->end() && print_of(at->second) == *wanted) {
-        c = {consent_state::confirmed, at->second.octets};
-      } else if (*own && c.has_key() && print_of(c.key()) == *wanted) {
-        c.state = consent_state::confirmed;
-      } else {
-        c = {consent_state::fingerprint, *wanted};
-        if (*own && at != waiting->end()) differs = fingerprint_text(public_of(**own), at->second);
-      }
+      auto granted = grant_in(list, *own, wanted, at == waiting->end() ? nullptr : &at->second);
+      if (!granted) return tl::unexpected(granted.error());
+      differs = std::move(*granted);
       return {};
     });
     if (!ok) return usage_error(program, ok.error());
@@ -415,20 +471,24 @@ struct server_commands::parts {
   }
 };
 
+namespace {
+void add_server_options(command s, server_options& o) {
+  auto& c = o.server.client;
+  s.add_option("--server", c.server_name, "name in the server's certificate");
+  s.add_option("--address", c.address, "of the server").type_name("IP");
+  s.add_option("--port", c.port).range(1, 65535);
+  s.add_option("--ca", c.identity.ca_path, "certificate of the CA").type_name("FILE");
+  s.add_option("--certificate", c.identity.certificate_path, "own certificate").type_name("FILE");
+  s.add_option("--tls-key", c.identity.key_path, "its private key").type_name("FILE");
+  s.add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate").type_name("FILE");
+  s.add_option("--user", o.user, "own user name");
+}
+}  // namespace
+
 server_commands::server_commands(command& app, server_options& o, std::string& key)
     : p_(std::make_unique<parts>(parts{.o = o, .key = key})) {
   auto& p = *p_;
-  p.ca = app.add_subcommand("ca", "the private CA of servers and UEs");
-  p.ca.require_subcommand();
-  p.init = p.ca.add_subcommand("init", "a new CA: FOLDER/ca.crt and FOLDER/ca.key");
-  p.issue = p.ca.add_subcommand("issue", "a certificate: FOLDER/NAME.crt and FOLDER/NAME.key");
-  p.issue.add_option("name", o.name, "of the user or the server").required();
-  p.issue.add_flag("--server", o.for_server, "for a server; without, for a UE");
-  for (auto s : {p.init, p.issue}) {
-    s.add_option("--folder", o.folder, "created if need be").type_name("FOLDER");
-    s.add_option("--ca", o.authority, "name of the CA");
-    s.add_option("--days", o.days, "how long it is valid").range(1, 36500);
-  }
+  p.add_authority(app);
   p.reg = app.add_subcommand("register", "registers the public key at the server (prose-ue does so itself)");
   p.reg.add_flag("--replace", o.replace, "another key than before; peers must confirm it");
   p.rotate = app.add_subcommand("rotate",
@@ -472,17 +532,7 @@ server_commands::server_commands(command& app, server_options& o, std::string& k
   p.confirm.add_flag("--yes", o.yes, "accepts it without asking");
   p.grant.add_option("peer", o.peer, "name of the peer");
   for (auto s : {p.withdraw, p.confirm}) s.add_option("peer", o.peer, "name of the peer").required();
-  for (auto s : {p.reg, p.rotate, p.grant, p.withdraw, p.show}) {
-    auto& c = o.server.client;
-    s.add_option("--server", c.server_name, "name in the server's certificate");
-    s.add_option("--address", c.address, "of the server").type_name("IP");
-    s.add_option("--port", c.port).range(1, 65535);
-    s.add_option("--ca", c.identity.ca_path, "certificate of the CA").type_name("FILE");
-    s.add_option("--certificate", c.identity.certificate_path, "own certificate").type_name("FILE");
-    s.add_option("--tls-key", c.identity.key_path, "its private key").type_name("FILE");
-    s.add_option("--psk", c.identity.psk_path, "pre-shared key instead of a certificate").type_name("FILE");
-    s.add_option("--user", o.user, "own user name");
-  }
+  for (auto s : {p.reg, p.rotate, p.grant, p.withdraw, p.show}) add_server_options(s, o);
   for (auto s : {p.reg, p.rotate, p.grant, p.withdraw, p.show, p.confirm})
     s.add_option("--key", key, "own X25519 private key").type_name("FILE");
 }
