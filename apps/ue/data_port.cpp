@@ -108,6 +108,8 @@ private:
 };
 
 class line_port final : public data_port {
+  static constexpr std::size_t max_line_bytes = 64 * 1024;  // far more than a packet: a longer line is no message
+
 public:
   line_port(std::vector<data_peer> peers, int in_fd, int out_fd) : peers_(std::move(peers)), in_(in_fd), out_(out_fd) {}
 
@@ -146,9 +148,9 @@ private:
     char chunk[4096];
     const auto n = read(in_, chunk, sizeof chunk);
     if (n > 0) {
-      pending_.append(chunk, static_cast<std::size_t>(n));
-      if (pending_.size() > (1U << 16) && pending_.find('\n') == std::string::npos) {
-        pending_.clear();  // a line that long is no message; forget it instead of growing
+      pending_.append(chunk, n);
+      if (pending_.size() > max_line_bytes && pending_.find('\n') == std::string::npos) {
+        pending_.clear();
         ++counters_.oversized;
       }
       return true;

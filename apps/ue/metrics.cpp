@@ -55,7 +55,7 @@ struct metrics_server::state {
     char request[1024];
     const auto n = recv(client, request, sizeof request, 0);
     if (n <= 0) return;
-    const std::string_view text(request, static_cast<std::size_t>(n));
+    const std::string_view text(request, n);
     const bool known = text.starts_with("GET /metrics ");
     std::string body = "only GET /metrics is here\n";
     if (known) {
@@ -70,7 +70,7 @@ struct metrics_server::state {
     while (sent < answer.size()) {
       const auto k = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
       if (k <= 0) return;
-      sent += static_cast<std::size_t>(k);
+      sent += k;
     }
   }
 

@@ -36,7 +36,7 @@ void add_attribute(std::vector<std::uint8_t>& m, std::uint16_t type, const void*
   std::memcpy(m.data() + at + RTA_LENGTH(0), value, size);
 }
 void add_attribute(std::vector<std::uint8_t>& m, std::uint16_t type, const ip_address& a) {
-  add_attribute(m, type, a.octets.data(), static_cast<std::size_t>(a.length));
+  add_attribute(m, type, a.octets.data(), a.length);
 }
 
 std::vector<std::uint8_t> address_message(std::uint16_t type, std::uint16_t flags, int interface_index,

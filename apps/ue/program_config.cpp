@@ -149,7 +149,7 @@ void read_data(config_section s, const std::string& config_path, program_config&
   c.tun.hosts = path_from_config(config_path, c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
   s.read("queue_octets", queue, 2000, 10'000'000);
-  c.max_queued_octets = static_cast<std::size_t>(queue);
+  c.max_queued_octets = queue;
   for (auto& p : s.list("peers")) {
     data_peer d;
     p.require("name");

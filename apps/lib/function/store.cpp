@@ -49,7 +49,7 @@ public:
   int step() { return s_ == nullptr ? sqlite3_errcode(db_) : sqlite3_step(s_); }
   std::string text(int column) const {
     const auto* p = reinterpret_cast<const char*>(sqlite3_column_text(s_, column));
-    return p == nullptr ? "" : std::string(p, static_cast<std::size_t>(sqlite3_column_bytes(s_, column)));
+    return p == nullptr ? "" : std::string(p, sqlite3_column_bytes(s_, column));
   }
   std::int64_t integer(int column) const { return sqlite3_column_int64(s_, column); }
   public_key key(int column) const {

@@ -17,7 +17,7 @@ void system_random::fill(security::bytes_span out) {
       std::fputs("no randomness from the kernel\n", stderr);
       std::abort();
     }
-    done += static_cast<std::size_t>(n);
+    done += n;
   }
 }
 
