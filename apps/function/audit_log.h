@@ -1,4 +1,4 @@
-// The server's audit log: JSON Lines that are only ever added to.
+// The server's audit log: JSON Lines, append only.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace prose::function {
 
-/// One thread. A line that cannot be written (full disk) ends nothing: it is counted, and the log tells of the gap as
-/// soon as it can be written again. Of connections that did not authenticate one a second is told, and how many were
-/// not.
+/// One thread. A line that cannot be written (full disk) does not end the service: it is counted, and the log reports
+/// the gap as soon as it can be written again. Of connections that did not authenticate one a second is logged, with
+/// the number of those left out.
 class audit_log {
 public:
   /// "-" is standard output, "" nothing. A file is made with mode 0600 and never emptied.
@@ -23,7 +23,7 @@ public:
   audit_log& operator=(audit_log&&) = default;
   void write(const audit_record& r);
   void write(const apps::json_object& line);
-  /// Tells of what was left out and not told yet.
+  /// Logs what was left out and not reported yet.
   void finish();
   /// Lines that could not be written, all in all.
   std::uint64_t lost() const { return lost_; }

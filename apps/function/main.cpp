@@ -31,7 +31,7 @@ struct options {
   std::string audit, replace;
 };
 
-/// NAME=KEY, by the operator. A server that runs on the store tells the peers within a second.
+/// NAME=KEY, given by the operator. A server that runs on the same store notifies the peers within a second.
 int replace_key(const options& o) {
   const auto at = o.replace.find('=');
   if (at == std::string::npos)
@@ -134,7 +134,7 @@ result<void> check_files(const options& o) {
 
 int serve(const options& o) {
   const auto& c = o.server;
-  // What the server writes, the database and its log too, is its own user's business.
+  // Only the server's own user may read what it writes, the database and its log included.
   umask(077);
   allow_descriptors(c.limits.max_connections + c.limits.max_half_open);
   keys::system_random random;

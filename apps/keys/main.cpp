@@ -82,7 +82,7 @@ int show_public(const options& o, tools& t) {
   return print_line(to_base64(t.dh.public_of(*key).octets));
 }
 
-/// A path of the command line as a file in another folder has to name it.
+/// A path of the command line, relative to the folder of `file`.
 std::string path_from(const std::string& file, const std::string& path) {
   if (path.empty() || std::filesystem::path(path).is_absolute()) return path;
   std::error_code failed;

@@ -252,8 +252,8 @@ struct server_commands::parts {
           " (prose-keys gen --psk FILE): the old one is as lost as the old key");
   }
 
-  // Another own key, for a device that was lost or seized. What was done stays done if the server or the power fails:
-  // the next call goes on.
+  // A new own key, for a device that was lost or seized. If the server or the power fails, the steps that were done
+  // stay done and the next call continues.
   int rotate_key(std::string_view program) const {
     if (key.empty())
       return report(program, "rotate needs the place of the private key; accepted: --key FILE or key: in --config",
@@ -389,7 +389,7 @@ struct server_commands::parts {
     return exit_ok;
   }
 
-  // In force at once, whatever becomes of the server.
+  // In force at once, whether or not the server can be told.
   int withdraw_peer(std::string_view program) const {
     const auto path = o.consent_path(key);
     if (path.empty()) return report(program, no_list, exit_usage);

@@ -68,8 +68,8 @@ public:
   virtual result<void> assign(std::size_t slot, data_peer peer);
   /// It is permitted no longer: its addresses and routes are taken away.
   virtual void withdraw(std::size_t) {}
-  /// How the host's side is now; to be asked about once a second. What an administrator took away and gave back is set
-  /// up again.
+  /// The state of the host's side; to be called about once a second. What an administrator took away and gave back is
+  /// set up again.
   virtual port_trouble look() { return {}; }
   const data_port_counters& counters() const { return counters_; }
   /// By index of the list; empty where nothing is filtered.

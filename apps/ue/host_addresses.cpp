@@ -21,7 +21,7 @@ result<std::optional<std::string>> read_if_there(const std::string& path) {
   return std::optional<std::string>{std::move(*text)};
 }
 
-/// That it is one of ours and of a version that is known; 0 is a file without any.
+/// Checks that the file is one of ours and of a known version; 0: a file without a version.
 result<void> check_version(const std::string& text, const char* kind, const std::string& path, const char* accepted) {
   const auto found = version_of(text, kind, version, path);
   if (!found) return tl::unexpected(found.error());
@@ -99,7 +99,7 @@ result<address_pair> ipv4_table::of(const std::string& name, const security::pub
       return same_name->pair;
     rows_.erase(same_name);
   }
-  if (rows_.size() >= 4096) rows_.erase(rows_.begin());  // the oldest; nobody permits so many
+  if (rows_.size() >= 4096) rows_.erase(rows_.begin());  // the oldest; far more than a UE has peers
   rows_.push_back({name, key, {draw(), {}}});
   rows_.back().pair.peer = draw();
   if (auto ok = write(); !ok) {

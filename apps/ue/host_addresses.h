@@ -15,9 +15,9 @@
 
 namespace prose::apps {
 
-/// A file of IPv4 addresses, a pair a peer, by name and public key. They are drawn from 10.64.0.0/10 and say nothing of
-/// the key; nobody but this host ever sees them. A private file (apps/lib/common/safe_file.h) of lines NAME PUBLIC-KEY
-/// OWN PEER.
+/// A file of IPv4 addresses, a pair a peer, by name and public key. They are drawn from 10.64.0.0/10 and reveal nothing
+/// of the key; only this host sees them. A private file (apps/lib/common/safe_file.h) of lines NAME PUBLIC-KEY OWN
+/// PEER.
 class ipv4_table {
 public:
   /// A file that is absent is empty. Refused: no private file, another version, a line that is none ("FILE:LINE: ...").
@@ -49,8 +49,8 @@ private:
   std::vector<row> rows_;
 };
 
-/// Those of the peer's link: derived ones, over which what is configured wins on the host's side. `drawn`: where there
-/// is a table.
+/// Addresses of the peer's link: derived ones, replaced on the host's side by configured ones. `drawn`: of the table,
+/// if there is one.
 link_addresses addresses_of(const security::peer& peer, const tun_config& own, const data_peer& configured,
                             const std::optional<address_pair>& drawn);
 

@@ -1,4 +1,4 @@
-// What may pass between the host's TUN interface and one link, and with which addresses.
+// Which packets may pass between the host's TUN interface and one link, and with which addresses.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct address_pair {
 };
 
 /// NOT 3GPP: the addresses of one link. On it the IPv6 addresses are the pair's own (security/identity.h), so that a UE
-/// shows every peer another one, and every IPv4 packet bears the same two addresses, which say nothing. The host may
-/// know the peer by others, configured or drawn at random; they never go on the link.
+/// shows each peer a different one, and every IPv4 packet has the same two addresses, which reveal nothing. The host
+/// may know the peer by others, configured or drawn at random; they never go on the link.
 struct link_addresses {
   address_pair link_ipv6{};
   address_pair host_ipv6{};  ///< the same unless configured

@@ -44,7 +44,7 @@ std::vector<std::uint8_t> address_message(std::uint16_t type, std::uint16_t flag
   ifaddrmsg body{};
   body.ifa_family = family_of(a);
   body.ifa_prefixlen = prefix_of(a);
-  body.ifa_flags = IFA_F_PERMANENT | IFA_F_NODAD;  // nobody else can have it, and nobody could be asked
+  body.ifa_flags = IFA_F_PERMANENT | IFA_F_NODAD;  // no other host can have it, and there is none to ask
   body.ifa_index = static_cast<std::uint32_t>(interface_index);
   auto m = message_of(type, flags, body);
   add_attribute(m, IFA_LOCAL, a);

@@ -26,7 +26,7 @@ private:
   std::uint32_t sequence_ = 0;
 };
 
-/// Tells whether one interface was down since the last question, however shortly.
+/// Reports whether one interface was down since the last call, however shortly.
 class link_watch {
 public:
   static result<link_watch> open(int interface_index);

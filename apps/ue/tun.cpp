@@ -123,8 +123,8 @@ struct interface_setup {
     index = static_cast<int>(if_nametoindex(name.c_str()));
     return index != 0;
   }
-  /// The filter holds all of that back too; so the host does not even try. Left alone where the system does not have
-  /// the switch.
+  /// The filter holds these messages back anyway; with these settings the host does not send them. A setting that the
+  /// system does not have is skipped.
   void be_quiet() const {
     const auto set = [&](const char* key, char value) {
       const file_descriptor file(open(("/proc/sys/net/ipv6/conf/" + name + "/" + key).c_str(), O_WRONLY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// Where a UE's slot counter comes from, what of it is refused, and how the silence up to a mark is told.
+// Where a UE's slot counter comes from, which values are refused, and how the silence up to a mark is reported.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ bool is_emulated(const std::string& device_args);
 /// 2026-11-28T06:00:00Z
 std::string utc_text(double utc_s);
 
-/// Why a UE is silent, and what to do; `mark`: the last slot of the time before, `now`: the slot counter.
+/// Why a UE is silent, and what to do; `mark`: the last slot that an earlier run may have used, `now`: the slot
+/// counter.
 std::string silence_text(security::slot_t mark, security::slot_t now, const std::string& file);
 
 }  // namespace prose::apps

@@ -17,12 +17,12 @@ struct socket_address {
   void set_port(int port);
   /// Without the port.
   std::string text() const;
-  /// What one host can have addresses of: an IPv4 address, also one mapped into IPv6, or an IPv6 network of 64 bits.
+  /// The block of addresses that one host can use: an IPv4 address, also one mapped into IPv6, or an IPv6 /64.
   std::string block() const;
   bool operator==(const socket_address& other) const;
 };
 
-/// IPv4 or IPv6 in numbers.
+/// A numeric IPv4 or IPv6 address.
 std::optional<socket_address> parse_address(const std::string& host, int port);
 /// "127.0.0.1:5000" or "[::1]:5000".
 std::optional<socket_address> parse_endpoint(const std::string& text);

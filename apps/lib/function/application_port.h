@@ -21,7 +21,7 @@ public:
   static result<application_port> open(const application_config& config);
   /// The socket to watch; -1: none.
   int listening() const { return socket_.get(); }
-  /// False: the datagram could not be sent. True where nobody wants it.
+  /// Returns false if the datagram could not be sent; true also if there is nowhere to send it.
   bool deliver(const std::string& name, std::span<const std::uint8_t> octets);
   struct datagram {
     std::string name;

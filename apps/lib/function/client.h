@@ -37,11 +37,11 @@ public:
   result<list_answer> list();
   /// Changes after `since`; waits up to wait_s for one.
   result<std::vector<change>> changes(std::int64_t since, int wait_s);
-  /// Whether the last error was the server's refusal; the connection lives on then.
+  /// Whether the last error was the server's refusal; the connection then stays open.
   bool refused() const;
 
-  /// As changes(), but a refusal makes it ask again a second later, and it comes back empty-handed (no value) also when
-  /// data arrived or when nudged; the poll goes on at the server and the next call takes it up again.
+  /// As changes(), but a refusal makes it ask again a second later, and it returns no value also when data
+  /// arrived or when nudged; the poll stays open at the server and the next call continues it.
   result<std::optional<std::vector<change>>> wait(std::int64_t since, int wait_s);
   /// A packet: the server does not answer, and drops what exceeds its limit of packets per second.
   result<void> send_data(std::span<const std::uint8_t> octets);

@@ -1,4 +1,4 @@
-// Connections whose other end has not shown yet who it is, by the block of addresses that they come from.
+// Connections whose other end has not authenticated yet, by the block of addresses that they come from.
 #pragma once
 
 #include <algorithm>

@@ -37,7 +37,7 @@ struct withdraw_request {
   std::string peer;
 };
 struct list_request {};
-/// Answered at once when there is a change after `since`, else when one comes, after wait_s, or with the next request.
+/// Answered at once if there is a change after `since`; otherwise when one comes, after wait_s, or at the next request.
 struct changes_request {
   std::int64_t since = 0;
   int wait_s = 0;
@@ -51,7 +51,7 @@ using request =
 
 /// Strict: an unknown operation or key, a missing or ill-typed value, a value out of range is an error of one line.
 result<request> parse_request(std::string_view text);
-/// Padded like an answer: the length of a request does not tell whom it names.
+/// Padded like an answer, so that the length of a request does not reveal whom it names.
 std::string to_text(const request& r);
 
 /// First message of a connection, from the server.
@@ -71,8 +71,8 @@ struct list_answer {
 struct changes_answer {
   std::vector<change> changes;
 };
-/// Application data of the server. It answers nothing and may come at any time; every other request than data has one
-/// answer, and the answers come in the order of the requests.
+/// Application data of the server. It is no answer and may come at any time. Every request except data has one answer,
+/// and the answers come in the order of the requests.
 struct data_answer {
   std::vector<std::uint8_t> octets;
 };
@@ -92,7 +92,7 @@ std::string_view describe(refusal r);
 class frame_reader {
 public:
   explicit frame_reader(std::size_t max_frame_bytes) : max_frame_bytes_(max_frame_bytes) {}
-  /// Adds what arrived. False: the frame at the front is longer than the limit; the stream is beyond repair.
+  /// Adds what arrived. Returns false if the first frame is longer than the limit; the stream cannot be used further.
   bool add(std::string_view bytes);
   std::optional<std::string> next();
 

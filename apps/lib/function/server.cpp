@@ -30,7 +30,7 @@ void server::state::log(const connection& c, const std::string& what) const {
 
 void server::state::watch(const connection& c, int operation) {
   epoll_event e{};
-  // What is held back may lie in the socket: it would wake us again and again.
+  // Requests that are held back may still be in the socket; waiting for them would wake us again and again.
   if (!c.held_back) e.events |= EPOLLIN;
   if (!c.out.empty() || c.handshake_writes) e.events |= EPOLLOUT;
   e.data.fd = c.fd.get();
@@ -57,7 +57,7 @@ void server::state::close(int fd) {
   counters.open = connections.size();
 }
 
-// Who has not shown yet who he is keeps nobody out: one of those gives way, of the address that has the most of them.
+// Connections that have not authenticated must not keep others out: the address with the most of them loses one.
 bool server::state::make_room(const std::string& block) {
   std::optional<int> oldest;
   const auto count = per_block.find(block);
@@ -114,7 +114,7 @@ void server::state::accept_all() {
 bool server::state::free_descriptor() {
   const auto oldest = half_open.oldest_of_heaviest();
   const auto now = clock_type::now();
-  if (now >= tell_descriptors_again) {  // strangers do not fill the log
+  if (now >= tell_descriptors_again) {  // strangers must not fill the log
     tell_descriptors_again = after(10);
     if (audit)
       audit({"", "",
@@ -127,7 +127,7 @@ bool server::state::free_descriptor() {
   return true;
 }
 
-// Nobody is left to end: the backlog waits, rather than that we spin on it.
+// No connection is left to close: the backlog waits, so that we do not spin on it.
 void server::state::pause_accepting() {
   epoll_ctl(epoll.get(), EPOLL_CTL_DEL, listener.get(), nullptr);
   accept_again = after(0.5);
@@ -142,8 +142,8 @@ void server::state::resume_accepting() {
   epoll_ctl(epoll.get(), EPOLL_CTL_ADD, listener.get(), &e);
 }
 
-// Handshakes cost milliseconds, requests microseconds: whoever is connected goes first, and a turn has a few
-// handshake steps only, one address after another, so that a flood from one address delays the others little.
+// Handshakes cost milliseconds, requests microseconds. So established connections go first, and each turn has only a
+// few handshake steps, one address after another: a flood from one address delays the others little.
 void server::state::queue_handshake(const connection& c) {
   auto& line = handshakes[c.block];
   if (std::find(line.begin(), line.end(), c.fd.get()) == line.end()) line.push_back(c.fd.get());
@@ -254,7 +254,7 @@ bool server::state::write_answers(connection& c) {
     c.out.erase(0, sent.n);
     if (c.out.empty() && !c.waiting && !c.mid_frame) c.deadline = after(config.limits.idle_s);
   }
-  // What it sent meanwhile may lie in our buffers, where the socket does not show it.
+  // What it sent meanwhile may be in our buffers, where the socket does not show it.
   if (c.held_back && c.out.size() <= config.max_queued_bytes) {
     c.held_back = false;
     again.push_back(c.fd.get());
@@ -276,7 +276,7 @@ void server::state::expire() {
       close(fd);
     }
   }
-  // Who has gone keeps his budget until it is full again: coming back does not fill it.
+  // The budget of a user who left is kept until it is full again: reconnecting does not refill it.
   std::erase_if(accounts, [&](const auto& a) {
     return a.second.connections.empty() && a.second.requests.full(config.limits.requests_per_second, now) &&
            a.second.packets.full(config.limits.packets_per_second, now);

@@ -18,7 +18,8 @@ namespace prose::function {
 
 struct server_limits {
   int max_connections = 4096;  ///< authenticated ones
-  int max_half_open = 1024;    ///< not yet authenticated, beside them: one more ends the oldest of whoever has most
+  int max_half_open =
+      1024;  ///< not yet authenticated, in addition; one more closes the oldest of the address with the most
   int max_connections_per_address =
       1024;  ///< of both, of an IPv4 address or an IPv6 /64; one more ends its oldest half-open one
   int max_connections_per_user = 8;  ///< one more ends the oldest
@@ -44,7 +45,7 @@ struct server_config {
   std::string store_path = "function.db";
   server_limits limits;
   application_config application;
-  std::set<std::string> denied;             ///< users whose certificates are refused though they have not expired
+  std::set<std::string> denied;             ///< users whose certificates are refused although they have not expired
   tls_secret_observer observe_secret = {};  ///< for tests
   std::size_t max_queued_bytes =
       2 * max_answer_bytes;   ///< with more answers waiting to be taken, requests wait; another one for tests

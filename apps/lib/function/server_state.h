@@ -1,4 +1,4 @@
-// What the server's two files share: server.cpp has the connections, server_requests.cpp what is said on them.
+// What the server's two files share: server.cpp has the connections, server_requests.cpp the requests and answers.
 #pragma once
 
 #include <chrono>
@@ -37,7 +37,7 @@ struct connection {
   apps::file_descriptor fd;
   std::string address, block;
   tls_connection tls;
-  bool handshake_writes = false;  // it goes on when the socket takes more
+  bool handshake_writes = false;  // the handshake continues when the socket can be written
   bool established = false;
   std::string account;
   std::string name;  // once registered
@@ -78,7 +78,7 @@ struct server::state {
   time_point tell_descriptors_again{};
   application_port application;
   server_counters counters;
-  std::vector<int> again;  // to be looked at without waiting for the socket
+  std::vector<int> again;  // connections to serve without waiting for the socket
   std::string server_name;
   std::optional<error> failure;
 

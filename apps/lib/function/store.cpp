@@ -121,7 +121,7 @@ struct store::state {
                 " SELECT ?1, coalesce(max(version), 0) + 1, ?2, ?3, ?4 FROM change WHERE name = ?1");
     s.bind(name).bind(peer).bind(std::int64_t{permitted}).bind(key);
     if (s.step() != SQLITE_DONE) return failed();
-    // Only the last change of each peer matters; so what a user can make the store grow by is bounded.
+    // Only the last change of each peer matters. This bounds what a user can make the store grow by.
     statement old(db,
                   "DELETE FROM change WHERE name = ?1 AND peer = ?2"
                   " AND version < (SELECT max(version) FROM change WHERE name = ?1)");
@@ -172,8 +172,8 @@ result<store> store::open(const std::string& path) {
     return s->failed();
   sqlite3_busy_timeout(s->db, 2000);
   // FULL: a commit that returned survives a power failure, not only a killed process.
-  // SQLite answers with the mode that is in force: of what lies in memory or nowhere it makes no WAL, and says no
-  // error.
+  // SQLite answers with the mode that is in force: a database in memory has no WAL, and
+  // SQLite reports no error.
   const std::string mode = s->value("PRAGMA journal_mode = WAL");
   if (mode.empty()) return s->failed();
   if (mode != "wal")

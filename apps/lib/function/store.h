@@ -46,8 +46,7 @@ struct mutual_peer {
 };
 
 /// One thread. Every call is one transaction; an error means that the database failed and nothing of the call is kept.
-/// A disk that takes no more is only a refusal: nothing was changed, reading goes on, and so does writing once there is
-/// room.
+/// A full disk is only a refusal: nothing was changed, reads continue, and so do writes once there is room.
 class store {
 public:
   static result<store> open(const std::string& path);
@@ -57,11 +56,11 @@ public:
 
   /// `account` is the authenticated client. An account has one user name for good, a name one account, a key one name.
   /// The same registration again changes nothing. Another key for the name is taken only with `replace`, and then
-  /// counts as a change for everybody who is mutually permitted. A key that was replaced never comes back, for nobody:
+  /// counts as a change for everybody who is mutually permitted. A replaced key is never accepted again, for any name:
   /// its device may be in other hands.
   result<refusal> register_user(const std::string& account, const std::string& name, const public_key& key,
                                 bool replace);
-  /// The operator's word instead of the account's: another key for a name that is registered.
+  /// As the operator decides instead of the account: another key for a name that is registered.
   result<refusal> replace_key(const std::string& name, const public_key& key);
   /// Whether another process changed the store since the last call: then anybody may have news.
   bool changed_elsewhere();
@@ -74,7 +73,7 @@ public:
   result<std::vector<std::string>> granted_by(const std::string& name) const;
   result<std::vector<mutual_peer>> mutual_peers(const std::string& name) const;
   /// At most `limit` changes after version `since`, oldest first; of each peer only the last one is kept, so that all
-  /// of them together, from 0 on, say how things stand.
+  /// of them together, from 0 on, give the present state.
   result<std::vector<change>> changes(const std::string& name, std::int64_t since, int limit) const;
   /// Users with changes recorded since the last call of this function, for waking those who wait.
   std::vector<std::string> take_changed_users();

@@ -134,7 +134,7 @@ struct tls_context::state {
         return mbedtls_ssl_set_hs_psk(ssl, psk->expose().data(), psk->expose().size());
       }
     }
-    // A stranger fails at the end of the handshake, as somebody with a wrong key does: no name can be probed for.
+    // An unknown name fails at the end of the handshake, as a wrong key does, so that names cannot be probed.
     std::array<unsigned char, 32> unknown{};
     mbedtls_ctr_drbg_random(&s->random, unknown.data(), unknown.size());
     return mbedtls_ssl_set_hs_psk(ssl, unknown.data(), unknown.size());

@@ -25,7 +25,7 @@ struct tls_identity {
   std::string psk_identity{};  ///< the user's name
   // Server: with certificates or instead of them.
   std::string
-      psk_folder{};  ///< FOLDER/NAME.psk is the user's key; read at each handshake, so removing it shuts him out
+      psk_folder{};  ///< FOLDER/NAME.psk is the user's key; read at each handshake, so removing it locks the user out
 };
 
 /// What a session's traffic keys come from, for a key log that the user asked for, and for tests.

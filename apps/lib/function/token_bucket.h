@@ -1,4 +1,4 @@
-// So many a second, twice as many at once.
+// A rate limit: so many a second, and twice as many at once.
 #pragma once
 
 #include <algorithm>

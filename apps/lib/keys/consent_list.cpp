@@ -38,7 +38,7 @@ int digit(char c) {
   return -1;
 }
 
-/// A holder that is stuck does not stop us for good.
+/// Gives up after a time: a program that hangs while it holds the lock must not stop us for good.
 result<apps::file_descriptor> lock(const std::string& path) {
   auto fd = apps::open_private_output(path, apps::output_mode::append);
   if (!fd) return fd;

@@ -1,6 +1,6 @@
-// The consent list: whom its user lets be linked through a server, and with which key. Servers supply keys and tell the
-// other side's wish; names come from this file alone, and a bound key is changed by nobody but the user. No file:
-// nobody.
+// The consent list: which peers its user permits through a server, and with which key. Servers supply keys and report
+// whether the other side permits too. Names come from this file alone, and only the user changes a bound key. Without a
+// file nobody is permitted.
 #pragma once
 
 #include <array>
@@ -42,9 +42,9 @@ struct consent {
 };
 
 struct consent_list {
-  // Many times what one server may hold for a user; what a file can make us keep.
+  // Many times what one server may hold for a user. Bounds what a file can make us keep.
   static constexpr std::size_t max_entries = 4000;
-  bool imported = false;  ///< `grant --from-cache` was here
+  bool imported = false;  ///< `grant --from-cache` was run
   std::map<std::string, consent> entries;
   friend bool operator==(const consent_list&, const consent_list&) = default;
 };
@@ -55,7 +55,7 @@ struct consent_list {
 result<consent_list> parse_consents(std::string_view text, const std::string& path);
 std::string to_text(const consent_list& list);
 
-/// Beside the private key, which programs of one user have in common.
+/// Beside the private key, which all programs of one user know.
 std::string default_consent_path(const std::string& private_key);
 /// The file, a private one as in apps/lib/common/safe_file.h, or an empty list where there is none.
 result<consent_list> read_consents(const std::string& path);

@@ -200,7 +200,7 @@ result<void> change_permission(const std::string& path, const std::string& name,
   }
   if (!text.empty() && text.back() != '\n') text += '\n';
   if (!written) text += line_of(*now);
-  // What this program cannot read again does not replace what it could.
+  // A file that this program could not read again must not replace one that it can.
   const auto back = parse_permissions(text, path, dh, random);
   if (!back) return tl::unexpected(back.error());
   if (now != nullptr && std::none_of(back->begin(), back->end(), [&](const auto& p) {

@@ -12,7 +12,7 @@
 namespace prose::keys {
 
 std::string to_base64(security::bytes_view octets);
-/// Without what editors and clipboards add: a byte order mark in front, blanks and line ends around.
+/// Strips what editors and clipboards add: a byte order mark in front, blanks and line ends around.
 std::string_view pasted(std::string_view text);
 /// Only the canonical form of exactly 32 octets: 44 characters, no spaces, no bits left over. `what` names it in the
 /// error.
@@ -67,7 +67,7 @@ std::string fingerprint_text(const security::public_key& own, const security::pu
 /// The slot mark on disk (see security/slot_clock.h). Empty when the file does not exist.
 result<std::optional<security::slot_t>> read_mark(const std::string& path);
 result<void> write_mark(const std::string& path, security::slot_t mark);
-/// Could write_mark do it now?
+/// Whether write_mark() would succeed now.
 result<void> check_mark_writable(const std::string& path);
 
 }  // namespace prose::keys

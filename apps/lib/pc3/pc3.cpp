@@ -108,7 +108,7 @@ struct pc3::state {
   static constexpr auto look_every =
       std::chrono::milliseconds(200);  // at the consent list, the clocks, what is to be written
   static constexpr auto write_every = std::chrono::seconds(1);
-  // A peer that changes its mind without end is heard at this rate, whatever the server lets through.
+  // Changes are taken at this rate at most, however often a peer grants and withdraws.
   static constexpr auto answer_gap = std::chrono::milliseconds(100);
   pc3_config config;
   file_descriptor key_log;
@@ -129,7 +129,7 @@ struct pc3::state {
   std::deque<pc3_event> events, data;
   std::vector<std::deque<std::vector<std::uint8_t>>> outbox;
   std::vector<function::client*> clients;
-  std::vector<bool> restate, untold;  // by server: to be asked for its word; does not know of a withdrawal yet
+  std::vector<bool> restate, untold;  // by server: to be asked to restate; not yet told of a withdrawal
   bool stopping = false;
   std::atomic<std::uint64_t> data_dropped = 0;
   std::vector<std::thread> threads;
@@ -159,7 +159,7 @@ struct pc3::state {
     return !changed.wait_for(lock, time, [&] { return stopping; });
   }
 
-  // A server says more than the radio loop takes: it has to wait. Without the book's mutex.
+  // A server that says more than the radio loop takes has to wait. Call without the book's mutex.
   bool wait_for_room() {
     while (true) {
       {
@@ -196,7 +196,7 @@ struct pc3::state {
     problem = what;
   }
 
-  // A key counts once it is bound on the disk: else a restart could bind another.
+  // A key is in force only once it is bound on disk; otherwise a restart could bind another one.
   void bind() {
     const auto bindings = book->bindings();
     if (bindings.empty()) return;
@@ -224,7 +224,7 @@ struct pc3::state {
     const auto list = keys::read_consents(config.consent_path());
     if (!list && !unreadable) emit({.what = pc3_event::kind::unreadable, .text = list.error().message});
     unreadable = !list;
-    book->set_consents(list ? *list : keys::consent_list{});  // no list: nobody
+    book->set_consents(list ? *list : keys::consent_list{});  // no list: nobody is permitted
     const std::lock_guard lock(mutex);
     if (book->withdrawn().empty()) return;
     untold.assign(untold.size(), true);
@@ -242,7 +242,8 @@ struct pc3::state {
     return of(st) != of(consent_seen);
   }
 
-  /// What changed, at most once a second. Of a statement that only grew older a hundredth of the validity may be lost.
+  /// What changed, at most once a second. A statement that only grew older is written when its age grew by a hundredth
+  /// of the validity.
   void write_files(bool all) {
     const auto t = std::chrono::steady_clock::now();
     if (!all && last_write && t - *last_write < write_every) return;
@@ -299,7 +300,7 @@ struct pc3::state {
     return {};
   }
 
-  /// A withdrawal is in force here at once; the server hears of it when it can.
+  /// A withdrawal is in force here at once; the server is told when it can be reached.
   result<void> tell_withdrawals(function::client& c, std::size_t i) {
     {
       const std::lock_guard lock(mutex);
@@ -371,8 +372,8 @@ struct pc3::state {
     return tl::unexpected(got.error());
   }
 
-  // Notices what the user wrote, the clocks' advance, what could not be written. Asks a server whose word gets old to
-  // give it again.
+  // Follows the consent list, the clocks and files that could not be written. Asks a server whose statement gets old to
+  // restate it.
   void watch() {
     if (!wait_for_slot()) return;
     {
@@ -397,7 +398,7 @@ struct pc3::state {
     write_files(true);
   }
 
-  // `up`: it came to know all that the server permits.
+  // `up` is set once all that the server permits is known.
   result<void> session(std::size_t i, bool& up) {
     auto key = keys::read_private_key(config.private_key);
     if (!key) return tl::unexpected(key.error());
@@ -432,7 +433,7 @@ struct pc3::state {
     return follow(**c, i, since);
   }
 
-  // A server that comes back is not met by all its UEs at once: each waits twice as long as before, more or less.
+  // When a server comes back its UEs must not all connect at once: each waits about twice as long as before, at random.
   void run(std::size_t i) {
     keys::system_random random;
     std::string last;
@@ -487,7 +488,7 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   s->clients.resize(config.servers.size());
   s->restate.resize(config.servers.size());
   s->untold.resize(config.servers.size());
-  for (const auto& server : config.servers)  // a file that is missing or wrong is the user's to mend, now
+  for (const auto& server : config.servers)  // a file that is missing or wrong is reported at the start
     if (auto tls = function::tls_context::client(server.client.identity); !tls) return tl::unexpected(tls.error());
   if (auto list = keys::read_consents(config.consent_path()); !list) return tl::unexpected(list.error());
   auto pending = pending_keys(config.consent_path());

@@ -1,5 +1,5 @@
-// PC3: a UE's sessions with ProSe Functions. Network threads keep what the servers permit up to date; the radio loop
-// takes the outcome, which never makes it wait.
+// PC3: a UE's sessions with ProSe Functions. Network threads follow what the servers permit; the radio loop takes the
+// outcome and never waits for it.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct pc3_config {
   std::string consent;  ///< the consent list; empty: that of private_key. FILE.pending: keys to confirm
   std::string cache;  ///< what the servers said last, each in CACHE.SERVER.said, mode 0600; empty: nothing is kept over
                       ///< a restart
-  double valid_h = default_valid_h;  ///< hours for which a server's word counts without being given again
+  double valid_h = default_valid_h;  ///< hours for which a server's statement is valid
 
   std::string consent_path() const { return consent.empty() ? keys::default_consent_path(private_key) : consent; }
 };
@@ -41,11 +41,11 @@ pc3_server read_pc3_server(config_section& s, const std::string& path, const std
 
 class pc3 {
 public:
-  /// `fixed`: the permission file's peers, which stay whatever a server says.
+  /// `fixed`: the permission file's peers, which stay permitted whatever a server says.
   static result<std::unique_ptr<pc3>> start(const pc3_config& config, const security::public_key& own,
                                             const permission_book::key_map& fixed);
   ~pc3();
-  /// The slot clock, from the radio loop. Before it is told the first time nobody is permitted but by the file.
+  /// The slot clock, from the radio loop. Before the first call only the file's peers are permitted.
   void set_slot(security::slot_t slot);
   /// The next event, if one is there; waits for no file and no server.
   std::optional<pc3_event> poll();
