@@ -18,8 +18,7 @@ namespace prose::function {
 
 struct server_limits {
   int max_connections = 4096;  ///< authenticated ones
-  int max_half_open =
-      1024;  ///< not yet authenticated, in addition; one more closes the oldest of the address with the most
+  int max_half_open = 1024;    ///< not yet authenticated; one more closes the oldest of the address with the most
   int max_connections_per_address =
       1024;  ///< of both, of an IPv4 address or an IPv6 /64; one more ends its oldest half-open one
   int max_connections_per_user = 8;  ///< one more ends the oldest
