@@ -1,6 +1,5 @@
 #include "apps/lib/listen/settings.h"
 
-
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
 #include "phy/io/json_text.h"
