@@ -1,6 +1,7 @@
 // Batches of equal-length DFTs over contiguous rows (FFTW, single precision).
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <new>
 #include <vector>
@@ -22,6 +23,16 @@ struct aligned_allocator {
 };
 template <class T>
 using aligned_vector = std::vector<T, aligned_allocator<T>>;
+
+/// Row r of a table whose rows of `width` values lie one after another.
+template <class T>
+T* row_of(aligned_vector<T>& table, std::size_t r, std::size_t width) {
+  return table.data() + r * width;
+}
+template <class T>
+const T* row_of(const aligned_vector<T>& table, std::size_t r, std::size_t width) {
+  return table.data() + r * width;
+}
 
 /// `rows` unnormalised DFTs of `size` points each, row after row, out of place. Planned once; execute() allocates
 /// nothing.

@@ -89,6 +89,7 @@ private:
     int size = 0;
     int n_basis = 0;
     const float* cosines = nullptr;  // n_basis rows of `size`
+    const float* row(std::size_t basis) const { return cosines + basis * size; }
   };
   struct cosine_table {
     int n_basis = 0;
@@ -101,6 +102,14 @@ private:
         coefficients{};                                               // order -> polynomial in (t - centre) / 1 ms
     std::array<std::array<double, max_pilots>, max_pilots> values{};  // order -> at each pilot
   };
+  struct pilot_products;
+  /// What the steps of one fit() hand to each other.
+  struct fit_run {
+    std::array<cf32, max_pilots> back{};          // takes the carrier offset's rotation out of each pilot
+    std::array<float, max_antennas> variances{};  // of the noise, by antenna
+    float kept_dimensions = 0;                    // coefficients that describe the channel, over all antennas
+    bool repaired = false;                        // pilots hit by interference hold the fit's values
+  };
   static constexpr int max_segments = 9;
   static constexpr int max_basis = 16;
 
@@ -109,8 +118,22 @@ private:
   float timing_by_bank() const noexcept;
   float timing_by_lags() const noexcept;
   void expand() noexcept;
+  pilot_products multiply_pilots() noexcept;
+  void add_products(std::size_t group, float weight, int antenna, pilot_products& out) noexcept;
+  double shrink(fit_run& run) noexcept;
+  void scale_group(int order, std::size_t group, float gain) noexcept;
+  void build_surfaces() noexcept;
+  bool measure_noise(fit_run& run) noexcept;
+  float measure_residual(int antenna, const fit_run& run) noexcept;
+  bool flag_interference(int antenna, float variance) noexcept;
+  void finish(const fit_run& run) noexcept;
   void repair_outliers() noexcept;
+  void repair_pilot(int antenna, int index) noexcept;
   cf32* coefficient(int a, int i, int seg) noexcept;
+  cf32* shrunk(int a, int order, int seg) noexcept {
+    return row_of(shrunk_, (a * max_pilots + order) * max_segments + seg, max_basis);
+  }
+  cf32* surface_row(int a, int order) noexcept { return row_of(surfaces_, a * max_pilots + order, max_subcarriers); }
 
   carrier_config carrier_;
   int n_antennas_;
@@ -124,7 +147,7 @@ private:
   int n_segments_ = 0;
   std::array<cosine_table, 13> cosines_;              // by resource blocks of a segment
   std::array<aligned_vector<cf32>, 7> bank_phasors_;  // by resource blocks, exp(j 2 pi i / (4 m))
-  aligned_vector<cf32> pilots_;                       // [antenna][pilot][max_subcarriers]
+  aligned_vector<cf32> pilots_;                       // [antenna][pilot][max_subcarriers], then a copy of it for fit()
   aligned_vector<cf32> coefficients_;                 // [antenna][pilot][segment][max_basis]
   aligned_vector<cf32> shrunk_;                       // [antenna][order][segment][max_basis]
   aligned_vector<cf32> surfaces_;                     // [antenna][order][max_subcarriers]
