@@ -6,7 +6,12 @@
 namespace prose::mac {
 
 namespace {
+/// Bound on memory: some four SCIs in each subframe of the window.
 constexpr std::size_t max_remembered_sci = 4096;
+constexpr int priorities = 8;              // PPPP 1..8
+constexpr double threshold_step_db = 3.0;  // 14.1.1.6, after step 7
+/// Steps 5 and 6: the reservation periods that a pool may allow (restrictResourceReservationPeriod).
+constexpr int allowed_periods[] = {20, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000};
 
 /// Calls mark(y) for each y of [first, last] with y + j * own == at for some j in [0, c_resel).
 template <class Mark>
@@ -55,8 +60,8 @@ void sensing_history::subframe(std::int64_t y, bool monitored, std::span<const d
 
 void sensing_history::heard(const sensed_sci& sci) {
   if (sci.n_subchannels < 1 || sci.first_subchannel < 0 ||
-      sci.first_subchannel + sci.n_subchannels > config_.n_subchannels || sci.priority < 1 || sci.priority > 8 ||
-      sci.period_subframes < 0)
+      sci.first_subchannel + sci.n_subchannels > config_.n_subchannels || sci.priority < 1 ||
+      sci.priority > priorities || sci.period_subframes < 0)
     return;
   if (sci_.size() >= max_remembered_sci) sci_.pop_front();
   sci_.push_back(sci);
@@ -77,78 +82,92 @@ double sensing_history::mean_rssi(const candidate_resource& r, const selection_r
   return n == 0 ? 0.0 : sum / n;
 }
 
-selection_outcome sensing_history::candidates(const selection_request& q, std::vector<candidate_resource>& out) const {
-  selection_outcome o;
-  const int per_subframe = config_.n_subchannels - q.n_subchannels + 1;
-  out.clear();
-  if (per_subframe <= 0 || q.priority < 1 || q.priority > 8) return o;
-  if (q.t2 < q.t1) return o;
+// Step 5: another UE may have announced any period in a subframe that was not heard.
+void sensing_history::exclude_unmonitored(const selection_request& q, std::vector<char>& excluded) const {
   const std::int64_t first = q.n + q.t1, last = q.n + q.t2;
-  const std::size_t n_y = last - first + 1;
-  const std::size_t columns = per_subframe;
-  const auto usable = [&](std::size_t i) { return q.usable.empty() || q.usable[i] != 0; };
-  std::size_t n_usable = 0;
-  for (std::size_t i = 0; i < n_y; ++i) n_usable += usable(i);
-  o.n_total = per_subframe * static_cast<int>(n_usable);
-  const double enough = config_.remaining_fraction * o.n_total;
-  std::vector<char> unmonitored(n_y, 0), reserved;
-
-  // Step 5: what a UE may have announced in a subframe that was not heard, with any period.
-  static constexpr int allowed[] = {20, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000};
   for (const auto z : unmonitored_) {
     if (z < q.n - sensing_window || z >= q.n) continue;
-    for (const int period : allowed)
+    for (const int period : allowed_periods)
       for (int i = 1; i <= repetitions(period, q.n, z); ++i)
         for_each_meeting(first, last, q.period_subframes, q.c_resel, z + std::int64_t{i} * period,
-                         [&](std::int64_t y) { unmonitored[y - first] = 1; });
+                         [&](std::int64_t y) { excluded[y - first] = 1; });
   }
-  // A UE that transmits much has monitored little; raising the threshold cannot help against step 5, so with too little
-  // left the step is waived (as TS 38.214 8.1.4 does for its successor).
-  double open = 0;
-  for (std::size_t i = 0; i < n_y; ++i) open += usable(i) && unmonitored[i] == 0 ? per_subframe : 0;
-  if (open < enough) std::fill(unmonitored.begin(), unmonitored.end(), 0);
+}
+
+// Step 6: what the SCIs above the threshold reserve. True if there was one that meets the window.
+bool sensing_history::mark_reserved(const selection_request& q, int threshold_raises, int columns,
+                                    std::vector<char>& reserved) const {
+  const std::int64_t first = q.n + q.t1, last = q.n + q.t2;
+  bool any = false;
+  for (const auto& s : sci_) {
+    if (s.y < q.n - sensing_window) continue;
+    const auto threshold = config_.threshold_dbm[(q.priority - 1) * priorities + (s.priority - 1)];
+    if (s.rsrp_dbm <= threshold + threshold_step_db * threshold_raises) continue;
+    const int x_first = std::max(0, s.first_subchannel - q.n_subchannels + 1);
+    const int x_last = std::min(columns - 1, s.first_subchannel + s.n_subchannels - 1);
+    const auto mark = [&](std::int64_t y) {
+      any = true;
+      for (int x = x_first; x <= x_last; ++x) reserved[(y - first) * columns + x] = 1;
+    };
+    // The second transmission that an SCI announces is noted as heard where it will be, so s.y may lie ahead.
+    if (s.y >= q.n) for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y, mark);
+    if (s.period_subframes == 0) continue;
+    for (int i = 1; i <= repetitions(s.period_subframes, q.n, s.y); ++i)
+      for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y + std::int64_t{i} * s.period_subframes, mark);
+  }
+  return any;
+}
+
+// Steps 8 and 9. Every resource as quiet as the last one kept stays in: without measurements that is all of them, not
+// the earliest ones.
+void sensing_history::keep_quietest(const selection_request& q, std::size_t keep,
+                                    std::vector<candidate_resource>& out) const {
+  if (out.size() <= keep) return;
+  std::vector<std::pair<double, candidate_resource>> ranked;
+  ranked.reserve(out.size());
+  for (const auto& r : out) ranked.emplace_back(mean_rssi(r, q), r);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const double limit = ranked[keep - 1].first;
+  out.clear();
+  for (const auto& [e, r] : ranked)
+    if (e <= limit) out.push_back(r);
+}
+
+selection_outcome sensing_history::candidates(const selection_request& q, std::vector<candidate_resource>& out) const {
+  selection_outcome o;
+  const int columns = config_.n_subchannels - q.n_subchannels + 1;
+  out.clear();
+  if (columns <= 0 || q.priority < 1 || q.priority > priorities || q.t2 < q.t1) return o;
+  const int n_subframes = q.t2 - q.t1 + 1;
+  const auto usable = [&](int i) { return q.usable.empty() || q.usable[i] != 0; };
+  int n_usable = 0;
+  for (int i = 0; i < n_subframes; ++i) n_usable += usable(i) ? 1 : 0;
+  o.n_total = columns * n_usable;
+  const double enough = config_.remaining_fraction * o.n_total;
+
+  std::vector<char> unmonitored(n_subframes, 0);
+  exclude_unmonitored(q, unmonitored);
+  // A UE that transmits much has monitored little. Raising the threshold cannot help against step 5, so the step is
+  // waived if it leaves too little (as TS 38.214 8.1.4 does for its successor).
+  int n_open = 0;
+  for (int i = 0; i < n_subframes; ++i) n_open += usable(i) && unmonitored[i] == 0 ? columns : 0;
+  if (n_open < enough) std::fill(unmonitored.begin(), unmonitored.end(), 0);
 
   // Steps 4, 6 and 7.
+  std::vector<char> reserved;
   for (;; ++o.threshold_raises) {
-    reserved.assign(n_y * columns, 0);
-    bool any = false;
-    for (const auto& s : sci_) {
-      if (s.y < q.n - sensing_window) continue;
-      const auto th = config_.threshold_dbm[(q.priority - 1) * 8 + (s.priority - 1)];
-      if (s.rsrp_dbm <= th + 3.0 * o.threshold_raises) continue;
-      const int x_first = std::max(0, s.first_subchannel - q.n_subchannels + 1);
-      const int x_last = std::min(per_subframe - 1, s.first_subchannel + s.n_subchannels - 1);
-      const auto mark = [&](std::int64_t y) {
-        any = true;
-        for (int x = x_first; x <= x_last; ++x)
-          reserved[static_cast<std::size_t>(y - first) * columns + static_cast<std::size_t>(x)] = 1;
-      };
-      // The second transmission that an SCI announces is noted as heard where it will be, so s.y may lie ahead.
-      if (s.y >= q.n) for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y, mark);
-      if (s.period_subframes == 0) continue;
-      for (int i = 1; i <= repetitions(s.period_subframes, q.n, s.y); ++i)
-        for_each_meeting(first, last, q.period_subframes, q.c_resel, s.y + std::int64_t{i} * s.period_subframes, mark);
-    }
+    reserved.assign(n_subframes * columns, 0);
+    const bool any = mark_reserved(q, o.threshold_raises, columns, reserved);
     out.clear();
-    for (std::size_t i = 0; i < n_y; ++i)
-      for (std::size_t x = 0; x < columns && usable(i) && unmonitored[i] == 0; ++x)
-        if (reserved[i * columns + x] == 0) out.push_back({first + static_cast<std::int64_t>(i), static_cast<int>(x)});
+    for (int i = 0; i < n_subframes; ++i) {
+      if (!usable(i) || unmonitored[i] != 0) continue;
+      for (int x = 0; x < columns; ++x)
+        if (reserved[i * columns + x] == 0) out.push_back({q.n + q.t1 + i, x});
+    }
     if (static_cast<double>(out.size()) >= enough || !any) break;
   }
   o.n_after_exclusion = static_cast<int>(out.size());
-  // Step 9: the quietest until a fifth of all.
-  const auto keep = static_cast<std::size_t>(std::ceil(enough));
-  if (out.size() > keep) {
-    std::vector<std::pair<double, candidate_resource>> ranked;
-    ranked.reserve(out.size());
-    for (const auto& r : out) ranked.emplace_back(mean_rssi(r, q), r);
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    // Everything as quiet as the last one kept stays in: without measurements that is all, not the earliest fifth.
-    const double limit = ranked[keep - 1].first;
-    out.clear();
-    for (const auto& [e, r] : ranked)
-      if (e <= limit) out.push_back(r);
-  }
+  keep_quietest(q, static_cast<std::size_t>(std::ceil(enough)), out);
   return o;
 }
 

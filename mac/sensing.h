@@ -14,13 +14,13 @@ inline constexpr int max_subchannels = 20;
 inline constexpr int sensing_p_step = 100;                  ///< P_step for FDD (table 14.1.1-1)
 inline constexpr int sensing_window = 10 * sensing_p_step;  ///< subframes of the pool that are remembered
 
-/// A reservation period in hundredths of P_step: 20, 50, 100, 200 .. 1000 (sub-100 ms periods: 0.2 and 0.5). 0: none.
+/// What one SCI format 1 said.
 struct sensed_sci {
   std::int64_t y = 0;        ///< pool subframe in which the SCI was received
   int first_subchannel = 0;  ///< of the transmission in that subframe
   int n_subchannels = 1;
   int priority = 1;          ///< PPPP 1..8
-  int period_subframes = 0;  ///< P'_rsvp_RX
+  int period_subframes = 0;  ///< P'_rsvp_RX: 20, 50, 100, 200 .. 1000; 0: no reservation
   double rsrp_dbm = 0;
 };
 
@@ -32,7 +32,7 @@ struct sensing_config {
     a.fill(-110.0);
     return a;
   }();
-  double remaining_fraction = 0.2;
+  double remaining_fraction = 0.2;  ///< steps 7 and 9: 0.2 M_total
 };
 
 struct candidate_resource {
@@ -82,6 +82,9 @@ private:
   };
   const record* at(std::int64_t y) const;
   double mean_rssi(const candidate_resource& r, const selection_request& q) const;
+  void exclude_unmonitored(const selection_request& q, std::vector<char>& excluded) const;
+  bool mark_reserved(const selection_request& q, int threshold_raises, int columns, std::vector<char>& reserved) const;
+  void keep_quietest(const selection_request& q, std::size_t keep, std::vector<candidate_resource>& out) const;
 
   sensing_config config_;
   std::vector<record> ring_;

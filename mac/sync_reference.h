@@ -30,18 +30,17 @@ struct sync_config {
   double tx_threshold_dbm = 1000.0;  ///< syncTxThreshOoC: a follower transmits SLSS only below it (1000: always)
   int search_periods = 6;            ///< silence before becoming the reference, plus a random part as long
   int loss_periods = 10;             ///< a reference that was not heard for so long is gone
-  int hold_periods =
-      7;  ///< then its timing is kept at least so long before a UE becomes one, plus a random part as searches have
+  /// Then its timing is kept for at least so long before the UE becomes a reference, plus a random part as in searches.
+  int hold_periods = 7;
   double tracking_gain = 0.3;  ///< first-order loop on the reference's timing
   /// NOT 3GPP: out of coverage, groups of UEs with different timing that meet end with the reference of the smallest
-  /// identity. By S-RSRP alone (TS 36.331 5.10.8.2; false) two groups of equal strength stay deaf to each other for
-  /// ever.
+  /// identity. False: by S-RSRP alone (TS 36.331 5.10.8.2); then two groups of equal strength never hear each other.
   bool merge_by_identity = true;
-  double same_timing_samples = 64;  ///< a reference whose timing differs by less has our timing
-  int scan_periods = 2;             ///< a UE with timing looks for SLSS of other timings for so long,
-  int longest_scan_periods = 12;    ///< and while what it heard needs to be heard again, at most for so long,
-  int scan_every_subframes = 2000;  ///< so often, and a random part of a quarter; sooner after a change of its timing
-  int silence_every_subframes = 12'000;  ///< who follows a follower falls silent so often, and a random part as long
+  double same_timing_samples = 64;       ///< a reference whose timing differs by less has our timing
+  int scan_periods = 2;                  ///< length of a scan: a UE with timing looks for SLSS of other timings
+  int longest_scan_periods = 12;         ///< limit where a scan is prolonged to hear a reference again
+  int scan_every_subframes = 2000;       ///< plus a random part of a quarter; scans are closer after a change of timing
+  int silence_every_subframes = 12'000;  ///< of a follower's follower; plus a random part as long
 };
 
 /// One SLSS with its MIB-SL, as received.
@@ -74,9 +73,9 @@ struct slss_transmission {
 
 class sync_reference {
 public:
-  /// random: any 32-bit value a call; used for the SLSSID, the random part of the search and the times of scans.
-  /// muting: the same for its own choices; those are made ahead when somebody asks for them, so they must not share a
-  /// stream. Null: random too.
+  /// random: returns any 32-bit value; used for the SLSSID, the random part of the search and the times of scans.
+  /// muting: likewise, for the SLSS that are left out. Those are drawn ahead when somebody asks for them, so they need
+  /// a stream of their own. Null: `random` serves both.
   sync_reference(const sync_config& config, int n_prb, std::uint32_t (*random)(void*), void* random_context,
                  std::uint32_t (*muting)(void*) = nullptr);
 
@@ -117,6 +116,18 @@ private:
   void follow(const candidate& c, sync_actions& out);
   bool suitable(const candidate& c) const;
   static int priority_group(const candidate& c);
+  /// By 5.10.8.2: the priority group, then S-RSRP. Null: to nothing.
+  static bool preferred(const candidate& c, const candidate* to);
+  void hear(const slss_heard& h, sync_actions& out);
+  void track(const candidate& c, double timing_offset_samples, sync_actions& out);
+  void watch_own_identity(candidate& c, sync_actions& out);
+  void hold_over(std::int64_t now, sync_actions& out);
+  void choose(std::int64_t now, sync_actions& out);
+  void end_search(std::int64_t now, sync_actions& out);
+  const candidate* reference_to_yield_to() const;
+  const candidate* better_reference() const;
+  bool better_than_current(const candidate& c) const;
+  std::int64_t random_part_of_search();
   void draw_id();
   bool mutes(std::int64_t local_subframe) const;
   bool muted_at_random(std::int64_t period) const;
@@ -136,8 +147,8 @@ private:
   int n_sl_id_ = 0;
   std::int64_t dfn_offset_ = 0;
   int tx_offset_ = 0;
-  /// Which own SLSS of each eight, from the eight muted_from_ on, is left out; drawn in their order when first asked
-  /// for, dropped when over.
+  /// Which own SLSS of each group of eight is left out, from group muted_from_ on. Drawn in order when first asked for,
+  /// dropped when the group is over.
   mutable std::array<std::uint8_t, 128> muted_{};
   mutable std::int64_t muted_from_ = 0, muted_until_ = 0;
   std::optional<std::int64_t> search_ends_;
@@ -145,8 +156,8 @@ private:
   std::int64_t next_scan_ = 0;
   int scan_parity_ = 0;  // of the periods of a scan that leave out the own SLSS
   int scan_gap_ = 0;     // between the scans; doubles up to scan_every_subframes
-  std::int64_t shared_from_ = 0,
-               shared_last_ = INT64_MIN / 2;  // own identity heard with our timing where we send ourselves
+  /// The own identity was heard with our timing where we send ourselves.
+  std::int64_t shared_from_ = 0, shared_last_ = INT64_MIN / 2;
   std::int64_t silent_from_ = 0, silent_until_ = 0;
   std::int64_t next_silence_ = 0;
   std::array<candidate, 16> heard_{};

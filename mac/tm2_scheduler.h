@@ -3,7 +3,7 @@
 #pragma once
 
 #include <array>
-#include <map>
+#include <optional>
 #include <vector>
 
 #include "mac/security_port.h"
@@ -15,9 +15,9 @@ namespace prose::mac {
 
 struct tm2_config {
   int mcs = 14;
-  int max_prb = 12;  ///< largest PSSCH allocation; also limited by the pool. Half a band leaves room for others
+  int max_prb = 12;  ///< largest PSSCH allocation, also limited by the pool; half a band leaves room for others
   int max_grants_per_period = 1;  ///< destinations served in one SC period (Rel-13: several grants); they take turns
-  int max_pattern_weight = 4;  ///< sum of k_TRP over the grants of a period: of 8 subframes, the rest is for listening
+  int max_pattern_weight = 4;  ///< sum of k_TRP over the grants of a period, of 8 subframes; in the rest the UE listens
 };
 
 struct scheduler_counters {
@@ -42,8 +42,7 @@ public:
       period_start_ = local - at->offset;
       if (at->offset == 0 && flows.any_waiting()) {
         taken_.assign(pool_.config().sc_period_subframes, 0);
-        for (std::size_t i = 0; i < taken_.size(); ++i)
-          taken_[i] = is_taken(local + static_cast<std::int64_t>(i)) ? 1 : 0;
+        for (int i = 0; i < std::ssize(taken_); ++i) taken_[i] = is_taken(local + i) ? 1 : 0;
         choose(flows, now);
       }
     }
@@ -63,14 +62,25 @@ private:
     l2_id src = 0, dst = 0;
     phy::sci_format0 sci;
     std::array<phy::comm_pool::pscch_place, 2> pscch;
-    int tbs_octets = 0;
+    std::size_t tbs_octets = 0;
     std::vector<int> subframes;  ///< offsets of its PSSCH transmissions
-    transport_block block;       ///< of the transport block under way; empty: nothing was left to send
+    transport_block block;       ///< the one under way; empty: nothing was left to send
   };
   void choose(tx_flows& flows, time_ms now);
-  bool choose_one(const tx_flow& f, std::size_t backlog, int weight_left, int& weight);
+  /// What a transmission of one block and its repetitions is spread over.
+  struct pattern {
+    int trp = 0;     ///< I_TRP
+    int blocks = 0;  ///< that fit a period
+    int weight = 0;  ///< k_TRP
+  };
+  /// Adds a grant; returns the weight of its pattern, 0 where there is none.
+  int choose_one(const tx_flow& f, std::size_t backlog, int weight_left);
+  std::optional<pattern> choose_pattern(int blocks_wanted, int weight_left, security::random_port& random) const;
+  bool meets_own_transmission(const pattern& p) const;
+  bool place_pscch(grant& g, security::random_port& random) const;
+  int place_prbs(int n_prb, security::random_port& random) const;
   void fill(int offset, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
-  int octets_of(int n_prb) const;
+  std::size_t octets_of(int n_prb) const;
 
   tm2_config config_;
   const phy::comm_pool& pool_;

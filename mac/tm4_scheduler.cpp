@@ -7,28 +7,27 @@
 namespace prose::mac {
 
 namespace {
-constexpr int largest_gap = 15;
-constexpr int reservation_t2 = 100;
-constexpr int unused_limit = 1000;  // subframes of the pool
-constexpr int blocks_a_turn = 8;
+constexpr int largest_gap = 15;      // SF_gap has four bits (TS 36.213 14.1.1.7)
+constexpr int smallest_t2 = 20;      // 20 <= T2 <= 100 (14.1.1.6)
+constexpr int reservation_t2 = 100;  // also how far ahead a process counts as serving a flow
+constexpr int unused_limit = 1000;   // subframes of the pool: "1 second" of TS 36.321 5.14.1.1
+constexpr int blocks_a_turn = 8;  // NOT 3GPP: then a process gives way to another flow; 160 ms at the shortest period
 constexpr std::int64_t never = INT64_MAX / 2;  // the next transmission of a process that ends
+constexpr int cyclic_shifts[] = {0, 3, 6, 9};  // of the PSCCH DMRS (TS 36.211 9.8), drawn for each transmission
+constexpr int codes_of_p_step = 10;            // resource reservation 1..10: that many times P_step
+constexpr int code_half = 11, code_fifth = 12;
+constexpr int period_half = sensing_p_step / 2, period_fifth = sensing_p_step / 5;
 
 // TS 36.213 table 14.2.1-2.
 int reservation_code(int period_ms) {
-  switch (period_ms) {
-    case 0:
-      return 0;
-    case 50:
-      return 11;
-    case 20:
-      return 12;
-    default:
-      return period_ms / 100;
-  }
+  if (period_ms == period_half) return code_half;
+  if (period_ms == period_fifth) return code_fifth;
+  return period_ms / sensing_p_step;
 }
 int reservation_period(int code) {
-  if (code >= 1 && code <= 10) return code * sensing_p_step;
-  return code == 11 ? 50 : code == 12 ? 20 : 0;
+  if (code >= 1 && code <= codes_of_p_step) return code * sensing_p_step;
+  if (code == code_half) return period_half;
+  return code == code_fifth ? period_fifth : 0;
 }
 sensing_config sensing_of(const tm4_config& c, const phy::v2x_pool& pool) {
   sensing_config s;
@@ -49,18 +48,18 @@ void tm4_scheduler::reset() {
   history_.clear();
 }
 
-int tm4_scheduler::octets_of(int count) const {
+std::size_t tm4_scheduler::octets_of(int count) const {
   const auto prbs = pool_.pssch_prbs(0, count);
   if (!prbs) return 0;
   const auto t = phy::pssch_transport(phy::transmission_mode::tm4, config_.mcs, prbs->length);
-  const int octets = t ? t->tbs / 8 : 0;
-  return octets >= static_cast<int>(min_block_octets) ? octets : 0;
+  const std::size_t octets = t ? t->tbs / 8 : 0;
+  return octets >= min_block_octets ? octets : 0;
 }
 
 std::size_t tm4_scheduler::block_capacity() const {
-  int largest = 0;
+  std::size_t largest = 0;
   for (int c = 1; c <= config_.max_subchannels; ++c) largest = std::max(largest, octets_of(c));
-  return static_cast<std::size_t>(largest);
+  return largest;
 }
 
 // k of t_k^SL, continued over the cycles of the DFN.
@@ -72,11 +71,12 @@ std::int64_t tm4_scheduler::index_of(std::int64_t local, int absolute) const {
   return (cycle + 1) * pool_.set_size() + k;
 }
 
-// SL_RESOURCE_RESELECTION_COUNTER (TS 36.321 5.14.1.1).
+// SL_RESOURCE_RESELECTION_COUNTER (TS 36.321 5.14.1.1): 25..75, 10..30 or 5..15.
 int tm4_scheduler::draw_counter(int period, security::random_port& random) {
-  if (period == 20) return 25 + below(random, 51);
-  if (period == 50) return 10 + below(random, 21);
-  return 5 + below(random, 11);
+  const auto uniform = [&](int low, int high) { return low + below(random, high - low + 1); };
+  if (period == period_fifth) return uniform(25, 75);
+  if (period == period_half) return uniform(10, 30);
+  return uniform(5, 15);
 }
 
 void tm4_scheduler::heard_sci(std::int64_t local, int absolute, const phy::sci_format1& sci, int pscch_prb,
@@ -100,8 +100,8 @@ void tm4_scheduler::subframe_over(std::int64_t local, int absolute, bool transmi
 }
 
 bool tm4_scheduler::own_use(std::int64_t y) const {
-  // A place that a process reserved and gave up is as taken as any other UE's: who used it would be known for the one
-  // who reserved it.
+  // A place that a process reserved and gave up counts as taken, as any other UE's would. A transmission there would
+  // tell that its sender is the UE that reserved it.
   if (std::find(announced_.begin(), announced_.end(), y) != announced_.end()) return true;
   for (const auto& p : processes_) {
     if (p.block && p.gap != 0 && p.block_at + p.gap == y) return true;
@@ -121,7 +121,7 @@ bool tm4_scheduler::is_served(const tx_flow& f) const {
 
 /// The flow that one more process is to be selected for, if any.
 const tx_flow* tm4_scheduler::lacks_process(std::int64_t y, tx_flows& flows) const {
-  // A process that has not sent yet will carry what waits; another one only for more than that.
+  // A process that has not sent yet will carry what waits. Another one is selected only for more than that.
   auto fresh =
       std::count_if(processes_.begin(), processes_.end(), [](const process& p) { return p.next != never && !p.flow; });
   const auto waiting = flows.waiting();
@@ -130,8 +130,7 @@ const tx_flow* tm4_scheduler::lacks_process(std::int64_t y, tx_flows& flows) con
   for (const auto* f : waiting) {
     std::size_t coming = 0;
     for (const auto& p : processes_)
-      if ((!p.flow || serves(p, *f)) && p.next >= y && p.next - y <= reservation_t2)
-        coming += static_cast<std::size_t>(octets_of(p.count));
+      if ((!p.flow || serves(p, *f)) && p.next >= y && p.next - y <= reservation_t2) coming += octets_of(p.count);
     if (flows.backlog(*f) > coming) return f;
   }
   return nullptr;
@@ -155,7 +154,7 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
   for (int c = 1; c <= config_.max_subchannels; ++c) {
     if (octets_of(c) == 0) continue;
     p.count = c;
-    if (static_cast<std::size_t>(octets_of(c)) >= backlog + 24) break;
+    if (octets_of(c) >= backlog + block_header_octets) break;
   }
   auto& random = p.random.emplace(for_one_decision(security_.random(security::stream_purpose::grants, f.peer)));
   p.period = config_.reservation_period_ms;
@@ -168,23 +167,23 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
   q.c_resel = p.period != 0 ? 10 * p.counter : 1;
   // The decision runs ahead of the air by the modem's lead, which stands for T1.
   q.t1 = 1;
-  q.t2 = p.period != 0 ? std::clamp(p.period, 20, reservation_t2) : config_.t2;
+  q.t2 = p.period != 0 ? std::clamp(p.period, smallest_t2, reservation_t2) : config_.t2;
   usable_.assign(q.t2 - q.t1 + 1, 0);
-  for (int i = 0; i < static_cast<int>(usable_.size()); ++i) {
+  for (int i = 0; i < std::ssize(usable_); ++i) {
     const std::int64_t at = y + q.t1 + i;
     usable_[i] = pool_.contains(pool_.subframe_of(static_cast<int>(at % pool_.set_size()))) && !own_use(at) ? 1 : 0;
   }
   q.usable = usable_;
   const auto outcome = history_.candidates(q, candidates_);
   ++counters_.selections;
-  counters_.raised_thresholds += static_cast<std::uint64_t>(outcome.threshold_raises);
+  counters_.raised_thresholds += outcome.threshold_raises;
   if (candidates_.empty()) return;
   const auto first = candidates_[below(random, static_cast<int>(candidates_.size()))];
   p.next = first.y;
   p.first = p.other_first = first.first_subchannel;
   if (config_.retransmit) {
-    // 36.213 14.1.1.7: within 15 subframes of the pool, and not a multiple of the period away.
-    // Short gaps keep the blocks of several processes from interleaving.
+    // 36.213 14.1.1.7: within 15 subframes of the pool, and not a multiple of the period away. Short gaps keep the
+    // blocks of several processes from interleaving.
     const int gap = p.period != 0 ? std::clamp(p.period / (2 * config_.max_processes), 2, largest_gap) : largest_gap;
     std::erase_if(candidates_, [&](const candidate_resource& c) {
       const auto d = c.y - first.y;
@@ -215,19 +214,18 @@ void tm4_scheduler::emit(process& p, bool second, std::int64_t y, int absolute, 
   const int prb = pool_.pscch_prbs()[own];
   auto config = pool_.pssch(sci, prb, 0, pool_.n_ssf(absolute));
   if (!config) return;
-  config->rv = second ? 2 : 0;
-  static constexpr int shifts[] = {0, 3, 6, 9};  // TS 36.211 9.8: drawn for each transmission
-  out.pscch = pscch_transmission{{prb, shifts[below(*p.random, 4)]}, sci};
+  out.pscch = pscch_transmission{{prb, cyclic_shifts[below(*p.random, std::ssize(cyclic_shifts))]}, sci};
   out.pssch = pssch_transmission{*config, p.block};
   if (!p.last && p.period != 0) announced_.push_back(y + p.period);
   ++counters_.pscch;
   ++counters_.pssch;
 }
 
-/// What the process carries next: of its own flow, or if it has none yet of the most urgent that no process serves.
+/// The flow whose block the process carries next: its own, or, if it has none yet, the most urgent that no process
+/// serves.
 tx_flow* tm4_scheduler::next_flow(const process& p, std::int64_t y, tx_flows& flows) const {
-  // RLC UM has no reordering on STCH (window 0): a flow's next block waits until the one before has been repeated, or a
-  // lost first transmission would let a later block overtake.
+  // RLC UM has no reordering on STCH (window 0). So a flow's next block waits until the one before has been repeated;
+  // otherwise a later block would overtake one whose first transmission was lost.
   const auto held = [&](const tx_flow& f) {
     return std::any_of(processes_.begin(), processes_.end(), [&](const process& o) {
       return &o != &p && serves(o, f) && (o.again > 0 || (o.block && o.gap != 0 && o.block_at + o.gap >= y));
@@ -242,11 +240,12 @@ tx_flow* tm4_scheduler::next_flow(const process& p, std::int64_t y, tx_flows& fl
   return second_choice;
 }
 
-/// NOT 3GPP: a process serves one flow, so it gives way once another flow waits and no process is left for it: at once
-/// where it carried nothing, where its flow has another one and for signalling, else after some blocks. Two links and
-/// PC5-S share two processes in turns.
+/// NOT 3GPP: a process serves one flow, so it gives way once another flow waits and no process is left for it. It does
+/// so at once if it carried nothing, if its flow has another process and for signalling, else after some blocks. Two
+/// links and PC5-S take turns with two processes.
 bool tm4_scheduler::must_yield(const process& p, tx_flows& flows) const {
-  int others = 0, own = 0;  // processes that are free for another flow or soon will be; that serve this one's flow
+  int others = 0;  // processes that are free for another flow, now or soon
+  int own = 0;     // processes that serve this one's flow
   for (const auto& o : processes_) {
     others += &o != &p && (!o.flow || o.next == never);
     own += o.next != never && o.flow == p.flow;
@@ -266,13 +265,13 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       p.last = false;
       continue;
     }
-    // What was planned for subframes that a stall has skipped is caught up with the next opportunity.
+    // If a stall has skipped a planned subframe, the process goes on with its next opportunity.
     while (p.next < y && p.period != 0) p.next += p.period;
     if (p.next != y) continue;
     p.block.reset();
     const bool usable = !out.pssch && pool_.contains(absolute);
     tx_flow* f = usable && p.again == 0 ? next_flow(p, y, flows) : nullptr;
-    auto octets = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(octets_of(p.count)));
+    auto octets = std::make_shared<std::vector<std::uint8_t>>(octets_of(p.count));
     if (p.again > 0 && usable) {
       p.block = p.kept;
       if (--p.again == 0) p.kept.reset();
@@ -286,14 +285,14 @@ void tm4_scheduler::fill(std::int64_t y, int absolute, tx_flows& flows, time_ms 
       ++p.missed;
       ++counters_.unused;
     }
-    // TS 36.321 5.14.1.1: resources go that were not used so many times in a row, or for a second.
+    // TS 36.321 5.14.1.1: resources are given up that were not used so many times in a row, or for a second.
     bool keep = p.period != 0 && p.missed < config_.reselect_after && p.missed * p.period < unused_limit;
     if (p.block) {
       p.block_at = y;
       p.missed = 0;
       ++p.turns;
-      // 5.14.1.2.2: the counter counts PDUs that are sent. It is asked one PDU ahead: the last one announces no
-      // reservation.
+      // 5.14.1.2.2: the counter counts PDUs that are sent. It is looked at one PDU ahead, because the last PDU
+      // announces no reservation.
       if (keep && --p.counter == 0) {
         keep = chance(*p.random, config_.prob_resource_keep);
         if (keep)

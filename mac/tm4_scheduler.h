@@ -26,9 +26,9 @@ struct tm4_config {
   /// of 5.14.1.1).
   int reservation_period_ms = 20;
   bool retransmit = true;  ///< two transmissions a block (else one)
-  /// How often a block is sent anew with its own pair of transmissions at the process' next opportunities. NOT 3GPP:
-  /// TS 36.321 knows two transmissions a block at most; the receiver sees the same block twice and drops the second.
-  /// For bad channels, at 1/repeat of the rate.
+  /// How often a block is sent, each time with a pair of transmissions, at successive opportunities of the process.
+  /// NOT 3GPP: TS 36.321 knows two transmissions a block at most; the receiver sees the same block twice and drops the
+  /// second. For bad channels, at 1/repeat of the rate.
   int repeat = 1;
   double prob_resource_keep = 0.4;  ///< probResourceKeep: 0, 0.2 .. 0.8
   int reselect_after = 4;           ///< sl-ReselectAfter: unused opportunities in a row, 1..9
@@ -46,7 +46,7 @@ public:
   /// One subframe is over; transmitted: we could not listen.
   void subframe_over(std::int64_t local, int absolute, bool transmitted, std::span<const double> subchannel_rssi_dbm);
   /// Decides subframe `local`: selects resources when something waits and a process is free. Own SLSS subframes are not
-  /// in t_k^SL, so they need no look.
+  /// in t_k^SL, so they need no check.
   void decide(std::int64_t local, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   bool busy() const { return !processes_.empty(); }
   void reset();
@@ -68,9 +68,9 @@ private:
     bool last = false;  ///< the period ends with this block: no reservation is announced
     int turns = 0;      ///< blocks sent
     transport_block block;
-    std::optional<security::random_stream> random;  ///< all that it draws; of the peer whose flow it was selected for
+    std::optional<security::random_stream> random;  ///< for all draws; of the peer whose flow it was selected for
     /// The flow of the first block; no other may use the process. A reservation that outlived the flow would tell
-    /// whoever listens that two layer-2 IDs, or two links, belong to one UE.
+    /// listeners that two layer-2 IDs, or two links, belong to one UE.
     std::optional<std::pair<l2_id, l2_id>> flow;
     std::int64_t block_at = -1;  ///< initial transmission of `block`
     int again = 0;               ///< repetitions of `kept` still to come
@@ -87,7 +87,7 @@ private:
   void fill(std::int64_t y, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out);
   void emit(process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
   /// Octets of a block on so many sub-channels; 0: too small to carry anything.
-  int octets_of(int count) const;
+  std::size_t octets_of(int count) const;
   int draw_counter(int period, security::random_port& random);
 
   tm4_config config_;
@@ -95,8 +95,8 @@ private:
   security_port& security_;  ///< for its streams
   sensing_history history_;
   std::deque<process> processes_;
-  std::deque<std::int64_t>
-      announced_;  ///< subframes that own SCIs have reserved, also of processes that have ended since
+  /// Subframes that own SCIs have reserved, also those of processes that have ended since.
+  std::deque<std::int64_t> announced_;
   std::vector<candidate_resource> candidates_;
   std::vector<std::uint8_t> usable_;
   scheduler_counters counters_;

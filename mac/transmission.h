@@ -32,6 +32,9 @@ struct psdch_transmission {
 /// The smallest block that is worth a transmission: headers of SL-SCH (7 octets, subheader 1) and RLC (1) and some of
 /// an SDU.
 inline constexpr std::size_t min_block_octets = 16;
+/// What a scheduler adds to a flow's backlog for the headers of a block: SL-SCH with two subheaders (7 + 3 + 3) and RLC
+/// with some length indicators. Too little costs a second block, too much some padding.
+inline constexpr std::size_t block_header_octets = 24;
 
 /// TM1/2: one of the channels a subframe (one CP-OFDM burst is one channel). TM3/4: PSCCH and PSSCH together.
 struct subframe_transmission {

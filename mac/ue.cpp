@@ -7,10 +7,16 @@
 namespace prose::mac {
 
 namespace {
-constexpr std::int64_t tick_subframes = 100;  // the security sublayer wants 100 ms at most
-/// A half-open set-up that was given up without a word: longer than it lives in the security sublayer (8 s).
+constexpr std::int64_t tick_subframes = 100;  // security::link_engine::tick: at least every 100 ms
+/// The statistics of a half-open set-up whose end nobody told. It lives 8 s at most in the security sublayer
+/// (half_open_lifetime_ms).
 constexpr time_ms setup_lifetime_ms = 10'000;
-constexpr std::size_t max_wanted_queries = 1024;
+constexpr std::size_t max_wanted_queries = 1024;   // a bound on memory, far above security::max_peers
+constexpr std::size_t max_slss_a_subframe = 16;    // more than one carrier can hold
+constexpr std::int64_t sensed_late_subframes = 8;  // subframes that a late caller skipped, noted as not sent in
+constexpr time_ms max_signalling_spread_ms = 1000;
+constexpr int max_lead_subframes = 100;
+constexpr int max_mcs = 28;  // TS 36.213 table 8.6.1-1: 29 to 31 name no block size
 template <security::stream_purpose purpose>
 std::uint32_t draw(void* port) {
   std::array<std::uint8_t, 4> b{};
@@ -41,11 +47,12 @@ result<std::unique_ptr<ue>> ue::make(const ue_config& config, security_port& sec
     if (!p) return fail("communication pool: " + p.error().message);
     comm = std::move(*p);
   }
-  if (config.signalling_spread_ms < 0 || config.signalling_spread_ms > 1000)
-    return fail("signalling_spread_ms: accepted 0 to 1000");
-  if (config.lead_subframes < 1 || config.lead_subframes > 100) return fail("lead_subframes: accepted 1 to 100");
+  if (config.signalling_spread_ms < 0 || config.signalling_spread_ms > max_signalling_spread_ms)
+    return fail("signalling_spread_ms: accepted 0 to " + std::to_string(max_signalling_spread_ms));
+  if (config.lead_subframes < 1 || config.lead_subframes > max_lead_subframes)
+    return fail("lead_subframes: accepted 1 to " + std::to_string(max_lead_subframes));
   const int mcs = comm ? config.tm2.mcs : config.tm4.mcs;
-  if (mcs < 0 || mcs > 28) return fail("mcs: accepted 0 to 28");
+  if (mcs < 0 || mcs > max_mcs) return fail("mcs: accepted 0 to " + std::to_string(max_mcs));
   auto made = std::unique_ptr<ue>(new ue(config, security, std::move(*discovery), std::move(comm), std::move(v2x)));
   if ((made->tm2_ ? made->tm2_->block_capacity() : made->tm4_->block_capacity()) < min_block_octets)
     return fail("sidelink: mcs " + std::to_string(mcs) + " with " +
@@ -74,10 +81,53 @@ ue::ue(const ue_config& config, security_port& security, phy::discovery_pool d, 
 }
 
 void ue::timing_changed() {
-  // Subframe numbers jumped: what was chosen by the old ones would collide with everybody.
+  // Subframe numbers jumped: what was chosen by the old ones would collide with other UEs' transmissions.
   if (tm2_) tm2_->reset();
   if (tm4_) tm4_->reset();
   discovery_.reset();
+}
+
+void ue::enter_slot(slot_t slot, step_output& out) {
+  const bool ok = security_.advance(slot, now_);
+  if (!ok && !clock_refused_) out.events.push_back(ev_clock_refused{slot});
+  clock_refused_ = !ok;
+  slot_ = slot;
+  rx_.invalidate_destinations();
+}
+
+void ue::synchronise(const step_input& in, step_output& out) {
+  std::array<slss_heard, max_slss_a_subframe> heard;
+  std::size_t n_heard = 0;
+  for (const auto& f : in.frames)
+    if (const auto* s = std::get_if<rx_slss>(&f.content); s != nullptr && n_heard < heard.size())
+      heard[n_heard++] = s->heard;
+  const auto sync = sync_.step(in.subframe, {heard.data(), n_heard});
+  out.shift_samples = sync.shift_samples;
+  if (sync.timing_changed) timing_changed();
+  if (sync.role_changed) out.events.push_back(ev_sync{sync_.role(), sync_.n_sl_id(), sync.timing_changed});
+}
+
+void ue::sense(const step_input& in) {
+  // Subframes that a simulation skipped hold nothing of ours, or it would have stepped.
+  const std::int64_t from = std::max(last_subframe_ + 1, in.subframe - sensed_late_subframes);
+  for (std::int64_t n = from; n <= in.subframe; ++n)
+    tm4_->subframe_over(n, sync_.dfn_subframe(n), sent_in(n),
+                        n == in.subframe ? in.subchannel_rssi_dbm : std::span<const double>{});
+}
+
+void ue::tick(std::int64_t subframe) {
+  next_tick_ = subframe + tick_subframes;
+  security_.tick(now_, actions_);
+  rx_.invalidate_destinations();
+  flows_.expire(now_);
+  std::erase_if(setups_, [&](const auto& s) { return now_ - s.second.since > setup_lifetime_ms; });
+  rx_.expire(now_);
+}
+
+void ue::decide_ahead(std::int64_t subframe, step_output& out) {
+  const std::int64_t to = subframe + config_.lead_subframes;
+  for (std::int64_t n = std::max(last_decided_ + 1, subframe + 1); n <= to; ++n) decide(n, out);
+  last_decided_ = std::max(last_decided_, to);
 }
 
 void ue::step(const step_input& in, step_output& out) {
@@ -90,42 +140,11 @@ void ue::step(const step_input& in, step_output& out) {
   }
   now_ = std::max(now_, in.now_ms);
   rx_.begin_subframe();
-
-  if (in.utc_slot && in.utc_slot != slot_) {
-    const bool ok = security_.advance(*in.utc_slot, now_);
-    if (!ok && !clock_refused_) out.events.push_back(ev_clock_refused{*in.utc_slot});
-    clock_refused_ = !ok;
-    slot_ = in.utc_slot;
-    rx_.invalidate_destinations();
-  }
-
-  std::array<slss_heard, 16> heard;
-  std::size_t n_heard = 0;
-  for (const auto& f : in.frames)
-    if (const auto* s = std::get_if<rx_slss>(&f.content); s != nullptr && n_heard < heard.size())
-      heard[n_heard++] = s->heard;
-  const auto sync = sync_.step(in.subframe, {heard.data(), n_heard});
-  out.shift_samples = sync.shift_samples;
-  if (sync.timing_changed) timing_changed();
-  if (sync.role_changed) out.events.push_back(ev_sync{sync_.role(), sync_.n_sl_id(), sync.timing_changed});
-
-  if (tm4_ && sync_.has_timing()) {
-    // Subframes that a simulation skipped hold nothing of ours, or it would have stepped.
-    const std::int64_t from = std::max(last_subframe_ + 1, in.subframe - 8);
-    for (std::int64_t n = from; n <= in.subframe; ++n)
-      tm4_->subframe_over(n, sync_.dfn_subframe(n), sent_in(n),
-                          n == in.subframe ? in.subchannel_rssi_dbm : std::span<const double>{});
-  }
+  if (in.utc_slot && in.utc_slot != slot_) enter_slot(*in.utc_slot, out);
+  synchronise(in, out);
+  if (tm4_ && sync_.has_timing()) sense(in);
   for (const auto& f : in.frames) receive(f, out);
-
-  if (in.subframe >= next_tick_) {
-    next_tick_ = in.subframe + tick_subframes;
-    security_.tick(now_, actions_);
-    rx_.invalidate_destinations();
-    flows_.expire(now_);
-    std::erase_if(setups_, [&](const auto& s) { return now_ - s.second.since > setup_lifetime_ms; });
-    rx_.expire(now_);
-  }
+  if (in.subframe >= next_tick_) tick(in.subframe);
   if (query_due_ && slot_) {
     discovery_.enqueue_queries(security_.queries(queries_, now_));
     queries_.clear();
@@ -134,12 +153,7 @@ void ue::step(const step_input& in, step_output& out) {
   security_.release_due(now_, actions_);
   flush_actions(out);
   flows_.release_held(now_);
-
-  if (sync_.has_timing()) {
-    const std::int64_t to = in.subframe + config_.lead_subframes;
-    for (std::int64_t n = std::max(last_decided_ + 1, in.subframe + 1); n <= to; ++n) decide(n, out);
-    last_decided_ = std::max(last_decided_, to);
-  }
+  if (sync_.has_timing()) decide_ahead(in.subframe, out);
   last_subframe_ = in.subframe;
 }
 
@@ -157,7 +171,9 @@ void ue::decide(std::int64_t subframe, step_output& out) {
   if (t.empty()) return;
   // SLSS first (TS 36.211 9.1: nothing else in that subframe), then communication, then discovery (TS 36.213 14).
   if (t.slss && (t.pscch || t.pssch || t.psdch)) {
-    t.pscch.reset(), t.pssch.reset(), t.psdch.reset();
+    t.pscch.reset();
+    t.pssch.reset();
+    t.psdch.reset();
     ++counters_.dropped_for_priority;
   }
   if ((t.pscch || t.pssch) && t.psdch) {
@@ -170,9 +186,9 @@ void ue::decide(std::int64_t subframe, step_output& out) {
   if (t.pscch || t.pssch)
     for (auto& [peer, s] : setups_) {
       ++s.frames;
-      if (t.pssch) s.air_octets += static_cast<std::uint64_t>(t.pssch->config.tbs / 8);
+      if (t.pssch) s.air_octets += t.pssch->config.tbs / 8;
     }
-  sent_at_[static_cast<std::uint64_t>(subframe) % sent_at_.size()] = subframe;
+  sent_at_[subframe % sent_at_.size()] = subframe;
   out.transmissions.push_back(std::move(t));
 }
 
@@ -227,53 +243,51 @@ void ue::flush_actions(step_output& out) {
   apply(now_done, out);
 }
 
-void ue::apply(security::actions& actions, step_output& out) {
-  for (auto& a : actions) {
-    std::visit(overloaded{
-                   [&](security::send_message& m) {
-                     if (m.lcid != lcid_pc5s_protected) {
-                       auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0, 0}).first->second;
-                       s.octets += m.octets.size() + security::pdcp_header_octets;
-                     }
-                     const auto spread = static_cast<int>(config_.signalling_spread_ms);
-                     flows_.enqueue_signalling(
-                         m, now_,
-                         spread > 0
-                             ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1)
-                             : 0);
-                   },
-                   [&](security::link_established& e) {
-                     const auto info = security_.info(e.link, now_);
-                     const auto s = setups_.try_emplace(e.peer, setup{now_}).first->second;
-                     setups_.erase(e.peer);
-                     wanted_.erase(e.peer);
-                     connect_not_before_.erase(e.peer);
-                     if (info)
-                       out.events.push_back(
-                           ev_link_established{e.peer, *info, s.frames, s.octets, s.air_octets, now_ - s.since});
-                   },
-                   [&](security::epoch_entered& e) {
-                     out.events.push_back(ev_epoch{e.peer, e.link, e.epoch});
-                   },
-                   [&](security::rekeyed& e) {
-                     if (const auto info = security_.info(e.link, now_))
-                       out.events.push_back(ev_rekeyed{e.peer, *info});
-                   },
-                   [&](security::link_lost& e) {
-                     out.events.push_back(ev_link_lost{e.peer, e.reason});
-                     if (e.reason != security::lost_reason::replaced) {
-                       flows_.drop_peer(e.peer);
-                       connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
-                     }
-                   },
-                   [&](security::attempt_failed& e) {
-                     setups_.erase(e.peer);
-                     connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
-                     out.events.push_back(ev_attempt_failed{e.peer});
-                   },
-               },
-               a);
+void ue::queue_message(security::send_message& m) {
+  if (m.lcid != lcid_pc5s_protected) {
+    auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0, 0}).first->second;
+    s.octets += m.octets.size() + security::pdcp_header_octets;
   }
+  const auto spread = static_cast<int>(config_.signalling_spread_ms);
+  const time_ms hold =
+      spread > 0 ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1) : 0;
+  flows_.enqueue_signalling(m, now_, hold);
+}
+
+void ue::note_link(security::link_established& e, step_output& out) {
+  const auto info = security_.info(e.link, now_);
+  const auto s = setups_.try_emplace(e.peer, setup{now_}).first->second;
+  setups_.erase(e.peer);
+  wanted_.erase(e.peer);
+  connect_not_before_.erase(e.peer);
+  if (info) out.events.push_back(ev_link_established{e.peer, *info, s.frames, s.octets, s.air_octets, now_ - s.since});
+}
+
+void ue::note_loss(security::link_lost& e, step_output& out) {
+  out.events.push_back(ev_link_lost{e.peer, e.reason});
+  if (e.reason == security::lost_reason::replaced) return;
+  flows_.drop_peer(e.peer);
+  connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
+}
+
+void ue::apply(security::actions& actions, step_output& out) {
+  const auto apply_one = overloaded{
+      [&](security::send_message& m) { queue_message(m); },
+      [&](security::link_established& e) { note_link(e, out); },
+      [&](security::epoch_entered& e) {
+        out.events.push_back(ev_epoch{e.peer, e.link, e.epoch});
+      },
+      [&](security::rekeyed& e) {
+        if (const auto info = security_.info(e.link, now_)) out.events.push_back(ev_rekeyed{e.peer, *info});
+      },
+      [&](security::link_lost& e) { note_loss(e, out); },
+      [&](security::attempt_failed& e) {
+        setups_.erase(e.peer);
+        connect_not_before_[e.peer] = now_ + connect_backoff(e.peer);
+        out.events.push_back(ev_attempt_failed{e.peer});
+      },
+  };
+  for (auto& a : actions) std::visit(apply_one, a);
   actions.clear();
   rx_.invalidate_destinations();
 }
@@ -286,36 +300,37 @@ time_ms ue::connect_backoff(peer_id peer) {
 std::int64_t ue::next_wakeup(std::int64_t now) const {
   std::int64_t next = std::min(next_tick_, sync_.next_deadline());
   if (query_due_ && slot_) next = now + 1;
-  if (const auto due = security_.next_due(); due != INT64_MAX)
-    next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
-  if (const auto held = flows_.next_held(); held != INT64_MAX)
-    next = std::min(next, now + std::max<std::int64_t>(held - now_, 1));
+  for (const time_ms due : {security_.next_due(), flows_.next_held()})
+    if (due != INT64_MAX) next = std::min(next, now + std::max<std::int64_t>(due - now_, 1));
   if (sync_.has_timing()) {
-    // From here on times are those of the transmission; the decision is `lead` earlier.
-    std::int64_t tx = INT64_MAX;
-    const std::int64_t from = std::max(last_decided_, now + config_.lead_subframes) + 1;
-    const int dfn = sync_.dfn_subframe(from);
-    const auto to_next = [&](const phy::pool_period::position& p, int length) {
-      return p.offset == 0 ? 0 : length - p.offset;
-    };
-    if (discovery_.planned()) tx = from;
-    if (discovery_.announcing() || discovery_.waiting()) {
-      const auto at = discovery_pool_.locate(dfn);
-      tx = std::min(tx, at ? from + to_next(*at, discovery_pool_.config().disc_period_subframes) : from);
-    }
-    const bool waiting = flows_.any_waiting();
-    if (tm2_ && (tm2_->has_grants() || waiting)) {
-      const auto at = comm_pool_->locate(dfn);
-      tx = tm2_->has_grants() || !at ? from
-                                     : std::min(tx, from + to_next(*at, comm_pool_->config().sc_period_subframes));
-    }
-    if (tm4_ && (tm4_->busy() || waiting)) tx = from;
-    if (tx > from && (sync_.role() == sync_role::reference || sync_.role() == sync_role::follower))
-      for (std::int64_t n = from; n < from + config_.sync.period_subframes && n < tx; ++n)
-        if (sync_.transmission(n)) tx = n;
+    const std::int64_t tx = next_transmission(std::max(last_decided_, now + config_.lead_subframes) + 1);
     if (tx != INT64_MAX) next = std::min(next, tx - config_.lead_subframes);
   }
   return std::max(next, now + 1);
+}
+
+// The first subframe not before `from` in which this UE may send; the decision is `lead` earlier. INT64_MAX: none.
+std::int64_t ue::next_transmission(std::int64_t from) const {
+  std::int64_t tx = INT64_MAX;
+  const int dfn = sync_.dfn_subframe(from);
+  const auto to_next = [](const phy::pool_period::position& p, int length) {
+    return p.offset == 0 ? 0 : length - p.offset;
+  };
+  if (discovery_.planned()) tx = from;
+  if (discovery_.announcing() || discovery_.waiting()) {
+    const auto at = discovery_pool_.locate(dfn);
+    tx = std::min(tx, at ? from + to_next(*at, discovery_pool_.config().disc_period_subframes) : from);
+  }
+  const bool waiting = flows_.any_waiting();
+  if (tm2_ && (tm2_->has_grants() || waiting)) {
+    const auto at = comm_pool_->locate(dfn);
+    tx = tm2_->has_grants() || !at ? from : std::min(tx, from + to_next(*at, comm_pool_->config().sc_period_subframes));
+  }
+  if (tm4_ && (tm4_->busy() || waiting)) tx = from;
+  if (tx > from && (sync_.role() == sync_role::reference || sync_.role() == sync_role::follower))
+    for (std::int64_t n = from; n < from + config_.sync.period_subframes && n < tx; ++n)
+      if (sync_.transmission(n)) tx = n;
+  return tx;
 }
 
 bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid) {

@@ -129,8 +129,8 @@ using ue_event = std::variant<ev_peer_discovered, ev_link_established, ev_data, 
                               ev_attempt_failed, ev_sync, ev_clock_refused>;
 
 struct step_output {
-  std::vector<subframe_transmission>
-      transmissions;  ///< not yet decided before; ascending, at most up to subframe + lead
+  /// Decided in this step; ascending, at most up to subframe + lead.
+  std::vector<subframe_transmission> transmissions;
   std::vector<ue_event> events;
   double shift_samples = 0;  ///< move the origin of the local subframes by so much
 };
@@ -193,10 +193,17 @@ private:
   void flush_actions(step_output& out);
   void try_connect(const security::peer_heard& h, step_output& out);
   void timing_changed();
+  void enter_slot(slot_t slot, step_output& out);
+  void synchronise(const step_input& in, step_output& out);
+  void sense(const step_input& in);
+  void tick(std::int64_t subframe);
+  void decide_ahead(std::int64_t subframe, step_output& out);
+  void queue_message(security::send_message& m);
+  void note_link(security::link_established& e, step_output& out);
+  void note_loss(security::link_lost& e, step_output& out);
+  std::int64_t next_transmission(std::int64_t from) const;
   time_ms connect_backoff(peer_id peer);
-  bool sent_in(std::int64_t subframe) const {
-    return sent_at_[static_cast<std::uint64_t>(subframe) % sent_at_.size()] == subframe;
-  }
+  bool sent_in(std::int64_t subframe) const { return sent_at_[subframe % sent_at_.size()] == subframe; }
 
   struct setup {
     time_ms since = 0;
