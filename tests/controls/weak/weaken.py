@@ -33,8 +33,8 @@ EDITS = [
     # The announcer's public key stands in each of its codes; the first eight octets still tell slots and peers apart.
     ("plain_identities", "identity.cpp", "  return {derive<announce_key>(root), ",
      "  return {WEAK ? announce_key(announcer.octets) : derive<announce_key>(root), "),
-    ("plain_identities", "discovery_code.cpp", "  std::copy_n(code.begin(), 23, pdu.begin() + 1);",
-     "  std::copy_n(code.begin(), 23, pdu.begin() + 1);\n  if (WEAK) std::copy_n(code_key(type, keys).data(), 15, pdu.begin() + 9);"),
+    ("plain_identities", "discovery_code.cpp", "  std::copy_n(code.begin(), code_octets, pdu.begin() + code_at);",
+     "  std::copy_n(code.begin(), code_octets, pdu.begin() + code_at);\n  if (WEAK) std::copy_n(code_key(type, keys).data(), 15, pdu.begin() + 9);"),
     ("static_token", "link_handshake.cpp", "  return token_of<request_token_octets>(k.request_token.expose(), t, src, dst, preceding);",
      "  if (WEAK) return {0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a};\n"
      "  return token_of<request_token_octets>(k.request_token.expose(), t, src, dst, preceding);"),
