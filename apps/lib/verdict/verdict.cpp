@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <numeric>
 #include <unordered_set>
 
 #include "apps/lib/verdict/content_checks.h"
@@ -89,7 +87,13 @@ struct analysis::impl {
     identity.add_record(*r, s.frame, s.time_s);
     keep([&] { return kept.add(s, false); });
   }
+  /// The outcome, from findings, doubts and figures.
   void conclude(verdict& v) const;
+  void judge_evidence(verdict& v) const;
+  void doubt_search(verdict& v) const;
+  hearing heard() const;
+  void judge_grants(verdict& v) const;
+  void add_unexplained_figures(verdict& v) const;
   template <class Add>
   void keep(Add&& add) {
     if (o.compromised && !add()) ++counts.frames_not_examined;
@@ -103,6 +107,12 @@ std::string untried(const verdict& v) {
 }
 constexpr const char* ended_early =
     "the search with the stolen keys was ended early, so not all of them were tried on everything";
+
+/// What was captured, in words.
+std::string seen_in(const verdict& v) {
+  return std::to_string(v.records) + " records with " + std::to_string(v.record_octets) + " octets on " +
+         std::to_string(v.links) + " links, " + std::to_string(v.discovery_frames) + " discovery messages";
+}
 
 std::string percent(double p) {
   char text[32];
@@ -204,61 +214,62 @@ verdict analysis::judge() const {
   return v;
 }
 
-void analysis::impl::conclude(verdict& v) const {
-  std::vector<doubt> untried;
-  untried.swap(v.doubts);  // of the key search
-  const std::string seen = std::to_string(v.records) + " records with " + std::to_string(v.record_octets) +
-                           " octets on " + std::to_string(v.links) + " links, " + std::to_string(v.discovery_frames) +
-                           " discovery messages";
+void analysis::impl::judge_evidence(verdict& v) const {
   v.figures.push_back(
       {"records", static_cast<double>(v.records), static_cast<double>(o.min_records), true, v.records, v.records});
   v.figures.push_back({"record_octets", static_cast<double>(v.record_octets), static_cast<double>(o.min_record_octets),
                        true, v.record_octets, v.record_octets});
-  if (v.records < o.min_records || v.record_octets < o.min_record_octets)
-    v.doubts.push_back({"evidence",
-                        (v.frames == 0 ? "nothing was captured" : "too little was captured: " + seen) + "; at least " +
-                            std::to_string(o.min_records) + " records with " + std::to_string(o.min_record_octets) +
-                            " octets are needed",
-                        {}});
+  if (v.records >= o.min_records && v.record_octets >= o.min_record_octets) return;
+  v.doubts.push_back({"evidence",
+                      (v.frames == 0 ? "nothing was captured" : "too little was captured: " + seen_in(v)) +
+                          "; at least " + std::to_string(o.min_records) + " records with " +
+                          std::to_string(o.min_record_octets) + " octets are needed",
+                      {}});
+}
+
+void analysis::impl::doubt_search(verdict& v) const {
   if (o.compromised &&
       std::none_of(o.compromised->begin(), o.compromised->end(), [](const auto& f) { return f.holds_key(); }))
     v.doubts.push_back({"keys_untried", "the stolen state holds no key, so none was tried", {}});
   if (v.search_ended_early) v.doubts.push_back({"keys_untried", ended_early, {}});
-  if (v.frames_not_examined > 0) v.doubts.push_back({"keys_untried", prose::apps::untried(v), {}});
-  v.doubts.insert(v.doubts.end(), untried.begin(), untried.end());
+  if (v.frames_not_examined > 0) v.doubts.push_back({"keys_untried", untried(v), {}});
+}
+
+hearing analysis::impl::heard() const {
+  if (told) return *told;
   hearing h;
-  if (told) {
-    h = *told;
-  } else {
-    h.blocks_decoded = blocks_given, h.blocks_announced = blocks_given + blocks_failed;
-    h.discovery_decoded = codes_given, h.discovery_occupied = codes_given + codes_failed;
-  }
-  judge_shares(h, account.cut_pieces(), o.min_decoded_share, v);
-  if (told && !h.pools_told && grants > 0) {
-    // Where no pool is told the places of blocks are known by their DMRS only: what is drowned is not among the
-    // announced. Each grant has a block.
-    const double value = static_cast<double>(std::min(blocks_given, grants)) / static_cast<double>(grants);
-    v.figures.push_back(
-        {"grants_with_a_block", value, o.min_decoded_share, true, std::min(blocks_given, grants), grants});
-    if (value < o.min_decoded_share)
-      v.doubts.push_back({"blocks_decoded",
-                          std::to_string(blocks_given) + " blocks were decoded, and " + std::to_string(grants) +
-                              " grants heard, each for one or more",
-                          {}});
-  }
-  account.conclude(o, v);
+  h.blocks_decoded = blocks_given;
+  h.blocks_announced = blocks_given + blocks_failed;
+  h.discovery_decoded = codes_given;
+  h.discovery_occupied = codes_given + codes_failed;
+  return h;
+}
+
+// Where no pool is told, blocks are found by their DMRS alone, and one that is drowned is not announced. Each grant has
+// a block.
+void analysis::impl::judge_grants(verdict& v) const {
+  if (!told || told->pools_told || grants == 0) return;
+  const double value = static_cast<double>(std::min(blocks_given, grants)) / static_cast<double>(grants);
+  v.figures.push_back(
+      {"grants_with_a_block", value, o.min_decoded_share, true, std::min(blocks_given, grants), grants});
+  if (value < o.min_decoded_share)
+    v.doubts.push_back({"blocks_decoded",
+                        std::to_string(blocks_given) + " blocks were decoded, and " + std::to_string(grants) +
+                            " grants heard, each for one or more",
+                        {}});
+}
+
+void analysis::impl::add_unexplained_figures(verdict& v) const {
   const auto share = [](std::uint64_t part, std::uint64_t whole) {
     return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
   };
   double most = 0;
-  std::uint64_t most_octets = 0;
+  std::uint64_t most_octets = 0, not_zero = v.octets.padding_not_zero;
   for (const auto& t : v.transmitters) {
     most = std::max({most, share(t.octets.unexplained, t.octets.heard), share(t.unexplained_blocks, t.blocks)});
     most_octets = std::max(most_octets, t.octets.unexplained);
+    not_zero += t.reserved_not_zero;
   }
-  const auto not_zero =
-      v.octets.padding_not_zero + std::accumulate(v.transmitters.begin(), v.transmitters.end(), std::uint64_t{0},
-                                                  [](auto sum, const auto& t) { return sum + t.reserved_not_zero; });
   const auto untried_keys = static_cast<std::uint64_t>(
       std::count_if(v.doubts.begin(), v.doubts.end(), [](const auto& d) { return d.check == "keys_untried"; }));
   v.figures.push_back({"unexplained_share_of_a_transmitter", most, o.max_unexplained_share, false, v.octets.unexplained,
@@ -268,16 +279,28 @@ void analysis::impl::conclude(verdict& v) const {
   v.figures.push_back(
       {"padding_and_reserved_not_zero", static_cast<double>(not_zero), 0, false, not_zero, v.octets.heard});
   v.figures.push_back({"keys_untried", static_cast<double>(untried_keys), 0, false, untried_keys, untried_keys});
+}
+
+void analysis::impl::conclude(verdict& v) const {
+  std::vector<doubt> of_key_search;
+  of_key_search.swap(v.doubts);
+  judge_evidence(v);
+  doubt_search(v);
+  v.doubts.insert(v.doubts.end(), of_key_search.begin(), of_key_search.end());
+  judge_shares(heard(), account.cut_pieces(), o.min_decoded_share, v);
+  judge_grants(v);
+  account.conclude(o, v);
+  add_unexplained_figures(v);
   if (!v.findings.empty()) {
     v.outcome = verdict_outcome::exposed;
     v.reason = v.findings.front().aspect + ": " + v.findings.front().reason;
   } else if (!v.doubts.empty()) {
     v.reason = v.doubts.front().reason +
                (v.doubts.size() > 1 ? "; and " + std::to_string(v.doubts.size() - 1) + " more doubts" : "") +
-               (v.doubts.front().check == "evidence" ? "" : "; nothing found in " + seen);
+               (v.doubts.front().check == "evidence" ? "" : "; nothing found in " + seen_in(v));
   } else {
     v.outcome = verdict_outcome::opaque;
-    v.reason = "nothing found in " + seen + (v.discovery_frames == 0 ? "; discovery was not examined" : "");
+    v.reason = "nothing found in " + seen_in(v) + (v.discovery_frames == 0 ? "; discovery was not examined" : "");
   }
 }
 
@@ -285,155 +308,6 @@ verdict judge(std::span<const captured_frame> frames, const verdict_options& opt
   analysis a(options);
   for (const auto& f : frames) a.add(f);
   return a.judge();
-}
-
-std::string to_json(const verdict& v) {
-  using nlohmann::json;
-  const auto list = [](const std::vector<finding>& all) {
-    json out = json::array();
-    for (const auto& f : all)
-      out.push_back({{"aspect", f.aspect},
-                     {"check", f.check},
-                     {"reason", f.reason},
-                     {"frames", f.frames},
-                     {"n_frames", f.n_frames}});
-    return out;
-  };
-  json j{
-      {"outcome", name_of(v.outcome)},          {"exit_status", exit_status(v.outcome)}, {"reason", v.reason},
-      {"false_alarm_rate", v.false_alarm_rate}, {"findings", list(v.findings)},          {"remarks", list(v.remarks)}};
-  const auto sums = [](const octet_sums& x) {
-    return json{{"heard", x.heard},
-                {"parsed", x.parsed},
-                {"padding", x.padding},
-                {"cut", x.cut},
-                {"waiting", x.waiting},
-                {"unexplained", x.unexplained},
-                {"padding_not_zero", x.padding_not_zero}};
-  };
-  j["doubts"] = json::array();
-  for (const auto& d : v.doubts)
-    j["doubts"].push_back({{"check", d.check}, {"reason", d.reason}, {"frames", d.frames}});
-  j["figures"] = json::array();
-  for (const auto& f : v.figures)
-    j["figures"].push_back({{"name", f.name},
-                            {"value", f.value},
-                            {"bound", f.bound},
-                            {"at_least", f.at_least},
-                            {"holds", f.holds()},
-                            {"part", f.part},
-                            {"whole", f.whole}});
-  j["octets"] = sums(v.octets);
-  j["noise_scis"] = v.noise_scis;
-  j["exempt_octets"] = v.exempt_octets;  // here encoded text could hide
-  j["heard"] = {{"blocks_announced", v.heard.blocks_announced},
-                {"blocks_decoded", v.heard.blocks_decoded},
-                {"blocks_absent", v.heard.blocks_absent},
-                {"discovery_occupied", v.heard.discovery_occupied},
-                {"discovery_decoded", v.heard.discovery_decoded},
-                {"seconds", v.heard.seconds},
-                {"seconds_lost", v.heard.seconds_lost},
-                {"pools_told", v.heard.pools_told},
-                {"searched_beside", v.heard.searched_beside},
-                {"unknown_gaps", v.heard.unknown_gaps},
-                {"prbs_occupied", v.heard.prbs_occupied},
-                {"prbs_unexplained", v.heard.prbs_unexplained},
-                {"rlc_gaps", v.rlc_gaps},
-                {"assemblies_untried", v.assemblies_untried}};
-  j["n_transmitters"] = v.n_transmitters;
-  j["transmitters"] = json::array();
-  for (const auto& t : v.transmitters)
-    j["transmitters"].push_back({{"who", t.who},
-                                 {"outcome", name_of(t.outcome)},
-                                 {"reason", t.reason},
-                                 {"octets", sums(t.octets)},
-                                 {"blocks", t.blocks},
-                                 {"unexplained_blocks", t.unexplained_blocks},
-                                 {"reserved_not_zero", t.reserved_not_zero},
-                                 {"records", t.records},
-                                 {"record_octets", t.record_octets},
-                                 {"exempt", t.exempt},
-                                 {"frames", t.frames}});
-  j["counts"] = {{"frames", v.frames},
-                 {"sl_sch", v.sl_sch_frames},
-                 {"discovery", v.discovery_frames},
-                 {"malformed", v.malformed_frames},
-                 {"records", v.records},
-                 {"record_octets", v.record_octets},
-                 {"links", v.links},
-                 {"requests", v.requests},
-                 {"commands", v.commands},
-                 {"completes", v.completes},
-                 {"keys_tried", v.keys_tried},
-                 {"trials", v.trials},
-                 {"not_examined", v.frames_not_examined},
-                 {"radios_by_cfo", v.radios_by_cfo}};
-  j["statistics"] = json::array();
-  for (const auto& s : v.statistics)
-    j["statistics"].push_back({{"aspect", s.aspect},
-                               {"check", s.check},
-                               {"value", s.value},
-                               {"p_value", s.p_value},
-                               {"threshold", s.threshold},
-                               {"n", s.n},
-                               {"note", s.note}});
-  j["opened_links"] = json::array();
-  for (const auto& o : v.opened_links)
-    j["opened_links"].push_back({{"src", o.src},
-                                 {"dst", o.dst},
-                                 {"kd_sess_id", o.kd_sess_id},
-                                 {"with", o.with},
-                                 {"own", o.own},
-                                 {"records_opened", o.records_opened},
-                                 {"records_seen", o.records_seen},
-                                 {"frames", o.frames}});
-  j["search_ended_early"] = v.search_ended_early;
-  j["recognised"] = json::array();
-  for (const auto& m : v.recognised)
-    j["recognised"].push_back({{"kind", m.kind},
-                               {"with", m.with},
-                               {"own", m.own},
-                               {"n", m.n},
-                               {"first_slot", m.first_slot},
-                               {"last_slot", m.last_slot},
-                               {"frames", m.frames}});
-  j["residual"] = json::array();
-  for (const auto& r : v.residuals)
-    j["residual"].push_back({{"feature", r.feature},
-                             {"trials", r.trials},
-                             {"right", r.right},
-                             {"success", r.success},
-                             {"low", r.low},
-                             {"high", r.high},
-                             {"chance", r.chance}});
-  j["residual_traffic"] = json::array();
-  for (const auto& r : v.traffic)
-    j["residual_traffic"].push_back({{"feature", r.feature},
-                                     {"trials", r.trials},
-                                     {"right", r.right},
-                                     {"success", r.success},
-                                     {"low", r.low},
-                                     {"high", r.high},
-                                     {"chance", r.chance}});
-  j["residual_across_rotations"] = json::array();
-  for (const auto& f : v.followed)
-    j["residual_across_rotations"].push_back({{"radio", f.radio},
-                                              {"cfo_hz", f.cfo_hz},
-                                              {"feature", f.by.feature},
-                                              {"trials", f.by.trials},
-                                              {"right", f.by.right},
-                                              {"success", f.by.success},
-                                              {"low", f.by.low},
-                                              {"high", f.by.high},
-                                              {"chance", f.by.chance}});
-  return j.dump(2, ' ', false, json::error_handler_t::replace);
-}
-
-std::string to_text(const verdict& v) {
-  std::string out = std::string("verdict: ") + name_of(v.outcome) + " - " + v.reason + '\n';
-  for (const auto& f : v.findings) out += "  exposed (" + f.aspect + ", " + f.check + "): " + f.reason + '\n';
-  for (const auto& d : v.doubts) out += "  doubt (" + d.check + "): " + d.reason + '\n';
-  return out;
 }
 
 }  // namespace prose::apps
