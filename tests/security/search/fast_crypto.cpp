@@ -76,6 +76,35 @@ key32 keyed_hmac::expand(bytes_view info) const {
   return (*this)({info, bytes_view(&one, 1)});
 }
 
+keyed_cmac::keyed_cmac(bytes_view key) {
+  mbedtls_aes_init(&aes_);
+  must(mbedtls_aes_setkey_enc(&aes_, key.data(), 128));
+  k2_ = encrypted({});
+  for (int doubling = 0; doubling < 2; ++doubling) {  // RFC 4493 2.3
+    const int reduction = k2_[0] >> 7 != 0 ? 0x87 : 0;
+    for (std::size_t i = 0; i < 15; ++i) k2_[i] = static_cast<std::uint8_t>(k2_[i] << 1 | k2_[i + 1] >> 7);
+    k2_[15] = static_cast<std::uint8_t>(k2_[15] << 1 ^ reduction);
+  }
+}
+
+keyed_cmac::block keyed_cmac::encrypted(const block& in) {
+  block out{};
+  must(mbedtls_aes_crypt_ecb(&aes_, MBEDTLS_AES_ENCRYPT, in.data(), out.data()));
+  return out;
+}
+
+keyed_cmac::block keyed_cmac::operator()(bytes_view message) {
+  if (message.size() <= 16 || message.size() >= 32) std::abort();
+  block x{};
+  std::copy_n(message.begin(), 16, x.begin());
+  x = encrypted(x);
+  const auto rest = message.subspan(16);
+  for (std::size_t i = 0; i < rest.size(); ++i) x[i] ^= rest[i];
+  x[rest.size()] ^= 0x80;
+  for (std::size_t i = 0; i < 16; ++i) x[i] ^= k2_[i];
+  return encrypted(x);
+}
+
 namespace {
 constexpr std::array<std::uint8_t, 3> counters{1, 2, 3};
 bytes_view counter(std::size_t i) { return bytes_view(counters).subspan(i - 1, 1); }

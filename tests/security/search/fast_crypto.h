@@ -1,8 +1,9 @@
 // The product's primitives again, keyed once and used often: HMAC-SHA-256 from its inner and outer state, the Noise
-// chain on it, and "does this tag belong to this key" without decrypting. The tests check them against the product's
-// own.
+// chain on it, AES-CMAC, and "does this tag belong to this key" without decrypting. fast_crypto_test.cpp compares them
+// with the product's own.
 #pragma once
 
+#include <mbedtls/aes.h>
 #include <mbedtls/sha256.h>
 
 #include <array>
@@ -26,6 +27,21 @@ public:
 
 private:
   mbedtls_sha256_context inner_, outer_;
+};
+
+/// AES-128-CMAC of messages of 17 to 31 octets, whose last block is padded.
+class keyed_cmac {
+public:
+  using block = std::array<std::uint8_t, 16>;
+  explicit keyed_cmac(bytes_view key);
+  keyed_cmac(const keyed_cmac&) = delete;  // mbedTLS 2.28 keeps a pointer into its context
+  keyed_cmac& operator=(const keyed_cmac&) = delete;
+  block operator()(bytes_view message);
+
+private:
+  block encrypted(const block& in);
+  mbedtls_aes_context aes_;
+  block k2_{};
 };
 
 key32 sha256(std::initializer_list<bytes_view> parts);

@@ -19,7 +19,7 @@ bool holds(bytes_view where, bytes_view what) {
 class marks {
 public:
   marks(holdings& h, const evidence& e, findings& out) : h_(h), e_(e), out_(out) {
-    for (const auto& d : e.discovery) codes_.emplace(octets(d.begin() + 1, d.begin() + 24), d[0]);
+    for (const auto& d : e.discovery) codes_.emplace(first_23(bytes_view(d).subspan(1)), d[0]);
     for (const auto& f : e.frames) {
       if (f.lcid == lcid_pc5s_unprotected && f.octets.size() == request_octets) keep(requests_, f);
       if (f.lcid == lcid_pc5s_security_mode && f.octets.size() == command_octets) keep(commands_, f);
@@ -53,15 +53,19 @@ public:
   }
 
   void mic(bytes_view key) {
+    keyed_cmac mac(key);
     std::size_t hits = 0;
-    for (const auto& d : e_.discovery)
-      for (slot_t t = e_.first_slot; t <= e_.last_slot; ++t) {
-        if (static_cast<std::uint8_t>(t) != d[28]) continue;
-        std::array<std::uint8_t, 4> m{};
-        crypto::aes_cmac(key, cat({bytes_view(d).first(24), be32(t)}), m);
+    std::array<std::uint8_t, 28> message{};
+    for (const auto& d : e_.discovery) {
+      std::copy_n(d.begin(), 24, message.begin());
+      for (slot_t t = first_with_octet(d[28]); t <= e_.last_slot; t += 256) {
+        const auto slot = be32(t);
+        std::copy(slot.begin(), slot.end(), message.begin() + 24);
+        const auto m = mac(message);
         ++out_.trials;
-        hits += std::equal(m.begin(), m.end(), d.begin() + 24) ? 1U : 0U;
+        hits += std::equal(m.begin(), m.begin() + 4, d.begin() + 24) ? 1U : 0U;
       }
+    }
     if (!enough(hits, e_.discovery.size())) return;
     out_.recognise("MIC");
     h_.recognised_mics.emplace_back(key.begin(), key.end());
@@ -76,6 +80,16 @@ public:
   }
 
 private:
+  using code_octets = std::array<std::uint8_t, 23>;
+  static code_octets first_23(bytes_view from) {
+    code_octets out{};
+    std::copy_n(from.begin(), out.size(), out.begin());
+    return out;
+  }
+  /// The first slot of the evidence whose last octet is this.
+  slot_t first_with_octet(std::uint8_t octet) const {
+    return e_.first_slot + static_cast<std::uint8_t>(octet - e_.first_slot);
+  }
   static void keep(std::vector<const frame*>& list, const frame& f) {
     if (std::none_of(list.begin(), list.end(), [&](auto* o) { return o->octets == f.octets && o->src == f.src; }))
       list.push_back(&f);
@@ -86,7 +100,7 @@ private:
   }
 
   void code(const key32& key, const key32& h) {
-    const auto at = codes_.find(octets(h.begin(), h.begin() + 23));
+    const auto at = codes_.find(first_23(h));
     if (at == codes_.end()) return;
     const auto type = static_cast<discovery_type>(at->second);
     out_.recognise(type == discovery_type::query      ? "query"
@@ -116,7 +130,7 @@ private:
   holdings& h_;
   const evidence& e_;
   findings& out_;
-  octet_map<std::uint8_t> codes_;
+  std::map<code_octets, std::uint8_t> codes_;
   std::vector<const frame*> requests_, commands_;
   std::set<std::pair<l2_id, l2_id>> ids_;
 };
