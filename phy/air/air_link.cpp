@@ -71,6 +71,25 @@ void make_mutex(pthread_mutex_t& mutex) {
   pthread_mutexattr_destroy(&a);
 }
 
+// An air whose hub is running and has finished setting it up; nothing where there is none (yet). Keeps fd only on
+// success.
+result<air_memory*> map_running(int fd, const std::string& air_name) {
+  struct stat st {};
+  fstat(fd, &st);
+  if (!is_locked(fd, hub_byte) || st.st_size <= 0) return nullptr;
+  const auto other_version = [&] { return fail("air '" + air_name + "' was made by another version of prose-air"); };
+  if (st.st_size != off_t{sizeof(air_memory)}) return other_version();
+  air_memory* m = map(fd);
+  if (m == nullptr) return nullptr;
+  const bool ready = m->magic.load(std::memory_order_acquire) == layout_magic;
+  if (ready && m->version == layout_version) return m;
+  munmap(m, sizeof(air_memory));
+  if (ready) return other_version();
+  return nullptr;
+}
+
+constexpr auto attach_retry = std::chrono::milliseconds(20);  // chosen: soon enough for a person who starts both
+
 }  // namespace
 
 bool is_valid_name(std::string_view name) {
@@ -138,32 +157,16 @@ result<air_link> air_link::attach(const std::string& air_name, std::chrono::mill
   for (;;) {
     const int fd = shm_open(shm_name(air_name).c_str(), O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0) {
-      struct stat st {};
-      fstat(fd, &st);
-      air_memory* m = nullptr;
-      if (is_locked(fd, hub_byte) && st.st_size > 0) {
-        if (static_cast<std::size_t>(st.st_size) != sizeof(air_memory)) {
-          close(fd);
-          return fail("air '" + air_name + "' was made by another version of prose-air");
-        }
-        m = map(fd);
-      }
-      if (m != nullptr && m->magic.load(std::memory_order_acquire) == layout_magic) {
-        if (m->version != layout_version) {
-          munmap(m, sizeof(air_memory));
-          close(fd);
-          return fail("air '" + air_name + "' was made by another version of prose-air");
-        }
-        return air_link(air_name, fd, m, false);
-      }
-      if (m != nullptr) munmap(m, sizeof(air_memory));
+      const auto memory = map_running(fd, air_name);
+      if (memory && *memory != nullptr) return air_link(air_name, fd, *memory, false);
       close(fd);
+      if (!memory) return tl::unexpected(memory.error());
     }
     if (fd < 0 && errno == EACCES)
       return fail("air '" + air_name + "' belongs to another user: no permission to /dev/shm" + shm_name(air_name));
     if (std::chrono::steady_clock::now() >= give_up)
       return fail("air '" + air_name + "' is not running: start 'prose-air --air " + air_name + "', or give air=NAME");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(attach_retry);
   }
 }
 

@@ -10,6 +10,11 @@ namespace {
 
 constexpr double tick_rate = static_cast<double>(ticks_per_second);
 constexpr std::int64_t default_ticks_per_sample = ticks_per_second / 1'000'000;
+// Chosen, not derived: events and acknowledgements kept for a program that does not fetch them; how much later than
+// asked an acknowledgement is still waited for; how often a waiting program looks for events.
+constexpr std::size_t max_queued = 1000;
+constexpr std::int64_t near_ack_ticks = 20 * ticks_per_ms;
+constexpr std::int64_t event_poll_ns = 5'000'000;
 
 std::int64_t frac_ticks(const uhd::time_spec_t& t) { return std::llround(t.get_frac_secs() * tick_rate); }
 
@@ -161,13 +166,29 @@ void device_core::push_event(uhd::async_metadata_t::event_code_t code, std::int6
   md.time_spec = to_device(air_tick);
   md.event_code = code;
   const std::lock_guard guard(mutex_);
-  if (events_.size() < 1000) events_.push_back(md);  // as a device's message queue: what nobody fetches is lost
+  if (events_.size() < max_queued) events_.push_back(md);  // as a device's message queue: what nobody fetches is lost
 }
 
 void device_core::push_ack(std::int64_t end_tick) {
   const std::lock_guard guard(mutex_);
-  if (acks_.size() >= 1000) acks_.pop_front();
+  if (acks_.size() >= max_queued) acks_.pop_front();
   acks_.push_back(end_tick);
+}
+
+bool device_core::take_event(uhd::async_metadata_t& md, std::int64_t now) {
+  if (!events_.empty()) {
+    md = events_.front();
+    events_.pop_front();
+    return true;
+  }
+  if (acks_.empty() || acks_.front() > now) return false;
+  md = uhd::async_metadata_t{};
+  md.channel = 0;
+  md.has_time_spec = true;
+  md.time_spec = to_device(acks_.front());
+  md.event_code = uhd::async_metadata_t::EVENT_CODE_BURST_ACK;
+  acks_.pop_front();
+  return true;
 }
 
 bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
@@ -183,24 +204,11 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     bool ack_is_near = false;
     {
       const std::lock_guard guard(mutex_);
-      if (!events_.empty()) {
-        md = events_.front();
-        events_.pop_front();
-        return true;
-      }
+      if (take_event(md, now)) return true;
       if (!acks_.empty()) {
-        if (acks_.front() <= now) {
-          md = uhd::async_metadata_t{};
-          md.channel = 0;
-          md.has_time_spec = true;
-          md.time_spec = to_device(acks_.front());
-          md.event_code = uhd::async_metadata_t::EVENT_CODE_BURST_ACK;
-          acks_.pop_front();
-          return true;
-        }
         // Programs time this wait from before they opened the stream, which takes hardware some 10 ms and this device
         // none: an acknowledgement that is that near is waited for.
-        ack_is_near = timeout_s > 0.0 && acks_.front() <= limit.tick_end() + 20 * ticks_per_ms;
+        ack_is_near = timeout_s > 0.0 && acks_.front() <= limit.tick_end() + near_ack_ticks;
         target = ack_is_near ? acks_.front() : std::min(target, acks_.front());
       }
     }
@@ -209,7 +217,7 @@ bool device_core::pop_event(uhd::async_metadata_t& md, double timeout_s) {
     if (timeout_s > 0.0) receiver_.let_time_pass(target, true);
     // New events ring no bell: look every few milliseconds.
     wait_for_air_time(memory(), memory().nodes[link_.slot()].waits[wait_other], std::max(target, now + 1),
-                      std::min(limit.wall_slice(), wall_ns() + 5'000'000));
+                      std::min(limit.wall_slice(), wall_ns() + event_poll_ns));
   }
 }
 

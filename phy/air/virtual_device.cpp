@@ -30,6 +30,7 @@ std::shared_ptr<device_core> open_core(const uhd::device_addr_t& addr) {
   return std::make_shared<device_core>(std::move(*link), args);
 }
 
+// As phy/air/README.md says. Chosen, not derived: wide enough that programs meet no limit here.
 const uhd::meta_range_t rf_range(1e6, 6e9);
 const uhd::meta_range_t dsp_range(-125e6, 125e6);
 const uhd::meta_range_t gain_range(0.0, 40.0, 0.5);
@@ -111,11 +112,14 @@ void virtual_device::build_tree() {
                                "seconds");
   });
 
-  for (const auto d : {device_core::rx, device_core::tx}) build_frontend(d);
+  for (const auto d : {device_core::rx, device_core::tx}) {
+    build_dsp(d);
+    build_frontend(d);
+  }
   tree->create<uhd::stream_cmd_t>(mb / "rx_dsps/0/stream_cmd");
 }
 
-void virtual_device::build_frontend(device_core::direction d) {
+void virtual_device::build_dsp(device_core::direction d) {
   const std::shared_ptr<device_core> core = core_;
   const auto& tree = _tree;
   const std::string x = d == device_core::rx ? "rx" : "tx";
@@ -143,10 +147,14 @@ void virtual_device::build_frontend(device_core::direction d) {
   const uhd::fs_path codec = mb / (x + "_codecs") / "A";
   tree->create<std::string>(codec / "name").set(std::to_string(core->memory().settings.adc_bits) + " bits");
   tree->create<int>(codec / "gains");  // phantom: the directory must exist
+}
 
-  const uhd::fs_path db = mb / "dboards" / "A";
+void virtual_device::build_frontend(device_core::direction d) {
+  const auto& tree = _tree;
+  const std::string x = d == device_core::rx ? "rx" : "tx";
+  const uhd::fs_path db = uhd::fs_path("/mboards/0") / "dboards" / "A";
   uhd::usrp::dboard_eeprom_t eeprom;
-  eeprom.serial = core->name_;
+  eeprom.serial = core_->name_;
   tree->create<uhd::usrp::dboard_eeprom_t>(db / (x + "_eeprom")).set(eeprom);
 
   const uhd::fs_path fe = db / (x + "_frontends") / "0";
@@ -160,6 +168,15 @@ void virtual_device::build_frontend(device_core::direction d) {
   tree->create<std::string>(fe / "antenna/value")
       .set_coercer([antennas](const std::string& a) { return one_of("antenna", a, antennas); })
       .set(antennas.back());
+  build_tuning(d, fe);
+  tree->create<uhd::sensor_value_t>(fe / "sensors/lo_locked").set_publisher([] {
+    return uhd::sensor_value_t("LO", true, "locked", "unlocked");
+  });
+}
+
+void virtual_device::build_tuning(device_core::direction d, const uhd::fs_path& fe) {
+  const std::shared_ptr<device_core> core = core_;
+  const auto& tree = _tree;
   tree->create<uhd::meta_range_t>(fe / "freq/range").set(rf_range);
   // Where no "los" is published UHD 4.3 looks for the frequency under this name, with the space.
   for (const char* name : {"freq/value", "freq/ value"})
@@ -182,9 +199,6 @@ void virtual_device::build_frontend(device_core::direction d) {
       .set_coercer([](const double& b) { return bandwidth_range.clip(b); })
       .set(250e6);
   tree->create<uhd::meta_range_t>(fe / "bandwidth/range").set(bandwidth_range);
-  tree->create<uhd::sensor_value_t>(fe / "sensors/lo_locked").set_publisher([] {
-    return uhd::sensor_value_t("LO", true, "locked", "unlocked");
-  });
 }
 
 uhd::rx_streamer::sptr virtual_device::get_rx_stream(const uhd::stream_args_t& args) {

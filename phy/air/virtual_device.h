@@ -79,6 +79,8 @@ private:
   };
   time_offset offset() const;
   void set_offset(time_offset o);
+  /// The next event, or an acknowledgement whose time has come. Called with mutex_ held.
+  bool take_event(uhd::async_metadata_t& md, std::int64_t now);
   mutable std::mutex offset_mutex_;
   time_offset offset_;
   std::atomic<std::int64_t> ticks_per_sample_[2];
@@ -105,7 +107,9 @@ public:
 
 private:
   void build_tree();
+  void build_dsp(device_core::direction d);
   void build_frontend(device_core::direction d);
+  void build_tuning(device_core::direction d, const uhd::fs_path& frontend);
   std::shared_ptr<device_core> core_;
 };
 
