@@ -1,4 +1,4 @@
-// security_port on security::ue_security.
+// security_port on security::ue_security. The caller keeps the mark on disk (slot_clock::mark_to_store).
 #pragma once
 
 #include "mac/security_port.h"
@@ -6,15 +6,12 @@
 
 namespace prose::mac {
 
-class security_adapter final : public security_port {
+class security_adapter : public security_port {
 public:
   explicit security_adapter(security::ue_security& s) : s_(s) {}
 
   bool advance(slot_t t, time_ms now) override {
     const auto r = s_.discovery().advance(t, now);
-    // The caller keeps the mark on disk (mark_to_store); without a disk, as in tests, it counts as stored at once.
-    if (store_marks_at_once)
-      if (const auto mark = s_.discovery().clock().mark_to_store()) s_.discovery().clock().mark_stored(*mark);
     return r == security::slot_clock::step_result::advanced || r == security::slot_clock::step_result::unchanged;
   }
   std::span<const security::discovery_pdu> announcements(time_ms now) override {
@@ -62,8 +59,6 @@ public:
   void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const override {
     s_.append_own_l2_pairs(now, out);
   }
-
-  bool store_marks_at_once = false;
 
 private:
   security::ue_security& s_;

@@ -48,6 +48,10 @@ void epoch_chain::draw_next_move(time_ms now) {
   move_due_ = now + config_.min_ms + (span == 0 ? 0 : random_->below(span));
 }
 
+bool epoch_chain::move_is_due(time_ms now) const {
+  return base_.tx.most_sealed() >= config_.records || now >= move_due_;
+}
+
 void epoch_chain::advance_base(time_ms now) {
   old_.emplace(std::move(base_));
   old_until_ = now + config_.old_kept_ms;
@@ -64,8 +68,8 @@ void epoch_chain::advance_base(time_ms now) {
 result<epoch_chain::sealed, drop_reason> epoch_chain::seal(std::uint8_t lcid, sdu_type type, bytes_view data,
                                                            time_ms now, bytes_span out) {
   bool moved = false;
-  // Only having verified a record of the peer under this epoch: then it holds the next one already.
-  if (!tx_next_ && base_verified_ && (base_.tx.most_sealed() >= config_.records || now >= move_due_)) {
+  // Only after a record of the peer has been verified under this epoch: then the peer holds the next one already.
+  if (!tx_next_ && base_verified_ && move_is_due(now)) {
     tx_next_ = true;
     moved = true;
     after_next_ = derive_epoch(root_after_next_, own_, suite_, next_.index + 1, std::nullopt);

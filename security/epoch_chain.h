@@ -75,6 +75,8 @@ public:
 
 private:
   void draw_next_move(time_ms now);
+  /// By the number of records or by time.
+  bool move_is_due(time_ms now) const;
   void advance_base(time_ms now);
 
   epoch_config config_;

@@ -14,6 +14,9 @@
 
 namespace prose::security {
 
+/// Of a handler of link_engine: no reason to drop, the message or the job took effect.
+inline constexpr std::nullopt_t took_effect = std::nullopt;
+
 /// What was tried already, by the first half of its SHA-256.
 using octets_digest = std::array<std::uint8_t, 16>;
 octets_digest digest_of(bytes_view octets);

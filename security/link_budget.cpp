@@ -36,7 +36,8 @@ bool link_engine::afford(peer_id peer, std::uint32_t multiplications, time_ms no
 /// Whether one more of the octets that anybody may have made is hashed for this peer.
 bool link_engine::may_try(peer_id peer, time_ms now) {
   peer_budget& b = budget_of(peer, now);
-  if (b.trials_since == INT64_MIN || now - b.trials_since >= 10) {
+  constexpr time_ms interval_ms = 10;  // of link_config::trials_per_10_ms
+  if (b.trials_since == INT64_MIN || now - b.trials_since >= interval_ms) {
     b.trials_since = now;
     b.trials = 0;
   }
@@ -85,7 +86,7 @@ void link_engine::cancel(peer_id peer, link_job_kind k) {
     if (j.peer == peer && j.what == k) j.missed = true;
 }
 
-drop_reason link_engine::begin(link_job&& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::begin(link_job&& j, time_ms now, actions& out) {
   std::erase_if(jobs_, [&](const link_job& old) {
     return old.peer == j.peer && responds(old.what) == responds(j.what) && old.missed && old.work->done();
   });
@@ -96,10 +97,10 @@ drop_reason link_engine::begin(link_job&& j, time_ms now, actions& out) {
     work->run(ports_.dh);
   if (j.due <= now && work->done()) return finish(j, now, out);
   jobs_.push_back(std::move(j));
-  return drop_reason::count_;
+  return took_effect;
 }
 
-drop_reason link_engine::finish(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish(link_job& j, time_ms now, actions& out) {
   switch (j.what) {
     case link_job_kind::connect:
       return finish_connect(j, now, out);
@@ -137,7 +138,7 @@ void link_engine::release_due(time_ms now, actions& out) {
     }
     link_job j = std::move(*at);
     jobs_.erase(at);
-    if (const auto r = finish(j, now, out); r != drop_reason::count_) ++drops_[r];
+    if (const auto r = finish(j, now, out)) ++drops_[*r];
   }
 }
 

@@ -44,12 +44,10 @@ result<received_data, drop_reason> link_engine::dispatch(std::uint8_t lcid, l2_i
   if (!h) return tl::unexpected(drop_reason::malformed);
   const bool is_request = h->type == message_type::direct_communication_request;
   if (is_request != (lcid == lcid_pc5s_unprotected)) return tl::unexpected(drop_reason::wrong_channel);
-  // The set-up handlers give the reason of a drop, or count_ for a message that took effect.
-  const drop_reason r = is_request ? on_request(src, dst, octets, h->seq, now, out)
-                        : h->type == message_type::security_mode_command
-                            ? on_command(src, dst, octets, h->seq, now, out)
-                            : on_complete(src, dst, octets, h->seq, now, out);
-  if (r != drop_reason::count_) return tl::unexpected(r);
+  const refusal r = is_request                                       ? on_request(src, dst, octets, h->seq, now, out)
+                    : h->type == message_type::security_mode_command ? on_command(src, dst, octets, h->seq, now, out)
+                                                                     : on_complete(src, dst, octets, h->seq, now, out);
+  if (r) return tl::unexpected(*r);
   return received_data{0, 0, false, sdu_type::pc5s, {}};
 }
 
@@ -79,32 +77,43 @@ void link_engine::tick(time_ms now, actions& out) {
 }
 
 void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
-  if (auto& a = state.attempt) {
-    if (now >= a->expires) {
-      const bool other_way = state.pending != nullptr || state.live != nullptr;
-      if (!other_way) out.push_back(attempt_failed{a->peer});
-      a.reset();
-    } else if (now >= a->next_send) {
-      const auto r = a->handshake->request();
-      out.push_back(send_message{
-          a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder, {r.begin(), r.end()}});
-      a->next_send = now + config_.request_interval_ms;
-    }
+  tick_attempt(state, now, out);
+  tick_pending(state, now, out);
+  tick_live(state, now, out);
+}
+
+void link_engine::tick_attempt(peer_links& state, time_ms now, actions& out) {
+  auto& a = state.attempt;
+  if (!a) return;
+  if (now >= a->expires) {
+    const bool other_way = state.pending != nullptr || state.live != nullptr;
+    if (!other_way) out.push_back(attempt_failed{a->peer});
+    a.reset();
+  } else if (now >= a->next_send) {
+    const auto r = a->handshake->request();
+    out.push_back(
+        send_message{a->peer, lcid_pc5s_unprotected, a->context.initiator, a->context.responder, {r.begin(), r.end()}});
+    a->next_send = now + config_.request_interval_ms;
   }
-  if (auto& p = state.pending) {
-    if (now - p->created >= config_.half_open_lifetime_ms) {
-      if (p->own_role == role::initiator && !state.live) out.push_back(attempt_failed{p->peer});
-      p.reset();
-    } else if (p->complete_pending && now >= p->next_complete) {
-      out.push_back(
-          send_message{p->peer, lcid_pc5s_security_mode, p->setup.initiator, p->setup.responder, p->complete});
-      p->next_complete = now + config_.complete_interval_ms;
-    }
+}
+
+void link_engine::tick_pending(peer_links& state, time_ms now, actions& out) {
+  auto& p = state.pending;
+  if (!p) return;
+  if (now - p->created >= config_.half_open_lifetime_ms) {
+    if (p->own_role == role::initiator && !state.live) out.push_back(attempt_failed{p->peer});
+    p.reset();
+  } else if (p->complete_pending && now >= p->next_complete) {
+    out.push_back(send_message{p->peer, lcid_pc5s_security_mode, p->setup.initiator, p->setup.responder, p->complete});
+    p->next_complete = now + config_.complete_interval_ms;
   }
+}
+
+void link_engine::tick_live(peer_links& state, time_ms now, actions& out) {
   if (!state.live) return;
   link& l = *state.live;
   if (now - l.last_heard >= config_.lost_after_ms) return drop_live(state, lost_reason::silence, out);
-  if (now - l.current.born >= config_.refuse_after_ms) return drop_live(state, lost_reason::key_age, out);
+  if (keys_are_too_old(l, now)) return drop_live(state, lost_reason::key_age, out);
   l.current.chain.tick(now);
   if (l.previous) l.previous->tick(now);
   if (l.previous_until && now >= *l.previous_until) {
@@ -112,9 +121,15 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
     l.previous_until.reset();
   }
   report_epochs(l, out);
-  const peer* p = peers_.find(l.peer);
-  const time_ms due = l.current.born + config_.rekey_after_ms +
-                      (p != nullptr && !p->own_key_is_smaller ? config_.rekey_larger_key_waits_ms : 0);
+  tick_rekeying(l, now, out);
+  // An unanswered keep-alive is repeated (TS 24.334 10.4.5.2). Otherwise three lost records or answers in a row would
+  // end a link.
+  const bool unanswered = now - l.last_heard >= config_.keepalive_after_ms + keepalive_repetition_ms();
+  if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive)
+    send_keepalive(l, now, out);
+}
+
+void link_engine::tick_rekeying(link& l, time_ms now, actions& out) {
   if (l.rekeying) {
     if (now >= l.rekeying->expires) {
       l.rekeying.reset();
@@ -123,13 +138,9 @@ void link_engine::tick_link(peer_links& state, time_ms now, actions& out) {
       l.rekeying->next_send = now + config_.rekey_interval_ms;
       send_signalling(l, l.rekeying->handshake->request(), now, out);
     }
-  } else if (now >= due && now >= l.rekey_backoff_until) {
+  } else if (now >= l.rekey_backoff_until && rekeying_is_due(l, now)) {
     (void)begin_rekey(l, now, out);
   }
-  // One unanswered is repeated (TS 24.334 10.4.5.2): else three lost records or answers in a row would end a link.
-  const bool unanswered = now - l.last_heard >= config_.keepalive_after_ms + config_.keepalive_after_ms / 4;
-  if ((now - l.last_sent >= config_.keepalive_after_ms || unanswered) && now >= l.next_keepalive)
-    send_keepalive(l, now, out);
 }
 
 void link_engine::remove_peer(peer_id peer, time_ms now, actions& out) {

@@ -184,26 +184,28 @@ public:
   const discovery_engine& discovery() const { return discovery_; }
 
 private:
+  /// Why a message or a job is dropped; empty where it took effect.
+  using refusal = std::optional<drop_reason>;
+
   result<received_data, drop_reason> dispatch(std::uint8_t lcid, l2_id src, l2_id dst, bytes_view octets, time_ms now,
                                               bytes_span buffer, actions& out);
   // set-up (link_setup.cpp)
-  drop_reason on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
-  drop_reason answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst, bytes_view octets,
-                             std::uint16_t seq, time_ms now, actions& out);
-  drop_reason on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
-  drop_reason on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  refusal on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  refusal answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst, bytes_view octets,
+                         std::uint16_t seq, time_ms now, actions& out);
+  refusal on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
+  refusal on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now, actions& out);
   void establish(peer_links& state, time_ms now, actions& out);
   void send_accept(link& l, time_ms now, actions& out);
   random_port& ephemerals(peer_id peer) const;
   std::uint8_t draw_half(peer_id peer);
   std::uint16_t draw_seq(peer_id peer);
-  drop_reason finish_connect(link_job& j, time_ms now, actions& out);
-  drop_reason finish_request(link_job& j, time_ms now, actions& out);
-  drop_reason finish_command(link_job& j, time_ms now, actions& out);
-  // what costs scalar multiplications (link_budget.cpp); drop_reason::count_ where it takes effect, now or when it is
-  // due
-  drop_reason begin(link_job&& j, time_ms now, actions& out);
-  drop_reason finish(link_job& j, time_ms now, actions& out);
+  refusal finish_connect(link_job& j, time_ms now, actions& out);
+  refusal finish_request(link_job& j, time_ms now, actions& out);
+  refusal finish_command(link_job& j, time_ms now, actions& out);
+  // what costs scalar multiplications (link_budget.cpp). begin(): also empty where the job takes effect when it is due.
+  refusal begin(link_job&& j, time_ms now, actions& out);
+  refusal finish(link_job& j, time_ms now, actions& out);
   void miss(link_job& j, time_ms now, actions& out);
   /// A job that missed its time and answers these very octets: it need not be done again.
   std::optional<link_job> take_missed(link_job_kind k, peer_id peer, bytes_view octets);
@@ -224,16 +226,20 @@ private:
   bool on_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_keepalive(link& l, time_ms now, actions& out);
+  /// An unanswered keep-alive is repeated so often: four fit into the time after which one is due.
+  time_ms keepalive_repetition_ms() const { return config_.keepalive_after_ms / 4; }
   // release (link_release.cpp)
   void send_release(closing_link& c, time_ms now, actions& out);
-  drop_reason on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
-                                bytes_span buffer, actions& out);
+  refusal on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
+                            bytes_span buffer, actions& out);
   void tick_closing(time_ms now, actions& out);
   // rekeying (link_rekey.cpp)
-  drop_reason begin_rekey(link& l, time_ms now, actions& out);
-  drop_reason finish_rekey(link_job& j, time_ms now, actions& out);
-  drop_reason finish_rekey_request(link_job& j, time_ms now, actions& out);
-  drop_reason finish_rekey_response(link_job& j, time_ms now, actions& out);
+  bool rekeying_is_due(const link& l, time_ms now) const;
+  bool keys_are_too_old(const link& l, time_ms now) const;
+  refusal begin_rekey(link& l, time_ms now, actions& out);
+  refusal finish_rekey(link_job& j, time_ms now, actions& out);
+  refusal finish_rekey_request(link_job& j, time_ms now, actions& out);
+  refusal finish_rekey_response(link_job& j, time_ms now, actions& out);
   link* find_generation(const link_job& j);
   void on_rekey_request(link& l, bytes_view message, std::uint16_t seq, time_ms now, actions& out);
   void on_rekey_response(link& l, bytes_view message, time_ms now, actions& out);
@@ -241,6 +247,10 @@ private:
   void report_epochs(link& l, actions& out);
 
   void tick_link(peer_links& state, time_ms now, actions& out);
+  void tick_attempt(peer_links& state, time_ms now, actions& out);
+  void tick_pending(peer_links& state, time_ms now, actions& out);
+  void tick_live(peer_links& state, time_ms now, actions& out);
+  void tick_rekeying(link& l, time_ms now, actions& out);
   void drop_live(peer_links& state, lost_reason why, actions& out);
   link* find_live(link_id id);
 

@@ -11,9 +11,9 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
   const auto h = read_pdcp_header(pdu);
   if (!h || pdu.size() < record_overhead_octets) return tl::unexpected(drop_reason::malformed);
   if (!channel_carries(lcid, h->type)) return tl::unexpected(drop_reason::wrong_channel);
-  // Identifiers are drawn without a look at what is in use, and a peer may provoke some that she has heard elsewhere.
-  // So a record is tried under every context that they name, whatever the others made of it: at most 22 of each of
-  // max_peers (four chains of four epochs, six of a link that closes).
+  // Identifiers are drawn without a look at what is in use, and a peer may provoke some that it has heard elsewhere. So
+  // a record is tried under every context that its identifiers name, whatever the result under the others: at most 22
+  // for each of max_peers (four chains of four epochs, six of a link that closes).
   drop_reason worst = drop_reason::unknown_link;
   for (auto& [id, state] : peers_state_) {
     if (state.live) {
@@ -39,9 +39,9 @@ result<received_data, drop_reason> link_engine::on_record(std::uint8_t lcid, l2_
       if (n.error() != drop_reason::unknown_link) worst = n.error();
     }
   }
-  const drop_reason closing = on_closing_record(lcid, *h, src, dst, pdu, buffer, out);
-  if (closing == drop_reason::count_) return received_data{0, 0, false, sdu_type::pc5s, {}};
-  return tl::unexpected(closing != drop_reason::unknown_link ? closing : worst);
+  const refusal closing = on_closing_record(lcid, *h, src, dst, pdu, buffer, out);
+  if (!closing) return received_data{0, 0, false, sdu_type::pc5s, {}};
+  return tl::unexpected(*closing != drop_reason::unknown_link ? *closing : worst);
 }
 
 result<received_data, drop_reason> link_engine::try_record(link& l, std::uint8_t lcid, const pdcp_header& h, l2_id src,
@@ -84,12 +84,12 @@ bool link_engine::on_signalling(link& l, bytes_view message, time_ms now, action
   if (!h) return true;  // authentic, but from a later version of the protocol
   switch (h->type) {
     case message_type::direct_communication_accept:
-      discovery_.learn_offset(l.peer, read_u32(message.subspan(3)), l.created_slot);
+      discovery_.learn_offset(l.peer, read_u32(message.subspan(message_header_octets)), l.created_slot);
       return true;
     case message_type::keepalive: {
       std::array<std::uint8_t, keepalive_octets> m{};
       write_message_header({message_type::keepalive_ack, h->seq}, m);
-      std::copy_n(message.begin() + 3, 4, m.begin() + 3);
+      std::copy(message.begin() + message_header_octets, message.end(), m.begin() + message_header_octets);
       send_signalling(l, m, now, out);
       return true;
     }
@@ -125,8 +125,8 @@ void link_engine::send_signalling(link& l, bytes_view message, time_ms now, acti
 void link_engine::send_keepalive(link& l, time_ms now, actions& out) {
   std::array<std::uint8_t, keepalive_octets> m{};
   write_message_header({message_type::keepalive, l.next_seq++}, m);
-  write_u32(l.keepalive_counter++, bytes_span(m).subspan(3));
-  l.next_keepalive = now + config_.keepalive_after_ms / 4;
+  write_u32(l.keepalive_counter++, bytes_span(m).subspan(message_header_octets));
+  l.next_keepalive = now + keepalive_repetition_ms();
   send_signalling(l, m, now, out);
 }
 
@@ -135,7 +135,7 @@ result<sealed_pdu, drop_reason> link_engine::seal(link_id id, std::uint8_t lcid,
   if (lcid > lcid_data_last) return tl::unexpected(drop_reason::wrong_channel);
   link* l = find_live(id);
   if (l == nullptr) return tl::unexpected(drop_reason::unknown_link);
-  if (now - l->current.born >= config_.refuse_after_ms) return tl::unexpected(drop_reason::exhausted);
+  if (keys_are_too_old(*l, now)) return tl::unexpected(drop_reason::exhausted);
   const auto s = l->current.chain.seal(lcid, type, data, now, out);
   if (!s) return tl::unexpected(s.error());
   l->last_sent = now;

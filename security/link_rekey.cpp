@@ -6,8 +6,22 @@
 
 namespace prose::security {
 
-/// A rekeying of ours may be due while the peer's is answered; two of one kind at once it may not.
-drop_reason link_engine::begin_rekey(link& l, time_ms now, actions& out) {
+// When a link gets new keys, and when it may not go on without: by the age of its keys alone. The number of records
+// moves it to its next epoch instead (epoch_chain::move_is_due), and so bounds the octets under one record key too.
+
+/// The UE with the larger key waits, so that both do not begin at once.
+bool link_engine::rekeying_is_due(const link& l, time_ms now) const {
+  const peer* p = peers_.find(l.peer);
+  const bool waits = p != nullptr && !p->own_key_is_smaller;
+  return now - l.current.born >= config_.rekey_after_ms + (waits ? config_.rekey_larger_key_waits_ms : 0);
+}
+
+bool link_engine::keys_are_too_old(const link& l, time_ms now) const {
+  return now - l.current.born >= config_.refuse_after_ms;
+}
+
+/// One's own rekeying may be under way while the peer's is answered, but not two of the same kind.
+link_engine::refusal link_engine::begin_rekey(link& l, time_ms now, actions& out) {
   if (peers_.find(l.peer) == nullptr) return drop_reason::unknown_link;
   if (under_way(l.peer, false)) return drop_reason::limit;
   handshake_context c;
@@ -27,20 +41,20 @@ link* link_engine::find_generation(const link_job& j) {
   return l != nullptr && l->current.fingerprint == j.generation ? l : nullptr;
 }
 
-drop_reason link_engine::finish_rekey(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_rekey(link_job& j, time_ms now, actions& out) {
   link* l = find_generation(j);
   if (l == nullptr || l->rekeying) return drop_reason::nothing_new;
   l->rekeying.emplace(rekey_attempt{
       std::move(j.work->handshake), {}, now + config_.rekey_interval_ms, now + config_.rekey_lifetime_ms});
   send_signalling(*l, l->rekeying->handshake->request(), now, out);
-  return drop_reason::count_;
+  return took_effect;
 }
 
 result<void, drop_reason> link_engine::rekey(link_id id, time_ms now, actions& out) {
   link* l = find_live(id);
   if (l == nullptr) return tl::unexpected(drop_reason::unknown_link);
   if (l->rekeying) return tl::unexpected(drop_reason::limit);
-  if (const auto r = begin_rekey(*l, now, out); r != drop_reason::count_) return tl::unexpected(r);
+  if (const auto r = begin_rekey(*l, now, out)) return tl::unexpected(*r);
   return {};
 }
 
@@ -80,7 +94,7 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
               now, out);
 }
 
-drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_rekey_request(link_job& j, time_ms now, actions& out) {
   link* l = find_generation(j);
   if (l == nullptr) return drop_reason::nothing_new;
   auto& r = j.work->response;
@@ -93,7 +107,7 @@ drop_reason link_engine::finish_rekey_request(link_job& j, time_ms now, actions&
                                  make_generation(std::move(r->secrets), role::responder, config_.epochs,
                                                  peers_.stream(stream_purpose::epoch_lengths, j.peer), now)});
   send_signalling(*l, l->staged->answer, now, out);
-  return drop_reason::count_;
+  return took_effect;
 }
 
 void link_engine::on_rekey_response(link& l, bytes_view message, time_ms now, actions& out) {
@@ -114,7 +128,7 @@ void link_engine::on_rekey_response(link& l, bytes_view message, time_ms now, ac
               now, out);
 }
 
-drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_rekey_response(link_job& j, time_ms now, actions& out) {
   link* l = find_generation(j);
   if (l == nullptr || !l->rekeying || l->rekeying->handshake != j.work->handshake) return drop_reason::nothing_new;
   auto& secrets = j.work->secrets;
@@ -124,7 +138,7 @@ drop_reason link_engine::finish_rekey_response(link_job& j, time_ms now, actions
                         peers_.stream(stream_purpose::epoch_lengths, j.peer), now),
         false, now, out);
   send_keepalive(*l, now, out);  // the responder moves on with the first record under the new keys
-  return drop_reason::count_;
+  return took_effect;
 }
 
 /// From here on everything is sent under the new generation. What the peer still sends under the old one is opened

@@ -1,11 +1,14 @@
-// Direct Communication Release, repeated until Release Accept (T4103 of TS 24.334) or until it has been sent often
-// enough.
+// Direct Communication Release, repeated until Release Accept arrives (T4103 of TS 24.334) or it has been sent
+// release_sends times.
 #include <algorithm>
 
 #include "security/link.h"
 #include "security/link_engine.h"
 
 namespace prose::security {
+namespace {
+constexpr std::uint8_t release_reason_not_needed = 1;  // TS 24.334 12.5.1.12
+}
 
 result<void, drop_reason> link_engine::release(link_id id, time_ms now, actions& out) {
   link* l = find_live(id);
@@ -14,7 +17,7 @@ result<void, drop_reason> link_engine::release(link_id id, time_ms now, actions&
   if (l->staged)  // the peer may answer under the keys of a rekeying that we have not heard it use
     for (auto& e : std::move(l->staged->keys.chain).take_epochs()) c.epochs.push_back(std::move(e));
   write_message_header({message_type::release, l->next_seq}, c.message);
-  c.message[3] = 1;  // no longer needed (TS 24.334 12.5.1.12)
+  c.message[message_header_octets] = release_reason_not_needed;
   send_release(c, now, out);
   drop_live(peers_state_.at(l->peer), lost_reason::released_by_us, out);
   std::erase_if(closing_, [&](const closing_link& x) { return x.peer == c.peer; });  // one a peer
@@ -33,10 +36,10 @@ void link_engine::send_release(closing_link& c, time_ms now, actions& out) {
   out.push_back(std::move(m));
 }
 
-/// Data that was under way when we left is for nobody. The peer's Accept ends the repetitions, as does its own Release,
-/// which it repeats in its turn until it has our Accept. count_: it took effect.
-drop_reason link_engine::on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
-                                           bytes_view pdu, bytes_span buffer, actions& out) {
+/// Data that was under way when we left is for nobody. The peer's Accept ends the repetitions. So does its own Release,
+/// which it repeats until it has our Accept.
+link_engine::refusal link_engine::on_closing_record(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
+                                                    bytes_view pdu, bytes_span buffer, actions& out) {
   drop_reason worst = drop_reason::unknown_link;
   for (auto c = closing_.begin(); c != closing_.end(); ++c)
     for (auto& e : c->epochs) {
@@ -58,7 +61,7 @@ drop_reason link_engine::on_closing_record(std::uint8_t lcid, const pdcp_header&
         if (tx.tx.seal(lcid_pc5s_protected, sdu_type::pc5s, accept, answer.octets)) out.push_back(std::move(answer));
       }
       closing_.erase(c);
-      return drop_reason::count_;
+      return took_effect;
     }
   return worst;
 }

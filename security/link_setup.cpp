@@ -9,8 +9,9 @@
 namespace prose::security {
 namespace {
 
-constexpr drop_reason took_effect = drop_reason::count_;
 constexpr std::array<std::uint8_t, crypto::nonce_octets> complete_nonce{};  // the key serves one message
+/// Sealed into the Complete: status 1 (0), slot 4.
+using complete_status = std::array<std::uint8_t, complete_octets - message_header_octets - crypto::tag_octets>;
 }  // namespace
 
 generation make_generation(handshake_secrets&& s, role own, const epoch_config& epochs, random_port& random,
@@ -31,9 +32,9 @@ random_port& link_engine::ephemerals(peer_id peer) const {
   return p != nullptr ? ports_.random.ephemerals_for(p->key) : ports_.random;
 }
 
-/// A half of the KD-sess ID: uniform, whatever else is in use here. Contexts that share an ID are told apart by trying
-/// them; a half that avoided other links' would tell its peer which those are. Zero is left out: a KD-sess ID of zero
-/// marks unprotected PDUs.
+/// A half of the KD-sess ID: uniform, whatever other links use. Contexts that share an ID are told apart by trying
+/// them. A half that avoided those of other links would tell its peer which they are. Zero is left out, because a
+/// KD-sess ID of zero marks unprotected PDUs.
 std::uint8_t link_engine::draw_half(peer_id peer) {
   const std::uint32_t half = 1 + peers_.stream(stream_purpose::kd_sess_id_halves, peer).below(255);
   return static_cast<std::uint8_t>(half);
@@ -69,7 +70,7 @@ result<void, drop_reason> link_engine::connect(const peer_heard& heard, time_ms 
 }
 
 /// The request is composed and due.
-drop_reason link_engine::finish_connect(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_connect(link_job& j, time_ms now, actions& out) {
   peer_links& state = peers_state_[j.peer];
   if (state.attempt || state.pending) return drop_reason::nothing_new;
   state.attempt.emplace(link_attempt{
@@ -78,8 +79,8 @@ drop_reason link_engine::finish_connect(link_job& j, time_ms now, actions& out) 
   return took_effect;
 }
 
-drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
-                                    actions& out) {
+link_engine::refusal link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                             actions& out) {
   discovery_.find_rendezvous(dst, now, candidates_);
   if (candidates_.empty()) return drop_reason::not_addressed;
   drop_reason worst = drop_reason::bad_token;
@@ -102,8 +103,8 @@ drop_reason link_engine::on_request(l2_id src, l2_id dst, bytes_view octets, std
 }
 
 /// The token is good: the pair's key made these 65 octets for this slot. They may still be a copy.
-drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst, bytes_view octets,
-                                        std::uint16_t seq, time_ms now, actions& out) {
+link_engine::refusal link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2_id src, l2_id dst,
+                                                 bytes_view octets, std::uint16_t seq, time_ms now, actions& out) {
   const auto digest = digest_of(octets);
   const auto seen_end = slot.seen.begin() + slot.requests;
   if (std::find(slot.seen.begin(), seen_end, digest) != seen_end) {
@@ -139,7 +140,7 @@ drop_reason link_engine::answer_request(const peer& p, rendezvous_slot& slot, l2
 }
 
 /// The answer is composed and due, if the request verified.
-drop_reason link_engine::finish_request(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_request(link_job& j, time_ms now, actions& out) {
   auto& r = j.work->response;
   if (!r) return j.work->why;
   peer_links& state = peers_state_[j.peer];
@@ -161,9 +162,9 @@ drop_reason link_engine::finish_request(link_job& j, time_ms now, actions& out) 
 }
 
 /// Several requests may wait under the same layer-2 IDs, by accident or because a peer chose them so: each is tried.
-drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
-                                    actions& out) {
-  drop_reason worst = drop_reason::not_addressed;
+link_engine::refusal link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                             actions& out) {
+  refusal worst = drop_reason::not_addressed;
   for (auto& [id, state] : peers_state_) {
     auto& a = state.attempt;
     if (!a || a->context.responder != src || a->context.initiator != dst) continue;
@@ -188,13 +189,13 @@ drop_reason link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std
     auto work = new_work(set_up_work_kind::read_answer, id);
     work->read_answer(a->handshake, octets);
     worst = begin({link_job_kind::command, id, now + config_.answer_after_ms, std::move(work)}, now, out);
-    if (worst == took_effect) return took_effect;
+    if (!worst) return took_effect;
   }
   return worst;
 }
 
 /// The command was read, and the Complete is due if it verified.
-drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) {
+link_engine::refusal link_engine::finish_command(link_job& j, time_ms now, actions& out) {
   const auto at = peers_state_.find(j.peer);
   if (at == peers_state_.end() || !at->second.attempt || at->second.attempt->handshake != j.work->handshake)
     return drop_reason::nothing_new;
@@ -210,10 +211,11 @@ drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) 
   l->setup = a->context;
   l->complete.resize(complete_octets);
   write_message_header({message_type::security_mode_complete, l->setup.seq}, l->complete);
-  std::array<std::uint8_t, 5> status{};
+  complete_status status{};
   write_u32(discovery_.clock().now().value_or(0), bytes_span(status).subspan(1));
   crypto::aead(suite::chacha20_poly1305, key)
-      .seal(complete_nonce, bytes_view(l->complete).first(3), status, bytes_span(l->complete).subspan(3));
+      .seal(complete_nonce, bytes_view(l->complete).first(message_header_octets), status,
+            bytes_span(l->complete).subspan(message_header_octets));
   l->complete_pending = true;
   l->next_complete = now;
   a.reset();
@@ -223,8 +225,8 @@ drop_reason link_engine::finish_command(link_job& j, time_ms now, actions& out) 
 }
 
 /// As with Commands, every set-up under these layer-2 IDs is tried.
-drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
-                                     actions& out) {
+link_engine::refusal link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
+                                              actions& out) {
   drop_reason worst = drop_reason::not_addressed;
   for (auto& [id, state] : peers_state_) {
     if (link* l = state.live.get(); l != nullptr && l->own_role == role::responder && l->setup.initiator == src &&
@@ -241,10 +243,11 @@ drop_reason link_engine::on_complete(l2_id src, l2_id dst, bytes_view octets, st
       continue;
     worst = drop_reason::malformed;
     if (l->setup.seq != seq) continue;
-    std::array<std::uint8_t, 5> status{};
+    complete_status status{};
     const crypto::aead box(suite::chacha20_poly1305, *l->complete_key_used);
     worst = drop_reason::bad_handshake;
-    if (!box.open(complete_nonce, octets.first(3), octets.subspan(3), status)) continue;
+    if (!box.open(complete_nonce, octets.first(message_header_octets), octets.subspan(message_header_octets), status))
+      continue;
     l->complete.assign(octets.begin(), octets.end());
     l->last_heard = now;
     discovery_.learn_offset(id, read_u32(bytes_view(status).subspan(1)), l->created_slot);
@@ -273,7 +276,7 @@ void link_engine::send_accept(link& l, time_ms now, actions& out) {
   l.last_answer = now;
   std::array<std::uint8_t, accept_octets> m{};
   write_message_header({message_type::direct_communication_accept, l.setup.seq}, m);
-  write_u32(discovery_.clock().now().value_or(0), bytes_span(m).subspan(3));
+  write_u32(discovery_.clock().now().value_or(0), bytes_span(m).subspan(message_header_octets));
   send_signalling(l, m, now, out);
 }
 

@@ -38,8 +38,6 @@ const char* name_of(drop_reason r) {
       return "budget";
     case drop_reason::late:
       return "late";
-    case drop_reason::count_:
-      break;
   }
   return "?";
 }
@@ -80,7 +78,7 @@ std::size_t length_of(message_type t, bool protected_channel) {
 }  // namespace
 
 std::optional<message_header> read_message_header(bytes_view octets, bool protected_channel) {
-  if (octets.size() < 3) return std::nullopt;
+  if (octets.size() < message_header_octets) return std::nullopt;
   const auto type = static_cast<message_type>(octets[0]);
   const std::size_t n = length_of(type, protected_channel);
   if (n == 0 || octets.size() != n) return std::nullopt;

@@ -26,7 +26,8 @@ enum class message_type : std::uint8_t {
 };
 
 inline constexpr std::uint8_t protocol_version = 1;
-inline constexpr std::size_t request_octets = 65;  // type 1, seq 2, version 1, e 32, sealed offer 5 + 16, token 8
+inline constexpr std::size_t message_header_octets = 3;  // type 1, seq 2
+inline constexpr std::size_t request_octets = 65;        // type 1, seq 2, version 1, e 32, sealed offer 5 + 16, token 8
 inline constexpr std::size_t request_token_octets = 8;
 inline constexpr std::size_t command_octets = 57;  // type 1, seq 2, e 32, sealed choice 3 + 16, token 3
 inline constexpr std::size_t command_token_octets = 3;

@@ -77,8 +77,8 @@ enum class drop_reason : std::uint8_t {
   nothing_new,  // valid but without effect (a duplicate answered already)
   budget,       // more than is reserved for this peer
   late,         // what it costs was not done when the answer was due
-  count_
 };
+inline constexpr std::size_t n_drop_reasons = static_cast<std::size_t>(drop_reason::late) + 1;
 const char* name_of(drop_reason r);
 
 /// A number for each reason.
@@ -88,7 +88,7 @@ public:
   std::uint64_t operator[](drop_reason r) const { return n_[static_cast<std::size_t>(r)]; }
 
 private:
-  std::array<std::uint64_t, static_cast<std::size_t>(drop_reason::count_)> n_{};
+  std::array<std::uint64_t, n_drop_reasons> n_{};
 };
 
 }  // namespace prose::security

@@ -58,7 +58,7 @@ private:
   std::set<security::peer_id> present_;
   // Local subframes in which a new set-up took a live link's place.
   std::map<security::peer_id, std::vector<std::int64_t>> replaced_;
-  std::array<std::uint64_t, static_cast<std::size_t>(security::drop_reason::count_)> rejected_{};  // as reported last
+  std::array<std::uint64_t, security::n_drop_reasons> rejected_{};  // as reported last
   std::uint64_t misfits_ = 0;                                                                      // likewise
 };
 

@@ -25,6 +25,7 @@
 #include "tests/fuzz/arena.h"
 #include "tests/fuzz/toy_dh.h"
 #include "tests/fuzz/toy_random.h"
+#include "tests/mac/diskless_adapter.h"
 
 using namespace prose;
 using security::action;
@@ -58,8 +59,7 @@ struct party {
     do pair.emplace(security::key_pair::generate({random, dh}));
     while ((pair->public_part.octets[0] < 0x10) != first_half);
     sec = std::make_unique<security::ue_security>(c, std::move(*pair), security::ports{random, dh});
-    port = std::make_unique<mac::security_adapter>(*sec);
-    port->store_marks_at_once = true;
+    port = std::make_unique<mac::test::diskless_adapter>(*sec);
     if (name == "john") rx = std::make_unique<mac::rx_path>(*port);
   }
   security::peer_id id(const char* other) const {

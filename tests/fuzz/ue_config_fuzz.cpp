@@ -7,10 +7,10 @@
 #include "apps/lib/common/config.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/program_config.h"
-#include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/fuzz/fixed_random.h"
+#include "tests/mac/diskless_adapter.h"
 
 using namespace prose::apps;
 namespace mac = prose::mac;
@@ -23,8 +23,7 @@ using prose::fuzz::fixed_random;
 void send_one_block(mac::ue_config c, fixed_random& random) {
   static security::crypto::mbedtls_x25519 dh{random};
   static security::ue_security sec{{}, security::key_pair::generate({random, dh}), {random, dh}};
-  mac::security_adapter port{sec};
-  port.store_marks_at_once = true;
+  mac::test::diskless_adapter port{sec};
   c.sync.mode = mac::time_mode::gnss;
   auto u = mac::ue::make(c, port);
   if (!u) {

@@ -5,10 +5,10 @@
 #include <random>
 
 #include "mac/default_pools.h"
-#include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/fuzz/fixed_random.h"
+#include "tests/mac/diskless_adapter.h"
 
 using namespace prose;
 using namespace prose::mac;
@@ -19,11 +19,10 @@ struct bench {
   fixed_random random;
   security::crypto::mbedtls_x25519 dh{random};
   security::ue_security sec{{}, security::key_pair::generate({random, dh}), {random, dh}};
-  security_adapter port{sec};
+  test::diskless_adapter port{sec};
   std::unique_ptr<ue> u;
   std::int64_t now = 0;
   explicit bench(phy::transmission_mode tm) {
-    port.store_marks_at_once = true;
     const auto other = security::key_pair::generate({random, dh});
     if (!sec.add_peer("other", other.public_part)) std::abort();
     auto made = ue::make(default_ue_config(tm, 25), port);

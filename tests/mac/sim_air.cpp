@@ -36,8 +36,7 @@ void sim_node::build() {
   security::static_private_key key{std::span<const std::uint8_t, 32>(private_octets_.data(), 32)};
   security_ = std::make_unique<security::ue_security>(
       config, security::key_pair::from_private(std::move(key), {random_, dh_}), security::ports{random_, dh_});
-  adapter_ = std::make_unique<security_adapter>(*security_);
-  adapter_->store_marks_at_once = true;
+  adapter_ = std::make_unique<diskless_adapter>(*security_);
   by_peer_.clear();
   for (const auto& [node, k] : permitted_)
     if (const auto id = security_->add_peer(std::string("n").append(std::to_string(node)), k)) by_peer_[*id] = node;

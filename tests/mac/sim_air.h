@@ -13,9 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "mac/security_adapter.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
+#include "tests/mac/diskless_adapter.h"
 
 namespace prose::mac::test {
 
@@ -91,7 +91,7 @@ private:
   std::map<int, security::public_key> permitted_;
   std::map<peer_id, int> by_peer_;
   std::unique_ptr<security::ue_security> security_;
-  std::unique_ptr<security_adapter> adapter_;
+  std::unique_ptr<diskless_adapter> adapter_;
   std::unique_ptr<ue> ue_;
   std::int64_t wake_ = 0;
   std::int64_t booted_at_ = 0;

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "mac/default_pools.h"
-#include "mac/security_adapter.h"
 #include "mac/sl_sch.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
+#include "tests/mac/diskless_adapter.h"
 #include "tests/noninterference/exact_random.h"
 
 namespace prose::noninterference {
@@ -37,7 +37,7 @@ enum who : int { john, mary, peter, other_radio, n_radios };
 /// The adapter, noting under which layer-2 IDs John sends to whom.
 class noting_port final : public security_port {
 public:
-  explicit noting_port(security::ue_security& s) : s_(s) { s_.store_marks_at_once = true; }
+  explicit noting_port(security::ue_security& s) : s_(s) {}
   bool advance(slot_t t, time_ms now) override { return s_.advance(t, now); }
   std::span<const security::discovery_pdu> announcements(time_ms now) override { return s_.announcements(now); }
   std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override {
@@ -102,7 +102,7 @@ private:
     note(out);
     return r;
   }
-  security_adapter s_;
+  test::diskless_adapter s_;
 };
 
 struct ue_node {

@@ -12,6 +12,7 @@
 #include "mac/default_pools.h"
 #include "mac/security_adapter.h"
 #include "security/crypto/x25519.h"
+#include "tests/mac/diskless_adapter.h"
 
 using namespace prose;
 using namespace prose::apps;
@@ -43,8 +44,7 @@ struct node {
   node(unsigned seed, double cfo, phy::transmission_mode tm, int n_prb)
       : random(seed), dh(random), pair(security::key_pair::generate({random, dh})), key(pair.public_part), cfo_hz(cfo) {
     sec = std::make_unique<security::ue_security>(security::ue_config{}, std::move(pair), security::ports{random, dh});
-    port = std::make_unique<mac::security_adapter>(*sec);
-    port->store_marks_at_once = true;
+    port = std::make_unique<mac::test::diskless_adapter>(*sec);
     frame_modem_config c;
     c.ue = mac::default_ue_config(tm, n_prb);
     c.ue.sync.mode = mac::time_mode::gnss;

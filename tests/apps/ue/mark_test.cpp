@@ -23,6 +23,7 @@
 #include "mac/security_adapter.h"
 #include "security/crypto/x25519.h"
 #include "security/ue_security.h"
+#include "tests/mac/diskless_adapter.h"
 
 namespace prose::apps {
 namespace {
@@ -47,8 +48,10 @@ protected:
       if (kept) config.stored_mark = keys::read_mark(file).value();
       security = std::make_unique<ue_security>(
           config, key_pair::from_private(static_private_key(own.private_key.expose()), m.p), m.p);
-      adapter = std::make_unique<mac::security_adapter>(*security);
-      adapter->store_marks_at_once = !kept;
+      if (kept)
+        adapter = std::make_unique<mac::security_adapter>(*security);
+      else
+        adapter = std::make_unique<mac::test::diskless_adapter>(*security);
     }
     void advance(slot_t t, time_ms now) {
       adapter->advance(t, now);
