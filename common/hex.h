@@ -10,7 +10,7 @@
 namespace prose {
 
 std::string to_hex(std::span<const std::uint8_t> bytes);
-/// Empty when the text is not an even number of hexadecimal digits.
+/// Empty if the text is not an even number of hexadecimal digits.
 std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text);
 
 }  // namespace prose

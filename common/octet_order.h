@@ -1,5 +1,5 @@
-// Sets and maps of octet strings. The default order of std::vector<std::uint8_t> is the same one; gcc 12 inlines it to
-// a memcmp whose length it wrongly takes for negative (-Wstringop-overread), in each place that has such a set.
+// Sets and maps of octet strings. The default order of std::vector<std::uint8_t> is the same, but gcc 12 inlines it to
+// a memcmp whose length it wrongly takes for negative, and warns (-Wstringop-overread) wherever such a set is used.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace prose {
 
-/// Octet by octet; a string comes before what it is the beginning of.
+/// Octet by octet; a string comes before every longer one that begins with it.
 struct octet_order {
   bool operator()(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b) const {
     const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());

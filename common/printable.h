@@ -1,4 +1,4 @@
-// Text of strangers (from the air, a file, a server) on its way to a terminal.
+// Makes untrusted text (from the air, a file, a server) safe for a terminal.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 namespace prose {
 
 /// The text with `instead` for everything that a terminal takes as a command: the control codes of ASCII, and 0x80 to
-/// 0x9f alone or as U+0080 to U+009F in UTF-8. Behind a lead octet other than 0xc2 those are parts of a letter. `tabs`:
-/// they stay.
+/// 0x9f, alone or as U+0080 to U+009F in UTF-8. After a lead octet other than 0xc2 those are part of a letter. With
+/// `tabs`, tabs stay.
 inline std::string printable(std::string_view text, char instead = '?', bool tabs = false) {
   std::string out(text);
   std::uint8_t before = 0;

@@ -11,14 +11,14 @@ void discovery_scheduler::enqueue_response(const security::discovery_pdu& pdu, p
   responses_.push_back({pdu, to});
 }
 
-/// What concerns everybody takes its places first, from a stream of its own; responses then from their peers'. So
-/// neither how many peers ask nor who moves the places of the rest.
+/// Messages to everybody take their places first, drawn from a stream of their own; responses follow, each from the
+/// stream of its peer. So the places of the rest depend neither on how many peers ask nor on which.
 void discovery_scheduler::choose(time_ms now) {
   planned_.clear();
   auto& common = security_.random(stream_purpose::discovery_places);
   if (config_.announce) {
     const auto entries = security_.announcements(now);
-    const std::size_t n = std::min(entries.size(), static_cast<std::size_t>(config_.per_period));
+    const std::size_t n = std::min<std::size_t>(entries.size(), config_.per_period);
     for (std::size_t i = 0; i < n; ++i) place(entries[(turn_ + i) % entries.size()], common);
     turn_ += n;
   }
@@ -33,7 +33,7 @@ void discovery_scheduler::choose(time_ms now) {
 
 void discovery_scheduler::place(const security::discovery_pdu& message, security::random_port& random) {
   if (!chance(random, config_.tx_probability)) return;
-  // Uniform among the resources whose subframes no other message of ours has: one burst a subframe.
+  // Uniform among the resources whose subframes hold no other message of ours: a UE sends one burst a subframe.
   for (int draw = 0; draw < 16; ++draw) {
     const int n = below(random, pool_.n_resources());
     bool free = true;

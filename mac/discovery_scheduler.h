@@ -26,8 +26,7 @@ public:
   discovery_scheduler(const discovery_tx_config& config, const phy::discovery_pool& pool, security_port& security)
       : config_(config), pool_(pool), security_(security) {}
 
-  /// Queries of model B, all of a slot: sent once, in the next period. Later ones take the place of those that have not
-  /// gone out.
+  /// All queries of model B of a slot: sent once, in the next period. They replace those that have not gone out yet.
   void enqueue_queries(std::span<const security::discovery_pdu> queries) {
     queries_.assign(queries.begin(), queries.end());
   }
@@ -51,7 +50,10 @@ public:
     planned_.erase(p);
     ++sent_;
   }
-  void reset() { planned_.clear(), period_start_ = INT64_MIN; }
+  void reset() {
+    planned_.clear();
+    period_start_ = INT64_MIN;
+  }
   bool planned() const { return !planned_.empty(); }
   bool waiting() const { return !queries_.empty() || !responses_.empty(); }
   bool announcing() const { return config_.announce; }

@@ -1,5 +1,5 @@
-// What scheduling decisions draw from the streams of the security sublayer (security/random_streams.h): whatever is
-// decided here can be observed.
+// Random numbers for scheduling decisions. They come from the streams of the security sublayer
+// (security/random_streams.h), because others can observe every decision.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@
 
 namespace prose::mac {
 
-/// A stream for one decision. However much that draws, because places are taken for instance, `from` moves on by one
-/// draw: no later decision depends on it.
+/// A stream for one decision. However much the decision draws (places may be taken, for instance), `from` moves on by
+/// one draw, so that no later decision depends on it.
 inline security::random_stream for_one_decision(security::random_port& from) {
   return security::random_stream(security::stream_key::make([&](auto out) { from.fill(out); }));
 }

@@ -158,11 +158,10 @@ std::span<const std::uint8_t> rlc_um_rx::take(const umd_pdu& p, std::size_t i, r
   return partial_;
 }
 
-// --- candidates
-// ---------------------------------------------------------------------------------------------------------------
+// --- candidates ------------------------------------------------------------------------------------------------------
 
 rlc_um_candidates::rlc_um_candidates(const rlc_um_candidate_limits& limits)
-    // Neither is set: pages that no segment ever used cost nothing.
+    // Neither is initialised: pages that no segment ever used cost nothing.
     : limits_(limits),
       octets_(std::make_unique_for_overwrite<std::uint8_t[]>(limits.octets)),
       segments_(std::make_unique_for_overwrite<segment[]>(limits.segments)) {
@@ -209,7 +208,7 @@ void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, s
     ++same;
     oldest_same = i;
   }
-  if (!begins) {  // what continues nothing never becomes an SDU
+  if (!begins) {  // a segment that continues no other never becomes part of an SDU
     bool follows = false;
     for (auto i = newest_[(sn + rlc_sn_modulus - 1) % rlc_sn_modulus]; i != none && !follows; i = segments_[i].older)
       follows = segments_[i].lcid == lcid;
@@ -246,7 +245,7 @@ void rlc_um_candidates::store(std::uint8_t lcid, std::uint8_t sn, bool begins, s
   write_ += octets.size();
 }
 
-/// Depth first from the end to a beginning, with a bound on the cost that grows: path_[0] lies right before the end.
+/// Depth first from the end to a beginning, with a growing bound on the cost. path_[0] lies right before the end.
 bool rlc_um_candidates::next_chain(search& s, rlc_um_workspace& work) const {
   const auto before = [&](std::uint8_t sn) { return newest_[(sn + rlc_sn_modulus - 1) % rlc_sn_modulus]; };
   std::uint16_t at = s.begun ? segments_[work.path_[--s.depth].segment].older : before(s.sn);
@@ -291,10 +290,10 @@ std::span<const std::uint8_t> rlc_um_candidates::assemble(const search& s, std::
     to = std::copy(part.begin(), part.end(), to);
   }
   to = std::copy(tail.begin(), tail.end(), to);
-  return {work.sdu_.data(), static_cast<std::size_t>(to - work.sdu_.begin())};
+  return {work.sdu_.begin(), to};
 }
 
-/// An SDU was verified: its segments are used, and what else came meanwhile on its channel is not of its sender.
+/// An SDU was verified: its segments are used, and others that came meanwhile on its channel are not of its sender.
 void rlc_um_candidates::forget(const search& s, const rlc_um_workspace& work) {
   const std::uint32_t first = segments_[work.path_[s.depth - 1].segment].arrival;
   for (std::size_t n = 0; n < count_; ++n) {

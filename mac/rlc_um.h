@@ -21,7 +21,7 @@ inline constexpr std::size_t rlc_max_sdu_octets = 8188 + 5 + 16;
 class rlc_um_tx {
 public:
   explicit rlc_um_tx(std::size_t max_queued_octets = 256 * 1024) : max_queued_octets_(max_queued_octets) {}
-  /// False when the queue is full or the SDU is empty or too long; then nothing is queued.
+  /// Returns false, and queues nothing, if the queue is full or the SDU is empty or too long.
   bool enqueue(std::vector<std::uint8_t> sdu);
   bool empty() const { return queue_.empty(); }
   std::size_t queued_octets() const { return queued_octets_ - sent_of_head_; }
@@ -43,13 +43,14 @@ private:
 struct rlc_um_counters {
   std::uint64_t pdus = 0, malformed = 0, gaps = 0, sdus = 0, sdus_lost = 0;
   // of rlc_um_candidates only
-  std::uint64_t trials = 0;   ///< SDUs handed over that somebody may have forged
-  std::uint64_t forged = 0;   ///< of these
-  std::uint64_t misfits = 0;  ///< of these, assemblies between whose pieces other PDUs came: one was lost, or forged
-  std::uint64_t trials_refused = 0;      ///< not handed over: the budget of the subframe was used up
+  std::uint64_t trials = 0;          ///< SDUs handed over; each may be forged
+  std::uint64_t forged = 0;          ///< trials whose authentication failed
+  std::uint64_t misfits = 0;         ///< forged ones with other PDUs between their pieces: a piece was lost, or forged
+  std::uint64_t trials_refused = 0;  ///< not handed over: the budget of the subframe was used up
   std::uint64_t candidates_dropped = 0;  ///< the oldest of a full sequence number or store
-  std::uint64_t young_dropped =
-      0;  ///< of these, within rlc_um_candidates::young_pdus of their arrival: losses alone do not bring that about
+  /// Of the dropped candidates, those that arrived within the last rlc_um_candidates::young_pdus. Losses alone do not
+  /// cause that.
+  std::uint64_t young_dropped = 0;
   std::uint64_t searches_cut = 0;  ///< SDUs of which not every assembly was tried
 };
 
@@ -62,7 +63,7 @@ struct umd_pdu {
   std::size_t n_elements = 0;
   std::span<const std::uint8_t> elements[max_elements];
 };
-/// False: truncated, a length of zero, more elements than fit, or no data.
+/// Returns false if the PDU is truncated, has a length of zero, more elements than fit, or no data.
 bool parse(std::span<const std::uint8_t> pdu, umd_pdu& out);
 
 /// One receiving entity. With a window of 0 there is no reordering: a PDU that is not the next one starts afresh, and
@@ -89,7 +90,7 @@ private:
   std::vector<std::uint8_t> partial_;
 };
 
-/// What the taker of an SDU found.
+/// The receiver's judgement of an SDU.
 enum class sdu_verdict : std::uint8_t {
   verified,
   refused,  ///< not taken, but nothing says that somebody forged it (a duplicate, for instance)
@@ -120,18 +121,18 @@ private:
   std::vector<std::uint8_t> sdu_;
 };
 
-/// The receiving entities of one (SRC, DST) where anybody may send under these identifiers. NOT 3GPP: TS 36.322 5.1.2.2
-/// keeps one assembly, which a single forged PDU destroys. Here up to 8 candidates of a sequence number are kept (then
-/// the oldest goes), and an SDU counts once its taker has verified it; what fails costs nobody anything. As with a
-/// window of 0, the PDUs of an SDU arrive in order.
+/// The receiving entities of one (SRC, DST) under which anybody may send. NOT 3GPP: TS 36.322 5.1.2.2 keeps one
+/// assembly, which a single forged PDU destroys. Here up to 8 candidates of a sequence number are kept (then the oldest
+/// is dropped), and an SDU counts once its receiver has verified it; a failed trial changes nothing. As with a window
+/// of 0, the PDUs of an SDU arrive in order.
 ///
-/// Where a PDU ends an SDU, beginnings and middles that fit are tried: those with the fewest PDUs between them first,
-/// so that without an attacker the first is right. Memory is taken in the constructor, none later.
+/// When a PDU ends an SDU, beginnings and middles that fit are tried, those with the fewest PDUs between them first.
+/// Without an attacker the first is right. All memory is taken in the constructor.
 class rlc_um_candidates {
 public:
   static constexpr std::size_t per_sn = 8;
   static constexpr std::uint32_t young_pdus = 64;
-  /// What a failing trial takes from the budget, in octets of authentication: one begins at the cost of some 64.
+  /// What a failing trial takes from the budget, in octets of authentication. The fixed cost of one is some 64 octets.
   static constexpr std::size_t trial_cost(std::size_t sdu_octets) { return sdu_octets + 64; }
   explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
   void clear();
@@ -194,7 +195,10 @@ private:
     }
     ++c.trials;
     const sdu_verdict v = attempt(sdu);
-    if (v == sdu_verdict::forged) budget -= cost, ++c.forged;
+    if (v == sdu_verdict::forged) {
+      budget -= cost;
+      ++c.forged;
+    }
     if (v == sdu_verdict::verified) ++c.sdus;
     return v;
   }

@@ -20,7 +20,7 @@ sdu_verdict verdict_of(security::drop_reason r) {
     case security::drop_reason::bad_record:
     case security::drop_reason::bad_token:
     case security::drop_reason::bad_handshake:
-    // The sender that these layer-2 IDs name uses its own KD-sess ID with them, and its own channels.
+    // The genuine sender under these layer-2 IDs uses the KD-sess ID and the channels that belong to them.
     case security::drop_reason::unknown_link:
     case security::drop_reason::wrong_channel:
     case security::drop_reason::malformed:
@@ -117,7 +117,7 @@ bool rx_path::known(l2_id src, l2_id dst, bool records) const {
 }
 
 rx_path::entity* rx_path::entity_for(l2_id src, l2_id dst, std::uint8_t lcid, time_ms now) {
-  refresh(now);  // an SDU before in the same block may have changed them
+  refresh(now);  // an earlier SDU of the same block may have changed the pairs
   if (lcid == lcid_pc5s_unprotected) return &take_from(requests_, src, dst, now);
   const bool records = lcid != lcid_pc5s_security_mode;
   return known(src, dst, records) ? &take_from(records ? links_ : setups_, src, dst, now) : nullptr;
@@ -160,8 +160,8 @@ std::size_t& rx_path::budget_of(entity& e, std::uint8_t lcid) {
 sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
                              security::actions& out, std::optional<data_received>& data) {
   const bool unprotected = lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
-  // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The header of a record is the security
-  // layer's.
+  // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The security sublayer reads the header of a
+  // record.
   if (unprotected && security::read_pdcp_header(sdu) != security::pdcp_header{}) {
     ++counters_.malformed_pdcp;
     return sdu_verdict::forged;
@@ -188,7 +188,7 @@ sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::spa
 
 std::size_t rx_path::n_entities() const {
   const auto used = [](const pool& p) {
-    return static_cast<std::size_t>(std::count_if(p.begin(), p.end(), [](const entity& e) { return e.used; }));
+    return std::count_if(p.begin(), p.end(), [](const entity& e) { return e.used; });
   };
   return used(links_) + used(setups_) + used(requests_);
 }

@@ -1,12 +1,11 @@
-// From a transport block to what the security sublayer makes of it: destination and source filter, SL-SCH
-// demultiplexing, RLC UM, PDCP. Everything from the air is untrusted here; what is dropped is counted.
+// From a transport block to the security sublayer: destination and source filter, SL-SCH demultiplexing, RLC UM, PDCP.
+// Everything from the air is untrusted here; what is dropped is counted.
 //
-// Layer-2 IDs are on the air in clear, so anybody sends under them. Three kinds of input are kept apart:
-// - a link's own pair of IDs: candidates and trials of its own, which no other sender and no other link can take from
-// it;
+// Layer-2 IDs are on the air in clear, so anybody can send under them. Three kinds of input are kept apart:
+// - a link's own pair of IDs: candidates and trials of its own, which no other sender and no other link can use up;
 // - the pair of a set-up that is under way (LCID 29): likewise;
 // - any source at a rendezvous (LCID 28, requests): one pool and one budget for all strangers.
-// All else is dropped with its header. Memory is taken in the constructor.
+// Everything else is dropped by its header. Memory is taken in the constructor.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +44,7 @@ class rx_path {
 public:
   explicit rx_path(security_port& security);
 
-  /// A new subframe: what others can make this UE try is counted anew.
+  /// A new subframe: the budgets of trials begin anew.
   void begin_subframe() { ++subframe_; }
   /// dst_lsb: group destination ID of SCI format 0, empty in TM3/4. Calls on_data(const data_received&) for each SDU of
   /// an established link; signalling turns into actions.
@@ -83,9 +82,9 @@ public:
   static constexpr std::size_t max_link_entities = 256;
   static constexpr std::size_t max_setup_entities = 192;
   static constexpr std::size_t max_request_entities = 64;
-  /// Octets of SDUs a subframe that may fail their authentication (rlc_um_candidates::trial_cost) before nothing more
-  /// is tried: of each link or set-up, of all strangers together. A subframe of 50 PRB carries 3182 octets: whole SDUs
-  /// alone never come near.
+  /// Octets of SDUs (rlc_um_candidates::trial_cost) that may fail their authentication in a subframe; then no more are
+  /// tried. One budget for each link or set-up, and one for all strangers together. A subframe of 50 PRB carries 3182
+  /// octets, so whole SDUs alone never come near.
   static constexpr std::size_t link_budget = 64 * 1024;
   static constexpr std::size_t request_budget = 16 * 1024;
 
@@ -123,7 +122,7 @@ private:
   bool destinations_known_ = false;
   time_ms destinations_at_ = 0;
   struct seen {
-    std::vector<std::uint8_t> octets;  // of the whole block: of two blocks with one digest a forger could make one
+    std::vector<std::uint8_t> octets;  // the whole block: with a digest, a forger could make another that matches
     time_ms at = -1'000'000;
   };
   std::vector<seen> recent_;

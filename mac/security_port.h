@@ -22,7 +22,7 @@ class security_port {
 public:
   virtual ~security_port() = default;
 
-  /// Moves to UTC slot t; false where the slot clock refuses (back, or a leap that nobody confirmed).
+  /// Moves to UTC slot t. Returns false if the slot clock refuses (a step back, or a leap that nobody confirmed).
   virtual bool advance(slot_t t, time_ms now) = 0;
 
   // --- discovery ---
@@ -43,8 +43,8 @@ public:
                                                                    std::span<const std::uint8_t> data, time_ms now,
                                                                    std::span<std::uint8_t> out) = 0;
   virtual void tick(time_ms now, security::actions& out) = 0;
-  /// In every subframe, before what is sent is decided: what costs scalar multiplications leaves at its time, neither
-  /// earlier nor later.
+  /// Call it in every subframe, before deciding what to send: what costs scalar multiplications leaves exactly when
+  /// due.
   virtual void release_due(time_ms, security::actions&) {}
   /// When something leaves next; INT64_MAX: nothing.
   virtual time_ms next_due() const { return INT64_MAX; }

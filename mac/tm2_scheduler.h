@@ -50,7 +50,10 @@ public:
   }
   bool has_grants() const { return !grants_.empty(); }
   std::int64_t period_start() const { return period_start_; }
-  void reset() { grants_.clear(), period_start_ = INT64_MIN; }
+  void reset() {
+    grants_.clear();
+    period_start_ = INT64_MIN;
+  }
   /// Octets of the largest block; 0: no allocation is large enough for one.
   std::size_t block_capacity() const;
   /// Octets that one period can carry for one destination.

@@ -7,9 +7,9 @@
 namespace prose::mac {
 
 namespace {
-constexpr std::ptrdiff_t max_held_per_peer =
-    8;  // beyond it nothing waits: a flood of answers is its own disorder, and nobody else's
-}
+/// Above this limit a peer's messages go out at once; a flood needs no further spreading.
+constexpr std::ptrdiff_t max_held_per_peer = 8;
+}  // namespace
 
 std::size_t tx_flow::queued_octets() const {
   std::size_t n = 0;
@@ -48,7 +48,7 @@ void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now, 
   const auto held =
       std::count_if(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.peer == m.peer; });
   if (!repeated || hold <= 0 || held >= max_held_per_peer) return queue_signalling(m, now);
-  for (const auto& h : held_)  // as below: one repetition waits at most
+  for (const auto& h : held_)  // at most one repetition waits, as in queue_signalling
     if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst)
       return;
   held_.push_back({now + hold, m});
@@ -174,7 +174,7 @@ std::size_t tx_flows::backlog(const tx_flow& f) const {
 }
 
 bool tx_flows::build(tx_flow& f, sl_sch_version version, std::span<std::uint8_t> tb, time_ms now) {
-  // What arrived since the grant was chosen goes along, if it still belongs to this (SRC, DST).
+  // Data that arrived after the grant was chosen goes along if it still belongs to this (SRC, DST).
   if (const auto q = queues_.find(f.peer); q != queues_.end())
     while (!q->second.sdus.empty() && f.queued_octets() < tb.size())
       if (!seal_one(f.peer, q->second, now)) break;
@@ -218,7 +218,7 @@ void tx_flows::expire(time_ms now) {
   std::erase_if(flows_, [&](const tx_flow& f) {
     return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst);
   });
-  // What waits for a link is not delivered long after it was meant.
+  // Data that waits for a link is not delivered long after it was queued.
   for (auto& [peer, q] : queues_)
     while (!q.sdus.empty() && now - q.sdus.front().since > limits_.unlinked_lifetime_ms && !security_.link_with(peer)) {
       q.octets -= q.sdus.front().data.size();

@@ -1,5 +1,6 @@
-// What waits for transmission: per link the plaintext of the application, per (SRC, DST) the RLC entities. Data is
-// sealed as late as a grant allows, so an epoch change finds little that still belongs to the old identifiers.
+// What waits for transmission: the plaintext of the application for each link, and the RLC entities for each
+// (SRC, DST). Data is sealed as late as a grant allows, so that little of it still belongs to the old identifiers when
+// the epoch changes.
 #pragma once
 
 #include <deque>
@@ -43,18 +44,19 @@ class tx_flows {
 public:
   tx_flows(const tx_limits& limits, security_port& security) : limits_(limits), security_(security) {}
 
-  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (gets its PDCP header here) or 30. The
-  /// first of a flow and LCID goes at once; each later one waits `hold` first (ue_config::signalling_spread_ms).
+  /// A signalling message of the security sublayer: one RLC SDU on LCID 28 or 29 (its PDCP header is added here) or 30.
+  /// The first message of a flow and LCID goes at once; each later one first waits `hold`
+  /// (ue_config::signalling_spread_ms).
   void enqueue_signalling(const security::send_message& m, time_ms now, time_ms hold = 0);
   /// Queues what has waited long enough.
   void release_held(time_ms now);
   time_ms next_held() const;  ///< INT64_MAX: nothing is held
-  /// Application data; false where the peer has no queue left.
+  /// Application data. Returns false if the peer's queue is full.
   bool enqueue_data(peer_id peer, std::uint8_t lcid, security::sdu_type type, std::span<const std::uint8_t> data,
                     time_ms now);
   bool has_room(peer_id peer, std::size_t octets) const;
 
-  /// Seals waiting data of every live link until `octets` a link are ready in RLC.
+  /// Seals waiting data of every live link until `octets` of each are ready in RLC.
   void prepare(std::size_t octets, time_ms now);
   /// Flows with something to send, the most urgent first (signalling, then the one served longest ago).
   std::vector<tx_flow*> waiting();
@@ -63,10 +65,10 @@ public:
   std::size_t backlog(const tx_flow& f) const;
   tx_flow* find(l2_id src, l2_id dst);
 
-  /// Fills a transport block for one flow; false (and nothing taken) when the flow has nothing.
+  /// Fills a transport block for one flow. Returns false, and takes nothing, when the flow has nothing to send.
   bool build(tx_flow& f, sl_sch_version version, std::span<std::uint8_t> transport_block, time_ms now);
 
-  /// The link is gone: what waits for it too.
+  /// The link is gone: drops what waits for it.
   void drop_peer(peer_id peer);
   void expire(time_ms now);
   std::size_t n_flows() const { return flows_.size() + held_.size(); }

@@ -43,14 +43,13 @@ struct ue_config {
   int lead_subframes = 4;             ///< step(n) decides what goes out in subframe n + lead
   bool auto_connect = true;           ///< ask for a link with every permitted peer that is heard
   time_ms connect_backoff_ms = 1000;  ///< after a failed attempt; plus a random part as long
-  /// NOT 3GPP: a repeated PC5-S message and its answer wait a random time up to this first. Repetitions every 400 ms
-  /// are a whole number of SC periods apart and an answer follows its request by one: without this, whoever jams every
-  /// other period stops every set-up.
+  /// NOT 3GPP: a repeated PC5-S message and its answer first wait a random time up to this. Repetitions every 400 ms
+  /// are a whole number of SC periods apart, and an answer follows its request by one period. Without this, a jammer of
+  /// every other period would stop every set-up.
   time_ms signalling_spread_ms = 160;
 };
 
-// --- what was heard
-// -----------------------------------------------------------------------------------------------------------
+// --- what was heard --------------------------------------------------------------------------------------------------
 struct rx_slss {
   slss_heard heard;
 };
@@ -81,8 +80,7 @@ struct step_input {
   std::span<const double> subchannel_rssi_dbm;  ///< of this subframe (TM4), if measured
 };
 
-// --- events
-// -------------------------------------------------------------------------------------------------------------------
+// --- events ----------------------------------------------------------------------------------------------------------
 struct ev_peer_discovered {
   peer_id peer;
   slot_t slot;
@@ -156,10 +154,11 @@ public:
   std::int64_t next_wakeup(std::int64_t now) const;
 
   // --- requests of the program; they take effect with the next step ---
-  /// False: queue full. Without a link data waits for it, for tx_limits::unlinked_lifetime_ms.
+  /// Returns false if the queue is full. Without a link, data waits for one for tx_limits::unlinked_lifetime_ms.
   bool send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid = 1);
-  /// Model B: asks for these peers, with dummies to a constant number; for nobody too, and 0 stands for a peer that is
-  /// not permitted. Call it alike whatever links there are: who stops asking tells that it has found somebody.
+  /// Model B: asks for these peers, filled up with dummies to a constant number. The list may be empty, and 0 stands
+  /// for a peer that is not permitted. Call it in the same way whatever links there are: a UE that stops asking shows
+  /// that it has found somebody.
   void query(std::span<const peer_id> peers);
   bool rekey(peer_id peer);
   bool release(peer_id peer);
@@ -170,7 +169,7 @@ public:
   /// Actions of the security sublayer that the program caused itself (removal of a peer).
   void apply(security::actions& actions, step_output& out);
 
-  /// Whether a group destination ID of SCI format 0 may be for this UE: others need not be decoded.
+  /// Whether a group destination ID of SCI format 0 may be for this UE. Others need not be decoded.
   bool addressed(std::uint8_t group_destination_id) { return rx_.addressed_lsb(group_destination_id, now_); }
   /// An own transmission was decided for this subframe (within the last 2048).
   bool transmits_in(std::int64_t subframe) const { return sent_in(subframe); }

@@ -4,9 +4,10 @@
 
 namespace prose::security {
 namespace {
+/// A learnt offset is forgotten after so long a silence (2 min): the peer's clock may have been set anew.
 constexpr slot_t offset_kept_slots = 120;
 
-/// How much is drawn depends on the length alone.
+/// The number of draws depends on the length alone.
 template <class T>
 void shuffle(std::vector<T>& v, random_port& random) {
   for (std::size_t i = v.size(); i > 1; --i) std::swap(v[i - 1], v[random.below(static_cast<std::uint32_t>(i))]);
@@ -44,8 +45,8 @@ discovery_engine::window discovery_engine::wanted_window(const monitored& m) con
   return {saturating_add(t, offset.low - half), saturating_add(t, offset.high + half)};
 }
 
-/// Takes slots that left the window out of the table, and puts those that entered it in. Slots that were acted on or
-/// lie before the mark found at boot never get in.
+/// Removes the slots that left the window from the table and adds those that entered it. Slots that were acted on, or
+/// lie before the mark found at boot, are never added.
 void discovery_engine::move_window(const peer& p, discovery_type type, window& have, window want,
                                    std::optional<slot_t> last) {
   const direction_keys& keys = type == discovery_type::query ? p.ours : p.theirs;
@@ -71,8 +72,7 @@ void discovery_engine::move_window(const peer& p, discovery_type type, window& h
 void discovery_engine::refresh(const peer& p, monitored& m) {
   const slot_t heard = std::max(m.last_announcement.value_or(0), m.last_response.value_or(0));
   if (m.offset && *clock_.now() > saturating_add(std::max(heard, m.offset_learnt_at), offset_kept_slots))
-    m.offset
-        .reset();  // long silence: the peer's clock may have been set anew, so look for it as widely as for a new one
+    m.offset.reset();  // from now on it is looked for as widely as a new peer
   const window want = wanted_window(m);
   if (config_.monitor) move_window(p, discovery_type::announcement, m.announcements, want, m.last_announcement);
   if (config_.answer_queries) move_window(p, discovery_type::query, m.queries, want, m.last_query);
@@ -208,11 +208,11 @@ void discovery_engine::learn_offset(peer_id id, slot_t peer_slot, slot_t not_bef
   const peer* p = peers_.find(id);
   if (p == nullptr || !clock_.now()) return;
   monitored& m = monitored_[id];
-  // Who was met through the wide window cannot be further off; a peer that claims so gains nothing by it.
+  // A peer that was met through the wide window cannot be further off; one that claims to be gains nothing.
   const std::int64_t limit = config_.wide_window_slots;
   const auto minus = [&](slot_t own) { return std::clamp(std::int64_t{peer_slot} - std::int64_t{own}, -limit, limit); };
   const offset_range now{minus(*clock_.now()), minus(not_before)};
-  // A late copy says less than what is known, and nothing against it.
+  // A late copy says less than is known already, and does not contradict it.
   if (!m.offset || m.offset->low < now.low || m.offset->high > now.high) m.offset = now;
   m.offset_learnt_at = *clock_.now();
   refresh(*p, m);

@@ -18,15 +18,14 @@
 namespace prose::security {
 
 struct discovery_config {
-  bool announce = true;             // model A, announcing UE
-  bool monitor = true;              // model A, monitoring UE
-  bool answer_queries = false;      // model B, discoveree UE
-  std::uint32_t entries = 16;       // announcements a slot: peers and dummies, always this many
-  std::uint32_t query_entries = 4;  // queries in a slot that has any: asked peers and dummies, always this many
-  slot_t wide_window_slots = 16;    // until a link has taught a peer's clock offset
-  slot_t narrow_window_slots = 2;   // afterwards
-  time_ms slot_in_use_ms =
-      3000;  // a slot lasts 1 s; this long after entering it, without a next one, the clock has failed
+  bool announce = true;                // model A, announcing UE
+  bool monitor = true;                 // model A, monitoring UE
+  bool answer_queries = false;         // model B, discoveree UE
+  std::uint32_t entries = 16;          // announcements a slot: peers and dummies, always this many
+  std::uint32_t query_entries = 4;     // queries in a slot that has any: asked peers and dummies, always this many
+  slot_t wide_window_slots = 16;       // until a link has taught a peer's clock offset
+  slot_t narrow_window_slots = 2;      // afterwards
+  time_ms slot_in_use_ms = 3000;       // a slot lasts 1 s; without a next one for so long, the clock has failed
   time_ms request_validity_ms = 8000;  // how long after its last transmission a slot of ours takes requests
 };
 
@@ -64,9 +63,9 @@ public:
 
   /// Moves to slot t and brings the monitor table up to date. See slot_clock for what is refused.
   slot_clock::step_result advance(slot_t t, time_ms now, bool operator_confirmed = false);
-  /// False too when the last step of the clock is too long ago (it stopped, went back or leapt): a slot used longer
-  /// would repeat its codes and take requests that were held back. Discovery is silent and believes nothing until
-  /// advance() gets on.
+  /// False also when the last step of the clock is too long ago (it stopped, went back or leapt). A slot used for
+  /// longer would repeat its codes and take requests that were held back. Discovery is silent and accepts nothing until
+  /// advance() succeeds again.
   bool in_use(time_ms now) const { return clock_.now() && now - entered_ms_ <= config_.slot_in_use_ms; }
   bool may_emit(time_ms now) const { return clock_.may_emit() && in_use(now); }
   slot_clock& clock() { return clock_; }
@@ -124,10 +123,11 @@ private:
     window announcements, queries, responses;
     std::optional<slot_t> last_announcement, last_query, last_response;
     slot_t responses_until = 0;
-    std::size_t seat = SIZE_MAX;  // among the entries before they are shuffled: the lowest that was free; others'
-                                  // coming and going moves nobody
-    std::optional<slot_t>
-        own_used;  // own slots up to this one take no requests of the peer: what they were used for is forgotten
+    // Place among the entries before they are shuffled: the lowest that was free. It does not move when other peers
+    // come and go.
+    std::size_t seat = SIZE_MAX;
+    // Own slots up to this one take no requests of the peer, because what they were used for is forgotten.
+    std::optional<slot_t> own_used;
   };
   static std::uint64_t key_of(std::span<const std::uint8_t, discovery_octets> pdu);
   window wanted_window(const monitored& m) const;

@@ -6,6 +6,11 @@
 
 namespace prose::security {
 namespace {
+// Where the fields of the message are (TS 24.334 11.2.5): type 1, code 23, MIC 4, LSB of the counter 1.
+constexpr std::size_t code_at = 1, code_octets = 23;
+constexpr std::size_t mic_at = code_at + code_octets, mic_octets = 4;
+constexpr std::size_t lsb_at = mic_at + mic_octets;
+
 std::array<std::uint8_t, 4> big_endian(slot_t t) {
   return {static_cast<std::uint8_t>(t >> 24), static_cast<std::uint8_t>(t >> 16), static_cast<std::uint8_t>(t >> 8),
           static_cast<std::uint8_t>(t)};
@@ -27,16 +32,16 @@ discovery_pdu make_discovery(discovery_type type, const direction_keys& keys, sl
   const auto slot = big_endian(t);
   crypto::digest256 code{};
   crypto::hmac(crypto::hash::sha256, code_key(type, keys), {slot}, code);
-  // The MIC is computed over type || code || t. The message holds type || code first, so t is put where the MIC and the
-  // LSB will be and overwritten afterwards.
+  // The MIC is computed over type || code || t. The message begins with type || code, so t is put where the MIC will be
+  // and overwritten afterwards.
   discovery_pdu pdu{};
   pdu[0] = static_cast<std::uint8_t>(type);
-  std::copy_n(code.begin(), 23, pdu.begin() + 1);
-  std::copy(slot.begin(), slot.end(), pdu.begin() + 24);
-  std::array<std::uint8_t, 4> mic{};
-  crypto::aes_cmac(keys.mic.expose(), bytes_view(pdu).first(28), mic);
-  std::copy(mic.begin(), mic.end(), pdu.begin() + 24);
-  pdu[28] = static_cast<std::uint8_t>(t);
+  std::copy_n(code.begin(), code_octets, pdu.begin() + code_at);
+  std::copy(slot.begin(), slot.end(), pdu.begin() + mic_at);
+  std::array<std::uint8_t, mic_octets> mic{};
+  crypto::aes_cmac(keys.mic.expose(), bytes_view(pdu).first(lsb_at), mic);
+  std::copy(mic.begin(), mic.end(), pdu.begin() + mic_at);
+  pdu[lsb_at] = static_cast<std::uint8_t>(t);
   return pdu;
 }
 

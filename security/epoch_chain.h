@@ -14,7 +14,7 @@ struct epoch_config {
   std::uint32_t records = 1U << 15;  // on one logical channel, then move on
   time_ms min_ms = 120'000;          // or after a random time between these
   time_ms max_ms = 300'000;
-  time_ms old_kept_ms = 2'000;  // the previous epoch opens this long after the peer has moved
+  time_ms old_kept_ms = 2'000;  // the previous epoch still opens for so long after the peer has moved
 };
 
 /// Both directions of one epoch, seen from one end. The identifiers belong to this link and epoch only, so that nothing
@@ -47,8 +47,8 @@ public:
     std::size_t octets;
     bool moved;  // the record moved us on to the epoch it belongs to
   };
-  /// Tries the epochs whose identifiers match; moves on to a later one, by two where the peer's move to the first was
-  /// lost. unknown_link where none does.
+  /// Tries the epochs whose identifiers match, and moves on to a later one (by two if the peer's move to the first was
+  /// lost). unknown_link if none matches.
   result<opened, drop_reason> open(std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst, bytes_view pdu,
                                    time_ms now, bytes_span out);
 
@@ -67,8 +67,8 @@ public:
     f(next_);
     if (after_next_) f(*after_next_);
   }
-  /// For a link that only says goodbye: the epochs in which the peer may still answer, the sending one first. The old
-  /// epoch and the root go with the chain.
+  /// For a link that is being released: the epochs in which the peer may still answer, the sending one first. The old
+  /// epoch and the root are wiped with the chain.
   std::vector<epoch> take_epochs() &&;
   /// What a stolen UE holds: the root from which all later epochs follow.
   const link_root_key& root_after_next() const { return root_after_next_; }
@@ -86,8 +86,8 @@ private:
   std::optional<epoch> old_;
   epoch base_;
   epoch next_;
-  /// Held while we send in `next_` unheard: the peer may have followed and moved on, so that it sends in this one
-  /// already. Never further: it moves on from `next_` only, and from there only having heard us in it.
+  /// Held while we send in `next_` and have not heard the peer there: it may have followed and moved on, and already
+  /// send in this one. It cannot be further ahead, because it leaves `next_` only after it has heard us in it.
   std::optional<epoch> after_next_;
   link_root_key root_after_next_;
   bool tx_next_ = false;

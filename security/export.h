@@ -12,7 +12,7 @@
 
 namespace prose::security {
 
-/// Whoever makes one says that the user asked for it in the configuration and was warned.
+/// To make one is to state that the user asked for the export in the configuration and was warned.
 class export_permit {
 public:
   static export_permit user_was_warned() { return export_permit(); }

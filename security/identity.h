@@ -39,7 +39,7 @@ direction_keys derive_direction(const pre_shared_key& psk, const dh_output& ss, 
                                 const public_key& monitor);
 
 /// The address that `owner` has on its link with `other`, and on no other link: HKDF-Expand(Kd of owner and other,
-/// "LTESL/1 address"). Both ends compute the same; who lacks the pair's secret cannot. Neither end can choose it: a
+/// "LTESL/1 address"). Both ends compute the same; without the pair's secret nobody can. Neither end can choose it: a
 /// wanted value costs 2^80 key pairs.
 address_bits derive_address(const pre_shared_key& psk, const dh_output& ss, const public_key& owner,
                             const public_key& other);

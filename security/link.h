@@ -27,7 +27,7 @@ struct tried_octets {
   bool contains(const octets_digest& d) const {
     return std::find(digests.begin(), digests.begin() + n, d) != digests.begin() + n;
   }
-  /// False: no more of them.
+  /// Returns false if no more are tried.
   bool add(const octets_digest& d) {
     if (n >= most_trials) return false;
     digests[n++] = d;
@@ -111,8 +111,7 @@ struct link {
   std::uint16_t next_seq = 0;
 };
 
-/// A link that we released: no longer a link for anybody, kept to repeat the Release until the peer answers. Nothing
-/// else of it is left.
+/// A link that we released. It is gone for its users, and kept only to repeat the Release until the peer answers.
 struct closing_link {
   peer_id peer;
   std::vector<epoch> epochs;  // the first one seals; all open
@@ -121,10 +120,11 @@ struct closing_link {
   time_ms next_send;
 };
 
-/// Scalar multiplications that are under way, and what becomes of them when they are due. Nothing of the engine's state
-/// has changed for them yet.
+/// Scalar multiplications that are under way, and what happens when they are due. Until then the state of the engine
+/// does not change.
 enum class link_job_kind : std::uint8_t { request, command, connect, rekeying_request, rekeying_response, rekey };
-/// Whether we answer with four, or ask or read an answer with two. At most one of each is under way with a peer.
+/// Whether we answer (four multiplications); else we ask or read an answer (two). At most one of each is under way with
+/// a peer.
 constexpr bool responds(link_job_kind k) { return k == link_job_kind::request || k == link_job_kind::rekeying_request; }
 struct link_job {
   link_job_kind what;
@@ -136,7 +136,7 @@ struct link_job {
   bool missed = false;  // not done when due; kept for a repetition of the same octets, which then costs nothing
 };
 
-/// What one peer may still cause. Never borrowed from another's.
+/// What one peer may still cause. It is never borrowed from another peer's.
 struct peer_budget {
   std::int64_t multiplications_ms;  // left, times the interval in which the whole budget comes back
   time_ms counted_at;

@@ -1,5 +1,5 @@
-// What costs scalar multiplications: how much of it each peer may cause, and when its answer leaves. What one peer is
-// given never depends on what others ask for.
+// Scalar multiplications: how many each peer may cause, and when its answer leaves. What one peer is given never
+// depends on what others ask for.
 #include <algorithm>
 
 #include "security/crypto/hash.h"
@@ -33,7 +33,7 @@ bool link_engine::afford(peer_id peer, std::uint32_t multiplications, time_ms no
   return true;
 }
 
-/// Whether one more of the octets that anybody may have made is hashed for this peer.
+/// Whether one more request, which anybody may have made, is hashed for this peer.
 bool link_engine::may_try(peer_id peer, time_ms now) {
   peer_budget& b = budget_of(peer, now);
   constexpr time_ms interval_ms = 10;  // of link_config::trials_per_10_ms
@@ -48,8 +48,8 @@ std::shared_ptr<set_up_work> link_engine::new_work(set_up_work_kind k, peer_id p
   return std::make_shared<set_up_work>(k, peers_.share_own(), peers_.share(peer));
 }
 
-/// Under way also means: missed its time, but still occupies whoever does it. So no more than one of a kind a peer ever
-/// wait there.
+/// A job that missed its time is still under way while it occupies the worker. So a peer never has more than one of a
+/// kind waiting there.
 bool link_engine::under_way(peer_id peer, bool responding) const {
   return std::any_of(jobs_.begin(), jobs_.end(), [&](const link_job& j) {
     return j.peer == peer && responds(j.what) == responding && !(j.missed && j.work->done());
@@ -80,7 +80,7 @@ std::optional<link_job> link_engine::take_missed(link_job_kind k, peer_id peer, 
   return out;
 }
 
-/// What it was for has come about otherwise.
+/// The job is no longer needed.
 void link_engine::cancel(peer_id peer, link_job_kind k) {
   for (auto& j : jobs_)
     if (j.peer == peer && j.what == k) j.missed = true;

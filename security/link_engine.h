@@ -19,10 +19,10 @@ namespace prose::security {
 
 inline constexpr std::array suites_by_preference{suite::aes_256_gcm, suite::chacha20_poly1305};
 
-/// An answer that costs scalar multiplications leaves, and takes effect, so many subframes (of 1 ms) after what it
-/// answers; so does a request after the announcement. The same for every UE, configuration and number of peers: longer
-/// than the multiplications of max_peers take that all use up what is reserved for them at one moment (6 each, 384 in
-/// all: there is 1.04 ms for each). What misses it is silence.
+/// An answer that costs scalar multiplications leaves, and takes effect, so many subframes (of 1 ms) after the message
+/// that it answers; so does a request after the announcement. It is the same for every UE, configuration and number of
+/// peers. It is long enough even if max_peers peers use up what is reserved for them at one moment: 6 multiplications
+/// each, 384 in all, leave 1.04 ms for each. An answer that is not ready by then is not sent.
 inline constexpr time_ms answer_delay_ms = 400;
 
 struct link_config {
@@ -36,8 +36,8 @@ struct link_config {
   // Constants of the product, which no option changes; tests may.
   time_ms answer_after_ms = answer_delay_ms;
   time_ms budget_interval_ms = 5'000;
-  std::uint32_t set_up_multiplications = 12;  // a peer may cause in set-ups in that interval
-  time_ms rekeying_interval_ms = 5'000;       // of a peer's requests to rekey one is answered in it
+  std::uint32_t set_up_multiplications = 12;  // that a peer may cause in set-ups in that interval
+  time_ms rekeying_interval_ms = 5'000;       // one of a peer's requests to rekey is answered in it
   std::uint32_t trials_per_10_ms = 64;        // failed hashes over requests for one peer, whoever made them
   epoch_config epochs;
   time_ms keepalive_after_ms = 10'000;  // T4102: nothing sent for so long
@@ -48,7 +48,7 @@ struct link_config {
   time_ms rekey_lifetime_ms = 10'000;
   time_ms refuse_after_ms = 40 * 60'000;
   time_ms release_interval_ms = 400;  // T4103
-  std::uint32_t release_sends = 5;    // then the peer is left to its silence timer
+  std::uint32_t release_sends = 5;    // then the peer finds out by its silence timer
 };
 
 // --- actions ---------------------------------------------------------------------------------------------------------
@@ -153,16 +153,16 @@ public:
   /// Retransmissions, expiries, keep-alives, rekeying. Call at least every 100 ms of `now`.
   void tick(time_ms now, actions& out);
 
-  /// Lets what has become due leave and take effect. Call it in every subframe, before what is sent is decided; tick
-  /// does it too.
+  /// Lets what has become due leave and take effect. Call it in every subframe, before deciding what to send; tick does
+  /// it too.
   void release_due(time_ms now, actions& out);
   /// When there is something to release next; INT64_MAX: nothing.
   time_ms next_due() const;
 
   /// Begins rekeying: the request leaves when it is due.
   result<void, drop_reason> rekey(link_id link, time_ms now, actions& out);
-  /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts; only what that takes
-  /// outlives the link.
+  /// Ends the link here at once and tells the peer, protected and repeatedly until it accepts. Only what this needs is
+  /// kept.
   result<void, drop_reason> release(link_id link, time_ms now, actions& out);
   /// Releases the peer's link and forgets every set-up with it. Call before the peer leaves the table.
   void remove_peer(peer_id peer, time_ms now, actions& out);
@@ -207,7 +207,7 @@ private:
   refusal begin(link_job&& j, time_ms now, actions& out);
   refusal finish(link_job& j, time_ms now, actions& out);
   void miss(link_job& j, time_ms now, actions& out);
-  /// A job that missed its time and answers these very octets: it need not be done again.
+  /// A job that missed its time and answers the same octets: it need not be done again.
   std::optional<link_job> take_missed(link_job_kind k, peer_id peer, bytes_view octets);
   bool answers_already(link_job_kind k, peer_id peer, bytes_view octets) const;
   bool under_way(peer_id peer, bool responds) const;
@@ -222,7 +222,7 @@ private:
                                                bytes_span buffer, actions& out);
   result<received_data, drop_reason> try_record(link& l, std::uint8_t lcid, const pdcp_header& h, l2_id src, l2_id dst,
                                                 bytes_view pdu, time_ms now, bytes_span buffer, actions& out);
-  /// False: the message ended the link.
+  /// Returns false if the message ended the link.
   bool on_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_signalling(link& l, bytes_view message, time_ms now, actions& out);
   void send_keepalive(link& l, time_ms now, actions& out);

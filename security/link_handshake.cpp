@@ -2,15 +2,18 @@
 
 #include <algorithm>
 
+#include "security/crypto/aead.h"
 #include "security/crypto/hash.h"
 
 namespace prose::security {
 namespace {
 
-constexpr std::size_t offer_at = 4;   // after type, seq, version
-constexpr std::size_t choice_at = 3;  // after type, seq
-constexpr std::size_t sealed_offer_octets = 32 + offer_octets + 16;
-constexpr std::size_t sealed_choice_octets = 32 + choice_octets + 16;
+constexpr std::size_t version_at = message_header_octets;
+constexpr std::size_t offer_at = version_at + 1;
+constexpr std::size_t choice_at = message_header_octets;
+// An ephemeral key, and the sealed payload with its tag.
+constexpr std::size_t sealed_offer_octets = public_key_octets + offer_octets + crypto::tag_octets;
+constexpr std::size_t sealed_choice_octets = public_key_octets + choice_octets + crypto::tag_octets;
 
 void put_u24(l2_id v, std::uint8_t* out) {
   for (int i = 0; i < 3; ++i) out[i] = static_cast<std::uint8_t>(v >> (16 - 8 * i));
@@ -29,7 +32,7 @@ public:
     put_u24(c.initiator, at);
     put_u24(c.responder, at + 3);
     write_u32(c.t, {at + 6, 4});
-    size_ = static_cast<std::size_t>(at + 10 - octets_.data());
+    size_ = at + 10 - octets_.data();
     if (c.binding != nullptr) {
       std::copy(c.binding->expose().begin(), c.binding->expose().end(), octets_.data() + size_);
       size_ += rekey_binding::octets;
@@ -98,7 +101,7 @@ initiator_handshake::initiator_handshake(const handshake_side& own, const peer& 
       noise_(make_noise(own, p, c, role::initiator)) {
   request_.resize(offer_at);
   write_message_header({c.request_type, c.seq}, request_);
-  request_[3] = protocol_version;
+  request_[version_at] = protocol_version;
   std::array<std::uint8_t, 256> scratch{};
   // Cannot fail: the peer's key passed the low-order check when it entered the table.
   const std::size_t n = noise_.write(to_octets(o), scratch).value_or(0);
@@ -136,7 +139,8 @@ namespace detail {
 std::optional<opened_request> open_request(const handshake_side& own, const peer& p, const handshake_context& c,
                                            bytes_view request) {
   const auto h = read_message_header(request, c.request_type == message_type::rekeying_request);
-  if (!h || h->type != c.request_type || h->seq != c.seq || request[3] != protocol_version) return std::nullopt;
+  if (!h || h->type != c.request_type || h->seq != c.seq || request[version_at] != protocol_version)
+    return std::nullopt;
   opened_request r{make_noise(own, p, c, role::responder), {}};
   std::array<std::uint8_t, offer_octets> plain{};
   const auto n = r.noise.read(request.subspan(offer_at, sealed_offer_octets), plain);

@@ -65,8 +65,8 @@ void link_engine::on_rekey_request(link& l, bytes_view message, std::uint16_t se
     send_signalling(l, l.staged->answer, now, out);
     return;
   }
-  // An earlier attempt's request that was overtaken: its initiator no longer waits for the answer, and what is staged
-  // for the later one must stay.
+  // The request of an earlier attempt was overtaken. Its initiator no longer waits for the answer, and what is staged
+  // for the later attempt must stay.
   if (l.staged && static_cast<std::int16_t>(seq - l.staged->seq) < 0) return;
   if ((l.rekeying || under_way(l.peer, link_job_kind::rekey)) && p->own_key_is_smaller)
     return;  // both at once: the smaller key's goes on
@@ -141,8 +141,8 @@ link_engine::refusal link_engine::finish_rekey_response(link_job& j, time_ms now
   return took_effect;
 }
 
-/// From here on everything is sent under the new generation. What the peer still sends under the old one is opened
-/// until it has been heard under the new one and for the usual time after.
+/// From here on everything is sent under the new generation. The old one opens what the peer still sends under it,
+/// until epoch_config::old_kept_ms after the peer was heard under the new one.
 void link_engine::adopt(link& l, generation&& next, bool peer_heard_already, time_ms now, actions& out) {
   l.previous.emplace(std::move(l.current.chain));
   l.previous_until.reset();

@@ -36,12 +36,12 @@ random_port& link_engine::ephemerals(peer_id peer) const {
 /// them. A half that avoided those of other links would tell its peer which they are. Zero is left out, because a
 /// KD-sess ID of zero marks unprotected PDUs.
 std::uint8_t link_engine::draw_half(peer_id peer) {
-  const std::uint32_t half = 1 + peers_.stream(stream_purpose::kd_sess_id_halves, peer).below(255);
+  const std::uint32_t half = 1 + peers_.stream(stream_purpose::kd_sess_id_halves, peer).below(UINT8_MAX);
   return static_cast<std::uint8_t>(half);
 }
 
-/// First sequence number of the signalling inside a link; later ones count from it, so that an overtaken request can be
-/// told.
+/// First sequence number of the signalling inside a link. Later ones count from it, so that an overtaken request is
+/// recognised.
 std::uint16_t link_engine::draw_seq(peer_id peer) {
   std::array<std::uint8_t, 2> seq{};
   peers_.stream(stream_purpose::signalling_numbers, peer).fill(seq);
@@ -123,7 +123,7 @@ link_engine::refusal link_engine::answer_request(const peer& p, rendezvous_slot&
     return took_effect;
   }
   if (slot.requests >= rendezvous_slot::max_requests) return drop_reason::limit;
-  // Simultaneous open: the smaller key's request goes on, whatever became of its answer.
+  // Simultaneous open: the request of the smaller key goes on, whatever became of its answer.
   const auto at = peers_state_.find(p.id);
   const bool asked = under_way(p.id, link_job_kind::connect) ||
                      (at != peers_state_.end() &&
@@ -161,7 +161,7 @@ link_engine::refusal link_engine::finish_request(link_job& j, time_ms now, actio
   return took_effect;
 }
 
-/// Several requests may wait under the same layer-2 IDs, by accident or because a peer chose them so: each is tried.
+/// Several requests may wait under the same layer-2 IDs, by accident or because a peer chose them so. Each is tried.
 link_engine::refusal link_engine::on_command(l2_id src, l2_id dst, bytes_view octets, std::uint16_t seq, time_ms now,
                                              actions& out) {
   refusal worst = drop_reason::not_addressed;

@@ -1,5 +1,5 @@
-// The scalar multiplications of set-ups and rekeyings, apart from the link engine's state: what they need goes in, what
-// they give comes out. The engine hands an item to a work_port and looks at it when the answer is due.
+// The scalar multiplications of set-ups and rekeyings, apart from the state of the link engine. The engine gives an
+// item to a work_port and takes its result when the answer is due.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ enum class set_up_work_kind : std::uint8_t {
   read_answer,  // two
 };
 
-/// One item. Whoever made it leaves it alone between submit() and done().
+/// One item of work. Its maker does not touch it between submit() and done().
 class set_up_work {
 public:
   using kind = set_up_work_kind;

@@ -11,7 +11,7 @@
 namespace prose::security {
 
 /// TS 24.334 table 12.5.1.1. NOT 3GPP: Direct Communication Reject (3) and Direct Security Mode Reject (14) do not
-/// exist; what fails a check meets silence, since any answer would tell a stranger that somebody is there.
+/// exist; what fails a check gets no answer, since any answer would tell a stranger that somebody is there.
 enum class message_type : std::uint8_t {
   direct_communication_request = 1,
   direct_communication_accept = 2,

@@ -137,7 +137,7 @@ split_keys symmetric_state::split() const {
 
 handshake::handshake(const parameters& p) : p_(p), state_(p.protocol_used) {
   state_.mix_hash(p_.prologue);
-  p_.prologue = {};  // mixed; the caller's memory is not needed any more
+  p_.prologue = {};  // the caller's memory is no longer needed
   const pattern& pat = *p_.protocol_used.pattern_used;
   const auto mix_static = [&](bool is_own) {
     state_.mix_hash(is_own ? p_.own_public.octets : p_.remote_static->octets);
@@ -177,7 +177,8 @@ bool handshake::mix_dh(symmetric_state& st, token t, const std::optional<public_
 std::optional<std::size_t> handshake::write(bytes_view payload, bytes_span out) {
   if (finished() || (next_ % 2 == 0) != initiator()) return std::nullopt;
   const auto tokens = p_.protocol_used.pattern_used->messages[next_];
-  if (out.size() < 32 * tokens.size() + 48 + payload.size()) return std::nullopt;  // a bound, not the exact size
+  // A bound, not the exact size: a key for each token, the tags of an s and of the payload, and some more.
+  if (out.size() < public_key_octets * tokens.size() + 3 * crypto::tag_octets + payload.size()) return std::nullopt;
   std::size_t n = 0;
   for (const token t : tokens) {
     switch (t) {
@@ -186,7 +187,7 @@ std::optional<std::size_t> handshake::write(bytes_view payload, bytes_span out) 
         p_.random = nullptr;  // it need not outlive this
         e_public_ = p_.dh->public_of(*e_);
         std::copy(e_public_.octets.begin(), e_public_.octets.end(), out.begin() + n);
-        n += 32;
+        n += public_key_octets;
         state_.mix_hash(e_public_.octets);
         if (uses_psk()) state_.mix_key(e_public_.octets);
         break;
@@ -213,15 +214,15 @@ std::optional<std::size_t> handshake::read(bytes_view message, bytes_span payloa
   for (const token t : p_.protocol_used.pattern_used->messages[next_]) {
     switch (t) {
       case token::e:
-        if (message.size() < 32) return std::nullopt;
+        if (message.size() < public_key_octets) return std::nullopt;
         re.emplace();
-        std::copy_n(message.begin(), 32, re->octets.begin());
-        message = message.subspan(32);
+        std::copy_n(message.begin(), public_key_octets, re->octets.begin());
+        message = message.subspan(public_key_octets);
         st.mix_hash(re->octets);
         if (uses_psk()) st.mix_key(re->octets);
         break;
       case token::s: {
-        const std::size_t n = 32 + (st.has_key() ? crypto::tag_octets : 0);
+        const std::size_t n = public_key_octets + (st.has_key() ? crypto::tag_octets : 0);
         if (message.size() < n) return std::nullopt;
         rs.emplace();
         if (!st.decrypt_and_hash(message.first(n), rs->octets)) return std::nullopt;

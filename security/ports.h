@@ -1,4 +1,5 @@
-// What the sublayer needs from outside: randomness and X25519. Both are interfaces because tests replace them.
+// What the sublayer needs from outside: randomness, X25519, and a thread for the latter. They are interfaces because
+// tests and programs replace them.
 #pragma once
 
 #include <cstdint>
@@ -70,8 +71,8 @@ public:
 
 class set_up_work;  // link_work.h
 
-/// Where the scalar multiplications of set-ups and rekeyings are done: on a thread of the program's own, so that they
-/// hold up no subframe. Without one (tests, simulations) they are done at once where they arise.
+/// Does the scalar multiplications of set-ups and rekeyings on a thread of the program's own, so that they delay no
+/// subframe. Without one (tests, simulations) they are done at once where they arise.
 class work_port {
 public:
   virtual ~work_port() = default;

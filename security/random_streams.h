@@ -1,6 +1,6 @@
 // The generators behind everything that others can observe: places, moments, identifiers, order. NOT 3GPP, which leaves
-// the generator open. One stream a purpose and peer: how much is drawn for one peer moves nothing that another peer
-// sees.
+// the generator open. There is one stream for each purpose and peer, so that what is drawn for one peer changes nothing
+// that another peer sees.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +39,13 @@ public:
   random_streams(const random_streams&) = delete;
   random_streams& operator=(const random_streams&) = delete;
 
-  /// Of what concerns everybody. The references stay good.
+  /// For what concerns everybody. The references stay valid.
   random_port& common(stream_purpose p);
-  /// Of what concerns one peer; until long after forget().
+  /// For what concerns one peer. Valid until long after forget().
   random_port& of(stream_purpose p, peer_id peer, const public_key& key);
   /// The peer has left. Its streams go once many others have left after it: its release may still be under way.
   void forget(peer_id peer);
-  /// Of a peer that has left; what concerns everybody once its streams are gone.
+  /// For a peer that has left; the common stream once its own are gone.
   random_port& of_former(stream_purpose p, peer_id peer);
   std::size_t size() const { return streams_.size(); }
   static constexpr std::size_t former_peers_kept = 16;

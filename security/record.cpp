@@ -4,8 +4,7 @@
 
 namespace prose::security {
 
-// nonce = IV xor (7 zero octets || LCID || COUNT): no two records of one key share it, because the LCIDs differ or
-// COUNT does.
+// nonce = IV xor (7 zero octets || LCID || COUNT). No two records of one key share it, because LCID or COUNT differs.
 std::array<std::uint8_t, crypto::nonce_octets> record_protection::nonce(std::uint8_t lcid, std::uint32_t count) const {
   std::array<std::uint8_t, crypto::nonce_octets> n{};
   std::copy(iv.expose().begin(), iv.expose().end(), n.begin());

@@ -25,9 +25,9 @@ public:
   explicit slot_clock(std::optional<slot_t> stored_mark = std::nullopt)
       : boot_mark_(stored_mark), stored_mark_(stored_mark) {}
 
-  /// The first t after boot is taken as it is; later t never goes back and never leaps without the operator's word. A
-  /// leap is what exceeds the time gone by since the last advance (`now`: a monotonic clock) by more than
-  /// largest_step_slots: a clock that was wrong for long and is right again has not leapt.
+  /// The first t after boot is taken as it is. Later t never goes back, and never leaps without the operator's word. A
+  /// step is a leap if it exceeds the time since the last advance (`now`: a monotonic clock) by more than
+  /// largest_step_slots; so a clock that was wrong for long and is right again has not leapt.
   step_result set(slot_t t, time_ms now, bool operator_confirmed = false) {
     if (t_) {
       if (t == *t_) return step_result::unchanged;

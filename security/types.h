@@ -31,8 +31,8 @@ using peer_id = std::uint32_t;
 /// Local handle of one link; never reused, never goes on the air.
 using link_id = std::uint32_t;
 
-/// The product's largest number of permitted peers, and so of links: at most one lives and one is being set up with
-/// each. What is reserved for a peer is sized by it, never by how many there are. Who has more to permit is told so
+/// The largest number of permitted peers, and so of links: with each peer at most one is live and one is being set up.
+/// What is reserved for a peer is sized by this number, never by how many peers there are. One peer more is refused
 /// (ue_security::add_peer).
 inline constexpr std::size_t max_peers = 64;
 
@@ -40,7 +40,7 @@ inline constexpr std::size_t public_key_octets = 32;
 inline constexpr std::size_t discovery_octets = 29;  // PC5_DISCOVERY, 232 bits (TS 24.334 11.2.5)
 using discovery_pdu = std::array<std::uint8_t, discovery_octets>;
 
-/// NOT 3GPP: what tells the address of one end of a link from all others. The two hosts know it, nobody else can
+/// NOT 3GPP: the part of an address that is particular to one end of a link. The two hosts know it; nobody else can
 /// compute it.
 using address_bits = std::array<std::uint8_t, 10>;
 
@@ -58,7 +58,7 @@ inline constexpr const char* name_of(suite s) { return s == suite::aes_256_gcm ?
 
 enum class role : std::uint8_t { initiator, responder };
 
-/// Why input was dropped. Local knowledge only: to a peer every failure looks alike (silence).
+/// Why input was dropped. For local use only: to a peer every failure looks alike (silence).
 enum class drop_reason : std::uint8_t {
   malformed,      // length, type, version or reserved value
   not_addressed,  // no rendezvous, attempt or link has these layer-2 IDs
@@ -76,12 +76,12 @@ enum class drop_reason : std::uint8_t {
   unknown_link,
   nothing_new,  // valid but without effect (a duplicate answered already)
   budget,       // more than is reserved for this peer
-  late,         // what it costs was not done when the answer was due
+  late,         // its scalar multiplications were not done when the answer was due
 };
 inline constexpr std::size_t n_drop_reasons = static_cast<std::size_t>(drop_reason::late) + 1;
 const char* name_of(drop_reason r);
 
-/// A number for each reason.
+/// How much was dropped, by reason.
 class drop_counters {
 public:
   std::uint64_t& operator[](drop_reason r) { return n_[static_cast<std::size_t>(r)]; }
