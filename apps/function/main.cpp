@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -56,10 +55,6 @@ result<void> read_config(const std::string& path, options& o) {
   if (!loaded) return tl::unexpected(loaded.error());
   auto& file = *loaded;
   auto& c = o.server;
-  const auto beside = [&](std::string& name) {
-    if (!name.empty() && name != "-" && !std::filesystem::path(name).is_absolute())
-      name = (std::filesystem::path(path).parent_path() / name).string();
-  };
   file.read("name", c.name);
   file.read("address", c.address);
   file.read("port", c.port, 0, 65535);
@@ -70,9 +65,10 @@ result<void> read_config(const std::string& path, options& o) {
   tls.read("certificate", c.identity.certificate_path);
   tls.read("key", c.identity.key_path);
   tls.read("psks", c.identity.psk_folder);
-  for (auto* p : {&c.store_path, &o.audit, &c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path,
-                  &c.identity.psk_folder})
-    beside(*p);
+  if (o.audit != "-") o.audit = path_from_config(path, o.audit);
+  for (auto* p :
+       {&c.store_path, &c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path, &c.identity.psk_folder})
+    *p = path_from_config(path, *p);
   auto l = file.section("limits");
   l.read("connections", c.limits.max_connections, 1, 100'000);
   l.read("half_open", c.limits.max_half_open, 1, 100'000);
@@ -102,20 +98,9 @@ void allow_descriptors(int connections) {
   limit.rlim_cur = wanted;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
-}  // namespace
 
-static int run_main(int argc, char** argv) {
-  options o;
-  if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+void add_options(command_line& app, options& o) {
   auto& c = o.server;
-  command_line app(
-      program,
-      "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "
-      "each other.",
-      o.common);
-
   app.add_option("--name", c.name, "of the server; default: the common name of its certificate");
   app.add_option("--address", c.address, "to listen on").type_name("IP");
   app.add_option("--port", c.port, "0: any free one").range(0, 65535);
@@ -132,12 +117,11 @@ static int run_main(int argc, char** argv) {
          "--replace-key", o.replace,
          "the operator's word for a user whose device and certificate are lost: another public key; ends at once")
       .type_name("NAME=KEY");
-  if (const auto code = app.parse(argc, argv)) return *code;
-  if (!o.replace.empty()) {
-    umask(077);
-    return replace_key(o);
-  }
+}
 
+/// No file is both read and written.
+result<void> check_files(const options& o) {
+  const auto& c = o.server;
   file_roles files;
   files.reads("--config", o.common.config_path);
   files.reads("--ca", c.identity.ca_path);
@@ -145,9 +129,12 @@ static int run_main(int argc, char** argv) {
   files.reads("--key", c.identity.key_path);
   files.reads("--store", c.store_path);
   files.writes("--audit", o.audit);
-  if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
+  return files.check();
+}
 
-  // What the server writes, the database and its log too, is its own user's business.
+int serve(const options& o) {
+  const auto& c = o.server;
+  // Only the server's own user may read what it writes, the database and its log included.
   umask(077);
   allow_descriptors(c.limits.max_connections + c.limits.max_half_open);
   keys::system_random random;
@@ -180,6 +167,28 @@ static int run_main(int argc, char** argv) {
     return report(program, "--audit " + o.audit + ": " + std::to_string(audit->lost()) + " lines could not be written",
                   exit_failure);
   return exit_ok;
+}
+
+}  // namespace
+
+static int run_main(int argc, char** argv) {
+  options o;
+  if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
+  if (const auto path = find_config_path(argc, argv); !path.empty())
+    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  command_line app(
+      program,
+      "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "
+      "each other.",
+      o.common);
+  add_options(app, o);
+  if (const auto code = app.parse(argc, argv)) return *code;
+  if (!o.replace.empty()) {
+    umask(077);
+    return replace_key(o);
+  }
+  if (const auto ok = check_files(o); !ok) return usage_error(program, ok.error());
+  return serve(o);
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }
