@@ -66,7 +66,7 @@ constexpr const char* no_list =
 struct server_commands::parts {
   server_options& o;
   std::string& key;
-  command ca, init, issue, reg, rotate, grant, withdraw, show, confirm;
+  command ca{}, init{}, issue{}, reg{}, rotate{}, grant{}, withdraw{}, show{}, confirm{};
 
   void add_authority(command& app) {
     ca = app.add_subcommand("ca", "the private CA of servers and UEs");

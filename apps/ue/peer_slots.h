@@ -36,12 +36,12 @@ public:
   std::string name_of(security::peer_id peer) const;
 
 private:
-  struct slot {
+  struct entry {
     std::string name;
     security::peer_id peer = 0;
     std::optional<std::size_t> server{};
   };
-  std::vector<slot> slots_;
+  std::vector<entry> slots_;
   std::vector<std::size_t> server_slots_;             // by server
   std::map<security::peer_id, std::size_t> slot_of_;  // kept after a withdrawal: later events still name the peer
 };

@@ -530,8 +530,8 @@ void slss_search::state::make_room() {
   for (int a = 0; a < config.n_antennas; ++a) low[a].resize(total);
   for (auto* v : {&low_re, &low_im}) v->resize(total + 2 * lanes);
   for (auto& h : half_sums)
-    for (auto* halves : {&h.re, &h.im})
-      for (auto& v : *halves) v.resize(total + 2 * lanes);
+    for (auto* part : {&h.re, &h.im})
+      for (auto& v : *part) v.resize(total + 2 * lanes);
   power_sum.resize(total + 1);
   metric.resize(starts);
   energy.resize(starts);

@@ -115,20 +115,20 @@ private:
       sci.frequency_location = pool.frequency_location(0, 2);
       const int prb = pool.pscch_prbs()[0];
       const auto b = block(pool.pssch(sci, prb, 0, 0)->tbs);
-      std::optional<std::int64_t> at = n;
-      for (int t = 0; t < 2 && at; ++t) {
-        const auto absolute = static_cast<int>(*at);
+      std::int64_t at = n;
+      for (int t = 0; t < 2; ++t) {
+        const auto absolute = static_cast<int>(at);
         sci.retransmission_index = static_cast<std::uint8_t>(t);
         auto c = *pool.pssch(sci, prb, 0, pool.n_ssf(absolute));
         c.rv = t == 0 ? 0 : 2;
         mac::subframe_transmission s;
         s.pscch = mac::pscch_transmission{{prb, 0}, sci};
         s.pssch = mac::pssch_transmission{c, b};
-        add(*at, s, 500);
-        const auto other =
-            t == 0 && sci.time_gap != 0 ? pool.other_subframe(*pool.allocation_of(sci, prb), absolute) : std::nullopt;
-        at = other ? std::optional<std::int64_t>(*other) : std::nullopt;
-        if (at && *at >= n_subframes) at.reset();
+        add(at, s, 500);
+        if (sci.time_gap == 0) break;
+        const auto other = pool.other_subframe(*pool.allocation_of(sci, prb), absolute);
+        if (!other || *other >= n_subframes) break;
+        at = *other;
       }
     }
   }
