@@ -59,7 +59,7 @@ private:
   // Local subframes in which a new set-up took a live link's place.
   std::map<security::peer_id, std::vector<std::int64_t>> replaced_;
   std::array<std::uint64_t, security::n_drop_reasons> rejected_{};  // as reported last
-  std::uint64_t misfits_ = 0;                                                                      // likewise
+  std::uint64_t misfits_ = 0;                                       // likewise
 };
 
 }  // namespace prose::apps
