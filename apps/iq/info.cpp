@@ -106,6 +106,95 @@ std::string db(double power, const measured& m) {
   return t;
 }
 
+struct checksum_state {
+  std::string text;
+  bool mismatch = false;
+};
+
+/// Reads the samples again only if `verify` is set and the recording gives a checksum.
+result<checksum_state> checksum_of(const phy::sigmf_reader& r, bool verify) {
+  const std::string& given = r.meta().sha512;
+  if (given.empty()) return checksum_state{"not given", false};
+  if (!verify) return checksum_state{"not compared", false};
+  const auto d = digest_of(r);
+  if (!d) return tl::unexpected(d.error());
+  const bool mismatch = *d != plain_digest(given);
+  return checksum_state{mismatch ? "does not match" : "matches", mismatch};
+}
+
+/// What both forms of the output tell, beside the metadata.
+struct recording_facts {
+  measured samples;
+  bool any_finite = false;
+  double mean_power = 0;  ///< of the finite samples
+  std::string checksum;
+  std::size_t n_segments = 0, gaps = 0;
+  double rate_hz = 0, seconds = 0;
+};
+
+recording_facts facts_of(const phy::sigmf_reader& r, const measured& m, const std::string& checksum) {
+  recording_facts f;
+  f.samples = m;
+  f.any_finite = m.n > m.non_finite;
+  f.mean_power = f.any_finite ? m.power / static_cast<double>(m.n - m.non_finite) : 0;
+  f.checksum = checksum;
+  f.n_segments = r.meta().captures.size() + (r.meta().captures.front().sample_start > 0 ? 1 : 0);
+  for (std::size_t i = 0; i < f.n_segments; ++i) f.gaps += r.gap_before_segment(i) ? 1 : 0;
+  f.rate_hz = r.sample_rate_hz();
+  f.seconds = static_cast<double>(r.n_samples()) / f.rate_hz;
+  return f;
+}
+
+/// Facts by which the recording may be something else than its metadata says.
+void warn_of_oddities(const phy::sigmf_reader& r, const recording_facts& f) {
+  if (f.rate_hz <= 0) log_warning("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
+  if (!f.any_finite)
+    log_warning("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
+  if (f.mean_power > loudest)
+    log_warning("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(f.mean_power, f.samples),
+                phy::name_of(r.meta().datatype));
+}
+
+/// What is not known is null: JSON has no infinity and no NaN.
+void print_json(const phy::sigmf_reader& r, const recording_facts& f) {
+  const double unknown = std::nan("");
+  json_object j;
+  j.add("datatype", phy::name_of(r.meta().datatype))
+      .add("sample_rate_hz", f.rate_hz > 0 ? f.rate_hz : unknown)
+      .add("channels", r.n_antennas());
+  j.add("samples", r.n_samples()).add("duration_s", f.rate_hz > 0 ? f.seconds : unknown);
+  j.add("partial_bytes", r.partial_bytes())
+      .add("segments", static_cast<std::uint64_t>(f.n_segments))
+      .add("gaps", static_cast<std::uint64_t>(f.gaps));
+  j.add("mean_power", f.any_finite ? f.mean_power : unknown)
+      .add("peak_power", f.any_finite ? f.samples.peak : unknown)
+      .add("non_finite_samples", f.samples.non_finite)
+      .add("sha512", f.checksum);
+  std::printf("%s\n", j.text().c_str());
+}
+
+void print_text(const phy::sigmf_reader& r, const recording_facts& f) {
+  std::printf("recording     %s\n", printable(r.meta_path()).c_str());
+  if (!r.meta().description.empty()) std::printf("description   %s\n", printable(r.meta().description).c_str());
+  if (!r.meta().hw.empty()) std::printf("hardware      %s\n", printable(r.meta().hw).c_str());
+  std::printf("samples       %lld of %s, %d channel(s)", static_cast<long long>(r.n_samples()),
+              std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas());
+  std::printf(f.rate_hz > 0 ? ", %.6f s\n" : "\n", f.seconds);
+  if (r.partial_bytes() > 0)
+    std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
+  std::printf("rate          %s\n", rate_text(f.rate_hz).c_str());
+  for (const auto& c : r.meta().captures)
+    std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n",
+                static_cast<long long>(c.sample_start), static_cast<long long>(r.tick_of(c.sample_start)),
+                c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
+                c.datetime.empty() ? "" : (", " + printable(c.datetime)).c_str(), c.number);
+  std::printf("gaps          %zu\n", f.gaps);
+  std::printf("mean power    %s\npeak power    %s\n", db(f.mean_power, f.samples).c_str(),
+              db(f.samples.peak, f.samples).c_str());
+  std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(f.samples.non_finite));
+  std::printf("sha512        %s\n", f.checksum.c_str());
+}
+
 }  // namespace
 
 int run_info(const info_options& o) {
@@ -114,64 +203,16 @@ int run_info(const info_options& o) {
   auto& r = **opened;
   const auto m = measure(r);
   if (!m) return run_error(iq_program, m.error());
-  const bool any_finite = m->n > m->non_finite;
-  const double mean = any_finite ? m->power / static_cast<double>(m->n - m->non_finite) : 0;
-  std::string checksum = r.meta().sha512.empty() ? "not given" : "not compared";
-  bool mismatch = false;
-  if (o.verify && !r.meta().sha512.empty()) {
-    const auto d = digest_of(r);
-    if (!d) return run_error(iq_program, d.error());
-    mismatch = *d != plain_digest(r.meta().sha512);
-    checksum = mismatch ? "does not match" : "matches";
-  }
-  std::size_t gaps = 0;
-  const std::size_t n_segments = r.meta().captures.size() + (r.meta().captures.front().sample_start > 0 ? 1 : 0);
-  for (std::size_t i = 0; i < n_segments; ++i) gaps += r.gap_before_segment(i) ? 1 : 0;
-
+  const auto checksum = checksum_of(r, o.verify);
+  if (!checksum) return run_error(iq_program, checksum.error());
+  const auto facts = facts_of(r, *m, checksum->text);
   tell_remarks(r, o.rate_hz);
-  const double rate = r.sample_rate_hz(), seconds = static_cast<double>(r.n_samples()) / rate;
-  if (rate <= 0) log_warning("{}: global.core:sample_rate is not given; --rate tells it", r.meta_path());
-  if (!any_finite) log_warning("{}: no sample is finite: is this {}?", r.data_path(), phy::name_of(r.meta().datatype));
-  if (mean > loudest)
-    log_warning("{}: a mean power of {} is no signal's: is this {}?", r.data_path(), db(mean, *m),
-                phy::name_of(r.meta().datatype));
-  if (o.json) {
-    // What is not known is null: JSON has no infinity and no NaN.
-    const double unknown = std::nan("");
-    json_object j;
-    j.add("datatype", phy::name_of(r.meta().datatype))
-        .add("sample_rate_hz", rate > 0 ? rate : unknown)
-        .add("channels", r.n_antennas());
-    j.add("samples", r.n_samples()).add("duration_s", rate > 0 ? seconds : unknown);
-    j.add("partial_bytes", r.partial_bytes())
-        .add("segments", static_cast<std::uint64_t>(n_segments))
-        .add("gaps", static_cast<std::uint64_t>(gaps));
-    j.add("mean_power", any_finite ? mean : unknown)
-        .add("peak_power", any_finite ? m->peak : unknown)
-        .add("non_finite_samples", m->non_finite)
-        .add("sha512", checksum);
-    std::printf("%s\n", j.text().c_str());
-  } else {
-    std::printf("recording     %s\n", printable(r.meta_path()).c_str());
-    if (!r.meta().description.empty()) std::printf("description   %s\n", printable(r.meta().description).c_str());
-    if (!r.meta().hw.empty()) std::printf("hardware      %s\n", printable(r.meta().hw).c_str());
-    std::printf("samples       %lld of %s, %d channel(s)", static_cast<long long>(r.n_samples()),
-                std::string(phy::name_of(r.meta().datatype)).c_str(), r.n_antennas());
-    std::printf(rate > 0 ? ", %.6f s\n" : "\n", seconds);
-    if (r.partial_bytes() > 0)
-      std::printf("cut           the last %lld bytes are no whole sample\n", static_cast<long long>(r.partial_bytes()));
-    std::printf("rate          %s\n", rate_text(rate).c_str());
-    for (const auto& c : r.meta().captures)
-      std::printf("segment       from sample %lld (stream %lld)%s%s, captures[%zu]\n",
-                  static_cast<long long>(c.sample_start), static_cast<long long>(r.tick_of(c.sample_start)),
-                  c.frequency_hz ? (", " + std::to_string(*c.frequency_hz / 1e6) + " MHz").c_str() : "",
-                  c.datetime.empty() ? "" : (", " + printable(c.datetime)).c_str(), c.number);
-    std::printf("gaps          %zu\n", gaps);
-    std::printf("mean power    %s\npeak power    %s\n", db(mean, *m).c_str(), db(m->peak, *m).c_str());
-    std::printf("not finite    %llu samples\n", static_cast<unsigned long long>(m->non_finite));
-    std::printf("sha512        %s\n", checksum.c_str());
-  }
-  if (mismatch)
+  warn_of_oddities(r, facts);
+  if (o.json)
+    print_json(r, facts);
+  else
+    print_text(r, facts);
+  if (checksum->mismatch)
     return report(iq_program, r.meta_path() + ": global.core:sha512 does not match " + r.data_path(), exit_failure);
   return exit_ok;
 }

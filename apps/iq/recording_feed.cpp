@@ -55,68 +55,74 @@ result<void> recording_feed::rewind() {
   return reader_->seek(begin_);
 }
 
+void recording_feed::begin_segment(std::int64_t tick) {
+  in_segment_ = true;
+  segment_tick_ = std::max(to_device(tick), last_end_);
+  segment_in_ = segment_out_ = 0;
+  in_.clear();
+  if (bridge_) {
+    bridge_->reset();
+    to_drop_ = bridge_->delay_out();
+  }
+}
+
+/// Ends the segment. Gives what is still inside the filter.
+feed_piece recording_feed::end_segment() {
+  in_segment_ = false;
+  if (!bridge_) return {};
+  const std::int64_t wanted = (segment_in_ * interp_ + decim_ - 1) / decim_ - segment_out_;
+  const auto left = static_cast<std::int64_t>(in_.size());
+  const std::int64_t blocks = std::max((wanted + to_drop_ + interp_ - 1) / interp_, (left + decim_ - 1) / decim_);
+  in_.resize(blocks * decim_);
+  out_.resize(blocks * interp_);
+  bridge_->run(in_, out_);
+  in_.clear();
+  const auto tail = std::span(out_).subspan(to_drop_).first(wanted);
+  condition(tail);
+  const std::int64_t tick = segment_tick_ + segment_out_;
+  last_end_ = tick + wanted;
+  return {tick, tail};
+}
+
+/// Resamples whole blocks of what was read. Drops the filter's delay from the segment's beginning.
+std::span<phy::cf32> recording_feed::resample(std::span<phy::cf32> got) {
+  n_non_finite_ += phy::zero_non_finite(got);
+  in_.insert(in_.end(), got.begin(), got.end());
+  const auto blocks = in_.size() / static_cast<std::size_t>(decim_);
+  const auto used = blocks * static_cast<std::size_t>(decim_);
+  out_.resize(blocks * static_cast<std::size_t>(interp_));
+  bridge_->run(std::span(in_).first(used), out_);
+  in_.erase(in_.begin(), in_.begin() + used);
+  const auto drop = std::min(to_drop_, static_cast<std::int64_t>(out_.size()));
+  to_drop_ -= drop;
+  return std::span(out_).subspan(drop);
+}
+
+/// The samples at the device's rate are the segment's next ones.
+feed_piece recording_feed::append(std::span<phy::cf32> made) {
+  condition(made);
+  const std::int64_t at = segment_tick_ + segment_out_;
+  segment_out_ += static_cast<std::int64_t>(made.size());
+  last_end_ = at + static_cast<std::int64_t>(made.size());
+  return {at, made};
+}
+
 result<std::optional<feed_piece>> recording_feed::next() {
   for (;;) {
     const bool at_end = reader_->position() >= std::min(end_, reader_->n_samples());
     const bool breaks = at_end || reader_->tick_of(reader_->position()) != next_recording_tick_;
-    if (in_segment_ && breaks) {
-      in_segment_ = false;
-      if (bridge_) {  // what is still inside the filter
-        const std::int64_t wanted = (segment_in_ * interp_ + decim_ - 1) / decim_ - segment_out_;
-        const auto left = static_cast<std::int64_t>(in_.size());
-        const std::int64_t blocks = std::max((wanted + to_drop_ + interp_ - 1) / interp_, (left + decim_ - 1) / decim_);
-        in_.resize(blocks * decim_);
-        out_.resize(blocks * interp_);
-        bridge_->run(in_, out_);
-        in_.clear();
-        const auto tail = std::span(out_).subspan(to_drop_).first(wanted);
-        condition(tail);
-        const std::int64_t tick = segment_tick_ + segment_out_;
-        last_end_ = tick + wanted;
-        if (!tail.empty()) return feed_piece{tick, tail};
-      }
-    }
+    if (in_segment_ && breaks)
+      if (const auto tail = end_segment(); !tail.samples.empty()) return tail;
     if (at_end) return std::nullopt;
     const std::int64_t tick = reader_->tick_of(reader_->position()) - first_;
-    if (!in_segment_) {
-      in_segment_ = true;
-      segment_tick_ = std::max(to_device(tick), last_end_);
-      segment_in_ = segment_out_ = 0;
-      in_.clear();
-      if (bridge_) {
-        bridge_->reset();
-        to_drop_ = bridge_->delay_out();
-      }
-    }
+    if (!in_segment_) begin_segment(tick);
     std::vector<std::span<phy::cf32>> out(block_.begin(), block_.end());
     const auto status = reader_->read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[channel_].first(status->n_samples);
     next_recording_tick_ = status->first_tick + static_cast<std::int64_t>(status->n_samples);
     segment_in_ += static_cast<std::int64_t>(status->n_samples);
-    if (!bridge_) {
-      condition(got);
-      const std::int64_t at = segment_tick_ + segment_out_;
-      segment_out_ += static_cast<std::int64_t>(got.size());
-      last_end_ = at + static_cast<std::int64_t>(got.size());
-      if (!got.empty()) return feed_piece{at, got};
-      continue;
-    }
-    n_non_finite_ += phy::zero_non_finite(got);
-    in_.insert(in_.end(), got.begin(), got.end());
-    const auto blocks = in_.size() / static_cast<std::size_t>(decim_);
-    const auto used = blocks * static_cast<std::size_t>(decim_);
-    out_.resize(blocks * static_cast<std::size_t>(interp_));
-    bridge_->run(std::span(in_).first(used), out_);
-    in_.erase(in_.begin(), in_.begin() + used);
-    const auto drop = std::min(to_drop_, static_cast<std::int64_t>(out_.size()));
-    to_drop_ -= drop;
-    const auto made = std::span(out_).subspan(drop);
-    condition(made);
-    const std::int64_t at = segment_tick_ + segment_out_;
-    segment_out_ += static_cast<std::int64_t>(made.size());
-    last_end_ = at + static_cast<std::int64_t>(made.size());
-    if (!made.empty()) return feed_piece{at, made};
+    if (const auto piece = append(bridge_ ? resample(got) : got); !piece.samples.empty()) return piece;
   }
 }
 

@@ -39,6 +39,10 @@ private:
   recording_feed() = default;
   std::int64_t to_device(std::int64_t ticks) const;
   void condition(std::span<phy::cf32> samples);
+  void begin_segment(std::int64_t tick);
+  feed_piece end_segment();
+  std::span<phy::cf32> resample(std::span<phy::cf32> got);
+  feed_piece append(std::span<phy::cf32> made);
 
   phy::sigmf_reader* reader_ = nullptr;
   std::size_t channel_ = 0;

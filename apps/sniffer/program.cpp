@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <memory>
+#include <optional>
 
 #include "apps/lib/capture/pcap_sink.h"
 #include "apps/lib/common/cli.h"
@@ -53,111 +55,146 @@ std::string words_of(const phy::carrier_config& c) {
          (c.cp == phy::cyclic_prefix::normal ? ", normal prefix" : ", extended prefix");
 }
 
-}  // namespace
+/// What is listened to: a recording or a radio.
+struct input {
+  live_input live;                               ///< empty for a recording; outlives the capture
+  const phy::sigmf_reader* recording = nullptr;  ///< lives in the capture; null for a radio
+  std::int64_t n_samples = 0;                    ///< of a recording, in all rounds
+  std::string assumed;                           ///< what nobody told of the scene
+  std::optional<capture> run;
+};
 
-int run_sniffer(const char* program, const sniffer_settings& s) {
+result<capture> open_recording(const sniffer_settings& s, const scene& known, capture_options options, input& in) {
+  const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
+  auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz});
+  if (!reader) return tl::unexpected(reader.error());
+  in.recording = reader->get();
+  in.n_samples = (*reader)->n_samples() * s.loop;
+  return capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), known, std::move(options),
+                       in.assumed);
+}
+
+result<capture> open_radio(const sniffer_settings& s, const scene& known, capture_options options, input& in) {
+  if (options.sync == listen_sync::aligned)
+    return fail("--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind");
+  if (s.rate_given && rate_for(s, known) != s.radio.sample_rate_hz)
+    return fail("--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) +
+                ": the carrier cannot use it; accepted: none, for " + std::to_string(std::llround(rate_for(s, known))));
+  auto opened = open_live(s, known);
+  if (!opened) return tl::unexpected(opened.error());
+  in.live = std::move(*opened);
+  return capture::make(*in.live.radio, s.device, known, std::move(options), in.assumed);
+}
+
+/// Nothing has run yet, so what is wrong are the arguments: every error is a usage error.
+result<void> open_input(const sniffer_settings& s, input& in) {
   const auto known = scene_of(s);
-  if (!known) return usage_error(program, known.error());
+  if (!known) return tl::unexpected(known.error());
   const bool judged_too = s.verdict || !s.reports.empty();
   capture_options options{
       sync_of(s),     s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16",
       &stop_requested};
-  std::string assumed;
-  live_input live;
-  std::int64_t partial_bytes = 0, total_samples = 0;
-  const phy::sigmf_reader* recording = nullptr;  // lives in the capture
-  result<capture> made = fail("");
-  if (!s.iq.empty()) {
-    const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
-    auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz});
-    if (!reader) return usage_error(program, reader.error());
-    recording = reader->get();
-    partial_bytes = recording->partial_bytes();
-    total_samples = (*reader)->n_samples() * s.loop;
-    made =
-        capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), *known, std::move(options), assumed);
-  } else {
-    if (options.sync == listen_sync::aligned)
-      return report(program, "--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind", exit_usage);
-    if (s.rate_given && rate_for(s, *known) != s.radio.sample_rate_hz)
-      return report(program,
-                    "--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) +
-                        ": the carrier cannot use it; accepted: none, for " +
-                        std::to_string(std::llround(rate_for(s, *known))),
-                    exit_usage);
-    auto opened = open_live(s, *known);
-    if (!opened) return usage_error(program, opened.error());  // nothing has run yet: its arguments are wrong
-    live = std::move(*opened);
-    made = capture::make(*live.radio, s.device, *known, std::move(options), assumed);
-  }
-  if (!made) return usage_error(program, made.error());
-  capture& run = *made;
+  auto made =
+      s.iq.empty() ? open_radio(s, *known, std::move(options), in) : open_recording(s, *known, std::move(options), in);
+  if (!made) return tl::unexpected(made.error());
+  in.run.emplace(std::move(*made));
+  return {};
+}
 
-  // All that can be wrong in what was asked for, before the first output is opened: opening empties it.
-  if (!s.keylog.empty() && s.pcap.empty())
-    return report(program, "--keylog: it serves --pcap FILE, which is not given", exit_usage);
-  auto judging = judgement::make(s);
-  if (!judging) return usage_error(program, judging.error());
-  auto events = event_writer::open(s.events);
-  if (!events) return usage_error(program, events.error());
-  std::vector<capture_observer> observers;
+/// The outputs that are asked for; the others are empty.
+struct outputs {
+  std::unique_ptr<judgement> judging;
+  event_writer events;
   std::unique_ptr<recorder> record;
-  if (!s.record.empty()) {
-    auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
-    if (!opened) return usage_error(program, opened.error());
-    record = std::move(*opened);
-    observers.push_back({.frame = {}, .samples = [&record](auto samples, std::int64_t tick, bool gap) {
-                           return record->add(samples, tick, gap);
-                         }});
-  }
   std::optional<pcap_sink> pcap;
   error pcap_error;
+};
+
+/// All that can be wrong in what was asked for is told before the first output is opened: opening empties it. Every
+/// error is a usage error.
+result<void> open_outputs(const sniffer_settings& s, const capture& run, outputs& out) {
+  if (!s.keylog.empty() && s.pcap.empty()) return fail("--keylog: it serves --pcap FILE, which is not given");
+  auto judging = judgement::make(s);
+  if (!judging) return tl::unexpected(judging.error());
+  out.judging = std::move(*judging);
+  auto events = event_writer::open(s.events);
+  if (!events) return tl::unexpected(events.error());
+  out.events = std::move(*events);
+  if (!s.record.empty()) {
+    auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
+    if (!opened) return tl::unexpected(opened.error());
+    out.record = std::move(*opened);
+  }
   if (!s.pcap.empty()) {
     auto opened = pcap_sink::open(s.pcap, s.keylog);
-    if (!opened) return usage_error(program, opened.error());
-    pcap.emplace(std::move(*opened));
-    observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
-      const auto ok = pcap->add(f);
-      if (!ok) pcap_error = ok.error();
+    if (!opened) return tl::unexpected(opened.error());
+    out.pcap.emplace(std::move(*opened));
+  }
+  return {};
+}
+
+/// The outputs must outlive the observers.
+std::vector<capture_observer> observers_of(outputs& out) {
+  std::vector<capture_observer> observers;
+  if (out.record)
+    observers.push_back({.frame = {}, .samples = [&out](auto samples, std::int64_t tick, bool gap) {
+                           return out.record->add(samples, tick, gap);
+                         }});
+  if (out.pcap)
+    observers.push_back({[&out](const phy::monitor_event&, const captured_frame& f) {
+      const auto ok = out.pcap->add(f);
+      if (!ok) out.pcap_error = ok.error();
       return ok.has_value();
     }});
-  }
-  if (*judging) observers.push_back((*judging)->observer());
-  // The summary redraws a terminal; anything else gets a line now and then.
-  if (s.duration_s > 0)
-    total_samples = std::min<std::int64_t>(total_samples, std::llround(s.duration_s * run.carrier().sample_rate_hz()));
-  summary seen(s, run.carrier(), s.iq.empty() ? std::nullopt : std::optional(total_samples));
-  observers.push_back({[&](const phy::monitor_event&, const captured_frame& f) {
-                         seen.add(f);
-                         return true;
-                       },
-                       {},
-                       [&](std::int64_t n, double) {
-                         seen.tick(n, live.radio ? live.radio->counters().samples_lost : 0, run.blocks_failed());
-                       }});
-  // Remarks only now: a mistake is one line.
-  if (recording != nullptr) tell_remarks(*recording, s.rate_given ? s.radio.sample_rate_hz : 0);
-  if (partial_bytes > 0) log_warning("{}: the last {} bytes are no whole sample and are ignored", s.iq, partial_bytes);
-  if (!assumed.empty()) log_info("not told, so assumed: {}", assumed);
+  if (out.judging) observers.push_back(out.judging->observer());
+  return observers;
+}
 
-  if (live.radio) {
-    const std::size_t block = run.carrier().samples_per_subframe();
-    live.queue = std::make_unique<queued_source>(*live.radio, block, static_cast<std::size_t>(s.queue_s * 1000));
-    run.read_through(*live.queue);
+/// How long the summary says the recording is; nothing for a radio.
+std::optional<std::int64_t> samples_to_read(const sniffer_settings& s, const input& in) {
+  if (s.iq.empty()) return std::nullopt;
+  if (s.duration_s <= 0) return in.n_samples;
+  return std::min<std::int64_t>(in.n_samples, std::llround(s.duration_s * in.run->carrier().sample_rate_hz()));
+}
+
+capture_observer observer_of(summary& seen, const input& in) {
+  return {[&seen](const phy::monitor_event&, const captured_frame& f) {
+            seen.add(f);
+            return true;
+          },
+          {},
+          [&seen, &in](std::int64_t n, double) {
+            seen.tick(n, in.live.radio ? in.live.radio->counters().samples_lost : 0, in.run->blocks_failed());
+          }};
+}
+
+void tell_remarks_on(const input& in, const sniffer_settings& s) {
+  if (in.recording != nullptr) {
+    tell_remarks(*in.recording, s.rate_given ? s.radio.sample_rate_hz : 0);
+    if (const auto n = in.recording->partial_bytes(); n > 0)
+      log_warning("{}: the last {} bytes are no whole sample and are ignored", s.iq, n);
   }
-  const auto done = run.run(*events, std::move(observers));
-  if (live.radio) {
-    live.queue->stop();
-    tell_losses(live);
-    live.queue.reset();
-    live.radio->stop();
-  }
-  if (record)
-    if (auto ok = record->finish(); !ok) return run_error(program, ok.error());
-  seen.finish();
-  if (!pcap_error.message.empty()) return run_error(program, pcap_error);
-  if (!done) return run_error(program, done.error());
-  const auto& n = done->statistics;
+  if (!in.assumed.empty()) log_info("not told, so assumed: {}", in.assumed);
+}
+
+/// Runs the capture to its end. A thread of its own reads a radio meanwhile.
+result<capture_result> run_capture(const sniffer_settings& s, input& in, event_writer& events,
+                                   std::vector<capture_observer> observers) {
+  capture& run = *in.run;
+  live_input& live = in.live;
+  if (!live.radio) return run.run(events, std::move(observers));
+  const std::size_t block = run.carrier().samples_per_subframe();
+  live.queue = std::make_unique<queued_source>(*live.radio, block, static_cast<std::size_t>(s.queue_s * 1000));
+  run.read_through(*live.queue);
+  auto done = run.run(events, std::move(observers));
+  live.queue->stop();
+  tell_losses(live);
+  live.queue.reset();
+  live.radio->stop();
+  return done;
+}
+
+void tell_totals(const sniffer_settings& s, const phy::monitor_statistics& n, const std::optional<pcap_sink>& pcap) {
   if (n.non_finite_samples > 0) log_warning("{} samples were not finite and count as zero", n.non_finite_samples);
   log_info("{} subframes: {} MIB-SL, {} SCI, {} transport blocks, {} discovery messages", n.subframes, n.mib, n.sci,
            n.tb_ok, n.discovery);
@@ -167,18 +204,46 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
         "{}: so many blocks came under the layer-2 IDs of a link of the key log that not every assembly of them was "
         "tried: packets may be missing",
         s.pcap);
-  if (!*judging) return exit_ok;
+}
+
+/// Tells the verdict and writes the reports. Gives the exit status.
+int conclude(const char* program, const sniffer_settings& s, const capture& run, const capture_result& done,
+             const std::string& table, outputs& out) {
   std::string remark;
   const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),
-                         static_cast<double>(done->n_samples) / run.carrier().sample_rate_hz(), seen.text()};
-  const auto judged = (*judging)->finish(*done, facts, remark);
+                         static_cast<double>(done.n_samples) / run.carrier().sample_rate_hz(), table};
+  const auto judged = out.judging->finish(done, facts, remark);
   if (!remark.empty()) log_warning("{}", remark);
   if (!judged) return run_error(program, judged.error());
   const auto& v = *judged;
-  for (const auto& e : events_of(v, done->t_end_s)) (void)events->write(e);
-  if (!events->ok()) return run_error(program, error{"--events: cannot be written"});
+  for (const auto& e : events_of(v, done.t_end_s)) (void)out.events.write(e);
+  if (!out.events.ok()) return run_error(program, error{"--events: cannot be written"});
   std::fputs(to_text(v).c_str(), stderr);
   return s.verdict ? exit_status(v.outcome) : exit_ok;
+}
+
+}  // namespace
+
+int run_sniffer(const char* program, const sniffer_settings& s) {
+  input in;
+  if (const auto ok = open_input(s, in); !ok) return usage_error(program, ok.error());
+  outputs out;
+  if (const auto ok = open_outputs(s, *in.run, out); !ok) return usage_error(program, ok.error());
+  auto observers = observers_of(out);
+  // The summary redraws a terminal; anything else gets a line now and then.
+  summary seen(s, in.run->carrier(), samples_to_read(s, in));
+  observers.push_back(observer_of(seen, in));
+  // Remarks only now: a mistake is one line.
+  tell_remarks_on(in, s);
+  const auto done = run_capture(s, in, out.events, std::move(observers));
+  if (out.record)
+    if (auto ok = out.record->finish(); !ok) return run_error(program, ok.error());
+  seen.finish();
+  if (!out.pcap_error.message.empty()) return run_error(program, out.pcap_error);
+  if (!done) return run_error(program, done.error());
+  tell_totals(s, done->statistics, out.pcap);
+  if (!out.judging) return exit_ok;
+  return conclude(program, s, *in.run, *done, seen.text(), out);
 }
 
 }  // namespace prose::apps

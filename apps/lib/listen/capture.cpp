@@ -43,6 +43,15 @@ phy::sync_mode mode_of(listen_sync s) {
   }
   return phy::sync_mode::aligned;
 }
+
+/// Rounds the samples of `in` to ci16_le, where `out` holds them.
+void round_to_ci16(std::span<const std::span<const phy::cf32>> in, std::span<const std::span<phy::cf32>> out,
+                   std::vector<std::uint8_t>& packed) {
+  const std::size_t n = in[0].size();
+  packed.resize(n * in.size() * phy::bytes_per_sample(phy::sigmf_datatype::ci16_le));
+  phy::pack_samples(in, 0, n, phy::sigmf_datatype::ci16_le, packed.data());
+  phy::unpack_samples(packed.data(), phy::sigmf_datatype::ci16_le, out, 0, n);
+}
 }  // namespace
 
 result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s, capture_options options,
@@ -121,6 +130,64 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
   return true;
 }
 
+/// Starts a new monitor at a round of the file and at a gap of unknown length. False if the events of the old monitor
+/// end the capture.
+result<bool> capture::start_anew(const arrival& a, event_writer& events) {
+  bool going = true;
+  if (a.round) {
+    going = emit(monitor_[0].finish(), events);
+    config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : a.shift);
+    if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+  } else if (file_ && a.status.gap_before && !a.first && !a.jump && config_.sync != phy::sync_mode::aligned) {
+    going = emit(monitor_[0].finish(), events);
+    if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
+    sum_.gaps += 1;
+    if (n_frames_ > 0) ++unknown_gaps_;
+  }
+  return going;
+}
+
+/// Counts a gap that the ticks tell the length of. Writes its event only if `going`. False ends the capture.
+bool capture::count_gap(const arrival& a, bool going, event_writer& events) {
+  event gap("gap", static_cast<double>(a.status.first_tick) / config_.carrier.sample_rate_hz());
+  gap.add("sample", place_.n_samples()).add("samples_lost", a.status.first_tick - place_.next_tick());
+  going = going && events.write(gap);
+  lost(std::abs(a.status.first_tick - place_.next_tick()));
+  return going;
+}
+
+/// Gives a block to the observers and to the monitor. False ends the capture.
+bool capture::take(std::span<const std::span<const phy::cf32>> in, const arrival& a, bool going, event_writer& events) {
+  for (const auto& o : observers_)
+    going = going && (!o.samples || o.samples(in, a.status.first_tick, a.status.gap_before && !a.first));
+  const std::int64_t at = place_.n_samples();
+  place_.add(a.status.first_tick, static_cast<std::int64_t>(in[0].size()));
+  going = going && emit(monitor_[0].process(in, stored_ ? at : a.status.first_tick), events);
+  for (const auto& o : observers_)
+    if (o.progress)
+      o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
+  return going;
+}
+
+capture_result capture::totals() const {
+  capture_result done;
+  done.statistics = sum_;
+  add(done.statistics, monitor_[0].statistics());
+  done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
+  done.n_samples = place_.n_samples();
+  done.n_frames = n_frames_;
+  done.pools_told = !config_.pools.empty();
+  done.searched_beside = config_.search_beside;
+  const double rate = config_.carrier.sample_rate_hz();
+  if (n_frames_ > 0)
+    done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
+  done.seconds_lost =
+      (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) /
+      rate;
+  done.unknown_gaps = unknown_gaps_;
+  return done;
+}
+
 result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
   observers_ = std::move(observers);
   const std::size_t n_antennas = source_->n_antennas();
@@ -140,57 +207,19 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
     auto n = status->n_samples;
     if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
     if (n > 0) {
-      const bool first = place_.n_samples() == 0;
-      const bool jump = status->first_tick != place_.next_tick();
-      if (round) {
-        going = emit(monitor_[0].finish(), events);
-        config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : shift);
-        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
-      } else if (file_ && status->gap_before && !first && !jump && config_.sync != phy::sync_mode::aligned) {
-        going = emit(monitor_[0].finish(), events);
-        if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
-        sum_.gaps += 1;
-        if (n_frames_ > 0) ++unknown_gaps_;
-      }
-      if (jump && !first && !round) {
-        event gap("gap", static_cast<double>(status->first_tick) / config_.carrier.sample_rate_hz());
-        gap.add("sample", place_.n_samples()).add("samples_lost", status->first_tick - place_.next_tick());
-        going = going && events.write(gap);
-        lost(std::abs(status->first_tick - place_.next_tick()));
-      }
-      for (std::size_t a = 0; a < n_antennas; ++a) in[a] = out[a].first(n);
-      if (options_.as_ci16) {
-        packed.resize(n * n_antennas * phy::bytes_per_sample(phy::sigmf_datatype::ci16_le));
-        phy::pack_samples(in, 0, n, phy::sigmf_datatype::ci16_le, packed.data());
-        phy::unpack_samples(packed.data(), phy::sigmf_datatype::ci16_le, out, 0, n);
-      }
-      for (const auto& o : observers_)
-        going = going && (!o.samples || o.samples(in, status->first_tick, status->gap_before && !first));
-      const std::int64_t at = place_.n_samples();
-      place_.add(status->first_tick, static_cast<std::int64_t>(n));
-      going = going && emit(monitor_[0].process(in, stored_ ? at : status->first_tick), events);
-      for (const auto& o : observers_)
-        if (o.progress)
-          o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
+      const arrival a{*status, round, shift, place_.n_samples() == 0, status->first_tick != place_.next_tick()};
+      const auto anew = start_anew(a, events);
+      if (!anew) return tl::unexpected(anew.error());
+      going = *anew;
+      if (a.jump && !a.first && !a.round) going = count_gap(a, going, events);
+      for (std::size_t c = 0; c < n_antennas; ++c) in[c] = out[c].first(n);
+      if (options_.as_ci16) round_to_ci16(in, out, packed);
+      going = take(in, a, going, events);
     }
     if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
   }
   going = going && emit(monitor_[0].finish(), events);
-  capture_result done;
-  done.statistics = sum_;
-  add(done.statistics, monitor_[0].statistics());
-  done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
-  done.n_samples = place_.n_samples();
-  done.n_frames = n_frames_;
-  done.pools_told = !config_.pools.empty();
-  done.searched_beside = config_.search_beside;
-  const double rate = config_.carrier.sample_rate_hz();
-  if (n_frames_ > 0)
-    done.seconds_since_first_frame = static_cast<double>(place_.next_tick() - first_frame_tick_) / rate;
-  done.seconds_lost =
-      (static_cast<double>(lost_) + static_cast<double>(done.statistics.non_finite_samples) / config_.n_antennas) /
-      rate;
-  done.unknown_gaps = unknown_gaps_;
+  const auto done = totals();
   if (going) events.write(to_event(done.statistics, done.t_end_s));
   if (!events.ok()) return fail("--events: cannot be written");
   return done;

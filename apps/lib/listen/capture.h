@@ -81,6 +81,18 @@ private:
   result<void> restart();
   void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
   bool emit(std::span<const phy::monitor_event> found, event_writer& events);
+  /// How a block of samples follows what came before it.
+  struct arrival {
+    phy::read_status status;
+    bool round = false;      ///< it begins a round of the file
+    std::int64_t shift = 0;  ///< ticks of that round less those of the file
+    bool first = false;      ///< nothing came before it
+    bool jump = false;       ///< its tick is not the next one
+  };
+  result<bool> start_anew(const arrival& a, event_writer& events);
+  bool count_gap(const arrival& a, bool going, event_writer& events);
+  bool take(std::span<const std::span<const phy::cf32>> in, const arrival& a, bool going, event_writer& events);
+  capture_result totals() const;
 
   std::unique_ptr<file_source> file_;
   phy::sample_source* source_ = nullptr;

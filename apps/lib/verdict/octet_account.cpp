@@ -15,6 +15,8 @@ constexpr int count_window = 1024;  // SNs of a channel follow each other, but f
 constexpr std::size_t max_seen = 1U << 17;
 constexpr int lsb_window = 40;  // slots: a UE's clock may be 16 off, and another's as much the other way
 constexpr int n_subframe_numbers = 10'240;
+constexpr std::uint32_t shared_account = 0x1000000;  // of senders that come too late for one of their own
+constexpr std::size_t max_doubts = 16;               // that are told one by one
 
 std::string hex6(std::uint32_t v) {
   char text[16];
@@ -44,6 +46,32 @@ bytes trimmed(bytes octets) {
 constexpr const char* never_completed = "parts of SDUs that are never completed, though no block is missing";
 /// Without the headers of RLC and PDCP, which repeat themselves in whatever is built like the product's blocks.
 bytes behind_headers(bytes octets) { return octets.size() > 12 ? octets.subspan(6) : octets; }
+
+void add(octet_sums& sum, const octet_sums& s) {
+  sum.heard += s.heard;
+  sum.parsed += s.parsed;
+  sum.padding += s.padding;
+  sum.cut += s.cut;
+  sum.waiting += s.waiting;
+  sum.unexplained += s.unexplained;
+  sum.padding_not_zero += s.padding_not_zero;
+}
+
+/// Whether something was sent that is not zero where it must be.
+bool has_not_zero(const transmitter_verdict& x) { return x.reserved_not_zero > 0 || x.octets.padding_not_zero > 0; }
+
+/// Whether what was sent leaves a doubt: octets that are not explained, unless they are few, or are not zero.
+bool leaves_doubt(const transmitter_verdict& x) { return (x.octets.unexplained > 0 && !x.exempt) || has_not_zero(x); }
+
+/// Exposed transmitters come first, then those that leave a doubt; of each kind, those with the most blocks.
+void sort_for_listing(std::vector<transmitter_verdict>& all) {
+  const auto order = [](const transmitter_verdict& x) {
+    return x.outcome == verdict_outcome::exposed ? 0 : leaves_doubt(x) ? 1 : 2;
+  };
+  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) {
+    return std::pair(order(a), ~a.blocks) < std::pair(order(b), ~b.blocks);
+  });
+}
 }  // namespace
 
 std::string text_of(const transmitter_id& t) {
@@ -64,7 +92,7 @@ octet_account::transmitter& octet_account::of(const transmitter_id& id) {
   const auto at = transmitters_.find(id);
   if (at != transmitters_.end()) return at->second;
   // A flood of made-up senders: those that come late share one account, which is named 1000000.
-  if (transmitters_.size() >= max_transmitters) return transmitters_[{id.of, 0x1000000}];
+  if (transmitters_.size() >= max_transmitters) return transmitters_[{id.of, shared_account}];
   return transmitters_[id];
 }
 
@@ -389,15 +417,20 @@ void octet_account::judge(check_report& out) const {
   fields_.judge(out);
 }
 
-void octet_account::conclude(const verdict_options& o, verdict& v) const {
+/// The findings name frames, and the frames their transmitters. Each keeps the first finding that names it.
+std::map<transmitter_id, std::string> octet_account::exposed_by(const std::vector<finding>& findings) const {
   std::map<transmitter_id, std::string> exposed;
-  for (const auto& f : v.findings)
+  for (const auto& f : findings)
     for (const auto frame : f.frames) {
       const auto at = std::lower_bound(of_frame_.begin(), of_frame_.end(), frame,
                                        [](const auto& a, std::uint64_t b) { return a.first < b; });
       if (at != of_frame_.end() && at->first == frame) exposed.try_emplace(at->second, f.check + ": " + f.reason);
     }
-  // What several UEs' clocks explain of the slots that discovery messages name.
+  return exposed;
+}
+
+/// Several UEs' clocks explain the slots of one window. The others are counted.
+std::uint64_t octet_account::discovery_of_other_times() const {
   std::uint64_t lsb_all = 0, lsb_best = 0;
   for (const auto n : lsb_offsets_) lsb_all += n;
   for (int first = 0; first < 256; ++first) {
@@ -405,18 +438,25 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
     for (int i = 0; i <= 2 * lsb_window; ++i) n += lsb_offsets_[(first + i) & 255];
     lsb_best = std::max(lsb_best, n);
   }
-  // Noise that passed for SCIs, unless there are too many of them or a block belongs to one.
+  return lsb_all - lsb_best;
+}
+
+/// SCIs that count as noise: those that no block belongs to, or none if they are too many for noise.
+std::uint64_t octet_account::noise_scis(std::uint64_t pscch_candidates) const {
   const auto confirmed = static_cast<std::uint64_t>(
       std::count_if(odd_scis_.begin(), odd_scis_.end(), [](const auto& s) { return s.confirmed; }));
   const std::uint64_t loose = odd_scis_.size() - confirmed + odd_sci_beyond_;
-  const bool noise = loose > 0 && poisson_tail(false_scis_a_candidate * static_cast<double>(v.heard.pscch_candidates),
-                                               loose) > least_false_sci_p;
-  v.noise_scis = noise ? loose : 0;
-  // What will be cut unless something ends it after all.
+  const bool noise = loose > 0 && poisson_tail(false_scis_a_candidate * static_cast<double>(pscch_candidates), loose) >
+                                      least_false_sci_p;
+  return noise ? loose : 0;
+}
+
+/// These pieces will be cut unless something ends their SDU after all.
+std::map<transmitter_id, octet_account::transmitter> octet_account::unfinished_pieces() const {
   std::map<transmitter_id, transmitter> unfinished;
   sdus_.each_doubted([&](const captured_sdu& piece, bool by_loss, bool) {
     const transmitter_id id{kind::blocks, piece.src};
-    auto& t = unfinished[transmitters_.contains(id) ? id : transmitter_id{id.of, 0x1000000}];
+    auto& t = unfinished[transmitters_.contains(id) ? id : transmitter_id{id.of, shared_account}];
     if (by_loss) {
       t.sums.cut += piece.octets.size();
       return;
@@ -425,78 +465,96 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
     ++t.unexplained_blocks;
     t.frames.add(piece.frame);
   });
+  return unfinished;
+}
+
+void octet_account::add_unfinished(transmitter& t, const transmitter& unfinished) {
+  t.sums.cut += unfinished.sums.cut;
+  t.sums.unexplained += unfinished.sums.unexplained;
+  t.unexplained_blocks += unfinished.unexplained_blocks;
+  for (const auto frame : unfinished.frames.first()) t.frames.add(frame);
+  if (t.first_reason.empty() && unfinished.unexplained_blocks > 0) t.first_reason = never_completed;
+}
+
+/// Octets that were parsed, but whose values nothing explains.
+void octet_account::take_back(transmitter& t, std::uint64_t blocks, std::uint64_t octets, const char* why) {
+  t.sums.unexplained += octets;
+  t.sums.parsed -= octets;
+  t.unexplained_blocks += blocks;
+  if (t.first_reason.empty()) t.first_reason = why;
+}
+
+void octet_account::add_odd_scis(transmitter& t, bool format1, bool only_confirmed) const {
+  for (const auto& s : odd_scis_) {
+    if (s.format1 != format1 || (only_confirmed && !s.confirmed)) continue;
+    ++t.not_zero;
+    t.frames.add(s.frame);
+    if (t.first_reason.empty()) t.first_reason = s.what;
+  }
+}
+
+/// The account of a transmitter, with what only the end of the capture tells.
+octet_account::transmitter octet_account::closed(const transmitter_id& id, const transmitter& heard,
+                                                 const closing_facts& facts) const {
+  transmitter t = heard;
+  if (const auto at = facts.unfinished.find(id); at != facts.unfinished.end()) add_unfinished(t, at->second);
+  if (id.of == kind::discovery && facts.of_other_times > 0)
+    take_back(t, facts.of_other_times, facts.of_other_times, "discovery messages that name slots of another time");
+  if (id.of == kind::sci) add_odd_scis(t, id.number == 1, facts.noise_scis > 0);
+  if (id.of == kind::slss)
+    if (const auto c = clocks_.find(static_cast<int>(id.number));
+        c != clocks_.end() && c->second.leaps >= 4 && 20 * c->second.leaps > c->second.mibs)
+      take_back(t, c->second.leaps, 2 * c->second.leaps, "frame numbers of MIBs that leap");
+  t.sums.waiting = t.sums.heard - t.sums.parsed - t.sums.padding - t.sums.cut - t.sums.unexplained;
+  return t;
+}
+
+/// The verdict on a transmitter by its account alone. It does not look at findings.
+transmitter_verdict octet_account::verdict_on(const transmitter_id& id, const transmitter& t,
+                                              const verdict_options& o) {
+  transmitter_verdict x{
+      text_of(id), verdict_outcome::opaque, {},    t.sums,          t.blocks, t.unexplained_blocks, t.not_zero,
+      t.records,   t.record_octets,         false, t.frames.first()};
+  const auto below = [&](std::uint64_t part, std::uint64_t whole) {
+    return static_cast<double>(part) < o.max_unexplained_share * static_cast<double>(whole);
+  };
+  const bool few = below(t.unexplained_blocks, t.blocks) && below(t.sums.unexplained, t.sums.heard) &&
+                   t.sums.unexplained < o.max_unexplained_octets && id.number < shared_account;
+  x.exempt = t.sums.unexplained > 0 && few && !has_not_zero(x);
+  if (leaves_doubt(x)) {
+    x.outcome = verdict_outcome::nothing_proven;
+    x.reason = t.first_reason + ": " + std::to_string(t.sums.unexplained) + " of " + std::to_string(t.sums.heard) +
+               " octets unexplained, in " + std::to_string(t.unexplained_blocks) + " of " + std::to_string(t.blocks) +
+               "; " + std::to_string(t.sums.padding_not_zero) + " octets of padding and " + std::to_string(t.not_zero) +
+               " reserved fields that are not zero";
+  } else if (id.of == kind::blocks && (t.records < o.min_records || t.record_octets < o.min_record_octets)) {
+    x.outcome = verdict_outcome::nothing_proven;
+    x.reason = "too little of it was heard: " + std::to_string(t.records) + " records with " +
+               std::to_string(t.record_octets) + " octets";
+  } else {
+    x.reason = "nothing found";
+  }
+  return x;
+}
+
+void octet_account::conclude(const verdict_options& o, verdict& v) const {
+  const auto exposed = exposed_by(v.findings);
+  v.noise_scis = noise_scis(v.heard.pscch_candidates);
+  const closing_facts facts{unfinished_pieces(), discovery_of_other_times(), v.noise_scis};
   std::vector<transmitter_verdict> all;
   std::size_t n_doubted = 0;
   for (const auto& [id, heard] : transmitters_) {
-    transmitter t = heard;
-    if (const auto at = unfinished.find(id); at != unfinished.end()) {
-      t.sums.cut += at->second.sums.cut;
-      t.sums.unexplained += at->second.sums.unexplained;
-      t.unexplained_blocks += at->second.unexplained_blocks;
-      for (const auto frame : at->second.frames.first()) t.frames.add(frame);
-      if (t.first_reason.empty() && at->second.unexplained_blocks > 0) t.first_reason = never_completed;
-    }
-    if (id.of == kind::discovery && lsb_all > lsb_best) {
-      t.sums.unexplained += lsb_all - lsb_best;
-      t.sums.parsed -= lsb_all - lsb_best;
-      t.unexplained_blocks += lsb_all - lsb_best;
-      if (t.first_reason.empty()) t.first_reason = "discovery messages that name slots of another time";
-    }
-    if (id.of == kind::sci)
-      for (const auto& s : odd_scis_) {
-        if (s.format1 != (id.number == 1) || (noise && !s.confirmed)) continue;
-        ++t.not_zero;
-        t.frames.add(s.frame);
-        if (t.first_reason.empty()) t.first_reason = s.what;
-      }
-    if (id.of == kind::slss)
-      if (const auto c = clocks_.find(static_cast<int>(id.number));
-          c != clocks_.end() && c->second.leaps >= 4 && 20 * c->second.leaps > c->second.mibs) {
-        t.sums.unexplained += 2 * c->second.leaps;
-        t.sums.parsed -= 2 * c->second.leaps;
-        t.unexplained_blocks += c->second.leaps;
-        if (t.first_reason.empty()) t.first_reason = "frame numbers of MIBs that leap";
-      }
-    t.sums.waiting = t.sums.heard - t.sums.parsed - t.sums.padding - t.sums.cut - t.sums.unexplained;
-    transmitter_verdict x{
-        text_of(id), verdict_outcome::opaque, {},    t.sums,          t.blocks, t.unexplained_blocks, t.not_zero,
-        t.records,   t.record_octets,         false, t.frames.first()};
-    const auto below = [&](std::uint64_t part, std::uint64_t whole) {
-      return static_cast<double>(part) < o.max_unexplained_share * static_cast<double>(whole);
-    };
-    const bool few = below(t.unexplained_blocks, t.blocks) && below(t.sums.unexplained, t.sums.heard) &&
-                     t.sums.unexplained < o.max_unexplained_octets && id.number < 0x1000000;
-    const bool not_zero = t.not_zero > 0 || t.sums.padding_not_zero > 0;
-    x.exempt = t.sums.unexplained > 0 && few && !not_zero;
-    for (const auto& [field, into] : {std::pair{t.sums.heard, &octet_sums::heard},
-                                      {t.sums.parsed, &octet_sums::parsed},
-                                      {t.sums.padding, &octet_sums::padding},
-                                      {t.sums.cut, &octet_sums::cut},
-                                      {t.sums.waiting, &octet_sums::waiting},
-                                      {t.sums.unexplained, &octet_sums::unexplained},
-                                      {t.sums.padding_not_zero, &octet_sums::padding_not_zero}})
-      v.octets.*into += field;
-    if (x.exempt) v.exempt_octets += t.sums.unexplained;
-    if ((t.sums.unexplained > 0 && !x.exempt) || not_zero) {
-      x.outcome = verdict_outcome::nothing_proven;
-      x.reason = t.first_reason + ": " + std::to_string(t.sums.unexplained) + " of " + std::to_string(t.sums.heard) +
-                 " octets unexplained, in " + std::to_string(t.unexplained_blocks) + " of " + std::to_string(t.blocks) +
-                 "; " + std::to_string(t.sums.padding_not_zero) + " octets of padding and " +
-                 std::to_string(t.not_zero) + " reserved fields that are not zero";
-      if (n_doubted++ < 16) v.doubts.push_back({"unexplained", x.who + ": " + x.reason, x.frames});
-    } else if (id.of == kind::blocks && (t.records < o.min_records || t.record_octets < o.min_record_octets)) {
-      x.outcome = verdict_outcome::nothing_proven;
-      x.reason = "too little of it was heard: " + std::to_string(t.records) + " records with " +
-                 std::to_string(t.record_octets) + " octets";
-    } else {
-      x.reason = "nothing found";
-    }
+    auto x = verdict_on(id, closed(id, heard, facts), o);
+    add(v.octets, x.octets);
+    if (x.exempt) v.exempt_octets += x.octets.unexplained;
+    if (leaves_doubt(x) && n_doubted++ < max_doubts)
+      v.doubts.push_back({"unexplained", x.who + ": " + x.reason, x.frames});
     if (const auto e = exposed.find(id); e != exposed.end()) x.outcome = verdict_outcome::exposed, x.reason = e->second;
     all.push_back(std::move(x));
   }
-  if (n_doubted > 16)
+  if (n_doubted > max_doubts)
     v.doubts.push_back(
-        {"unexplained", std::to_string(n_doubted - 16) + " more transmitters send what is not explained", {}});
+        {"unexplained", std::to_string(n_doubted - max_doubts) + " more transmitters send what is not explained", {}});
   v.n_transmitters = all.size();
   v.rlc_gaps = sdus_.gaps();
   v.assemblies_untried = sdus_.untried();
@@ -505,13 +563,7 @@ void octet_account::conclude(const verdict_options& o, verdict& v) const {
                         std::to_string(v.assemblies_untried) +
                             " times more blocks came under one pair of layer-2 IDs than are tried as parts of its SDUs",
                         {}});
-  const auto order = [](const transmitter_verdict& x) {
-    const bool doubted = x.octets.unexplained > 0 || x.octets.padding_not_zero > 0 || x.reserved_not_zero > 0;
-    return x.outcome == verdict_outcome::exposed ? 0 : doubted && !x.exempt ? 1 : 2;
-  };
-  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) {
-    return std::pair(order(a), ~a.blocks) < std::pair(order(b), ~b.blocks);
-  });
+  sort_for_listing(all);
   if (all.size() > max_listed) all.resize(max_listed);
   v.transmitters = std::move(all);
 }

@@ -92,6 +92,22 @@ private:
   void confirm_sci(const captured_frame& block);
   void name_frame(std::uint64_t frame, const transmitter_id& id);
 
+  /// What the end of the capture tells, before each transmitter's account is closed.
+  struct closing_facts {
+    std::map<transmitter_id, transmitter> unfinished;  ///< pieces of SDUs that nothing completed
+    std::uint64_t of_other_times = 0;                  ///< discovery messages whose slots no clock explains
+    std::uint64_t noise_scis = 0;
+  };
+  std::map<transmitter_id, std::string> exposed_by(const std::vector<finding>& findings) const;
+  std::uint64_t discovery_of_other_times() const;
+  std::uint64_t noise_scis(std::uint64_t pscch_candidates) const;
+  std::map<transmitter_id, transmitter> unfinished_pieces() const;
+  static void add_unfinished(transmitter& t, const transmitter& unfinished);
+  static void take_back(transmitter& t, std::uint64_t blocks, std::uint64_t octets, const char* why);
+  void add_odd_scis(transmitter& t, bool format1, bool only_confirmed) const;
+  transmitter closed(const transmitter_id& id, const transmitter& heard, const closing_facts& facts) const;
+  static transmitter_verdict verdict_on(const transmitter_id& id, const transmitter& t, const verdict_options& o);
+
   sdu_stream sdus_;
   const take_sdu* take_ = nullptr;
   look look_;
