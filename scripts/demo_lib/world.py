@@ -1,5 +1,5 @@
 """Programs, configurations, events and claims of one demonstration."""
-import ctypes, hashlib, json, os, re, signal, socket, subprocess, sys, time
+import hashlib, json, os, re, signal, socket, subprocess, sys, time
 
 from . import channel
 
@@ -43,10 +43,9 @@ def fingerprint(hex_key):
 
 def background(command, env, log):
     """Starts a program that the terminal's Ctrl-C does not reach (the demo ends it, once) and that ends when the demo is killed."""
-    libc = ctypes.CDLL(None)
-    pr_set_pdeathsig = 1
-    return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                            preexec_fn=lambda: libc.prctl(pr_set_pdeathsig, signal.SIGTERM))
+    # By setpriv, not by a preexec_fn: that would run Python in the child, where a signal at the wrong moment prints a traceback.
+    return subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', '--', *command], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                            start_new_session=True)
 
 
 class world:
