@@ -51,9 +51,9 @@ psdch_combiner::resource& psdch_combiner::resource_of(const subframe_view& sf, i
       oldest = &r;
     }
   }
-  // The later transmissions follow within the period; the first one starts a new message.
-  const std::int64_t period = pool_.config().disc_period_subframes;
-  if (same != nullptr && transmission > 0 && sf.index - same->index < period) {
+  // A message is sent within one period, and its first transmission starts it; that one may have been missed.
+  const auto at = pool_.locate(sf.absolute);
+  if (same != nullptr && transmission > 0 && at && sf.index - same->index <= at->offset) {
     same->index = sf.index;
     return *same;
   }
@@ -95,7 +95,10 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
   auto got = attempt(in_order, scratch_);
   if (r != nullptr && !got.crc_ok) {
     transmissions = r->combined;
-    got = attempt(in_order, r->by_order);
+    if (r->combined == 1)
+      std::swap(r->by_order, scratch_);  // the first one is already in it, and was tried
+    else
+      got = attempt(in_order, r->by_order);
     if (!got.crc_ok) got = attempt(0, r->all_first);
   }
   const bool decoded = got.crc_ok && sf.credible(got.signal);

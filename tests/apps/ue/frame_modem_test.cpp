@@ -1,5 +1,6 @@
 // UEs with the real modem in between: every transmission becomes samples, samples of all transmitters and noise become
 // frames. The air here is a sum of subframes with carrier offsets; delays and fading are the emulated air's.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -202,6 +203,37 @@ TEST(discovery_messages, that_are_sent_again_are_combined) {
   EXPECT_LE(once, 20) << "control: noise that one transmission does not survive";
   EXPECT_GE(four_times, 80) << "four tries alone would bring 1 - (1 - p)^4, at most 60";
   EXPECT_GE(combined, 40U);
+}
+
+TEST(discovery_messages, a_new_period_is_a_new_message) {
+  frame_modem_config c;
+  c.ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
+  c.ue.discovery.num_retx = 3;
+  const auto modem = std::move(*frame_modem::make(c));
+  const auto pool = std::move(*phy::discovery_pool::make(c.ue.discovery));
+  const int period = c.ue.discovery.disc_period_subframes;
+  std::vector<phy::cf32> samples(modem->carrier().samples_per_subframe());
+  const std::span<const phy::cf32> antenna(samples);
+  for (int resource = 0; resource < pool.n_resources(); ++resource) {
+    std::vector<std::uint8_t> arrived;
+    for (int run = 2 * resource; run < 2 * resource + 2; ++run) {
+      security::discovery_pdu message{};
+      message.fill(static_cast<std::uint8_t>(run + 1));
+      // In the second period the first transmission is missed.
+      for (int j = run % 2; j < pool.n_transmissions(); ++j) {
+        mac::subframe_transmission t;
+        t.subframe = run * period + pool.resource(resource, j).subframe;
+        t.absolute_subframe = static_cast<int>(t.subframe % 10240);
+        t.psdch = mac::psdch_transmission{pool.psdch(resource, j), message};
+        ASSERT_TRUE(modem->transmit(t, samples).has_value());
+        for (const auto& f : modem->receive({t.subframe, t.absolute_subframe, false, false}, {&antenna, 1},
+                                            [](std::uint8_t) { return false; }))
+          if (const auto* d = std::get_if<mac::rx_discovery>(&f.content)) arrived.push_back(d->message[0]);
+      }
+    }
+    const auto first = static_cast<std::uint8_t>(2 * resource + 1);
+    EXPECT_THAT(arrived, testing::ElementsAre(first, static_cast<std::uint8_t>(first + 1))) << "resource " << resource;
+  }
 }
 
 namespace {
