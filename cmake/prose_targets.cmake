@@ -33,15 +33,15 @@ function(prose_test_program name)
     PROSE_BINARY_DIR="${PROJECT_BINARY_DIR}")
 endfunction()
 
-# Targets of several: every program a user has or a script of the tests starts; every unit test; what scripts/test --sanitized builds.
+# Targets that build several things: what a user has or a script of the tests starts; every unit test; what scripts/test --sanitized builds.
 add_custom_target(programs)
 add_custom_target(unit_tests)
 add_custom_target(sanitized_tests)
 add_custom_target(fuzz_targets)
 
-# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): such a program with GoogleTest's main. It is one ctest entry, for its cases share what
-# is dear to set up; NAME/SUITE.CASE, with the label `case`, runs a single one and is left out of a normal run. A test with no label but those of folders
-# is a unit test as well: label `unit`.
+# prose_test(NAME SOURCES ... LIBS ... LABELS ... [TIMEOUT seconds]): such a program with GoogleTest's main. It is one ctest entry, because its
+# cases share an expensive set-up; NAME/SUITE.CASE, with the label `case`, runs a single one and is left out of a normal run. ENVIRONMENT holds one
+# variable at most, for CMake passes no list on to the cases. A test with no label but those of folders is a unit test as well: label `unit`.
 function(prose_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LIBS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT A_TIMEOUT)
@@ -60,7 +60,11 @@ function(prose_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} ENVIRONMENT "${A_ENVIRONMENT}")
-  gtest_discover_tests(${name} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS case TIMEOUT ${A_TIMEOUT})
+  set(of_case LABELS case TIMEOUT ${A_TIMEOUT})
+  if(A_ENVIRONMENT)
+    list(APPEND of_case ENVIRONMENT "${A_ENVIRONMENT}")
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES ${of_case})
 endfunction()
 
 # prose_python_test(NAME MODULE LABELS ... [TIMEOUT seconds] [ENVIRONMENT ...] [ARGS ...]): a Python module, started from the source root; one ctest

@@ -2,7 +2,7 @@
 import array, fcntl, json, math, os, pty, re, resource, signal, struct, subprocess, sys, tempfile, termios, time, unittest
 
 from tests.harness import process
-from tests.harness.files import json_lines, text_of, write
+from tests.harness.files import text_of, write
 from tests.harness.paths import REGRESSION, SHARED_IQ, program
 from tests.harness.process import give_time
 
@@ -323,7 +323,11 @@ class prose_sniffer(base):
         p.send_signal(signal.SIGINT)
         err = p.communicate(timeout=60)[1]
         self.assertEqual(p.returncode, 0, err)
-        json_lines(self.path('e'))
+        self.assertTrue(os.path.exists(self.path('e')))
+        text = text_of(self.path('e'))
+        self.assertTrue(text == '' or text.endswith('\n'), text[-200:])
+        for line in text.splitlines():
+            json.loads(line)
 
 
 MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-ue': [], 'prose-function': [],

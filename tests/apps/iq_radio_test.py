@@ -139,9 +139,9 @@ def test_limits_and_a_full_disk():
         err = ended(recorder(air, "l", "--max-size", "100kB", "--type", "ci16"))
         assert "ended by: size limit" in err and os.path.getsize(path("l.sigmf-data")) == 100000, err
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100003, resource.RLIM_INFINITY))
-        err = ended(recorder(air, "f", preexec_fn=limit), 1)
+        err = ended(recorder(air, "full", preexec_fn=limit), 1)
         assert "disk full" in err and "are kept" in err, err
-    r = run("prose-iq", "info", "--json", path("f.sigmf-meta"), code=None)
+    r = run("prose-iq", "info", "--json", path("full.sigmf-meta"), code=None)
     assert json.loads(r.stdout)["samples"] == 100003 // 8
 
 

@@ -82,7 +82,7 @@ def test_live_run_and_its_recording():
         give_time(lambda: frames(path("live"), "absolute_subframe", lambda e: last + 200 <= e["absolute_subframe"] < 10240))
         live.stop()
         for u in ues:
-            u.stop(signal.SIGTERM)
+            u.stop(signal.SIGTERM, timeout=20)
     heard = frames(path("live"), "absolute_subframe", inside)
     sniff(path("run.sigmf-meta"), tm2)
     again = frames(path("e"), "absolute_subframe", inside)

@@ -102,7 +102,7 @@ class Served:
         return self.p[user].of(kind, peer)
 
     def stop(self, user):
-        self.p[user].stop()
+        self.p[user].stop(timeout=20)
 
     def until_linked(self, a='mary', b='john'):
         wait(lambda: self.of(a, 'link_established', b) and self.of(b, 'link_established', a), programs=[self.p[a], self.p[b]], what=f'a link of {a} and {b}')
