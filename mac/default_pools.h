@@ -3,7 +3,7 @@
 //
 // TM2, SC period of 40 subframes: PSCCH in 0 to 7, PSSCH in 8 to 36, SLSS in 17 and 37, discovery in 38 and 39.
 // TM4: PSCCH and PSSCH adjacent in sub-channels of 5 PRB from the lower edge, discovery in the 10 PRB at the upper
-// edge, SLSS in 17 of every 20 subframes. `prose-ue --show-pools` prints them as prose-sniffer reads them;
+// edge, SLSS in subframe 17 of every 20. `prose-ue --show-pools` prints them as prose-sniffer reads them;
 // configs/sniffer.yaml holds those of TM2 with 25 PRB (a test compares).
 #pragma once
 

@@ -26,7 +26,7 @@ struct rx_counters {
   std::uint64_t malformed_sl_sch = 0;
   std::uint64_t other_destination = 0;
   std::uint64_t unknown_source = 0;  ///< no request, and of no link or set-up
-  std::uint64_t malformed_pdcp = 0;
+  std::uint64_t malformed_pdcp = 0;  ///< also records that are too short
   std::uint64_t security_dropped = 0;
   std::uint64_t data_sdus = 0, data_octets = 0;
   std::uint64_t signalling_sdus = 0;

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "phy/types/channels.h"
+
 namespace prose::mac {
 
 namespace {
-constexpr int n_sl_ids = 336;      // SLSSIDs (TS 36.211 9.7): 0..167 name a network's timing,
-constexpr int first_oon_id = 168;  // 168..335 a UE's own, out of coverage
+// SLSSIDs (TS 36.211 9.7): 0..167 name a network's timing, the others a UE's own, out of coverage.
+constexpr int first_oon_id = 168;
+constexpr double filter_a = 0.5;  // layer-3 filtering (TS 36.331 5.5.3.2) with filterCoefficient fc4
 
-// Derived from simulated starts and lines of UEs (mac/README.md).
+// Chosen, and tried in simulated starts and lines of UEs (mac/README.md).
 constexpr int times_to_follow = 3;        // SLSS of a reference before it is followed; one may be a fault of reception
 constexpr int times_to_yield = 2;         // likewise of another reference, before a reference follows it
 constexpr int conflicts_to_redraw = 3;    // SLSS in a row with our identity and another timing; fewer may be multipath
@@ -20,7 +23,6 @@ constexpr int shared_gap_periods = 32;    // a reference hears its own SLSS subf
                                           // miss some
 constexpr int shared_periods = 100;       // whoever follows our follower has heard us long before
 constexpr int muting_group = 8;           // a reference listens in one of so many of its own SLSS subframes
-constexpr double filter_a = 0.5;          // layer-3 filtering (TS 36.331 5.5.3.2) with filterCoefficient fc4
 
 // 5.10.8.2: in coverage first, then an in-coverage identity out of coverage, then the rest.
 constexpr int group_in_coverage = 0;
@@ -60,7 +62,7 @@ sync_reference::sync_reference(const sync_config& config, int n_prb, std::uint32
 
 // TS 36.331 5.10.7.3: without a reference, SLSSID is drawn uniformly from the out-of-coverage set.
 void sync_reference::draw_id() {
-  constexpr std::uint32_t n_oon_ids = n_sl_ids - first_oon_id;
+  constexpr std::uint32_t n_oon_ids = phy::n_slss_ids - first_oon_id;
   n_sl_id_ = first_oon_id + static_cast<int>(random_(random_context_) % n_oon_ids);
 }
 
@@ -270,7 +272,7 @@ std::int64_t sync_reference::random_part_of_search() {
 
 // One SLSS. Its sender becomes a candidate or is updated.
 void sync_reference::hear(const slss_heard& h, sync_actions& out) {
-  if (h.n_sl_id < 0 || h.n_sl_id >= n_sl_ids || h.dfn_subframe < 0 || h.dfn_subframe >= dfn_subframes) return;
+  if (h.n_sl_id < 0 || h.n_sl_id >= phy::n_slss_ids || h.dfn_subframe < 0 || h.dfn_subframe >= dfn_subframes) return;
   const auto dfn_offset = modulo(h.dfn_subframe - h.local_subframe, dfn_subframes);
   candidate& c = slot_for(h, dfn_offset);
   const bool fresh = !c.used;

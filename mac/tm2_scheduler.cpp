@@ -7,8 +7,8 @@
 namespace prose::mac {
 
 namespace {
-/// Draws of a pattern or a place before the grant is given up. At half of them all that meet an own transmission are
-/// still refused; 20 draws leave a free pattern unseen with 1e-6 where half of the patterns are free.
+/// Draws of a pattern or a place before the grant is given up. In the first half, patterns that meet an own
+/// transmission are refused; 20 draws leave a free pattern unseen with 1e-6 where half of the patterns are free.
 constexpr int draws = 40;
 /// TS 36.213 14.1.1.1: a transport block takes four subframes of the pool, one for each redundancy version.
 constexpr int transmissions_a_block = std::ssize(phy::rv_order);

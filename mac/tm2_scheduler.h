@@ -70,7 +70,7 @@ private:
     transport_block block;       ///< the one under way; empty: nothing was left to send
   };
   void choose(tx_flows& flows, time_ms now);
-  /// What a transmission of one block and its repetitions is spread over.
+  /// A time resource pattern and what it gives in one period.
   struct pattern {
     int trp = 0;     ///< I_TRP
     int blocks = 0;  ///< that fit a period

@@ -8,7 +8,7 @@ namespace prose::mac {
 
 namespace {
 constexpr std::int64_t tick_subframes = 100;  // security::link_engine::tick: at least every 100 ms
-/// The statistics of a half-open set-up whose end nobody told. It lives 8 s at most in the security sublayer
+/// The statistics of a half-open set-up whose end was not reported. It lives 8 s at most in the security sublayer
 /// (half_open_lifetime_ms).
 constexpr time_ms setup_lifetime_ms = 10'000;
 constexpr std::size_t max_wanted_queries = 1024;   // a bound on memory, far above security::max_peers

@@ -15,6 +15,11 @@
 
 namespace prose::apps {
 namespace {
+/// 0: no limit, or less than a sample.
+std::int64_t wanted_samples(const phy::sample_source& source, const record_limits& limits) {
+  return static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz());
+}
+
 std::string now_iso8601() {
   const std::time_t t = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc{};
@@ -35,8 +40,7 @@ result<phy::sigmf_datatype> check_request(const phy::sample_source& source, cons
       std::filesystem::is_directory(out_path, ec))
     return fail("'" + target.path + "': accepted is the name of a file");
   const auto sample_bytes = phy::bytes_per_sample(*type) * static_cast<std::size_t>(source.n_antennas());
-  const auto wanted = static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz());
-  if (limits.duration_s > 0 && wanted == 0)
+  if (limits.duration_s > 0 && wanted_samples(source, limits) == 0)
     return fail("--duration " + std::to_string(limits.duration_s) + ": that is less than a sample");
   if (limits.max_bytes > 0 && limits.max_bytes < sample_bytes)
     return fail("--max-size " + std::to_string(limits.max_bytes) + ": a sample alone has " +
@@ -80,7 +84,7 @@ private:
   std::int64_t begin_ = -1;  // tick of the first sample
 };
 
-/// What the writer tells ends the recording before anything else does.
+/// Why the recording ends: what the writer reports goes before every other reason.
 void note_write(const result<phy::write_stop>& stop, bool source_ended, record_report& report) {
   if (!stop) {
     report.failed = true;
@@ -119,7 +123,7 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   std::vector<std::vector<phy::cf32>> samples(n_channels, std::vector<phy::cf32>(block));
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_channels);
-  duration_limit duration(static_cast<std::int64_t>(limits.duration_s * source.sample_rate_hz()));
+  duration_limit duration(wanted_samples(source, limits));
   progress_bar progress("recording");
   record_report report;
   while (report.why.empty()) {

@@ -159,7 +159,6 @@ void frame_modem::state::receive_slss(const subframe_info& info) {
   if (!r.detected) return;
   const auto mib = phy::unpack_mib_sl(r.payload());
   if (!mib || mib->n_prb != carrier.n_prb) return;
-  ++counters.mib;
   frames.push_back({info.local, mac::rx_slss{{found.n_sl_id, mib->in_coverage,
                                               mib->direct_frame_number * 10 + mib->direct_subframe_number, info.local,
                                               rsrp(r.signal.power_db, 6), r.signal.timing_offset_samples}}});
@@ -211,15 +210,10 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
   const auto loaded = s.rx.load(antennas);
   if (info.slss) s.receive_slss(info);
   s.sink.forget_released();
-  const std::function<bool(std::uint8_t)> counted = [&](std::uint8_t lsb) {
-    const bool ours = addressed(lsb);
-    s.counters.sci_other += ours ? 0 : 1;
-    return ours;
-  };
   phy::subframe_view view{s.rx,           s.sink,        s.statistics, info.local * s.carrier.samples_per_subframe(),
                           info.local,     info.absolute, false,        false,
                           loaded.power_db};
-  view.addressed = &counted;
+  view.addressed = &addressed;
   phy::signal_estimate strongest;
   if (in_tm2) s.tm2->examine(view, s.buffers, strongest);
   if (in_tm4) s.tm4.examine(view, s.buffers, *s.v2x, strongest);
@@ -231,7 +225,6 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
   s.counters.blocks_ok = s.statistics.tb_ok;
   s.counters.blocks_failed = s.statistics.tb_failed;
   s.counters.discovery_ok = s.statistics.discovery;
-  s.counters.discovery_failed = s.statistics.discovery_occupied - s.statistics.discovery_decoded;
   return s.frames;
 }
 

@@ -25,8 +25,7 @@ struct frame_modem_config {
 };
 
 struct frame_modem_counters {
-  std::uint64_t sci = 0, sci_other = 0, blocks_ok = 0, blocks_failed = 0, discovery_ok = 0, discovery_failed = 0,
-                discovery_combined = 0, mib = 0;
+  std::uint64_t sci = 0, blocks_ok = 0, blocks_failed = 0, discovery_ok = 0, discovery_combined = 0;
 };
 
 class frame_modem {

@@ -109,9 +109,8 @@ void link_events::on(const mac::ev_sync& e) {
 
 void link_events::on(const mac::ev_clock_refused& e) {
   log_warning(
-      "the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. If it is "
-      "right "
-      "now and was wrong before, restart",
+      "the UTC slot {} is refused: the clock went back or leapt; discovery is silent until it is right again. "
+      "If it is right now and was wrong before, restart",
       e.slot);
   events_.write(events_.make("rejected").add("reason", "clock").add("discovery", "silent until the clock is right"));
 }

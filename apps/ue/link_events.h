@@ -22,7 +22,7 @@ namespace prose::apps {
 class link_events {
 public:
   /// All must outlive the object.
-  link_events(ue_identity& identity, const peer_slots& slots, const device_clock& clock, ue_events& events,
+  link_events(const ue_identity& identity, const peer_slots& slots, const device_clock& clock, ue_events& events,
               host_data& data)
       : identity_(identity), slots_(slots), clock_(clock), events_(events), data_(data) {}
   /// From here on record keys of every link are written to the file; the user is warned.
@@ -32,7 +32,8 @@ public:
   void report(const mac::ue_event& e);
   /// The peer is no longer permitted; it is reported as discovered again if it comes back.
   void forget(security::peer_id peer) { present_.erase(peer); }
-  /// Reports what the security sublayer rejected. `misfits`: pieces of records that the MAC tried in vain, in all.
+  /// Reports what the security sublayer rejected. `misfits`: records so far that failed because a piece between others
+  /// was lost or forged (rlc_um_counters).
   void report_rejected(std::uint64_t misfits);
 
 private:
@@ -48,7 +49,7 @@ private:
   void log_keys(security::link_id link);
   void watch_identity(security::peer_id peer);
 
-  ue_identity& identity_;
+  const ue_identity& identity_;
   const peer_slots& slots_;
   const device_clock& clock_;
   ue_events& events_;

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -103,8 +104,9 @@ bool link_watch::was_down() {
       continue;
     }
     if (n <= 0) return down;
-    std::size_t left = n;
-    for (const auto* m = reinterpret_cast<const nlmsghdr*>(told); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+    auto left = static_cast<int>(n);  // NLMSG_NEXT makes it negative if the last message is not padded
+    for (const auto* m = reinterpret_cast<const nlmsghdr*>(told); NLMSG_OK(m, static_cast<unsigned>(std::max(left, 0)));
+         m = NLMSG_NEXT(m, left)) {
       if (m->nlmsg_type != RTM_NEWLINK || m->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) continue;
       ifinfomsg link{};
       std::memcpy(&link, NLMSG_DATA(m), sizeof link);

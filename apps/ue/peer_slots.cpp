@@ -7,9 +7,9 @@ void peer_slots::add_peer(const std::string& name, security::peer_id peer) {
   slots_.push_back({name, peer});
 }
 
-void peer_slots::add_server(const std::string& name, std::size_t server) {
-  server_slots_.push_back(slots_.size());
-  slots_.push_back({"server:" + name, 0, server});
+void peer_slots::add_server(const std::string& name) {
+  slots_.push_back({"server:" + name, 0, server_slots_.size()});
+  server_slots_.push_back(slots_.size() - 1);
 }
 
 std::size_t peer_slots::permit(const std::string& name, security::peer_id peer) {

@@ -16,8 +16,8 @@ class peer_slots {
 public:
   /// `peer` 0: not permitted yet.
   void add_peer(const std::string& name, security::peer_id peer);
-  /// The slot's name is "server:NAME".
-  void add_server(const std::string& name, std::size_t server);
+  /// Servers are numbered in the order of the calls. The slot's name is "server:NAME".
+  void add_server(const std::string& name);
   /// The peer is permitted under this ID; a name without a slot gets one. Returns the slot.
   std::size_t permit(const std::string& name, security::peer_id peer);
   /// Returns the slot that the peer had, if it was permitted.

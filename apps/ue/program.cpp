@@ -34,8 +34,8 @@ constexpr std::int64_t goodbye_subframes = 300;
 // for about two seconds.
 constexpr std::int64_t nearly_over_subframes = 20, prolonged_subframes = 50, longest_goodbye_subframes = 2500;
 constexpr std::int64_t subframes_per_second = 1000;
-constexpr double utc_margin_s =
-    2;  // UTC is checked once a second, and must stay within its 32 bits until the next time
+// UTC is checked once a second, and must stay within its 32 bits until the next time.
+constexpr double utc_margin_s = 2;
 }  // namespace
 
 /// The loop over subframes: radio -> MAC -> radio, and everybody who takes part in it in turn.

@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "apps/lib/common/events.h"
 #include "apps/ue/program_config.h"
 #include "common/result.h"
 

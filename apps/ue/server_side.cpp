@@ -39,8 +39,7 @@ void server_side::report_consent() {
       !consents ? 0 : std::count_if(consents->entries.begin(), consents->entries.end(), is_granted);
   log_info(
       "consent list {}: {} granted. What a server says counts for {:g} h from the last time it said so (pc3.valid_h, "
-      "up to 720); who stays "
-      "offline for longer uses permission files",
+      "up to 720); who stays offline for longer uses permission files",
       list, granted, config_.pc3.valid_h);
   if (granted == 0)
     log_warning(

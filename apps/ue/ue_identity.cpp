@@ -17,8 +17,7 @@ tl::unexpected<error> fail_at(const std::string& where, const error& e) {
 void reserve_slots(const program_config& config, const security::ue_security& security, peer_slots& slots) {
   for (const auto& d : config.data_peers)
     if (security.peers().find(d.name) == nullptr) slots.add_peer(d.name, 0);
-  for (std::size_t i = 0; i < config.pc3.servers.size(); ++i)
-    slots.add_server(config.pc3.servers[i].client.server_name, i);
+  for (const auto& s : config.pc3.servers) slots.add_server(s.client.server_name);
 }
 
 }  // namespace

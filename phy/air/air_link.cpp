@@ -71,8 +71,8 @@ void make_mutex(pthread_mutex_t& mutex) {
   pthread_mutexattr_destroy(&a);
 }
 
-// An air whose hub is running and has finished setting it up; nothing where there is none (yet). Keeps fd only on
-// success.
+// An air whose hub is running and has finished setting it up; nothing where there is none (yet). The caller
+// closes fd unless it gets memory.
 result<air_memory*> map_running(int fd, const std::string& air_name) {
   struct stat st {};
   fstat(fd, &st);

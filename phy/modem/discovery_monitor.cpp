@@ -51,7 +51,7 @@ bool discovery_monitor::receive_anywhere(const subframe_view& sf, int prb, signa
     scratch_.reset(discovery_message_bits);
     const auto r = sf.rx.decode_psdch(config, scratch_, payload_);
     if (!r.crc_ok || !sf.credible(r.signal)) continue;
-    report_discovery(sf, config, s = r.signal, 1, payload_, recent_);
+    report_discovery(sf, config, s = r.signal, 1, payload_, known_ ? known_->recent() : recent_);
     return true;
   }
   return false;

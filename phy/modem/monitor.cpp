@@ -19,7 +19,8 @@ namespace {
 /// Both chosen, not derived: transmitters with a timing of their own, and blocks whose other transmissions may follow.
 constexpr int max_tracks = 4;
 constexpr int n_soft_buffers = 16;
-/// Subframes that the stream holds at a time: the search window of two and a bit, one to look back, and room to append.
+/// Room of the stream in subframes. Half of it is padding (stream_window), so it holds six: the search window of two
+/// and a bit, one to look back, and what is appended.
 constexpr int window_subframes = 12;
 /// A subframe below this power is digital silence: nothing is looked for.
 constexpr float silence_db = -250;
@@ -36,7 +37,7 @@ constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 10
 constexpr int patience = 4000;
 constexpr int hurried_candidates = 2;
 
-// Tracking. Timing errors in prefixes; all chosen, not derived.
+// Tracking; all chosen, not derived. same_timing and tolerated_error are in prefixes.
 constexpr double same_timing = 0.5;             ///< a start so near a track's is the track's
 constexpr double tolerated_error = 1.0 / 16;    ///< not corrected: transmitters that share a track differ by as much
 constexpr int settled_after = 4;                ///< decoded subframes until a track is corrected slowly

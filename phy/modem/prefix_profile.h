@@ -12,10 +12,6 @@
 
 namespace prose::phy {
 
-/// Length of a prefix over that of the useful part of a symbol (144 / 2048 and 512 / 2048, TS 36.211 5.6): the delays
-/// that reference signals are searched for.
-constexpr double prefix_share(cyclic_prefix cp) { return cp == cyclic_prefix::normal ? 0.07 : 0.25; }
-
 class prefix_profile {
 public:
   explicit prefix_profile(const carrier_config& c);

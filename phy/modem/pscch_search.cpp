@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "phy/modem/prefix_profile.h"
 #include "phy/scfdma/dmrs.h"
 #include "phy/scfdma/dmrs_table.h"
 

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "phy/modem/prefix_profile.h"
-
 namespace prose::phy {
 namespace {
 constexpr double two_pi = 2 * std::numbers::pi;

@@ -15,10 +15,6 @@ constexpr int max_bank_prb = 6;
 constexpr float noise_floor = 1e-5F;  // of the signal: no receiver reaches an SNR of 50 dB
 constexpr float tiny = 1e-30F;        // keeps quotients of empty sums finite
 
-// Delays of the bank, in parts of a symbol: a cyclic prefix (TS 36.211 5.6: 144 / 2048 and 512 / 2048).
-constexpr double bank_reach_normal = 0.07;
-constexpr double bank_reach_extended = 0.25;
-
 // Products of subcarriers `lag` apart that keep less than this share of the magnitude at lag 1 are beyond the coherence
 // bandwidth. Chosen, not derived.
 constexpr float coherent_share = 0.6F;
@@ -163,8 +159,7 @@ double channel_estimator::basis(int order, double t_s) const noexcept {
 float channel_estimator::timing_by_bank() const noexcept {
   const auto& phasors = bank_phasors_[m_ / subcarriers_per_prb];
   const int period = 4 * m_;
-  const double prefix = carrier_.cp == cyclic_prefix::normal ? bank_reach_normal : bank_reach_extended;
-  const int reach = std::max(1, static_cast<int>(std::ceil(prefix * period)));
+  const int reach = std::max(1, static_cast<int>(std::ceil(prefix_share(carrier_.cp) * period)));
   constexpr int max_reach = 2 * max_bank_prb * subcarriers_per_prb;
   std::array<float, 2 * max_reach + 1> power{};
   const auto at = [&](int i) -> float& { return power[i + reach]; };

@@ -11,7 +11,7 @@
 namespace prose::phy {
 namespace {
 
-/// What noise alone exceeds in one window of so many, where no threshold is given.
+/// Where no threshold is given: noise alone exceeds it in one window of so many.
 constexpr double windows_per_false_start = 1000.0;
 /// A threshold above this would miss weak signals in short windows. Chosen, not derived.
 constexpr double highest_threshold = 0.6;

@@ -9,6 +9,9 @@
 namespace prose::phy {
 
 enum class cyclic_prefix : std::uint8_t { normal, extended };
+/// Length of a prefix over that of the useful part of a symbol (144 / 2048 and 512 / 2048, TS 36.211 5.6): the delays
+/// that reference signals are searched for.
+constexpr double prefix_share(cyclic_prefix cp) { return cp == cyclic_prefix::normal ? 0.07 : 0.25; }
 
 /// TM1/TM2: sidelink communication (scheduled, autonomous). TM3/TM4: V2X (scheduled, autonomous).
 enum class transmission_mode : std::uint8_t { tm1 = 1, tm2 = 2, tm3 = 3, tm4 = 4 };

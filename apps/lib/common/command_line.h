@@ -1,5 +1,5 @@
-// A program's command line: options and subcommands. CLI11 does the work. Only command_line.cpp includes it, because
-// its headers cost a compiler nine seconds in each file.
+// A program's command line: options and subcommands. CLI11 does the work. Of the programs only command_line.cpp
+// includes it, because its headers cost a compiler nine seconds in each file.
 #pragma once
 
 #include <cstdint>

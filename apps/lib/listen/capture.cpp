@@ -147,7 +147,7 @@ result<bool> capture::start_anew(const arrival& a, event_writer& events) {
   return going;
 }
 
-/// Counts a gap that the ticks tell the length of. Writes its event only if `going`. False ends the capture.
+/// Counts a gap whose length the ticks give. Writes its event only if `going`. False ends the capture.
 bool capture::count_gap(const arrival& a, bool going, event_writer& events) {
   event gap("gap", static_cast<double>(a.status.first_tick) / config_.carrier.sample_rate_hz());
   gap.add("sample", place_.n_samples()).add("samples_lost", a.status.first_tick - place_.next_tick());

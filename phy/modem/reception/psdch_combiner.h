@@ -22,6 +22,8 @@ public:
   /// Half-received messages are forgotten: the timing jumped.
   void forget();
   const discovery_pool& pool() const { return pool_; }
+  /// The messages that were received last.
+  recent_blocks& recent() { return recent_; }
 
 private:
   /// One resource of the current period. TS 36.321 gives the redundancy versions of rv_order; some transmitters send 0

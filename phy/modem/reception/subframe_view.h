@@ -23,7 +23,7 @@ struct subframe_view {
   bool trial = false;  ///< its start is a guess: what is not decoded must change no state
 
   float power_db = 0;           ///< of all its samples
-  band_watch* watch = nullptr;  ///< null: what carries power is not asked
+  band_watch* watch = nullptr;  ///< null: power is not measured
   /// Given: only blocks of these group destinations are received (TM1/2), and none a second time. Null: every
   /// transmission of everybody.
   const std::function<bool(std::uint8_t)>* addressed = nullptr;

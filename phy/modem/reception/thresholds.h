@@ -11,7 +11,7 @@
 namespace prose::phy {
 
 /// TM1/2: two DMRS symbols (TS 36.211 9.8), so noise shows 1 / (24 n_prb). Seven times that for few PRBs, where noise
-/// scatters; a tenth for many, an SNR of -9.5 dB: four transmissions together carry nothing below that.
+/// scatters; a tenth for many, an SNR of -9.5 dB. Both chosen, not derived.
 inline float least_pssch_metric_tm2(const pssch_config& c) {
   return std::max(0.1F, 7.0F / static_cast<float>(c.n_prb * subcarriers_per_prb * 2));
 }

@@ -18,7 +18,7 @@ constexpr float decisive_over_least = 2.0F;
 /// gaps. The factor is chosen, not derived.
 constexpr int longest_gap_factor = 20;
 
-/// The second transmission's SCI says the same as the first's (TS 36.212 5.4.3.1.2).
+/// The fields (TS 36.212 5.4.3.1.2) in which the SCIs of a block's two transmissions agree.
 bool same_block(const sci_format1& a, const sci_format1& b) {
   return a.mcs == b.mcs && a.priority == b.priority && a.resource_reservation == b.resource_reservation &&
          a.time_gap == b.time_gap && a.transmission_format == b.transmission_format;
