@@ -3,8 +3,7 @@
 #include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
 
-#include <cassert>
-#include <cstdlib>
+#include "security/crypto/require.h"
 
 namespace prose::security::crypto {
 
@@ -24,7 +23,7 @@ struct aead::state {
       mbedtls_chachapoly_init(&chachapoly);
       rc = mbedtls_chachapoly_setkey(&chachapoly, key.data());
     }
-    if (rc != 0) std::abort();
+    require(rc == 0);
   }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
@@ -46,7 +45,7 @@ aead& aead::operator=(aead&&) noexcept = default;
 aead::~aead() = default;
 
 void aead::seal(nonce_view nonce, bytes_view ad, bytes_view plain, bytes_span out) const {
-  assert(out.size() == plain.size() + tag_octets);
+  require(out.size() == plain.size() + tag_octets);
   std::uint8_t* tag = out.data() + plain.size();
   const int rc =
       state_->which == suite::aes_256_gcm
@@ -54,13 +53,13 @@ void aead::seal(nonce_view nonce, bytes_view ad, bytes_view plain, bytes_span ou
                                       ad.data(), ad.size(), plain.data(), out.data(), tag_octets, tag)
           : mbedtls_chachapoly_encrypt_and_tag(&state_->chachapoly, plain.size(), nonce.data(), ad.data(), ad.size(),
                                                plain.data(), out.data(), tag);
-  if (rc != 0) std::abort();  // only an impossible length gets here; sending what was not sealed is no option
+  require(rc == 0);  // only an impossible length gets here; sending what was not sealed is no option
 }
 
 bool aead::open(nonce_view nonce, bytes_view ad, bytes_view sealed, bytes_span out) const {
   if (sealed.size() < tag_octets) return false;
   const std::size_t n = sealed.size() - tag_octets;
-  assert(out.size() == n);
+  require(out.size() == n);
   const std::uint8_t* tag = sealed.data() + n;
   const int rc = state_->which == suite::aes_256_gcm
                      ? mbedtls_gcm_auth_decrypt(&state_->gcm, n, nonce.data(), nonce.size(), ad.data(), ad.size(), tag,

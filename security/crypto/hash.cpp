@@ -6,8 +6,7 @@
 #include <mbedtls/md.h>
 #include <mbedtls/platform_util.h>
 
-#include <cassert>
-#include <cstdlib>
+#include "security/crypto/require.h"
 
 namespace prose::security {
 
@@ -25,9 +24,7 @@ namespace crypto {
 namespace {
 // The calls below fail only where memory runs out or an argument is impossible. Going on with an unset digest or key
 // would be worse than ending.
-void must(int rc) {
-  if (rc != 0) std::abort();
-}
+void must(int rc) { require(rc == 0); }
 const mbedtls_md_info_t* info_of(hash h) {
   return mbedtls_md_info_from_type(h == hash::sha256 ? MBEDTLS_MD_SHA256 : MBEDTLS_MD_SHA512);
 }
@@ -44,7 +41,7 @@ struct md_context {
 }  // namespace
 
 void digest(hash h, std::initializer_list<bytes_view> parts, bytes_span out) {
-  assert(out.size() == digest_octets(h));
+  require(out.size() == digest_octets(h));
   md_context m(h, false);
   must(mbedtls_md_starts(&m.c));
   for (const auto p : parts) must(mbedtls_md_update(&m.c, p.data(), p.size()));
@@ -52,7 +49,7 @@ void digest(hash h, std::initializer_list<bytes_view> parts, bytes_span out) {
 }
 
 void hmac(hash h, bytes_view key, std::initializer_list<bytes_view> parts, bytes_span out) {
-  assert(out.size() == digest_octets(h));
+  require(out.size() == digest_octets(h));
   md_context m(h, true);
   must(mbedtls_md_hmac_starts(&m.c, key.data(), key.size()));
   for (const auto p : parts) must(mbedtls_md_hmac_update(&m.c, p.data(), p.size()));
@@ -60,19 +57,22 @@ void hmac(hash h, bytes_view key, std::initializer_list<bytes_view> parts, bytes
 }
 
 void hkdf_extract(bytes_view salt, bytes_view ikm, bytes_span prk) {
-  assert(prk.size() == 32);
+  require(prk.size() == 32);
   must(mbedtls_hkdf_extract(info_of(hash::sha256), salt.data(), salt.size(), ikm.data(), ikm.size(), prk.data()));
 }
 
 void hkdf_expand(bytes_view prk, bytes_view info, bytes_span okm) {
+  require(prk.size() == 32);
   must(mbedtls_hkdf_expand(info_of(hash::sha256), prk.data(), prk.size(), info.data(), info.size(), okm.data(),
                            okm.size()));
 }
 
 void aes_cmac(bytes_view key, bytes_view message, bytes_span out) {
-  assert(key.size() == 16 && out.size() <= 16);
+  require(key.size() == 16 && out.size() <= 16);
   std::array<std::uint8_t, 16> tag{};
-  must(mbedtls_cipher_cmac(mbedtls_cipher_info_from_type(MBEDTLS_CIPHER_AES_128_ECB), key.data(), 128, message.data(),
+  // The library refuses a null pointer, which an empty message may have.
+  const std::uint8_t* octets = message.empty() ? tag.data() : message.data();
+  must(mbedtls_cipher_cmac(mbedtls_cipher_info_from_type(MBEDTLS_CIPHER_AES_128_ECB), key.data(), 128, octets,
                            message.size(), tag.data()));
   std::copy_n(tag.begin(), out.size(), out.begin());
 }

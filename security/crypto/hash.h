@@ -1,4 +1,5 @@
-// SHA-2, HMAC (RFC 2104), HKDF (RFC 5869) and AES-CMAC (RFC 4493) on mbedTLS.
+// SHA-2, HMAC (RFC 2104), HKDF (RFC 5869) and AES-CMAC (RFC 4493) on mbedTLS. A length other than those stated ends the
+// program, in every build.
 #pragma once
 
 #include <array>
@@ -21,7 +22,7 @@ void digest(hash h, std::initializer_list<bytes_view> parts, bytes_span out);
 void hmac(hash h, bytes_view key, std::initializer_list<bytes_view> parts, bytes_span out);
 /// HKDF-Extract with SHA-256; prk.size() == 32.
 void hkdf_extract(bytes_view salt, bytes_view ikm, bytes_span prk);
-/// HKDF-Expand with SHA-256; okm.size() <= 8160, asserted.
+/// HKDF-Expand with SHA-256; okm.size() <= 8160, else the program ends.
 void hkdf_expand(bytes_view prk, bytes_view info, bytes_span okm);
 /// AES-128-CMAC; key.size() == 16, out.size() <= 16 (leading octets).
 void aes_cmac(bytes_view key, bytes_view message, bytes_span out);

@@ -2,7 +2,7 @@
 
 #include <mbedtls/ecp.h>
 
-#include <cstdlib>
+#include "security/crypto/require.h"
 
 namespace prose::security::crypto {
 
@@ -11,7 +11,7 @@ struct mbedtls_x25519::state {
   mbedtls_ecp_group group;
   explicit state(random_port& r) : blinding(r) {
     mbedtls_ecp_group_init(&group);
-    if (mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_CURVE25519) != 0) std::abort();
+    require(mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_CURVE25519) == 0);
   }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
@@ -88,13 +88,13 @@ std::optional<dh_output> mbedtls_x25519::agree(const ephemeral_private_key& own,
 
 public_key mbedtls_x25519::public_of(const static_private_key& own) {
   public_key p;
-  if (!multiply(own.expose(), base_point, p.octets)) std::abort();  // cannot be: the base point has prime order
+  require(multiply(own.expose(), base_point, p.octets));  // cannot be: the base point has prime order
   return p;
 }
 
 public_key mbedtls_x25519::public_of(const ephemeral_private_key& own) {
   public_key p;
-  if (!multiply(own.expose(), base_point, p.octets)) std::abort();
+  require(multiply(own.expose(), base_point, p.octets));
   return p;
 }
 
