@@ -39,13 +39,6 @@ inline int last_alert(const mbedtls_ssl_context& ssl) { return ssl.MBEDTLS_PRIVA
 /// Before the first key or session, as often as one likes: mbedTLS 3 hands work to PSA where it was built so.
 inline int initialise() { return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_ERR_PLATFORM_HW_ACCEL_FAILED; }
 
-inline int sha256_starts(mbedtls_sha256_context& c) { return mbedtls_sha256_starts(&c, 0); }
-inline int sha256_update(mbedtls_sha256_context& c, octets in) {
-  return mbedtls_sha256_update(&c, in.data(), in.size());
-}
-inline int sha256_finish(mbedtls_sha256_context& c, std::span<std::uint8_t, 32> out) {
-  return mbedtls_sha256_finish(&c, out.data());
-}
 inline int sha256(octets in, std::span<std::uint8_t, 32> out) {
   return mbedtls_sha256(in.data(), in.size(), out.data(), 0);
 }
@@ -94,13 +87,6 @@ void tell_master_secret(mbedtls_ssl_context& ssl, void* self) {
 
 inline int initialise() { return 0; }
 
-inline int sha256_starts(mbedtls_sha256_context& c) { return mbedtls_sha256_starts_ret(&c, 0); }
-inline int sha256_update(mbedtls_sha256_context& c, octets in) {
-  return mbedtls_sha256_update_ret(&c, in.data(), in.size());
-}
-inline int sha256_finish(mbedtls_sha256_context& c, std::span<std::uint8_t, 32> out) {
-  return mbedtls_sha256_finish_ret(&c, out.data());
-}
 inline int sha256(octets in, std::span<std::uint8_t, 32> out) {
   return mbedtls_sha256_ret(in.data(), in.size(), out.data(), 0);
 }

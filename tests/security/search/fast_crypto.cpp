@@ -1,28 +1,24 @@
 #include "tests/security/search/fast_crypto.h"
 
-#include <mbedtls/chacha20.h>
 #include <mbedtls/poly1305.h>
+#include <nettle/chacha.h>
 
 #include <algorithm>
 #include <cstdlib>
-
-#include "apps/lib/common/mbedtls_versions.h"
 
 namespace prose::security::test {
 namespace {
 void must(int rc) {
   if (rc != 0) std::abort();
 }
-void start(mbedtls_sha256_context& c) { must(apps::mbed::sha256_starts(c)); }
-void update(mbedtls_sha256_context& c, bytes_view d) { must(apps::mbed::sha256_update(c, d)); }
-void finish(mbedtls_sha256_context& c, key32& out) { must(apps::mbed::sha256_finish(c, out)); }
+void update(sha256_ctx& c, bytes_view d) { sha256_update(&c, d.size(), d.data()); }
+void finish(sha256_ctx& c, key32& out) { sha256_digest(&c, out.size(), out.data()); }
 constexpr std::size_t block_octets = 64;
 }  // namespace
 
 key32 sha256(std::initializer_list<bytes_view> parts) {
-  mbedtls_sha256_context c;
-  mbedtls_sha256_init(&c);
-  start(c);
+  sha256_ctx c;
+  sha256_init(&c);
   for (const auto p : parts) update(c, p);
   key32 out{};
   finish(c, out);
@@ -38,23 +34,19 @@ keyed_hmac::keyed_hmac(bytes_view key) {
     std::copy(key.begin(), key.end(), block.begin());
   }
   for (auto& b : block) b ^= 0x36;
-  mbedtls_sha256_init(&inner_);
-  start(inner_);
+  sha256_init(&inner_);
   update(inner_, block);
   for (auto& b : block) b ^= 0x36 ^ 0x5c;
-  mbedtls_sha256_init(&outer_);
-  start(outer_);
+  sha256_init(&outer_);
   update(outer_, block);
 }
 
 key32 keyed_hmac::operator()(std::initializer_list<bytes_view> parts) const {
   key32 d{};
-  mbedtls_sha256_context c;
-  mbedtls_sha256_init(&c);
-  mbedtls_sha256_clone(&c, &inner_);
+  sha256_ctx c = inner_;
   for (const auto p : parts) update(c, p);
   finish(c, d);
-  mbedtls_sha256_clone(&c, &outer_);
+  c = outer_;
   update(c, d);
   finish(c, d);
   return d;
@@ -160,7 +152,10 @@ key32 one_time_key(const key32& k) {
   constexpr std::array<std::uint8_t, 12> nonce{};
   constexpr key32 zero{};
   key32 out{};
-  must(mbedtls_chacha20_crypt(k.data(), nonce.data(), 0, zero.size(), zero.data(), out.data()));
+  chacha_ctx c;
+  chacha_set_key(&c, k.data());
+  chacha_set_nonce96(&c, nonce.data());  // and block 0
+  chacha_crypt32(&c, zero.size(), out.data(), zero.data());
   return out;
 }
 
