@@ -1,8 +1,11 @@
 #include "apps/function/audit_log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include "apps/lib/common/safe_file.h"
@@ -18,7 +21,7 @@ apps::event make(const char* name) {
 
 }  // namespace
 
-result<audit_log> audit_log::open(const std::string& path) {
+result<audit_log> audit_log::open(const std::string& path, audit_rotation rotation) {
   audit_log log;
   if (path == "-") log.fd_ = STDOUT_FILENO;
   if (path.empty() || path == "-") return log;
@@ -26,12 +29,32 @@ result<audit_log> audit_log::open(const std::string& path) {
   if (!fd) return fail("--audit " + fd.error().message);
   log.own_ = std::move(*fd);
   log.fd_ = log.own_.get();
+  struct stat status {};
+  if (::fstat(log.fd_, &status) == 0 && S_ISREG(status.st_mode)) {
+    log.path_ = path;
+    log.rotation_ = rotation;
+    log.octets_ = static_cast<std::uint64_t>(status.st_size);
+  }
   return log;
+}
+
+// No line is lost: until the new file is open the old one is written on, whatever its name.
+void audit_log::rotate() {
+  const auto name = [&](int n) { return n == 0 ? path_ : path_ + "." + std::to_string(n); };
+  octets_ = 0;  // if anything fails, the next attempt is one file later
+  for (int n = rotation_.files; n > 0; --n)
+    if (::rename(name(n - 1).c_str(), name(n).c_str()) != 0 && errno != ENOENT) return;
+  if (auto fd = apps::open_private_output(path_, apps::output_mode::append)) {
+    own_ = std::move(*fd);
+    fd_ = own_.get();
+  }
 }
 
 bool audit_log::put(const std::string& text) {
   const std::string line = (broken_line_ ? "\n" : "") + text + "\n";
+  if (rotation_.most_octets > 0 && octets_ > 0 && octets_ + line.size() > rotation_.most_octets) rotate();
   const auto n = ::write(fd_, line.data(), line.size());
+  if (n > 0) octets_ += static_cast<std::uint64_t>(n);
   if (n == static_cast<ssize_t>(line.size())) {
     broken_line_ = false;
     return true;

@@ -29,6 +29,7 @@ struct options {
   common_options common;
   function::server_config server;
   std::string audit, replace;
+  function::audit_rotation rotation{std::uint64_t{100} << 20};
 };
 
 /// NAME=KEY, given by the operator. A server that runs on the same store notifies the peers within a second.
@@ -60,6 +61,10 @@ result<void> read_config(const std::string& path, options& o) {
   file.read("port", c.port, 0, 65535);
   file.read("store", c.store_path);
   file.read("audit", o.audit);
+  int most_mb = static_cast<int>(o.rotation.most_octets >> 20);
+  file.read("audit_mb", most_mb, 0, 1'000'000);
+  o.rotation.most_octets = static_cast<std::uint64_t>(most_mb) << 20;
+  file.read("audit_files", o.rotation.files, 1, 1000);
   auto tls = file.section("tls");
   tls.read("ca", c.identity.ca_path);
   tls.read("certificate", c.identity.certificate_path);
@@ -85,8 +90,14 @@ result<void> read_config(const std::string& path, options& o) {
   a.read("echo", c.application.echo);
   std::vector<std::string> denied;
   file.read("denied", denied);
+  for (const auto& name : denied)
+    if (!function::valid_name(name)) file.reject("denied", "'" + name + "': accepted are names of users");
   c.denied.insert(denied.begin(), denied.end());
   return file.check();
+}
+
+event now_event(const char* name) {
+  return {name, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()};
 }
 
 /// A descriptor for each connection, and some for the rest.
@@ -132,13 +143,33 @@ result<void> check_files(const options& o) {
   return files.check();
 }
 
+/// The list of denied users as the configuration has it now. Nothing, and a line, if the file has a mistake.
+std::optional<std::set<std::string>> denied_now(const std::string& config_path, function::audit_log& audit) {
+  options fresh;
+  const auto ok = read_config(config_path, fresh);
+  event told = now_event(ok ? "denied_read" : "denied_unreadable");
+  if (ok) {
+    told.add("users", fresh.server.denied.size());
+  } else {
+    told.add("error", ok.error().message);
+    log_error("{}; the list of denied users stays as it was", ok.error().message);
+  }
+  audit.write(told);
+  if (!ok) return std::nullopt;
+  return std::move(fresh.server.denied);
+}
+
 int serve(const options& o) {
-  const auto& c = o.server;
+  auto c = o.server;
   // Only the server's own user may read what it writes, the database and its log included.
   umask(077);
   allow_descriptors(c.limits.max_connections + c.limits.max_half_open);
   keys::system_random random;
   std::optional<function::audit_log> audit;
+  if (!o.common.config_path.empty()) {
+    c.read_denied = [&] { return denied_now(o.common.config_path, *audit); };
+    take_hangups();
+  }
   auto server = function::server::open(c, random, [&](const function::audit_record& r) {
     log_debug("{} {}: {}", r.address, r.account, r.what);
     const bool first = audit->lost() == 0;
@@ -147,15 +178,18 @@ int serve(const options& o) {
   });
   if (!server) return usage_error(program, server.error());
   // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
-  auto opened = function::audit_log::open(o.audit);
+  auto opened = function::audit_log::open(o.audit, o.rotation);
   if (!opened) return usage_error(program, opened.error());
   audit = std::move(*opened);
   log_info("listening on {} port {}", c.address, (*server)->port());
-  event started("started", std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
+  event started = now_event("started");
   started.add("address", c.address).add("port", (*server)->port());
   audit->write(started);
   std::thread watch([&] {
-    while (!stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!stop_requested()) {
+      if (hangup_taken()) (*server)->reload();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
     (*server)->stop();
   });
   const auto done = (*server)->run();

@@ -68,6 +68,12 @@ inline void only_tls_1_2(mbedtls_ssl_config& config) {
   mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);
 }
+/// X25519 and P-256 first, whatever order the other side prefers. P-384 is there for certificates on that curve.
+inline void only_strong_groups(mbedtls_ssl_config& config) {
+  static constexpr std::uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519, MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+                                             MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+  mbedtls_ssl_conf_groups(&config, groups);
+}
 /// Both are to be called: 2.28 tells of a secret by the configuration that connections share, 3.6 by the connection.
 template <master_secret_sink sink>
 void tell_master_secrets(mbedtls_ssl_config&, void*) {}
@@ -116,6 +122,11 @@ inline int set_serial(mbedtls_x509write_cert& w, std::span<std::uint8_t> serial)
 inline void only_tls_1_2(mbedtls_ssl_config& config) {
   mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
   mbedtls_ssl_conf_max_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+}
+inline void only_strong_groups(mbedtls_ssl_config& config) {
+  static constexpr mbedtls_ecp_group_id groups[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                                    MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+  mbedtls_ssl_conf_curves(&config, groups);
 }
 template <master_secret_sink sink>
 void tell_master_secrets(mbedtls_ssl_config& config, void* self) {

@@ -6,10 +6,11 @@
 
 namespace prose::apps {
 namespace {
-std::atomic<bool> stop_flag{false};
+std::atomic<bool> stop_flag{false}, hangup_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "used in a signal handler");
 
 void on_signal(int) { stop_flag.store(true, std::memory_order_relaxed); }
+void on_hangup(int) { hangup_flag.store(true, std::memory_order_relaxed); }
 }  // namespace
 
 void install_stop_handler() {
@@ -25,6 +26,13 @@ void install_stop_handler() {
     sigaction(s, &action, nullptr);
   }
 }
+
+void take_hangups() {
+  struct sigaction action {};
+  action.sa_handler = &on_hangup;
+  sigaction(SIGHUP, &action, nullptr);
+}
+bool hangup_taken() noexcept { return hangup_flag.exchange(false, std::memory_order_relaxed); }
 
 bool stop_requested() noexcept { return stop_flag.load(std::memory_order_relaxed); }
 void clear_stop() {

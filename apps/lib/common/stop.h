@@ -8,6 +8,11 @@ void install_stop_handler();
 bool stop_requested() noexcept;
 /// What was asked so far is done: the next Ctrl-C asks for something else to end.
 void clear_stop();
+/// For a server: from now on SIGHUP does not ask it to end, even if it was ignored, but to read its configuration
+/// again.
+void take_hangups();
+/// Whether that was asked since the last call.
+bool hangup_taken() noexcept;
 /// For a program that ends itself, and for tests.
 void request_stop() noexcept;
 

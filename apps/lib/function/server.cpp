@@ -174,6 +174,24 @@ void server::state::limit_user(connection& c) {
   close(oldest);
 }
 
+void server::state::woken() {
+  std::uint64_t times = 0;
+  [[maybe_unused]] const auto n = ::read(wake.get(), &times, sizeof times);
+  if (!reloading.exchange(false) || !config.read_denied) return;
+  auto denied = config.read_denied();
+  if (!denied) return;
+  config.denied = std::move(*denied);
+  for (const auto& user : config.denied) {
+    const auto account = accounts.find(user);
+    if (account == accounts.end()) continue;
+    const auto own = account->second.connections;  // close() takes them out
+    for (const int fd : own) {
+      log(*connections.at(fd), "denied; the session ends");
+      close(fd);
+    }
+  }
+}
+
 bool server::state::proceed(connection& c) {
   if (!c.established) {
     const auto status = c.tls.handshake();
@@ -299,8 +317,18 @@ int server::port() const { return s_->port; }
 const server_counters& server::counters() const { return s_->counters; }
 
 void server::stop() noexcept {
+  s_->stopping = true;
+  s_->wake_up();
+}
+
+void server::reload() noexcept {
+  s_->reloading = true;
+  s_->wake_up();
+}
+
+void server::state::wake_up() noexcept {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto n = write(s_->wake.get(), &one, sizeof one);
+  [[maybe_unused]] const auto n = ::write(wake.get(), &one, sizeof one);
 }
 
 result<std::unique_ptr<server>> server::open(const server_config& config, security::random_port& random,
@@ -356,14 +384,16 @@ result<void> server::run() {
     if (n < 0 && errno != EINTR) return fail(std::string("epoll: ") + std::strerror(errno));
     for (int i = 0; i < n; ++i) {
       const int fd = events[i].data.fd;
-      if (fd == s_->wake.get()) return {};
-      if (fd == s_->listener.get())
+      if (fd == s_->wake.get())
+        s_->woken();
+      else if (fd == s_->listener.get())
         s_->accept_all();
       else if (fd == s_->application.listening())
         s_->take_datagrams();
       else
         s_->turn(fd);
     }
+    if (s_->stopping) return {};
     const auto again = std::exchange(s_->again, {});
     for (const int fd : again) s_->turn(fd);
     s_->shake_hands();

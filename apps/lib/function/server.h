@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -44,7 +45,9 @@ struct server_config {
   std::string store_path = "function.db";
   server_limits limits;
   application_config application;
-  std::set<std::string> denied;             ///< users whose certificates are refused although they have not expired
+  std::set<std::string> denied;  ///< users whose certificates are refused although they have not expired
+  /// The list anew, after reload(); nothing leaves it as it is. Called in the server's thread.
+  std::function<std::optional<std::set<std::string>>()> read_denied = {};
   tls_secret_observer observe_secret = {};  ///< for tests
   std::size_t max_queued_bytes =
       2 * max_answer_bytes;   ///< with more answers waiting to be taken, requests wait; another one for tests
@@ -75,6 +78,8 @@ public:
   result<void> run();
   /// From any thread or a signal handler.
   void stop() noexcept;
+  /// Likewise. Reads the list of denied users again; their connections end.
+  void reload() noexcept;
   const server_counters& counters() const;
 
 private:

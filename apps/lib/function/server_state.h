@@ -1,6 +1,7 @@
 // What the server's two files share: server.cpp has the connections, server_requests.cpp the requests and answers.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -81,6 +82,7 @@ struct server::state {
   std::vector<int> again;  // connections to serve without waiting for the socket
   std::string server_name;
   std::optional<error> failure;
+  std::atomic<bool> stopping{false}, reloading{false};  // told by `wake`
 
   state(server_config c, security::random_port& r, std::function<void(const audit_record&)> a, tls_context t, store d)
       : config(std::move(c)), audit(std::move(a)), tls(std::move(t)), db(std::move(d)), random(r) {}
@@ -97,6 +99,8 @@ struct server::state {
   void queue_handshake(const connection& c);
   void shake_hands();
   void limit_user(connection& c);
+  void wake_up() noexcept;
+  void woken();
   void expire();
   void turn(int fd);
   // False: close the connection.

@@ -13,12 +13,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <tuple>
 
 #include "apps/lib/common/mbedtls_versions.h"
 #include "apps/lib/common/safe_file.h"
 #include "apps/lib/function/pem.h"
+#include "apps/lib/function/psk_folder.h"
 #include "apps/lib/function/store.h"
 #include "apps/lib/keys/key_file.h"
 
@@ -112,7 +112,7 @@ struct tls_context::state {
   std::array<std::uint8_t, 32>* exporting = nullptr;
   std::string* psk_identity = nullptr;
   tls_secret_observer observer;
-  std::string psk_folder;
+  std::optional<psk_folder> psks;
 
   void observe(const unsigned char* master, const unsigned char* client_random, const unsigned char* server_random) {
     if (!observer) return;
@@ -128,16 +128,14 @@ struct tls_context::state {
   static int find_psk(void* self, mbedtls_ssl_context* ssl, const unsigned char* identity, std::size_t size) {
     auto* s = static_cast<state*>(self);
     const std::string name(reinterpret_cast<const char*>(identity), std::min(size, max_name_bytes + 1));
-    if (valid_name(name)) {
-      if (const auto psk = keys::read_psk(s->psk_folder + "/" + name + ".psk"); psk) {
-        if (s->psk_identity != nullptr) *s->psk_identity = name;
-        return mbedtls_ssl_set_hs_psk(ssl, psk->expose().data(), psk->expose().size());
-      }
-    }
-    // An unknown name fails at the end of the handshake, as a wrong key does, so that names cannot be probed.
+    // An unknown name fails at the end of the handshake, as a wrong key does, and costs the same, so that names cannot
+    // be probed.
     std::array<unsigned char, 32> unknown{};
     mbedtls_ctr_drbg_random(&s->random, unknown.data(), unknown.size());
-    return mbedtls_ssl_set_hs_psk(ssl, unknown.data(), unknown.size());
+    const auto psk = s->psks->find(name);
+    if (!psk) return mbedtls_ssl_set_hs_psk(ssl, unknown.data(), unknown.size());
+    if (s->psk_identity != nullptr) *s->psk_identity = name;
+    return mbedtls_ssl_set_hs_psk(ssl, psk->expose().data(), psk->expose().size());
   }
 
   state() {
@@ -222,10 +220,9 @@ result<void> tls_context::state::load_certificate(const tls_identity& identity) 
 
 result<void> tls_context::state::load_psk(const tls_identity& identity, bool is_server) {
   if (is_server) {
-    psk_folder = identity.psk_folder;
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(psk_folder, ignored))
-      return fail(psk_folder + ": not a folder; accepted: one of files NAME.psk");
+    auto folder = psk_folder::open(identity.psk_folder);
+    if (!folder) return tl::unexpected<error>(folder.error());
+    psks = std::move(*folder);
     mbedtls_ssl_conf_psk_cb(&config, find_psk, this);
     return {};
   }
@@ -268,6 +265,7 @@ result<tls_context> tls_context::load(const tls_identity& identity, bool is_serv
   // TLS 1.3 too is refused, though mbedTLS 3.6 knows it: the same rules hold with either library, and fingerprints, key
   // logs and the search for an opened session are about the one master secret of TLS 1.2.
   mbed::only_tls_1_2(*config);
+  mbed::only_strong_groups(*config);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
   mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif

@@ -81,6 +81,7 @@ public:
     EXPECT_TRUE(outcome_) << outcome_.error().message;
   }
   int port() const { return server_->port(); }
+  void reload() { server_->reload(); }
   void slow_random(useconds_t delay_us) { random_.delay_us = delay_us; }
   const server_counters& counters() const { return server_->counters(); }
   std::string audit() {
@@ -496,6 +497,31 @@ TEST_F(function_server, a_denied_user_with_a_good_certificate_is_refused) {
   EXPECT_FALSE(client::connect({.port = s.port(), .server_name = "function.example", .identity = john_.identity}));
   EXPECT_TRUE(mary_.connect(s)->list());
   EXPECT_NE(s.audit().find(" denied"), std::string::npos) << s.audit();
+}
+
+TEST_F(function_server, who_is_denied_later_loses_live_sessions) {
+  server_config config;
+  config.denied = {"peter"};
+  std::optional<std::set<std::string>> list;  // nothing: the file is bad
+  std::atomic<int> reads = 0;
+  config.read_denied = [&] {
+    ++reads;
+    return list;
+  };
+  running_server s(*folder_, "function.example", {}, config);
+  auto one = john_.connect(s), two = john_.connect(s), m = mary_.connect(s);
+  s.reload();
+  wait_until([&] { return reads == 1; });
+  EXPECT_TRUE(one->list() && two->list() && m->list());
+  EXPECT_FALSE(client::connect({.port = s.port(), .server_name = "function.example", .identity = peter_.identity}));
+  list = {"john"};
+  s.reload();
+  wait_until([&] { return s.counters().open.load() == 1; });
+  EXPECT_FALSE(one->list());
+  EXPECT_FALSE(two->list());
+  EXPECT_TRUE(m->list());
+  EXPECT_FALSE(client::connect({.port = s.port(), .server_name = "function.example", .identity = john_.identity}));
+  EXPECT_TRUE(peter_.connect(s)->list());
 }
 
 TEST_F(function_server, a_connection_too_many_ends_the_users_oldest) {

@@ -1,0 +1,90 @@
+"""prose-function reads its list of denied users again on SIGHUP."""
+import os, signal, tempfile, threading, unittest
+
+from tests.harness.files import write
+from tests.harness.function import Server
+from tests.harness.process import wait
+
+
+class reload(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.s = Server(self.folder.name, ('mary', 'john'))
+        self.config = self.s.path('function.yaml')
+        write(self.config, 'denied: [peter]\n')
+        self.s.start('--config', self.config)
+
+    def tearDown(self):
+        self.s.kill()
+        self.folder.cleanup()
+
+    def hang_up(self, event):
+        before = len(self.of(event))
+        self.s.process.send_signal(signal.SIGHUP)
+        return wait(lambda: self.of(event)[before:], 60, [self.s.process], event)[0]
+
+    def of(self, event):
+        return [e for e in self.s.audit() if e['event'] == event]
+
+    def refused(self, user):
+        with self.assertRaises((OSError, EOFError)):
+            self.s.connect(user)
+
+    def closed(self, c):
+        with self.assertRaises((OSError, EOFError)):
+            while True:
+                c.read()
+
+    def test_the_denied_lose_their_sessions(self):
+        mary, polls, john = self.s.connect('mary'), self.s.connect('mary'), self.s.connect('john')
+        self.assertEqual(self.s.at_server('mary', 'register').returncode, 0)
+        polls.request(op='changes', since=0, wait_s=60)
+        write(self.config, 'denied: [peter, mary]\n')
+        self.assertEqual(self.hang_up('denied_read')['users'], 2)
+        self.closed(mary)
+        self.closed(polls)
+        self.refused('mary')
+        self.assertEqual(john.ask(op='list')['answer'], 'list')
+        # And may come again.
+        write(self.config, 'denied: []\n')
+        self.hang_up('denied_read')
+        self.assertEqual(self.s.connect('mary').ask(op='list')['answer'], 'list')
+        self.assertIsNone(self.s.process.poll())
+
+    def test_a_bad_file_leaves_the_old_list(self):
+        write(self.config, 'denied: [mary]\n')
+        self.hang_up('denied_read')
+        for bad in ('denied: {john: 1}\n', 'denied: [john', "denied: ['john and mary']\n", 'denied: [john]\nnonsense: 1\n', 'denied: [john]\nport: never\n', None):
+            if bad is None:
+                os.remove(self.config)
+            else:
+                write(self.config, bad)
+            self.assertIn('function.yaml', self.hang_up('denied_unreadable')['error'])
+            self.refused('mary')
+            self.assertEqual(self.s.connect('john').ask(op='list')['answer'], 'list')
+
+    def test_any_number_of_signals_while_users_come_and_go(self):
+        stop = threading.Event()
+
+        def come_and_go():
+            while not stop.is_set():
+                try:
+                    self.s.connect('mary').close()
+                except (OSError, EOFError):
+                    pass
+        threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+        for t in threads:
+            t.start()
+        try:
+            for i in range(12):
+                write(self.config, 'denied: [%s]\n' % ('mary' if i % 2 == 0 else ''))
+                self.hang_up('denied_read')
+        finally:
+            stop.set()
+            for t in threads:
+                t.join()
+        self.assertEqual(self.s.connect('mary').ask(op='list')['answer'], 'list')
+
+
+if __name__ == '__main__':
+    unittest.main(warnings='ignore')
