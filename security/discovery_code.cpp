@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "security/crypto/declassify.h"
 #include "security/crypto/hash.h"
 
 namespace prose::security {
@@ -42,12 +43,14 @@ discovery_pdu make_discovery(discovery_type type, const direction_keys& keys, sl
   crypto::aes_cmac(keys.mic.expose(), bytes_view(pdu).first(lsb_at), mic);
   std::copy(mic.begin(), mic.end(), pdu.begin() + mic_at);
   pdu[lsb_at] = static_cast<std::uint8_t>(t);
+  crypto::declassify(pdu);  // announced, or compared with what is
   return pdu;
 }
 
 l2_id rendezvous_l2_id(const direction_keys& keys, slot_t t) {
   crypto::digest256 d{};
   crypto::hmac(crypto::hash::sha256, keys.rendezvous.expose(), {big_endian(t)}, d);
+  crypto::declassify(bytes_view(d).first(3));  // an address on the air
   return l2_id{d[0]} << 16 | l2_id{d[1]} << 8 | d[2];
 }
 

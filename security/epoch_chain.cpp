@@ -1,5 +1,6 @@
 #include "security/epoch_chain.h"
 
+#include "security/crypto/declassify.h"
 #include "security/crypto/hash.h"
 
 namespace prose::security {
@@ -14,6 +15,7 @@ half derive_half(const link_root_key& kd, suite s, const char* label, std::optio
   using block = secret<struct epoch_block_tag, 32 + 12 + 2 + 3>;
   const auto b = block::make([&](auto out) { crypto::hkdf_expand(kd.expose(), crypto::as_bytes(label), out); });
   const auto v = b.expose();
+  crypto::declassify(v.subspan<44>());  // identifiers on the air
   auto id = static_cast<std::uint16_t>(v[44] << 8 | v[45]);
   if (id == 0) id = 1;  // 0 marks an unprotected PDU (TS 36.323 5.6.2)
   return {record_protection(s, record_key(v.first<32>()), record_iv(v.subspan<32, 12>()), kd_sess_id.value_or(id)),

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "security/crypto/aead.h"
+#include "security/crypto/declassify.h"
 #include "security/crypto/hash.h"
 #include "security/link.h"
 #include "security/link_engine.h"
@@ -18,6 +19,7 @@ generation make_generation(handshake_secrets&& s, role own, const epoch_config& 
                            time_ms now) {
   std::array<std::uint8_t, 8> fingerprint{};
   crypto::hkdf_expand(s.kd0.expose(), crypto::as_bytes("LTESL/1 fingerprint"), fingerprint);
+  crypto::declassify(fingerprint);  // shown to the user
   auto binding = derive<rekey_binding>(s.kd0);
   return {epoch_chain(std::move(s.kd0), own, s.chosen, s.kd_sess_id, epochs, random, now),
           std::move(binding),

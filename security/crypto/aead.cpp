@@ -3,6 +3,7 @@
 #include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
 
+#include "security/crypto/declassify.h"
 #include "security/crypto/require.h"
 
 namespace prose::security::crypto {
@@ -54,6 +55,7 @@ void aead::seal(nonce_view nonce, bytes_view ad, bytes_view plain, bytes_span ou
           : mbedtls_chachapoly_encrypt_and_tag(&state_->chachapoly, plain.size(), nonce.data(), ad.data(), ad.size(),
                                                plain.data(), out.data(), tag);
   require(rc == 0);  // only an impossible length gets here; sending what was not sealed is no option
+  declassify(out);   // it goes on the air
 }
 
 bool aead::open(nonce_view nonce, bytes_view ad, bytes_view sealed, bytes_span out) const {
@@ -66,8 +68,11 @@ bool aead::open(nonce_view nonce, bytes_view ad, bytes_view sealed, bytes_span o
                                                 tag_octets, sealed.data(), out.data())
                      : mbedtls_chachapoly_auth_decrypt(&state_->chachapoly, n, nonce.data(), ad.data(), ad.size(), tag,
                                                        sealed.data(), out.data());
-  if (rc != 0) wipe(out);
-  return rc == 0;
+  // Whether the tag was right shows in what happens next, and what is authentic is for who acts on it.
+  const bool ok = declassified(rc) == 0;
+  if (!ok) wipe(out);
+  declassify(out);
+  return ok;
 }
 
 }  // namespace prose::security::crypto

@@ -2,6 +2,7 @@
 
 #include <mbedtls/ecp.h>
 
+#include "security/crypto/declassify.h"
 #include "security/crypto/require.h"
 
 namespace prose::security::crypto {
@@ -63,7 +64,7 @@ bool mbedtls_x25519::multiply(std::span<const std::uint8_t, 32> scalar, std::spa
   // Low-order points give the all-zero output (RFC 7748 6.1); the library refuses most of them itself, some versions
   // not all.
   constexpr std::array<std::uint8_t, 32> zero{};
-  if (ok && equal_constant_time(out, zero)) ok = false;
+  if (declassified(ok) && equal_constant_time(out, zero)) ok = false;
   if (!ok) wipe(out);
   return ok;
 }
@@ -89,12 +90,14 @@ std::optional<dh_output> mbedtls_x25519::agree(const ephemeral_private_key& own,
 public_key mbedtls_x25519::public_of(const static_private_key& own) {
   public_key p;
   require(multiply(own.expose(), base_point, p.octets));  // cannot be: the base point has prime order
+  declassify(p.octets);
   return p;
 }
 
 public_key mbedtls_x25519::public_of(const ephemeral_private_key& own) {
   public_key p;
   require(multiply(own.expose(), base_point, p.octets));
+  declassify(p.octets);
   return p;
 }
 

@@ -21,6 +21,7 @@ public:
   void fill(bytes_span out) override {
     for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
     plant(out);
+    if (observe_fill != nullptr) observe_fill(out);
     if (keep_draws) draws.emplace_back(out.begin(), out.end());
   }
   /// Streams take `next_octets` too.
@@ -29,8 +30,9 @@ public:
       for (auto& b : out) b = static_cast<std::uint8_t>(engine_());
     }));
   }
-  std::vector<std::uint8_t> next_octets;  // put in the place of what the next draw begins with
-  bool keep_draws = false;                // for tests that plant an ephemeral key
+  std::vector<std::uint8_t> next_octets;                     // put in the place of what the next draw begins with
+  static inline void (*observe_fill)(bytes_span) = nullptr;  // for tests that follow secrets; not of streams
+  bool keep_draws = false;                                   // for tests that plant an ephemeral key
   std::vector<std::vector<std::uint8_t>> draws;
 
 private:
