@@ -26,6 +26,7 @@ result<bool> wait_until_near(const phy::radio& radio, std::int64_t tick) {
 int run_record(const record_options& o) {
   auto config = o.radio;
   config.blank_own_bursts = false;
+  config.transmits = false;
   auto opened = phy::radio::open(config);
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;

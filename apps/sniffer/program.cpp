@@ -31,7 +31,8 @@ result<live_input> open_live(const sniffer_settings& s, const scene& known) {
   auto config = s.radio;
   config.device_args = s.device;
   config.sample_rate_hz = rate_for(s, known);
-  config.blank_own_bursts = false;  // it never sends
+  config.blank_own_bursts = false;
+  config.transmits = false;
   live_input in;
   auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());

@@ -244,7 +244,8 @@ void ue_program::loop::report_second() {
   data_.each_second();
   servers_.each_second();
   const auto r = radio_.device().counters();
-  if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates) {
+  if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates ||
+      r.restarts != reported_.restarts) {
     report_radio(r);
     reported_ = r;
   }
@@ -254,8 +255,11 @@ void ue_program::loop::report_second() {
 }
 
 void ue_program::loop::report_radio(const phy::radio_counters& c) {
-  events_.write(
-      events_.make("radio").add("overflows", c.overflows).add("underflows", c.underflows).add("lates", c.lates));
+  events_.write(events_.make("radio")
+                    .add("overflows", c.overflows)
+                    .add("underflows", c.underflows)
+                    .add("lates", c.lates)
+                    .add("restarts", c.restarts));
 }
 
 void ue_program::loop::query_peers() {

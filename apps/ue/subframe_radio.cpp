@@ -60,12 +60,20 @@ result<void> subframe_radio::start() {
   block_.assign(device_->n_antennas(), std::vector<phy::cf32>(subframe_samples_));
   block_views_.assign(block_.begin(), block_.end());
   burst_.resize(subframe_samples_);
+  sender_ = std::make_unique<phy::burst_sender>(*device_, subframe_samples_);
   return {};
+}
+
+void subframe_radio::stop() {
+  if (sender_) static_cast<void>(sender_->finish());  // the program ends anyway
+  sender_.reset();
+  device_->stop();
 }
 
 // --- reception ------------------------------------------------------------------------------------------------------
 
 result<bool> subframe_radio::read() {
+  if (auto ok = sender_->wait_until_begun(); !ok) return tl::unexpected(ok.error());
   const auto status = device_->read(block_views_);
   if (!status) return tl::unexpected(status.error());
   if (status->end) return false;
@@ -169,6 +177,7 @@ void subframe_radio::log_device_events() {
   while (const auto e = device_->poll_event()) {
     if (e->kind == phy::radio_event_kind::overflow) log_debug("overflow");
     if (e->kind == phy::radio_event_kind::late) log_debug("late burst");
+    if (e->kind == phy::radio_event_kind::restart) log_warning("reception had stopped and began again");
   }
 }
 
@@ -177,7 +186,7 @@ void subframe_radio::log_device_events() {
 result<void> subframe_radio::transmit(std::span<const mac::subframe_transmission> transmissions) {
   for (const auto& t : transmissions) {
     if (auto ok = modem_->transmit(t, burst_); !ok) return fail("transmission: " + ok.error().message);
-    const auto sent = device_->transmit(clock_.first_tick(t.subframe), burst_);
+    const auto sent = sender_->send(clock_.first_tick(t.subframe), burst_);
     if (!sent) return tl::unexpected(sent.error());
     if (*sent != phy::transmit_status::late && sent_log_) log_sent(t);
   }

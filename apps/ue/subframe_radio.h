@@ -16,6 +16,7 @@
 #include "apps/ue/program_config.h"
 #include "common/result.h"
 #include "mac/ue.h"
+#include "phy/radio/burst_sender.h"
 #include "phy/radio/radio.h"
 #include "phy/sync/slss_search.h"
 
@@ -32,7 +33,8 @@ public:
   result<void> open_device();
   /// Begins to receive; the clock stands at the first whole subframe.
   result<void> start();
-  void stop() { device_->stop(); }
+  /// What was queued goes out first.
+  void stop();
 
   /// Waits for the next samples. False: no more will come.
   result<bool> read();
@@ -68,6 +70,7 @@ private:
   device_clock& clock_;
   std::unique_ptr<frame_modem> modem_;
   std::unique_ptr<phy::radio> device_;
+  std::unique_ptr<phy::burst_sender> sender_;  // after the device, which it uses to its end
   std::optional<phy::slss_search> search_;
   event_writer sent_log_;
   std::size_t subframe_samples_ = 0;

@@ -3,9 +3,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "phy/air/air_link.h"
 #include "phy/air/yaml_document.h"
@@ -166,6 +169,16 @@ void parse_nodes(const YAML::Node& map, air_settings& s) {
   }
 }
 
+constexpr std::array<std::pair<std::string_view, fault_kind>, 8> fault_names{
+    {{"overflow", fault_kind::overflow},
+     {"underflow", fault_kind::underflow},
+     {"late", fault_kind::late},
+     {"drop", fault_kind::drop},
+     {"kill", fault_kind::kill},
+     {"late_command", fault_kind::late_command},
+     {"outage", fault_kind::outage},
+     {"unplug", fault_kind::unplug}}};
+
 void parse_faults(const YAML::Node& list, air_config& c) {
   if (!list.IsSequence()) reject(list, "faults: accepted is a list");
   for (const auto& n : list) {
@@ -179,18 +192,14 @@ void parse_faults(const YAML::Node& list, air_config& c) {
       c.kill_hub_after_s = f.after_s;
       continue;
     }
-    if (kind == "overflow")
-      f.kind = fault_kind::overflow;
-    else if (kind == "underflow")
-      f.kind = fault_kind::underflow;
-    else if (kind == "late")
-      f.kind = fault_kind::late;
-    else if (kind == "drop")
-      f.kind = fault_kind::drop;
-    else if (kind == "kill")
-      f.kind = fault_kind::kill;
-    else
-      reject(n, "fault kind '" + kind + "': accepted are overflow, underflow, late, drop, kill, kill_hub");
+    const auto known =
+        std::find_if(fault_names.begin(), fault_names.end(), [&](const auto& x) { return x.first == kind; });
+    if (known == fault_names.end()) {
+      std::string accepted;
+      for (const auto& x : fault_names) accepted += std::string(x.first) + ", ";
+      reject(n, "fault kind '" + kind + "': accepted are " + accepted + "kill_hub");
+    }
+    f.kind = known->second;
     if (!n["node"]) reject(n, "faults: a fault needs a node");
     f.node = to_name_text(name_of(n["node"], "node"));
     if (c.settings.n_faults == max_faults) reject(n, "faults: accepted are up to " + std::to_string(max_faults));

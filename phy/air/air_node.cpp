@@ -62,12 +62,13 @@ std::int64_t heard_by_all(air_memory& m) {
   return floor;
 }
 
-transmitter::transmitter(air_link& link, hub_watch& hub)
+transmitter::transmitter(air_link& link, hub_watch& hub, std::size_t buffer_samples)
     : memory_(link.memory()),
       node_(memory_.nodes[link.slot()]),
       ring_(memory_.rings[link.slot()]),
       hub_(hub),
-      dac_(memory_.settings.adc_bits) {}
+      dac_(memory_.settings.adc_bits),
+      buffer_samples_(buffer_samples) {}
 
 std::size_t transmitter::room() {
   const std::int64_t heard = heard_by_all(memory_);
@@ -81,7 +82,11 @@ std::size_t transmitter::room() {
     if (past < length || (tail_segment_ + 1 == count_ && open_)) break;
     ++tail_segment_;
   }
-  return ring_samples - static_cast<std::size_t>(head_ - tail_);
+  const std::size_t in_ring = ring_samples - static_cast<std::size_t>(head_ - tail_);
+  if (buffer_samples_ == 0 || !open_) return in_ring;
+  const std::int64_t sent = std::clamp<std::int64_t>(memory_.now.load() / ticks_per_sample_ - first_, 0, length_);
+  const auto waiting = static_cast<std::size_t>(length_ - sent);
+  return waiting >= buffer_samples_ ? 0 : std::min(in_ring, buffer_samples_ - waiting);
 }
 
 // One sleep. A transmitter whose own process holds the clock back would wait for ever: when nothing moves for as long
@@ -102,9 +107,11 @@ air_status transmitter::wait_for_room(const patience& limit, std::int64_t& stuck
   const std::int64_t used =
       s.first_index.load() +
       std::clamp<std::int64_t>(static_cast<std::int64_t>(tail_ - s.ring_position.load()), 0, s.length.load());
-  const std::int64_t target =
+  std::int64_t target =
       (used + static_cast<std::int64_t>(ring_samples / 8) + filter_span_samples) * s.ticks_per_sample +
       memory_.settings.keep_ticks;
+  if (buffer_samples_ != 0 && open_)  // until a quarter of the device's buffer is free
+    target = std::min(target, next_tick() - static_cast<std::int64_t>(buffer_samples_ * 3 / 4) * ticks_per_sample_);
   memory_.ring_waiters.fetch_add(1);
   wait_for_air_time(memory_, node_.waits[wait_tx], std::max(target, now + s.ticks_per_sample),
                     std::min(limit.wall_slice(), wall + look_ns / 10));

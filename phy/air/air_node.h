@@ -45,7 +45,8 @@ enum class air_status : std::uint8_t { ok, late, lost, timeout, gone };
 /// Used by one thread at a time.
 class transmitter {
 public:
-  transmitter(air_link& link, hub_watch& hub);
+  /// buffer_samples: how far samples may be handed over ahead of their time; 0: as far as the ring goes.
+  transmitter(air_link& link, hub_watch& hub, std::size_t buffer_samples = 0);
 
   /// Opens a burst at the sample nearest to `start_tick`, or as soon as possible. late: its time has passed, nothing
   /// was opened.
@@ -70,6 +71,7 @@ private:
   std::array<cf32, ring_samples>& ring_;
   hub_watch& hub_;
   quantiser dac_;
+  std::size_t buffer_samples_;
   bool open_ = false;
   std::int64_t first_ = 0;
   std::int64_t length_ = 0;

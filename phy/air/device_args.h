@@ -17,7 +17,10 @@ struct device_args {
   double hub_timeout_s = 3.0;
   std::string clock_source = "internal";
   std::string time_source = "internal";
-  bool locked = true;  ///< what the sensors of reference and GPSDO say
+  double rpc_s = 0.0;               ///< how long a question for the time or a stream command takes
+  std::size_t tx_buffer_bytes = 0;  ///< of 4 octets a sample; 0: as much as the ring of the air holds
+  bool receive_only = false;        ///< has no transmitter
+  bool locked = true;               ///< what the sensors of reference and GPSDO say
 };
 
 struct key_value {

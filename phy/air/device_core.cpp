@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <uhd/exception.hpp>
 #include <uhd/utils/log.hpp>
 
@@ -9,6 +11,7 @@ namespace prose::phy::air {
 namespace {
 
 constexpr double tick_rate = static_cast<double>(ticks_per_second);
+constexpr std::size_t wire_octets_per_sample = 4;  // sc16
 constexpr std::int64_t default_ticks_per_sample = ticks_per_second / 1'000'000;
 // Chosen, not derived: events and acknowledgements kept for a program that does not fetch them; how much later than
 // asked an acknowledgement is still waited for; how often a waiting program looks for events.
@@ -16,6 +19,9 @@ constexpr std::size_t max_queued = 1000;
 constexpr std::int64_t near_ack_ticks = 20 * ticks_per_ms;
 constexpr std::int64_t event_poll_ns = 5'000'000;
 
+std::chrono::duration<double> seconds_of(std::int64_t ticks) {
+  return std::chrono::duration<double>(static_cast<double>(ticks) / tick_rate);
+}
 std::int64_t frac_ticks(const uhd::time_spec_t& t) { return std::llround(t.get_frac_secs() * tick_rate); }
 
 }  // namespace
@@ -29,14 +35,24 @@ device_core::device_core(air_link link, const device_args& args)
       receiver_(
           link_, hub_,
           args.lead_s > 0.0 ? static_cast<std::int64_t>(args.lead_s * tick_rate) : link_.memory().settings.lead_ticks),
-      transmitter_(link_, hub_) {
+      transmitter_(link_, hub_, args.tx_buffer_bytes / wire_octets_per_sample) {
   offset_.seconds = link_.memory().settings.start_s;
   ticks_per_sample_[rx] = default_ticks_per_sample;
   ticks_per_sample_[tx] = default_ticks_per_sample;
   seen_underflows_ = transmitter_.underflows();
 }
 
-device_core::~device_core() = default;
+device_core::~device_core() { std::this_thread::sleep_for(seconds_of(closing_ticks_)); }
+
+void device_core::control_call() const {
+  if (args_.rpc_s > 0.0) std::this_thread::sleep_for(std::chrono::duration<double>(args_.rpc_s));
+  if (link_.memory().now.load() < silent_until_) throw uhd::runtime_error("no answer from the device");
+}
+
+void device_core::unplug(std::int64_t closing_ticks) {
+  silent_until_ = no_limit;
+  closing_ticks_ = closing_ticks;
+}
 
 device_core::time_offset device_core::offset() const {
   const std::lock_guard guard(offset_mutex_);

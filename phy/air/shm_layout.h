@@ -83,7 +83,10 @@ struct node_rule {
   double clock_ppm = 0.0;                        ///< error of its reference: shifts its carrier and drifts its samples
 };
 
-enum class fault_kind : std::uint32_t { overflow, underflow, late, drop, kill };
+/// late_command: the stream ends with "late command", as UHD's own restart after an overflow does on a slow host.
+/// outage: no samples for length_s, and none afterwards before the next start; commands fail meanwhile.
+/// unplug: no samples, no answers, and closing the device takes length_s.
+enum class fault_kind : std::uint32_t { overflow, underflow, late, drop, kill, late_command, outage, unplug };
 
 /// Happens at the node when its stream (RX faults) or its first burst (TX faults) is `after_s` old, and every `every_s`
 /// again.
@@ -92,7 +95,7 @@ struct fault_rule {
   fault_kind kind = fault_kind::overflow;
   double after_s = 0.0;
   double every_s = 0.0;    ///< 0: once
-  double length_s = 1e-3;  ///< how much reception an overflow or a drop loses
+  double length_s = 1e-3;  ///< how much reception an overflow or a drop loses; see also above
 };
 
 /// Written by the hub before `ready`, read-only afterwards.

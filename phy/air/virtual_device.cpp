@@ -81,6 +81,7 @@ void virtual_device::build_tree() {
 
   tree->create<uhd::time_spec_t>(mb / "time/now")
       .set_publisher([core] {
+        core->control_call();
         core->receiver_.end_linger();  // who asks for the time may be waiting for it to pass
         return core->time_now();
       })
@@ -113,6 +114,7 @@ void virtual_device::build_tree() {
   });
 
   for (const auto d : {device_core::rx, device_core::tx}) {
+    if (d == device_core::tx && core->args_.receive_only) continue;
     build_dsp(d);
     build_frontend(d);
   }
@@ -205,6 +207,7 @@ uhd::rx_streamer::sptr virtual_device::get_rx_stream(const uhd::stream_args_t& a
   return make_rx_streamer(core_, args);
 }
 uhd::tx_streamer::sptr virtual_device::get_tx_stream(const uhd::stream_args_t& args) {
+  if (core_->args_.receive_only) throw uhd::runtime_error("this device has no transmitter");
   return make_tx_streamer(core_, args);
 }
 bool virtual_device::recv_async_msg(uhd::async_metadata_t& md, double timeout) { return core_->pop_event(md, timeout); }

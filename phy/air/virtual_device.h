@@ -41,6 +41,13 @@ public:
   void set_time_now(const uhd::time_spec_t& t);
   void set_time_next_pps(const uhd::time_spec_t& t);
 
+  /// A question or a command over the control connection: takes args_.rpc_s, and throws while the device does not
+  /// answer.
+  void control_call() const;
+  /// Injected: no answers for `ticks` of air time, or for ever.
+  void begin_outage(std::int64_t ticks) { silent_until_ = memory().now.load() + ticks; }
+  void unplug(std::int64_t closing_ticks);
+
   double set_rate(direction d, double rate_hz);
   std::int64_t ticks_per_sample(direction d) const { return ticks_per_sample_[d].load(); }
   void set_command_time(const uhd::time_spec_t& t);
@@ -92,6 +99,8 @@ private:
   std::deque<uhd::async_metadata_t> events_;
   std::deque<std::int64_t> acks_;
   std::atomic<std::uint32_t> seen_underflows_{0};
+  std::atomic<std::int64_t> silent_until_{0};   ///< air tick
+  std::atomic<std::int64_t> closing_ticks_{0};  ///< how long closing takes: UHD waits for a device that is gone
 };
 
 uhd::rx_streamer::sptr make_rx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);

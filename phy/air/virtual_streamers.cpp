@@ -45,6 +45,7 @@ public:
   std::size_t get_num_channels() const override { return 1; }
   std::size_t get_max_num_samps() const override { return spp_; }
   void issue_stream_cmd(const uhd::stream_cmd_t& cmd) override {
+    core_->control_call();
     {
       const std::lock_guard guard(command_mutex_);
       commands_.push_back(cmd);
@@ -156,8 +157,34 @@ private:
     }
   }
 
+  // Faults after which nothing comes before the next start.
+  bool injected_end(uhd::rx_metadata_t& md) {
+    receiver& rx = core_->receiver_;
+    const auto due = [&](fault_kind kind, std::int64_t& length) {
+      if (!core_->faults_.due(kind, rx.next_tick() - stream_start_, &length)) return false;
+      rx.stop();
+      mode_ = mode::idle;
+      return true;
+    };
+    std::int64_t length = 0;
+    if (due(fault_kind::late_command, length)) {
+      report(md, uhd::rx_metadata_t::ERROR_CODE_LATE_COMMAND, rx.next_tick());
+      return true;
+    }
+    if (due(fault_kind::outage, length)) {
+      core_->begin_outage(length);
+    } else if (due(fault_kind::unplug, length)) {
+      core_->unplug(length);
+    } else {
+      return false;
+    }
+    report(md, uhd::rx_metadata_t::ERROR_CODE_TIMEOUT, 0);
+    return true;
+  }
+
   bool injected_loss(uhd::rx_metadata_t& md) {
     if (core_->faults_.empty()) return false;
+    if (injected_end(md)) return true;
     receiver& rx = core_->receiver_;
     for (const auto kind : {fault_kind::overflow, fault_kind::drop}) {
       std::int64_t length = 0;

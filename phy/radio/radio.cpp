@@ -17,6 +17,7 @@ namespace {
 
 constexpr double start_ahead_s =
     0.2;  // a timed start lets the antennas of one device begin together; a busy host must not miss it
+constexpr int most_start_doublings = 4;  // of start_ahead_s, for a host or a control connection that is slower
 constexpr double recv_slice_s = 0.1;
 constexpr std::size_t max_antennas = 4;
 constexpr std::size_t most_events = 4096;
@@ -41,13 +42,18 @@ struct radio::impl {
   double device_rate_hz = 0.0;
   std::string description;
   std::vector<std::string> notes;
+  std::atomic<bool> dead{false};
 
   // Reception; one thread.
   bool started = false;
   uhd::time_spec_t start_time{0.0};
   bool priority_asked = false;
+  bool timed_start = false;  // the caller chose the time
+  int late_starts = 0;       // since samples came last
+  bool restarted = false;    // since samples came last
   bool gap = false;
   std::int64_t expected = -1;  // device tick that comes next, -1 after a gap
+  std::int64_t resumes = -1;   // device tick that would have come next when reception stopped; -1: nothing has come
   std::vector<void*> recv_buffers;
   std::vector<rate_bridge> rx_bridges;
   std::array<std::vector<cf32>, max_antennas> device_samples;
@@ -67,6 +73,12 @@ struct radio::impl {
   std::deque<radio_event> events;
   std::deque<std::pair<std::int64_t, std::int64_t>> own_bursts;  // ticks in which the receiver is deaf
 
+  // Between two device samples: the nearest one, at most half a device sample off.
+  std::int64_t device_tick(std::int64_t tick) const {
+    if (!tx_bridge) return tick;
+    return static_cast<std::int64_t>(
+        std::floor(static_cast<double>(tick) * tx_bridge->interp() / tx_bridge->decim() + 0.5));
+  }
   std::int64_t user_tick(const uhd::time_spec_t& t) const { return to_ticks(t, config.sample_rate_hz); }
 
   void add_event(radio_event_kind kind, std::int64_t tick) {
@@ -86,6 +98,9 @@ struct radio::impl {
         break;
       case radio_event_kind::burst_done:
         ++counters.bursts_done;
+        break;
+      case radio_event_kind::restart:
+        ++counters.restarts;
         break;
     }
     if (events.size() == most_events) events.pop_front();
@@ -130,25 +145,88 @@ struct radio::impl {
     }
   }
 
+  tl::unexpected<error> failed(const std::string& what) {
+    dead = true;
+    return fail("device '" + config.device_args + "': " + what);
+  }
+
   result<std::int64_t> begin(std::optional<std::int64_t> at_tick);
+  result<void> restart(const std::string& why);
+  result<void> late_start();
+  result<void> silence(double& waited);
+  void take(std::int64_t tick, std::size_t n);
   result<std::size_t> receive(std::span<cf32* const> out, std::size_t n, std::int64_t& first);
   result<bool> fill_bridge();
   result<read_status> read(std::span<const std::span<cf32>> out);
   void blank(std::span<const std::span<cf32>> out, std::int64_t first, std::size_t n);
+  result<void> send(std::span<const cf32> burst, uhd::tx_metadata_t md, const std::function<void()>& begun);
 };
 
 result<std::int64_t> radio::impl::begin(std::optional<std::int64_t> at_tick) {
   uhd::stream_cmd_t cmd(uhd::stream_cmd_t::STREAM_MODE_START_CONTINUOUS);
   cmd.stream_now = false;
-  cmd.time_spec =
-      at_tick ? to_time(*at_tick, config.sample_rate_hz) : usrp->get_time_now() + uhd::time_spec_t(start_ahead_s);
+  cmd.time_spec = at_tick ? to_time(*at_tick, config.sample_rate_hz)
+                          : usrp->get_time_now() + uhd::time_spec_t(std::ldexp(start_ahead_s, late_starts));
   expected = -1;
   gap = false;
   bridged_used = bridged_have = 0;
   start_time = cmd.time_spec;
+  timed_start = at_tick.has_value();
   rx->issue_stream_cmd(cmd);
   started = true;
   return user_tick(cmd.time_spec);
+}
+
+// Reception has stopped after samples had come. It begins again, with a gap.
+result<void> radio::impl::restart(const std::string& why) {
+  try {
+    rx->issue_stream_cmd(uhd::stream_cmd_t(uhd::stream_cmd_t::STREAM_MODE_STOP_CONTINUOUS));
+    if (const auto s = begin(std::nullopt); !s) return tl::unexpected(s.error());
+  } catch (const std::exception& e) {
+    return failed(why + ", and it does not start again: " + one_line(e.what()));
+  }
+  gap = true;
+  return {};
+}
+
+// "Late command": nothing will come. Only a time that the caller chose is an error of the caller.
+result<void> radio::impl::late_start() {
+  if ((resumes < 0 && timed_start) || late_starts == most_start_doublings)
+    return failed("the start of reception came too late");
+  ++late_starts;
+  if (resumes >= 0) return restart("the start of reception came too late");
+  if (const auto s = begin(std::nullopt); !s) return tl::unexpected(s.error());
+  return {};
+}
+
+// A receive call gave nothing.
+result<void> radio::impl::silence(double& waited) {
+  // Before a timed start silence is right.
+  if (expected >= 0 || start_time < usrp->get_time_now()) waited += recv_slice_s;
+  {
+    const std::lock_guard lock(mutex);
+    ++counters.timeouts;
+  }
+  if (waited < config.receive_timeout_s) return {};
+  const std::string what = "no samples for " + std::to_string(waited) + " s";
+  if (resumes < 0 || std::exchange(restarted, true)) return failed(what);
+  waited = 0.0;
+  return restart(what);
+}
+
+// n samples have come, from `tick` on.
+void radio::impl::take(std::int64_t tick, std::size_t n) {
+  const bool again = expected < 0 && resumes >= 0;
+  if (again) add_event(radio_event_kind::restart, user_tick(to_time(tick, device_rate_hz)));
+  if (resumes >= 0 && tick != resumes) {
+    gap = true;
+    const std::lock_guard lock(mutex);
+    if (tick > resumes) counters.samples_lost += static_cast<std::uint64_t>(tick - resumes);
+  }
+  expected = resumes = tick + static_cast<std::int64_t>(n);
+  late_starts = 0;
+  restarted = false;
+  read_up_to.store(expected, std::memory_order_relaxed);
 }
 
 // Up to n device samples. 0: a gap was noted, call again.
@@ -160,33 +238,23 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
     const std::size_t got = rx->recv(recv_buffers, n, md, recv_slice_s);
     using md_t = uhd::rx_metadata_t;
     const std::int64_t tick = md.has_time_spec ? to_ticks(md.time_spec, device_rate_hz) : expected;
+    result<void> ok;
     if (md.error_code == md_t::ERROR_CODE_OVERFLOW) {
       add_event(md.out_of_sequence ? radio_event_kind::sequence_error : radio_event_kind::overflow,
                 md.has_time_spec ? user_tick(md.time_spec) : -1);
       gap = true;
       if (got == 0) return 0;
     } else if (md.error_code == md_t::ERROR_CODE_TIMEOUT) {
-      // Before a timed start silence is right.
-      if (expected >= 0 || start_time < usrp->get_time_now()) waited += recv_slice_s;
-      const std::lock_guard lock(mutex);
-      ++counters.timeouts;
-      if (waited >= config.receive_timeout_s)
-        return fail("device '" + config.device_args + "': no samples for " + std::to_string(waited) + " s");
-      continue;
+      ok = silence(waited);
     } else if (md.error_code == md_t::ERROR_CODE_LATE_COMMAND) {
-      return fail("device '" + config.device_args + "': the start of reception came too late");
+      ok = late_start();
     } else if (md.error_code != md_t::ERROR_CODE_NONE) {
-      return fail("device '" + config.device_args + "': " + one_line(md.strerror().c_str()));
+      return failed(one_line(md.strerror().c_str()));
     }
+    if (!ok) return tl::unexpected(ok.error());
     if (got == 0) continue;
-    if (expected >= 0 && tick != expected) {
-      gap = true;
-      const std::lock_guard lock(mutex);
-      if (tick > expected) counters.samples_lost += static_cast<std::uint64_t>(tick - expected);
-    }
     first = tick;
-    expected = tick + static_cast<std::int64_t>(got);
-    read_up_to.store(expected, std::memory_order_relaxed);
+    take(tick, got);
     return got;
   }
 }
@@ -312,8 +380,35 @@ void radio::impl::blank(std::span<const std::span<cf32>> out, std::int64_t first
   }
 }
 
+// The first packet alone where somebody wants to know when the device has it.
+result<void> radio::impl::send(std::span<const cf32> burst, uhd::tx_metadata_t md, const std::function<void()>& begun) {
+  const double patience_s = config.transmit_timeout_s + static_cast<double>(burst.size()) / device_rate_hz;
+  if (burst.empty()) tx->send(burst.data(), 0, md, patience_s);  // nothing but the end of the burst
+  const bool ends = md.end_of_burst;
+  for (std::size_t sent = 0; sent < burst.size();) {
+    std::size_t n = burst.size() - sent;
+    if (sent == 0 && begun) n = std::min(n, tx->get_max_num_samps());
+    md.end_of_burst = ends && sent + n == burst.size();
+    n = tx->send(burst.data() + sent, n, md, patience_s);
+    if (n == 0) return failed("its transmit buffers stay full");
+    if (sent == 0 && begun) begun();
+    sent += n;
+    md.start_of_burst = false;
+    md.has_time_spec = false;
+  }
+  return {};
+}
+
 radio::radio() : impl_(std::make_unique<impl>()) {}
-radio::~radio() { stop(); }
+// UHD waits up to 20 s for a device that is gone. Nothing is left to be closed there.
+radio::~radio() {
+  if (impl_ && impl_->dead) {
+    static auto* const left_open = new std::vector<std::shared_ptr<void>>;
+    left_open->insert(left_open->end(), {impl_->usrp, impl_->rx, impl_->tx});
+    return;
+  }
+  stop();
+}
 
 result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
   auto device = open_device(config);
@@ -339,9 +434,11 @@ result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
     uhd::stream_args_t rx_args("fc32", "sc16");
     for (int a = 0; a < config.n_rx_antennas; ++a) rx_args.channels.push_back(static_cast<std::size_t>(a));
     i.rx = i.usrp->get_rx_stream(rx_args);
-    uhd::stream_args_t tx_args("fc32", "sc16");
-    tx_args.args["underflow_policy"] = "next_burst";  // what is late or torn stays unsent
-    i.tx = i.usrp->get_tx_stream(tx_args);
+    if (config.transmits) {
+      uhd::stream_args_t tx_args("fc32", "sc16");
+      tx_args.args["underflow_policy"] = "next_burst";  // what is late or torn stays unsent
+      i.tx = i.usrp->get_tx_stream(tx_args);
+    }
   } catch (const std::exception& e) {
     return fail("device '" + config.device_args + "': " + one_line(e.what()));
   }
@@ -350,6 +447,7 @@ result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
 
 result<std::int64_t> radio::start(std::optional<std::int64_t> at_tick) {
   try {
+    impl_->resumes = -1;
     return impl_->begin(at_tick);
   } catch (const std::exception& e) {
     return fail("device '" + impl_->config.device_args + "': " + one_line(e.what()));
@@ -357,7 +455,7 @@ result<std::int64_t> radio::start(std::optional<std::int64_t> at_tick) {
 }
 
 void radio::stop() {
-  if (!impl_ || !impl_->started) return;
+  if (!impl_ || !impl_->started || impl_->dead) return;
   impl_->started = false;
   try {
     impl_->rx->issue_stream_cmd(uhd::stream_cmd_t(uhd::stream_cmd_t::STREAM_MODE_STOP_CONTINUOUS));
@@ -373,14 +471,16 @@ result<read_status> radio::read(std::span<const std::span<cf32>> out) {
   try {
     return impl_->read(out);
   } catch (const std::exception& e) {
-    return fail("device '" + impl_->config.device_args + "': " + one_line(e.what()));
+    return impl_->failed(one_line(e.what()));
   }
 }
 
 result<read_status> radio::read(std::span<cf32> out) { return read(std::span<const std::span<cf32>>(&out, 1)); }
 
-result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece) {
+result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece,
+                                        const std::function<void()>& begun) {
   impl& i = *impl_;
+  if (!i.tx) return fail("radio: opened for reception only");
   const bool starts = piece == burst_piece::whole || piece == burst_piece::first;
   const bool ends = piece == burst_piece::whole || piece == burst_piece::last;
   if (i.tx_bridge && piece != burst_piece::whole)
@@ -388,11 +488,8 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   try {
     i.drain_async();
     if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
-    std::int64_t at = start_tick;
+    const std::int64_t at = i.device_tick(start_tick);
     if (i.tx_bridge) {
-      // Between two device samples: the nearest one, at most half a device sample off.
-      at = static_cast<std::int64_t>(
-          std::floor(static_cast<double>(start_tick) * i.tx_bridge->interp() / i.tx_bridge->decim() + 0.5));
       i.tx_bridge->run_burst(burst, i.tx_samples);
       burst = i.tx_samples;
     }
@@ -413,21 +510,19 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
       if (i.config.blank_own_bursts)
         i.own_bursts.emplace_back(start_tick, start_tick + length + std::llround(i.config.turnaround_s * rate));
     }
-    const double patience_s = i.config.transmit_timeout_s + static_cast<double>(burst.size()) / i.device_rate_hz;
-    if (burst.empty()) i.tx->send(burst.data(), 0, md, patience_s);  // nothing but the end of the burst
-    for (std::size_t sent = 0; sent < burst.size();) {
-      const std::size_t n = i.tx->send(burst.data() + sent, burst.size() - sent, md, patience_s);
-      if (n == 0) return fail("device '" + i.config.device_args + "': its transmit buffers stay full");
-      sent += n;
-      md.start_of_burst = false;
-      md.has_time_spec = false;
-    }
+    if (const auto ok = i.send(burst, md, begun); !ok) return tl::unexpected(ok.error());
     const std::lock_guard lock(i.mutex);
     if (ends) ++i.counters.bursts_sent;
     return transmit_status::sent;
   } catch (const std::exception& e) {
-    return fail("device '" + i.config.device_args + "': " + one_line(e.what()));
+    return i.failed(one_line(e.what()));
   }
+}
+
+bool radio::drops_late(std::int64_t start_tick) {
+  if (impl_->device_tick(start_tick) >= impl_->read_up_to.load(std::memory_order_relaxed)) return false;
+  impl_->add_event(radio_event_kind::late, start_tick);
+  return true;
 }
 
 result<std::int64_t> radio::now_tick() const {
@@ -464,6 +559,7 @@ result<double> radio::set_rx_gain_db(double gain_db) {
 }
 
 result<double> radio::set_tx_gain_db(double gain_db) {
+  if (!impl_->tx) return fail("radio: opened for reception only");
   try {
     impl_->usrp->set_tx_gain(gain_db);
     return impl_->usrp->get_tx_gain();
@@ -476,7 +572,7 @@ result<double> radio::set_center_freq_hz(double freq_hz) {
   try {
     for (int a = 0; a < impl_->config.n_rx_antennas; ++a)
       impl_->usrp->set_rx_freq(uhd::tune_request_t(freq_hz), static_cast<std::size_t>(a));
-    impl_->usrp->set_tx_freq(uhd::tune_request_t(freq_hz));
+    if (impl_->tx) impl_->usrp->set_tx_freq(uhd::tune_request_t(freq_hz));
     return impl_->usrp->get_rx_freq();
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));

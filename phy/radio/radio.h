@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,7 @@ struct radio_config {
   double tx_gain_db = 0.0;
   double bandwidth_hz = 0.0;
   int n_rx_antennas = 1;
+  bool transmits = true;      ///< false: no transmitter is opened or set
   double turnaround_s = 0.0;  ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
   bool blank_own_bursts =
       true;  ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
@@ -45,7 +47,7 @@ struct radio_config {
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
 };
 
-enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done };
+enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done, restart };
 
 struct radio_event {
   radio_event_kind kind;
@@ -58,6 +60,7 @@ struct radio_counters {
   std::uint64_t lates = 0;            ///< bursts dropped because their time had passed, here or by the device
   std::uint64_t sequence_errors = 0;  ///< packets lost on the way to or from the device
   std::uint64_t timeouts = 0;
+  std::uint64_t restarts = 0;  ///< reception had stopped and began again
   std::uint64_t bursts_sent = 0;
   std::uint64_t bursts_done = 0;  ///< acknowledged by the device
   std::uint64_t samples_received = 0;
@@ -86,7 +89,9 @@ public:
 
   double sample_rate_hz() const override;
   int n_antennas() const override;
-  /// Blocks until the spans are full, an overflow cuts the block short, or the radio fails.
+  /// Blocks until the spans are full, an overflow cuts the block short, or the radio fails. Reception that stops once
+  /// samples have come (UHD's own restart after an overflow was too late, or a cable was out) is started again, once;
+  /// what is missing is a gap. After a failure the device is not closed any more: UHD would wait for it.
   result<read_status> read(std::span<const std::span<cf32>> out) override;
   /// One antenna.
   result<read_status> read(std::span<cf32> out);
@@ -96,8 +101,11 @@ public:
   /// the others carry on (their start_tick is not looked at), `last` ends it. A device that reports `late` or
   /// `underflow` drops what follows until the next burst. Not with device_rate_hz set: its resampler works on whole
   /// bursts.
+  /// `begun` is called when the device has the first samples of the burst.
   result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst,
-                                   burst_piece piece = burst_piece::whole);
+                                   burst_piece piece = burst_piece::whole, const std::function<void()>& begun = {});
+  /// Whether a burst that starts there would be late already; counts it, if so. Reader's thread.
+  bool drops_late(std::int64_t start_tick);
 
   /// Device time now. Costs a round trip to real hardware; an error when the device is gone.
   result<std::int64_t> now_tick() const;

@@ -62,8 +62,8 @@ void set_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
 double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
   const double wanted = c.device_rate_hz > 0.0 ? c.device_rate_hz : c.sample_rate_hz;
   u.set_rx_rate(wanted);
-  u.set_tx_rate(wanted);
-  for (const double got : {u.get_rx_rate(), u.get_tx_rate()})
+  if (c.transmits) u.set_tx_rate(wanted);
+  for (const double got : {u.get_rx_rate(), c.transmits ? u.get_tx_rate() : wanted})
     if (!(std::abs(got - wanted) <= rate_tolerance_hz))
       throw refusal{std::string(c.device_rate_hz > 0.0 ? "device_rate_hz " : "sample_rate_hz ") + number(wanted) +
                     ": the device gives " + number(got) +
@@ -71,11 +71,8 @@ double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
   return wanted;
 }
 
-void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
-  if (!c.subdev.empty()) {
-    u.set_rx_subdev_spec(c.subdev);
-    u.set_tx_subdev_spec(c.subdev);
-  }
+void set_receiver(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (!c.subdev.empty()) u.set_rx_subdev_spec(c.subdev);
   const std::size_t channels = c.n_rx_antennas;
   if (u.get_rx_num_channels() < channels)
     throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " +
@@ -95,6 +92,10 @@ void set_front_end(uhd::usrp::multi_usrp& u, const radio_config& c) {
       throw refusal{"rx_gain_db " + number(c.rx_gain_db) + ": accepted is " + number(u.get_rx_gain_range(ch).start()) +
                     " to " + number(u.get_rx_gain_range(ch).stop())};
   }
+}
+
+void set_transmitter(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (!c.subdev.empty()) u.set_tx_subdev_spec(c.subdev);
   if (!c.tx_antenna.empty()) {
     expect_option("tx_antenna", c.tx_antenna, u.get_tx_antennas());
     u.set_tx_antenna(c.tx_antenna);
@@ -127,7 +128,7 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
 void wait_for_synthesisers(uhd::usrp::multi_usrp& u, const radio_config& c) {
   if (has(u.get_rx_sensor_names(), "lo_locked"))
     wait_lock("the receiver's synthesiser", c.lock_timeout_s, [&] { return u.get_rx_sensor("lo_locked").to_bool(); });
-  if (has(u.get_tx_sensor_names(), "lo_locked"))
+  if (c.transmits && has(u.get_tx_sensor_names(), "lo_locked"))
     wait_lock("the transmitter's synthesiser", c.lock_timeout_s,
               [&] { return u.get_tx_sensor("lo_locked").to_bool(); });
 }
@@ -219,7 +220,8 @@ opened_device open_or_throw(const radio_config& c) {
   uhd::usrp::multi_usrp& u = *d.usrp;
   set_clock(u, c);
   d.rate_hz = set_rates(u, c);
-  set_front_end(u, c);
+  set_receiver(u, c);
+  if (c.transmits) set_transmitter(u, c);
   wait_for_synthesisers(u, c);
   start_time(u, c, d.notes);
   d.description =

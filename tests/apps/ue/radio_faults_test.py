@@ -1,0 +1,52 @@
+"""Programs on radios that stop, die or only receive."""
+import os, tempfile, time
+
+from tests.harness import ue
+from tests.harness.air import Air, scene
+from tests.harness.cases import main
+from tests.harness.files import json_lines, text_of
+from tests.harness.process import run, wait
+
+# UHD waits for a device that is gone; here longer than any test does.
+CLOSING_MS = 100000
+
+
+def test_a_ue_whose_radio_stops_goes_on():
+    faults = ['{node: mary, kind: late_command, after_s: 0.7}', '{node: mary, kind: outage, after_s: 1.5, length_ms: 700}']
+    with Air(scene(faults=faults)) as air, tempfile.TemporaryDirectory() as d:
+        ue.configure(d, air)
+        mary = ue.Ue(d, 'mary', '--data', 'none')
+        wait(lambda: [e for e in mary.of('radio') if e['restarts'] == 2], programs=[mary])
+        mary.stop()
+        assert mary.of('stopped') and 'error' not in mary.of('stopped')[0]
+        assert 'began again' in text_of(mary.log)
+
+
+def test_a_ue_whose_radio_is_gone_ends_and_says_so():
+    with Air(scene(faults=['{node: mary, kind: unplug, after_s: 1, length_ms: %d}' % CLOSING_MS])) as air, tempfile.TemporaryDirectory() as d:
+        ue.configure(d, air)
+        mary = ue.Ue(d, 'mary', '--data', 'none')
+        begun = time.monotonic()
+        assert mary.p.wait(CLOSING_MS / 1000 - 10) == 1, text_of(mary.log)
+        assert time.monotonic() - begun < CLOSING_MS / 1000 - 10
+        assert 'no samples' in mary.of('stopped')[0]['error'], mary.of('stopped')
+        assert 'Traceback' not in text_of(mary.log) and text_of(mary.log).count('no samples') == 1, text_of(mary.log)
+
+
+def test_recording_and_sniffing_need_no_transmitter():
+    with Air() as air, tempfile.TemporaryDirectory() as d:
+        device = air.device('ear') + ',receive_only=1'
+        run('prose-iq', 'record', os.path.join(d, 'a'), '--device', device, '--duration', '0.2', '--rate', '1.92e6')
+        run('prose-sniffer', '--device', device, '--duration', '0.2', '--events', os.path.join(d, 'events.jsonl'))
+        assert json_lines(os.path.join(d, 'events.jsonl')), 'no summary'
+
+
+def test_a_recording_keeps_what_came_before_the_radio_was_gone():
+    with Air('faults: [{node: ear, kind: unplug, after_s: 0.5, length_ms: %d}]' % CLOSING_MS) as air, tempfile.TemporaryDirectory() as d:
+        r = run('prose-iq', 'record', os.path.join(d, 'a'), '--device', air.device('ear'), '--duration', '60', '--rate', '1.92e6', code=1)
+        assert 'no samples' in r.stderr and 'are kept' in r.stderr, r.stderr
+        assert os.path.getsize(os.path.join(d, 'a.sigmf-data')) >= 4 * 0.4 * 1.92e6
+
+
+if __name__ == '__main__':
+    main(at_once=2)

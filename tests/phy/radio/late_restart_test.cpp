@@ -1,0 +1,168 @@
+// A stream that stops in the middle begins again once; a device that is gone is an error soon, and holds nobody.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <vector>
+
+#include "phy/radio/radio.h"
+#include "tests/phy/air/hub_process.h"
+
+namespace prose::phy {
+namespace {
+
+using test::hub_process;
+constexpr double rate_hz = 1.92e6;
+
+radio_config config_of(const std::string& device) {
+  radio_config c;
+  c.device_args = device;
+  c.sample_rate_hz = rate_hz;
+  return c;
+}
+
+std::unique_ptr<radio> open_radio(const radio_config& c) {
+  auto r = radio::open(c);
+  EXPECT_TRUE(r) << (r ? "" : r.error().message);
+  return r ? std::move(*r) : nullptr;
+}
+
+struct reception {
+  std::uint64_t samples = 0;
+  int gaps = 0;
+  std::int64_t missing = 0;
+  std::string error;
+};
+
+/// Reads until a span of device time has passed, or an error.
+reception read_for(radio& r, double seconds) {
+  reception got;
+  std::vector<cf32> in(1920);
+  std::int64_t first = -1;
+  std::int64_t next = -1;
+  do {
+    const auto s = r.read(in);
+    if (!s) {
+      got.error = s.error().message;
+      return got;
+    }
+    if (first < 0) first = next = s->first_tick;
+    if (s->gap_before) {
+      ++got.gaps;
+      got.missing += s->first_tick - next;
+    } else {
+      EXPECT_EQ(s->first_tick, next);
+    }
+    next = s->first_tick + static_cast<std::int64_t>(s->n_samples);
+    got.samples += s->n_samples;
+  } while (static_cast<double>(next - first) < seconds * rate_hz);
+  return got;
+}
+
+struct stop_in_the_middle {
+  const char* name;
+  const char* fault;
+};
+class radio_goes_on : public ::testing::TestWithParam<stop_in_the_middle> {};
+
+TEST_P(radio_goes_on, begins_again_with_a_gap) {
+  const hub_process hub(std::string("faults:\n  - ") + GetParam().fault);
+  const auto john = open_radio(config_of(hub.device("john")));
+  ASSERT_TRUE(john);
+  const auto got = read_for(*john, 4.0);
+  EXPECT_EQ(got.error, "");
+  EXPECT_EQ(got.gaps, 1);
+  EXPECT_GT(got.missing, 0);
+  const auto c = john->counters();
+  EXPECT_EQ(c.restarts, 1U);
+  EXPECT_EQ(c.samples_lost, static_cast<std::uint64_t>(got.missing));
+  EXPECT_EQ(c.samples_received, got.samples);
+  const auto e = john->poll_event();
+  ASSERT_TRUE(e);
+  EXPECT_EQ(e->kind, radio_event_kind::restart);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    faults, radio_goes_on,
+    ::testing::Values(stop_in_the_middle{"late_command", "{node: john, kind: late_command, after_s: 0.3}"},
+                      stop_in_the_middle{"cable_out_for_700_ms",
+                                         "{node: john, kind: outage, after_s: 0.3, length_ms: 700}"}),
+    [](const auto& x) { return x.param.name; });
+
+TEST(radio_late_restart, resampled_reception_goes_on_too) {
+  const hub_process hub("faults:\n  - {node: john, kind: late_command, after_s: 0.3}");
+  auto c = config_of(hub.device("john"));
+  c.device_rate_hz = 2.0e6;
+  const auto john = open_radio(c);
+  ASSERT_TRUE(john);
+  const auto got = read_for(*john, 1.0);
+  EXPECT_EQ(got.error, "");
+  EXPECT_EQ(got.gaps, 1);
+  EXPECT_EQ(john->counters().restarts, 1U);
+}
+
+TEST(radio_late_restart, again_and_again) {
+  const hub_process hub("faults:\n  - {node: john, kind: late_command, after_s: 0.2, every_s: 0.2}");
+  const auto john = open_radio(config_of(hub.device("john")));
+  ASSERT_TRUE(john);
+  // The stream's age counts anew after each start, so the distance of the faults grows.
+  const auto got = read_for(*john, 3.0);
+  EXPECT_EQ(got.error, "");
+  EXPECT_GE(got.gaps, 3);
+}
+
+TEST(radio_late_restart, start_without_a_time_waits_for_a_slow_control_connection) {
+  // Each call takes longer than the usual distance of the start from now.
+  const hub_process hub;
+  const auto john = open_radio(config_of(hub.device("john", "rpc_ms=300")));
+  ASSERT_TRUE(john);
+  const auto got = read_for(*john, 0.1);
+  EXPECT_EQ(got.error, "");
+}
+
+TEST(radio_late_restart, start_at_a_time_that_has_passed_is_an_error) {
+  const hub_process hub;
+  const auto john = open_radio(config_of(hub.device("john")));
+  ASSERT_TRUE(john);
+  ASSERT_TRUE(john->start(john->now_tick().value() - 1000));
+  const auto got = read_for(*john, 0.1);
+  EXPECT_NE(got.error.find("came too late"), std::string::npos) << got.error;
+}
+
+TEST(radio_late_restart, an_outage_longer_than_the_patience_is_an_error) {
+  const hub_process hub("faults:\n  - {node: john, kind: outage, after_s: 0.1, length_ms: 60000}", "1");
+  const auto john = open_radio(config_of(hub.device("john")));
+  ASSERT_TRUE(john);
+  const auto got = read_for(*john, 10.0);
+  EXPECT_NE(got.error.find("no samples"), std::string::npos) << got.error;
+  EXPECT_NE(got.error.find("no answer from the device"), std::string::npos) << got.error;
+}
+
+TEST(radio_late_restart, a_device_that_is_gone_is_left_at_once) {
+  // Closing it would take a minute.
+  const hub_process hub("faults:\n  - {node: john, kind: unplug, after_s: 0.1, length_ms: 60000}", "1");
+  auto john = open_radio(config_of(hub.device("john")));
+  ASSERT_TRUE(john);
+  const auto got = read_for(*john, 10.0);
+  EXPECT_NE(got.error.find("no samples"), std::string::npos) << got.error;
+  const auto began = std::chrono::steady_clock::now();
+  john.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
+}
+
+TEST(radio_late_restart, a_receiver_needs_no_transmitter) {
+  const hub_process hub;
+  auto c = config_of(hub.device("john", "receive_only=1"));
+  const auto both = radio::open(c);
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().message.find('\n'), std::string::npos);
+  c.transmits = false;
+  const auto john = open_radio(c);
+  ASSERT_TRUE(john);
+  EXPECT_EQ(read_for(*john, 0.1).error, "");
+  const auto sent = john->transmit(0, std::vector<cf32>(10));
+  ASSERT_FALSE(sent);
+  EXPECT_NE(sent.error().message.find("reception only"), std::string::npos) << sent.error().message;
+}
+
+}  // namespace
+}  // namespace prose::phy
