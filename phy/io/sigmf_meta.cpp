@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "common/printable.h"
 #include "phy/io/json_text.h"
 
 namespace prose::phy {
@@ -56,7 +57,7 @@ public:
   void remark(const char* key, const std::string& what) { remarks_.push_back(path_ + key + " " + what); }
   std::vector<std::string> take_remarks() { return std::move(remarks_); }
   void wrong(const char* key, const std::string& what) {
-    if (error_.empty()) error_ = file_ + ": " + path_ + key + " " + what;
+    if (error_.empty()) error_ = file_ + ": " + path_ + key + " " + printable(what);
   }
   const std::string& error() const { return error_; }
 

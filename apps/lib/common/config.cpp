@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "apps/lib/common/safe_file.h"
+#include "common/printable.h"
 #include "phy/air/yaml_document.h"
 #include "phy/io/json_text.h"
 
@@ -41,7 +42,7 @@ struct config_section::document {
   std::string error;
   std::vector<std::shared_ptr<node>> sections;  ///< all that were handed out
   void mistake(int line, const std::string& what) {
-    if (error.empty()) error = file + ":" + std::to_string(line) + ": " + what;
+    if (error.empty()) error = file + ":" + std::to_string(line) + ": " + printable(what);
   }
 };
 
