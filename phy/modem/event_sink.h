@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
@@ -16,7 +18,8 @@ namespace prose::phy {
 
 class event_sink {
 public:
-  event_sink() {
+  /// same_start: subframes that begin so close to each other (samples) are one, seen from two starts.
+  explicit event_sink(std::int64_t same_start = 0) : same_start_(same_start) {
     // A subframe's events and blocks; both grow if that is not enough. Chosen, not derived.
     entries_.reserve(256);
     events_.reserve(256);
@@ -38,15 +41,22 @@ public:
     bits_.erase(bits_.begin(), bits_.begin() + from);
     for (entry& e : entries_) e.offset -= from;
   }
+  /// A subframe of another start is examined: earliest() is that of its events from now on.
+  void begin_subframe() { earliest_.reset(); }
+  /// How late (samples) the earliest transmission came that was received in the subframe; nothing where there is none.
+  std::optional<float> earliest() const { return earliest_; }
   /// Returns false if an equal event for this subframe was already added (by another pool).
   template <class E>
   bool add(E event, std::span<const std::uint8_t> bits) {
     for (std::size_t i = n_released_; i < entries_.size(); ++i) {
       const E* other = std::get_if<E>(&entries_[i].event);
-      if (other != nullptr && other->rx.sample == event.rx.sample && same_place(*other, event) &&
-          entries_[i].n_bits == bits.size() && std::equal(bits.begin(), bits.end(), bits_.begin() + entries_[i].offset))
+      if (other != nullptr && std::abs(other->rx.sample - event.rx.sample) <= same_start_ &&
+          same_place(*other, event) && entries_[i].n_bits == bits.size() &&
+          std::equal(bits.begin(), bits.end(), bits_.begin() + entries_[i].offset))
         return false;
     }
+    const float late = event.rx.timing_offset_samples;
+    if (is_received(event)) earliest_ = std::min(earliest_.value_or(late), late);
     event.bits = std::span<const std::uint8_t>{};
     // Behind all whose subframe begins no later.
     const std::int64_t sample = event.rx.sample;
@@ -81,6 +91,11 @@ private:
   static std::int64_t sample_of(const monitor_event& e) {
     return std::visit([](const auto& v) { return v.rx.sample; }, e);
   }
+  template <class E>
+  static bool is_received(const E& e) {
+    if constexpr (requires { e.crc_ok; }) return e.crc_ok;
+    return true;
+  }
   static bool same_place(const mib_sl_event& a, const mib_sl_event& b) { return a.n_sl_id == b.n_sl_id; }
   static bool same_place(const sci_event& a, const sci_event& b) {
     return a.prb == b.prb && a.cyclic_shift == b.cyclic_shift;
@@ -91,6 +106,8 @@ private:
   }
   static bool same_place(const discovery_event& a, const discovery_event& b) { return a.prb == b.prb; }
 
+  std::int64_t same_start_;
+  std::optional<float> earliest_;
   std::vector<entry> entries_;  ///< by sample; the first n_released_ are given out
   std::size_t n_released_ = 0;
   std::vector<monitor_event> events_;

@@ -26,14 +26,20 @@ public:
   void begin_subframe(float amplitude) noexcept;
   /// The grid at the nearest raster point. Valid until n_entries other grids were needed.
   const entry& get(std::span<const subframe_samples> samples, double cfo_hz, int shift) noexcept;
+  /// The same, but only these symbols of it are valid.
+  const entry& get_symbols(std::span<const subframe_samples> samples, double cfo_hz, int shift,
+                           std::span<const int> symbols) noexcept;
   int max_shift() const { return demodulator_.max_shift(); }
+  int min_shift() const { return demodulator_.min_shift(); }
 
 private:
   static constexpr std::size_t n_entries = 6;
   struct slot {
     entry e;
     long last_use = -1;  // -1: empty
+    bool whole = false;
   };
+  slot& find(double cfo_hz, int shift) noexcept;
   scfdma_demodulator demodulator_;
   std::vector<slot> slots_;
   long clock_ = 0;

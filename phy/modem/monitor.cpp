@@ -10,6 +10,7 @@
 #include "phy/modem/soft_buffers.h"
 #include "phy/modem/stream_window.h"
 #include "phy/modem/subframe_receiver.h"
+#include "phy/scfdma/delay_range.h"
 #include "phy/sync/prefix_search.h"
 #include "phy/sync/slss_search.h"
 
@@ -37,11 +38,13 @@ constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 10
 constexpr int patience = 4000;
 constexpr int hurried_candidates = 2;
 
-// Tracking; all chosen, not derived. same_timing and tolerated_error are in prefixes.
-constexpr double same_timing = 0.5;             ///< a start so near a track's is the track's
-constexpr double tolerated_error = 1.0 / 16;    ///< not corrected: transmitters that share a track differ by as much
+// Tracking; all chosen, not derived. tolerated_error is in prefixes.
+constexpr double tolerated_error = 0.35;        ///< not corrected: the receiver needs no window of its own for it
 constexpr int settled_after = 4;                ///< decoded subframes until a track is corrected slowly
 constexpr double first_gain = 0.5, gain = 0.2;  ///< share of an error that is corrected at once
+/// A track is that of its earliest transmitter: others come later by the way they are farther off. After so many
+/// subframes without it the track goes to the next one. Drift moves it by 4 us in that time at 40 ppm.
+constexpr std::int64_t earliest_memory_subframes = 100;
 /// Where something was decoded already, a candidate of prefix_search below this share of the best one's score is a side
 /// lobe of it. Chosen, not derived.
 constexpr float side_lobe = 0.05F;
@@ -64,16 +67,13 @@ struct track {
   std::int64_t last_decoded = 0;  ///< subframe indices
   std::int64_t last_slss = 0;
   int n_decoded = 0;
+  std::int64_t last_in_time = 0;  ///< the earliest transmitter was heard, subframe index
 };
 
 struct outcome {
   int decoded = 0;
   bool slss = false;
-  signal_estimate strongest;
-  void add(int n, const signal_estimate& s) {
-    if (n > 0 && (decoded == 0 || s.power_db > strongest.power_db)) strongest = s;
-    decoded += n;
-  }
+  std::optional<float> earliest;  ///< event_sink::earliest()
 };
 
 /// A pool of TM1/2 of which nothing is known.
@@ -141,8 +141,8 @@ struct monitor::impl {
   std::optional<slss_search> slss;
   std::optional<prefix_search> prefix;
   std::int64_t search_window = 0;  // samples
-  stream_window stream;
   event_sink sink;
+  stream_window stream;
   monitor_statistics statistics;
   bool started = false;
 
@@ -166,20 +166,26 @@ struct monitor::impl {
         rx(std::move(r)),
         buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
+        sink(static_cast<std::int64_t>(most_late_samples())),
         stream(c.n_antennas, window_subframes * c.carrier.samples_per_subframe()) {
     if (c.search_beside) watch.emplace(c.carrier);
   }
 
+  /// How late a transmission may come.
+  double most_late_samples() const { return received_delays(config.carrier.cp).latest * config.carrier.fft_size; }
   void step(bool end);
   void step_aligned(bool end);
   void step_search(bool end);
   int try_candidate(double start);
+  double look_before(double start, std::int64_t subframe_index);
   bool follow(track& t);
   /// known: the absolute number that the timing gives, where sync is aligned.
   outcome examine(std::int64_t start, std::int64_t subframe_index, std::optional<int> known, bool trial = false);
   void receive_slss(subframe_view& sf, bool numbered, outcome& o);
   void listen(subframe_view& sf, pool_monitors& pools, outcome& o);
   bool near_track(double start, bool whole_symbols) const;
+  track* track_after(double start);
+  void correct(track& t, double earliest) const;
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
 };
 
@@ -192,6 +198,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
   const auto loaded = rx.load(std::span(antennas).first(config.n_antennas));
   ++statistics.subframes;
   if (loaded.power_db < silence_db) return o;
+  sink.begin_subframe();
   subframe_view sf{rx,
                    sink,
                    statistics,
@@ -214,6 +221,7 @@ outcome monitor::impl::examine(std::int64_t start, std::int64_t subframe_index, 
     numbers.forget(subframe_index, slss_memory_subframes);
     numbers.each(subframe_index, listen_as);
   }
+  o.earliest = sink.earliest();
   if (watch && !trial) {
     statistics.prbs_occupied += watch->n_occupied();
     statistics.prbs_unexplained += watch->unexplained().size();
@@ -241,18 +249,18 @@ void monitor::impl::receive_slss(subframe_view& sf, bool numbered, outcome& o) {
   const int n_prb = config.carrier.n_prb;
   if (watch) watch->explain((n_prb - psbch_prbs) / 2, psbch_prbs + n_prb % 2);
   o.slss = true;
-  o.add(1, mib.signal);
+  ++o.decoded;
 }
 
 void monitor::impl::listen(subframe_view& sf, pool_monitors& pools, outcome& o) {
   signal_estimate s;
-  for (auto& pool : pools.v2x) o.add(pool.examine(sf, buffers, s), s);
-  for (auto& pool : pools.comm) o.add(pool.examine(sf, buffers, s), s);
-  for (auto& pool : pools.discovery) o.add(pool.examine(sf, s), s);
+  for (auto& pool : pools.v2x) o.decoded += pool.examine(sf, buffers, s);
+  for (auto& pool : pools.comm) o.decoded += pool.examine(sf, buffers, s);
+  for (auto& pool : pools.discovery) o.decoded += pool.examine(sf, s);
   if (!watch || sf.trial) return;
-  for (auto& any : pools.comm_unexplained) o.add(any.examine_unexplained(sf, buffers, watch->unexplained(), s), s);
-  for (auto& any : pools.v2x_unexplained) o.add(any.examine_unexplained(sf, buffers, watch->unexplained(), s), s);
-  for (auto& any : pools.discovery_unexplained) o.add(any.examine_unexplained(sf, watch->unexplained(), s), s);
+  for (auto& any : pools.comm_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained(), s);
+  for (auto& any : pools.v2x_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained(), s);
+  for (auto& any : pools.discovery_unexplained) o.decoded += any.examine_unexplained(sf, watch->unexplained(), s);
 }
 
 // --- aligned ---
@@ -289,13 +297,15 @@ void monitor::impl::step_aligned(bool end) {
 
 // --- searching and tracking ---
 
-/// Within half a prefix of a track's subframes or, with whole_symbols, of any of its symbols.
+/// Where the receiver of a track's subframes hears a transmission that starts here or, with whole_symbols, at any of
+/// their symbols.
 bool monitor::impl::near_track(double start, bool whole_symbols) const {
+  const delay_range range = received_delays(config.carrier.cp);
   for (const track& t : tracks) {
     if (!t.used) continue;
     double d = std::fmod(start - t.next_start, sps);
     if (d < 0) d += sps;
-    if (std::min(d, sps - d) <= same_timing * prefix_samples) return true;
+    if (d <= range.latest * config.carrier.fft_size || d - sps >= range.earliest * config.carrier.fft_size) return true;
     if (!whole_symbols) continue;
     for (int l = 0; l < config.carrier.symbols_per_subframe(); ++l) {
       const double boundary = l == 0 ? 0.0 : symbol_start_samples(config.carrier, l - 1) + config.carrier.fft_size;
@@ -303,6 +313,27 @@ bool monitor::impl::near_track(double start, bool whole_symbols) const {
     }
   }
   return false;
+}
+
+/// A track whose transmitters are heard from this start as well: it is the later one of the two.
+track* monitor::impl::track_after(double start) {
+  for (track& t : tracks) {
+    if (!t.used) continue;
+    double d = std::fmod(t.next_start - start, sps);
+    if (d < 0) d += sps;
+    if (d <= most_late_samples()) return &t;
+  }
+  return nullptr;
+}
+
+/// The track's start follows its earliest transmitter: the receiver hears later ones, but hardly any earlier ones.
+void monitor::impl::correct(track& t, double earliest) const {
+  const double slack = prefix_samples * tolerated_error;
+  const double error = std::clamp<double>(earliest, -prefix_samples, prefix_samples);
+  if (error <= slack) t.last_in_time = t.next_index - 1;
+  const bool alone = t.next_index - 1 - t.last_in_time > earliest_memory_subframes || t.n_decoded < settled_after;
+  if (error < -slack || (error > slack && alone))
+    t.next_start += error * (error < 0 || t.n_decoded < settled_after ? first_gain : gain);
 }
 
 bool monitor::impl::follow(track& t) {
@@ -315,16 +346,23 @@ bool monitor::impl::follow(track& t) {
   if (o.decoded > 0) {
     t.last_decoded = i;
     ++t.n_decoded;
-    const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
-    // Several transmitters share a track; small differences are theirs, not the clock's.
-    if (std::abs(error) > prefix_samples * tolerated_error)
-      t.next_start += error * (t.n_decoded < settled_after ? first_gain : gain);
+    if (o.earliest) correct(t, static_cast<double>(*o.earliest));
     return true;
   }
   const bool stale = i - t.last_decoded > track_memory_subframes;
   const bool slss_lost = config.sync == sync_mode::slss && i - t.last_slss > slss_memory_subframes;
   if (stale || slss_lost) t.used = false;
   return false;
+}
+
+/// Of several transmitters that begin within 15 us the search offers the strongest. How far (samples, 0 or less) the
+/// earliest of those that are received begins before `start`.
+double monitor::impl::look_before(double start, std::int64_t subframe_index) {
+  const std::int64_t before = std::llround(start - most_late_samples());
+  if (before < stream.first_tick()) return 0;
+  const outcome o = examine(before, subframe_index, {}, true);
+  if (!o.earliest) return 0;
+  return std::min(0.0, static_cast<double>(before) + static_cast<double>(*o.earliest) - start);
 }
 
 int monitor::impl::try_candidate(double start) {
@@ -339,16 +377,14 @@ int monitor::impl::try_candidate(double start) {
   }
   fruitless = 0;
   started = true;
-  track* slot = &tracks[0];
-  for (track& t : tracks) {
-    if (!t.used) {
-      slot = &t;
-      break;
-    }
-    if (t.last_decoded < slot->last_decoded) slot = &t;
-  }
-  const double error = std::clamp<double>(o.strongest.timing_offset_samples, -prefix_samples, prefix_samples);
-  *slot = track{true, start + sps + error, i + 1, i, i, 1};
+  double error = std::clamp<double>(o.earliest.value_or(0), -prefix_samples, prefix_samples);
+  error += look_before(start + error, i);
+  track* slot = track_after(start + error);
+  if (slot == nullptr)
+    slot = &*std::min_element(tracks.begin(), tracks.end(), [](const track& a, const track& b) {
+      return (a.used ? a.last_decoded : -1) < (b.used ? b.last_decoded : -1);
+    });
+  *slot = track{true, start + sps + error, i + 1, i, i, 1, i};
   // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the
   // stream.
   const double before = start + error - sps;

@@ -30,14 +30,14 @@ prefix_profile::prefix_profile(const carrier_config& c)
   products_.resize(size_);
 }
 
-prefix_profile::whole prefix_profile::measure(std::span<const subframe_samples> samples) const noexcept {
+prefix_profile::whole prefix_profile::measure(std::span<const subframe_samples> samples, int shift) const noexcept {
   float re = 0;
   float im = 0;
   float energy = 0;
   for (const auto& s : samples)
     for (const int start : starts_) {
-      const cf32* x = s.at(start);
-      const cf32* y = s.at(start + carrier_.fft_size);
+      const cf32* x = s.at(start + shift);
+      const cf32* y = s.at(start + shift + carrier_.fft_size);
       for (int i = 0; i < length_; ++i) {
         re += x[i].real() * y[i].real() + x[i].imag() * y[i].imag();
         im += x[i].real() * y[i].imag() - x[i].imag() * y[i].real();
@@ -54,14 +54,14 @@ prefix_profile::whole prefix_profile::measure(std::span<const subframe_samples> 
   return w;
 }
 
-void prefix_profile::analyse(std::span<const subframe_samples> samples, float amplitude) noexcept {
+void prefix_profile::analyse(std::span<const subframe_samples> samples, float amplitude, int shift) noexcept {
   std::fill(products_.begin(), products_.end(), cf32{});
   const float scale = -amplitude * amplitude / static_cast<float>(size_);
   for (const auto& s : samples) {
     for (std::size_t i = 0; i < starts_.size(); ++i)
       for (std::size_t part = 0; part < 2; ++part) {
         cf32* row = time_.data() + (2 * i + part) * size_;
-        const cf32* x = s.at(starts_[i] + (part == 1 ? carrier_.fft_size : 0));
+        const cf32* x = s.at(starts_[i] + shift + (part == 1 ? carrier_.fft_size : 0));
         std::copy(x, x + length_, row);
         std::fill(row + length_, row + size_, cf32{});
       }

@@ -21,11 +21,11 @@ public:
     double correlation = 0;  ///< share of the energy that repeats, 0..1
     double noise_level = 0;  ///< standard deviation of that share on noise
   };
-  /// From the time domain, all antennas.
-  whole measure(std::span<const subframe_samples> samples) const noexcept;
+  /// From the time domain, all antennas, for a subframe that starts at sample `shift`, at most half a symbol off.
+  whole measure(std::span<const subframe_samples> samples, int shift) const noexcept;
 
   /// Correlates by frequency, for band(). `amplitude` multiplies the samples.
-  void analyse(std::span<const subframe_samples> samples, float amplitude) noexcept;
+  void analyse(std::span<const subframe_samples> samples, float amplitude, int shift) noexcept;
   prefix_observation band(int first_subcarrier, int n_subcarriers) const noexcept;
 
 private:

@@ -10,8 +10,9 @@ constexpr double two_pi = 2 * std::numbers::pi;
 // Set with the noise campaign of tests/phy/receiver_noise_test.cpp.
 constexpr float psss_threshold = 0.16F;
 constexpr float ssss_threshold = 0.30F;
-/// Delays tried within a prefix: with a normal one a fifth of the resolution (1 / 930 kHz) apart. Chosen, not derived.
-constexpr int n_delays = 41;
+/// Delays are tried half a resolution (1 / 930 kHz) apart, and around the best one a tenth. Chosen, not derived.
+constexpr double coarse_step = 1.0 / (2 * slss_length), fine_step = coarse_step / 5;
+constexpr int fine_steps = 5;  ///< to either side
 /// The channel is averaged over so many subcarriers to either side, 255 kHz in all. Chosen, not derived.
 constexpr int smoothing_subcarriers = 8;
 cf32 phasor(double turns) { return cf32(std::polar(1.0, two_pi * (turns - std::floor(turns)))); }
@@ -28,11 +29,11 @@ slss_identity::slss_identity(const carrier_config& c)
   for (int id = 0; id < n_slss_ids; ++id) ssss_sequence(id, c.tm, std::span(ssss_).subspan(id * row, slss_length));
 }
 
-slss_identity::match slss_identity::find(std::span<const resource_grid> grids) noexcept {
+slss_identity::match slss_identity::find(std::span<const resource_grid> grids, const delay_range& delays) noexcept {
   match best;
   const float total_energy = psss_energy(grids);
   if (!(total_energy > 0)) return best;
-  path p = best_path(grids);
+  path p = best_path(grids, delays);
   best.psss_metric = p.power / (total_energy * 2 * slss_length);
   const float turn_size = std::abs(p.turn);
   p.turn = turn_size > 0 ? p.turn / turn_size : cf32(1);
@@ -57,12 +58,15 @@ float slss_identity::psss_energy(std::span<const resource_grid> grids) const noe
 }
 
 // Both roots and a bank of delays.
-slss_identity::path slss_identity::best_path(std::span<const resource_grid> grids) const noexcept {
-  const double reach = prefix_share(carrier_.cp);
+slss_identity::path slss_identity::best_path(std::span<const resource_grid> grids,
+                                             const delay_range& delays) const noexcept {
   path best;
   for (int root = 0; root < std::ssize(psss_roots); ++root)
-    for (int d = 0; d < n_delays; ++d)
-      if (const path p = try_path(grids, root, reach * (2.0 * d / (n_delays - 1) - 1)); p.power > best.power) best = p;
+    for (double slope = delays.earliest; slope < delays.latest + coarse_step; slope += coarse_step)
+      if (const path p = try_path(grids, root, slope); p.power > best.power) best = p;
+  const double coarse = best.slope;
+  for (int i = -fine_steps; i <= fine_steps; ++i)
+    if (const path p = try_path(grids, best.root, coarse + i * fine_step); p.power > best.power) best = p;
   return best;
 }
 

@@ -27,7 +27,8 @@ public:
     float snr = 0;
     float power = 0;  ///< mean |h|^2
   };
-  match find(std::span<const resource_grid> grids) noexcept;
+  /// Searches these delays. What lies outside the window of the grids is seen less well there.
+  match find(std::span<const resource_grid> grids, const delay_range& delays) noexcept;
 
   /// The phases between the two symbols of PSSS and of SSSS, given the identity, the timing slope (cycles a subcarrier)
   /// and the noise variance of each antenna.
@@ -49,7 +50,7 @@ private:
     float channel_energy = 0;
   };
   float psss_energy(std::span<const resource_grid> grids) const noexcept;
-  path best_path(std::span<const resource_grid> grids) const noexcept;
+  path best_path(std::span<const resource_grid> grids, const delay_range& delays) const noexcept;
   path try_path(std::span<const resource_grid> grids, int root, double slope) const noexcept;
   void fold(const resource_grid& g, const path& p, folded& f) const noexcept;
   bool identify(const folded& f, int root, match& best) const noexcept;

@@ -35,16 +35,33 @@ constexpr float largest_hint_samples = 1e4F;
 constexpr int max_decodes_per_control_channel = 3;
 constexpr float hypothesis_margin = 14;
 
+/// Transmitters that are separated where they chose the same PSCCH, by their cyclic shifts. Chosen, not derived.
+constexpr int most_shifts_of_a_resource = 2;
+/// A path that the common window shows this clearly lies in it: one at the other delay of the same phase slope is at
+/// least 11 us outside and shows (1 - 11 / 66.7)^2 at most, give or take what leaks into 96 resource elements.
+constexpr float clearly_here = 0.8F;
+/// A PSCCH outside the common window must stand out by so much more: most of the delays lie there, and noise must not
+/// be taken for a signal more often for it. It costs 0.8 dB. Chosen, not derived.
+constexpr float more_outside = 1.2F;
+
 // A transmission gets a grid of its own where the common one is too far off. Chosen, not derived.
-constexpr double hint_grid_hz = 100;             ///< carrier offset of a hint
-constexpr double hint_grid_prefixes = 0.3;       ///< timing of a hint
-constexpr double late_prefixes = 0.45;           ///< timing measured: later than this
-constexpr double early_prefixes = 0.35;          ///< or earlier
-constexpr double least_regrid_hz = 60;           ///< carrier offset measured: little more than the raster of the grids
-constexpr float tolerated_leak = 0.02F;          ///< and leakage over noise
-constexpr float tolerated_leak_of_retry = 0.5F;  ///< of an offset that is not the likeliest: the signal is weak then
-constexpr double regrid_span_hz = 500;           ///< the offset is measured again within this
-constexpr float most_regrid_change_hz = 400;     ///< and believed up to this
+constexpr double hint_grid_hz = 100;        ///< carrier offset of a hint
+constexpr double hint_grid_prefixes = 0.3;  ///< timing of a hint
+constexpr double late_prefixes = 0.45;      ///< timing measured: later than this
+constexpr double early_prefixes = 0.35;     ///< or earlier
+constexpr int most_moves = 2;               ///< of the window, towards a transmission that is far from it
+/// Noise has a delay too. It shows about 1 / m of its energy there, where m is the number of subcarriers, and hardly
+/// ever this much; what can be decoded shows more. Chosen, not derived.
+constexpr float least_share_to_move(int m) { return std::min(0.2F, 8.0F / static_cast<float>(m)); }
+/// PSSS that the common window shows so weakly is not looked for in another one. Its threshold is 0.16 (slss_identity);
+/// outside the window two thirds of that are left. Chosen, not derived.
+constexpr float worth_a_window = 0.1F;
+constexpr double window_raster_prefixes = 0.125;  ///< places of windows, so that transmitters share them
+constexpr double least_regrid_hz = 60;            ///< carrier offset measured: little more than the raster of the grids
+constexpr float tolerated_leak = 0.02F;           ///< and leakage over noise
+constexpr float tolerated_leak_of_retry = 0.5F;   ///< of an offset that is not the likeliest: the signal is weak then
+constexpr double regrid_span_hz = 500;            ///< the offset is measured again within this
+constexpr float most_regrid_change_hz = 400;      ///< and believed up to this
 
 // One strong common offset (the receiver's own). Chosen, not derived.
 constexpr double common_correlation = 0.25;  ///< share of the energy that repeats in the prefixes
@@ -114,11 +131,21 @@ struct transmission {
   int modulation_order = 2;
   std::uint32_t scrambling = 0;
   std::optional<double> start_cfo_hz;  ///< of the grid to begin with, where it is not the common one
+  std::optional<int> start_shift;      ///< where the search of its delay has put the window
   bool srsran_layout_too = false;      ///< NOT 3GPP: see pscch_extended.h
   bool has_slss = false;
   int n_sl_id = 0;
   int m() const { return n_prb * subcarriers_per_prb; }
   std::size_t n_bits() const { return m() * n_columns * modulation_order; }
+};
+
+/// One path of a cyclic shift that may be a PSCCH.
+struct pscch_candidate {
+  int shift_index = 0;
+  int place = 0;     ///< its phase slope
+  int bin = 0;       ///< its delay, both as pscch_search counts them
+  float metric = 0;  ///< measured in this window:
+  int window = 0;    ///< samples
 };
 
 }  // namespace
@@ -169,25 +196,32 @@ struct subframe_receiver::state {
   aligned_vector<cf32> reference;
   std::array<std::array<cf32, 12>, 12> rotations{};
   std::array<pscch_result, max_found> found{};
+  std::array<pscch_candidate, pscch_search::max_shifts> candidates{};
 
   float amplitude = 0;      // samples times this have unit mean power
   double base_cfo_hz = 0;   // of the grid that everything starts from
   double start_cfo_hz = 0;  // of the grid in which the current PSCCH candidate was found
   prefix_profile::whole whole;
-  bool prefix_analysed = false;
+  std::optional<int> prefix_analysed_at;    // shift
   const grid_cache::entry* grid = nullptr;  // of the current transmission
 
   load_report load(std::span<const std::span<const cf32>> antennas) noexcept;
   std::array<double, channel_estimator::max_pilots> pilot_times(const transmission& t) const;
   void fill_pilots(const transmission& t) noexcept;
-  void use_grid(const transmission& t, double cfo_hz, int shift) noexcept;
+  void use_grid(const transmission& t, double cfo_hz, int shift, const delay_range& delays) noexcept;
   std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
   bool plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept;
   signal_estimate realise(const transmission& t, float cfo_hz, float tolerated = tolerated_leak) noexcept;
   signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
   std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
   void demap(const transmission& t) noexcept;
-  std::array<float, pscch_search::max_shifts> pscch_metrics(int first_prb) noexcept;
+  pscch_search::peaks find_peaks(int first_prb, float at_least) noexcept;
+  int window_for(double delay_samples) const;
+  bool outside_window(double delay_samples) const {
+    return delay_samples > late_prefixes * prefix_length || delay_samples < -early_prefixes * prefix_length;
+  }
+  bool look_closer(int first_prb, pscch_candidate& c) noexcept;
+  std::span<const pscch_candidate> candidates_at(int first_prb) noexcept;
   transmission pscch(int first_prb, int cyclic_shift) const;
   transmission pssch(const pssch_config& c) const;
   transmission psdch(const psdch_config& c) const;
@@ -197,7 +231,7 @@ struct subframe_receiver::state {
   template <class Result>
   void decode_control(const transmission& t, const signal_hints& hints, belief needed, std::optional<float> metric,
                       Result& best) noexcept;
-  pscch_result decode_pscch_at(int first_prb, int cyclic_shift, float metric, const signal_hints& hints) noexcept;
+  pscch_result decode_pscch_at(int first_prb, const pscch_candidate& c, const signal_hints& hints) noexcept;
   transport_result decode_transport(const transmission& t, const transport_format& format, const signal_hints& hints,
                                     soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept;
 };
@@ -242,11 +276,18 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
   report.power_db = power > 0 ? to_db(power) : -300;
   grids.begin_subframe(amplitude);
   screen.begin_subframe();
-  prefix_analysed = false;
-  whole = prefix.measure(samples);
-  // A strong common offset is taken out at once: its leakage would reach other resource blocks.
-  const bool certain =
-      whole.correlation > common_correlation && whole.correlation > common_over_noise * whole.noise_level;
+  prefix_analysed_at.reset();
+  // A strong common offset is taken out at once: its leakage would reach other resource blocks. If the transmitter is
+  // late its prefixes are too.
+  bool certain = false;
+  for (const int prefixes_late : {0, -1, 1, 2, 3}) {
+    const auto at = static_cast<int>(prefixes_late * prefix_length);
+    if (at > received_delays(config.carrier.cp).latest * config.carrier.fft_size) break;
+    const auto there = prefix.measure(samples, at);
+    certain = there.correlation > common_correlation && there.correlation > common_over_noise * there.noise_level;
+    if (at == 0 || certain) whole = there;
+    if (certain) break;
+  }
   base_cfo_hz = certain && std::abs(whole.cfo_hz) > least_common_hz ? whole.cfo_hz : 0;
   base_cfo_hz = std::round(base_cfo_hz / grid_cache::cfo_raster_hz) * grid_cache::cfo_raster_hz;
   return report;
@@ -275,12 +316,13 @@ void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
   }
 }
 
-void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, int shift) noexcept {
+void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, int shift,
+                                        const delay_range& delays) noexcept {
   grid = &grids.get(samples, cfo_hz, shift);
   const auto at = pilot_times(t);
   estimator.begin(t.m(), std::span(at).first(t.map->n_dmrs));
   fill_pilots(t);
-  estimator.analyse();
+  estimator.analyse(delays);
 }
 
 std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t,
@@ -294,16 +336,26 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
     span = hint_span_hz;
   }
   if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > hint_grid_prefixes * prefix_length)
-    shift = static_cast<int>(std::clamp(*hints.timing_offset_samples, -largest_hint_samples, largest_hint_samples));
+    shift = window_for(*hints.timing_offset_samples);
   const bool own_grid = span < search_span_hz && std::abs(centre - base_cfo_hz) > hint_grid_hz;
-  use_grid(t, own_grid ? centre : t.start_cfo_hz.value_or(base_cfo_hz), shift);
-  // A path outside the prefix needs its own window.
-  const double timing = estimator.timing_samples();
-  if (timing > late_prefixes * prefix_length || timing < -early_prefixes * prefix_length)
-    use_grid(t, grid->cfo_hz, grid->shift + static_cast<int>(std::lround(timing)));
-  if (!prefix_analysed) {
-    prefix.analyse(samples, amplitude);
-    prefix_analysed = true;
+  const delay_range near = delays_in_prefix(config.carrier.cp);
+  const bool known_delay = t.start_shift || hints.timing_offset_samples;
+  use_grid(t, own_grid ? centre : t.start_cfo_hz.value_or(base_cfo_hz), t.start_shift.value_or(shift),
+           known_delay ? near : received_delays(config.carrier.cp));
+  // A path outside the prefix needs its own window. A window far from it shows its delay less exactly.
+  for (int i = 0; i < most_moves; ++i) {
+    const double timing = estimator.timing_samples();
+    if (!outside_window(timing) || estimator.path_share() < least_share_to_move(t.m())) break;
+    const int moved = std::max(window_for(grid->shift + timing), grids.min_shift());
+    if (moved == grid->shift) break;
+    use_grid(t, grid->cfo_hz, moved, near);
+  }
+  // The prefixes of a late transmission are elsewhere.
+  const double delay = grid->shift + static_cast<double>(estimator.timing_samples());
+  const int prefixes_at = outside_window(delay) ? window_for(delay) : 0;
+  if (prefix_analysed_at != prefixes_at) {
+    prefix.analyse(samples, amplitude, prefixes_at);
+    prefix_analysed_at = prefixes_at;
   }
   phase_observation extra;
   if (t.has_slss) {
@@ -322,9 +374,7 @@ bool subframe_receiver::state::plausible(const transmission& t, const signal_hin
                          ? std::clamp<double>(*hints.cfo_hz, -largest_hint_hz, largest_hint_hz)
                          : base_cfo_hz;
   const float timing = hints.timing_offset_samples.value_or(0);
-  const int shift = std::abs(timing) > prefix_length
-                        ? static_cast<int>(std::clamp(timing, -largest_hint_samples, largest_hint_samples))
-                        : 0;
+  const int shift = std::abs(timing) > prefix_length ? window_for(timing) : 0;
   return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >=
          std::max(at_least, dmrs_screen::least_share(t.m() * t.map->n_dmrs));
 }
@@ -347,7 +397,7 @@ signal_estimate subframe_receiver::state::realise(const transmission& t, float c
   const double leak = off * off / 3;
   estimator.fit(cfo_hz);
   if (std::abs(cfo_hz - grid->cfo_hz) > least_regrid_hz && leak * estimator.snr() > tolerated) {
-    use_grid(t, cfo_hz, grid->shift);
+    use_grid(t, cfo_hz, grid->shift, delays_in_prefix(config.carrier.cp));
     const auto again = estimator.cfo_hypotheses(cfo_hz, regrid_span_hz, {});
     if (std::abs(again.front().cfo_hz - cfo_hz) < most_regrid_change_hz) cfo_hz = again.front().cfo_hz;
     estimator.fit(cfo_hz);
@@ -427,7 +477,7 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   const int start_shift = grid->shift;
   for (std::size_t i = 0; i < n; ++i) {
     if (offsets[i].score < offsets[0].score - hypothesis_margin) break;
-    if (i > 0 && grid->cfo_hz != start_cfo) use_grid(t, start_cfo, start_shift);
+    if (i > 0 && grid->cfo_hz != start_cfo) use_grid(t, start_cfo, start_shift, delays_in_prefix(config.carrier.cp));
     // If the first offset is wrong the signal is weak. Leakage between subcarriers matters little then, and time more.
     const signal_estimate s = realise(t, offsets[i].cfo_hz, i == 0 ? tolerated_leak : tolerated_leak_of_retry);
     const float share = metric.value_or(estimator.metric());
@@ -458,28 +508,74 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   }
 }
 
-std::array<float, pscch_search::max_shifts> subframe_receiver::state::pscch_metrics(int first_prb) noexcept {
+pscch_search::peaks subframe_receiver::state::find_peaks(int first_prb, float at_least) noexcept {
   start_cfo_hz = base_cfo_hz;
-  auto best = search.metrics(grids.get(samples, base_cfo_hz, 0).antennas, first_prb);
+  auto best = search.find(grids.get(samples, base_cfo_hz, 0).antennas, first_prb, at_least);
   if (base_cfo_hz == 0) return best;
   // The offset of the strongest transmitter need not be this one's.
-  const auto plain = search.metrics(grids.get(samples, 0, 0).antennas, first_prb);
-  if (*std::max_element(plain.begin(), plain.end()) > *std::max_element(best.begin(), best.end())) {
+  const auto plain = search.find(grids.get(samples, 0, 0).antennas, first_prb, at_least);
+  const auto weaker = [](const auto& a, const auto& b) { return a.metric < b.metric; };
+  if (std::max_element(plain.begin(), plain.end(), weaker)->metric >
+      std::max_element(best.begin(), best.end(), weaker)->metric) {
     best = plain;
     start_cfo_hz = 0;
   }
   return best;
 }
 
-pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, int cyclic_shift, float metric,
+/// The place of a window for a transmission that comes so late.
+int subframe_receiver::state::window_for(double delay_samples) const {
+  const double raster = std::max(1.0, window_raster_prefixes * prefix_length);
+  const auto limited = std::clamp<double>(delay_samples, -largest_hint_samples, largest_hint_samples);
+  return static_cast<int>(std::lround(std::round(limited / raster) * raster));
+}
+
+/// Measures a candidate in a window where its delay lies. False if it is not there.
+bool subframe_receiver::state::look_closer(int first_prb, pscch_candidate& c) noexcept {
+  const double samples_per_bin = search.delay_of(1) * config.carrier.fft_size;
+  const float needed = more_outside * pscch_belief(config.carrier.tm).dmrs_metric;
+  const auto& there = grids.get_symbols(samples, start_cfo_hz, window_for(c.bin * samples_per_bin), search.symbols());
+  const auto peak = search.find(there.antennas, first_prb, needed)[c.shift_index];
+  c.metric = peak.metric;
+  c.window = there.shift;
+  return search.in_window(peak.bin) && c.metric >= needed;
+}
+
+/// What may be a PSCCH at this PRB, the strongest first. Two transmitters may have chosen the same resource with
+/// different shifts. What lies in the common window costs nothing more; another one is looked at only where the common
+/// one shows a path outside.
+std::span<const pscch_candidate> subframe_receiver::state::candidates_at(int first_prb) noexcept {
+  const float needed = pscch_belief(config.carrier.tm).dmrs_metric;
+  const auto peaks = find_peaks(first_prb, needed);
+  float clear = 0;  // what the common window shows best
+  int clear_place = -1;
+  for (int i = 0; i < search.n_shifts(); ++i)
+    if (search.in_window(peaks[i].bin) && peaks[i].metric > std::max(clear, clearly_here)) {
+      clear = peaks[i].metric;
+      clear_place = search.place_of(i, peaks[i].bin);
+    }
+  std::size_t n = 0;
+  for (int i = 0; i < search.n_shifts(); ++i) {
+    if (peaks[i].metric < needed) continue;
+    pscch_candidate c{i, search.place_of(i, peaks[i].bin), peaks[i].bin, peaks[i].metric, 0};
+    if (!search.in_window(c.bin) && (c.place == clear_place || !look_closer(first_prb, c))) continue;
+    candidates[n++] = c;
+  }
+  std::sort(candidates.begin(), candidates.begin() + n,
+            [](const auto& a, const auto& b) { return a.metric > b.metric; });
+  return std::span(candidates).first(n);
+}
+
+pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, const pscch_candidate& c,
                                                        const signal_hints& hints) noexcept {
   pscch_result r;
-  r.config = {first_prb, cyclic_shift};
-  r.dmrs_metric = metric;
+  r.config = {first_prb, search.shift_value(c.shift_index)};
+  r.dmrs_metric = c.metric;
   r.n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
-  auto t = pscch(first_prb, cyclic_shift);
+  auto t = pscch(first_prb, r.config.cyclic_shift);
   t.start_cfo_hz = start_cfo_hz;
-  decode_control(t, hints, pscch_belief(config.carrier.tm), metric, r);
+  if (!hints.timing_offset_samples) t.start_shift = c.window;
+  decode_control(t, hints, pscch_belief(config.carrier.tm), c.metric, r);
   return r;
 }
 
@@ -531,28 +627,19 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
   state& s = *s_;
   std::size_t n_found = 0;
   if (s.amplitude == 0) return {};
-  const float needed = pscch_belief(s.config.carrier.tm).dmrs_metric;
   for (const int prb : first_prbs) {
     if (prb < 0 || prb > s.config.carrier.n_prb - s.search.n_prb()) continue;
-    const auto metrics = s.pscch_metrics(prb);
-    // Two transmitters may have chosen the same resource with different shifts; the strongest first.
-    std::array<int, 2> order{0, -1};
-    for (int i = 1; i < s.search.n_shifts(); ++i) {
-      const auto value = [&](int shift) { return metrics[shift]; };
-      if (value(i) > value(order[0])) {
-        order = {i, order[0]};
-      } else if (order[1] < 0 || value(i) > value(order[1])) {
-        order[1] = i;
-      }
-    }
-    for (int i = 0; i < std::min(2, s.search.n_shifts()); ++i) {
-      const float metric = metrics[order[i]];
-      if (metric < needed || n_found == max_found) break;
-      const auto r = s.decode_pscch_at(prb, s.search.shift_value(order[i]), metric, {});
+    int n_tried = 0;
+    const pscch_candidate* decoded = nullptr;
+    for (const pscch_candidate& c : s.candidates_at(prb)) {
+      if (n_tried == most_shifts_of_a_resource || n_found == max_found) break;
+      if (decoded != nullptr && decoded->place == c.place) continue;  // the same path
+      ++n_tried;
+      const auto r = s.decode_pscch_at(prb, c, {});
       if (!r.detected) continue;
-      const bool known =
-          i > 0 && n_found > 0 && s.found[n_found - 1].config.prb == prb && s.found[n_found - 1].crc == r.crc;
+      const bool known = decoded != nullptr && s.found[n_found - 1].crc == r.crc;
       if (!known) s.found[n_found++] = r;
+      decoded = &c;
     }
   }
   return {s.found.data(), n_found};
@@ -564,16 +651,18 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
   pscch_result none;
   none.config.prb = first_prb;
   if (first_prb < 0 || first_prb > s.config.carrier.n_prb - s.search.n_prb() || s.amplitude == 0) return none;
-  const auto metrics = s.pscch_metrics(first_prb);
+  const auto peaks = s.find_peaks(first_prb, 0);
   int best = 0;
   for (int i = 0; i < s.search.n_shifts(); ++i) {
     if (cyclic_shift && s.search.shift_value(i) == *cyclic_shift) {
       best = i;
       break;
     }
-    if (metrics[i] > metrics[best]) best = i;
+    if (peaks[i].metric > peaks[best].metric) best = i;
   }
-  return s.decode_pscch_at(first_prb, s.search.shift_value(best), metrics[best], hints);
+  pscch_candidate c{best, 0, peaks[best].bin, peaks[best].metric, 0};
+  if (!s.search.in_window(c.bin)) s.look_closer(first_prb, c);
+  return s.decode_pscch_at(first_prb, c, hints);
 }
 
 bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints,
@@ -641,8 +730,14 @@ slss_result subframe_receiver::detect_slss() noexcept {
   state& s = *s_;
   slss_result r;
   if (s.amplitude == 0) return r;
+  const cyclic_prefix cp = s.config.carrier.cp;
   const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
-  const auto m = s.identity.find(base.antennas);
+  auto m = s.identity.find(base.antennas, received_delays(cp));
+  if (s.outside_window(m.timing_samples) && m.psss_metric > worth_a_window) {
+    const auto& there = s.grids.get(s.samples, s.base_cfo_hz, s.window_for(m.timing_samples));
+    m = s.identity.find(there.antennas, delays_in_prefix(cp));
+    m.timing_samples += static_cast<float>(there.shift);
+  }
   r.detected = m.detected;
   r.n_sl_id = m.n_sl_id;
   r.metric = m.ssss_metric;

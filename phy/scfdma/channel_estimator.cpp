@@ -155,37 +155,51 @@ double channel_estimator::basis(int order, double t_s) const noexcept {
   return v;
 }
 
-// Few subcarriers: the strongest of a bank of delays within the cyclic prefix, a quarter of the resolution apart.
-float channel_estimator::timing_by_bank() const noexcept {
+// Energy (over antennas and symbols) of the path with the delay `index` in a bank of 4 m delays a symbol.
+float channel_estimator::energy_at(int index) const noexcept {
   const auto& phasors = bank_phasors_[m_ / subcarriers_per_prb];
   const int period = 4 * m_;
-  const int reach = std::max(1, static_cast<int>(std::ceil(prefix_share(carrier_.cp) * period)));
-  constexpr int max_reach = 2 * max_bank_prb * subcarriers_per_prb;
-  std::array<float, 2 * max_reach + 1> power{};
-  const auto at = [&](int i) -> float& { return power[i + reach]; };
-  for (int i = -reach; i <= reach; ++i) {
-    for (int a = 0; a < n_antennas_; ++a)
-      for (int l = 0; l < n_pilots_; ++l) {
-        const cf32* h = pilot(a, l).data();
-        cf32 sum{};
-        int index = 0;
-        const int step = i >= 0 ? i : i + period;
-        for (int k = 0; k < m_; ++k) {
-          sum += h[k] * phasors[index];
-          index += step;
-          if (index >= period) index -= period;
-        }
-        at(i) += squared(sum);
+  const int step = index >= 0 ? index : index + period;
+  float energy = 0;
+  for (int a = 0; a < n_antennas_; ++a)
+    for (int l = 0; l < n_pilots_; ++l) {
+      const cf32* h = pilot(a, l).data();
+      cf32 sum{};
+      int turned = 0;
+      for (int k = 0; k < m_; ++k) {
+        sum += h[k] * phasors[turned];
+        turned += step;
+        if (turned >= period) turned -= period;
       }
+      energy += squared(sum);
+    }
+  return energy;
+}
+
+// Few subcarriers: the strongest of a bank of delays, half a resolution apart and then a quarter.
+float channel_estimator::timing_by_bank(const delay_range& delays) const noexcept {
+  const int period = 4 * m_;
+  const int first = std::max(std::min(-1, static_cast<int>(std::floor(delays.earliest * period))), -period / 2);
+  const int last = std::min(std::max(1, static_cast<int>(std::ceil(delays.latest * period))), period / 2);
+  int best = first;
+  float peak = -1;
+  for (int i = first; i <= last; i += 2)
+    if (const float e = energy_at(i); e > peak) {
+      peak = e;
+      best = i;
+    }
+  float left = best > first ? energy_at(best - 1) : 0;
+  float right = best < last ? energy_at(best + 1) : 0;
+  if (left > peak || right > peak) {
+    const bool later = right > left;
+    best += later ? 1 : -1;
+    (later ? left : right) = peak;
+    peak = later ? right : left;
+    (later ? right : left) = energy_at(best + (later ? 1 : -1));
   }
-  int best = 0;
-  for (int i = -reach; i <= reach; ++i)
-    if (at(i) > at(best)) best = i;
   float offset = 0;
-  if (best > -reach && best < reach) {
-    const float left = at(best - 1);
-    const float right = at(best + 1);
-    const float curvature = left - 2 * at(best) + right;
+  if (best > first && best < last) {
+    const float curvature = left - 2 * peak + right;
     if (curvature < 0) offset = std::clamp(0.5F * (left - right) / curvature, -0.5F, 0.5F);
   }
   return (static_cast<float>(best) + offset) / static_cast<float>(period);
@@ -218,8 +232,8 @@ float channel_estimator::timing_by_lags() const noexcept {
   return static_cast<float>(slope);
 }
 
-void channel_estimator::estimate_timing() noexcept {
-  slope_ = m_ <= max_bank_prb * subcarriers_per_prb ? timing_by_bank() : timing_by_lags();
+void channel_estimator::estimate_timing(const delay_range& delays) noexcept {
+  slope_ = m_ <= max_bank_prb * subcarriers_per_prb ? timing_by_bank(delays) : timing_by_lags();
   timing_samples_ = static_cast<float>(slope_ * carrier_.fft_size);
   // ramp = exp(-j 2 pi slope (k - centre)): what the timing did to the channel.
   constexpr int block = 32;  // one exact phasor a block, so that rounding does not accumulate
@@ -257,25 +271,29 @@ void channel_estimator::expand() noexcept {
       }
 }
 
-void channel_estimator::analyse() noexcept {
-  estimate_timing();
+void channel_estimator::analyse(const delay_range& delays) noexcept {
+  estimate_timing(delays);
   expand();
   energy_ = 0;
   int n_kept = 0;
   for (int s = 0; s < n_segments_; ++s) n_kept += segments_[s].n_basis;
+  float flat = 0;
   for (int a = 0; a < n_antennas_; ++a) {
     float total = 0;
     float kept = 0;
     for (int l = 0; l < n_pilots_; ++l) {
       for (const cf32 h : pilot(a, l)) total += squared(h);
-      for (int s = 0; s < n_segments_; ++s)
+      for (int s = 0; s < n_segments_; ++s) {
+        flat += squared(coefficient(a, l, s)[0]);
         for (int b = 0; b < segments_[s].n_basis; ++b) kept += squared(coefficient(a, l, s)[b]);
+      }
     }
     energy_ += total;
     const auto n = static_cast<float>(n_pilots_ * m_);
     prior_noise_[a] = std::max(std::max(total - kept, 0.0F) / static_cast<float>(n_pilots_ * (m_ - n_kept)),
                                noise_floor * total / n + tiny);
   }
+  path_share_ = flat / std::max(energy_, tiny);
 }
 
 // Products of each two reference symbols, over the coefficients that carry signal, in units of the noise.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "phy/dsp/batch_dft.h"
+#include "phy/scfdma/delay_range.h"
 #include "phy/types/carrier.h"
 #include "phy/types/cf32.h"
 
@@ -51,10 +52,13 @@ public:
   std::span<cf32> pilot(int antenna, int index) noexcept;
   std::span<const cf32> pilot(int antenna, int index) const noexcept;
 
-  /// Timing from the phase slope, removed from the pilots; then the coefficients. A hint centres the search.
-  void analyse() noexcept;
+  /// Timing from the phase slope, removed from the pilots; then the coefficients. Few subcarriers are searched for a
+  /// delay in this range, at most half a symbol to either side.
+  void analyse(const delay_range& delays) noexcept;
   /// Offset of the transmission in samples, positive = late, relative to the grid's start.
   float timing_samples() const { return timing_samples_; }
+  /// Share (0..1) of the reference symbols' energy that this timing explains, whatever the carrier offset.
+  float path_share() const { return path_share_; }
 
   /// Carrier offsets that the reference symbols allow within [centre - span, centre + span], best first.
   std::span<const cfo_hypothesis> cfo_hypotheses(double centre_hz, double span_hz, const prefix_observation& prefix,
@@ -114,8 +118,9 @@ private:
   static constexpr int max_basis = 16;
 
   void make_time_basis(std::span<const double> times) noexcept;
-  void estimate_timing() noexcept;
-  float timing_by_bank() const noexcept;
+  void estimate_timing(const delay_range& delays) noexcept;
+  float energy_at(int index) const noexcept;
+  float timing_by_bank(const delay_range& delays) const noexcept;
   float timing_by_lags() const noexcept;
   void expand() noexcept;
   pilot_products multiply_pilots() noexcept;
@@ -141,6 +146,7 @@ private:
   int n_pilots_ = 0;
   double slope_ = 0;  // cycles per subcarrier that were removed
   float timing_samples_ = 0;
+  float path_share_ = 0;
   std::array<double, max_pilots> times_{};
   time_basis time_;
   std::array<segment, max_segments> segments_{};

@@ -40,11 +40,19 @@ public:
   /// in place (so an estimate from the grid is of the whole offset). amplitude multiplies everything; the DFT is
   /// unitary.
   void demodulate(const subframe_samples& in, int shift, double cfo_hz, float amplitude, resource_grid& out) noexcept;
+  /// These symbols only.
+  void demodulate(const subframe_samples& in, int shift, double cfo_hz, float amplitude, resource_grid& out,
+                  std::span<const int> symbols) noexcept;
 
-  /// |shift| that demodulate() accepts.
+  /// Shifts that demodulate() accepts: no window begins before the subframe, of which nothing may be known.
+  int min_shift() const { return -window_start_.front(); }
   int max_shift() const { return max_shift_; }
 
 private:
+  void make_rotation(double cfo_hz, float amplitude) noexcept;
+  void take(const subframe_samples& in, int symbol, int shift, cf32* out) const noexcept;
+  void put(const cf32* spectrum, int symbol, resource_grid& out) const noexcept;
+
   carrier_config carrier_;
   int backoff_;
   int max_shift_;
@@ -56,6 +64,7 @@ private:
   aligned_vector<cf32> time_;
   aligned_vector<cf32> frequency_;
   batch_dft dft_;
+  batch_dft one_dft_;
 };
 
 }  // namespace prose::phy

@@ -3,6 +3,7 @@
 // withheld.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
@@ -117,6 +118,21 @@ std::vector<cf32> perturbed(const shared_recording& r, std::mt19937_64& rng, dou
   return out;
 }
 
+/// Later by so many microseconds (negative: the first samples are cut off), with noise.
+std::vector<cf32> delayed(const shared_recording& r, double us, std::mt19937_64& rng, double snr_db) {
+  const auto delay = std::lround(us * 1e-6 * r.carrier.sample_rate_hz());
+  double power = 0;
+  for (const cf32& v : r.samples) power += std::norm(v) / static_cast<double>(r.samples.size());
+  std::normal_distribution<float> g(0.0F, static_cast<float>(std::sqrt(power / 2 * std::pow(10.0, -snr_db / 10))));
+  std::vector<cf32> out(r.samples.size() + r.carrier.samples_per_subframe());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto from = static_cast<long>(i) - delay;
+    out[i] = cf32(g(rng), g(rng));
+    if (from >= 0 && from < std::ssize(r.samples)) out[i] += r.samples[from];
+  }
+  return out;
+}
+
 bool consecutive(const shared_recording& r) {
   const auto& a = r.expected["absolute_subframes"];
   if (a.is_null()) return true;
@@ -154,6 +170,25 @@ TEST(monitor_recordings, aligned_finds_every_frame_and_invents_none) {
   if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
   total t;
   for (const auto& r : all) t.add(r.name, judge(r, r.samples, config_of(r, sync_mode::aligned)));
+  EXPECT_EQ(t.sum.found, t.sum.expected);
+  EXPECT_EQ(t.sum.invented, 0);
+}
+
+// Each recording 5 us early to 15 us late, and 40 dB of noise; one delay a recording, all of them with MONITOR_SEEDS.
+TEST(monitor_recordings, aligned_at_every_delay) {
+  const auto all = shared_recordings(all_folders);
+  if (all.empty()) GTEST_SKIP() << "no recordings in " << PROSE_SHARED_IQ;
+  constexpr std::array delays_us{-5.0, 4.3, 15.0, 2.6, 9.0, 3.3, 12.0, -3.0, 7.0, 4.6, 6.0};
+  const std::size_t n_delays = std::getenv("MONITOR_SEEDS") == nullptr ? 1 : delays_us.size();
+  total t;
+  std::mt19937_64 rng(20240104);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (std::size_t k = 0; k < n_delays; ++k) {
+      const auto& r = all[i];
+      const double us = delays_us[(i + k) % delays_us.size()];
+      t.add(r.name + " at " + std::to_string(us) + " us",
+            judge(r, delayed(r, us, rng, 40.0), config_of(r, sync_mode::aligned)));
+    }
   EXPECT_EQ(t.sum.found, t.sum.expected);
   EXPECT_EQ(t.sum.invented, 0);
 }

@@ -29,7 +29,8 @@ octets packed(std::span<const std::uint8_t> bits) {
   return out;
 }
 
-/// Three radios with carrier offsets that send what the pools allow, each block and message as often as the pool says.
+/// Three radios with carrier offsets and delays (5 us early to 15 us late) that send what the pools allow, each block
+/// and message as often as the pool says.
 class traffic {
 public:
   traffic(phy::transmission_mode tm, unsigned seed) : rng_(seed) {
@@ -53,9 +54,11 @@ public:
       i->second.first.subframe = n;
       i->second.first.absolute_subframe = static_cast<int>(n);
       EXPECT_TRUE(tx_->transmit(i->second.first, burst).has_value());
-      for (std::size_t k = 0; k < size; ++k)
-        sum[k] += burst[k] * std::polar(1.0F, static_cast<float>(2 * M_PI * i->second.second * static_cast<double>(k) /
-                                                                 tx_->carrier().sample_rate_hz()));
+      const auto [cfo_hz, late_us] = i->second.second;
+      const auto late = std::lround(late_us * 1e-6 * tx_->carrier().sample_rate_hz());
+      for (std::int64_t k = std::max(0L, late); k < std::ssize(sum) + std::min(0L, late); ++k)
+        sum[k] += burst[k - late] * std::polar(1.0F, static_cast<float>(2 * M_PI * cfo_hz * static_cast<double>(k) /
+                                                                        tx_->carrier().sample_rate_hz()));
     }
     for (auto& s : sum) s += phy::cf32(gauss_(rng_), gauss_(rng_)) * noise;
     return sum;
@@ -68,8 +71,12 @@ private:
     for (auto& o : *b) o = static_cast<std::uint8_t>(rng_());
     return b;
   }
-  void add(std::int64_t n, mac::subframe_transmission t, double cfo_hz) {
-    plan_.emplace(n, std::pair(std::move(t), cfo_hz));
+  struct radio_error {
+    double cfo_hz = 0;
+    double late_us = 0;
+  };
+  void add(std::int64_t n, mac::subframe_transmission t, radio_error error) {
+    plan_.emplace(n, std::pair(std::move(t), error));
   }
 
   void plan_tm2() {
@@ -77,7 +84,7 @@ private:
     for (std::int64_t start = 0; start + config_.ue.comm.sc_period_subframes <= n_subframes;
          start += config_.ue.comm.sc_period_subframes)
       for (int radio = 0; radio < 2; ++radio) {
-        const double cfo_hz = radio == 0 ? 700 : -400;
+        const radio_error error = radio == 0 ? radio_error{700, -5} : radio_error{-400, 12};
         phy::sci_format0 sci;
         sci.resource_block_assignment = static_cast<std::uint16_t>(phy::riv_encode(25, radio * 12, 12));
         sci.mcs = static_cast<std::uint8_t>(4 + below(12));
@@ -88,7 +95,7 @@ private:
           const auto place = pool.pscch_resource(resource, j);
           mac::subframe_transmission t;
           t.pscch = mac::pscch_transmission{{place.prb, 0}, sci};
-          add(start + place.subframe, t, cfo_hz);
+          add(start + place.subframe, t, error);
         }
         mac::transport_block b;
         for (int i = 0; i < pool.n_pssch_transmissions(sci.time_resource_pattern); ++i) {
@@ -100,7 +107,7 @@ private:
           c.rv = phy::rv_order[at->transmission];
           mac::subframe_transmission t;
           t.pssch = mac::pssch_transmission{c, b};
-          add(n, t, cfo_hz);
+          add(n, t, error);
         }
       }
   }
@@ -124,7 +131,7 @@ private:
         mac::subframe_transmission s;
         s.pscch = mac::pscch_transmission{{prb, 0}, sci};
         s.pssch = mac::pssch_transmission{c, b};
-        add(at, s, 500);
+        add(at, s, {500, static_cast<double>(n % 4) * 20 / 3 - 5});
         if (sci.time_gap == 0) break;
         const auto other = pool.other_subframe(*pool.allocation_of(sci, prb), absolute);
         if (!other || *other >= n_subframes) break;
@@ -143,7 +150,7 @@ private:
         for (int j = 0; j < pool.n_transmissions(); ++j) {
           mac::subframe_transmission t;
           t.psdch = mac::psdch_transmission{pool.psdch(resource, j), message};
-          add(start + pool.resource(resource, j).subframe, t, 100.0 * i);
+          add(start + pool.resource(resource, j).subframe, t, {100.0 * i, 7.5 * i});
         }
       }
   }
@@ -151,7 +158,7 @@ private:
   std::unique_ptr<frame_modem> tx_;
   std::mt19937 rng_;
   std::normal_distribution<float> gauss_;
-  std::multimap<std::int64_t, std::pair<mac::subframe_transmission, double>> plan_;
+  std::multimap<std::int64_t, std::pair<mac::subframe_transmission, radio_error>> plan_;
 };
 
 class same_reception : public ::testing::TestWithParam<std::tuple<phy::transmission_mode, float>> {};
