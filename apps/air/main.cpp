@@ -88,7 +88,7 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
         history.reset();
       }
     if (config.kill_hub_after_s >= 0.0 && now_s() >= config.kill_hub_after_s) kill(getpid(), SIGKILL);
-    if (!events->ok()) return report(program, "--events " + events_path + ": cannot be written", exit_failure);
+    if (!events->ok()) return run_error(program, events->trouble());
     std::this_thread::sleep_for(step_time);
   }
   events->write(event("ended", start_s + now_s()));

@@ -1,27 +1,27 @@
 #include "apps/bler/output.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "apps/lib/common/gnuplot.h"
+#include "apps/lib/common/whole_file.h"
 
 namespace prose::apps {
 
 result<void> write_csv(const std::string& path, std::span<const bler_curve> curves, const std::string& remark) {
-  std::FILE* f = path == "-" ? stdout : std::fopen(path.c_str(), "w");
-  if (f == nullptr) return fail(path + ": cannot be created: " + std::strerror(errno));
-  std::fprintf(f, "# %s\ncurve,snr_db,trials,errors,bler,low_95,high_95\n", remark.c_str());
+  std::string text = "# " + remark + "\ncurve,snr_db,trials,errors,bler,low_95,high_95\n";
+  char row[160];
   for (const auto& c : curves)
     for (const auto& p : c.points) {
       const auto i = wilson(p.errors, p.trials);
-      std::fprintf(f, "\"%s\",%.4g,%lld,%lld,%.6g,%.6g,%.6g\n", c.name.c_str(), p.snr_db,
-                   static_cast<long long>(p.trials), static_cast<long long>(p.errors), p.bler(), i.low, i.high);
+      std::snprintf(row, sizeof row, ",%.4g,%lld,%lld,%.6g,%.6g,%.6g\n", p.snr_db, static_cast<long long>(p.trials),
+                    static_cast<long long>(p.errors), p.bler(), i.low, i.high);
+      text.append("\"").append(c.name).append("\"").append(row);
     }
-  const bool ok = std::ferror(f) == 0;
-  if ((f == stdout ? std::fflush(f) : std::fclose(f)) != 0 || !ok) return fail(path + ": cannot be written");
-  return {};
+  auto file = whole_file::open(path == "-" ? "/dev/stdout" : path);
+  if (!file) return tl::unexpected(file.error());
+  if (auto ok = file->write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}); !ok) return ok;
+  return file->commit();
 }
 
 result<void> plot_curves(const std::string& path, std::span<const bler_curve> curves, const std::string& title) {

@@ -27,6 +27,7 @@ struct convert_options {
   double rate_hz = 0;       ///< of a raw input, or of a recording that does not say it
   double frequency_hz = 0;  ///< of a raw input, or of captures that do not say it; 0: not known
   int n_channels = 1;       ///< of a raw input
+  bool verify = true;       ///< refuse a recording whose core:sha512 does not match
 };
 int run_convert(const convert_options& o);
 

@@ -20,6 +20,7 @@ result<constellation> constellation_of(const std::string& recording, double told
   options.sync = sync;
   options.duration_s = to_s;
   options.stop = &stop_requested;
+  options.tell_odd_samples = false;  // the picture's own reading did
   std::string assumed;
   auto made = capture::make(std::make_unique<file_source>(std::move(*reader), 1), known, std::move(options), assumed);
   if (!made) return tl::unexpected(made.error());

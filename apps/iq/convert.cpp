@@ -1,24 +1,23 @@
-#include <cmath>
-#include <filesystem>
 #include <vector>
 
+#include "apps/iq/checksum.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/converted.h"
 #include "apps/iq/raw_file.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/stop.h"
 #include "phy/io/sigmf_reader.h"
 
 namespace prose::apps {
 namespace {
-constexpr double loudest = 1e4;  // +40 dBFS
-
 struct totals {
-  std::uint64_t gaps = 0, non_finite = 0, values = 0;
-  double power = 0;
+  std::uint64_t gaps = 0;
+  sample_power samples;
 };
 
 /// n_samples: of the source; negative: not known.
@@ -35,14 +34,7 @@ result<totals> copy(phy::sample_source& source, converted& out_file, std::int64_
     t.gaps += status->gap_before ? 1 : 0;
     for (std::size_t c = 0; c < n_channels; ++c) {
       in[c] = out[c].first(status->n_samples);
-      for (const auto& v : in[c]) {
-        const double p = std::norm(std::complex<double>(v));
-        ++t.values;
-        if (std::isfinite(p))
-          t.power += p;
-        else
-          ++t.non_finite;
-      }
+      t.samples.add(in[c]);
     }
     if (auto ok = out_file.write(in); !ok) return tl::unexpected(ok.error());
     if (status->end) return t;
@@ -52,30 +44,44 @@ result<totals> copy(phy::sample_source& source, converted& out_file, std::int64_
               (n_samples >= 0 ? " of " + std::to_string(n_samples) : std::string()) + " samples");
 }
 
-std::vector<std::string> files_of(const std::string& path) {
-  if (!is_sigmf_name(path)) return {path};
-  const auto p = phy::sigmf_paths_of(path);
-  return {p.meta, p.data};
-}
-
 /// Writing the output would replace the input, whatever the two are called.
 bool is_input_itself(const convert_options& o) {
-  std::error_code none;
-  for (const auto& in : files_of(o.in))
-    for (const auto& out : files_of(o.out))
-      if (in == out || std::filesystem::equivalent(in, out, none)) return true;
-  return false;
+  file_roles files;
+  if (is_recording(o.in))
+    files.reads_recording("input", o.in);
+  else
+    files.reads("input", o.in);
+  if (is_sigmf_name(o.out))
+    files.writes_recording("output", o.out);
+  else
+    files.writes("output", o.out);
+  return !files.check();
+}
+
+/// What is damaged must not get a checksum that matches.
+result<void> check_checksum(const phy::sigmf_reader& r, bool verify) {
+  if (!verify) return {};
+  const auto compared = compare_checksum(r);
+  if (!compared) return tl::unexpected(compared.error());
+  if (*compared != checksum::differs) return {};
+  return fail(r.meta_path() + ": global.core:sha512 does not match " + r.data_path() +
+              "; accepted: --no-verify, if the samples are right all the same");
+}
+
+/// What lies in the data file beside the samples.
+void tell_left_out(const std::string& name, const phy::sigmf_reader& r) {
+  std::int64_t headers = 0;
+  for (const auto& c : r.meta().captures) headers += c.header_bytes;
+  if (headers > 0) log_warning("{}: the {} bytes before the samples (core:header_bytes) stay behind", name, headers);
+  if (r.meta().trailing_bytes > 0)
+    log_warning("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", name, r.meta().trailing_bytes);
 }
 
 void tell(const convert_options& o, const totals& t, const converted& out, bool raw_in, std::string_view type) {
-  if (t.values > 0 && t.non_finite == t.values)
-    log_warning("{}: no sample is finite: is this {}?", o.in, type);
-  else if (t.non_finite > 0)
-    log_warning("{} samples are not finite", t.non_finite);
-  const double mean = t.values > t.non_finite ? t.power / static_cast<double>(t.values - t.non_finite) : 0;
-  if (mean > loudest)
-    log_warning("{}: a mean power of {:.1f} dBFS is no signal's: is this {}?{}", o.in, 10 * std::log10(mean), type,
-                raw_in ? " --in-type tells what it is" : "");
+  if (const auto odd = t.samples.oddity(); !odd.empty())
+    log_warning("{}: {}: is this {}?{}", o.in, odd, type, raw_in ? " --in-type tells what it is" : "");
+  else if (t.samples.non_finite > 0)
+    log_warning("{} samples are not finite", t.samples.non_finite);
   if (out.n_clipped() > 0) log_warning("{} samples were clipped", out.n_clipped());
 }
 
@@ -88,10 +94,11 @@ int run_convert(const convert_options& o) {
   if (is_input_itself(o)) return report(iq_program, o.out + ": is the input itself", exit_usage);
   std::unique_ptr<phy::sigmf_reader> recording;
   std::unique_ptr<raw_source> raw;
-  if (is_sigmf_name(o.in) || is_sigmf_archive_name(o.in)) {
+  if (is_recording(o.in)) {
     auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz, .rate_required = false, .keep_text = true});
     if (!opened) return usage_error(iq_program, opened.error());
     recording = std::move(*opened);
+    if (auto ok = check_checksum(*recording, o.verify); !ok) return run_error(iq_program, ok.error());
   } else {
     auto opened = raw_source::open(o.in, *in_type, o.rate_hz, o.n_channels);
     if (!opened) return usage_error(iq_program, opened.error());
@@ -127,9 +134,7 @@ int run_convert(const convert_options& o) {
   if (auto ok = out->finish(metadata); !ok) return run_error(iq_program, ok.error());
 
   if (recording) tell_remarks(*recording, o.rate_hz);
-  if (recording && recording->meta().trailing_bytes > 0)
-    log_warning("{}: the {} bytes after the samples (core:trailing_bytes) stay behind", o.in,
-                recording->meta().trailing_bytes);
+  if (recording) tell_left_out(o.in, *recording);
   if (const auto n = recording ? recording->partial_bytes() : raw->partial_bytes(); n > 0)
     log_warning("{}: the last {} bytes are no whole sample and are left out", o.in, n);
   tell(o, *done, *out, raw != nullptr, recording ? phy::name_of(recording->meta().datatype) : phy::name_of(*in_type));

@@ -51,8 +51,9 @@ result<std::string> with_datatype(const std::string& text, const std::string& fi
     global["core:sample_rate"] = rate_hz;
   global.erase("core:dataset");
   global.erase("core:trailing_bytes");
+  auto& captures = meta["captures"];
+  for (auto& c : captures) c.erase("core:header_bytes");
   if (frequency_hz > 0) {
-    auto& captures = meta["captures"];
     if (captures.empty()) captures.push_back({{"core:sample_start", 0}});
     for (auto& c : captures)
       if (!c.contains("core:frequency") || c["core:frequency"].is_null()) c["core:frequency"] = frequency_hz;

@@ -119,6 +119,7 @@ command add_convert(command& app, convert_options& o) {
   c.add_option("--freq", o.frequency_hz, "centre frequency of a raw input, or of captures that do not say it, Hz")
       .check(number_in(0, 1e12));
   c.add_option("--channels", o.n_channels, "interleaved channels of a raw input").range(1, 64).show_default();
+  c.add_flag("--no-verify{false}", o.verify, "also where core:sha512 of the input does not match its data");
   return c;
 }
 
@@ -182,6 +183,7 @@ static int run_main(int argc, char** argv) {
     files.reads("--scene", plot.scene_path);
     files.writes("output", plot.out);
   }
+  if (to_convert.given()) files.writes("output", convert.out);
   if (const auto ok = files.check(); !ok) return usage_error(iq_program, ok.error());
   if (to_record.given()) return run_record(rec);
   if (to_replay.given()) return run_replay(replay);

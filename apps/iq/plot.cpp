@@ -12,6 +12,7 @@
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/settings.h"
 #include "phy/dsp/spectrum.h"
@@ -30,6 +31,7 @@ struct picture {
   std::vector<float> mean_db, power_db;
   std::vector<float> plane;  ///< log10(1 + count), row after row
   float plane_limit = 1;
+  sample_power samples;            ///< of those that were read
   std::uint64_t n_non_finite = 0;  ///< samples that were not finite and count as zero, of those that were read
 };
 
@@ -67,6 +69,7 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     const auto status = r.read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[0].first(status->n_samples);
+    p.samples.add(got);
     p.n_non_finite += phy::zero_non_finite(got);
     double power = 0;
     for (const auto& v : got) power += std::norm(std::complex<double>(v));
@@ -225,6 +228,7 @@ int run_plot(const plot_options& o) {
   if (auto ok = draw(*p, symbols ? &*symbols : nullptr, o, r, t0, t0 + static_cast<double>(n) / rate); !ok)
     return run_error(iq_program, ok.error());
   tell_remarks(r, o.rate_hz);
+  tell_oddity(r, p->samples);
   if (p->n_non_finite > 0) log_warning("{} samples were not finite and count as zero", p->n_non_finite);
   if (symbols) log_info("{} frames decoded", symbols->n_frames);
   return exit_ok;

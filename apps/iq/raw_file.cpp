@@ -24,6 +24,8 @@ bool is_sigmf_name(const std::string& path) {
 
 bool is_sigmf_archive_name(const std::string& path) { return phy::is_sigmf_archive_name(path); }
 
+bool is_recording(const std::string& path) { return is_sigmf_name(path) || phy::sigmf_archive_of(path).has_value(); }
+
 std::optional<phy::sigmf_datatype> datatype_of(const std::string& word) {
   if (word == "cf32" || word == "cf32_le" || word == "fc32") return phy::sigmf_datatype::cf32_le;
   if (word == "ci16" || word == "ci16_le" || word == "sc16") return phy::sigmf_datatype::ci16_le;

@@ -15,6 +15,8 @@ namespace prose::apps {
 /// SigMF or raw? By the name: .sigmf-meta and .sigmf-data are SigMF, .sigmf is an archive of both.
 bool is_sigmf_name(const std::string& path);
 bool is_sigmf_archive_name(const std::string& path);
+/// As an input: also a recording within an archive, x.sigmf/NAME.
+bool is_recording(const std::string& path);
 /// cf32 or cf32_le, ci16 or ci16_le, and the names that other programs use (fc32, sc16).
 std::optional<phy::sigmf_datatype> datatype_of(const std::string& word);
 

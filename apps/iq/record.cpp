@@ -9,6 +9,7 @@
 #include "apps/iq/commands.h"
 #include "apps/iq/raw_file.h"
 #include "apps/lib/common/progress.h"
+#include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/sha512.h"
 #include "apps/lib/common/stop.h"
 #include "phy/io/sigmf_writer.h"
@@ -125,6 +126,7 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   std::vector<std::span<const phy::cf32>> in(n_channels);
   duration_limit duration(wanted_samples(source, limits));
   progress_bar progress("recording");
+  sample_watch watch(target.path, "", source.sample_rate_hz());
   record_report report;
   while (report.why.empty()) {
     if (stop_requested()) {
@@ -139,11 +141,15 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
     }
     const auto last = duration.last_samples(*status);
     if (last) report.why = "duration";
-    for (std::size_t c = 0; c < n_channels; ++c) in[c] = out[c].first(last.value_or(status->n_samples));
+    for (std::size_t c = 0; c < n_channels; ++c) {
+      in[c] = out[c].first(last.value_or(status->n_samples));
+      watch.add(in[c]);
+    }
     const auto stop = writer.write(in, status->first_tick, status->gap_before && writer.n_samples() > 0);
     note_write(stop, status->end, report);
     show_progress(progress, writer, source.sample_rate_hz(), sample_bytes, limits.duration_s);
   }
+  watch.end();
   const auto finished = writer.finish(digest.finish());
   report.n_samples = writer.n_samples();
   report.n_segments = writer.n_segments();

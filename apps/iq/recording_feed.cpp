@@ -15,6 +15,8 @@ result<recording_feed> recording_feed::make(phy::sigmf_reader& reader, std::size
   f.reader_ = &reader;
   f.channel_ = channel;
   f.scale_ = static_cast<float>(scale);
+  f.watch_.emplace(reader.data_path(), ": is this " + std::string(name_of(reader.meta().datatype)) + "?",
+                   reader.sample_rate_hz());
   if (std::abs(device_rate_hz - reader.sample_rate_hz()) > 1e-9 * device_rate_hz) {
     auto b = phy::rate_bridge::make(reader.sample_rate_hz(), device_rate_hz);
     if (!b) return tl::unexpected(b.error());
@@ -41,7 +43,6 @@ std::int64_t recording_feed::to_device(std::int64_t ticks) const {
 }
 
 void recording_feed::condition(std::span<phy::cf32> samples) {
-  n_non_finite_ += phy::zero_non_finite(samples);
   for (auto& v : samples) {
     v *= scale_;
     n_clipped_ += std::abs(v.real()) > 1.0F || std::abs(v.imag()) > 1.0F ? 1 : 0;
@@ -86,7 +87,6 @@ feed_piece recording_feed::end_segment() {
 
 /// Resamples whole blocks of what was read. Drops the filter's delay from the segment's beginning.
 std::span<phy::cf32> recording_feed::resample(std::span<phy::cf32> got) {
-  n_non_finite_ += phy::zero_non_finite(got);
   in_.insert(in_.end(), got.begin(), got.end());
   const auto blocks = in_.size() / static_cast<std::size_t>(decim_);
   const auto used = blocks * static_cast<std::size_t>(decim_);
@@ -120,6 +120,8 @@ result<std::optional<feed_piece>> recording_feed::next() {
     const auto status = reader_->read(out);
     if (!status) return tl::unexpected(status.error());
     const auto got = out[channel_].first(status->n_samples);
+    watch_->add(got);
+    n_non_finite_ += phy::zero_non_finite(got);
     next_recording_tick_ = status->first_tick + static_cast<std::int64_t>(status->n_samples);
     segment_in_ += static_cast<std::int64_t>(status->n_samples);
     if (const auto piece = append(bridge_ ? resample(got) : got); !piece.samples.empty()) return piece;

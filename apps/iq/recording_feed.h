@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "apps/lib/common/sample_power.h"
 #include "phy/io/sigmf_reader.h"
 #include "phy/radio/rate_bridge.h"
 
@@ -34,6 +35,8 @@ public:
   /// Samples beyond full scale, which the device clips, and samples that were not finite, which count as zero.
   std::uint64_t n_clipped() const { return n_clipped_; }
   std::uint64_t n_non_finite() const { return n_non_finite_; }
+  /// What was read: warns of samples that cannot be what the metadata says. The feed does so itself within a second.
+  sample_watch& watch() { return *watch_; }
 
 private:
   recording_feed() = default;
@@ -57,6 +60,7 @@ private:
   std::int64_t segment_in_ = 0, segment_out_ = 0, to_drop_ = 0, next_recording_tick_ = 0;
   std::int64_t last_end_ = 0;
   std::uint64_t n_clipped_ = 0, n_non_finite_ = 0;
+  std::optional<sample_watch> watch_;
 };
 
 }  // namespace prose::apps

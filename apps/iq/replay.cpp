@@ -284,6 +284,7 @@ int run_replay(const replay_options& o) {
   const auto done = play_all(**radio, *feed, out, o, rate_hz);
   if (!done) return run_error(iq_program, done.error());
   tell_remarks(reader);
+  feed->watch().end();
   for (const auto& n : (*radio)->notes()) log_info("{}", n);
   if (feed->n_non_finite() > 0) log_warning("{} samples were not finite and went out as zero", feed->n_non_finite());
   if (feed->n_clipped() > 0)

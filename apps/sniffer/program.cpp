@@ -144,7 +144,7 @@ std::vector<capture_observer> observers_of(outputs& out) {
   if (out.pcap)
     observers.push_back({[&out](const phy::monitor_event&, const captured_frame& f) {
       const auto ok = out.pcap->add(f);
-      if (!ok) out.pcap_error = ok.error();
+      if (!ok) out.pcap_error = {"--pcap " + ok.error().message};
       return ok.has_value();
     }});
   if (out.judging) observers.push_back(out.judging->observer());
@@ -218,7 +218,7 @@ int conclude(const char* program, const sniffer_settings& s, const capture& run,
   if (!judged) return run_error(program, judged.error());
   const auto& v = *judged;
   for (const auto& e : events_of(v, done.t_end_s)) (void)out.events.write(e);
-  if (!out.events.ok()) return run_error(program, error{"--events: cannot be written"});
+  if (!out.events.ok()) return run_error(program, out.events.trouble());
   std::fputs(to_text(v).c_str(), stderr);
   return s.verdict ? exit_status(v.outcome) : exit_ok;
 }

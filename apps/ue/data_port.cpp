@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/safe_file.h"
 #include "common/printable.h"
 
 namespace prose::apps {
@@ -130,7 +131,17 @@ public:
     std::string line = peers_.at(peer).name + ' ' +
                        printable({reinterpret_cast<const char*>(packet.data()), packet.size()}, '?', true);
     line.push_back('\n');
-    if (write(out_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) ++counters_.write_failed;
+    std::string_view left = line;
+    while (!left.empty()) {
+      const auto n = write(out_, left.data(), left.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) {
+        ++counters_.write_failed;
+        if (errno != EAGAIN) failure_ = {"standard output: cannot be written: " + why_not_written(errno), true};
+        return;
+      }
+      left.remove_prefix(n);
+    }
   }
 
   result<void> assign(std::size_t slot, data_peer peer) override {

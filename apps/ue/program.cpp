@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <limits>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,8 @@ public:
   /// In this order; the first error, one line, ends the program.
   result<void> open();
   result<void> run();
+  /// open() failed, perhaps with the events open already.
+  void report_no_start(const error& why) { events_.write(event("stopped", 0).add("error", why.message)); }
 
 private:
   result<void> check_options() const;
@@ -53,6 +57,7 @@ private:
   result<void> open_metrics();
   result<void> set_epoch();
   result<void> follow_radio();
+  result<void> follow_radio_to_the_end();
   result<void> one_subframe();
   void step();
   void leave();
@@ -102,6 +107,7 @@ result<void> ue_program::loop::open() {
   if (auto ok = set_epoch(); !ok) return ok;
   log_info("{}", radio_.device().description());
   for (const auto& n : radio_.device().notes()) log_info("{}", n);
+  install_hurry_handler();
   return {};
 }
 
@@ -156,12 +162,23 @@ result<void> ue_program::loop::set_epoch() {
 // --- running --------------------------------------------------------------------------------------------------------
 
 result<void> ue_program::loop::run() {
-  const auto ended = follow_radio();
+  const auto ended = follow_radio_to_the_end();
   mark_.keep_last();
   report_second();
   report_end(ended);
   radio_.stop();
   return ended;
+}
+
+/// Whatever ends it, the last events are written.
+result<void> ue_program::loop::follow_radio_to_the_end() {
+  try {
+    return follow_radio();
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory");
+  } catch (const std::exception& e) {
+    return fail(e.what());
+  }
 }
 
 result<void> ue_program::loop::follow_radio() {
@@ -174,6 +191,7 @@ result<void> ue_program::loop::follow_radio() {
   data_.report_addresses();
 
   while (clock_.subframe() < end_) {
+    if (hurry_requested()) return fail("stopped without a goodbye: the peers find out by the silence");
     if (!leaving_ && (stop_requested() || clock_.subframe() >= end_ - goodbye_subframes)) leave();
     if (leaving_) prolong_goodbye();
     const auto more = radio_.read();
@@ -236,7 +254,7 @@ result<void> ue_program::loop::each_second() {
     return fail("UTC is beyond 32 bits of seconds");
   report_second();
   if (data_.trouble().for_good) return fail(data_.trouble().text);
-  if (!events_.ok()) return fail(config_.events + ": cannot be written");
+  if (!events_.ok()) return tl::unexpected(events_.trouble());
   return {};
 }
 
@@ -300,7 +318,10 @@ ue_program::~ue_program() = default;
 
 result<std::unique_ptr<ue_program>> ue_program::make(const program_config& config) {
   auto l = std::make_unique<loop>(config);
-  if (auto ok = l->open(); !ok) return tl::unexpected(ok.error());
+  if (auto ok = l->open(); !ok) {
+    l->report_no_start(ok.error());
+    return tl::unexpected(ok.error());
+  }
   return std::unique_ptr<ue_program>(new ue_program(std::move(l)));
 }
 

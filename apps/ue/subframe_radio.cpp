@@ -43,6 +43,7 @@ result<void> subframe_radio::open_device() {
   auto radio = phy::radio::open(config_.radio);
   if (!radio) return tl::unexpected(radio.error());
   device_ = std::move(*radio);
+  watch_.emplace(config_.radio.device_args, "", device_->sample_rate_hz());
   return {};
 }
 
@@ -65,6 +66,7 @@ result<void> subframe_radio::start() {
 }
 
 void subframe_radio::stop() {
+  watch_->end();
   if (sender_) static_cast<void>(sender_->finish());  // the program ends anyway
   sender_.reset();
   device_->stop();
@@ -81,8 +83,11 @@ result<bool> subframe_radio::read() {
     for (auto& a : stream_) a.clear();
     stream_start_ = status->first_tick;
   }
-  for (std::size_t a = 0; a < stream_.size(); ++a)
-    stream_[a].insert(stream_[a].end(), block_[a].begin(), block_[a].begin() + status->n_samples);
+  for (std::size_t a = 0; a < stream_.size(); ++a) {
+    const auto got = std::span(block_[a]).first(status->n_samples);
+    watch_->add(got);
+    stream_[a].insert(stream_[a].end(), got.begin(), got.end());
+  }
   return true;
 }
 

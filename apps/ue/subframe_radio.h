@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/lib/common/events.h"
+#include "apps/lib/common/sample_power.h"
 #include "apps/ue/device_clock.h"
 #include "apps/ue/frame_modem.h"
 #include "apps/ue/program_config.h"
@@ -72,6 +73,7 @@ private:
   std::unique_ptr<phy::radio> device_;
   std::unique_ptr<phy::burst_sender> sender_;  // after the device, which it uses to its end
   std::optional<phy::slss_search> search_;
+  std::optional<sample_watch> watch_;
   event_writer sent_log_;
   std::size_t subframe_samples_ = 0;
   antenna_samples stream_;  // from tick stream_start_ on

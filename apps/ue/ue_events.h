@@ -22,6 +22,7 @@ public:
   void write(const json_object& e) { writer_.write(e); }
   /// False once an event could not be written.
   bool ok() const { return writer_.ok(); }
+  error trouble() const { return writer_.trouble(); }
 
 private:
   const device_clock& clock_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -142,7 +143,9 @@ result<void> read_captures(const json& list, const std::string& file, sigmf_meta
     c.number = i;
     r.count("core:global_index", c.global_index);
     r.count("core:header_bytes", header);
-    if (header.value_or(0) != 0) r.wrong("core:header_bytes", "is not supported; accepted: data files without headers");
+    c.header_bytes = header.value_or(0);
+    if (c.header_bytes > 0 && !start && i > 0)
+      r.wrong("core:header_bytes", "needs core:sample_start: nobody can tell where the header lies");
     r.number("core:frequency", c.frequency_hz);
     r.string("core:datetime", c.datetime);
     if (!r.error().empty()) return fail(r.error());
@@ -187,10 +190,20 @@ result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& fi
   return m;
 }
 
-result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::string& file) {
-  const auto beyond = std::find_if(meta.captures.begin(), meta.captures.end(),
-                                   [&](const sigmf_capture& c) { return c.sample_start >= n_samples; });
-  if (beyond == meta.captures.end()) return {};
+result<std::int64_t> fit_to_length(sigmf_meta& meta, std::int64_t data_bytes, const std::string& file) {
+  const auto frame = static_cast<std::int64_t>(meta.bytes_per_frame());
+  std::int64_t n_samples = data_bytes / frame;
+  auto beyond = meta.captures.begin();
+  for (; beyond != meta.captures.end() && beyond->header_bytes <= data_bytes; ++beyond) {
+    const std::int64_t with_header = (data_bytes - beyond->header_bytes) / frame;
+    if (beyond->sample_start >= with_header) break;
+    data_bytes -= beyond->header_bytes;
+    n_samples = with_header;
+  }
+  if (beyond == meta.captures.end()) return n_samples;
+  // What is left of a header that the end cuts is no samples.
+  n_samples = std::min(n_samples, beyond->sample_start);
+  if (n_samples == 0) return 0;
   const std::string what =
       "captures[" + std::to_string(beyond->number) + "].core:sample_start " + std::to_string(beyond->sample_start);
   const std::string length = std::to_string(n_samples) + " samples";
@@ -202,7 +215,7 @@ result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::
                    ? what + others + " is the end of the data: there are no samples, it was left out"
                    : what + others + " lies beyond the data, which has " + length + ": cut short? It was left out"});
   meta.captures.erase(beyond, meta.captures.end());
-  return {};
+  return n_samples;
 }
 
 std::string to_json_text(const sigmf_meta& m) {
@@ -222,6 +235,7 @@ std::string to_json_text(const sigmf_meta& m) {
   json captures = json::array();
   for (const auto& c : m.captures) {
     json v = {{"core:sample_start", c.sample_start}};
+    if (c.header_bytes > 0) v["core:header_bytes"] = c.header_bytes;
     if (c.global_index) v["core:global_index"] = *c.global_index;
     if (c.frequency_hz) v["core:frequency"] = *c.frequency_hz;
     if (!c.datetime.empty()) v["core:datetime"] = c.datetime;
@@ -234,6 +248,20 @@ std::string to_json_text(const sigmf_meta& m) {
 bool is_sigmf_archive_name(const std::string& path) {
   constexpr std::string_view suffix = ".sigmf";
   return path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+std::optional<sigmf_archive_path> sigmf_archive_of(const std::string& path) {
+  if (is_sigmf_archive_name(path)) return sigmf_archive_path{path, {}};
+  constexpr std::string_view inside = ".sigmf/";
+  for (auto at = path.find(inside); at != std::string::npos; at = path.find(inside, at + 1)) {
+    const std::string archive = path.substr(0, at + inside.size() - 1);
+    std::error_code ec;
+    if (std::filesystem::is_directory(archive, ec)) continue;
+    std::string name = sigmf_paths_of(path.substr(at + inside.size())).meta;
+    name.resize(name.rfind('.'));
+    return sigmf_archive_path{archive, name};
+  }
+  return std::nullopt;
 }
 
 sigmf_paths sigmf_paths_of(const std::string& path) {

@@ -21,6 +21,7 @@ std::optional<sigmf_datatype> sigmf_datatype_from(std::string_view name);
 /// One capture segment. A sample counts once for all channels.
 struct sigmf_capture {
   std::int64_t sample_start = 0;  ///< index in the data file
+  std::int64_t header_bytes = 0;  ///< core:header_bytes: right before its first sample, not samples
   std::optional<std::int64_t>
       global_index;  ///< core:global_index, index in the original stream: tells how large a gap was
   std::optional<double> frequency_hz;
@@ -51,9 +52,10 @@ inline constexpr std::size_t max_sigmf_meta_bytes = 64U << 20U;
 
 /// `file` names the text in errors; each error is one line with the file and the key.
 result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& file);
-/// What only the data's length can tell (n_samples: whole samples in the data file): captures without samples are left
-/// out with a remark. An error when none is left.
-result<void> fit_to_length(sigmf_meta& meta, std::int64_t n_samples, const std::string& file);
+/// What only the data's length can tell (data_bytes: of the data file, less core:trailing_bytes): captures without
+/// samples are left out with a remark. Gives the number of whole samples, which may be 0. An error when there are
+/// samples, but none belongs to a capture.
+result<std::int64_t> fit_to_length(sigmf_meta& meta, std::int64_t data_bytes, const std::string& file);
 std::string to_json_text(const sigmf_meta& meta);
 
 /// "x.sigmf-meta", "x.sigmf-data" or "x" -> the two file names.
@@ -63,5 +65,13 @@ struct sigmf_paths {
 sigmf_paths sigmf_paths_of(const std::string& path);
 /// "x.sigmf": a tar archive that holds both files.
 bool is_sigmf_archive_name(const std::string& path);
+
+/// A recording in an archive.
+struct sigmf_archive_path {
+  std::string archive;    ///< x.sigmf
+  std::string recording;  ///< its name there, without suffix; empty: the only one
+};
+/// "x.sigmf" or "x.sigmf/NAME" where x.sigmf is no folder; nothing for other paths.
+std::optional<sigmf_archive_path> sigmf_archive_of(const std::string& path);
 
 }  // namespace prose::phy

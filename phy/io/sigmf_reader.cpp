@@ -15,6 +15,20 @@
 namespace prose::phy {
 namespace {
 constexpr std::int64_t block_frames = 16384;
+constexpr std::size_t most_named = 10;  // recordings of an archive, in an error
+
+/// "x" of "x.sigmf-meta"; empty for other names.
+std::string stem_of(const std::string& member) {
+  constexpr std::string_view suffix = ".sigmf-meta";
+  if (member.size() <= suffix.size() || member.compare(member.size() - suffix.size(), suffix.size(), suffix) != 0)
+    return {};
+  return member.substr(0, member.size() - suffix.size());
+}
+
+bool read_at(std::FILE* file, std::uint64_t at, std::span<std::uint8_t> out) {
+  return fseeko(file, static_cast<off_t>(at), SEEK_SET) == 0 &&
+         std::fread(out.data(), 1, out.size(), file) == out.size();
+}
 }  // namespace
 
 /// The metadata's text of a recording of two files.
@@ -25,47 +39,71 @@ result<std::string> sigmf_reader::find_in_folder(const std::string& path) {
   return read_text_file(paths.meta, max_sigmf_meta_bytes);
 }
 
-/// The same of an archive, whose files it lists.
-result<std::string> sigmf_reader::find_in_archive(const std::string& path) {
-  meta_path_ = data_path_ = path;
+/// The same of an archive.
+result<std::string> sigmf_reader::find_in_archive(const sigmf_archive_path& path) {
+  meta_path_ = data_path_ = path.archive;
+  if (auto ok = list_archive(path.archive); !ok) return tl::unexpected(ok.error());
+  const auto meta = choose(path);
+  if (!meta) return tl::unexpected(meta.error());
+  stem_ = stem_of((*meta)->name);
+  if (!path.recording.empty()) meta_path_ += "/" + stem_;
+  if ((*meta)->size > max_sigmf_meta_bytes)
+    return fail(meta_path_ + ": the metadata is larger than " + std::to_string(max_sigmf_meta_bytes) + " bytes");
+  std::string text((*meta)->size, '\0');
+  if (!read_at(file_.get(), (*meta)->begin, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}))
+    return fail(path.archive + ": cannot be read: " + std::strerror(errno));
+  return text;
+}
+
+/// Of files with one name the last counts, as when the archive is unpacked.
+result<void> sigmf_reader::list_archive(const std::string& path) {
   std::error_code ec;
   if (!std::filesystem::exists(path, ec)) return fail(path + ": no such file");
   if (!std::filesystem::is_regular_file(path, ec)) return fail(path + ": is no file, an archive is needed");
   file_.reset(std::fopen(path.c_str(), "rb"));
   if (!file_) return fail(path + ": cannot be opened: " + std::strerror(errno));
-  const auto read = [this](std::uint64_t at, std::span<std::uint8_t> out) {
-    return fseeko(file_.get(), static_cast<off_t>(at), SEEK_SET) == 0 &&
-           std::fread(out.data(), 1, out.size(), file_.get()) == out.size();
-  };
   std::vector<std::uint8_t> head(container_head_bytes);
   head.resize(std::fread(head.data(), 1, head.size(), file_.get()));
   const auto what = container_of(head);
   if (!what.empty() && what.find("tar") == std::string_view::npos)
     return fail(path + ": is " + std::string(what) + "; accepted: a tar archive, as SigMF has it");
-  auto members = list_tar(read, std::filesystem::file_size(path, ec), path);
-  if (!members) return tl::unexpected(members.error());
-  members_ = std::move(*members);
-  const tar_member* meta = nullptr;
-  int n = 0;
-  for (const auto& m : members_) {
-    constexpr std::string_view suffix = ".sigmf-meta";
-    const auto name = m.name.substr(m.name.find_last_of('/') + 1);
-    // "._x" is what macOS adds to an archive.
-    if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0 ||
-        name[0] == '.')
-      continue;
-    meta = &m;
-    ++n;
-    stem_ = m.name.substr(0, m.name.size() - suffix.size());
+  const auto read = [this](std::uint64_t at, std::span<std::uint8_t> out) { return read_at(file_.get(), at, out); };
+  auto listed = list_tar(read, std::filesystem::file_size(path, ec), path);
+  if (!listed) return tl::unexpected(listed.error());
+  for (auto& m : *listed) {
+    while (m.name.rfind("./", 0) == 0) m.name.erase(0, 2);
+    const auto same = std::find_if(members_.begin(), members_.end(), [&](const auto& o) { return o.name == m.name; });
+    if (same == members_.end())
+      members_.push_back(std::move(m));
+    else
+      *same = std::move(m);
   }
-  if (n != 1)
-    return fail(path + ": holds " + std::to_string(n) + " recordings; accepted: one (tar -xf takes them out)");
-  if (meta->size > max_sigmf_meta_bytes)
-    return fail(path + ": the metadata is larger than " + std::to_string(max_sigmf_meta_bytes) + " bytes");
-  std::string text(meta->size, '\0');
-  if (!read(meta->begin, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()}))
-    return fail(path + ": cannot be read: " + std::strerror(errno));
-  return text;
+  return {};
+}
+
+/// The recording that is asked for by its name in the archive, or by the last part of it, or that is the only one.
+result<const tar_member*> sigmf_reader::choose(const sigmf_archive_path& path) {
+  std::vector<const tar_member*> all, named;
+  for (const auto& m : members_) {
+    const std::string stem = stem_of(m.name), last = stem.substr(stem.find_last_of('/') + 1);
+    // "._x" is what macOS adds to an archive.
+    if (last.empty() || last[0] == '.') continue;
+    all.push_back(&m);
+    if (stem == path.recording) return &m;
+    if (last == path.recording) named.push_back(&m);
+  }
+  const auto& found = path.recording.empty() ? all : named;
+  if (found.size() == 1) return found.front();
+  if (all.empty()) return fail(path.archive + ": holds 0 recordings; accepted: a SigMF archive of one or more");
+  std::string accepted;
+  for (std::size_t i = 0; i < std::min(all.size(), most_named); ++i)
+    accepted += (i > 0 ? ", " : "") + path.archive + "/" + stem_of(all[i]->name);
+  if (all.size() > most_named) accepted += " and " + std::to_string(all.size() - most_named) + " more";
+  return fail(path.archive +
+              (path.recording.empty() ? ": holds " + std::to_string(all.size()) + " recordings"
+                                      : ": holds " + std::string(found.empty() ? "no" : "more than one") +
+                                            " recording '" + path.recording + "'") +
+              "; accepted: " + accepted);
 }
 
 /// Opens the data and finds where it lies.
@@ -92,9 +130,41 @@ result<void> sigmf_reader::find_data() {
   return {};
 }
 
+/// The first octets behind the headers look like samples.
+result<void> sigmf_reader::check_head() {
+  std::int64_t left = data_bytes_;
+  for (const auto& c : meta_.captures)
+    if (c.sample_start == 0) left -= std::min(left, c.header_bytes);
+  std::vector<std::uint8_t> head(std::min<std::int64_t>(left, container_head_bytes));
+  if (!read_at(file_.get(), static_cast<std::uint64_t>(data_begin_ + data_bytes_ - left), head))
+    return fail(data_path_ + ": cannot be read: " + std::strerror(errno));
+  if (const auto what = container_of(head); !what.empty())
+    return fail(data_path_ + ": is " + std::string(what) + ", not samples");
+  return {};
+}
+
+result<void> sigmf_reader::measure_data() {
+  const std::int64_t bytes = data_bytes_ - meta_.trailing_bytes;
+  if (bytes < 0) return fail(meta_path_ + ": global.core:trailing_bytes is larger than the data file " + data_path_);
+  if (auto ok = check_head(); !ok) return ok;
+  const auto n = fit_to_length(meta_, bytes, meta_path_);
+  if (!n) return tl::unexpected(n.error());
+  const auto frame = static_cast<std::int64_t>(meta_.bytes_per_frame());
+  n_samples_ = *n;
+  if (n_samples_ == 0)
+    return fail(data_path_ + ": holds no sample (" + std::to_string(data_bytes_) +
+                " bytes; one sample of global.core:datatype " + std::string(name_of(meta_.datatype)) + " has " +
+                std::to_string(frame) + ")");
+  partial_bytes_ = bytes - n_samples_ * frame;
+  for (const auto& c : meta_.captures) partial_bytes_ -= c.header_bytes;
+  lay_out_segments();
+  return {};
+}
+
 result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path, sigmf_open_options options) {
   std::unique_ptr<sigmf_reader> r(new sigmf_reader);
-  auto text = is_sigmf_archive_name(path) ? r->find_in_archive(path) : r->find_in_folder(path);
+  const auto archive = sigmf_archive_of(path);
+  auto text = archive ? r->find_in_archive(*archive) : r->find_in_folder(path);
   if (!text) return tl::unexpected(text.error());
   auto meta = parse_sigmf_meta(*text, r->meta_path_);
   if (!meta) return tl::unexpected(meta.error());
@@ -104,25 +174,8 @@ result<std::unique_ptr<sigmf_reader>> sigmf_reader::open(const std::string& path
   if (r->meta_.sample_rate_hz == 0 && options.rate_required)
     return fail(r->meta_path_ + ": global.core:sample_rate is missing, and --rate does not tell it");
   if (auto ok = r->find_data(); !ok) return tl::unexpected(ok.error());
-  const std::int64_t bytes = r->data_bytes_;
-  if (r->meta_.trailing_bytes > bytes)
-    return fail(r->meta_path_ + ": global.core:trailing_bytes is larger than the data file " + r->data_path_);
-  const auto frame = static_cast<std::int64_t>(r->meta_.bytes_per_frame());
-  r->n_samples_ = (bytes - r->meta_.trailing_bytes) / frame;
-  r->partial_bytes_ = (bytes - r->meta_.trailing_bytes) % frame;
-  if (r->n_samples_ == 0)
-    return fail(r->data_path_ + ": holds no sample (" + std::to_string(bytes) +
-                " bytes; one sample of global.core:datatype " + std::string(name_of(r->meta_.datatype)) + " has " +
-                std::to_string(frame) + ")");
-  std::vector<std::uint8_t> head(static_cast<std::size_t>(std::min<std::int64_t>(bytes, container_head_bytes)));
-  if (fseeko(r->file_.get(), r->data_begin_, SEEK_SET) != 0 ||
-      std::fread(head.data(), 1, head.size(), r->file_.get()) != head.size())
-    return fail(r->data_path_ + ": cannot be read: " + std::strerror(errno));
-  if (const auto what = container_of(head); !what.empty())
-    return fail(r->data_path_ + ": is " + std::string(what) + ", not samples");
-  if (auto ok = fit_to_length(r->meta_, r->n_samples_, r->meta_path_); !ok) return tl::unexpected(ok.error());
-  r->lay_out_segments();
-  r->block_.resize(block_frames * frame);
+  if (auto ok = r->measure_data(); !ok) return tl::unexpected(ok.error());
+  r->block_.resize(block_frames * r->meta_.bytes_per_frame());
   if (auto ok = r->seek(0); !ok) return tl::unexpected(ok.error());
   return r;
 }
@@ -135,14 +188,16 @@ void sigmf_reader::lay_out_segments() {
     meta_.remarks.emplace_back("global.core:offset is too large for the data after it: it is not used");
   const auto& c = meta_.captures;
   // Samples before the first capture belong to no segment by the standard; they are samples all the same.
-  if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, offset, false});
+  if (c.front().sample_start > 0) segments_.push_back({0, c.front().sample_start, offset, false, 0});
   bool told = false;
   std::optional<std::size_t> last;  // segment that has samples, and its frequency
   std::optional<double> last_hz;
   if (!segments_.empty()) last = 0;
+  std::int64_t headers = 0;
   for (std::size_t i = 0; i < c.size(); ++i) {
+    headers += c[i].header_bytes;
     segment s{c[i].sample_start, i + 1 < c.size() ? c[i + 1].sample_start : n_samples_, offset + c[i].sample_start,
-              false};
+              false, headers};
     auto index = c[i].global_index;
     if (index && *index > highest + c[i].sample_start) {
       if (!told)
@@ -191,7 +246,8 @@ std::int64_t sigmf_reader::sample_of(std::int64_t tick) const {
 
 result<void> sigmf_reader::seek(std::int64_t sample) {
   assert(sample >= 0 && sample <= n_samples_);
-  const auto at = data_begin_ + sample * static_cast<std::int64_t>(meta_.bytes_per_frame());
+  const auto at =
+      data_begin_ + segments_[segment_at(sample)].headers + sample * static_cast<std::int64_t>(meta_.bytes_per_frame());
   if (fseeko(file_.get(), at, SEEK_SET) != 0) return fail(data_path_ + ": cannot be read: " + std::strerror(errno));
   position_ = sample;
   return {};
@@ -208,6 +264,8 @@ result<read_status> sigmf_reader::read(std::span<const std::span<cf32>> out) {
   const segment& s = segments_[segment_at(position_)];
   status.first_tick = s.tick + (position_ - s.start);
   status.gap_before = s.gap && position_ == s.start;
+  if (s.headers > 0 && position_ == s.start)
+    if (auto ok = seek(position_); !ok) return tl::unexpected(ok.error());
   auto left = std::min<std::int64_t>(static_cast<std::int64_t>(out[0].size()), s.end - position_);
   while (left > 0) {
     const std::size_t want = std::min(left, block_frames);

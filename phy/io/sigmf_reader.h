@@ -24,7 +24,7 @@ struct sigmf_open_options {
 /// sample is missing and the frequency stays. NaN and infinite samples are passed on as they are; see zero_non_finite.
 class sigmf_reader final : public sample_source {
 public:
-  /// Takes x.sigmf-meta, x.sigmf-data or x, or an archive of one recording, x.sigmf.
+  /// Takes x.sigmf-meta, x.sigmf-data or x, or an archive of one recording, x.sigmf; of several, x.sigmf/NAME.
   static result<std::unique_ptr<sigmf_reader>> open(const std::string& path, sigmf_open_options options = {});
 
   double sample_rate_hz() const override { return meta_.sample_rate_hz; }
@@ -54,10 +54,15 @@ private:
     std::int64_t start, end;  ///< samples of the file
     std::int64_t tick;        ///< of start
     bool gap;
+    std::int64_t headers;  ///< bytes of core:header_bytes in front of start, in all
   };
   sigmf_reader() = default;
   result<std::string> find_in_folder(const std::string& path);
-  result<std::string> find_in_archive(const std::string& path);
+  result<std::string> find_in_archive(const sigmf_archive_path& path);
+  result<void> list_archive(const std::string& path);
+  result<const tar_member*> choose(const sigmf_archive_path& path);
+  result<void> check_head();
+  result<void> measure_data();
   result<void> find_data();
   void lay_out_segments();
   std::size_t segment_at(std::int64_t sample) const;

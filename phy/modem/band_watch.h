@@ -18,6 +18,8 @@ public:
   explicit band_watch(const carrier_config& carrier) : n_prb_(carrier.n_prb), power_(n_prb_), explained_(n_prb_) {
     unexplained_.reserve(n_prb_);
   }
+  /// What was learnt of the noise.
+  void forget() { quietest_ = 0; }
   void begin_subframe(subframe_receiver& rx) {
     std::ranges::fill(explained_, std::uint8_t{0});
     const resource_grid& g = rx.grid(0);

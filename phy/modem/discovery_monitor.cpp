@@ -11,6 +11,14 @@ discovery_monitor::discovery_monitor(const carrier_config& carrier, std::optiona
   if (pool) known_.emplace(std::move(*pool));
 }
 
+void discovery_monitor::restart() {
+  if (known_) {
+    known_->forget();
+    known_->recent() = {};
+  }
+  recent_ = {};
+}
+
 int discovery_monitor::examine(const subframe_view& sf, signal_estimate& strongest) {
   if (known_ && sf.absolute >= 0) return known_->examine(sf, strongest);
   int n = 0;

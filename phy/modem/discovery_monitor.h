@@ -17,6 +17,8 @@ class discovery_monitor {
 public:
   discovery_monitor(const carrier_config& carrier, std::optional<discovery_pool> pool);
 
+  /// Everything that was received is forgotten.
+  void restart();
   /// Returns how many messages the subframe held; `strongest` is the signal of the strongest of them.
   int examine(const subframe_view& sf, signal_estimate& strongest);
   /// The same at pairs of these PRBs (ascending) only: those that no known pool explains.

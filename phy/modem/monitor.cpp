@@ -527,6 +527,21 @@ std::span<const monitor_event> monitor::finish() {
   return m.sink.released();
 }
 
+void monitor::restart(std::int64_t first_subframe_sample) {
+  impl& m = *impl_;
+  m.buffers.clear();
+  m.numbers.restart();
+  if (m.watch) m.watch->forget();
+  m.stream.clear();
+  m.started = false;
+  m.config.timing.first_subframe_sample = first_subframe_sample;
+  m.next_stored = m.index = 0;
+  m.last_absolute = -1;
+  m.tracks = {};
+  m.epoch = m.search_at = m.n_searched = 0;
+  m.fruitless = 0;
+}
+
 const monitor_statistics& monitor::statistics() const { return impl_->statistics; }
 
 }  // namespace prose::phy

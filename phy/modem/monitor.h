@@ -81,6 +81,11 @@ public:
   /// The end of the stream: a partial last subframe is filled with zeros.
   std::span<const monitor_event> finish();
 
+  /// The samples that follow have another timing, nobody knows by how much: everything that was learnt is forgotten, as
+  /// if the monitor were new; the statistics go on. Call finish() before. Allocates nothing. first_subframe_sample: as
+  /// in aligned_timing, of the samples that follow.
+  void restart(std::int64_t first_subframe_sample);
+
   const monitor_statistics& statistics() const;
 
 private:

@@ -35,10 +35,25 @@ public:
   static constexpr std::size_t most = 3;
 
   /// Monitors of the same pools for each numbering, 1 to `most`.
-  explicit numberings(std::vector<pool_monitors>&& monitors) : slots_(monitors.size()) {
+  explicit numberings(std::vector<pool_monitors>&& monitors)
+      : slots_(monitors.size()),
+        as_made_{monitors[0].v2x, monitors[0].comm, {}, monitors[0].v2x_unexplained, monitors[0].comm_unexplained, {}} {
     for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].monitors = std::move(monitors[i]);
   }
 
+  /// Everything that was heard is forgotten. Allocates nothing: copies of one shape use the same memory again.
+  void restart() {
+    for (slot& s : slots_) {
+      s.offset.reset();
+      s.last_heard = -1;
+      s.monitors.v2x = as_made_.v2x;
+      s.monitors.comm = as_made_.comm;
+      s.monitors.v2x_unexplained = as_made_.v2x_unexplained;
+      s.monitors.comm_unexplained = as_made_.comm_unexplained;
+      for (auto& d : s.monitors.discovery) d.restart();
+      for (auto& d : s.monitors.discovery_unexplained) d.restart();
+    }
+  }
   /// A MIB said that the subframe with this index has this absolute number.
   void heard(std::int64_t index, int absolute) {
     const auto offset =
@@ -85,6 +100,7 @@ private:
   };
   static std::int64_t age(const slot& s) { return s.offset ? s.last_heard : -1; }
   std::vector<slot> slots_;
+  pool_monitors as_made_;  ///< of every slot, but for discovery
 };
 
 }  // namespace prose::phy

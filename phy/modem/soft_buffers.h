@@ -47,6 +47,13 @@ public:
     s.last_use = now;
     return &s.buffer;
   }
+  /// All loans end.
+  void clear() {
+    for (slot& s : slots_) {
+      s.used = false;
+      ++s.generation;
+    }
+  }
   void give_back(loan& l) {
     if (l.slot >= 0 && slots_[l.slot].generation == l.generation) slots_[l.slot].used = false;
     l = {};

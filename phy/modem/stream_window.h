@@ -30,6 +30,12 @@ public:
     begin_ = end_ = 0;
   }
 
+  void clear() {
+    started_ = false;
+    first_tick_ = 0;
+    begin_ = end_ = 0;
+  }
+
   /// Takes as many samples as there is room for, from sample `from` on, and returns how many. NaN, Inf and absurd
   /// values become zero and are counted.
   std::size_t append(std::span<const std::span<const cf32>> in, std::size_t from, std::uint64_t& n_bad) {

@@ -293,21 +293,26 @@ def test_the_terminals_end_ends_programs_in_order(d):
 def test_a_ue_writes_its_last_events(d):
     """Told to end, and where its radio ends."""
     run('keys', 'gen', d + '/own.key')
-    for n, (who, how, code) in enumerate((('ue', signal.SIGTERM, 0), ('ue', signal.SIGHUP, 0), ('air', signal.SIGKILL, 1))):
+    impatient = (signal.SIGINT, signal.SIGTERM)  # two of one kind may arrive as one
+    for n, (who, how, code) in enumerate((('ue', [signal.SIGHUP], 0), ('ue', impatient, 1), ('ue', [signal.SIGQUIT], 1), ('air', [signal.SIGKILL], 1))):
         with Air() as air:
             write(d + '/ue.yaml', 'name: a\nidentity: {private_key: own.key}\ndevice: "%s"\n' % air.device('a'))
             ue = Background('prose-ue', '--config', d + '/ue.yaml', log=d + '/ue.log', events=d + '/events%d' % n)
             try:
                 wait(lambda: ue.of('started'), 60, [ue])
-                (ue if who == 'ue' else air).p.send_signal(how)
+                for kind in how:
+                    (ue if who == 'ue' else air).p.send_signal(kind)
                 said = ue.end(code)
                 last = ue.events()[-1]
                 assert last['event'] == 'stopped' and ('error' in last) == (code != 0), last
                 assert last.get('error', '') in said, (last, said)
             finally:
                 ue.kill()
-        if how == signal.SIGKILL:
+        if who == 'air':
             air.remove()
+    ue = Background('prose-ue', '--config', d + '/ue.yaml', '--device', 'type=virtual,name=a,air=none%d,hub_timeout=0' % os.getpid(), log=d + '/ue.log', events=d + '/none')
+    said = ue.end(2)
+    assert [(e['event'], e['error'] in said) for e in ue.events()] == [('stopped', True)], said
 
 
 if __name__ == '__main__':

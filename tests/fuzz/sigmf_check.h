@@ -21,13 +21,17 @@ inline void check_sigmf(std::string_view text) {
     std::abort();
   for (const auto& r : meta->remarks)
     if (r.find('\n') != std::string::npos) std::abort();
-  if (!fit_to_length(*meta, 1000, "f")) return;
+  constexpr std::int64_t data_bytes = 10'000;
+  const auto n = fit_to_length(*meta, data_bytes, "f");
+  if (!n || *n == 0) return;
   if (meta->captures.empty()) std::abort();
-  std::int64_t before = 0;
+  std::int64_t before = 0, headers = 0;
   for (const auto& c : meta->captures) {
-    if (c.sample_start < before || c.sample_start >= 1000) std::abort();
+    if (c.sample_start < before || c.sample_start >= *n) std::abort();
     before = c.sample_start;
+    headers += c.header_bytes;
   }
+  if (headers + *n * static_cast<std::int64_t>(meta->bytes_per_frame()) > data_bytes) std::abort();
 }
 
 }  // namespace prose::fuzz

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <new>
 #include <optional>
+#include <tuple>
 
 #include "tests/phy/monitor_fixture.h"
 
@@ -275,6 +276,48 @@ TEST(monitor_memory, nothing_is_allocated_after_the_first_events) {
     EXPECT_EQ(n_allocations, before);
     EXPECT_GT(n_events, 0U);
   }
+}
+
+// What comes after a restart is what a new monitor gives, and nothing is allocated for it.
+TEST(monitor_memory, a_restarted_monitor_is_a_new_one) {
+  rng_t rng(14);
+  std::size_t n_events = 0;
+  for (const auto mode : {sync_mode::aligned, sync_mode::blind})
+    for (const bool told : {true, false}) {
+      const auto s = random_v2x(rng, true, 20);
+      const auto n = static_cast<std::int64_t>(s.samples.size());
+      monitor_config config;
+      config.carrier = s.carrier;
+      config.sync = mode;
+      if (told) config.pools = {s.layout};
+      config.search_beside = told;
+      config.timing.first_subframe_sample = s.first;
+      auto m = monitor::make(config);
+      ASSERT_TRUE(m);
+      std::vector<std::vector<std::tuple<std::int64_t, std::size_t, bits_t>>> rounds;
+      for (int round = 0; round < 3; ++round) {
+        auto& found = rounds.emplace_back();
+        const auto keep = [&](std::span<const monitor_event> events) {
+          for (const auto& e : events)
+            std::visit(
+                [&](const auto& v) {
+                  found.emplace_back(v.rx.sample - round * n, e.index(), bits_t(v.bits.begin(), v.bits.end()));
+                },
+                e);
+        };
+        keep(m->process(s.samples, round * n));
+        keep(m->finish());
+        const long before = n_allocations;
+        m->restart(s.first + (round + 1) * n);
+        EXPECT_EQ(n_allocations, before);
+      }
+      EXPECT_EQ(rounds[1], rounds[0]);
+      EXPECT_EQ(rounds[2], rounds[0]);
+      EXPECT_EQ(m->statistics().samples, static_cast<std::uint64_t>(3 * n));
+      EXPECT_EQ(m->statistics().gaps, 0U);
+      n_events += rounds[0].size();
+    }
+  EXPECT_GT(n_events, 0U);
 }
 
 // The first antenna hears nothing but noise.

@@ -88,7 +88,7 @@ struct pcap_writer::state {
     header.ts.tv_usec = static_cast<suseconds_t>(c.time_ns % 1'000'000'000);  // nanoseconds at this precision
     header.caplen = header.len = static_cast<bpf_u_int32>(r.octets().size());
     pcap_dump(reinterpret_cast<u_char*>(dumper), &header, r.octets().data());
-    if (pcap_dump_flush(dumper) != 0) return fail(path + ": cannot write (disk full?)");
+    if (pcap_dump_flush(dumper) != 0) return fail(path + ": cannot be written: " + why_not_written(errno));
     ++n_records;
     return {};
   }

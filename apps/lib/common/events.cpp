@@ -53,6 +53,7 @@ result<event_writer> event_writer::open(const std::string& path, const std::stri
   event_writer w;
   if (path.empty()) return w;
   w.state_ = std::make_shared<state>();
+  w.state_->name = option + " " + path;
   if (path == "-") {
     w.state_->file = stdout;
     return w;
@@ -70,11 +71,16 @@ bool event_writer::write(const json_object& e) {
   if (!state_) return true;
   const std::string line = e.text() + "\n";
   const std::lock_guard lock(state_->mutex);
-  if (state_->failed) return false;
+  if (state_->failed != 0) return false;
+  errno = 0;
   const bool ok =
       std::fwrite(line.data(), 1, line.size(), state_->file) == line.size() && std::fflush(state_->file) == 0;
-  state_->failed = !ok;
+  if (!ok) state_->failed = errno != 0 ? errno : EIO;
   return ok;
+}
+
+error event_writer::trouble() const {
+  return {state_->name + ": cannot be written: " + why_not_written(state_->failed)};
 }
 
 }  // namespace prose::apps

@@ -54,7 +54,9 @@ public:
   static result<event_writer> open(const std::string& path, const std::string& option = "--events");
   /// False once a line could not be written (full disk, closed pipe): the program should end with a run-time failure.
   bool write(const json_object& e);
-  bool ok() const { return !state_ || !state_->failed; }
+  bool ok() const { return !state_ || state_->failed == 0; }
+  /// The reason when it is not ok: "--events -: cannot be written: its reader has left".
+  error trouble() const;
   explicit operator bool() const { return state_ != nullptr; }
 
 private:
@@ -62,7 +64,8 @@ private:
     std::mutex mutex;
     std::FILE* file = nullptr;
     bool owned = false;
-    bool failed = false;
+    int failed = 0;    ///< errno of the line that could not be written
+    std::string name;  ///< for errors
     ~state() {
       if (owned && file != nullptr) std::fclose(file);
     }

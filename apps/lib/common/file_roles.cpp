@@ -6,19 +6,38 @@
 #include <map>
 #include <tuple>
 
+#include "phy/io/json_text.h"
 #include "phy/io/sigmf_meta.h"
 
 namespace prose::apps {
-
-void file_roles::add(const std::string& option, const std::string& path, bool written) {
-  if (!path.empty() && path != "-") roles_.push_back({option, path, written});
+namespace {
+constexpr const char* standard_output = "/dev/stdout";
 }
 
-void file_roles::add_recording(const std::string& option, const std::string& path, bool written) {
+void file_roles::add(const std::string& option, const std::string& path, bool written) {
+  if (path.empty() || (path == "-" && !written)) return;
+  roles_.push_back({option, path == "-" ? standard_output : path, written});
+}
+
+void file_roles::writes_recording(const std::string& option, const std::string& path) {
   if (path.empty()) return;
   const auto names = phy::sigmf_paths_of(path);
-  add(option, names.meta, written);
-  add(option, names.data, written);
+  add(option, names.meta, true);
+  add(option, names.data, true);
+}
+
+void file_roles::reads_recording(const std::string& option, const std::string& path) {
+  if (path.empty()) return;
+  if (const auto archive = phy::sigmf_archive_of(path)) return add(option, archive->archive, false);
+  const auto names = phy::sigmf_paths_of(path);
+  add(option, names.meta, false);
+  add(option, names.data, false);
+  // The data may have a name of its own (core:dataset). A pipe can be read only once, and not for this.
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(names.meta, ec)) return;
+  if (const auto text = phy::read_text_file(names.meta, phy::max_sigmf_meta_bytes))
+    if (const auto meta = phy::parse_sigmf_meta(*text, names.meta); meta && !meta->dataset.empty())
+      add(option, (std::filesystem::path(names.meta).parent_path() / meta->dataset).string(), false);
 }
 
 result<void> file_roles::check() const {
@@ -30,8 +49,12 @@ result<void> file_roles::check() const {
       struct stat st {};
       identity id;
       if (::stat(r.path.c_str(), &st) == 0) {
-        if (!S_ISREG(st.st_mode)) continue;
-        id = {st.st_dev, st.st_ino, ""};
+        const bool compared = S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode);
+        if (!compared && r.path != standard_output) continue;
+        if (compared)
+          id = {st.st_dev, st.st_ino, ""};
+        else
+          id = {0, 0, standard_output};
       } else {
         std::error_code failed;
         const auto absolute = std::filesystem::weakly_canonical(std::filesystem::absolute(r.path, failed), failed);

@@ -12,6 +12,7 @@
 #include <new>
 
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/safe_file.h"
 
 namespace prose::apps {
 namespace {
@@ -45,9 +46,13 @@ int run_program(const char* name, int (*body)(int, char**), int argc, char** arg
   } catch (const std::exception& e) {
     return report(name, e.what(), exit_failure);
   }
+  errno = 0;
   std::cout.flush();
   const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
-  if (lost && code == exit_ok) return report(name, "standard output does not take the result", exit_failure);
+  if (lost && code == exit_ok)
+    return report(
+        name, "standard output does not take the result" + (errno != 0 ? ": " + why_not_written(errno) : std::string()),
+        exit_failure);
   return code;
 }
 

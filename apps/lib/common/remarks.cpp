@@ -11,4 +11,9 @@ void tell_remarks(const phy::sigmf_reader& recording, double told_rate_hz) {
                 recording.sample_rate_hz());
 }
 
+void tell_oddity(const phy::sigmf_reader& recording, const sample_power& samples) {
+  if (const auto odd = samples.oddity(); !odd.empty())
+    log_warning("{}: {}: is this {}?", recording.data_path(), odd, phy::name_of(recording.meta().datatype));
+}
+
 }  // namespace prose::apps

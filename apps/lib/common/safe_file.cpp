@@ -187,10 +187,10 @@ result<void> write_all(int fd, std::string_view text, const std::string& path, b
   while (!text.empty()) {
     const auto n = ::write(fd, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail(path + ": cannot be written: " + errno_text());
+    if (n <= 0) return fail(path + ": cannot be written: " + why_not_written(errno));
     text.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (to_disk && ::fsync(fd) != 0) return fail(path + ": cannot be written: " + errno_text());
+  if (to_disk && ::fsync(fd) != 0) return fail(path + ": cannot be written: " + why_not_written(errno));
   return {};
 }
 
@@ -262,13 +262,30 @@ result<std::string> read_trusted(const std::string& path, std::size_t most, acce
   return read_all(fd.get(), path, most);
 }
 
-/// Descriptors of this process: who opened them has judged them.
-bool is_own_descriptor(const std::string& path) {
-  return path == "/dev/stdin" || path == "/dev/stdout" || path == "/dev/stderr" || path.rfind("/dev/fd/", 0) == 0 ||
-         path.rfind("/proc/self/fd/", 0) == 0;
+}  // namespace
+
+std::optional<int> own_descriptor(const std::string& path) {
+  if (path == "/dev/stdin") return 0;
+  if (path == "/dev/stdout") return 1;
+  if (path == "/dev/stderr") return 2;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    int fd = 0;
+    if (path.rfind(folder, 0) != 0) continue;
+    const char* end = path.data() + path.size();
+    if (const auto r = std::from_chars(path.data() + folder.size(), end, fd); r.ec == std::errc{} && r.ptr == end)
+      return fd;
+  }
+  return std::nullopt;
 }
 
-}  // namespace
+result<file_descriptor> own_output(int fd, const std::string& path) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return fail(path + ": cannot be written: " + errno_text());
+  if ((flags & O_ACCMODE) == O_RDONLY) return fail(path + ": cannot be written: it is open for reading only");
+  file_descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail(path + ": cannot be written: " + errno_text());
+  return copy;
+}
 
 result<file_descriptor> open_private_file(const std::string& path, int flags) {
   file_descriptor fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -290,7 +307,7 @@ result<std::string> read_trusted_file(const std::string& path, std::size_t most)
 }
 
 result<std::string> read_configuration_file(const std::string& path, std::size_t most) {
-  if (!is_own_descriptor(path)) return read_trusted(path, most, accept::files_and_streams);
+  if (!own_descriptor(path)) return read_trusted(path, most, accept::files_and_streams);
   const file_descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(path + ": " + errno_text());
   return read_all(fd.get(), path, most);
@@ -339,15 +356,12 @@ result<void> check_replaceable(const std::string& path) {
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode) {
   const bool append = mode != output_mode::truncate;
   const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
-  if (is_own_descriptor(path)) {
-    file_descriptor fd(::open(path.c_str(), flags | (append ? 0 : O_TRUNC)));
-    if (!fd) return fail(path + ": cannot be written: " + errno_text());
-    return fd;
-  }
+  if (const auto own = own_descriptor(path)) return own_output(*own, path);
   for (int tries = 0; tries < 8; ++tries) {
     file_descriptor made(::open(path.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     if (made) {
       if (::fchmod(made.get(), 0600) != 0) return fail(path + ": " + errno_text());
+      if (mode == output_mode::probe) ::unlink(path.c_str());
       return made;
     }
     if (errno != EEXIST) return fail(path + ": cannot be created: " + errno_text());
@@ -364,6 +378,7 @@ result<file_descriptor> open_private_output(const std::string& path, output_mode
     if (S_ISFIFO(st.st_mode)) {
       if ((st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0)
         return fail(path + ": " + errno_text());
+      if (mode == output_mode::probe) return file_descriptor();
       file_descriptor pipe(::open(path.c_str(), flags | O_NOFOLLOW));
       if (!pipe) return fail(path + ": cannot be written: " + errno_text());
       if (::fstat(pipe.get(), &st) != 0 || (st.st_mode & rights_of_others) != 0)
@@ -388,7 +403,24 @@ result<file_descriptor> open_private_output(const std::string& path, output_mode
   return fail(path + ": others make and remove it at the same time");
 }
 
+std::string why_not_written(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EFBIG:
+    case EDQUOT:
+      return "disk full";
+    case EPIPE:
+      return "its reader has left";
+    default:
+      return std::strerror(error_number);
+  }
+}
+
 result<void> write_private_output(const std::string& path, std::string_view text) {
+  struct stat st {};
+  const bool exists = ::lstat(path.c_str(), &st) == 0;
+  const bool is_file = exists ? S_ISREG(st.st_mode) && ours(st) : !own_descriptor(path);
+  if (is_file && check_replaceable(path)) return replace_private_file(path, text);
   const auto fd = open_private_output(path, output_mode::truncate);
   if (!fd) return tl::unexpected(fd.error());
   return write_all(fd->get(), text, path, false);

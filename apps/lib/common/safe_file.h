@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,14 +46,23 @@ result<void> replace_trusted_file(const std::string& path, std::string_view text
 /// Could replace_private_file write it now? The file itself is not touched.
 result<void> check_replaceable(const std::string& path);
 
+/// The number that /dev/stdout, /dev/fd/N and the like name: what is open already, and was judged by who opened it.
+std::optional<int> own_descriptor(const std::string& path);
+/// Another descriptor of the same: it goes on where the first one is, and cuts nothing.
+result<file_descriptor> own_output(int fd, const std::string& path);
+
 enum class output_mode { truncate, append, probe };
 /// Opens what a program writes about peers. A new file has mode 0600. An old one that others may open is replaced
-/// (truncate), refused (append), or opened without a change (probe: could it be written later?). Refused: a symbolic
-/// link, another user's file. A pipe of one's own gets mode 0600; devices and /dev/stdout, /dev/fd/N are taken as they
-/// are.
+/// (truncate), refused (append), or opened without a change (probe: could it be written later? A new one is not left,
+/// and a pipe is not opened, since its reader would see the end). Refused: a symbolic link, another user's file. A pipe
+/// of one's own gets mode 0600; devices and /dev/stdout, /dev/fd/N are taken as they are.
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode);
 
-/// All of such an output at once.
+/// Why octets were not written, from errno: "disk full", "its reader has left", or the system's words.
+std::string why_not_written(int error_number);
+
+/// All of such an output at once. A file appears whole or not at all where its folder can be written; pipes and devices
+/// are written in place.
 result<void> write_private_output(const std::string& path, std::string_view text);
 
 /// The first line of a file of ours: "# prose KIND VERSION". Files of 0.1 have none and count as version 0.

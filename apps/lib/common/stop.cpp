@@ -6,11 +6,19 @@
 
 namespace prose::apps {
 namespace {
-std::atomic<bool> stop_flag{false}, hangup_flag{false};
+std::atomic<bool> stop_flag{false}, hangup_flag{false}, hurry_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "used in a signal handler");
 
 void on_signal(int) { stop_flag.store(true, std::memory_order_relaxed); }
 void on_hangup(int) { hangup_flag.store(true, std::memory_order_relaxed); }
+
+void on_signal_of_two(int s) {
+  if (s != SIGQUIT && s != SIGHUP && !stop_flag.exchange(true, std::memory_order_relaxed)) return;
+  stop_flag.store(true, std::memory_order_relaxed);
+  if (s == SIGHUP) return;
+  hurry_flag.store(true, std::memory_order_relaxed);
+  for (const int next : {SIGINT, SIGTERM, SIGQUIT}) ::signal(next, SIG_DFL);
+}
 }  // namespace
 
 void install_stop_handler() {
@@ -27,6 +35,17 @@ void install_stop_handler() {
   }
 }
 
+void install_hurry_handler() {
+  for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    struct sigaction action {};
+    if (s == SIGHUP && (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)) continue;
+    action = {};
+    action.sa_handler = &on_signal_of_two;
+    sigaction(s, &action, nullptr);
+  }
+}
+
+bool hurry_requested() noexcept { return hurry_flag.load(std::memory_order_relaxed); }
 void take_hangups() {
   struct sigaction action {};
   action.sa_handler = &on_hangup;

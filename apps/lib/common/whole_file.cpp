@@ -10,19 +10,17 @@
 #include <filesystem>
 #include <utility>
 
+#include "apps/lib/common/safe_file.h"
+
 namespace prose::apps {
 namespace fs = std::filesystem;
 namespace {
 std::atomic<unsigned> count{0};
 
-std::string reason(int error_number) {
-  return error_number == ENOSPC || error_number == EFBIG || error_number == EDQUOT ? "disk full"
-                                                                                   : std::strerror(error_number);
-}
 }  // namespace
 
 result<void> whole_file::failed(const char* what, int error_number) const {
-  return fail(path_ + ": " + what + ": " + reason(error_number));
+  return fail(path_ + ": " + what + ": " + why_not_written(error_number));
 }
 
 result<whole_file> whole_file::open(const std::string& path) {
@@ -32,6 +30,12 @@ result<whole_file> whole_file::open(const std::string& path) {
   const fs::path name(path);
   if (!name.has_filename() || name.filename() == "." || name.filename() == ".." || fs::is_directory(name, ec))
     return fail("'" + path + "': accepted is the name of a file");
+  if (const auto own = own_descriptor(path)) {
+    auto fd = own_output(*own, path);
+    if (!fd) return tl::unexpected(fd.error());
+    d.fd_ = std::move(*fd);
+    return d;
+  }
   struct stat old {};
   const bool exists = ::stat(path.c_str(), &old) == 0;
   if (exists && !S_ISREG(old.st_mode)) {
@@ -48,7 +52,7 @@ result<whole_file> whole_file::open(const std::string& path) {
                           (".prose-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
   d.working_ = beside.string();
   d.fd_ = file_descriptor(::open(d.working_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!d.fd_) return fail(path + ": cannot be created: " + reason(errno));
+  if (!d.fd_) return fail(path + ": cannot be created: " + why_not_written(errno));
   d.replaces_ = true;
   if (exists) (void)::fchmod(d.fd_.get(), old.st_mode & 0777U);
   return d;

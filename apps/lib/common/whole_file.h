@@ -12,8 +12,8 @@
 
 namespace prose::apps {
 
-/// Devices, pipes and the like are written in place, as they come. A symbolic link stays and its target is replaced.
-/// An error names the path that was given.
+/// Devices, pipes, /dev/stdout and the like are written in place, as they come. A symbolic link stays and its target is
+/// replaced. An error names the path that was given.
 class whole_file {
 public:
   static result<whole_file> open(const std::string& path);

@@ -10,27 +10,6 @@ namespace prose::apps {
 namespace {
 constexpr int max_antennas = 4;
 
-void add(phy::monitor_statistics& sum, const phy::monitor_statistics& s) {
-  sum.samples += s.samples;
-  sum.non_finite_samples += s.non_finite_samples;
-  sum.subframes += s.subframes;
-  sum.gaps += s.gaps;
-  sum.pscch_candidates += s.pscch_candidates;
-  sum.sci += s.sci;
-  sum.tb_ok += s.tb_ok;
-  sum.tb_failed += s.tb_failed;
-  sum.mib += s.mib;
-  sum.discovery += s.discovery;
-  sum.soft_buffers_evicted += s.soft_buffers_evicted;
-  sum.blocks_announced += s.blocks_announced;
-  sum.blocks_decoded += s.blocks_decoded;
-  sum.blocks_absent += s.blocks_absent;
-  sum.discovery_occupied += s.discovery_occupied;
-  sum.discovery_decoded += s.discovery_decoded;
-  sum.prbs_occupied += s.prbs_occupied;
-  sum.prbs_unexplained += s.prbs_unexplained;
-}
-
 phy::sync_mode mode_of(listen_sync s) {
   switch (s) {
     case listen_sync::slss:
@@ -70,6 +49,9 @@ result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s,
     c->first_subframe_ = c->stored_ ? first : reader.tick_of(first);
     c->config_.timing.first_subframe_sample = c->first_subframe_;
   }
+  if (c->options_.tell_odd_samples)
+    c->watch_.emplace(reader.data_path(), ": is this " + std::string(name_of(reader.meta().datatype)) + "?",
+                      reader.sample_rate_hz());
   c->file_ = std::move(file);
   if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
   return c;
@@ -80,6 +62,7 @@ result<capture> capture::make(phy::sample_source& radio, const std::string& name
   const sample_facts facts{name, "sample_rate_hz", radio.sample_rate_hz(), std::nullopt};
   auto c = make_common(radio, facts, s, std::move(options), assumed);
   if (!c) return c;
+  if (c->options_.tell_odd_samples) c->watch_.emplace(name, "", radio.sample_rate_hz());
   if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
   return c;
 }
@@ -105,15 +88,8 @@ result<capture> capture::make_common(phy::sample_source& source, const sample_fa
 result<void> capture::make_monitor() {
   auto m = phy::monitor::make(config_);
   if (!m) return tl::unexpected(m.error());
-  monitor_.clear();
-  monitor_.push_back(std::move(*m));
+  monitor_.emplace(std::move(*m));
   return {};
-}
-
-// What was learnt of the timing no longer holds, and there is no tick to show by how much.
-result<void> capture::restart() {
-  add(sum_, monitor_[0].statistics());
-  return make_monitor();
 }
 
 bool capture::emit(std::span<const phy::monitor_event> found, event_writer& events) {
@@ -130,18 +106,17 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
   return true;
 }
 
-/// Starts a new monitor at a round of the file and at a gap of unknown length. False if the events of the old monitor
-/// end the capture.
-result<bool> capture::start_anew(const arrival& a, event_writer& events) {
-  bool going = true;
-  if (a.round) {
-    going = emit(monitor_[0].finish(), events);
-    config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : a.shift);
-    if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
-  } else if (file_ && a.status.gap_before && !a.first && !a.jump && config_.sync != phy::sync_mode::aligned) {
-    going = emit(monitor_[0].finish(), events);
-    if (auto ok = restart(); !ok) return tl::unexpected(ok.error());
-    sum_.gaps += 1;
+/// At a round of the file and at a gap of unknown length what was learnt of the timing no longer holds, and there is no
+/// tick to show by how much. False if the events up to there end the capture.
+bool capture::start_anew(const arrival& a, event_writer& events) {
+  const bool unknown_gap =
+      !a.round && file_ && a.status.gap_before && !a.first && !a.jump && config_.sync != phy::sync_mode::aligned;
+  if (!a.round && !unknown_gap) return true;
+  const bool going = emit(monitor_->finish(), events);
+  if (a.round) config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : a.shift);
+  monitor_->restart(config_.timing.first_subframe_sample);
+  if (unknown_gap) {
+    ++restarts_;
     if (n_frames_ > 0) ++unknown_gaps_;
   }
   return going;
@@ -162,7 +137,7 @@ bool capture::take(std::span<const std::span<const phy::cf32>> in, const arrival
     going = going && (!o.samples || o.samples(in, a.status.first_tick, a.status.gap_before && !a.first));
   const std::int64_t at = place_.n_samples();
   place_.add(a.status.first_tick, static_cast<std::int64_t>(in[0].size()));
-  going = going && emit(monitor_[0].process(in, stored_ ? at : a.status.first_tick), events);
+  going = going && emit(monitor_->process(in, stored_ ? at : a.status.first_tick), events);
   for (const auto& o : observers_)
     if (o.progress)
       o.progress(place_.n_samples(), static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz());
@@ -171,8 +146,8 @@ bool capture::take(std::span<const std::span<const phy::cf32>> in, const arrival
 
 capture_result capture::totals() const {
   capture_result done;
-  done.statistics = sum_;
-  add(done.statistics, monitor_[0].statistics());
+  done.statistics = monitor_->statistics();
+  done.statistics.gaps += restarts_;
   done.t_end_s = static_cast<double>(place_.next_tick()) / config_.carrier.sample_rate_hz();
   done.n_samples = place_.n_samples();
   done.n_frames = n_frames_;
@@ -208,20 +183,22 @@ result<capture_result> capture::run(event_writer& events, std::vector<capture_ob
     if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
     if (n > 0) {
       const arrival a{*status, round, shift, place_.n_samples() == 0, status->first_tick != place_.next_tick()};
-      const auto anew = start_anew(a, events);
-      if (!anew) return tl::unexpected(anew.error());
-      going = *anew;
+      going = start_anew(a, events);
       if (a.jump && !a.first && !a.round) going = count_gap(a, going, events);
-      for (std::size_t c = 0; c < n_antennas; ++c) in[c] = out[c].first(n);
+      for (std::size_t c = 0; c < n_antennas; ++c) {
+        in[c] = out[c].first(n);
+        if (watch_) watch_->add(in[c]);
+      }
       if (options_.as_ci16) round_to_ci16(in, out, packed);
       going = take(in, a, going, events);
     }
     if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
   }
-  going = going && emit(monitor_[0].finish(), events);
+  going = going && emit(monitor_->finish(), events);
+  if (watch_) watch_->end();
   const auto done = totals();
   if (going) events.write(to_event(done.statistics, done.t_end_s));
-  if (!events.ok()) return fail("--events: cannot be written");
+  if (!events.ok()) return tl::unexpected(events.trouble());
   return done;
 }
 

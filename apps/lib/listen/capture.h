@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/lib/capture/captured_frame.h"
 #include "apps/lib/common/events.h"
+#include "apps/lib/common/sample_power.h"
 #include "apps/lib/listen/event_json.h"
 #include "apps/lib/listen/file_source.h"
 #include "apps/lib/listen/scene.h"
@@ -31,6 +33,7 @@ struct capture_options {
   bool search_beside = false;  ///< where pools are told: what they do not explain is searched as well, and counted
   bool as_ci16 = false;  ///< round the samples to ci16_le before anything else, as a recording of that type keeps them
   std::function<bool()> stop = [] { return false; };
+  bool tell_odd_samples = true;  ///< warn where no sample is finite, or the power beyond that of any signal
 };
 
 /// What a capture is used for, beside its events. Each is called in the order of the stream, from one thread; false
@@ -66,7 +69,7 @@ public:
   static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s,
                               capture_options options, std::string& assumed);
   /// Transport blocks so far whose CRC failed, told of as events or not.
-  std::uint64_t blocks_failed() const { return sum_.tb_failed + monitor_[0].statistics().tb_failed; }
+  std::uint64_t blocks_failed() const { return monitor_->statistics().tb_failed; }
   result<capture_result> run(event_writer& events, std::vector<capture_observer> observers = {});
   /// Takes the radio's samples from here instead, the same samples by another way.
   void read_through(phy::sample_source& source) { source_ = &source; }
@@ -78,7 +81,6 @@ private:
   static result<capture> make_common(phy::sample_source& source, const sample_facts& facts, const scene& s,
                                      capture_options options, std::string& assumed);
   result<void> make_monitor();
-  result<void> restart();
   void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
   bool emit(std::span<const phy::monitor_event> found, event_writer& events);
   /// How a block of samples follows what came before it.
@@ -89,7 +91,7 @@ private:
     bool first = false;      ///< nothing came before it
     bool jump = false;       ///< its tick is not the next one
   };
-  result<bool> start_anew(const arrival& a, event_writer& events);
+  bool start_anew(const arrival& a, event_writer& events);
   bool count_gap(const arrival& a, bool going, event_writer& events);
   bool take(std::span<const std::span<const phy::cf32>> in, const arrival& a, bool going, event_writer& events);
   capture_result totals() const;
@@ -98,14 +100,14 @@ private:
   phy::sample_source* source_ = nullptr;
   capture_options options_;
   phy::monitor_config config_;
-  std::vector<phy::monitor> monitor_;  ///< one
-  phy::monitor_statistics sum_;        ///< of monitors that were replaced
+  std::optional<phy::monitor> monitor_;
   std::int64_t first_subframe_ = 0;  ///< of the first round: tick, or sample where the subframes are stored one by one
   bool stored_ = false;  ///< numbered subframes stored one after the other, whatever their distance on the air
   stream_place place_;
   std::uint64_t n_frames_ = 0;
   std::int64_t first_frame_tick_ = 0, lost_ = 0;
-  std::uint64_t unknown_gaps_ = 0;
+  std::optional<sample_watch> watch_;
+  std::uint64_t unknown_gaps_ = 0, restarts_ = 0;  ///< restarts: at gaps of unknown length
   std::vector<capture_observer> observers_;
 };
 

@@ -45,13 +45,35 @@ class Archive(Recordings):
         self.one_line(run("info", self.path("none.sigmf")), 2, "none.sigmf: no such file")
         self.one_line(run("info", self.of_others(tarfile.PAX_FORMAT, both[:1])), 2, "no data file")
         self.one_line(run("info", self.of_others(tarfile.PAX_FORMAT, both[1:])), 2, "0 recordings")
-        self.one_line(run("info", self.of_others(tarfile.PAX_FORMAT, both + [("y.sigmf-meta", "x.sigmf-meta")])), 2, "2 recordings")
         self.of_others(tarfile.PAX_FORMAT, both)
         whole = self.read("a.sigmf")
         self.one_line(run("info", self.write("b.sigmf", whole[:5000])), 2, "cut short")
         self.one_line(run("info", self.write("b.sigmf", whole[:3000])), 2, "no data file")
         self.one_line(run("info", self.write("b.sigmf", b"\x01\x02" * 5000)), 2, "no tar archive")
         self.one_line(run("info", self.write("b.sigmf", gzip.compress(whole))), 2, "gzip")
+
+    def test_one_of_several_recordings(self):
+        for name, n in (("x", 800), ("y", 700), ("z", 600)):
+            self.recording([{"core:sample_start": 0}], name=name, n=n)
+        pair = lambda here, inside: [(inside + s, here + s) for s in (".sigmf-meta", ".sigmf-data")]
+        a = self.of_others(tarfile.PAX_FORMAT, pair("x", "./x") + pair("y", "a/y") + pair("z", "a/z") + pair("x", "b/z"))
+        self.one_line(run("info", a), 2, "4 recordings", a + "/x, " + a + "/a/y, " + a + "/a/z, " + a + "/b/z")
+        self.one_line(run("info", a + "/none"), 2, "no recording 'none'", a + "/a/y")
+        self.one_line(run("info", a + "/z"), 2, "more than one recording 'z'")
+        for name, n in (("x", 800), ("y", 700), ("a/y", 700), ("a/z", 600), ("b/z.sigmf-meta", 800), ("b/z.sigmf-data", 800)):
+            self.assertEqual(self.info(a + "/" + name)["samples"], n, name)
+        self.assertEqual(run("convert", a + "/y", self.path("o.sigmf-meta")).returncode, 0)
+        self.assertEqual(self.read("o.sigmf-data"), self.read("y.sigmf-data"))
+        r = run("--config", self.write("s.yaml", "iq: a.sigmf/y\ncarrier: {prb: 25, tm: 4}\n"), "--events", "-", name="prose-sniffer")
+        self.assertEqual((r.returncode, json.loads(r.stdout)["samples"]), (0, 700), r.stderr)
+        # Many are not all named; of files with one name the last counts, as for tar.
+        many = [p for i in range(30) for p in pair("x", "n%d" % i)]
+        self.assertIn("n9 and 20 more", run("info", self.of_others(tarfile.PAX_FORMAT, many)).stderr)
+        self.assertEqual(self.info(self.of_others(tarfile.PAX_FORMAT, pair("x", "x") + pair("y", "x")))["samples"], 700)
+        # A folder may be called so too.
+        os.mkdir(self.path("dir.sigmf"))
+        self.recording([{"core:sample_start": 0}], name="dir.sigmf/x")
+        self.assertEqual(self.info(self.path("dir.sigmf/x"))["samples"], 800)
 
     def test_nothing_grows_under_the_name_of_an_archive(self):
         r = run("--iq", self.recording([]), "--carrier", "prb=25,tm=4", "--record", self.path("o.sigmf"), name="prose-sniffer")
@@ -95,6 +117,10 @@ class Containers(Recordings):
         self.assertIn("is this cf32_le?", run("info", self.path("y")).stderr)
         r = run("convert", self.path("a.raw"), self.path("z.sigmf-meta"), "--rate", 1e6, "--in-type", "ci16")
         self.assertNotIn("is this", r.stderr)
+        loud = self.recording([], data=array.array("f", [1000.0] * 160).tobytes())
+        for r in (run("plot", loud, self.path("o.png")), run("--iq", loud, "--carrier", "prb=25,tm=4", name="prose-sniffer")):
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertEqual(r.stderr.count("63.0 dBFS is no signal's: is this cf32_le?"), 1, r.stderr)
         self.assertEqual(self.info(self.recording([], data=array.array("f", [60.0] * 80).tobytes()))["samples"], 40)  # +38.6 dBFS
 
     def test_no_sample_is_finite(self):
@@ -107,7 +133,8 @@ class Containers(Recordings):
             self.assertNotIn("zero", r.stdout)
             self.assertEqual(r.stdout.count("no sample is finite"), 2)
             self.assertIn("no sample is finite", run("convert", meta, self.path("y.raw")).stderr)
-            self.assertIn("not finite", run("plot", meta, self.path("o.png")).stderr)
+            self.assertIn("no sample is finite", run("plot", meta, self.path("o.png")).stderr)
+            self.assertIn("no sample is finite", run("--iq", meta, "--carrier", "prb=25,tm=4", name="prose-sniffer").stderr)
         self.assertIn("all zero", run("info", self.recording([], data=bytes(640))).stdout)
         self.assertEqual(self.info(self.recording([], data=array.array("f", [nan, 0] * 39 + [1.0, 0.0]).tobytes()))["mean_power"], 1.0)
 

@@ -92,13 +92,29 @@ class Loop(Recordings):
             self.write("one.sigmf-meta", json.dumps(one))
             self.write("one.sigmf-data", samples[4 * at:4 * (at + 7680)] + bytes(4 * 7680 * (n - 1)))
             self.write("s.json", json.dumps({"carrier": {"n_prb": 25, "cp": "normal", "transmission_mode": 4, "sample_rate_hz": RATE}, "first_subframe_sample": 0}))
-            for args in (("--sync", "aligned", "--scene", self.path("s.json")), ("--sync", "gnss", "--carrier", "prb=25,tm=4")):
+            for args in (("--sync", "aligned", "--scene", self.path("s.json")), ("--sync", "gnss", "--carrier", "prb=25,tm=4"), ("--sync", "blind", "--carrier", "prb=25,tm=4")):
                 r = run("--iq", self.path("one.sigmf-meta"), "--loop", 5, "--events", "-", *args, name="prose-sniffer")
                 self.assertEqual(r.returncode, 0, r.stderr)
                 events = [json.loads(l) for l in r.stdout.splitlines()]
                 for kind in ("sci", "tb"):
-                    self.assertEqual([e["sample"] for e in events if e["event"] == kind], [7680 * n * i for i in range(5)], (n, args))
-                self.assertEqual(events[-1]["subframes"], 5 * n)
+                    found = [e["sample"] for e in events if e["event"] == kind]
+                    self.assertLessEqual(abs(found[0]), 9 if "blind" in args else 0)  # a search is a few samples off: a quarter of a prefix
+                    self.assertEqual([s - found[0] for s in found], [7680 * n * i for i in range(5)], (n, args))
+                self.assertEqual(events[-1]["samples"], 5 * n * 7680)
+                if "blind" not in args:  # which also counts what it tries
+                    self.assertEqual(events[-1]["subframes"], 5 * n)
+
+    def test_rounds_with_one_synchronisation_signal_are_all_decoded(self):
+        data = os.path.join(REGRESSION, "regression_slss")
+        m, at = load(data + ".sigmf-meta"), load(data + ".expected.json")["frames"][0]["sample"]
+        with open(data + ".sigmf-data", "rb") as f:
+            samples = f.read()
+        for before, n in ((0, 7680), (100, 7780), (0, 7000)):  # whole, with something before it, cut at its end
+            part = samples[4 * (at - before):4 * (at - before + n)]
+            meta = self.recording([{"core:sample_start": 0}], changes={"core:datatype": m["global"]["core:datatype"]}, data=part)
+            r = run("--iq", meta, "--loop", 5, "--events", "-", "--carrier", "prb=25,tm=2", name="prose-sniffer")
+            mibs = [e["sample"] for e in map(json.loads, r.stdout.splitlines()) if e["event"] == "mib_sl"]
+            self.assertEqual(mibs, [n * i + before for i in range(5)], r.stderr)
 
 
 if __name__ == "__main__":

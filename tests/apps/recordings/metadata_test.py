@@ -169,6 +169,30 @@ class Convert(Recordings):
         self.assertEqual(run("convert", meta, self.path("y.sigmf-meta"), "--rate", 1e6, "--freq", 9e8).returncode, 0)
         self.assertEqual((self.meta("y")["global"]["core:sample_rate"], self.meta("y")["captures"]), (1e6, [{"core:sample_start": 0, "core:frequency": 9e8}]))
 
+    def test_headers_in_the_data_are_no_samples(self):
+        x = array.array("f", range(100)).tobytes()
+        captures = [{"core:sample_start": 0, "core:header_bytes": 44}, {"core:sample_start": 20, "core:header_bytes": 7, "core:frequency": 5e9}, {"core:sample_start": 30}]
+        meta = self.recording(captures, changes={"core:trailing_bytes": 3}, data=b"RIFF" + bytes(40) + x[:160] + b"7 bytes" + x[160:] + b"end")
+        j = self.info(meta)
+        self.assertEqual((j["samples"], j["segments"], j["partial_bytes"]), (50, 3, 0))
+        for out in ("y.raw", "y.sigmf-meta", "y.sigmf"):
+            r = run("convert", meta, self.path(out))
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertIn("51 bytes before the samples", r.stderr)
+            self.assertIn("3 bytes after the samples", r.stderr)
+        self.assertEqual((self.read("y.raw"), self.read("y.sigmf-data")), (x, x))
+        self.assertNotIn("bytes", json.dumps(self.meta("y")))
+        self.assertEqual(self.info(self.path("y.sigmf"), "--verify")["samples"], 50)
+        # Cut anywhere: what is there is read, and what is left of a header is no sample.
+        for cut, samples, kept in ((44 + 160 + 5, 20, 1), (44 + 160 + 7, 20, 1), (44 + 160 + 7 + 8, 21, 2), (44 + 7, 0, 0), (20, 0, 0)):
+            os.truncate(self.path("x.sigmf-data"), cut + 3)
+            if samples:
+                self.assertEqual([self.info(meta, told=("left out",))[k] for k in ("samples", "segments")], [samples, kept])
+            else:
+                self.one_line(run("info", meta), 2, "no sample")
+        for size in (LARGEST, 2**40):
+            self.one_line(run("info", self.recording([{"core:sample_start": 0, "core:header_bytes": size}])), 2, "no sample")
+
     def test_raw_samples_get_no_date(self):
         self.write("a.raw", array.array("f", [0.25] * 800).tobytes() + b"abc")
         r = run("convert", self.path("a.raw"), self.path("y.sigmf-meta"), "--rate", 1e6)
@@ -220,8 +244,18 @@ class Digest(Recordings):
         true = hashlib.sha512(self.read("x.sigmf-data")).hexdigest()
         for told in (true, true.upper(), true[:64].upper() + true[64:], "\t" + true + " \n"):
             self.assertEqual(self.info(self.recording([], changes={"core:sha512": told}), "--verify")["sha512"], "matches")
+        meta = self.recording([], changes={"core:sha512": true.upper()})
+        self.assertEqual(run("convert", meta, self.path("y.sigmf-meta")).returncode, 0)
         for told in (true[:-1], true[:-1] + "g", true + "00", "00" * 64, " "):
             self.one_line(run("info", "--verify", "--json", self.recording([], changes={"core:sha512": told})), 1, "does not match")
+
+    def test_what_is_damaged_gets_no_new_digest(self):
+        meta = self.recording([], changes={"core:sha512": "00" * 64})
+        for out in ("y.sigmf-meta", "y.sigmf", "y.raw"):
+            self.one_line(run("convert", meta, self.path(out)), 1, "core:sha512 does not match", "--no-verify")
+            self.assertFalse(os.path.exists(self.path(out)))
+        self.assertEqual(run("convert", meta, self.path("y.sigmf-meta"), "--no-verify").returncode, 0)
+        self.assertEqual(self.info(self.path("y"), "--verify")["sha512"], "matches")
 
 
 if __name__ == "__main__":

@@ -242,7 +242,8 @@ TEST_F(sigmf, every_lie_is_one_line_that_names_the_file_and_the_key) {
       {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9223372036854775808}])"),
        "captures[0].core:global_index"},
       {meta(good_global, R"([{"core:sample_start":0,"core:global_index":9.3e18}])"), "captures[0].core:global_index"},
-      {meta(good_global, R"([{"core:sample_start":0,"core:header_bytes":4}])"), "captures[0].core:header_bytes"},
+      {meta(good_global, R"([{"core:sample_start":0,"core:header_bytes":-4}])"), "captures[0].core:header_bytes"},
+      {meta(good_global, R"([{},{"core:header_bytes":4}])"), "captures[1].core:header_bytes needs core:sample_start"},
       {meta(good_global, R"([{"core:sample_start":0,"core:frequency":"5.9 GHz"}])"), "captures[0].core:frequency"},
   };
   for (const auto& l : lies) {
