@@ -27,6 +27,7 @@ int run_record(const record_options& o) {
   auto config = o.radio;
   config.blank_own_bursts = false;
   config.transmits = false;
+  config.tell = [](const std::string& line) { log_info("{}", line); };
   auto opened = phy::radio::open(config);
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;

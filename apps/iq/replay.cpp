@@ -269,6 +269,7 @@ int run_replay(const replay_options& o) {
   config.device_rate_hz = 0;  // the recording is resampled here, as a stream
   config.blank_own_bursts = false;
   config.transmit_timeout_s = 10;
+  config.tell = [](const std::string& line) { log_info("{}", line); };
   const auto sent = range_of(reader, o.segment);
   if (!sent) return usage_error(iq_program, sent.error());
   const auto frequency_hz = frequency_of(reader, o);

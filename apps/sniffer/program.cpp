@@ -33,6 +33,7 @@ result<live_input> open_live(const sniffer_settings& s, const scene& known) {
   config.sample_rate_hz = rate_for(s, known);
   config.blank_own_bursts = false;
   config.transmits = false;
+  config.tell = [](const std::string& line) { log_info("{}", line); };
   live_input in;
   auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());

@@ -40,7 +40,9 @@ result<void> subframe_radio::make_modem() {
 }
 
 result<void> subframe_radio::open_device() {
-  auto radio = phy::radio::open(config_.radio);
+  auto config = config_.radio;
+  config.tell = [](const std::string& line) { log_info("{}", line); };
+  auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());
   device_ = std::move(*radio);
   watch_.emplace(config_.radio.device_args, "", device_->sample_rate_hz());

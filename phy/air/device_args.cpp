@@ -54,17 +54,17 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       const auto v = number(kv, 0, 3600);
       if (!v) return tl::unexpected(v.error());
       a.hub_timeout_s = *v;
-    } else if (kv.key == "rpc_ms") {
-      const auto v = number(kv, 0, 10e3);
+    } else if (kv.key == "rpc_ms" || kv.key == "claimed_ms") {
+      const auto v = number(kv, 0, 60e3);
       if (!v) return tl::unexpected(v.error());
-      a.rpc_s = *v * 1e-3;
+      (kv.key == "rpc_ms" ? a.rpc_s : a.claimed_s) = *v * 1e-3;
     } else if (kv.key == "tx_buffer_bytes") {
       const auto v = number(kv, 4096, 1e9);
       if (!v) return tl::unexpected(v.error());
       a.tx_buffer_bytes = static_cast<std::size_t>(*v);
-    } else if (kv.key == "locked" || kv.key == "receive_only") {
+    } else if (kv.key == "locked" || kv.key == "receive_only" || kv.key == "timestamps") {
       if (kv.value != "0" && kv.value != "1") return fail(kv.key + "=" + kv.value + ": accepted are 0 and 1");
-      (kv.key == "locked" ? a.locked : a.receive_only) = kv.value == "1";
+      (kv.key == "locked" ? a.locked : kv.key == "receive_only" ? a.receive_only : a.timestamps) = kv.value == "1";
     } else if (kv.key == "clock_source" || kv.key == "time_source") {
       const auto& s = reference_sources();
       if (std::find(s.begin(), s.end(), kv.value) == s.end())
@@ -73,7 +73,7 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
     } else {
       return fail("unknown device argument '" + kv.key +
                   "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
-                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes");
+                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, timestamps");
     }
   }
   return a;

@@ -19,8 +19,10 @@ struct device_args {
   std::string time_source = "internal";
   double rpc_s = 0.0;               ///< how long a question for the time or a stream command takes
   std::size_t tx_buffer_bytes = 0;  ///< of 4 octets a sample; 0: as much as the ring of the air holds
-  bool receive_only = false;        ///< has no transmitter
-  bool locked = true;               ///< what the sensors of reference and GPSDO say
+  double claimed_s = 0.0;     ///< opening fails so long since this process looked first, as if another program used it
+  bool timestamps = true;     ///< false: samples come without time
+  bool receive_only = false;  ///< has no transmitter
+  bool locked = true;         ///< what the sensors of reference and GPSDO say
 };
 
 struct key_value {

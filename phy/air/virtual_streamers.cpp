@@ -230,7 +230,7 @@ private:
       if (status == air_status::lost) return report_loss(md, false);
       if (wanted > 0) return report(md, uhd::rx_metadata_t::ERROR_CODE_TIMEOUT, 0);
     }
-    md.has_time_spec = true;
+    md.has_time_spec = core_->args_.timestamps;
     md.time_spec = core_->to_device(first_tick);
     md.start_of_burst = std::exchange(first_, false);
     if (mode_ != mode::continuous && (remaining_ -= done) == 0) finish_counted(md);

@@ -253,6 +253,7 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
     }
     if (!ok) return tl::unexpected(ok.error());
     if (got == 0) continue;
+    if (tick < 0) return failed("its samples have no time stamps");
     first = tick;
     take(tick, got);
     return got;

@@ -45,6 +45,8 @@ struct radio_config {
   double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
+  double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
+  std::function<void(const std::string&)> tell = {};  ///< called with a line when open() has to wait
 };
 
 enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done, restart };

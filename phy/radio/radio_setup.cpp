@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <thread>
 #include <uhd/exception.hpp>
 
+#include "phy/radio/network_notes.h"
 #include "phy/radio/pps_time.h"
 
 namespace prose::phy {
@@ -16,6 +18,7 @@ constexpr double rate_tolerance_hz = 1.0;    // a modem at another rate drifts o
 constexpr double tune_tolerance_hz = 100.0;  // synthesiser steps of fractional-N front ends
 constexpr double gain_tolerance_db = 0.51;
 constexpr std::chrono::milliseconds poll_interval{20};
+constexpr std::chrono::milliseconds claim_retry{500};
 
 // Inside this file a refusal travels as an exception, as UHD's own do; open_device turns both into a result.
 struct refusal {
@@ -52,10 +55,39 @@ void set_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
                     "': accepted is the same source for both"};
     u.set_time_source(c.time_source);
   }
-  if (c.master_clock_hz > 0.0) {
-    const double got = u.get_master_clock_rate();
-    if (!(std::abs(got - c.master_clock_hz) <= rate_tolerance_hz))
-      throw refusal{"master_clock_hz " + number(c.master_clock_hz) + ": the device runs at " + number(got) + " Hz"};
+}
+
+// After the rates: some devices move their master clock with them.
+void check_master_clock(uhd::usrp::multi_usrp& u, const radio_config& c) {
+  if (!(c.master_clock_hz > 0.0)) return;
+  const double got = u.get_master_clock_rate();
+  if (!(std::abs(got - c.master_clock_hz) <= rate_tolerance_hz))
+    throw refusal{"master_clock_hz " + number(c.master_clock_hz) + ": the device runs at " + number(got) + " Hz"};
+}
+
+// "A:0, B:0", or empty where the device does not list its front ends there.
+std::string front_ends(uhd::usrp::multi_usrp& u, const std::string& direction) {
+  const auto tree = u.get_device()->get_tree();
+  const uhd::fs_path boards = "/mboards/0/dboards";
+  std::vector<std::string> found;
+  if (!tree->exists(boards)) return "";
+  for (const auto& board : tree->list(boards)) {
+    const auto ends = boards / board / (direction + "_frontends");
+    if (!tree->exists(ends)) continue;
+    for (const auto& end : tree->list(ends)) found.push_back(board + ":" + end);
+  }
+  return join(found);
+}
+
+template <class F>
+void set_subdev(uhd::usrp::multi_usrp& u, const radio_config& c, const std::string& direction, F&& set) {
+  if (c.subdev.empty()) return;
+  try {
+    set();
+  } catch (const std::exception& e) {
+    const auto accepted = front_ends(u, direction);
+    throw refusal{"subdev '" + c.subdev +
+                  "': " + (accepted.empty() ? one_line(e.what()) : "this device accepts " + accepted)};
   }
 }
 
@@ -72,7 +104,7 @@ double set_rates(uhd::usrp::multi_usrp& u, const radio_config& c) {
 }
 
 void set_receiver(uhd::usrp::multi_usrp& u, const radio_config& c) {
-  if (!c.subdev.empty()) u.set_rx_subdev_spec(c.subdev);
+  set_subdev(u, c, "rx", [&] { u.set_rx_subdev_spec(c.subdev); });
   const std::size_t channels = c.n_rx_antennas;
   if (u.get_rx_num_channels() < channels)
     throw refusal{"n_rx_antennas " + std::to_string(channels) + ": the device has " +
@@ -95,7 +127,7 @@ void set_receiver(uhd::usrp::multi_usrp& u, const radio_config& c) {
 }
 
 void set_transmitter(uhd::usrp::multi_usrp& u, const radio_config& c) {
-  if (!c.subdev.empty()) u.set_tx_subdev_spec(c.subdev);
+  set_subdev(u, c, "tx", [&] { u.set_tx_subdev_spec(c.subdev); });
   if (!c.tx_antenna.empty()) {
     expect_option("tx_antenna", c.tx_antenna, u.get_tx_antennas());
     u.set_tx_antenna(c.tx_antenna);
@@ -201,25 +233,49 @@ void check_config(const radio_config& c) {
     throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
 }
 
+bool is_in_use(const std::string& text) {
+  for (const char* sign :
+       {"libusb_claim_interface", "LIBUSB_ERROR_BUSY", "Failed to claim", "claiming failed", "already in use"})
+    if (text.find(sign) != std::string::npos) return true;
+  return false;
+}
+
+// A program that was killed holds its device until UHD notices. Another one may be about to end.
+uhd::usrp::multi_usrp::sptr make_when_free(const radio_config& c, const uhd::device_addr_t& args) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(c.claim_timeout_s);
+  for (bool told = false;; told = true) {
+    try {
+      return uhd::usrp::multi_usrp::make(args);
+    } catch (const uhd::lookup_error&) {
+      std::string hint = "check power, cable and 'uhd_find_devices'";
+      if (args.get("type", "") == "virtual") hint = "set UHD_MODULE_PATH to the folder uhd_modules of the build";
+      throw refusal{"no device for '" + c.device_args + "': " + hint};
+    } catch (const std::exception& e) {
+      if (!is_in_use(e.what())) throw;
+      if (std::chrono::steady_clock::now() >= end)
+        throw refusal{"in use by another program for " + number(c.claim_timeout_s) + " s: " + one_line(e.what())};
+    }
+    if (!told && c.tell)
+      c.tell("device '" + c.device_args + "' is in use: trying for up to " + number(c.claim_timeout_s) + " s");
+    std::this_thread::sleep_for(claim_retry);
+  }
+}
+
 opened_device open_or_throw(const radio_config& c) {
   check_config(c);
   // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level
   // stays.
   setenv("UHD_LOG_CONSOLE_LEVEL", "error", 0);
+  setenv("UHD_LOG_FASTPATH_DISABLE", "1", 0);  // its U, O and L would stand in the middle of our lines; we count them
   uhd::device_addr_t args(c.device_args);
   if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate"))
     args["master_clock_rate"] = number(c.master_clock_hz);
   opened_device d;
-  try {
-    d.usrp = uhd::usrp::multi_usrp::make(args);
-  } catch (const uhd::lookup_error&) {
-    std::string hint = "check power, cable and 'uhd_find_devices'";
-    if (args.get("type", "") == "virtual") hint = "set UHD_MODULE_PATH to the folder uhd_modules of the build";
-    throw refusal{"no device for '" + c.device_args + "': " + hint};
-  }
+  d.usrp = make_when_free(c, args);
   uhd::usrp::multi_usrp& u = *d.usrp;
   set_clock(u, c);
   d.rate_hz = set_rates(u, c);
+  check_master_clock(u, c);
   set_receiver(u, c);
   if (c.transmits) set_transmitter(u, c);
   wait_for_synthesisers(u, c);
@@ -228,10 +284,7 @@ opened_device open_or_throw(const radio_config& c) {
       u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
-  if (args.has_key("addr") || args.has_key("mgmt_addr"))
-    d.notes.push_back(
-        "Ethernet: MTU 9000 and socket buffers of 24 MB (net.core.rmem_max, wmem_max) make overflows rarer; with "
-        "UHD_LOG_CONSOLE_LEVEL=warning UHD says what it finds too small");
+  if (args.has_key("addr")) std::ranges::move(network_notes(args["addr"]), std::back_inserter(d.notes));
   return d;
 }
 
