@@ -5,8 +5,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
 
 namespace prose::phy {
 namespace {
@@ -41,10 +44,32 @@ std::string printable(std::string_view text, std::size_t max) {
   return out;
 }
 
+/// Notes the first key that an object has twice: nobody can tell which of them holds.
+class twice_finder {
+public:
+  bool operator()(int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    using kind = nlohmann::json::parse_event_t;
+    if (event == kind::object_start) keys_.emplace_back();
+    if (event == kind::object_end) keys_.pop_back();
+    if (event != kind::key) return true;
+    const auto& key = parsed.get_ref<const std::string&>();
+    if (!keys_.back().insert(key).second && found_.empty()) found_ = key;
+    return true;
+  }
+  const std::string& found() const { return found_; }
+
+private:
+  std::vector<std::set<std::string>> keys_;
+  std::string found_;
+};
+
 }  // namespace
 
 result<nlohmann::json> parse_json(std::string_view text, std::string_view file) {
-  auto value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  twice_finder twice;
+  auto value = nlohmann::json::parse(text, std::ref(twice), /*allow_exceptions=*/false);
+  if (!twice.found().empty() && !value.is_discarded())
+    return fail(std::string(file) + ": '" + printable(twice.found(), 40) + "' is given twice in one object");
   if (!value.is_discarded()) return value;
   mistake_finder finder;
   nlohmann::json::sax_parse(text, &finder);

@@ -42,7 +42,7 @@ result<std::unique_ptr<sigmf_writer>> sigmf_writer::make(sigmf_writer_config con
                 "(convert makes an archive of it)");
   std::unique_ptr<sigmf_writer> w(new sigmf_writer);
   w->paths_ = sigmf_paths_of(config.path);
-  if (w->paths_.meta.substr(w->paths_.meta.find_last_of('/') + 1) == ".sigmf-meta")
+  if (config.path == "-" || w->paths_.meta.substr(w->paths_.meta.find_last_of('/') + 1) == ".sigmf-meta")
     return fail("'" + config.path + "': accepted is the name of a file");
   w->meta_.datatype = config.datatype;
   w->meta_.sample_rate_hz = config.sample_rate_hz;

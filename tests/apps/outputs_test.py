@@ -91,6 +91,23 @@ def test_standard_output_is_continued_by_any_name(d):
         one_line(run('sniffer', '--iq', r, '--plain', '--events', '/dev/stdin', stdin=f), 2, '/dev/stdin', 'reading only')
 
 
+def test_a_dash_never_makes_a_file_of_that_name(d):
+    """It is standard output where that is accepted, and else it is refused."""
+    r = recording(d)
+    run('keys', 'gen', d + '/k')
+    public = run('keys', 'pub', d + '/k').stdout.decode().strip()
+    write(d + '/ue.yaml', 'name: a\nallow_keylog: true\nidentity: {private_key: k}\ndevice: "type=virtual,name=a,air=none%d,hub_timeout=0"\n' % os.getpid())
+    sniff = ('sniffer', '--iq', r, '--plain', '--sync', 'blind')
+    commands = [('keys', 'gen', '-'), ('keys', 'gen', '--psk', '-'), ('keys', 'permit', 'j', public, '--permits', '-'), ('iq', 'plot', r, '-'), ('iq', 'convert', r, '-'),
+                (*sniff, '--report', '-'), (*sniff, '--record', '-'), ('bler', '--channel', 'psbch', '--snr', '9', '--trials', '2', '--plot', '-'),
+                ('ue', '--config', d + '/ue.yaml', '--keylog', '-'), ('ue', '--config', d + '/ue.yaml', '--tx-log', '-')]
+    os.mkdir(d + '/here')
+    for c in commands:
+        p = run(*c, cwd=d + '/here')
+        assert os.listdir(d + '/here') == [], (c, os.listdir(d + '/here'))
+        assert c[-2:] == ('--tx-log', '-') or p.returncode in (1, 2) and b'accepted' in p.stderr, (c, p.returncode, p.stderr)
+
+
 def test_folders_and_places_without_permission(d):
     r = recording(d)
     os.mkdir(d + '/folder')

@@ -1,5 +1,7 @@
 // SigMF metadata that is JSON of the right shape, its keys known ones most of the time and its values of every kind.
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "tests/fuzz/chooser.h"
 #include "tests/fuzz/sigmf_check.h"
@@ -68,11 +70,14 @@ std::string quoted(chooser& c) {
   return out + '"';
 }
 
+/// No key twice, most of the time: that is refused. used: what the object holds already.
 template <class Keys>
-std::string object(chooser& c, const Keys& keys, std::size_t depth) {
+std::string object(chooser& c, const Keys& keys, std::size_t depth, std::set<std::string_view> used = {}) {
   std::string out = "{";
   for (std::size_t i = c.below(most_pairs); i > 0; --i) {
-    out += (out.size() > 1 ? ",\"" : "\"") + std::string(c.one_of(keys)) + "\":";
+    const std::string_view key = c.one_of(keys);
+    if (!used.insert(key).second && c.below(64) != 63) continue;
+    out += (out.size() > 1 ? ",\"" : "\"") + std::string(key) + "\":";
     out += value(c, depth + 1);
   }
   return out + "}";
@@ -108,9 +113,11 @@ std::string captures(chooser& c) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   chooser c({data, size});
-  std::string global = object(c, of_global, 0);
   // Most begin as what is accepted.
-  if (c.below(8) != 7) {
+  const bool good = c.below(8) != 7;
+  const std::set<std::string_view> begun{"core:datatype", "core:version"};
+  std::string global = object(c, of_global, 0, good ? begun : std::set<std::string_view>{});
+  if (good) {
     const std::string type = c.flag() ? "cf32_le" : "ci16_le";
     global =
         R"({"core:datatype":")" + type + R"(","core:version":"1.0.0")" + (global == "{}" ? "" : ",") + global.substr(1);

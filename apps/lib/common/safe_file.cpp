@@ -318,7 +318,13 @@ bool is_absent(const std::string& path) {
   return ::lstat(path.c_str(), &st) != 0 && errno == ENOENT;
 }
 
+result<void> refuse_dash(const std::string& path) {
+  if (path != "-") return {};
+  return fail("-: standard output is not accepted here; accepted: the name of a file (./- for one that is called so)");
+}
+
 result<void> create_private_file(const std::string& path, std::string_view text) {
+  if (auto ok = refuse_dash(path); !ok) return ok;
   const file_descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail(path + ": " + errno_text());
   auto ok =
@@ -328,6 +334,7 @@ result<void> create_private_file(const std::string& path, std::string_view text)
 }
 
 result<void> replace_private_file(const std::string& path, std::string_view text) {
+  if (auto ok = refuse_dash(path); !ok) return ok;
   const auto [folder, name] = split(path);
   const auto directory = open_directory(folder, path);
   if (!directory) return tl::unexpected(directory.error());
@@ -335,12 +342,14 @@ result<void> replace_private_file(const std::string& path, std::string_view text
 }
 
 result<void> replace_trusted_file(const std::string& path, std::string_view text) {
+  if (auto ok = refuse_dash(path); !ok) return ok;
   const auto at = walk(path);
   if (!at) return tl::unexpected(at.error());
   return replace_at(at->directory.get(), at->name, text, path);
 }
 
 result<void> check_replaceable(const std::string& path) {
+  if (auto ok = refuse_dash(path); !ok) return ok;
   const auto [folder, name] = split(path);
   const auto directory = open_directory(folder, path);
   if (!directory) return tl::unexpected(directory.error());
@@ -356,6 +365,7 @@ result<void> check_replaceable(const std::string& path) {
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode) {
   const bool append = mode != output_mode::truncate;
   const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
+  if (auto ok = refuse_dash(path); !ok) return tl::unexpected(ok.error());
   if (const auto own = own_descriptor(path)) return own_output(*own, path);
   for (int tries = 0; tries < 8; ++tries) {
     file_descriptor made(::open(path.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));

@@ -35,6 +35,10 @@ result<file_descriptor> open_private_file(const std::string& path, int flags);
 /// No file of this name, not even a link without a target.
 bool is_absent(const std::string& path);
 
+/// "-" is standard output where it is accepted, and never a file. Everything below refuses it: who accepts it has dealt
+/// with it before.
+result<void> refuse_dash(const std::string& path);
+
 /// A new private file; refused if the name is taken.
 result<void> create_private_file(const std::string& path, std::string_view text);
 /// The whole file in one step: a new one (O_EXCL, 0600), synchronised, then renamed. Refused where the name is taken by

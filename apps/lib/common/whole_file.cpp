@@ -30,6 +30,7 @@ result<whole_file> whole_file::open(const std::string& path) {
   const fs::path name(path);
   if (!name.has_filename() || name.filename() == "." || name.filename() == ".." || fs::is_directory(name, ec))
     return fail("'" + path + "': accepted is the name of a file");
+  if (auto ok = refuse_dash(path); !ok) return tl::unexpected(ok.error());
   if (const auto own = own_descriptor(path)) {
     auto fd = own_output(*own, path);
     if (!fd) return tl::unexpected(fd.error());

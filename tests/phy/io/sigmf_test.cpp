@@ -219,6 +219,8 @@ TEST_F(sigmf, every_lie_is_one_line_that_names_the_file_and_the_key) {
       {R"({"global":7,"captures":[]})", "global"},
       {R"({"global":{},"captures":{}})", "captures"},
       {meta(""), "core:datatype is missing"},
+      {meta(good_global + R"(,"core:sample_rate":1e6)"), "'core:sample_rate' is given twice"},
+      {meta(good_global, R"([{"core:sample_start":0,"a":{"b":1,"b":1}}])"), "'b' is given twice"},
       {meta(R"("core:datatype":"cf64_le","core:sample_rate":1e6)"), "core:datatype"},
       {meta(R"("core:datatype":"cf32_be","core:sample_rate":1e6)"), "core:datatype"},
       {meta(R"("core:datatype":["cf32_le"],"core:sample_rate":1e6)"), "core:datatype"},
