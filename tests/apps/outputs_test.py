@@ -4,7 +4,7 @@ import json, os, resource, signal, subprocess
 from tests.apps.machine_test import one_line, octets, recording, run
 from tests.harness.cases import main
 from tests.harness.files import text_of, write
-from tests.harness.paths import ENV, REGRESSION, program
+from tests.harness.paths import ENV, REGRESSION, SOURCE, program
 from tests.harness.process import catches, wait
 
 FRAMES = ('--iq', os.path.join(REGRESSION, 'regression_tm4.sigmf-meta'), '--carrier', 'prb=25,tm=4', '--sync', 'gnss', '--plain', '--log-level', 'error')
@@ -106,6 +106,17 @@ def test_a_dash_never_makes_a_file_of_that_name(d):
         p = run(*c, cwd=d + '/here')
         assert os.listdir(d + '/here') == [], (c, os.listdir(d + '/here'))
         assert c[-2:] == ('--tx-log', '-') or p.returncode in (1, 2) and b'accepted' in p.stderr, (c, p.returncode, p.stderr)
+
+
+def test_scripts_open_what_is_closed(d):
+    """A tool in the place of what each script calls first looks at what it was given."""
+    for script, tool in (('build', 'cmake'), ('test', 'nproc'), ('format', 'clang-format-14'), ('tidy', 'clang-tidy-14')):
+        for f in os.listdir(d):
+            os.unlink(os.path.join(d, f))
+        write(d + '/' + tool, '#!/bin/sh\na=$(readlink /proc/$$/fd/0) b=$(readlink /proc/$$/fd/1) c=$(readlink /proc/$$/fd/2)\necho "$a|$b|$c" > %s/seen\nexit 1\n' % d, 0o755)
+        subprocess.run([os.path.join(SOURCE, 'scripts', script)], env=dict(ENV, PATH=d + ':' + ENV['PATH']), preexec_fn=lambda: os.closerange(0, 3), timeout=60)
+        seen = text_of(d + '/seen').strip().split('|')
+        assert len(seen) == 3 and all(s == '/dev/null' or s.startswith('pipe:') for s in seen), (script, seen)
 
 
 def test_folders_and_places_without_permission(d):
