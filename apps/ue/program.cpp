@@ -167,6 +167,7 @@ result<void> ue_program::loop::run() {
   report_second();
   report_end(ended);
   radio_.stop();
+  if (ended && !events_.ok()) return tl::unexpected(events_.trouble());
   return ended;
 }
 

@@ -315,5 +315,21 @@ def test_a_ue_writes_its_last_events(d):
     assert [(e['event'], e['error'] in said) for e in ue.events()] == [('stopped', True)], said
 
 
+def test_a_ue_whose_events_nobody_reads_any_more_says_so(d):
+    """Also if the last events are the first ones that are lost."""
+    run('keys', 'gen', d + '/own.key')
+    os.mkfifo(d + '/events', 0o600)
+    with Air() as air:
+        write(d + '/ue.yaml', 'name: a\nidentity: {private_key: own.key}\ndevice: "%s"\n' % air.device('a'))
+        ue = Background('prose-ue', '--config', d + '/ue.yaml', log=d + '/ue.log', events=d + '/events')
+        try:
+            with open(d + '/events') as reader:
+                assert 'started' in reader.readline()
+            ue.p.send_signal(signal.SIGTERM)
+            assert 'its reader has left' in ue.end(1)
+        finally:
+            ue.kill()
+
+
 if __name__ == '__main__':
     main()
