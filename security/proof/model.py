@@ -82,8 +82,11 @@ class session:
         self.ss = 'kall' if t.has('one_key_for_all') else f'dh({",".join(sorted((i, r)))})'
         self.kd = f'kdd({psk},{self.ss},pub({r}),pub({i}))'
 
+    def named(self, slot, ctx):
+        return ([] if self.t.has('no_slot_bound') else [slot]) + ([] if self.t.has('no_context') else [ctx])
+
     def prologue(self, slot, ctx):
-        head = tup(slot, ctx, f'pub({self.i})', f'pub({self.r})')
+        head = tup(*self.named(slot, ctx), f'pub({self.i})', f'pub({self.r})')
         return head if self.binding is None or self.t.has('no_binding') else tup(self.binding, head)
 
     def k1(self, e_public, es):
@@ -91,6 +94,8 @@ class session:
             es = 'kall'
         if self.t.has('no_ephemerals'):
             es = 'empty'
+        if self.t.has('ephemerals_not_bound'):
+            e_public, es = 'empty', 'empty'
         return f'kdf1({self.psk},{e_public},{es},{self.ss})'
 
     def k2(self, k1, f_public, ee, se):
@@ -100,6 +105,8 @@ class session:
             ee, se = 'empty', 'empty'
         if self.t.has('no_se'):
             se = 'empty'
+        if self.t.has('ephemerals_not_bound'):
+            f_public, ee, se = 'empty', 'empty', 'empty'
         return f'kdf2({k1},{f_public},{ee},{se})'
 
     def hashed(self, *parts):
@@ -110,7 +117,7 @@ class session:
         return f'aead({k1},{self.hashed(self.prologue(slot, ctx), e_public)},{sealed})'
 
     def token(self, slot, ctx, e_public, c1):
-        covered = tup(slot, ctx) if self.t.has('short_token') else tup(slot, ctx, e_public, c1)
+        covered = tup(slot, ctx) if self.t.has('short_token') else tup(*self.named(slot, ctx), e_public, c1)
         return f'prf2({self.kd},l_dcr,{covered})'
 
     def initiator(self, secret, request_lost=False):
@@ -136,6 +143,12 @@ class session:
         answered = given + [f_public, c2]
         if t.has('query_initiator_accepts') and self.tag == 'jp':
             t.bad(*map(t.known, answered))
+        if t.has('query_initiator_agrees') and self.tag == 'jp':
+            self.disagree(answered, 'F', [{'F': f'{x}(S1,C1,O1)'} for x in ('e_jp', 'e_jm')] + [{'F': 'f_jmr(S1,P1,C1,X1,O1)'}] +
+                          [{'F': f'f_jp({slot},offer_a,C,X1,O1)', 'P': 'offer_b'}, {'F': f'f_jp({slot},P,junk,X1,O1)', 'C': 'empty'},
+                           {'F': f'f_jp({slot},P,C,X1,offer_a)', 'O': 'offer_b'}, {'F': f'f_jp({slot},P,C,skM,O1)'}])
+        if self.tag == 'ja':
+            t.tell(root, *answered)  # a link of John's with Ann, whose KD is lost
         t.tell(f'aead(prf({root},l_complete),empty,empty)', *answered)
         t.tell(f'aead(prf({root},l_i2r),empty,{secret})', *answered)
 
@@ -173,7 +186,21 @@ class session:
         if t.has('query_responder_accepts') and here:
             offer = (lambda x: replace_variable(x, 'O', 'offer_b')) if t.has('offers_a_only') else (lambda x: x)
             t.bad(*(t.known(offer(x)) for x in completed))
+        if t.has('query_responder_agrees') and here:
+            self.disagree(completed, 'X', [{'X': f'{x}(S1,P1,C1,X1,O1)'} for x in ('f_jp', 'f_jmr')] + [{'X': 'e_jm(S1,C1,O1)'}] +
+                          [{'X': 'e_jp(S,C,offer_a)', 'O': 'offer_b'}, {'X': 'e_jp(S,junk,O)', 'C': 'empty'}, {'X': 'e_jp(now,C,O)', 'S': 'old(S1)'}])
+        if t.has('query_accepts_now') and here:
+            t.bad(*(t.known(replace_variable(x, 'S', 'now')) for x in completed))
         t.tell(f'aead(prf({root},l_r2i),empty,{secret})', *completed)
+
+    def disagree(self, accepted, ephemeral, others):
+        """Bad: it accepts with an ephemeral of the other side that the attacker made, or that an honest party made for something else."""
+        self.t.bad(*map(self.t.known, [*accepted, ephemeral]))
+        for other in others:
+            terms = accepted
+            for name, value in other.items():
+                terms = [replace_variable(x, name, value) for x in terms]
+            self.t.bad(*map(self.t.known, terms))
 
 
 def replace_variable(term, name, value):
@@ -222,6 +249,11 @@ def handshakes(t):
         key = 'skS' if o('server_compromised') else 'skM'
         session(t, 'skP', key, 'zero', 'px').initiator('zero')
         session(t, key, 'skP', 'zero', 'pxr').responder('zero')
+    if o('another_pair_loses'):  # John and Ann: their PSK, and the KD of each link that John begins with her
+        t.rule([], t.known('pskJA'))
+        t.rule([], t.known('pub(skA)'))
+        session(t, 'skJ', 'skA', 'pskJA', 'ja').initiator('zero')
+        session(t, 'skJ', 'skA', 'pskJA', 'ja').responder('zero')
     last = t.phases - 1
     if o('query_secrecy'):
         for s in ('secret_i', 'secret_r') + (('secret_i2', 'secret_r2') if o('both_directions') else ()):
@@ -235,6 +267,31 @@ def ratchet(t):
     t.tell(f'aead(prf({next_root},l_record),empty,secret_1)')
     t.tell('kd0' if t.has('stolen_in_epoch_0') else next_root)
     t.bad(t.known('secret_1' if t.has('stolen_in_epoch_0') else 'secret_0'))
+
+
+def server(t):
+    """Registration at an honest server: a TLS connection that names the account, a fresh ephemeral key and challenge of the server's, and a proof under
+    dh(user's key, ephemeral) over server, connection and name (possession.cpp). Mary has an account there, and a server of her own that John uses."""
+    o = t.has
+    for term in ('skM', 'pub(skJ)', 'name_mary', 'name_john', 'server_s', 'server_m', 'n_john', 'n_later'):
+        t.rule([], t.known(term))
+
+    def proof(key, ephemeral_public, shared, where, challenge, name):
+        covered = ([] if o('no_server_in_proof') else [where]) + ([] if o('no_connection_in_proof') else [challenge, ephemeral_public]) + \
+                  ([] if o('no_name_in_proof') else [name]) + [f'pub({key})']
+        return f'prf2({"kfixed" if o("no_connection_in_proof") and key == "skJ" else shared},l_record,{tup(*covered)})'
+    # Each connection N of the honest server has its own ephemeral and challenge.
+    t.tell('pub(se(N))', 'N')
+    t.tell('ch(N)', 'N')
+    # John answers whatever server he uses: Mary's, with an ephemeral and challenge that she chooses.
+    where = 'server_m'
+    t.tell(proof('skJ', 'pub(Y)', 'dh(Y,skJ)', where, 'H', 'name_john'), 'pub(Y)', 'H')
+    if not o('john_never_registers'):
+        t.tell(proof('skJ', 'pub(se(n_john))', 'dh(se(n_john),skJ)', 'server_s', 'ch(n_john)', 'name_john'), 'pub(se(n_john))', 'ch(n_john)')
+    if o('query_marys_account_gets_johns_key'):
+        t.bad(t.known('N'), t.known(proof('skJ', 'pub(se(N))', 'dh(se(N),skJ)', 'server_s', 'ch(N)', 'name_mary')))
+    if o('query_again_on_another_connection'):
+        t.bad(t.known(proof('skJ', 'pub(se(n_later))', 'dh(se(n_later),skJ)', 'server_s', 'ch(n_later)', 'name_john')))
 
 
 def discovery(t):
@@ -272,5 +329,5 @@ def discovery(t):
 def model(options, commutative):
     t = theory(set(options), commutative)
     t.attacker()
-    {'ratchet': ratchet, 'discovery': discovery}.get(options[0], handshakes)(t)
+    {'ratchet': ratchet, 'discovery': discovery, 'server': server}.get(options[0], handshakes)(t)
     return t.text()

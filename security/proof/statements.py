@@ -28,6 +28,17 @@ STATEMENTS = [
     ('broken: X25519 broken and no PSK', 'setup query_secrecy ephemerals_leak john_leaks peter_leaks', BROKEN),
     ('static keys known from the start but the PSK secret', 'setup query_secrecy john_leaks peter_leaks psk_secret', SAFE),
     ('broken: static keys known from the start', 'setup query_secrecy john_leaks peter_leaks', BROKEN),
+    # --- agreement, and no unknown key share: with whom, on both ephemerals, on slot, seq and layer-2 IDs, offer and choice ---
+    ('Peter accepts no ephemeral but the one that John made for him and for these parameters', 'setup query_responder_agrees', SAFE),
+    ('broken: ephemerals and transcript left out, Peter accepts an ephemeral of others', 'setup query_responder_agrees ephemerals_not_bound short_token no_transcript', BROKEN),
+    ('broken: seq and layer-2 IDs outside the transcript, Peter accepts others than John\'s', 'setup query_responder_agrees no_context', BROKEN),
+    ('John accepts no ephemeral but the one that Peter made for him and for these parameters', 'setup query_initiator_agrees', SAFE),
+    ('broken: ephemerals and transcript left out, John accepts an ephemeral of others', 'setup query_initiator_agrees ephemerals_not_bound short_token no_transcript', BROKEN),
+    ('broken: seq and layer-2 IDs outside the transcript, John accepts others than Peter\'s', 'setup query_initiator_agrees no_context', BROKEN),
+    ('Peter completes no link in a slot for which John asked nothing', 'setup query_accepts_now only_old_requests', SAFE),
+    ('broken: the slot neither in token nor in transcript', 'setup query_accepts_now only_old_requests no_slot_bound', BROKEN),
+    ('another pair loses its PSK and the KD of its links', 'setup query_secrecy another_pair_loses', SAFE),
+    ('broken: the same with one key for all peers', 'setup query_secrecy another_pair_loses one_key_for_all', BROKEN),
     # --- presence ---
     ('Peter answers nothing in a slot for which John asked nothing', 'setup query_answers_now only_old_requests', SAFE),
     ('broken: the slot is not checked, replays draw an answer', 'setup query_answers_now only_old_requests slot_not_checked', BROKEN),
@@ -53,6 +64,11 @@ STATEMENTS = [
     ('and is not John to Peter', 'setup query_responder_accepts john_never_asks server_compromised', SAFE),
     ('broken: Peter takes a key for John from a lying server', 'setup query_secrecy server_compromised server_names_johns_key', BROKEN),
     ('the same, but the pair has a PSK that never crossed the server', 'setup query_secrecy server_compromised server_names_johns_key psk_secret', SAFE),
+    # --- the server as it is built: TLS names the account; a proof of possession over server, connection and name ---
+    ('no account but John\'s gets John\'s key', 'server query_marys_account_gets_johns_key', SAFE),
+    ('broken: the proof names neither server nor user', 'server query_marys_account_gets_johns_key no_name_in_proof no_server_in_proof', BROKEN),
+    ('a proof counts on its own connection only', 'server query_again_on_another_connection', SAFE),
+    ('broken: a proof without its connection is used again', 'server query_again_on_another_connection no_connection_in_proof', BROKEN),
     # --- discovery ---
     ('John hears no announcement of Peter that Peter did not make now', 'discovery query_john_hears_announcement only_old_announcements', SAFE),
     ('nor while Peter is silent, whatever Mary makes of her own keys', 'discovery query_john_hears_announcement peter_silent', SAFE),
