@@ -20,6 +20,7 @@ function(prose_app name)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
   target_compile_options(${name} PRIVATE ${PROSE_COLD})
   add_dependencies(programs ${name})
+  set_property(GLOBAL APPEND PROPERTY PROSE_PROGRAMS ${name})
 endfunction()
 
 # prose_test_program(NAME SOURCES ... LIBS ...): a GoogleTest program build/tests/NAME.

@@ -238,9 +238,9 @@ result<void> config_section::check() const {
       if (s->asked.find(key) == s->asked.end()) {
         std::string known;
         for (const auto& a : s->asked) known += (known.empty() ? "" : ", ") + a;
-        return fail(where + s->path + shown(key) + " is not a known key; accepted: " + known);
+        return fail(where + printable(s->path + shown(key)) + " is not a known key; accepted: " + known);
       }
-      if (!seen.insert(key).second) return fail(where + s->path + key + " is given twice");
+      if (!seen.insert(key).second) return fail(where + printable(s->path + key) + " is given twice");
     }
   }
   return {};
