@@ -1,5 +1,5 @@
 # What makes a mistake in our code harder to use. Everything of it is here; tests/apps/hardened_test.py reads it off the programs.
-option(PROSE_HARDENED "Stack protector, fortified library calls, position-independent programs, read-only relocations" OFF)
+option(PROSE_HARDENED "Stack protector, fortified library calls, position-independent programs, read-only relocations" ON)
 if(PROSE_HARDENED)
   include(CheckPIESupported)
   check_pie_supported(LANGUAGES CXX)  # links programs with -pie
