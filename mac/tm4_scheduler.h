@@ -88,6 +88,7 @@ private:
   void emit(process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
   /// Octets of a block on so many sub-channels; 0: too small to carry anything.
   std::size_t octets_of(int count) const;
+  bool leaves_bits_open(int count) const;
   int draw_counter(int period, security::random_port& random);
 
   tm4_config config_;

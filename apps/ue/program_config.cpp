@@ -1,10 +1,12 @@
 #include "apps/ue/program_config.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/keys/key_file.h"
+#include "phy/types/open_bits.h"
 
 namespace prose::apps {
 
@@ -38,6 +40,17 @@ void read_radio(config_section s, program_config& c) {
   c.rsrp_offset_db = static_cast<float>(rsrp);
 }
 
+/// Some number of sub-channels carries a block that one transmission determines.
+bool sends_once(const mac::ue_config& c) {
+  const auto pool = phy::v2x_pool::make(c.v2x);
+  if (!pool) return true;  // refused elsewhere
+  for (int count = 1; count <= std::min(c.tm4.max_subchannels, c.v2x.n_subchannels); ++count)
+    if (const auto prbs = pool->pssch_prbs(0, count);
+        prbs && phy::open_bits({.n_prb = c.n_prb, .tm = c.tm}, c.tm4.mcs, prbs->length) == 0)
+      return true;
+  return false;
+}
+
 void read_sidelink(config_section s, program_config& c) {
   auto& tm2 = c.ue.tm2;
   auto& tm4 = c.ue.tm4;
@@ -55,6 +68,9 @@ void read_sidelink(config_section s, program_config& c) {
                 {"0", "20", "50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "1000"});
   tm4.reservation_period_ms = std::stoi(period);
   s.read("retransmit", tm4.retransmit);
+  if (phy::is_v2x(c.ue.tm) && !tm4.retransmit && !sends_once(c.ue))
+    s.reject("retransmit", "false: nobody could decode one transmission with mcs " + std::to_string(mcs) +
+                               " in this pool; accepted: true, or a lower mcs");
   s.read("repeat", tm4.repeat, 1, 4);
   s.read("prob_resource_keep", tm4.prob_resource_keep, 0.0, 0.8);
   s.read("reselect_after", tm4.reselect_after, 1, 9);

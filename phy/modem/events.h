@@ -53,6 +53,7 @@ struct tb_event {
   std::uint32_t n_x_id = 0;
   int n_ssf = 0;
   bool crc_ok = false;
+  int open_bits = 0;  ///< not decoded, and nobody could: so many bits this transmission alone leaves open (open_bits.h)
   bool repetition = false;             ///< another transmission of a block that was reported before
   std::span<const std::uint8_t> bits;  ///< tbs bits, unpacked, without CRC; empty unless crc_ok
 };

@@ -85,11 +85,9 @@ tm4_config one_process(int period_ms, double keep) {
 
 class station {
 public:
-  explicit station(const tm4_config& c, std::uint64_t seed = 1)
-      : pool(*phy::v2x_pool::make(default_ue_config(phy::transmission_mode::tm4, 25).v2x)),
-        security_(seed),
-        flows_({}, security_),
-        scheduler(c, pool, security_) {}
+  explicit station(const tm4_config& c, std::uint64_t seed = 1,
+                   const phy::v2x_pool_config& p = default_ue_config(phy::transmission_mode::tm4, 25).v2x)
+      : pool(*phy::v2x_pool::make(p)), security_(seed), flows_({}, security_), scheduler(c, pool, security_) {}
 
   /// One subframe, in which something waits or not.
   void step(bool data) {
@@ -289,6 +287,30 @@ TEST(tm4_scheduler, both_transmissions_of_a_block_announce_each_other) {
     EXPECT_TRUE(r.again.empty());
     for (const auto& a : r.initial) EXPECT_EQ(a.sci.time_gap, 0);
   }
+}
+
+// Some formats leave bits of the block open (phy/types/open_bits.h): never sent once, but with two transmissions they
+// do no harm. One sub-channel of 18 PRB has 16 for PSSCH, which is such a format with MCS 18.
+TEST(tm4_scheduler, formats_that_need_two_transmissions) {
+  auto pool = default_ue_config(phy::transmission_mode::tm4, 50).v2x;
+  pool.size_subchannel = 18;
+  pool.n_subchannels = 1;
+  for (const int mcs : {17, 18})
+    for (const bool twice : {false, true}) {
+      auto c = one_process(100, 0);
+      c.mcs = mcs;
+      c.retransmit = twice;
+      station s(c, 1, pool);
+      ASSERT_EQ(s.pool.pssch_prbs(0, 1)->length, 16);
+      s.run(5000);
+      std::size_t sent = 0;
+      for (const auto& r : s.log)
+        for (const auto& a : r.initial) {
+          ++sent;
+          EXPECT_TRUE(mcs == 17 || a.sci.time_gap != 0);
+        }
+      EXPECT_EQ(sent > 0, mcs == 17 || twice) << "MCS " << mcs << ", " << sent << " blocks";
+    }
 }
 
 namespace {

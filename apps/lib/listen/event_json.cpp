@@ -76,6 +76,7 @@ event make(const tb_event& e, const stream_position& at) {
       .add("n_ssf", e.n_ssf)
       .add("n_transmissions", e.n_transmissions)
       .add("repetition", e.repetition);
+  if (e.open_bits > 0) o.add("reason", "not decodable from this transmission alone").add("open_bits", e.open_bits);
   add_bits(o, e.bits);
   add_reception(o, e.rx);
   return o;

@@ -5,6 +5,7 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
+#include "phy/types/open_bits.h"
 
 namespace prose::phy {
 namespace {
@@ -207,6 +208,7 @@ void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c,
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;
+    if (transmissions == 1 && e.rv == 0) e.open_bits = open_bits(carrier_, e.mcs, e.n_prb);
     if (sf.report_failed_tbs) sf.out.add(e, {});
   }
 }

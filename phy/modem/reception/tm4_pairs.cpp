@@ -4,6 +4,7 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
+#include "phy/types/open_bits.h"
 
 namespace prose::phy {
 namespace {
@@ -219,6 +220,8 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
     ++sf.statistics.tb_failed;
+    if (transmissions == 1 && e.rv == 0)
+      e.open_bits = open_bits(sf.rx.config().carrier, e.mcs, e.n_prb, a.sci.transmission_format);
     if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});
   }
 }
