@@ -115,7 +115,7 @@ void pscch_metrics(benchmark::State& state) {
   const auto& g = grids.get(in, 0, 0);
   const pscch_search search(s.carrier);
   for (auto _ : state)
-    for (const int prb : s.candidates) benchmark::DoNotOptimize(search.metrics(g.antennas, prb));
+    for (const int prb : s.candidates) benchmark::DoNotOptimize(search.find(g.antennas, prb, 0.0F));
   realtime(state);
 }
 BENCHMARK(pscch_metrics);
