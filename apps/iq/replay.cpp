@@ -234,7 +234,7 @@ result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o)
   named.erase(std::unique(named.begin(), named.end()), named.end());
   const auto mhz = [](double hz) {
     char t[40];
-    std::snprintf(t, sizeof t, "%.10g MHz", hz / 1e6);
+    std::snprintf(t, sizeof t, "%.13g MHz", hz / 1e6);
     return std::string(t);
   };
   if (named.size() > 1)
@@ -245,8 +245,10 @@ result<double> frequency_of(const phy::sigmf_reader& r, const replay_options& o)
                 accepted);
   if (named.size() == 1) return named.front();
   if (o.radio.center_freq_hz > 0) return o.radio.center_freq_hz;
-  return fail(r.meta_path() +
-              ": no frequency to send at: core:frequency is missing; accepted: --freq, or center_freq_hz of --radio");
+  return fail(
+      r.meta_path() +
+      ": no frequency to send at: core:frequency is missing or not above 0; accepted: --freq, or center_freq_hz of "
+      "--radio");
 }
 
 }  // namespace

@@ -241,6 +241,8 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (out.record)
     if (auto ok = out.record->finish(); !ok) return run_error(program, ok.error());
   seen.finish();
+  if (out.pcap && out.pcap_error.message.empty())
+    if (auto ok = out.pcap->finish(); !ok) out.pcap_error = {"--pcap " + ok.error().message};
   if (!out.pcap_error.message.empty()) return run_error(program, out.pcap_error);
   if (!done) return run_error(program, done.error());
   tell_totals(s, done->statistics, out.pcap);

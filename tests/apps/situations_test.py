@@ -149,7 +149,7 @@ def test_the_disk_is_full_and_the_user_leaves(d):
 
 # --- text is data ---
 def test_names_that_are_commands_are_drawn_as_titles(d):
-    for n, name in enumerate(("x'\n!touch pwned\n", '`touch pwned`', '$(touch pwned)', '@{pwned}"\\\n', '%s%n{=200 x}', '-d', "x';system('touch pwned');'")):
+    for n, name in enumerate(("'\n!touch pwned\n", '`touch pwned`', '$(touch pwned)', '@{pwned}"\\\n', '%s%n{=200 x}', '-d', "'';system('touch pwned');'")):
         changed(d, 'r%d' % n, core_hw=name, core_description=name)
         for part in ('meta', 'data'):
             os.rename('%s/r%d.sigmf-%s' % (d, n, part), '%s/%s.sigmf-%s' % (d, name, part))
@@ -201,6 +201,7 @@ def test_certificates_as_people_put_them_together(d):
     ca, mary = text_of(path('ca.crt')), text_of(path('mary.crt'))
     authority_of(tls, 'old', '20200101000000Z', '20210101000000Z')
     authority_of(tls, 'young', '20990101000000Z', '20991231000000Z')
+    write(path('both.crt'), text_of(path('old.crt')) + ca)  # while users move from one authority to the next
     openssl('x509', '-in', 'mary.crt', '-outform', 'DER', '-out', 'der.crt', cwd=tls)
     openssl('ec', '-in', 'mary.key', '-aes128', '-passout', 'pass:x', '-out', 'locked.key', cwd=tls)
     os.chmod(path('locked.key'), 0o600)
@@ -212,7 +213,7 @@ def test_certificates_as_people_put_them_together(d):
         '--tls-key', path(key))
     s.start()
     try:
-        for what in ({}, {'certificate': 'chain.crt'}, {'certificate': 'der.crt'}, {'certificate': 'crlf.crt'}):
+        for what in ({}, {'certificate': 'chain.crt'}, {'certificate': 'der.crt'}, {'certificate': 'crlf.crt'}, {'ca': 'both.crt'}):
             p = listed(**what)
             assert p.returncode == 0, (what, p.stderr)
         for what, words in (({'ca': 'old.crt'}, ('old.crt', 'expired on 2021-01-01')), ({'ca': 'young.crt'}, ('young.crt', 'valid only from 2099-01-01')),
@@ -336,7 +337,8 @@ def test_no_file_may_grow(d):
     r = recording(d)
     none = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     for c in (('iq', 'convert', r, d + '/o.raw'), ('iq', 'plot', r, d + '/o.png'), ('keys', 'gen', d + '/k'), ('bler', '--channel', 'psbch', '--snr', '9', '--trials', '2', '--csv', d + '/c'),
-              ('sniffer', '--iq', r, '--plain', '--sync', 'blind', '--events', d + '/e'), ('sniffer', '--iq', r, '--plain', '--sync', 'blind', '--report', d + '/j')):
+              ('sniffer', '--iq', r, '--plain', '--sync', 'blind', '--events', d + '/e'), ('sniffer', '--iq', r, '--plain', '--sync', 'blind', '--pcap', d + '/p'),
+              ('sniffer', '--iq', r, '--plain', '--sync', 'blind', '--report', d + '/j')):
         p = run(*c, preexec_fn=none)
         assert p.returncode in (1, 2) and os.path.basename(c[-1]) in p.stderr.decode().splitlines()[-1], (c, p.returncode, p.stderr)
     assert [f for f in os.listdir(d) if os.path.getsize(d + '/' + f) and not f.startswith('r.')] == []

@@ -18,6 +18,7 @@ public:
   static result<pcap_sink> open(const std::string& path, const std::string& keylog);
   /// Repetitions of a block are left out: what was sent once is shown once.
   result<void> add(const captured_frame& f);
+  result<void> finish() { return writer_.finish(); }
   std::uint64_t n_records() const { return writer_.n_records(); }
   std::uint64_t n_opened() const { return opener_ ? opener_->n_opened() : 0; }
   bool bound_hit() const { return opener_ && opener_->bound_hit(); }

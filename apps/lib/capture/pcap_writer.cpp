@@ -88,8 +88,12 @@ struct pcap_writer::state {
     header.ts.tv_usec = static_cast<suseconds_t>(c.time_ns % 1'000'000'000);  // nanoseconds at this precision
     header.caplen = header.len = static_cast<bpf_u_int32>(r.octets().size());
     pcap_dump(reinterpret_cast<u_char*>(dumper), &header, r.octets().data());
-    if (pcap_dump_flush(dumper) != 0) return fail(path + ": cannot be written: " + why_not_written(errno));
+    if (auto ok = flush(); !ok) return ok;
     ++n_records;
+    return {};
+  }
+  result<void> flush() const {
+    if (pcap_dump_flush(dumper) != 0) return fail(path + ": cannot be written: " + why_not_written(errno));
     return {};
   }
 };
@@ -100,6 +104,7 @@ pcap_writer& pcap_writer::operator=(pcap_writer&&) noexcept = default;
 pcap_writer::~pcap_writer() = default;
 
 std::uint64_t pcap_writer::n_records() const { return s_->n_records; }
+result<void> pcap_writer::finish() { return s_->flush(); }
 
 result<pcap_writer> pcap_writer::open(const std::string& path) {
   auto s = std::make_unique<state>();

@@ -49,6 +49,8 @@ public:
   /// A decrypted IP packet, for Wireshark's own stack ("ip").
   result<void> write_ip(const pcap_context& c, std::span<const std::uint8_t> packet);
 
+  /// Without a record not even the file's header was written before.
+  result<void> finish();
   std::uint64_t n_records() const;
 
 private:

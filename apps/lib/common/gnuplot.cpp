@@ -48,13 +48,15 @@ std::string errno_text() { return std::strerror(errno); }
 }  // namespace
 
 std::string gnuplot::quoted(std::string_view text) {
-  std::string out = "'";
+  std::string first, rest;
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20) continue;
-    out += c;
-    if (c == '\'') out += c;
+    // gnuplot takes a doubled quote at the beginning for an empty text: such quotes become a text of their own.
+    std::string& to = c == '\'' && rest.empty() ? first : rest;
+    to += c;
+    if (c == '\'' && &to == &rest) to += c;
   }
-  return out + "'";
+  return (first.empty() ? "" : '"' + first + "\".") + "'" + rest + "'";
 }
 
 result<gnuplot> gnuplot::png(const std::string& path, int width, int height) {

@@ -178,15 +178,22 @@ result<void> tls_context::check_dates() const {
     std::snprintf(out, sizeof out, "%04d-%02d-%02d %02d:%02d UTC", t.year, t.mon, t.day, t.hour, t.min);
     return std::string(out);
   };
-  for (const auto& [path, crt] :
-       {std::pair{&s_->ca_path, &s_->authority}, std::pair{&s_->certificate_path, &s_->own}}) {
-    if (crt->raw.p == nullptr) continue;
-    if (mbedtls_x509_time_is_past(&crt->valid_to) != 0)
-      return fail(*path + ": expired on " + text(crt->valid_to) + "; accepted: a certificate that is valid today");
-    if (mbedtls_x509_time_is_future(&crt->valid_from) != 0)
-      return fail(*path + ": valid only from " + text(crt->valid_from) + " on; is the clock right?");
+  const auto check = [&](const std::string& path, const mbedtls_x509_crt& crt) -> result<void> {
+    if (mbedtls_x509_time_is_past(&crt.valid_to) != 0)
+      return fail(path + ": expired on " + text(crt.valid_to) + "; accepted: a certificate that is valid today");
+    if (mbedtls_x509_time_is_future(&crt.valid_from) != 0)
+      return fail(path + ": valid only from " + text(crt.valid_from) + " on; is the clock right?");
+    return {};
+  };
+  // Of several authorities (the old one and the new) one is enough; of the own certificates the first counts.
+  result<void> authority;
+  for (const auto* c = &s_->authority; c != nullptr && c->raw.p != nullptr; c = c->next) {
+    auto ok = check(s_->ca_path, *c);
+    if (ok || c == &s_->authority) authority = std::move(ok);
+    if (authority) break;
   }
-  return {};
+  if (!authority || s_->own.raw.p == nullptr) return authority;
+  return check(s_->certificate_path, s_->own);
 }
 
 std::string tls_context::own_name() const { return s_->own.raw.p == nullptr ? "" : common_name(&s_->own); }
