@@ -32,6 +32,49 @@ int depth_of(const std::string& text) {
   return most;
 }
 
+/// Numbers as texts, so that writing them again rounds none: each one `mark` and its digits, in quotes. `text` is JSON.
+std::string numbers_as_text(const std::string& text, const std::string& mark) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (!quoted && (c == '-' || (c >= '0' && c <= '9'))) {
+      const auto end = std::min(text.find_first_not_of("+-.0123456789Ee", i), text.size());
+      out += '"' + mark + text.substr(i, end - i) + '"';
+      i = end - 1;
+      continue;
+    }
+    if (c == '"') quoted = !quoted;
+    out += c;
+    if (quoted && c == '\\' && i + 1 < text.size()) out += text[++i];
+  }
+  return out;
+}
+
+/// The numbers again.
+std::string text_as_numbers(const std::string& text, const std::string& mark) {
+  const std::string quote_and_mark = '"' + mark;
+  std::string out;
+  std::size_t done = 0;
+  for (auto at = text.find(quote_and_mark); at != std::string::npos; at = text.find(quote_and_mark, done)) {
+    const auto number = at + quote_and_mark.size(), end = text.find('"', number);
+    out.append(text, done, at - done).append(text, number, end - number);
+    done = end + 1;
+  }
+  return out.append(text, done);
+}
+
+std::string json_text(const nlohmann::ordered_json& value) {
+  return value.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+/// What stands nowhere in a text, which json_text() wrote: there no letter is escaped.
+std::string mark_for(const std::string& text) {
+  std::string mark = "number:";
+  while (text.find(mark) != std::string::npos) mark += ':';
+  return mark;
+}
+
 std::span<const std::uint8_t> octets_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -40,8 +83,9 @@ std::span<const std::uint8_t> octets_of(const std::string& text) {
 result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type,
                                   const std::string& sha512, double rate_hz, double frequency_hz) {
   if (depth_of(text) > deepest) return fail(file + ": nested too deeply; accepted: " + std::to_string(deepest));
-  // Keys keep their order, and those that mean nothing to us stay.
-  auto meta = nlohmann::ordered_json::parse(text, nullptr, false);
+  // Keys keep their order, and those that mean nothing to us stay. No number is looked at here.
+  const auto mark = mark_for(json_text(nlohmann::ordered_json::parse(text, nullptr, false)));
+  auto meta = nlohmann::ordered_json::parse(numbers_as_text(text, mark), nullptr, false);
   if (!meta.is_object() || !meta.contains("global") || !meta["global"].is_object())
     return fail(file + ": changed while it was read");
   auto& global = meta["global"];
@@ -58,7 +102,7 @@ result<std::string> with_datatype(const std::string& text, const std::string& fi
     for (auto& c : captures)
       if (!c.contains("core:frequency") || c["core:frequency"].is_null()) c["core:frequency"] = frequency_hz;
   }
-  return meta.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return text_as_numbers(json_text(meta), mark) + "\n";
 }
 
 result<converted> converted::open(const std::string& path, phy::sigmf_datatype type) {

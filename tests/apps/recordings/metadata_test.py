@@ -151,6 +151,18 @@ class Convert(Recordings):
         self.assertEqual(self.info(self.path("z"))["gaps"], self.info(meta)["gaps"])
         self.assertEqual(run("info", "--verify", self.path("y")).returncode, 0)
 
+    def test_numbers_keep_every_digit(self):
+        meta = self.recording([{"core:sample_start": 0}])
+        numbers = ["12345678901234567890123", "-98765432109876543210", "0.1000000000000000055511151231257827", "1.50", "-0", "1E+2", "3e-9"]
+        text = self.read("x.sigmf-meta").decode().replace('"annotations": []', '"annotations": [], "lab:list": [%s], "lab:text": "7, \\"8\\" 9e9", "lab:mark": "number\\u003a7"' % ", ".join(numbers))
+        self.write("x.sigmf-meta", text)
+        for out in ("y.sigmf-meta", "z.sigmf-meta"):
+            self.assertEqual(run("convert", meta, self.path(out)).returncode, 0)
+            written = self.read(out).decode()
+            self.assertEqual(re.findall(r"[^\s,]+", re.search(r'"lab:list": \[(.*?)\]', written, re.S).group(1)), numbers)
+            self.assertEqual((json.loads(written)["lab:text"], json.loads(written)["lab:mark"]), ('7, "8" 9e9', "number:7"))
+            meta = self.path(out)  # and what was converted is converted alike
+
     def test_a_gap_of_unknown_length_stays_one(self):
         meta = self.recording([{"core:sample_start": 0, "core:datetime": "2026-01-01T00:00:00Z"}, {"core:sample_start": 400, "core:datetime": "2026-01-01T00:00:01.5Z"}])
         self.assertEqual(run("convert", meta, self.path("y.sigmf-meta")).returncode, 0)

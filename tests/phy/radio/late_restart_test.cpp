@@ -7,27 +7,17 @@
 #include <vector>
 
 #include "phy/radio/network_notes.h"
-#include "phy/radio/radio.h"
 #include "tests/phy/air/hub_process.h"
+#include "tests/phy/radio/open_radio.h"
 
 namespace prose::phy {
 namespace {
 
 using test::hub_process;
+using test::open_radio;
 constexpr double rate_hz = 1.92e6;
 
-radio_config config_of(const std::string& device) {
-  radio_config c;
-  c.device_args = device;
-  c.sample_rate_hz = rate_hz;
-  return c;
-}
-
-std::unique_ptr<radio> open_radio(const radio_config& c) {
-  auto r = radio::open(c);
-  EXPECT_TRUE(r) << (r ? "" : r.error().message);
-  return r ? std::move(*r) : nullptr;
-}
+radio_config config_of(const std::string& device) { return test::config_of(device, rate_hz); }
 
 struct reception {
   std::uint64_t samples = 0;

@@ -13,24 +13,14 @@
 #include "phy/radio/rate_bridge.h"
 #include "tests/phy/air/hub_process.h"
 #include "tests/phy/radio/all_channels.h"
+#include "tests/phy/radio/open_radio.h"
 
 namespace prose::phy {
 namespace {
 
+using test::config_of;
 using test::hub_process;
-
-radio_config config_of(const std::string& device, double rate_hz) {
-  radio_config c;
-  c.device_args = device;
-  c.sample_rate_hz = rate_hz;
-  return c;
-}
-
-std::unique_ptr<radio> open_radio(const radio_config& c) {
-  auto r = radio::open(c);
-  EXPECT_TRUE(r) << (r ? "" : r.error().message);
-  return r ? std::move(*r) : nullptr;
-}
+using test::open_radio;
 
 // Until a receiver has begun the air's time goes with the wall's: so far ahead may what is agreed on one thread be
 // asked for on a busy machine.

@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "phy/radio/burst_sender.h"
-#include "phy/radio/radio.h"
 #include "tests/phy/air/hub_process.h"
+#include "tests/phy/radio/open_radio.h"
 
 namespace prose::phy {
 namespace {
 
+using test::config_of;
 using test::hub_process;
+using test::open_radio;
 
 struct carrier_rate {
   const char* name;
@@ -21,45 +23,38 @@ struct carrier_rate {
 };
 class radio_tx_buffer : public ::testing::TestWithParam<carrier_rate> {};
 
-radio_config config_of(const std::string& device, double rate_hz) {
-  radio_config c;
-  c.device_args = device;
-  c.sample_rate_hz = rate_hz;
-  return c;
-}
-
 /// One thread, as in a UE: reads a subframe, hands over a burst of a subframe for later, reads on.
 TEST_P(radio_tx_buffer, bursts_longer_than_32_kib_go_out_whole) {
   const hub_process hub;
   const double rate_hz = GetParam().rate_hz;
-  auto mary = radio::open(config_of(hub.device("mary", "tx_buffer_bytes=32768"), rate_hz));
+  auto mary = open_radio(config_of(hub.device("mary", "tx_buffer_bytes=32768"), rate_hz));
   auto listener_config = config_of(hub.device("john"), rate_hz);
   listener_config.transmits = false;
-  auto john = radio::open(listener_config);
+  auto john = open_radio(listener_config);
   ASSERT_TRUE(mary && john);
   const auto subframe = static_cast<std::size_t>(rate_hz / 1000.0);
   constexpr int n_bursts = 20;
   constexpr std::int64_t ahead_subframes = 4, every_subframes = 3;
 
   const std::vector<cf32> burst(subframe, cf32{0.5F, 0.0F});
-  const std::int64_t start = (*mary)->now_tick().value() + static_cast<std::int64_t>(0.5 * rate_hz);
-  ASSERT_TRUE((*mary)->start(start));
-  ASSERT_TRUE((*john)->start(start));
+  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(0.5 * rate_hz);
+  ASSERT_TRUE(mary->start(start));
+  ASSERT_TRUE(john->start(start));
   constexpr std::int64_t n_subframes = ahead_subframes + n_bursts * every_subframes + 2;
   std::uint64_t heard = 0;
-  std::thread listener([&] {
+  std::jthread listener([&] {
     std::vector<cf32> in(subframe);
     for (std::int64_t k = 0; k < n_subframes; ++k) {
-      ASSERT_TRUE((*john)->read(in));
+      ASSERT_TRUE(john->read(in));
       for (const cf32 v : in) heard += std::abs(v) > 0.1F ? 1 : 0;
     }
   });
   {
-    burst_sender sender(**mary, subframe);
+    burst_sender sender(*mary, subframe);
     std::vector<cf32> in(subframe);
     for (std::int64_t k = 0; k < n_subframes; ++k) {
       ASSERT_TRUE(sender.wait_until_begun());
-      const auto s = (*mary)->read(in);
+      const auto s = mary->read(in);
       ASSERT_TRUE(s) << s.error().message;
       EXPECT_FALSE(s->gap_before);
       const std::int64_t at = k + ahead_subframes;
@@ -70,7 +65,7 @@ TEST_P(radio_tx_buffer, bursts_longer_than_32_kib_go_out_whole) {
     ASSERT_TRUE(sender.finish());
   }
   listener.join();
-  const auto c = (*mary)->counters();
+  const auto c = mary->counters();
   EXPECT_EQ(c.underflows, 0U);
   EXPECT_EQ(c.lates, 0U);
   EXPECT_EQ(c.overflows, 0U);
@@ -88,22 +83,22 @@ TEST(radio_tx_buffer_errors, one_thread_alone_is_held_up) {
   const hub_process hub;
   auto config = config_of(hub.device("mary", "tx_buffer_bytes=32768"), 15.36e6);
   config.transmit_timeout_s = 0.2;
-  auto mary = radio::open(config);
+  auto mary = open_radio(config);
   ASSERT_TRUE(mary);
-  const std::int64_t start = (*mary)->now_tick().value() + static_cast<std::int64_t>(0.5 * config.sample_rate_hz);
-  ASSERT_TRUE((*mary)->start(start));
+  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(0.5 * config.sample_rate_hz);
+  ASSERT_TRUE(mary->start(start));
   std::vector<cf32> subframe(15360);
-  ASSERT_TRUE((*mary)->read(subframe));
-  const auto sent = (*mary)->transmit(start + 4 * 15360, std::vector<cf32>(15360, cf32{0.5F, 0.0F}));
+  ASSERT_TRUE(mary->read(subframe));
+  const auto sent = mary->transmit(start + 4 * 15360, std::vector<cf32>(15360, cf32{0.5F, 0.0F}));
   ASSERT_FALSE(sent);
   EXPECT_NE(sent.error().message.find("stay full"), std::string::npos) << sent.error().message;
 }
 
 TEST(radio_tx_buffer_errors, a_failure_of_the_transmitter_reaches_the_caller) {
   auto hub = std::make_unique<hub_process>();
-  auto mary = radio::open(config_of(hub->device("mary"), 1.92e6));
+  auto mary = open_radio(config_of(hub->device("mary"), 1.92e6));
   ASSERT_TRUE(mary);
-  burst_sender sender(**mary, 1920);
+  burst_sender sender(*mary, 1920);
   hub->end(SIGKILL);
   const std::vector<cf32> burst(1920);
   result<void> last;
