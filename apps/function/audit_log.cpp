@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "apps/lib/common/log.h"
 #include "apps/lib/common/safe_file.h"
 
 namespace prose::function {
@@ -15,14 +16,15 @@ namespace {
 
 constexpr double strangers_per_second = 1;
 
-apps::event make(const char* name) {
+}  // namespace
+
+apps::event now_event(const char* name) {
   return {name, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()};
 }
 
-}  // namespace
-
 result<audit_log> audit_log::open(const std::string& path, audit_rotation rotation) {
   audit_log log;
+  log.path_ = path;
   if (path == "-") log.fd_ = STDOUT_FILENO;
   if (path.empty() || path == "-") return log;
   auto fd = apps::open_private_output(path, apps::output_mode::append);
@@ -30,8 +32,7 @@ result<audit_log> audit_log::open(const std::string& path, audit_rotation rotati
   log.own_ = std::move(*fd);
   log.fd_ = log.own_.get();
   struct stat status {};
-  if (::fstat(log.fd_, &status) == 0 && S_ISREG(status.st_mode)) {
-    log.path_ = path;
+  if (::fstat(log.fd_, &status) == 0 && S_ISREG(status.st_mode) && !apps::own_descriptor(path)) {
     log.rotation_ = rotation;
     log.octets_ = static_cast<std::uint64_t>(status.st_size);
   }
@@ -52,7 +53,7 @@ void audit_log::rotate() {
 
 bool audit_log::put(const std::string& text) {
   const std::string line = (broken_line_ ? "\n" : "") + text + "\n";
-  if (rotation_.most_octets > 0 && octets_ > 0 && octets_ + line.size() > rotation_.most_octets) rotate();
+  if (rotates() && octets_ > 0 && octets_ + line.size() > rotation_.most_octets) rotate();
   const auto n = ::write(fd_, line.data(), line.size());
   if (n > 0) octets_ += static_cast<std::uint64_t>(n);
   if (n == static_cast<ssize_t>(line.size())) {
@@ -66,16 +67,16 @@ bool audit_log::put(const std::string& text) {
 void audit_log::write(const apps::json_object& line) {
   if (fd_ < 0) return;
   if (lost_ > lost_told_) {
-    apps::event gap = make("audit_lost");
+    apps::event gap = now_event("audit_lost");
     gap.add("lines", lost_ - lost_told_);
     if (put(gap.text())) lost_told_ = lost_;
   }
-  if (!put(line.text())) ++lost_;
+  if (!put(line.text()) && ++lost_ == 1) apps::log_error("--audit {}: cannot be written; serving goes on", path_);
 }
 
 void audit_log::tell_unlisted() {
   if (unlisted_ == 0) return;
-  apps::event e = make("audit_unlisted");
+  apps::event e = now_event("audit_unlisted");
   e.add("connections", std::exchange(unlisted_, 0));
   write(e);
 }
@@ -89,7 +90,7 @@ void audit_log::write(const audit_record& r) {
     }
     tell_unlisted();
   }
-  apps::event e = make("audit");
+  apps::event e = now_event("audit");
   e.add("account", r.account).add("address", r.address).add("what", r.what);
   write(e);
 }

@@ -18,13 +18,16 @@ struct audit_rotation {
   int files = 10;                 ///< beside FILE itself
 };
 
-/// One thread. A line that cannot be written (full disk) does not end the service: it is counted, and the log reports
-/// the gap as soon as it can be written again. Of connections that did not authenticate one a second is logged, with
-/// the number of those left out.
+/// An event of now, by the system's clock.
+apps::event now_event(const char* name);
+
+/// One thread. A line that cannot be written (full disk) does not end the service: it is counted, the first one is told
+/// on standard error, and the log reports the gap as soon as it can be written again. Of connections that did not
+/// authenticate one a second is logged, with the number of those left out.
 class audit_log {
 public:
   /// "-" is standard output, "" nothing. A file is made with mode 0600 and never emptied. What is no
-  /// regular file is not rotated.
+  /// regular file, or was open already (/dev/stdout, /dev/fd/N), is not rotated.
   static result<audit_log> open(const std::string& path, audit_rotation rotation = {});
   audit_log(audit_log&&) = default;
   audit_log& operator=(audit_log&&) = default;
@@ -34,6 +37,7 @@ public:
   void finish();
   /// Lines that could not be written, all in all.
   std::uint64_t lost() const { return lost_; }
+  bool rotates() const { return rotation_.most_octets > 0; }
 
 private:
   audit_log() = default;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -51,10 +52,7 @@ int replace_key(const options& o) {
   return exit_ok;
 }
 
-result<void> read_config(const std::string& path, options& o) {
-  auto loaded = config_section::load(path);
-  if (!loaded) return tl::unexpected(loaded.error());
-  auto& file = *loaded;
+result<void> read_config(config_section& file, const std::string& path, options& o) {
   auto& c = o.server;
   file.read("name", c.name);
   file.read("address", c.address);
@@ -94,10 +92,6 @@ result<void> read_config(const std::string& path, options& o) {
     if (!function::valid_name(name)) file.reject("denied", "'" + name + "': accepted are names of users");
   c.denied.insert(denied.begin(), denied.end());
   return file.check();
-}
-
-event now_event(const char* name) {
-  return {name, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()};
 }
 
 /// A descriptor for each connection, and some for the rest.
@@ -143,11 +137,17 @@ result<void> check_files(const options& o) {
   return files.check();
 }
 
-/// The list of denied users as the configuration has it now. Nothing, and a line, if the file has a mistake.
+/// The list of denied users as the configuration has it now. Nothing, and a line, if the file has a mistake or names no
+/// list: an empty file, as an editor may leave it for a moment, must let nobody in.
 std::optional<std::set<std::string>> denied_now(const std::string& config_path, function::audit_log& audit) {
   options fresh;
-  const auto ok = read_config(config_path, fresh);
-  event told = now_event(ok ? "denied_read" : "denied_unreadable");
+  const auto ok = [&]() -> result<void> {
+    auto file = config_section::load_again(config_path);
+    if (!file) return tl::unexpected(file.error());
+    file->require("denied");
+    return read_config(*file, config_path, fresh);
+  }();
+  event told = function::now_event(ok ? "denied_read" : "denied_unreadable");
   if (ok) {
     told.add("users", fresh.server.denied.size());
   } else {
@@ -166,15 +166,13 @@ int serve(const options& o) {
   allow_descriptors(c.limits.max_connections + c.limits.max_half_open);
   keys::system_random random;
   std::optional<function::audit_log> audit;
-  if (!o.common.config_path.empty()) {
+  if (std::error_code e; std::filesystem::is_regular_file(o.common.config_path, e)) {
     c.read_denied = [&] { return denied_now(o.common.config_path, *audit); };
     take_hangups();
   }
   auto server = function::server::open(c, random, [&](const function::audit_record& r) {
     log_debug("{} {}: {}", r.address, r.account, r.what);
-    const bool first = audit->lost() == 0;
     audit->write(r);
-    if (first && audit->lost() > 0) log_error("--audit {}: cannot be written; serving goes on", o.audit);
   });
   if (!server) return usage_error(program, server.error());
   // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
@@ -182,7 +180,7 @@ int serve(const options& o) {
   if (!opened) return usage_error(program, opened.error());
   audit = std::move(*opened);
   log_info("listening on {} port {}", c.address, (*server)->port());
-  event started = now_event("started");
+  event started = function::now_event("started");
   started.add("address", c.address).add("port", (*server)->port());
   audit->write(started);
   std::thread watch([&] {
@@ -208,8 +206,11 @@ int serve(const options& o) {
 static int run_main(int argc, char** argv) {
   options o;
   if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  if (const auto path = find_config_path(argc, argv); !path.empty()) {
+    auto file = config_section::load(path);
+    if (!file) return usage_error(program, file.error());
+    if (auto ok = read_config(*file, path, o); !ok) return usage_error(program, ok.error());
+  }
   command_line app(
       program,
       "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "

@@ -55,6 +55,12 @@ result<config_section> config_section::load(const std::string& path) {
   return parse(*text, path);
 }
 
+result<config_section> config_section::load_again(const std::string& path) {
+  const auto text = read_trusted_file(path, max_config_bytes);
+  if (!text) return tl::unexpected(text.error());
+  return parse(*text, path);
+}
+
 result<config_section> config_section::parse(const std::string& text, const std::string& name) {
   auto doc = std::make_shared<document>();
   doc->file = name;

@@ -24,6 +24,8 @@ class config_section {
 public:
   /// Empty files are an empty map. Refused: what others may write (apps/lib/common/safe_file.h).
   static result<config_section> load(const std::string& path);
+  /// For one that is read again: a file, no pipe or device, so that nothing is waited for.
+  static result<config_section> load_again(const std::string& path);
   static result<config_section> parse(const std::string& text, const std::string& name);
 
   bool has(std::string_view key) const;

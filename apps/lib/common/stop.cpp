@@ -49,6 +49,7 @@ bool hurry_requested() noexcept { return hurry_flag.load(std::memory_order_relax
 void take_hangups() {
   struct sigaction action {};
   action.sa_handler = &on_hangup;
+  action.sa_flags = SA_RESTART;  // the program goes on, and so does what it is writing
   sigaction(SIGHUP, &action, nullptr);
 }
 bool hangup_taken() noexcept { return hangup_flag.exchange(false, std::memory_order_relaxed); }

@@ -1,12 +1,21 @@
 // The audit log changes its file when it is full, and loses no line by it.
 #include "apps/function/audit_log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
+
+#include "apps/lib/common/stop.h"
 
 namespace prose::function {
 namespace {
@@ -84,6 +93,45 @@ TEST_F(audit_rotation_test, never_without_a_limit_nor_for_what_is_no_file) {
   ASSERT_TRUE(null);
   write(*null, 0, 200);
   EXPECT_FALSE(fs::exists("/dev/null.1"));
+}
+
+TEST_F(audit_rotation_test, what_was_open_already_does_not_change_files) {
+  const apps::file_descriptor mine(::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  ASSERT_TRUE(mine);
+  const auto log = audit_log::open("/dev/fd/" + std::to_string(mine.get()), small);
+  ASSERT_TRUE(log);
+  EXPECT_FALSE(log->rotates()) << "as root it would rename /dev/stdout";
+  EXPECT_TRUE(open(small).rotates());
+}
+
+// A signal that comes while a line waits for the reader of a pipe.
+TEST_F(audit_rotation_test, a_hangup_loses_no_line) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const apps::file_descriptor reader(ends[0]), writer(ends[1]);
+  const int room = ::fcntl(writer.get(), F_GETPIPE_SZ);
+  const std::string full(static_cast<std::size_t>(room), 'x');
+  ASSERT_EQ(::write(writer.get(), full.data(), full.size()), room);
+  auto log = audit_log::open("/dev/fd/" + std::to_string(writer.get()));
+  ASSERT_TRUE(log);
+  apps::take_hangups();
+  std::atomic<int> id{0};
+  std::thread waits([&] {
+    id = static_cast<int>(::syscall(SYS_gettid));
+    write(*log, 0, 1);
+  });
+  const auto sleeps = [&] {
+    std::ifstream stat("/proc/self/task/" + std::to_string(id.load()) + "/stat");
+    std::string number, program, state;
+    return id != 0 && stat >> number >> program >> state && state == "S";
+  };
+  while (!sleeps()) std::this_thread::yield();
+  ::pthread_kill(waits.native_handle(), SIGHUP);
+  while (!apps::hangup_taken()) std::this_thread::yield();
+  std::string got(full.size(), ' ');
+  ASSERT_EQ(::read(reader.get(), got.data(), got.size()), room);
+  waits.join();
+  EXPECT_EQ(log->lost(), 0U);
 }
 
 TEST_F(audit_rotation_test, a_file_that_cannot_move_is_written_on) {

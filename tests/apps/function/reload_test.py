@@ -3,7 +3,7 @@ import os, signal, tempfile, threading, unittest
 
 from tests.harness.files import write
 from tests.harness.function import Server
-from tests.harness.process import wait
+from tests.harness.process import Background, wait
 
 
 class reload(unittest.TestCase):
@@ -54,7 +54,9 @@ class reload(unittest.TestCase):
     def test_a_bad_file_leaves_the_old_list(self):
         write(self.config, 'denied: [mary]\n')
         self.hang_up('denied_read')
-        for bad in ('denied: {john: 1}\n', 'denied: [john', "denied: ['john and mary']\n", 'denied: [john]\nnonsense: 1\n', 'denied: [john]\nport: never\n', None):
+        # An empty file is what "> function.yaml" leaves before an editor has written it.
+        for bad in ('', '# nothing yet\n', 'port: 0\n', 'port: never\n', 'denied:\n', 'denied: null\n', 'denied: [~]\n', "denied: ''\n", 'denied: {john: 1}\n', 'denied: [john',
+                    "denied: ['john and mary']\n", 'denied: [john]\nnonsense: 1\n', 'denied: [john]\nport: never\n', None):
             if bad is None:
                 os.remove(self.config)
             else:
@@ -62,6 +64,35 @@ class reload(unittest.TestCase):
             self.assertIn('function.yaml', self.hang_up('denied_unreadable')['error'])
             self.refused('mary')
             self.assertEqual(self.s.connect('john').ask(op='list')['answer'], 'list')
+
+    def test_a_pipe_in_its_place_is_not_waited_for(self):
+        write(self.config, 'denied: [mary]\n')
+        self.hang_up('denied_read')
+        os.remove(self.config)
+        os.mkfifo(self.config, 0o600)
+        self.assertIn('not a regular file', self.hang_up('denied_unreadable')['error'])
+        self.refused('mary')
+        self.assertEqual(self.s.connect('john').ask(op='list')['answer'], 'list')
+
+    def test_a_configuration_that_is_read_once_ends_by_the_signal(self):
+        self.s.kill()
+        reader, writer = os.pipe()
+        os.write(writer, b'denied: [mary]\n')
+        os.close(writer)
+        self.s.start('--config', '/dev/fd/%d' % reader, pass_fds=(reader,))
+        os.close(reader)
+        self.refused('mary')
+        self.s.process.send_signal(signal.SIGHUP)
+        self.assertEqual(self.s.process.wait(60), 0)
+        self.assertFalse(self.of('denied_read') + self.of('denied_unreadable'))
+
+    def test_the_first_lost_line_is_told_at_once(self):
+        program, *arguments = self.s.command(store=self.s.path('other.db'), audit='/dev/full')[:-1]  # all but the log's level
+        p = Background(os.path.basename(program), *arguments, 'info', '--config', self.config, log=self.s.path('log'))
+        self.addCleanup(p.p.kill)
+        wait(lambda: '/dev/full: cannot be written' in p.said(), 60, [p], 'word of the line "started"')
+        p.stop(code=1)
+        self.assertEqual(p.said().count('cannot be written'), 1)
 
     def test_any_number_of_signals_while_users_come_and_go(self):
         stop = threading.Event()
