@@ -1,5 +1,7 @@
 #include "mac/default_pools.h"
 
+#include "phy/types/delay_range.h"
+
 namespace prose::mac {
 
 ue_config default_ue_config(phy::transmission_mode tm, int n_prb) {
@@ -18,6 +20,7 @@ ue_config default_ue_config(phy::transmission_mode tm, int n_prb) {
   c.sync.period_subframes = 40;
   c.sync.offset_1 = 37;
   c.sync.offset_2 = 17;
+  c.sync.same_timing_samples = phy::received_delays(phy::cyclic_prefix::normal).latest * phy::standard_fft_size(n_prb);
 
   c.v2x.n_prb = n_prb;
   c.v2x.size_subchannel = 5;

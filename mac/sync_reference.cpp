@@ -111,7 +111,7 @@ bool sync_reference::searches(std::int64_t local) const {
 }
 
 bool sync_reference::other_timing(const candidate& c) const {
-  return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) >= config_.same_timing_samples;
+  return c.dfn_offset != dfn_offset_ || std::abs(c.timing_offset_samples) > config_.same_timing_samples;
 }
 
 int sync_reference::scan_jitter(int below) {

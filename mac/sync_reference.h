@@ -7,6 +7,8 @@
 #include <optional>
 #include <span>
 
+#include "phy/types/carrier.h"
+#include "phy/types/delay_range.h"
 #include "phy/types/mib_sl.h"
 
 namespace prose::mac {
@@ -36,7 +38,9 @@ struct sync_config {
   /// NOT 3GPP: out of coverage, groups of UEs with different timing that meet end with the reference of the smallest
   /// identity. False: by S-RSRP alone (TS 36.331 5.10.8.2); then two groups of equal strength never hear each other.
   bool merge_by_identity = true;
-  double same_timing_samples = 64;       ///< a reference whose timing differs by less has our timing
+  /// A reference whose timing differs by no more has our timing. What is heard comes so late (a follower sends later
+  /// than its reference by the way there, and is heard later by the way back), so it follows the carrier; here 25 PRB.
+  double same_timing_samples = phy::received_delays(phy::cyclic_prefix::normal).latest * phy::standard_fft_size(25);
   int scan_periods = 2;                  ///< length of a scan: a UE with timing looks for SLSS of other timings
   int longest_scan_periods = 12;         ///< limit where a scan is prolonged to hear a reference again
   int scan_every_subframes = 2000;       ///< plus a random part of a quarter; scans are closer after a change of timing

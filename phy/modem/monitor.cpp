@@ -10,9 +10,9 @@
 #include "phy/modem/soft_buffers.h"
 #include "phy/modem/stream_window.h"
 #include "phy/modem/subframe_receiver.h"
-#include "phy/scfdma/delay_range.h"
 #include "phy/sync/prefix_search.h"
 #include "phy/sync/slss_search.h"
+#include "phy/types/delay_range.h"
 
 namespace prose::phy {
 namespace {
@@ -28,11 +28,13 @@ constexpr float silence_db = -250;
 /// Subframes without anything decoded after which a transmitter's timing is forgotten: 20 ppm move it by 60 Ts in 100
 /// ms.
 constexpr int track_memory_subframes = 400;
-/// A track that SLSS gave is searched for again after this long (slss-Period is 160 subframes at most).
+/// The longest SLSS period is 160 subframes (V2X), so every reference that is received is heard in this time.
+constexpr std::int64_t slss_heard_within_subframes = 170;
+/// A track that SLSS gave is searched for again after this long.
 constexpr int slss_memory_subframes = 500;
-/// While references are tracked in sync_mode::slss, others are searched for in the first of so many subframes: the
-/// longest SLSS period and more.
-constexpr std::int64_t slss_scan_subframes = 170, slss_scan_every_subframes = 1000;
+/// While references are tracked in sync_mode::slss, others are searched for in the first slss_heard_within_subframes of
+/// so many.
+constexpr std::int64_t slss_scan_every_subframes = 1000;
 /// Fruitless attempts in a row after which the blind search tries only the best candidates: a carrier full of signals
 /// that cannot be decoded must not cost many times real time for ever. Both chosen, not derived.
 constexpr int patience = 4000;
@@ -43,8 +45,9 @@ constexpr double tolerated_error = 0.35;        ///< not corrected: the receiver
 constexpr int settled_after = 4;                ///< decoded subframes until a track is corrected slowly
 constexpr double first_gain = 0.5, gain = 0.2;  ///< share of an error that is corrected at once
 /// A track is that of its earliest transmitter: others come later by the way they are farther off. After so many
-/// subframes without it the track goes to the next one. Drift moves it by 4 us in that time at 40 ppm.
-constexpr std::int64_t earliest_memory_subframes = 100;
+/// subframes without it the track goes to the next one. It may be a reference that sends nothing but SLSS. Drift moves
+/// it by 7 us in that time at 40 ppm.
+constexpr std::int64_t earliest_memory_subframes = slss_heard_within_subframes;
 /// Where something was decoded already, a candidate of prefix_search below this share of the best one's score is a side
 /// lobe of it. Chosen, not derived.
 constexpr float side_lobe = 0.05F;
@@ -166,13 +169,11 @@ struct monitor::impl {
         rx(std::move(r)),
         buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
-        sink(static_cast<std::int64_t>(most_late_samples())),
+        sink(static_cast<std::int64_t>(most_late_samples(c.carrier))),
         stream(c.n_antennas, window_subframes * c.carrier.samples_per_subframe()) {
     if (c.search_beside) watch.emplace(c.carrier);
   }
 
-  /// How late a transmission may come.
-  double most_late_samples() const { return received_delays(config.carrier.cp).latest * config.carrier.fft_size; }
   void step(bool end);
   void step_aligned(bool end);
   void step_search(bool end);
@@ -321,7 +322,7 @@ track* monitor::impl::track_after(double start) {
     if (!t.used) continue;
     double d = std::fmod(t.next_start - start, sps);
     if (d < 0) d += sps;
-    if (d <= most_late_samples()) return &t;
+    if (d <= most_late_samples(config.carrier)) return &t;
   }
   return nullptr;
 }
@@ -358,7 +359,7 @@ bool monitor::impl::follow(track& t) {
 /// Of several transmitters that begin within 15 us the search offers the strongest. How far (samples, 0 or less) the
 /// earliest of those that are received begins before `start`.
 double monitor::impl::look_before(double start, std::int64_t subframe_index) {
-  const std::int64_t before = std::llround(start - most_late_samples());
+  const std::int64_t before = std::llround(start - most_late_samples(config.carrier));
   if (before < stream.first_tick()) return 0;
   const outcome o = examine(before, subframe_index, {}, true);
   if (!o.earliest) return 0;
@@ -408,7 +409,7 @@ void monitor::impl::step_search(bool end) {
     std::array<std::span<const cf32>, max_rx_antennas> windows;
     for (int a = 0; a < config.n_antennas; ++a) windows[a] = stream.at(a, search_at, search_window);
     const auto antennas = std::span<const std::span<const cf32>>(windows).first(config.n_antennas);
-    const bool scanning = n_searched++ % slss_scan_every_subframes < slss_scan_subframes;
+    const bool scanning = n_searched++ % slss_scan_every_subframes < slss_heard_within_subframes;
     if (slss && !(tracking && (config.sync == sync_mode::slss ? !scanning : decoded > 0))) {
       for (const slss_candidate& c : slss->search(antennas)) {
         const double start = static_cast<double>(search_at) + c.start_samples;

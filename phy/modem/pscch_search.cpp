@@ -4,10 +4,10 @@
 #include <cmath>
 #include <numbers>
 
-#include "phy/scfdma/delay_range.h"
 #include "phy/scfdma/demodulator.h"
 #include "phy/scfdma/dmrs.h"
 #include "phy/scfdma/dmrs_table.h"
+#include "phy/types/delay_range.h"
 
 namespace prose::phy {
 namespace {

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "phy/dsp/batch_dft.h"
-#include "phy/scfdma/delay_range.h"
 #include "phy/types/carrier.h"
 #include "phy/types/cf32.h"
+#include "phy/types/delay_range.h"
 
 namespace prose::phy {
 

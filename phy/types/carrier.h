@@ -9,8 +9,8 @@
 namespace prose::phy {
 
 enum class cyclic_prefix : std::uint8_t { normal, extended };
-/// Length of a prefix over that of the useful part of a symbol (144 / 2048 and 512 / 2048, TS 36.211 5.6): the delays
-/// that reference signals are searched for.
+/// Length of a prefix over that of the useful part of a symbol: 144 / 2048 (a little less here) and 512 / 2048
+/// (TS 36.211 5.6). The delays that are searched for follow from it (delay_range.h).
 constexpr double prefix_share(cyclic_prefix cp) { return cp == cyclic_prefix::normal ? 0.07 : 0.25; }
 
 /// TM1/TM2: sidelink communication (scheduled, autonomous). TM3/TM4: V2X (scheduled, autonomous).

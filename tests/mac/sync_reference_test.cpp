@@ -12,13 +12,18 @@
 #include <string>
 #include <vector>
 
+#include "mac/default_pools.h"
 #include "mac/sync_reference.h"
+#include "phy/types/delay_range.h"
 
 using namespace prose::mac;
 
 namespace {
 constexpr double samples_per_subframe = 15360;
-constexpr double prefix_samples = 72;
+constexpr int n_prb = 50;
+constexpr double samples_per_symbol = 1024;  // the useful part
+constexpr prose::phy::delay_range received = prose::phy::received_delays(prose::phy::cyclic_prefix::normal);
+sync_config config_of_the_carrier() { return default_ue_config(prose::phy::transmission_mode::tm2, n_prb).sync; }
 
 struct node {
   std::mt19937 rng, muting;
@@ -35,9 +40,11 @@ struct world {
   std::deque<node> nodes;
   double s_rsrp_dbm = -80;
   std::vector<std::vector<double>> loss_db;  // extra, per pair
+  double delay_samples = 0;                  // from each to each
   double now = 0;
 
-  explicit world(int n, unsigned seed, const sync_config& config = {}, unsigned seed_of_muting = 0x5eed0002) {
+  explicit world(int n, unsigned seed, const sync_config& config = config_of_the_carrier(),
+                 unsigned seed_of_muting = 0x5eed0002) {
     for (int i = 0; i < n; ++i) {
       nodes.emplace_back();
       node& x = nodes.back();
@@ -45,7 +52,7 @@ struct world {
       x.muting.seed(seed_of_muting + seed * 100 + static_cast<unsigned>(i));
       x.origin = static_cast<double>(x.rng() % 1000000);
       x.sync = std::make_unique<sync_reference>(
-          config, 25, [](void* r) { return static_cast<std::uint32_t>(static_cast<node*>(r)->rng()); }, &x,
+          config, n_prb, [](void* r) { return static_cast<std::uint32_t>(static_cast<node*>(r)->rng()); }, &x,
           [](void* r) { return static_cast<std::uint32_t>(static_cast<node*>(r)->muting()); });
     }
     loss_db.assign(n, std::vector<double>(static_cast<std::size_t>(n), 0.0));
@@ -73,13 +80,13 @@ struct world {
         for (const auto& s : air) deaf |= s.who == i;
         for (const auto& s : air) {
           if (deaf || s.who == i) continue;
-          double off = s.start - own;
+          double off = s.start + delay_samples - own;
           std::int64_t local = x.local;
           while (off > samples_per_subframe / 2) off -= samples_per_subframe, ++local;
           while (off < -samples_per_subframe / 2) off += samples_per_subframe, --local;
-          // The normal prefix is all that a receiver of known timing has.
-          if (!x.sync->searches(local) && !(x.sync->is_slss_subframe(local) && std::abs(off) < prefix_samples))
-            continue;
+          const bool in_time =
+              off >= received.earliest * samples_per_symbol && off <= received.latest * samples_per_symbol;
+          if (!x.sync->searches(local) && !(x.sync->is_slss_subframe(local) && in_time)) continue;
           if (s_rsrp_dbm - loss_db[s.who][i] < -130) continue;  // no receiver finds it
           heard.push_back({s.t.n_sl_id, s.t.mib.in_coverage,
                            s.t.mib.direct_frame_number * 10 + s.t.mib.direct_subframe_number, local,
@@ -146,7 +153,7 @@ TEST(sync_reference, many_references_at_once_become_one_within_seconds) {
   for (const int n : {2, 3, 8}) {
     std::vector<int> subframes;
     for (unsigned seed = 0; seed < 400 * seeds_of_muting; ++seed) {
-      world w(n, 5000 + seed % 400, {}, 0x5eed0000 + 1'000'000 * (seed / 400));
+      world w(n, 5000 + seed % 400, config_of_the_carrier(), 0x5eed0000 + 1'000'000 * (seed / 400));
       for (auto& x : w.nodes) {
         x.origin = static_cast<double>(x.rng() % 400) * samples_per_subframe +
                    static_cast<double>(x.rng() % 15360);  // switched on within 400 ms
@@ -425,6 +432,25 @@ TEST(sync_reference, the_own_identity_is_drawn_anew_but_not_for_an_echo) {
   with(300);
   // A new identity; where it is the larger one, the UE follows the other reference at once.
   EXPECT_TRUE(s.n_sl_id() != id || s.role() == sync_role::follower);
+}
+
+// A follower begins where it hears its reference, so the reference hears its own identity twice the way late. 2.25 km
+// is the most; here 12 us, 1.8 km.
+TEST(sync_reference, a_follower_12_us_late_does_not_cost_the_identity) {
+  world w(2, 3);
+  w.delay_samples = 6e-6 * 1e3 * samples_per_subframe;
+  w.run(4000);
+  ASSERT_EQ(w.count(sync_role::reference), 1);
+  ASSERT_EQ(w.count(sync_role::follower), 1);
+  const auto& reference = *std::find_if(w.nodes.begin(), w.nodes.end(),
+                                        [](const node& x) { return x.sync->role() == sync_role::reference; });
+  const int id = reference.sync->n_sl_id();
+  for (int i = 0; i < 100; ++i) {
+    w.run(400);
+    ASSERT_EQ(reference.sync->role(), sync_role::reference) << i;
+    ASSERT_EQ(reference.sync->n_sl_id(), id) << i;
+  }
+  EXPECT_EQ(w.count(sync_role::follower), 1);
 }
 
 TEST(sync_reference, a_change_of_reference_and_tracking_in_one_call_add_up) {

@@ -1,6 +1,6 @@
 // Two synchronisation references that do not know of each other on one carrier: each numbers its subframes for itself,
 // and where pools lie follows from that; with the same subframe boundaries (both on GNSS time, or one left the other)
-// and with others, the second heard long after the first.
+// and with others, the second heard long after the first. And a reference beside a UE that comes later.
 #include "tests/phy/monitor_fixture.h"
 
 using namespace prose::phy;
@@ -87,4 +87,45 @@ TEST(monitor_references, two_numberings_at_once) {
     EXPECT_GE(got[1], (x.late > 0 ? 0.5 : 0.9) * static_cast<double>(two.messages.size()));
     for (const auto& m : h.discovery) EXPECT_TRUE(one.messages.contains(m) || two.messages.contains(m));
   }
+}
+
+// A reference that sends every 160 subframes (the longest period), and a TM4 UE 12 us later in all the others.
+TEST(monitor_references, a_busy_late_ue_does_not_hide_the_reference) {
+  rng_t rng(32);
+  const auto carrier = *carrier_config::make(15, cyclic_prefix::normal, transmission_mode::tm4, 3.84e6);
+  const v2x_pool_config config{.n_prb = 15, .size_subchannel = 5, .n_subchannels = 3, .start_prb = 0};
+  const auto pool = *v2x_pool::make(config);
+  constexpr int n_subframes = 680, slss_period = 160, slss_at = 20;
+  const int sps = carrier.samples_per_subframe();
+  const int late = static_cast<int>(std::lround(12e-6 * carrier.sample_rate_hz()));
+  air a(carrier, static_cast<std::size_t>((n_subframes + 1) * sps), noise_for(carrier, 20), rng);
+  heard sent;
+  for (int k = 0; k < n_subframes; ++k) {
+    const std::int64_t start = static_cast<std::int64_t>(k) * sps;
+    if (k % slss_period == slss_at) {
+      const mib_sl mib{.n_prb = carrier.n_prb,
+                       .direct_frame_number = static_cast<std::uint16_t>(k / 10),
+                       .direct_subframe_number = static_cast<std::uint8_t>(k % 10)};
+      bits_t bits(static_cast<std::size_t>(mib_sl_bits(carrier.tm)));
+      pack(mib, bits);
+      const transmission list[] = {{psbch_transmission{77, bits}, 0.0F}};
+      a.add(list, start, 300);
+      sent.mib.insert({77, bits});
+      continue;
+    }
+    const sci_format1 sci{.frequency_location = pool.frequency_location(0, 3), .mcs = 5};
+    bits_t bits(sci_format1_bits);
+    pack(sci, config.n_subchannels, bits);
+    const int prb = pool.pscch_prbs()[0];
+    const auto grant = *pool.pssch(sci, prb, sci_crc(bits), k % 10);
+    const auto payload = random_bits(rng, grant.tbs);
+    const transmission list[] = {{pscch_transmission{{prb, 0}, bits}, 0.0F},
+                                 {pssch_transmission{grant, payload}, 0.0F}};
+    a.add(list, start + late, -200);
+    sent.tb.insert(payload);
+  }
+  const auto h = listen({.carrier = carrier, .sync = sync_mode::slss, .timing = {}, .pools = {config}}, a.samples);
+  EXPECT_EQ(h.mib, sent.mib);
+  // Those before the first SLSS are not looked for.
+  EXPECT_GE(std::ssize(h.tb), std::ssize(sent.tb) - slss_at);
 }

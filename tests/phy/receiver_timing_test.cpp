@@ -1,4 +1,4 @@
-// Transmissions from 5 us before to 15 us after the start that is assumed (4.5 km, or a badly timed peer): every
+// Transmissions from 5 us before to 15 us after the start that is assumed (far away, or a badly timed peer): every
 // channel, alone, at low SNR, and several transmitters in one subframe. Own transmitter; monitor_recordings_test has
 // recordings.
 #include <array>
