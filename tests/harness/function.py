@@ -1,5 +1,5 @@
 """A running prose-function, and clients that speak its protocol without prose-ue."""
-import json, os, socket, ssl, struct, subprocess
+import contextlib, json, os, socket, ssl, struct, subprocess
 
 from tests.harness.files import json_lines
 from tests.harness.keys import Authority, prose_keys
@@ -18,6 +18,21 @@ def tls_context(authority, user=None):
     if user:
         c.load_cert_chain(authority.path(user + '.crt'), authority.path(user + '.key'))
     return c
+
+
+@contextlib.contextmanager
+def closed_by_server():
+    """Demands that the server closes the connection of what is done within. Waiting in vain and a server that is not there are failures. Make
+    contexts outside: a certificate that does not load is an OSError too."""
+    try:
+        yield
+    except TimeoutError as e:
+        raise AssertionError('the server keeps the connection') from e
+    except ConnectionRefusedError as e:
+        raise AssertionError('there is no server') from e
+    except (OSError, EOFError):
+        return
+    raise AssertionError('the server goes on')
 
 
 class Server:
