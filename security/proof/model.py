@@ -54,7 +54,7 @@ class theory:
                 if c not in UNUSED_IN_SETUP or not self.has('setup'):
                     self.rule([], k(c))
             for f, n in CONSTRUCTORS.items():
-                if f == 'old' and not any('old' in x or 'slot' in x for x in self.options):
+                if f == 'old' and not any('old' in x or 'slot' in x or 'agrees' in x for x in self.options):
                     continue
                 xs = [f'X{i}' for i in range(n)]
                 self.rule([k(x) for x in xs], k(f"{f}({','.join(xs)})"))
@@ -144,9 +144,9 @@ class session:
         if t.has('query_initiator_accepts') and self.tag == 'jp':
             t.bad(*map(t.known, answered))
         if t.has('query_initiator_agrees') and self.tag == 'jp':
-            self.disagree(answered, 'F', [{'F': f'{x}(S1,C1,O1)'} for x in ('e_jp', 'e_jm')] + [{'F': 'f_jmr(S1,P1,C1,X1,O1)'}] +
-                          [{'F': f'f_jp({slot},offer_a,C,X1,O1)', 'P': 'offer_b'}, {'F': f'f_jp({slot},P,junk,X1,O1)', 'C': 'empty'},
-                           {'F': f'f_jp({slot},P,C,X1,offer_a)', 'O': 'offer_b'}, {'F': f'f_jp({slot},P,C,skM,O1)'}])
+            self.disagree('F', answered, choice={'F': 'f_jp(S1,offer_a,C1,X1,O1)', 'P': 'offer_b'}, context={'F': 'f_jp(S1,P1,junk,X1,O1)', 'C': 'empty'},
+                          offer={'F': 'f_jp(S1,P1,C1,X1,offer_a)', 'O': 'offer_b'}, slot={'F': 'f_jp(now,P1,C1,X1,O1)', 'S': 'old(S2)'},
+                          peer=[{'F': 'f_jp(S1,P1,C1,skM,O1)'}, {'F': 'f_jp(S1,P1,C1,e_jm(S2,C2,O2),O1)'}])
         if self.tag == 'ja':
             t.tell(root, *answered)  # a link of John's with Ann, whose KD is lost
         t.tell(f'aead(prf({root},l_complete),empty,empty)', *answered)
@@ -187,20 +187,25 @@ class session:
             offer = (lambda x: replace_variable(x, 'O', 'offer_b')) if t.has('offers_a_only') else (lambda x: x)
             t.bad(*(t.known(offer(x)) for x in completed))
         if t.has('query_responder_agrees') and here:
-            self.disagree(completed, 'X', [{'X': f'{x}(S1,P1,C1,X1,O1)'} for x in ('f_jp', 'f_jmr')] + [{'X': 'e_jm(S1,C1,O1)'}] +
-                          [{'X': 'e_jp(S,C,offer_a)', 'O': 'offer_b'}, {'X': 'e_jp(S,junk,O)', 'C': 'empty'}, {'X': 'e_jp(now,C,O)', 'S': 'old(S1)'}])
+            self.disagree('X', completed, offer={'X': 'e_jp(S1,C1,offer_a)', 'O': 'offer_b'}, context={'X': 'e_jp(S1,junk,O1)', 'C': 'empty'},
+                          slot={'X': 'e_jp(now,C1,O1)', 'S': 'old(S2)'}, peer=[])
         if t.has('query_accepts_now') and here:
             t.bad(*(t.known(replace_variable(x, 'S', 'now')) for x in completed))
         t.tell(f'aead(prf({root},l_r2i),empty,{secret})', *completed)
 
-    def disagree(self, accepted, ephemeral, others):
-        """Bad: it accepts with an ephemeral of the other side that the attacker made, or that an honest party made for something else."""
-        self.t.bad(*map(self.t.known, [*accepted, ephemeral]))
-        for other in others:
-            terms = accepted
-            for name, value in other.items():
-                terms = [replace_variable(x, name, value) for x in terms]
-            self.t.bad(*map(self.t.known, terms))
+    def disagree(self, ephemeral, accepted, peer, **parameters):
+        """Bad: it accepts with an ephemeral of the other side that the attacker made, that an honest party made for or as somebody else, or that was
+        made for another parameter. on_NAME: only this of them, so that a broken variant shows that it can be found."""
+        t = self.t
+        own = 'f_jp(S1,P1,C1,X1,O1)' if ephemeral == 'X' else 'e_jp(S1,C1,O1)'
+        others = [own, 'e_jm(S1,C1,O1)', 'f_jmr(S1,P1,C1,X1,O1)'] + (['e_px(S1,C1,O1)', 'f_pxr(S1,P1,C1,X1,O1)'] if t.has('peter_knows_mary') else [])
+        kinds = {'made': [{}], 'peer': peer + [{ephemeral: x} for x in others], **{name: [x] for name, x in parameters.items()}}
+        for name in [k for k in kinds if t.has('on_' + k)] or kinds:
+            for replaced in kinds[name]:
+                terms = accepted + ([ephemeral] if name == 'made' else [])
+                for variable, value in replaced.items():
+                    terms = [replace_variable(x, variable, value) for x in terms]
+                t.bad(*map(t.known, terms))
 
 
 def replace_variable(term, name, value):
