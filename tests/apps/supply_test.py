@@ -1,6 +1,7 @@
-"""The SBOM against what the loader and dpkg say; what scripts/release takes; with PROSE_RELEASE_TARGETS a release of these programs."""
-import glob, json, os, re, subprocess, sys, tempfile, unittest
+"""The SBOM against what the loader and dpkg say; what scripts/release takes and leaves; with PROSE_RELEASE_TARGETS a release of these programs."""
+import glob, hashlib, json, os, re, shutil, subprocess, sys, tempfile, unittest
 
+from tests.harness.files import write
 from tests.harness.paths import BUILD, SOURCE
 
 TARGETS = os.environ.get('PROSE_RELEASE_TARGETS')
@@ -31,7 +32,7 @@ class supply(unittest.TestCase):
     def test_every_library_of_a_program_is_in_it(self):
         ids = {p['SPDXID']: p for p in self.sbom['packages']}
         # By another way than the script's: the libraries' names, and the packages that dpkg finds them in.
-        programs = sorted(glob.glob(os.path.join(BUILD, 'bin', 'prose-*')))
+        programs = sorted(set(glob.glob(os.path.join(BUILD, 'bin', 'prose-*'))) - {os.path.join(BUILD, 'bin', 'prose-bench')})
         needed = {p: re.findall(r'NEEDED.*\[(.+)\]', output('readelf', '-d', p)) for p in programs}
         owners = {}
         for line in output('dpkg-query', '-S', *sorted({'*/' + l for libraries in needed.values() for l in libraries})).splitlines():
@@ -55,15 +56,95 @@ class supply(unittest.TestCase):
             self.assertLessEqual({r['spdxElementId'], r['relatedSpdxElement']}, {*ids, 'SPDXRef-DOCUMENT'})
         self.assertRegex(s['creationInfo']['created'], r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$')
         for p in s['packages'][1:]:
+            if 'of no Debian package' in p['comment']:
+                continue
             self.assertTrue(p['versionInfo'] and p['downloadLocation'] and p['externalRefs'][0]['referenceLocator'].startswith('pkg:deb/'), p)
         self.assertIn('libmbedcrypto', ' '.join(p['name'] for p in s['packages']))
-        self.assertIn('libexpected-dev', [p['name'] for p in s['packages']], 'headers alone are compiled in too')
+        names = {p['name'] for p in s['packages']}
+        self.assertIn('libexpected-dev', names, 'headers alone are compiled in too')
+        self.assertFalse({n for n in names for tool in ('gtest', 'rapidcheck', 'benchmark') if tool in n}, 'what only tests use is not shipped')
 
     def test_the_same_build_gives_the_same_document(self):
         again = self.file + '.again'
         self.assertEqual(script('sbom', BUILD, again).returncode, 0)
         with open(self.file) as one, open(again) as two:
             self.assertEqual(one.read(), two.read())
+
+    def test_what_is_of_no_package_and_what_is_not_shipped(self):
+        """A build of two lines: a program with a library and a header of its own, a test with another header, and a program of an earlier build."""
+        with tempfile.TemporaryDirectory() as d:
+            at = lambda *name: os.path.join(d, *name)
+            for folder in ('b/bin', 'lib', 'include/mine', 'include/tested', 'source'):
+                os.makedirs(at(folder))
+            write(at('include/mine/m.h'), 'int f();\n')
+            write(at('include/tested/t.h'), '#include <mine/m.h>\n')
+            write(at('source/l.cpp'), 'int f() { return 0; }\n')
+            write(at('source/m.cpp'), '#include <mine/m.h>\nint main() { return f(); }\n')
+            write(at('source/t.cpp'), '#include <tested/t.h>\nint main() { return f(); }\n')
+            write(at('b/CMakeCache.txt'), 'CMAKE_HOME_DIRECTORY:INTERNAL=%s\nCMAKE_CACHEFILE_DIR:INTERNAL=%s\n' % (at('source'), at('b')))
+            write(at('b/build.ninja'), """rule cc
+  command = c++ -I../include -MD -MF $out.d -c $in -o $out
+  depfile = $out.d
+  deps = gcc
+rule link
+  command = c++ $in -L../lib -lodd -Wl,-rpath,{lib} -o $out
+rule shared
+  command = c++ -shared -fPIC $in -o $out
+build ../lib/libodd.so: shared ../source/l.cpp
+build m.o: cc {source}/m.cpp
+build t.o: cc {source}/t.cpp
+build bin/prose-x: link m.o | ../lib/libodd.so
+build the_test: link t.o | ../lib/libodd.so
+""".format(lib=at('lib'), source=at('source')))
+            made = subprocess.run(['ninja', '-C', at('b')], capture_output=True, text=True)
+            self.assertEqual(made.returncode, 0, made.stdout)
+            shutil.copy(at('b/bin/prose-x'), at('b/bin/prose-earlier'))
+            r = script('sbom', at('b'), at('s.json'))
+            self.assertEqual((r.returncode, r.stderr), (0, ''))
+            with open(at('s.json')) as f:
+                s = json.load(f)
+            self.assertEqual([f['fileName'] for f in s['files']], ['./bin/prose-x'])
+            packages = {p['name']: p for p in s['packages']}
+            with open(at('lib/libodd.so'), 'rb') as f:
+                self.assertEqual(packages['libodd.so']['checksums'][0]['checksumValue'], hashlib.sha256(f.read()).hexdigest())
+            self.assertIn('mine', packages)
+            self.assertNotIn('tested', packages)
+            kinds = {r['relationshipType'] for r in s['relationships'] for i in (r['spdxElementId'], r['relatedSpdxElement'])
+                     if i in (packages['libodd.so']['SPDXID'], packages['mine']['SPDXID'])}
+            self.assertEqual(kinds, {'DYNAMIC_LINK', 'BUILD_DEPENDENCY_OF'})
+            # Without the record of headers it would be a document that leaves out half.
+            os.remove(at('b/.ninja_deps'))
+            r = script('sbom', at('b'), at('none.json'))
+            self.assertEqual((r.returncode, os.path.exists(at('none.json'))), (1, False), r.stderr)
+
+    def test_a_release_that_fails_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as d:
+            at = lambda *name: os.path.join(d, *name)
+            os.makedirs(at('tree/scripts'))
+            os.mkdir(at('tools'))
+            shutil.copy(os.path.join(SOURCE, 'scripts', 'release'), at('tree/scripts/release'))
+            write(at('tree/CMakeLists.txt'), 'project(prose VERSION 1.2.3 LANGUAGES CXX)\n')
+            # Building writes the word DIFFERS, if it is one, behind the same text.
+            for file, text in (('tools/cmake', 'case $1 in --build) [ "$FAILS" != build ] || exit 1; mkdir -p $2/bin; echo "$DIFFERS$([ -z "$DIFFERS" ] || pwd)" > $2/bin/prose-x ;; esac'),
+                               ('tree/scripts/sbom', '[ "$FAILS" != sbom ] && echo {} > "$2"')):
+                write(at(file), '#!/bin/sh\n' + text + '\n')
+                os.chmod(at(file), 0o755)
+            for command in (['init', '-q'], ['add', '-A'], ['-c', 'user.name=x', '-c', 'user.email=x@example.org', 'commit', '-qm', 'x']):
+                subprocess.run(['git', '-C', at('tree'), *command], check=True)
+
+            def release(**environment):
+                return subprocess.run([at('tree/scripts/release'), '--output', at('out')], capture_output=True, text=True,
+                                      env=dict(os.environ, PATH=at('tools') + ':' + os.environ['PATH'], **environment))
+            for wrong in ({'FAILS': 'build'}, {'DIFFERS': 'yes'}, {'FAILS': 'sbom'}):
+                r = release(**wrong)
+                self.assertEqual((r.returncode, os.listdir(at('out'))), (1, []), (wrong, r.stderr))
+            r = release()
+            self.assertEqual(r.returncode, 0, r.stderr)
+            names = ['prose-1.2.3.' + end for end in ('programs.sha256', 'spdx.json', 'tar.gz', 'tar.gz.sha256')]
+            self.assertEqual(sorted(os.listdir(at('out'))), names)
+            before = [os.stat(at('out', n)).st_ino for n in names]
+            self.assertEqual(release(FAILS='sbom').returncode, 1)
+            self.assertEqual([os.stat(at('out', n)).st_ino for n in sorted(os.listdir(at('out')))], before)
 
     def test_mistakes(self):
         for name, arguments in (('sbom', ()), ('sbom', ('--what', 'x')), ('release', ('--what',)), ('release', ('--output',))):
