@@ -34,8 +34,8 @@ public:
 
   /// In turns a subcarrier.
   double delay_of(int bin) const { return bin / static_cast<double>(n_places_); }
-  int n_places() const { return n_places_; }
-  /// The phase slope, 0..n_places() - 1. Shifts and delays of equal phase slope look the same.
+  /// The phase slope, in steps of delay_of(1) modulo a whole symbol. Shifts and delays of equal phase slope look the
+  /// same.
   int place_of(int shift, int bin) const { return ((bin - shift * shift_places_) % n_places_ + n_places_) % n_places_; }
   /// The window of a grid covers the delay: what is measured there holds.
   bool in_window(int bin) const { return bin >= first_in_window_ && bin <= last_in_window_; }

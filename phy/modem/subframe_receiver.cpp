@@ -350,9 +350,9 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
     if (moved == grid->shift) break;
     use_grid(t, grid->cfo_hz, moved, near);
   }
-  // The prefixes of a late transmission are elsewhere.
+  // The prefixes of a late transmission are elsewhere. Noise has a delay too, but no window was moved for it.
   const double delay = grid->shift + static_cast<double>(estimator.timing_samples());
-  const int prefixes_at = outside_window(delay) ? window_for(delay) : 0;
+  const int prefixes_at = grid->shift != 0 && outside_window(delay) ? window_for(delay) : 0;
   if (prefix_analysed_at != prefixes_at) {
     prefix.analyse(samples, amplitude, prefixes_at);
     prefix_analysed_at = prefixes_at;
