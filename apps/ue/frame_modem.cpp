@@ -214,11 +214,10 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
                           info.local,     info.absolute, false,        false,
                           loaded.power_db};
   view.addressed = &addressed;
-  phy::signal_estimate strongest;
-  if (in_tm2) s.tm2->examine(view, s.buffers, strongest);
-  if (in_tm4) s.tm4.examine(view, s.buffers, *s.v2x, strongest);
+  if (in_tm2) s.tm2->examine(view, s.buffers);
+  if (in_tm4) s.tm4.examine(view, s.buffers, *s.v2x);
   if (in_tm4) s.measure_rssi();
-  if (in_discovery) s.discovery.examine(view, strongest);
+  if (in_discovery) s.discovery.examine(view);
   s.sink.release_all();
   s.translate(info.local);
   s.counters.sci = s.statistics.sci;

@@ -118,6 +118,14 @@ void soft_buffer::reset(int tbs) noexcept {
   std::fill_n(s.soft.begin(), soft, 0.0F);
 }
 
+void soft_buffer::copy(const soft_buffer& other) noexcept {
+  reset(other.tbs());
+  const state& from = *other.s_;
+  std::copy_n(from.soft.begin(), std::min(from.soft.size(), s_->soft.size()), s_->soft.begin());
+  std::copy_n(from.bits.begin(), std::min(from.bits.size(), s_->bits.size()), s_->bits.begin());
+  std::copy_n(from.blocks.begin(), s_->seg.n_blocks, s_->blocks.begin());
+}
+
 int soft_buffer::tbs() const noexcept { return s_->seg.tbs; }
 
 // --- decoder --------------------------------------------------------------------------------------------------------

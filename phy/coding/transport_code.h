@@ -46,6 +46,8 @@ public:
   soft_buffer& operator=(soft_buffer&&) noexcept;
   /// Empties it for a new transport block of `tbs` <= max_tbs bits.
   void reset(int tbs) noexcept;
+  /// Becomes a copy of `other`, whose block must not be larger than max_tbs. No allocation.
+  void copy(const soft_buffer& other) noexcept;
   int tbs() const noexcept;
 
 private:

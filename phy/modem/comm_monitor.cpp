@@ -22,8 +22,7 @@ comm_monitor::comm_monitor(const carrier_config& carrier, comm_pool pool, bool u
   if (unannounced && grants_.pool().config().known) unannounced_.emplace(carrier);
 }
 
-int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest,
-                                bool only_unexplained) {
+int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, bool only_unexplained) {
   int n_received = 0;
   for (tm2_grants::grant& g : grants_.grants()) {
     if (!grants_.is_open(sf, buffers, g)) continue;
@@ -31,38 +30,28 @@ int comm_monitor::follow_grants(const subframe_view& sf, soft_buffers& buffers, 
       if (const auto c = grants_.pool().pssch(g.sci, 0);
           !c || sf.watch->explained(c->prb_start, c->n_prb) || !sf.watch->occupied(c->prb_start, c->n_prb))
         continue;
-    signal_estimate s;
     const bool known = grants_.timing_known(sf);
-    if (!(known ? grants_.receive(sf, buffers, g, s) : receive_searched(sf, buffers, g, s))) continue;
+    if (!(known ? grants_.receive(sf, buffers, g) : receive_searched(sf, buffers, g))) continue;
     if (known && unannounced_) unannounced_->learn(grants_.last_decoded(), g.sci.mcs, sf.index);
-    if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
+    ++n_received;
   }
   return n_received;
 }
 
-int comm_monitor::search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest,
-                               int n_received) {
-  signal_estimate s;
-  const int n = grants_.search(sf, prbs, s);
-  if (n > 0 && (n_received == 0 || s.power_db > strongest.power_db)) strongest = s;
-  return n_received + n;
+int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers) {
+  int n_received = follow_grants(sf, buffers, false);
+  if (unannounced_ && receive_unannounced(sf, buffers)) ++n_received;
+  const auto prbs =
+      grants_.timing_known(sf) ? grants_.pool().pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_);
+  return n_received + grants_.search(sf, prbs);
 }
 
-int comm_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
-  int n_received = follow_grants(sf, buffers, strongest, false);
-  if (signal_estimate s; unannounced_ && receive_unannounced(sf, buffers, s))
-    if (n_received++ == 0 || s.power_db > strongest.power_db) strongest = s;
-  return search_pscch(
-      sf, grants_.timing_known(sf) ? grants_.pool().pscch_candidates(sf.absolute) : std::span<const int>(all_prbs_),
-      strongest, n_received);
+int comm_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs) {
+  const int n_received = follow_grants(sf, buffers, true);
+  return n_received + grants_.search(sf, prbs);
 }
 
-int comm_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                                      signal_estimate& strongest) {
-  return search_pscch(sf, prbs, strongest, follow_grants(sf, buffers, strongest, true));
-}
-
-bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& buffers, signal_estimate& signal) {
+bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& buffers) {
   if (!grants_.timing_known(sf) || sf.trial || grants_.pool().pssch_index(sf.absolute) < 0) return false;
   unannounced_->begin_subframe();
   for (const tm2_grants::grant& g : grants_.grants())
@@ -76,7 +65,6 @@ bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& bu
       c.rv = rv;
       const transport_result r = grants_.alone(sf, buffers, c, {});
       if (!r.crc_ok) continue;
-      if (!any || r.signal.power_db > signal.power_db) signal = r.signal;
       any = true;
       grants_.report(sf, k.mcs, c, r, 1);
       unannounced_->learn(c, k.mcs, sf.index);
@@ -87,8 +75,7 @@ bool comm_monitor::receive_unannounced(const subframe_view& sf, soft_buffers& bu
 }
 
 // Nothing is known but the SCI: any later subframe may hold a transmission, with any n_ssf, which its DMRS tell.
-bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g,
-                                    signal_estimate& signal) {
+bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g) {
   std::array<choice, 3> room;
   const std::span<const choice> choices = find_choices(sf, g, room);
   if (choices.empty()) return false;
@@ -100,12 +87,10 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
   }
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (choices[i].metric < worth_decoding * best) break;
-    if (receive_choice(sf, buffers, g, choices[i].config, i == 0 && !sf.trial, signal)) return true;
+    if (receive_choice(sf, buffers, g, choices[i].config, i == 0 && !sf.trial)) return true;
   }
   // Not decoded, but clearly there: it may need the others of its block.
-  if (sf.trial || best < clear_pssch_metric) return false;
-  signal = g.signal;
-  return true;
+  return !sf.trial && best >= clear_pssch_metric;
 }
 
 // The grant's PSSCH with each n_ssf: those with the highest DMRS metric, the best first.
@@ -130,7 +115,7 @@ std::span<const comm_monitor::choice> comm_monitor::find_choices(const subframe_
 
 // Which of the four transmissions of its block it is follows from counting, and where that fails from trying.
 bool comm_monitor::receive_choice(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, pssch_config c,
-                                  bool in_turn, signal_estimate& signal) {
+                                  bool in_turn) {
   const signal_hints hints{};  // PSSCH need not be where PSCCH was, and its DMRS give timing and carrier offset as well
   transport_result r;
   int transmissions = 1;
@@ -159,7 +144,6 @@ bool comm_monitor::receive_choice(const subframe_view& sf, soft_buffers& buffers
     }
   }
   if (!r.crc_ok) return false;
-  signal = r.signal;
   g.last_index = sf.index;
   grants_.report(sf, g.sci.mcs, c, r, transmissions);
   if (unannounced_) unannounced_->learn(c, g.sci.mcs, sf.index);

@@ -20,15 +20,13 @@ public:
   /// unannounced: also looks for PSSCH whose SCI was not received, where the pool and its timing are known.
   comm_monitor(const carrier_config& carrier, comm_pool pool, bool unannounced = false);
 
-  /// Returns how many SCIs and PSSCHs the subframe held; `strongest` is the signal of the strongest of them.
-  int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// Returns how many SCIs and PSSCHs the subframe held.
+  int examine(const subframe_view& sf, soft_buffers& buffers);
   /// The same for PSCCH at these PRBs only, those that no known pool explains, and for PSSCH that nothing explains.
-  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                          signal_estimate& strongest);
+  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs);
 
 private:
-  int follow_grants(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest, bool only_unexplained);
-  int search_pscch(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest, int n_received);
+  int follow_grants(const subframe_view& sf, soft_buffers& buffers, bool only_unexplained);
   /// A PSSCH that a grant may have in this subframe.
   struct choice {
     pssch_config config;
@@ -37,9 +35,9 @@ private:
   std::span<const choice> find_choices(const subframe_view& sf, const tm2_grants::grant& g,
                                        std::span<choice> room) const;
   bool receive_choice(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, pssch_config c,
-                      bool in_turn, signal_estimate& signal);
-  bool receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g, signal_estimate& signal);
-  bool receive_unannounced(const subframe_view& sf, soft_buffers& buffers, signal_estimate& signal);
+                      bool in_turn);
+  bool receive_searched(const subframe_view& sf, soft_buffers& buffers, tm2_grants::grant& g);
+  bool receive_unannounced(const subframe_view& sf, soft_buffers& buffers);
 
   tm2_grants grants_;
   std::vector<int> all_prbs_;

@@ -19,13 +19,13 @@ public:
 
   /// Everything that was received is forgotten.
   void restart();
-  /// Returns how many messages the subframe held; `strongest` is the signal of the strongest of them.
-  int examine(const subframe_view& sf, signal_estimate& strongest);
+  /// Returns how many messages the subframe held.
+  int examine(const subframe_view& sf);
   /// The same at pairs of these PRBs (ascending) only: those that no known pool explains.
-  int examine_unexplained(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
+  int examine_unexplained(const subframe_view& sf, std::span<const int> prbs);
 
 private:
-  bool receive_anywhere(const subframe_view& sf, int prb, signal_estimate& s);
+  bool receive_anywhere(const subframe_view& sf, int prb);
 
   carrier_config carrier_;
   std::optional<psdch_combiner> known_;

@@ -185,7 +185,8 @@ struct monitor::impl {
   void receive_slss(subframe_view& sf, bool numbered, outcome& o);
   void listen(subframe_view& sf, pool_monitors& pools, outcome& o);
   bool near_track(double start, bool whole_symbols) const;
-  track* track_after(double start);
+  track* track_after(double start, const track* other_than = nullptr);
+  void merge_tracks();
   void correct(track& t, double earliest) const;
   std::int64_t index_of(double start) const { return std::llround((start - static_cast<double>(epoch)) / sps); }
 };
@@ -254,14 +255,13 @@ void monitor::impl::receive_slss(subframe_view& sf, bool numbered, outcome& o) {
 }
 
 void monitor::impl::listen(subframe_view& sf, pool_monitors& pools, outcome& o) {
-  signal_estimate s;
-  for (auto& pool : pools.v2x) o.decoded += pool.examine(sf, buffers, s);
-  for (auto& pool : pools.comm) o.decoded += pool.examine(sf, buffers, s);
-  for (auto& pool : pools.discovery) o.decoded += pool.examine(sf, s);
+  for (auto& pool : pools.v2x) o.decoded += pool.examine(sf, buffers);
+  for (auto& pool : pools.comm) o.decoded += pool.examine(sf, buffers);
+  for (auto& pool : pools.discovery) o.decoded += pool.examine(sf);
   if (!watch || sf.trial) return;
-  for (auto& any : pools.comm_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained(), s);
-  for (auto& any : pools.v2x_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained(), s);
-  for (auto& any : pools.discovery_unexplained) o.decoded += any.examine_unexplained(sf, watch->unexplained(), s);
+  for (auto& any : pools.comm_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained());
+  for (auto& any : pools.v2x_unexplained) o.decoded += any.examine_unexplained(sf, buffers, watch->unexplained());
+  for (auto& any : pools.discovery_unexplained) o.decoded += any.examine_unexplained(sf, watch->unexplained());
 }
 
 // --- aligned ---
@@ -317,14 +317,24 @@ bool monitor::impl::near_track(double start, bool whole_symbols) const {
 }
 
 /// A track whose transmitters are heard from this start as well: it is the later one of the two.
-track* monitor::impl::track_after(double start) {
+track* monitor::impl::track_after(double start, const track* other_than) {
   for (track& t : tracks) {
-    if (!t.used) continue;
+    if (!t.used || &t == other_than) continue;
     double d = std::fmod(t.next_start - start, sps);
     if (d < 0) d += sps;
     if (d <= most_late_samples(config.carrier)) return &t;
   }
   return nullptr;
+}
+
+/// Where clocks have brought two tracks together the earlier one hears all, and nothing is examined twice.
+void monitor::impl::merge_tracks() {
+  for (track& t : tracks) {
+    track* later = t.used ? track_after(t.next_start, &t) : nullptr;
+    if (later == nullptr) continue;
+    t.last_slss = std::max(t.last_slss, later->last_slss);
+    later->used = false;
+  }
 }
 
 /// The track's start follows its earliest transmitter: the receiver hears later ones, but hardly any earlier ones.
@@ -381,6 +391,7 @@ int monitor::impl::try_candidate(double start) {
   double error = std::clamp<double>(o.earliest.value_or(0), -prefix_samples, prefix_samples);
   error += look_before(start + error, i);
   track* slot = track_after(start + error);
+  const bool examined_before = slot != nullptr;
   if (slot == nullptr)
     slot = &*std::min_element(tracks.begin(), tracks.end(), [](const track& a, const track& b) {
       return (a.used ? a.last_decoded : -1) < (b.used ? b.last_decoded : -1);
@@ -390,7 +401,7 @@ int monitor::impl::try_candidate(double start) {
   // stream.
   const double before = start + error - sps;
   if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
-    examine(std::max<std::int64_t>(stream.first_tick(), std::llround(before)), i - 1, {});
+    examine(std::max<std::int64_t>(stream.first_tick(), std::llround(before)), i - 1, {}, examined_before);
   return o.decoded;
 }
 
@@ -400,6 +411,7 @@ void monitor::impl::step_search(bool end) {
   while (search_at + search_window <= stream.end_tick() || (end && search_at < stream.end_tick())) {
     int decoded = 0;
     bool tracking = false;
+    merge_tracks();
     for (track& t : tracks) {
       while (t.used && t.next_start < static_cast<double>(search_at + sps)) {
         tracking = true;

@@ -37,22 +37,20 @@ v2x_monitor::v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> 
   unexplained_.reserve(all_prbs_.size());
 }
 
-int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
-  if (pool_) return pairs_.examine(sf, buffers, *pool_, strongest);
-  return search_pscch(sf, buffers, all_prbs_, strongest);
+int v2x_monitor::examine(const subframe_view& sf, soft_buffers& buffers) {
+  if (pool_) return pairs_.examine(sf, buffers, *pool_);
+  return search_pscch(sf, buffers, all_prbs_);
 }
 
-int v2x_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                                     signal_estimate& strongest) {
+int v2x_monitor::examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs) {
   unexplained_.clear();
   for (std::size_t i = 0; i + 1 < prbs.size(); ++i)
     if (prbs[i + 1] == prbs[i] + 1) unexplained_.push_back(prbs[i]);
-  return search_pscch(sf, buffers, unexplained_, strongest);
+  return search_pscch(sf, buffers, unexplained_);
 }
 
-int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                              signal_estimate& strongest) {
-  const auto found = pairs_.find(sf, prbs, strongest);
+int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs) {
+  const auto found = pairs_.find(sf, prbs);
   bool learnt = false;
   for (std::size_t i = 0; i < found.size(); ++i) {
     decoded_[i] = receive_unknown(sf, buffers, found[i]);

@@ -19,15 +19,13 @@ public:
   /// Without a pool every PRB pair is searched and every layout is tried.
   v2x_monitor(const carrier_config& carrier, std::optional<v2x_pool> pool);
 
-  /// Returns how many SCIs the subframe held; `strongest` is the signal of the strongest of them.
-  int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// Returns how many SCIs the subframe held.
+  int examine(const subframe_view& sf, soft_buffers& buffers);
   /// The same for PSCCH that begins at these PRBs (ascending) only: those that no known pool explains.
-  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                          signal_estimate& strongest);
+  int examine_unexplained(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs);
 
 private:
-  int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs,
-                   signal_estimate& strongest);
+  int search_pscch(const subframe_view& sf, soft_buffers& buffers, std::span<const int> prbs);
   /// A sub-channel layout as far as PSSCH of one SCI depends on it.
   struct layout {
     int n_subchannels = 0;

@@ -1,5 +1,6 @@
 #include "phy/modem/reception/psdch_combiner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "phy/modem/band_watch.h"
@@ -17,14 +18,10 @@ psdch_combiner::psdch_combiner(discovery_pool pool) : pool_(std::move(pool)) {
   if (pool_.n_transmissions() > 1) resources_.resize(n_resources_kept);
 }
 
-int psdch_combiner::examine(const subframe_view& sf, signal_estimate& strongest) {
+int psdch_combiner::examine(const subframe_view& sf) {
   int n = 0;
   const int candidates = pool_.n_candidates(sf.absolute);
-  for (int i = 0; i < candidates; ++i) {
-    signal_estimate s;
-    if (!receive(sf, pool_.candidate_at(sf.absolute, i), s)) continue;
-    if (n++ == 0 || s.power_db > strongest.power_db) strongest = s;
-  }
+  for (int i = 0; i < candidates; ++i) n += receive(sf, pool_.candidate_at(sf.absolute, i)) ? 1 : 0;
   return n;
 }
 
@@ -40,28 +37,25 @@ void psdch_combiner::count(const subframe_view& sf, int prb, float metric, bool 
   if (decoded) ++sf.statistics.discovery_decoded;
 }
 
-psdch_combiner::resource& psdch_combiner::resource_of(const subframe_view& sf, int n, int transmission) {
-  resource* oldest = &resources_[0];
-  resource* same = nullptr;
-  for (resource& r : resources_) {
-    if (r.used && r.n == n) same = &r;
-    if (!r.used) {
-      if (oldest->used) oldest = &r;
-    } else if (oldest->used && r.index < oldest->index) {
-      oldest = &r;
-    }
-  }
-  // A message is sent within one period, and its first transmission starts it; that one may have been missed.
+// A message is sent within one period, and its first transmission starts it; that one may have been missed.
+psdch_combiner::resource* psdch_combiner::resource_of(const subframe_view& sf, const discovery_pool::candidate& c) {
   const auto at = pool_.locate(sf.absolute);
-  if (same != nullptr && transmission > 0 && at && sf.index - same->index <= at->offset) {
-    same->index = sf.index;
-    return *same;
-  }
-  resource& r = same != nullptr ? *same : *oldest;
-  if (r.used && same == nullptr) ++sf.statistics.soft_buffers_evicted;
+  if (!at) return nullptr;
+  const std::int64_t longest_ago = c.transmission == 0 ? 0 : at->offset;
+  for (resource& r : resources_)
+    if (r.used && r.n == c.n && sf.index - r.index <= longest_ago) return &r;
+  return nullptr;
+}
+
+psdch_combiner::resource& psdch_combiner::new_resource(const subframe_view& sf, int n) {
+  const auto same = std::ranges::find_if(resources_, [&](const resource& r) { return r.used && r.n == n; });
+  const auto free = std::ranges::find_if(resources_, [](const resource& r) { return !r.used; });
+  resource& r = same != resources_.end()   ? *same  // of an earlier period
+                : free != resources_.end() ? *free
+                                           : *std::ranges::min_element(resources_, {}, &resource::index);
+  if (r.used && r.n != n) ++sf.statistics.soft_buffers_evicted;
   r.used = true;
   r.n = n;
-  r.index = sf.index;
   r.combined = 0;
   r.decoded = false;
   r.by_order.reset(discovery_message_bits);
@@ -69,20 +63,26 @@ psdch_combiner::resource& psdch_combiner::resource_of(const subframe_view& sf, i
   return r;
 }
 
-bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s) {
+bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::candidate& c) {
   psdch_config config = c.config;
   const float metric = sf.rx.psdch_dmrs_metric(config.prb);
   const bool once = pool_.n_transmissions() == 1;
   if (metric < least_psdch_metric) {
-    if (once) count(sf, config.prb, metric, false);
+    if (once && !sf.trial) count(sf, config.prb, metric, false);
     return false;
   }
-  resource* r = once ? nullptr : &resource_of(sf, c.n, c.transmission);
-  if (r != nullptr) {
+  resource* r = once ? nullptr : resource_of(sf, c);
+  if (r != nullptr && r->decoded) {
+    if (sf.watch != nullptr) sf.watch->explain(config.prb, 2);
+    return false;
+  }
+  // Not what was already combined from another start, or is at a start that is only guessed.
+  const bool combines = !once && !sf.trial && (r == nullptr || r->index != sf.index);
+  if (combines) {
+    if (r == nullptr) r = &new_resource(sf, c.n);
+    r->index = sf.index;
     if (++r->combined == 1 && (sf.watch == nullptr || sf.watch->occupied(config.prb, 2)))
       ++sf.statistics.discovery_occupied;
-    if (sf.watch != nullptr && r->decoded) sf.watch->explain(config.prb, 2);
-    if (r->decoded) return false;
   }
   int transmissions = 1;
   const auto attempt = [&](int rv, soft_buffer& buffer) {
@@ -93,7 +93,7 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
   // TS 36.321 5.15.2.2.2. Alone first, since an earlier transmission may be another UE's.
   scratch_.reset(discovery_message_bits);
   auto got = attempt(in_order, scratch_);
-  if (r != nullptr && !got.crc_ok) {
+  if (combines && !got.crc_ok) {
     transmissions = r->combined;
     if (r->combined == 1)
       std::swap(r->by_order, scratch_);  // the first one is already in it, and was tried
@@ -102,13 +102,13 @@ bool psdch_combiner::receive(const subframe_view& sf, const discovery_pool::cand
     if (!got.crc_ok) got = attempt(0, r->all_first);
   }
   const bool decoded = got.crc_ok && sf.credible(got.signal);
-  if (once) count(sf, config.prb, metric, decoded);
+  if (once && !sf.trial) count(sf, config.prb, metric, decoded);
   if (!decoded) return false;
   if (r != nullptr) {
     r->decoded = true;
     ++sf.statistics.discovery_decoded;
   }
-  report_discovery(sf, config, s = got.signal, transmissions, payload_, recent_);
+  report_discovery(sf, config, got.signal, transmissions, payload_, recent_);
   return true;
 }
 

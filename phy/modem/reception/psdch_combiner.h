@@ -16,9 +16,8 @@ class psdch_combiner {
 public:
   explicit psdch_combiner(discovery_pool pool);
 
-  /// Receives the messages in this subframe, whose number must be known. Returns how many there were; `strongest` is
-  /// the signal of the strongest of them.
-  int examine(const subframe_view& sf, signal_estimate& strongest);
+  /// Receives the messages in this subframe, whose number must be known. Returns how many there were.
+  int examine(const subframe_view& sf);
   /// Half-received messages are forgotten: the timing jumped.
   void forget();
   const discovery_pool& pool() const { return pool_; }
@@ -31,14 +30,16 @@ private:
   struct resource {
     bool used = false;
     int n = 0;
-    std::int64_t index = 0;
+    std::int64_t index = 0;  ///< of the transmission that was combined last
     int combined = 0;
     bool decoded = false;
     soft_buffer by_order{discovery_message_bits};
     soft_buffer all_first{discovery_message_bits};
   };
-  bool receive(const subframe_view& sf, const discovery_pool::candidate& c, signal_estimate& s);
-  resource& resource_of(const subframe_view& sf, int n, int transmission);
+  bool receive(const subframe_view& sf, const discovery_pool::candidate& c);
+  /// The one of the message that has this transmission, null if there is none.
+  resource* resource_of(const subframe_view& sf, const discovery_pool::candidate& c);
+  resource& new_resource(const subframe_view& sf, int n);
   /// Counts the resource if a signal is in it.
   void count(const subframe_view& sf, int prb, float metric, bool decoded) const;
 

@@ -29,17 +29,10 @@ bool tm2_grants::beyond_capacity(const pssch_config& c, int transmissions) const
   return phy::beyond_capacity(carrier_, c, transmissions);
 }
 
-int tm2_grants::examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest) {
+int tm2_grants::examine(const subframe_view& sf, soft_buffers& buffers) {
   int n = 0;
-  for (grant& g : grants_) {
-    signal_estimate s;
-    if (!is_open(sf, buffers, g) || !receive(sf, buffers, g, s)) continue;
-    if (n++ == 0 || s.power_db > strongest.power_db) strongest = s;
-  }
-  signal_estimate s;
-  const int found = search(sf, pool_.pscch_candidates(sf.absolute), s);
-  if (found > 0 && (n == 0 || s.power_db > strongest.power_db)) strongest = s;
-  return n + found;
+  for (grant& g : grants_) n += is_open(sf, buffers, g) && receive(sf, buffers, g) ? 1 : 0;
+  return n + search(sf, pool_.pscch_candidates(sf.absolute));
 }
 
 bool tm2_grants::is_due(int absolute) const {
@@ -87,7 +80,7 @@ bool tm2_grants::shows_power(const subframe_view& sf, const grant& g, const pssc
   return true;
 }
 
-int tm2_grants::search(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest) {
+int tm2_grants::search(const subframe_view& sf, std::span<const int> prbs) {
   if (prbs.empty()) return 0;
   sf.statistics.pscch_candidates += prbs.size();
   const auto found = sf.rx.find_pscch(prbs);
@@ -105,7 +98,6 @@ int tm2_grants::search(const subframe_view& sf, std::span<const int> prbs, signa
     const bool told = sf.out.add(e, r.payload());
     if (told) ++sf.statistics.sci;
     if (sf.watch != nullptr) sf.watch->explain(e.prb, 1);
-    if (i == 0 || r.signal.power_db > strongest.power_db) strongest = r.signal;
     if (sf.addressed == nullptr || (*sf.addressed)(sci.group_destination_id)) note(sf, sci, r.signal, told);
   }
   return n;
@@ -214,7 +206,7 @@ void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c,
 }
 
 // Pool and timing known: the time resource pattern says which transmission this is.
-bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal) {
+bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& g) {
   const auto where = pool_.locate(sf.absolute);
   if (!where || where->start != g.period_start) {
     if (where && g.period_start >= 0 && where->start != g.period_start) {
@@ -248,7 +240,6 @@ bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& 
     transmissions = 1;
   }
   g.decoded = r.crc_ok;
-  if (r.crc_ok) signal = r.signal;
   report(sf, g.sci.mcs, c, r, transmissions);
   return r.crc_ok;
 }

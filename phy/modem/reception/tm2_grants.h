@@ -19,8 +19,8 @@ public:
   tm2_grants(const carrier_config& carrier, comm_pool pool);
 
   /// Receives the PSSCHs that are granted in this subframe, then the SCIs in it; the pool's place in time must be
-  /// known. Returns how many there were; `strongest` is the signal of the strongest of them.
-  int examine(const subframe_view& sf, soft_buffers& buffers, signal_estimate& strongest);
+  /// known. Returns how many there were.
+  int examine(const subframe_view& sf, soft_buffers& buffers);
   /// Whether there is anything to examine in a subframe: a place for SCIs, or an open grant.
   bool is_due(int absolute) const;
   /// Half-received blocks are forgotten: the timing jumped.
@@ -47,10 +47,10 @@ public:
   bool timing_known(const subframe_view& sf) const { return pool_.config().known && sf.absolute >= 0; }
   /// Whether this grant may have a transmission here; one whose period is over is closed.
   bool is_open(const subframe_view& sf, soft_buffers& buffers, grant& g);
-  /// By the time resource pattern. Returns true if a block was decoded, with `signal`.
-  bool receive(const subframe_view& sf, soft_buffers& buffers, grant& g, signal_estimate& signal);
+  /// By the time resource pattern. Returns true if a block was decoded.
+  bool receive(const subframe_view& sf, soft_buffers& buffers, grant& g);
   /// Receives the SCIs at these PRBs; returns how many there were.
-  int search(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
+  int search(const subframe_view& sf, std::span<const int> prbs);
   /// Counts the current block: announced, or an occasion that was not used.
   static void close_block(monitor_statistics& statistics, grant& g);
   transport_result combine(const subframe_view& sf, soft_buffers& buffers, grant& g, const pssch_config& c, bool fresh);

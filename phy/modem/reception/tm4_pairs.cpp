@@ -29,9 +29,8 @@ bool same_block(const sci_format1& a, const sci_format1& b) {
 
 tm4_pairs::tm4_pairs() : payload_(max_transport_block_bits) {}
 
-int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool,
-                       signal_estimate& strongest) {
-  const auto found = find(sf, sf.absolute < 0 ? pool.pscch_prbs() : pool.pscch_candidates(sf.absolute), strongest);
+int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool) {
+  const auto found = find(sf, sf.absolute < 0 ? pool.pscch_prbs() : pool.pscch_candidates(sf.absolute));
   for (const pscch_result& sci : found) {
     sci_event e;
     e.rx = sf.at(sci.signal);
@@ -58,14 +57,12 @@ void tm4_pairs::forget(soft_buffers& buffers) {
   n_ssf_index_ = -1;
 }
 
-std::span<const pscch_result> tm4_pairs::find(const subframe_view& sf, std::span<const int> prbs,
-                                              signal_estimate& strongest) {
+std::span<const pscch_result> tm4_pairs::find(const subframe_view& sf, std::span<const int> prbs) {
   if (prbs.empty()) return {};
   sf.statistics.pscch_candidates += prbs.size();
   std::size_t n = 0;
   for (const pscch_result& r : sf.rx.find_pscch(prbs)) {
     if (n == found_.size() || !sf.credible(r.signal)) continue;
-    if (n == 0 || r.signal.power_db > strongest.power_db) strongest = r.signal;
     found_[n++] = r;
   }
   return std::span(found_).first(n);
@@ -147,14 +144,13 @@ tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const
 
 void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool,
                      bool decoded, const soft_buffers::loan& loan) {
-  pending* slot = &pending_[0];
-  for (pending& p : pending_) {
-    if (!p.used) {
-      slot = &p;
-      break;
-    }
-    if (p.index < slot->index) slot = &p;
-  }
+  const auto same = std::ranges::find_if(pending_, [&](const pending& p) {
+    return p.used && p.index == sf.index && p.first.sci == a.sci && p.first.pssch == a.pssch;
+  });
+  const auto free = std::ranges::find_if(pending_, [](const pending& p) { return !p.used; });
+  pending* slot = same != pending_.end()   ? &*same  // the subframe is examined again
+                  : free != pending_.end() ? &*free
+                                           : &*std::ranges::min_element(pending_, {}, &pending::index);
   buffers.give_back(slot->loan);
   *slot = {true, sf.index, pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1, a, decoded, loan};
   if (decoded) buffers.give_back(slot->loan);
@@ -170,9 +166,17 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
   transport_result r;
   int transmissions = 1;
   bool tried = false;
-  if (first != nullptr && !first->decoded && first->first.pssch.tbs == a.pssch.tbs) {
-    if (soft_buffer* b = buffers.get(first->loan, sf.index)) {
-      r = sf.rx.decode_pssch(a.pssch, hints, *b, payload);
+  const auto borrow = [&] { return buffers.borrow(a.pssch.tbs, sf.index, sf.statistics.soft_buffers_evicted); };
+  soft_buffers::loan loan;
+  // The buffer of the first transmission stays as it is: this may not be its second one (another layout, another start
+  // of the subframe), or be examined again.
+  if (first != nullptr && !first->decoded && first->first.pssch.tbs == a.pssch.tbs &&
+      buffers.get(first->loan, sf.index) != nullptr) {
+    loan = borrow();
+    if (const soft_buffer* of_first = buffers.get(first->loan, sf.index)) {
+      soft_buffer& both = *buffers.get(loan, sf.index);
+      both.copy(*of_first);
+      r = sf.rx.decode_pssch(a.pssch, hints, both, payload);
       transmissions = 2;
       tried = true;
       if (r.crc_ok) {
@@ -181,10 +185,10 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
       }
     }
   }
-  soft_buffers::loan loan;
   const bool expects_second = a.sci.retransmission_index == 0 && a.sci.time_gap != 0;
   if (!r.crc_ok && (!needs_both || expects_second)) {
-    loan = buffers.borrow(a.pssch.tbs, sf.index, sf.statistics.soft_buffers_evicted);
+    buffers.give_back(loan);
+    loan = borrow();
     r = sf.rx.decode_pssch(a.pssch, hints, *buffers.get(loan, sf.index), payload);
     transmissions = 1;
     tried = true;
@@ -219,7 +223,7 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     e.repetition = recent_.seen(payload);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
   } else {
-    ++sf.statistics.tb_failed;
+    if (!sf.trial) ++sf.statistics.tb_failed;
     if (transmissions == 1 && e.rv == 0)
       e.open_bits = open_bits(sf.rx.config().carrier, e.mcs, e.n_prb, a.sci.transmission_format);
     if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});

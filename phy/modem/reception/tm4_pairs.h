@@ -18,9 +18,8 @@ class tm4_pairs {
 public:
   tm4_pairs();
 
-  /// Receives the SCIs in this subframe of a known pool, and their PSSCHs. Returns how many SCIs there were;
-  /// `strongest` is the signal of the strongest of them.
-  int examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool, signal_estimate& strongest);
+  /// Receives the SCIs in this subframe of a known pool, and their PSSCHs. Returns how many SCIs there were.
+  int examine(const subframe_view& sf, soft_buffers& buffers, const v2x_pool& pool);
   /// Half-received blocks are forgotten: the timing jumped.
   void forget(soft_buffers& buffers);
 
@@ -34,7 +33,7 @@ public:
     int other_subchannel = -1;  ///< of the block's other transmission; -1: none, or not known
   };
   /// SCIs at these PRBs that are believed. Valid until the next call.
-  std::span<const pscch_result> find(const subframe_view& sf, std::span<const int> prbs, signal_estimate& strongest);
+  std::span<const pscch_result> find(const subframe_view& sf, std::span<const int> prbs);
   /// Receives the PSSCH of an SCI in a known pool. Returns true if it was decoded.
   bool receive(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const v2x_pool& pool);
   /// Decodes a PSSCH alone, or together with the first transmission of its block. `pool` is null where it is not known.
