@@ -53,6 +53,17 @@ class clients(unittest.TestCase):
                                    ('P-521', None)):
                 self.group(s, offered, taken)
 
+    def test_certificates_of_these_groups_only(self):
+        for curve, taken in (('P-256', True), ('P-384', True), ('P-521', False), ('brainpoolP256r1', False), ('secp256k1', False)):
+            with self.subTest(curve):
+                self.issue('curve', curve=curve)
+                c = self.s.context('curve')
+                if taken:
+                    self.assertEqual(self.s.connect('curve', c).hello['answer'], 'hello')
+                else:
+                    with closed_by_server():
+                        self.s.connect('curve', c)
+
     def group(self, server, offered, taken):
         said = s_client(server.port, server.authority, 'mary', '-tls1_2', '-groups', offered)
         names = {'X25519': 'X25519', 'prime256v1': 'P-256', 'secp384r1': 'P-384'}
