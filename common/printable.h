@@ -10,7 +10,8 @@ namespace prose {
 
 /// The text with `instead` for everything that a terminal takes as a command: the control codes of ASCII, and 0x80 to
 /// 0x9f, alone or as U+0080 to U+009F in UTF-8. After a lead octet other than 0xc2 those are part of a letter. Also for
-/// each octet of what begins a line or reorders one: U+2028 to U+202E, U+2066 to U+2069. With `tabs`, tabs stay.
+/// each octet of what begins a line or marks a direction: U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069.
+/// With `tabs`, tabs stay.
 inline std::string printable(std::string_view text, char instead = '?', bool tabs = false) {
   std::string out(text);
   std::uint8_t before = 0;
@@ -21,9 +22,10 @@ inline std::string printable(std::string_view text, char instead = '?', bool tab
     if (c1 && before == 0xc2) out[i - 1] = instead;
     if (c0 || c1) out[i] = instead;
     const bool third = i >= 2 && text[i - 2] == '\xe2';
-    const bool reorders =
-        third && ((before == 0x80 && b >= 0xa8 && b <= 0xae) || (before == 0x81 && b >= 0xa6 && b <= 0xa9));
+    const bool reorders = third && ((before == 0x80 && (b == 0x8e || b == 0x8f || (b >= 0xa8 && b <= 0xae))) ||
+                                    (before == 0x81 && b >= 0xa6 && b <= 0xa9));
     if (reorders) out[i - 2] = out[i - 1] = out[i] = instead;
+    if (before == 0xd8 && b == 0x9c) out[i - 1] = out[i] = instead;
     before = b;
   }
   return out;

@@ -1,6 +1,8 @@
 // prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state
 // of the art.
 
+#include <unistd.h>
+
 #include <charconv>
 #include <cmath>
 #include <thread>
@@ -14,6 +16,7 @@
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/progress.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 
 namespace {
@@ -130,6 +133,7 @@ int run_curves(const options& o) {
   const int n_points = static_cast<int>(std::floor((range->last - range->first) / range->step + 1e-9)) + 1;
   const std::size_t of = all_mcs.size() * static_cast<std::size_t>(n_points);
   std::size_t done = 0;
+  const bool csv_is_stdout = o.csv == "-" || own_descriptor(o.csv) == STDOUT_FILENO;
   for (const int mcs : all_mcs) {
     if (stop_requested()) break;
     const auto config = link_of(o, mcs);
@@ -151,7 +155,7 @@ int run_curves(const options& o) {
       ++done;
       curve.points.push_back(p);
       const auto w = wilson(p.errors, p.trials);
-      if (o.csv != "-")
+      if (!csv_is_stdout)
         std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(),
                     w.low, w.high, static_cast<long long>(p.errors), static_cast<long long>(p.trials));
       std::fflush(stdout);

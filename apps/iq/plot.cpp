@@ -229,7 +229,8 @@ int run_plot(const plot_options& o) {
     return run_error(iq_program, ok.error());
   tell_remarks(r, o.rate_hz);
   tell_oddity(r, p->samples);
-  if (p->n_non_finite > 0) log_warning("{} samples were not finite and count as zero", p->n_non_finite);
+  if (p->n_non_finite > 0 && p->samples.any_finite())
+    log_warning("{} samples were not finite and count as zero", p->n_non_finite);
   if (symbols) log_info("{} frames decoded", symbols->n_frames);
   return exit_ok;
 }

@@ -7,6 +7,7 @@
 #include "apps/iq/commands.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/stop.h"
 
 namespace prose::apps {
@@ -27,7 +28,7 @@ int run_record(const record_options& o) {
   auto config = o.radio;
   config.blank_own_bursts = false;
   config.transmits = false;
-  config.tell = [](const std::string& line) { log_info("{}", line); };
+  wait_as_a_program(config);
   auto opened = phy::radio::open(config);
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;

@@ -10,6 +10,7 @@
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
+#include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
 
@@ -271,7 +272,7 @@ int run_replay(const replay_options& o) {
   config.device_rate_hz = 0;  // the recording is resampled here, as a stream
   config.blank_own_bursts = false;
   config.transmit_timeout_s = 10;
-  config.tell = [](const std::string& line) { log_info("{}", line); };
+  wait_as_a_program(config);
   const auto sent = range_of(reader, o.segment);
   if (!sent) return usage_error(iq_program, sent.error());
   const auto frequency_hz = frequency_of(reader, o);

@@ -9,6 +9,7 @@
 #include "apps/lib/capture/pcap_sink.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/capture.h"
@@ -33,7 +34,7 @@ result<live_input> open_live(const sniffer_settings& s, const scene& known) {
   config.sample_rate_hz = rate_for(s, known);
   config.blank_own_bursts = false;
   config.transmits = false;
-  config.tell = [](const std::string& line) { log_info("{}", line); };
+  wait_as_a_program(config);
   live_input in;
   auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());

@@ -14,6 +14,7 @@
 
 #include "apps/lib/common/file_descriptor.h"
 #include "apps/lib/common/safe_file.h"
+#include "apps/lib/common/stop.h"
 #include "common/printable.h"
 
 namespace prose::apps {
@@ -134,10 +135,11 @@ public:
     std::string_view left = line;
     while (!left.empty()) {
       const auto n = write(out_, left.data(), left.size());
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EINTR && !stop_requested()) continue;
       if (n < 0) {
         ++counters_.write_failed;
-        if (errno != EAGAIN) failure_ = {"standard output: cannot be written: " + why_not_written(errno), true};
+        if (errno != EAGAIN && errno != EINTR)
+          failure_ = {"standard output: cannot be written: " + why_not_written(errno), true};
         return;
       }
       left.remove_prefix(n);

@@ -47,8 +47,9 @@ void add_options(command_line& app, options& o) {
   app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")
       .check(number_in(0, 1e9));
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
-  app.add_option("--tx-log", c.tx_log,
-                 "JSON Lines: every transmission with its subframe, channel, PRBs and the octets that went on the air")
+  app.add_option(
+         "--tx-log", c.tx_log,
+         "JSON Lines: every transmission that the radio was given, with its subframe, channel, PRBs and the octets")
       .type_name("FILE");
   app.add_option("--keylog", c.keylog, "write record keys (needs allow_keylog: true in the configuration)")
       .type_name("FILE");
@@ -104,6 +105,7 @@ result<void> check_files(const options& o) {
                             s.client.identity.psk_path})
         files.reads("pc3.servers", f);
   }
+  if (c.data == "stdin") files.writes("--data stdin", "-");
   files.writes("--events", c.events);
   files.writes("--tx-log", c.tx_log);
   files.writes("--keylog", c.keylog);

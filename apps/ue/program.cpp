@@ -102,20 +102,18 @@ result<void> ue_program::loop::open() {
   if (auto ok = radio_.make_modem(); !ok) return ok;
   if (auto ok = data_.open(); !ok) return ok;
   if (auto ok = open_outputs(); !ok) return ok;
+  install_hurry_handler();
   if (auto ok = radio_.open_device(); !ok) return ok;
   if (auto ok = servers_.start(); !ok) return ok;
   if (auto ok = set_epoch(); !ok) return ok;
   log_info("{}", radio_.device().description());
   for (const auto& n : radio_.device().notes()) log_info("{}", n);
-  install_hurry_handler();
   return {};
 }
 
 result<void> ue_program::loop::check_options() const {
   if (!config_.keylog.empty() && !config_.allow_keylog)
     return fail("--keylog: the configuration does not permit it; accepted: allow_keylog: true in the file");
-  if (config_.data == "stdin" && config_.events == "-")
-    return fail("--events -: standard output carries the data of --data stdin; accepted: a file");
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/radio_profile.h"
 #include "common/bits.h"
 
 namespace prose::apps {
@@ -41,7 +42,7 @@ result<void> subframe_radio::make_modem() {
 
 result<void> subframe_radio::open_device() {
   auto config = config_.radio;
-  config.tell = [](const std::string& line) { log_info("{}", line); };
+  wait_as_a_program(config);
   auto radio = phy::radio::open(config);
   if (!radio) return tl::unexpected(radio.error());
   device_ = std::move(*radio);

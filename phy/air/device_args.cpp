@@ -54,10 +54,10 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       const auto v = number(kv, 0, 3600);
       if (!v) return tl::unexpected(v.error());
       a.hub_timeout_s = *v;
-    } else if (kv.key == "rpc_ms" || kv.key == "claimed_ms") {
+    } else if (kv.key == "rpc_ms" || kv.key == "claimed_ms" || kv.key == "hidden_ms") {
       const auto v = number(kv, 0, 60e3);
       if (!v) return tl::unexpected(v.error());
-      (kv.key == "rpc_ms" ? a.rpc_s : a.claimed_s) = *v * 1e-3;
+      (kv.key == "rpc_ms" ? a.rpc_s : kv.key == "claimed_ms" ? a.claimed_s : a.hidden_s) = *v * 1e-3;
     } else if (kv.key == "tx_buffer_bytes") {
       const auto v = number(kv, 4096, 1e9);
       if (!v) return tl::unexpected(v.error());
@@ -73,7 +73,7 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
     } else {
       return fail("unknown device argument '" + kv.key +
                   "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
-                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, timestamps");
+                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, hidden_ms, timestamps");
     }
   }
   return a;

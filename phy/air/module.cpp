@@ -17,6 +17,8 @@ uhd::device_addrs_t find(const uhd::device_addr_t& hint) {
   found["name"] = hint.get("name", defaults.name);
   found["serial"] = found["name"];
   found["air"] = hint.get("air", defaults.air);
+  const double hidden_s = hint.cast<double>("hidden_ms", 0.0) * 1e-3;
+  if (prose::phy::air::is_used_elsewhere("found " + found["air"] + "/" + found["name"], hidden_s)) return {};
   if (hint.has_key("serial") && hint["serial"] != found["serial"]) return {};
   return {found};
 }

@@ -24,19 +24,9 @@ device_args checked_args(const uhd::device_addr_t& addr) {
   return *a;
 }
 
-/// Whether another program still uses the device, as its arguments want it.
-bool is_claimed(const device_args& args) {
-  static std::mutex mutex;
-  static std::map<std::string, std::chrono::steady_clock::time_point> first_looks;
-  const std::lock_guard lock(mutex);
-  const auto now = std::chrono::steady_clock::now();
-  const auto first = first_looks.try_emplace(args.air + "/" + args.name, now).first->second;
-  return now - first < std::chrono::duration<double>(args.claimed_s);
-}
-
 std::shared_ptr<device_core> open_core(const uhd::device_addr_t& addr) {
   const device_args args = checked_args(addr);
-  if (is_claimed(args)) throw uhd::runtime_error("Failed to claim device");
+  if (is_used_elsewhere(args.air + "/" + args.name, args.claimed_s)) throw uhd::runtime_error("Failed to claim device");
   auto link =
       air_link::attach(args.air, std::chrono::milliseconds(static_cast<std::int64_t>(args.hub_timeout_s * 1e3)));
   if (!link) throw uhd::runtime_error(link.error().message);
@@ -67,6 +57,14 @@ uhd::usrp::subdev_spec_t only_subdevice(const uhd::usrp::subdev_spec_t& spec) {
 }
 
 }  // namespace
+
+bool is_used_elsewhere(const std::string& device, double seconds) {
+  static std::mutex mutex;
+  static std::map<std::string, std::chrono::steady_clock::time_point> first_looks;
+  const std::lock_guard lock(mutex);
+  const auto now = std::chrono::steady_clock::now();
+  return now - first_looks.try_emplace(device, now).first->second < std::chrono::duration<double>(seconds);
+}
 
 virtual_device::virtual_device(const uhd::device_addr_t& addr) : core_(open_core(addr)) {
   _type = uhd::device::USRP;

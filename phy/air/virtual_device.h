@@ -106,6 +106,9 @@ private:
 uhd::rx_streamer::sptr make_rx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);
 uhd::tx_streamer::sptr make_tx_streamer(std::shared_ptr<device_core> core, const uhd::stream_args_t& args);
 
+/// Injected: another program seems to use a device for so long since this process asked first.
+bool is_used_elsewhere(const std::string& device, double seconds);
+
 class virtual_device : public uhd::device {
 public:
   explicit virtual_device(const uhd::device_addr_t& addr);

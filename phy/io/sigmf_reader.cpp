@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <unordered_map>
 
 #include "phy/io/container.h"
 #include "phy/io/json_text.h"
@@ -15,7 +16,8 @@
 namespace prose::phy {
 namespace {
 constexpr std::int64_t block_frames = 16384;
-constexpr std::size_t most_named = 10;  // recordings of an archive, in an error
+constexpr std::size_t most_named = 10;      // recordings of an archive, in an error
+constexpr std::size_t longest_shown = 200;  // octets of such a name
 
 /// "x" of "x.sigmf-meta"; empty for other names.
 std::string stem_of(const std::string& member) {
@@ -70,13 +72,14 @@ result<void> sigmf_reader::list_archive(const std::string& path) {
   const auto read = [this](std::uint64_t at, std::span<std::uint8_t> out) { return read_at(file_.get(), at, out); };
   auto listed = list_tar(read, std::filesystem::file_size(path, ec), path);
   if (!listed) return tl::unexpected(listed.error());
+  std::unordered_map<std::string, std::size_t> places;
   for (auto& m : *listed) {
     while (m.name.rfind("./", 0) == 0) m.name.erase(0, 2);
-    const auto same = std::find_if(members_.begin(), members_.end(), [&](const auto& o) { return o.name == m.name; });
-    if (same == members_.end())
+    const auto [same, is_new] = places.try_emplace(m.name, members_.size());
+    if (is_new)
       members_.push_back(std::move(m));
     else
-      *same = std::move(m);
+      members_[same->second] = std::move(m);
   }
   return {};
 }
@@ -97,7 +100,7 @@ result<const tar_member*> sigmf_reader::choose(const sigmf_archive_path& path) {
   if (all.empty()) return fail(path.archive + ": holds 0 recordings; accepted: a SigMF archive of one or more");
   std::string accepted;
   for (std::size_t i = 0; i < std::min(all.size(), most_named); ++i)
-    accepted += (i > 0 ? ", " : "") + path.archive + "/" + stem_of(all[i]->name);
+    accepted += (i > 0 ? ", " : "") + path.archive + "/" + stem_of(all[i]->name).substr(0, longest_shown);
   if (all.size() > most_named) accepted += " and " + std::to_string(all.size() - most_named) + " more";
   return fail(path.archive +
               (path.recording.empty() ? ": holds " + std::to_string(all.size()) + " recordings"

@@ -37,9 +37,16 @@ result<transmit_status> burst_sender::send(std::int64_t start_tick, std::span<co
   return transmit_status::sent;
 }
 
+// Of the burst that is being handed over. Once its last sample's time was read, the device has room for all of it.
+bool burst_sender::waits_for_air_time() const {
+  if (begun_ == done_) return false;
+  const queued_burst& b = ring_[done_ % n_buffers];
+  return !radio_.has_read_beyond(b.start_tick + static_cast<std::int64_t>(b.samples.size()) - 1);
+}
+
 result<void> burst_sender::wait_until_begun() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return failed_ || begun_ == queued_ || begun_ > done_; });
+  changed_.wait(lock, [&] { return failed_ || begun_ == queued_ || waits_for_air_time(); });
   return failure();
 }
 

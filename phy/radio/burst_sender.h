@@ -29,7 +29,8 @@ public:
   /// error of an earlier burst is returned by every later call.
   result<transmit_status> send(std::int64_t start_tick, std::span<const cf32> burst);
   /// To be called before more samples are read. Returns when the device has the beginning of every queued burst, or
-  /// takes what follows of one whose buffers are full: what is read next then makes no burst late.
+  /// waits for air time to take the rest of one: what is read next then makes no burst late, unless another one
+  /// begins within it and the device's lead after the one that waits.
   result<void> wait_until_begun();
   /// Waits until the device has all bursts.
   result<void> finish();
@@ -39,7 +40,8 @@ private:
     std::int64_t start_tick = 0;
     std::vector<cf32> samples;
   };
-  static constexpr std::size_t n_buffers = 16;  // more subframes than a UE plans ahead
+  static constexpr std::size_t n_buffers = 64;  // a UE plans at most 40 subframes ahead (sidelink.lead_subframes)
+  bool waits_for_air_time() const;
   void run();
   result<void> failure() const;
 

@@ -66,21 +66,32 @@ std::optional<int> mtu_of(const udp_socket& s, const std::string& interface) {
 
 }  // namespace
 
+std::string buffer_note(const std::string& name, long octets) {
+  if (octets >= wanted_buffer_octets) return {};
+  return "net.core." + name + " is " + std::to_string(octets) + ": overflows are rarer with " +
+         std::to_string(wanted_buffer_octets);
+}
+
+std::string mtu_note(const std::string& interface, int mtu) {
+  if (mtu >= wanted_mtu) return {};
+  return "the MTU of " + interface + " is " + std::to_string(mtu) + ": overflows are rarer with " +
+         std::to_string(wanted_mtu);
+}
+
 std::vector<std::string> network_notes(const std::string& address) {
   std::vector<std::string> notes;
   for (const std::string name : {"rmem_max", "wmem_max"}) {
     long octets = 0;
-    if (!(std::ifstream("/proc/sys/net/core/" + name) >> octets) || octets >= wanted_buffer_octets) continue;
-    notes.push_back("net.core." + name + " is " + std::to_string(octets) + ": overflows are rarer with " +
-                    std::to_string(wanted_buffer_octets));
+    if (!(std::ifstream("/proc/sys/net/core/" + name) >> octets)) continue;
+    if (auto note = buffer_note(name, octets); !note.empty()) notes.push_back(std::move(note));
   }
   const udp_socket s;
   const auto own = own_address(s, address);
   const auto interface = own ? interface_of(*own) : std::nullopt;
   const auto mtu = interface ? mtu_of(s, *interface) : std::nullopt;
-  if (mtu && *mtu < wanted_mtu)
-    notes.push_back("the MTU of " + *interface + ", which leads to " + address + ", is " + std::to_string(*mtu) +
-                    ": overflows are rarer with " + std::to_string(wanted_mtu));
+  if (mtu)
+    if (auto note = mtu_note(*interface, *mtu); !note.empty())
+      notes.push_back(std::move(note) + " (it leads to " + address + ")");
   return notes;
 }
 

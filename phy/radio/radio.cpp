@@ -47,7 +47,7 @@ struct radio::impl {
   // Reception; one thread.
   bool started = false;
   uhd::time_spec_t start_time{0.0};
-  bool priority_asked = false;
+  bool reader_asked_priority = false;
   bool timed_start = false;  // the caller chose the time
   int late_starts = 0;       // since samples came last
   bool restarted = false;    // since samples came last
@@ -64,6 +64,7 @@ struct radio::impl {
   std::int64_t transient = 0;  // resampler output to throw away
 
   // Transmission; one thread.
+  bool sender_asked_priority = false;
   std::optional<rate_bridge> tx_bridge;
   std::vector<cf32> tx_samples;
 
@@ -134,9 +135,10 @@ struct radio::impl {
     }
   }
 
-  void ask_priority() {
-    if (priority_asked || !config.realtime_priority) return;
-    priority_asked = true;
+  // Of the calling thread. `asked`: by this direction's thread.
+  void ask_priority(bool& asked) {
+    if (asked || !config.realtime_priority) return;
+    asked = true;
     try {
       uhd::set_thread_priority(1.0F, true);
     } catch (const std::exception&) {
@@ -145,9 +147,13 @@ struct radio::impl {
     }
   }
 
-  tl::unexpected<error> failed(const std::string& what) {
-    dead = true;
+  tl::unexpected<error> failed(const std::string& what) const {
     return fail("device '" + config.device_args + "': " + what);
+  }
+  /// And nothing more is asked of the device.
+  tl::unexpected<error> gone(const std::string& what) {
+    dead = true;
+    return failed(what);
   }
 
   result<std::int64_t> begin(std::optional<std::int64_t> at_tick);
@@ -183,7 +189,7 @@ result<void> radio::impl::restart(const std::string& why) {
     rx->issue_stream_cmd(uhd::stream_cmd_t(uhd::stream_cmd_t::STREAM_MODE_STOP_CONTINUOUS));
     if (const auto s = begin(std::nullopt); !s) return tl::unexpected(s.error());
   } catch (const std::exception& e) {
-    return failed(why + ", and it does not start again: " + one_line(e.what()));
+    return gone(why + ", and it does not start again: " + one_line(e.what()));
   }
   gap = true;
   return {};
@@ -209,7 +215,7 @@ result<void> radio::impl::silence(double& waited) {
   }
   if (waited < config.receive_timeout_s) return {};
   const std::string what = "no samples for " + std::to_string(waited) + " s";
-  if (resumes < 0 || std::exchange(restarted, true)) return failed(what);
+  if (resumes < 0 || std::exchange(restarted, true)) return gone(what);
   waited = 0.0;
   return restart(what);
 }
@@ -238,6 +244,7 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
     const std::size_t got = rx->recv(recv_buffers, n, md, recv_slice_s);
     using md_t = uhd::rx_metadata_t;
     const std::int64_t tick = md.has_time_spec ? to_ticks(md.time_spec, device_rate_hz) : expected;
+    const bool was_running = expected >= 0;
     result<void> ok;
     if (md.error_code == md_t::ERROR_CODE_OVERFLOW) {
       add_event(md.out_of_sequence ? radio_event_kind::sequence_error : radio_event_kind::overflow,
@@ -252,6 +259,7 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
       return failed(one_line(md.strerror().c_str()));
     }
     if (!ok) return tl::unexpected(ok.error());
+    if (was_running && expected < 0) return 0;
     if (got == 0) continue;
     if (tick < 0) return failed("its samples have no time stamps");
     first = tick;
@@ -317,7 +325,7 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
   const std::size_t wanted = out[0].size();
   if (!started)
     if (const auto s = begin(std::nullopt); !s) return tl::unexpected(s.error());
-  ask_priority();
+  ask_priority(reader_asked_priority);
   read_status status;
   std::array<cf32*, max_antennas> to{};
   while (status.n_samples < wanted) {
@@ -391,7 +399,7 @@ result<void> radio::impl::send(std::span<const cf32> burst, uhd::tx_metadata_t m
     if (sent == 0 && begun) n = std::min(n, tx->get_max_num_samps());
     md.end_of_burst = ends && sent + n == burst.size();
     n = tx->send(burst.data() + sent, n, md, patience_s);
-    if (n == 0) return failed("its transmit buffers stay full");
+    if (n == 0) return gone("its transmit buffers stay full");
     if (sent == 0 && begun) begun();
     sent += n;
     md.start_of_burst = false;
@@ -472,7 +480,7 @@ result<read_status> radio::read(std::span<const std::span<cf32>> out) {
   try {
     return impl_->read(out);
   } catch (const std::exception& e) {
-    return impl_->failed(one_line(e.what()));
+    return impl_->gone(one_line(e.what()));
   }
 }
 
@@ -487,16 +495,14 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   if (i.tx_bridge && piece != burst_piece::whole)
     return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
   try {
+    i.ask_priority(i.sender_asked_priority);
     i.drain_async();
+    if (starts && drops_late(start_tick)) return transmit_status::late;
     if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
     const std::int64_t at = i.device_tick(start_tick);
     if (i.tx_bridge) {
       i.tx_bridge->run_burst(burst, i.tx_samples);
       burst = i.tx_samples;
-    }
-    if (starts && at < i.read_up_to.load(std::memory_order_relaxed)) {
-      i.add_event(radio_event_kind::late, start_tick);
-      return transmit_status::late;
     }
     uhd::tx_metadata_t md;
     md.start_of_burst = starts;
@@ -516,12 +522,16 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
     if (ends) ++i.counters.bursts_sent;
     return transmit_status::sent;
   } catch (const std::exception& e) {
-    return i.failed(one_line(e.what()));
+    return i.gone(one_line(e.what()));
   }
 }
 
+bool radio::has_read_beyond(std::int64_t tick) const {
+  return impl_->device_tick(tick) < impl_->read_up_to.load(std::memory_order_relaxed);
+}
+
 bool radio::drops_late(std::int64_t start_tick) {
-  if (impl_->device_tick(start_tick) >= impl_->read_up_to.load(std::memory_order_relaxed)) return false;
+  if (!has_read_beyond(start_tick)) return false;
   impl_->add_event(radio_event_kind::late, start_tick);
   return true;
 }

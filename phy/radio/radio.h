@@ -47,6 +47,7 @@ struct radio_config {
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
   double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
   std::function<void(const std::string&)> tell = {};  ///< called with a line when open() has to wait
+  std::function<bool()> stops = {};                   ///< asked meanwhile: true ends the waiting
 };
 
 enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done, restart };
@@ -93,7 +94,7 @@ public:
   int n_antennas() const override;
   /// Blocks until the spans are full, an overflow cuts the block short, or the radio fails. Reception that stops once
   /// samples have come (UHD's own restart after an overflow was too late, or a cable was out) is started again, once;
-  /// what is missing is a gap. After a failure the device is not closed any more: UHD would wait for it.
+  /// what is missing is a gap. A device that is gone is not closed any more: UHD would wait for it.
   result<read_status> read(std::span<const std::span<cf32>> out) override;
   /// One antenna.
   result<read_status> read(std::span<cf32> out);
@@ -106,8 +107,10 @@ public:
   /// `begun` is called when the device has the first samples of the burst.
   result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst,
                                    burst_piece piece = burst_piece::whole, const std::function<void()>& begun = {});
-  /// Whether a burst that starts there would be late already; counts it, if so. Reader's thread.
+  /// Whether a burst that starts there would be late already; counts it, if so. Any thread.
   bool drops_late(std::int64_t start_tick);
+  /// Whether samples beyond this time were read. Any thread.
+  bool has_read_beyond(std::int64_t tick) const;
 
   /// Device time now. Costs a round trip to real hardware; an error when the device is gone.
   result<std::int64_t> now_tick() const;

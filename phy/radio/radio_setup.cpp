@@ -240,23 +240,36 @@ bool is_in_use(const std::string& text) {
   return false;
 }
 
+// UHD does not list a network device that another program has, or had when it was killed.
+bool may_be_hidden(const uhd::device_addr_t& args) {
+  const auto type = args.get("type", "");
+  return type == "x300" || type == "n3xx" || args.has_key("addr") || args.has_key("mgmt_addr") ||
+         args.has_key("hidden_ms");
+}
+
+std::string hint_for(const uhd::device_addr_t& args) {
+  if (args.get("type", "") == "virtual" && !args.has_key("hidden_ms"))
+    return "set UHD_MODULE_PATH to the folder uhd_modules of the build";
+  return "check power, cable and 'uhd_find_devices'; does another program use it?";
+}
+
 // A program that was killed holds its device until UHD notices. Another one may be about to end.
 uhd::usrp::multi_usrp::sptr make_when_free(const radio_config& c, const uhd::device_addr_t& args) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(c.claim_timeout_s);
+  const auto over = [&] { return std::chrono::steady_clock::now() >= end || (c.stops && c.stops()); };
   for (bool told = false;; told = true) {
     try {
       return uhd::usrp::multi_usrp::make(args);
     } catch (const uhd::lookup_error&) {
-      std::string hint = "check power, cable and 'uhd_find_devices'";
-      if (args.get("type", "") == "virtual") hint = "set UHD_MODULE_PATH to the folder uhd_modules of the build";
-      throw refusal{"no device for '" + c.device_args + "': " + hint};
+      if (!may_be_hidden(args) || over()) throw refusal{"no device for '" + c.device_args + "': " + hint_for(args)};
     } catch (const std::exception& e) {
       if (!is_in_use(e.what())) throw;
-      if (std::chrono::steady_clock::now() >= end)
+      if (over())
         throw refusal{"in use by another program for " + number(c.claim_timeout_s) + " s: " + one_line(e.what())};
     }
     if (!told && c.tell)
-      c.tell("device '" + c.device_args + "' is in use: trying for up to " + number(c.claim_timeout_s) + " s");
+      c.tell("device '" + c.device_args + "' is not there, or in use: trying for up to " + number(c.claim_timeout_s) +
+             " s");
     std::this_thread::sleep_for(claim_retry);
   }
 }
@@ -284,7 +297,8 @@ opened_device open_or_throw(const radio_config& c) {
       u.get_mboard_name() + ", " + number(d.rate_hz / 1e6) + " Msps, " + number(u.get_rx_freq() / 1e6) + " MHz";
   if (u.get_mboard_name().rfind("B2", 0) == 0 && !args.has_key("num_recv_frames"))
     d.notes.push_back("USB: num_recv_frames=512 in the device arguments makes overflows rarer");
-  if (args.has_key("addr")) std::ranges::move(network_notes(args["addr"]), std::back_inserter(d.notes));
+  if (const auto address = args.get("addr", args.get("mgmt_addr", "")); !address.empty())
+    std::ranges::move(network_notes(address), std::back_inserter(d.notes));
   return d;
 }
 

@@ -19,10 +19,11 @@ TEST(printable, terminal_codes_are_replaced_and_letters_stay) {
                       "2J"),
             "?2J ??2J");
   EXPECT_EQ(printable("a\xe2\x80\xae"
-                      "b\xe2\x81\xa6\xe2\x80\xa8"),
-            "a???b??????");
-  for (const char* letters :
-       {"\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xaa", "\xc3\xa9", "\xc4\x9b", "\xe2\x80\x9b", "\xf0\x9f\x98\x80"})
+                      "b\xe2\x81\xa6\xe2\x80\xa8"
+                      "c\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f"),
+            "a???b??????c????????");
+  for (const char* letters : {"\xd8\x9b", "\xd9\x9c", "\xe2\x80\x8d", "\xe2\x80\x90", "\xe2\x80\xa7", "\xe2\x80\xaf",
+                              "\xe2\x81\xaa", "\xc3\xa9", "\xc4\x9b", "\xe2\x80\x9b", "\xf0\x9f\x98\x80"})
     EXPECT_EQ(printable(letters), letters);
 }
 

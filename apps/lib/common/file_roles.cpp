@@ -16,7 +16,7 @@ constexpr const char* standard_output = "/dev/stdout";
 
 void file_roles::add(const std::string& option, const std::string& path, bool written) {
   if (path.empty() || (path == "-" && !written)) return;
-  roles_.push_back({option, path == "-" ? standard_output : path, written});
+  roles_.push_back({option, path, path == "-" ? standard_output : path, written});
 }
 
 void file_roles::writes_recording(const std::string& option, const std::string& path) {
@@ -63,7 +63,7 @@ result<void> file_roles::check() const {
       const auto [at, is_new] = seen.try_emplace(id, &r);
       if (is_new || !written) continue;
       const role& other = *at->second;
-      return fail(r.option + " " + r.path + ": would overwrite what " + other.option +
+      return fail(r.option + " " + r.given + ": would overwrite what " + other.option +
                   (other.written ? " writes" : " reads") +
                   (other.path == r.path ? std::string() : " (" + other.path + ")") + "; accepted: a file of its own");
     }

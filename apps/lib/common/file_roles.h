@@ -24,7 +24,7 @@ public:
 
 private:
   struct role {
-    std::string option, path;
+    std::string option, given, path;  // given: "-" is /dev/stdout as path
     bool written;
   };
   void add(const std::string& option, const std::string& path, bool written);

@@ -1,5 +1,8 @@
 #include "apps/lib/common/radio_profile.h"
 
+#include "apps/lib/common/log.h"
+#include "apps/lib/common/stop.h"
+
 namespace prose::apps {
 namespace {
 const std::vector<std::string> sources{"", "internal", "external", "gpsdo"};
@@ -28,6 +31,11 @@ void read_radio_keys(config_section& map, phy::radio_config& r) {
   map.read("turnaround_s", r.turnaround_s, 0.0, 0.1);
   map.read("require_lock", r.require_lock);
   map.read("realtime_priority", r.realtime_priority);
+}
+
+void wait_as_a_program(phy::radio_config& radio) {
+  radio.tell = [](const std::string& line) { log_info("{}", line); };
+  radio.stops = stop_requested;
 }
 
 result<void> load_radio_profile(const std::string& path, phy::radio_config& radio) {

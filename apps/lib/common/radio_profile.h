@@ -15,6 +15,9 @@ namespace prose::apps {
 /// the file.
 void read_radio_keys(config_section& map, phy::radio_config& radio);
 
+/// While a device is in use, open() logs that it waits, and Ctrl-C ends the waiting.
+void wait_as_a_program(phy::radio_config& radio);
+
 /// A whole file of them, with device_args too (--radio FILE.yaml). Errors are one line, "FILE:LINE: key: what is wrong;
 /// accepted: ...". What the file does not say stays as it was, so load it (find_option(argc, argv, "--radio")) before
 /// the command line is parsed.

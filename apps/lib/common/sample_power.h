@@ -27,7 +27,7 @@ struct sample_power {
 /// Follows a stream, and warns once: of a second that is odd, at its end, or of the whole.
 class sample_watch {
 public:
-  /// name: of the source; hint: what may be the reason, in parentheses after the warning; may be empty.
+  /// name: of the source; hint: appended to the warning, as ": is this cf32_le?"; may be empty.
   sample_watch(std::string name, std::string hint, double rate_hz)
       : name_(std::move(name)), hint_(std::move(hint)), window_(std::max(rate_hz, 1.0)) {}
   /// Of one channel; channels may come one after the other. Allocates only to warn.

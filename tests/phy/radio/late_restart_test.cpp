@@ -2,11 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <fstream>
 #include <string>
 #include <vector>
 
-#include "phy/radio/network_notes.h"
 #include "tests/phy/air/hub_process.h"
 #include "tests/phy/radio/open_radio.h"
 
@@ -140,68 +138,6 @@ TEST(radio_late_restart, a_device_that_is_gone_is_left_at_once) {
   const auto began = std::chrono::steady_clock::now();
   john.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
-}
-
-TEST(radio_opening, a_device_in_use_is_tried_again_and_told_once) {
-  const hub_process hub;
-  auto c = config_of(hub.device("john", "claimed_ms=700"));
-  std::vector<std::string> told;
-  c.tell = [&](const std::string& line) { told.push_back(line); };
-  ASSERT_TRUE(open_radio(c));
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_NE(told[0].find("is in use"), std::string::npos) << told[0];
-  c = config_of(hub.device("peter", "claimed_ms=60000"));
-  c.claim_timeout_s = 0.1;
-  const auto refused = radio::open(c);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("in use by another program"), std::string::npos) << refused.error().message;
-}
-
-TEST(radio_opening, an_unknown_subdevice_is_told_what_there_is) {
-  const hub_process hub;
-  auto c = config_of(hub.device("john"));
-  c.subdev = "B:1";
-  const auto refused = radio::open(c);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("subdev 'B:1': this device accepts A:0"), std::string::npos)
-      << refused.error().message;
-}
-
-TEST(radio_opening, samples_without_time_stamps_are_an_error) {
-  const hub_process hub;
-  const auto john = open_radio(config_of(hub.device("john", "timestamps=0")));
-  ASSERT_TRUE(john);
-  const auto got = read_for(*john, 0.1);
-  EXPECT_NE(got.error.find("no time stamps"), std::string::npos) << got.error;
-}
-
-TEST(network_notes, tell_what_is_too_small_with_its_value) {
-  // The loopback interface has an MTU of 65536; an address that nothing leads to is no reason to fail.
-  for (const char* address : {"127.0.0.1", "not an address", "255.255.255.255"})
-    for (const auto& note : network_notes(address)) {
-      EXPECT_EQ(note.find("MTU of lo"), std::string::npos) << note;
-      for (const std::string name : {"rmem_max", "wmem_max"}) {
-        if (note.find(name) == std::string::npos) continue;
-        std::string octets;
-        std::ifstream("/proc/sys/net/core/" + name) >> octets;
-        EXPECT_NE(note.find(" is " + octets + ":"), std::string::npos) << note;
-      }
-    }
-}
-
-TEST(radio_late_restart, a_receiver_needs_no_transmitter) {
-  const hub_process hub;
-  auto c = config_of(hub.device("john", "receive_only=1"));
-  const auto both = radio::open(c);
-  ASSERT_FALSE(both);
-  EXPECT_EQ(both.error().message.find('\n'), std::string::npos);
-  c.transmits = false;
-  const auto john = open_radio(c);
-  ASSERT_TRUE(john);
-  EXPECT_EQ(read_for(*john, 0.1).error, "");
-  const auto sent = john->transmit(0, std::vector<cf32>(10));
-  ASSERT_FALSE(sent);
-  EXPECT_NE(sent.error().message.find("reception only"), std::string::npos) << sent.error().message;
 }
 
 }  // namespace

@@ -78,6 +78,28 @@ INSTANTIATE_TEST_SUITE_P(carriers, radio_tx_buffer,
                                            carrier_rate{"100_prb", 30.72e6}),
                          [](const auto& x) { return x.param.name; });
 
+/// Handed over a lead after what was read, and no sooner: only a reader that waits for it makes none late.
+TEST(radio_tx_buffer_errors, a_burst_at_the_last_moment_is_never_late) {
+  const hub_process hub("lead_us: 500");
+  constexpr double rate_hz = 1.92e6;
+  constexpr std::int64_t lead_samples = 960;
+  const auto mary = open_radio(config_of(hub.device("mary"), rate_hz));
+  ASSERT_TRUE(mary);
+  const std::vector<cf32> burst(100, cf32{0.5F, 0.0F});
+  burst_sender sender(*mary, burst.size());
+  std::vector<cf32> in(1920);
+  constexpr int n_bursts = 300;
+  for (int k = 0; k < n_bursts; ++k) {
+    ASSERT_TRUE(sender.wait_until_begun());
+    const auto s = mary->read(in);
+    ASSERT_TRUE(s) << s.error().message;
+    ASSERT_TRUE(sender.send(s->first_tick + static_cast<std::int64_t>(s->n_samples) + lead_samples, burst));
+  }
+  ASSERT_TRUE(sender.finish());
+  EXPECT_EQ(mary->counters().lates, 0U);
+  EXPECT_EQ(mary->counters().bursts_sent, static_cast<std::uint64_t>(n_bursts));
+}
+
 /// The control: what the device keeps is less than a burst, so the thread that reads may not be the one that sends.
 TEST(radio_tx_buffer_errors, one_thread_alone_is_held_up) {
   const hub_process hub;
