@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "apps/function/audit_log.h"
-#include "apps/lib/common/command_line.h"
+#include "apps/function/options.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/events.h"
@@ -24,14 +24,8 @@
 namespace {
 using namespace prose;
 using namespace prose::apps;
+using function::options;
 constexpr const char* program = "prose-function";
-
-struct options {
-  common_options common;
-  function::server_config server;
-  std::string audit, replace;
-  function::audit_rotation rotation{std::uint64_t{100} << 20};
-};
 
 /// NAME=KEY, given by the operator. A server that runs on the same store notifies the peers within a second.
 int replace_key(const options& o) {
@@ -50,48 +44,6 @@ int replace_key(const options& o) {
     return report(program, "--replace-key " + o.replace.substr(0, at) + ": " + std::string(function::describe(*done)),
                   exit_failure);
   return exit_ok;
-}
-
-result<void> read_config(config_section& file, const std::string& path, options& o) {
-  auto& c = o.server;
-  file.read("name", c.name);
-  file.read("address", c.address);
-  file.read("port", c.port, 0, 65535);
-  file.read("store", c.store_path);
-  file.read("audit", o.audit);
-  int most_mb = static_cast<int>(o.rotation.most_octets >> 20);
-  file.read("audit_mb", most_mb, 0, 1'000'000);
-  o.rotation.most_octets = static_cast<std::uint64_t>(most_mb) << 20;
-  file.read("audit_files", o.rotation.files, 1, 1000);
-  auto tls = file.section("tls");
-  tls.read("ca", c.identity.ca_path);
-  tls.read("certificate", c.identity.certificate_path);
-  tls.read("key", c.identity.key_path);
-  tls.read("psks", c.identity.psk_folder);
-  if (o.audit != "-") o.audit = path_from_config(path, o.audit);
-  for (auto* p :
-       {&c.store_path, &c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path, &c.identity.psk_folder})
-    *p = path_from_config(path, *p);
-  auto l = file.section("limits");
-  l.read("connections", c.limits.max_connections, 1, 100'000);
-  l.read("half_open", c.limits.max_half_open, 1, 100'000);
-  l.read("connections_per_address", c.limits.max_connections_per_address, 1, 100'000);
-  l.read("connections_per_user", c.limits.max_connections_per_user, 1, 1000);
-  l.read("requests_per_second", c.limits.requests_per_second, 0.1, 1e5);
-  l.read("packets_per_second", c.limits.packets_per_second, 0.1, 1e5);
-  l.read("handshake_s", c.limits.handshake_s, 0.1, 600.0);
-  l.read("frame_s", c.limits.frame_s, 0.1, 600.0);
-  l.read("idle_s", c.limits.idle_s, 1.0, 86400.0);
-  auto a = file.section("application");
-  a.read("listen", c.application.listen);
-  a.read("forward", c.application.forward);
-  a.read("echo", c.application.echo);
-  std::vector<std::string> denied;
-  file.read("denied", denied);
-  for (const auto& name : denied)
-    if (!function::valid_name(name)) file.reject("denied", "'" + name + "': accepted are names of users");
-  c.denied.insert(denied.begin(), denied.end());
-  return file.check();
 }
 
 /// A descriptor for each connection, and some for the rest.
@@ -137,26 +89,19 @@ result<void> check_files(const options& o) {
   return files.check();
 }
 
-/// The list of denied users as the configuration has it now. Nothing, and a line, if the file has a mistake or names no
-/// list: an empty file, as an editor may leave it for a moment, must let nobody in.
+/// The list of denied users as the configuration has it now. Nothing, and a line, if it cannot be told.
 std::optional<std::set<std::string>> denied_now(const std::string& config_path, function::audit_log& audit) {
-  options fresh;
-  const auto ok = [&]() -> result<void> {
-    auto file = config_section::load_again(config_path);
-    if (!file) return tl::unexpected(file.error());
-    file->require("denied");
-    return read_config(*file, config_path, fresh);
-  }();
-  event told = function::now_event(ok ? "denied_read" : "denied_unreadable");
-  if (ok) {
-    told.add("users", fresh.server.denied.size());
+  auto denied = function::read_denied(config_path);
+  event told = function::now_event(denied ? "denied_read" : "denied_unreadable");
+  if (denied) {
+    told.add("users", denied->size());
   } else {
-    told.add("error", ok.error().message);
-    log_error("{}; the list of denied users stays as it was", ok.error().message);
+    told.add("error", denied.error().message);
+    log_error("{}; the list of denied users stays as it was", denied.error().message);
   }
   audit.write(told);
-  if (!ok) return std::nullopt;
-  return std::move(fresh.server.denied);
+  if (!denied) return std::nullopt;
+  return std::move(*denied);
 }
 
 int serve(const options& o) {
@@ -209,7 +154,7 @@ static int run_main(int argc, char** argv) {
   if (const auto path = find_config_path(argc, argv); !path.empty()) {
     auto file = config_section::load(path);
     if (!file) return usage_error(program, file.error());
-    if (auto ok = read_config(*file, path, o); !ok) return usage_error(program, ok.error());
+    if (auto ok = function::read_config(*file, path, o); !ok) return usage_error(program, ok.error());
   }
   command_line app(
       program,

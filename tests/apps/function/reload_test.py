@@ -55,9 +55,8 @@ class reload(unittest.TestCase):
     def test_a_bad_file_leaves_the_old_list(self):
         write(self.config, 'denied: [mary]\n')
         self.hang_up('denied_read')
-        # An empty file is what "> function.yaml" leaves before an editor has written it.
-        for bad in ('', '# nothing yet\n', 'port: 0\n', 'port: never\n', 'denied:\n', 'denied: null\n', 'denied: [~]\n', "denied: ''\n", 'denied: {john: 1}\n', 'denied: [john',
-                    "denied: ['john and mary']\n", 'denied: [john]\nnonsense: 1\n', 'denied: [john]\nport: never\n', None):
+        # What is refused: denied_test.cpp. An empty file is what "> function.yaml" leaves before an editor has written it.
+        for bad in ('', 'denied: [john', 'denied: [john]\nport: never\n', None):
             if bad is None:
                 os.remove(self.config)
             else:
