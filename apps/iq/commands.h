@@ -1,6 +1,7 @@
 // The subcommands of prose-iq. Each gives an exit code and prints one line on a mistake.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -79,6 +80,13 @@ struct replay_options {
   std::int64_t times = 1;
 };
 int run_replay(const replay_options& o);
+
+struct measure_options {
+  std::array<std::string, 2> profiles;  ///< of the two radios, with device_args
+  int bursts = 20;                      ///< in each direction
+  double power_db = -12;                ///< mean of a burst, 0 dB = full scale; as prose-ue
+};
+int run_measure(const measure_options& o);
 
 /// Waits until a device tick is about a second away: a device that is told earlier holds its caller until then, and
 /// Ctrl-C finds it blocked. False when it was asked to stop.

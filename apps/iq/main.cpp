@@ -1,4 +1,4 @@
-// prose-iq: recordings of a carrier (SigMF): record, replay, info, plot, convert.
+// prose-iq: recordings of a carrier (SigMF): record, replay, info, plot, convert; measure between two radios.
 #include <limits>
 #include <utility>
 
@@ -146,6 +146,18 @@ command add_plot(command& app, plot_options& o) {
   return c;
 }
 
+command add_measure(command& app, measure_options& o) {
+  command c = app.add_subcommand(
+      "measure",
+      "transmits bursts between two radios that a cable with attenuators connects, and prints what each hears of the "
+      "other as JSON:\ncarrier offset, delay, power, noise, SNR, EVM, turnaround, and the lead that a burst needs");
+  c.add_option("first", o.profiles[0], "the radio's settings (configs/radio_*.yaml) with its device_args").required();
+  c.add_option("second", o.profiles[1], "the other's").required();
+  c.add_option("--bursts", o.bursts, "in each direction, one every 10 ms").range(2, 1000).show_default();
+  c.add_option("--power", o.power_db, "mean of a burst, dB of full scale").check(number_in(-60, -9)).show_default();
+  return c;
+}
+
 }  // namespace
 
 static int run_main(int argc, char** argv) {
@@ -155,6 +167,7 @@ static int run_main(int argc, char** argv) {
   plot_options plot;
   record_options rec;
   replay_options replay;
+  measure_options measure;
   std::string profile;
   const double default_hz = std::exchange(rec.radio.center_freq_hz, 0);  // a replay must know whether somebody said it
   if (auto ok = read_files(argc, argv, rec.radio, replay.profile_given); !ok)
@@ -163,7 +176,9 @@ static int run_main(int argc, char** argv) {
   if (rec.radio.center_freq_hz == 0) rec.radio.center_freq_hz = default_hz;
 
   command_line app(iq_program,
-                   "Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them.",
+                   "Recordings of samples (SigMF): make them, send them, look at them, draw them, convert them. Paths "
+                   "between radios: "
+                   "measure them.",
                    common);
   app.require_subcommand();
   app.accept_options_after_subcommand();
@@ -172,11 +187,14 @@ static int run_main(int argc, char** argv) {
   const command to_inform = add_info(app, info);
   const command to_convert = add_convert(app, convert);
   const command to_plot = add_plot(app, plot);
+  const command to_measure = add_measure(app, measure);
   if (const auto code = app.parse(argc, argv)) return *code;
 
   file_roles files;
   files.reads("--config", common.config_path);
   files.reads("--radio", profile);
+  if (to_measure.given())
+    for (const auto& p : measure.profiles) files.reads("profile", p);
   if (to_record.given()) files.writes_recording("output", rec.out);
   if (to_plot.given()) {
     files.reads_recording("input", plot.in);
@@ -189,6 +207,7 @@ static int run_main(int argc, char** argv) {
   if (to_replay.given()) return run_replay(replay);
   if (to_inform.given()) return run_info(info);
   if (to_convert.given()) return run_convert(convert);
+  if (to_measure.given()) return run_measure(measure);
   return run_plot(plot);
 }
 

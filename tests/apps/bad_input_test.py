@@ -104,6 +104,13 @@ def test_rates_frequencies_and_gains():
             refused(*programs["prose-sniffer"](ok, option, "nan"), words=(option,))
         for out in (".", "..", "", FOLDER.name, FOLDER.name + "/"):
             refused("prose-iq", "record", out, "--device", ok, words=("accepted is the name of a file",))
+        profile = lambda name, rate: write(name, f'device_args: "{ok}"\nsample_rate_hz: {rate}\n')
+        for name, rate in (("m1.yaml", "7.68e6"), ("m2.yaml", "15.36e6"), ("m3.yaml", "5e6")):
+            profile(name, rate)
+        for measure, words in (((path("m1.yaml"), path("none.yaml")), ("none.yaml",)), ((path("m1.yaml"), path("m2.yaml")), ("sample_rate_hz differs", "the same")),
+                               ((path("m3.yaml"), path("m3.yaml")), ("m3.yaml: sample_rate_hz 5000000", "LTE rates")), ((path("m1.yaml"),), ("second",)),
+                               ((path("m1.yaml"), path("m1.yaml"), "--bursts", "1"), ("--bursts",)), ((path("m1.yaml"), path("m1.yaml"), "--power", "0"), ("--power",))):
+            refused("prose-iq", "measure", *measure, words=words)
         # prose-ue takes all this from its configuration.
         mary = text_of(path("mary.yaml"))
         for old, new, words in (("  tx_gain_db: 0", "  tx_gain_db: 99", ("tx_gain_db 99", "0 to 40")),

@@ -1,0 +1,334 @@
+// prose-iq measure: what two radios hear of each other over their cable, as JSON.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apps/iq/commands.h"
+#include "apps/iq/test_burst.h"
+#include "apps/lib/common/cli.h"
+#include "apps/lib/common/log.h"
+#include "apps/lib/common/radio_profile.h"
+#include "apps/lib/common/stop.h"
+
+namespace prose::apps {
+namespace {
+
+using phy::cf32;
+using json = nlohmann::ordered_json;
+
+// Chosen, not derived.
+constexpr double ahead_s = 1.0;        // what begins at a tick is asked for so long before it: the host may be busy
+constexpr double slack_s = 0.02;       // how far the two clocks may be misjudged: what asking both for their time takes
+constexpr double send_ahead_s = 0.03;  // bursts are handed over so long before their time, so that buffers hold them
+constexpr int period_subframes = 10;
+constexpr int near_samples = 16;        // from where the last burst suggests the next one: 10 ppm of a period
+constexpr int turnaround_samples = 64;  // by how much the clocks may have moved since: 10 ppm of half a second
+constexpr double longest_turnaround_s = 2e-3;
+constexpr std::array<double, 6> leads_s{1e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3};
+constexpr int tries_a_lead = 10;
+constexpr int most_symbols = 200;  // of a path, for its picture
+
+struct planned_burst {
+  std::int64_t due = 0;   ///< receiver's tick at which it is on the air
+  std::int64_t tick = 0;  ///< the same time in ticks of who sends it
+  std::span<const cf32> samples;
+  phy::radio* from = nullptr;
+};
+
+struct captured {
+  std::int64_t start = 0;  ///< receiver's tick of the first sample
+  std::vector<cf32> samples;
+};
+
+/// n samples of rx from soon on, while bursts go out in time: plan_from(start) says which. Samples that were lost are
+/// zeros.
+template <class F>
+result<captured> capture(phy::radio& rx, std::size_t n, F&& plan_from) {
+  captured c;
+  c.samples.resize(n);  // before the clock is asked: it takes time
+  const double rate = rx.sample_rate_hz();
+  const auto early = static_cast<std::int64_t>(send_ahead_s * rate);
+  std::vector<cf32> block(static_cast<std::size_t>(rate / 1000));
+  const auto now = rx.now_tick();
+  if (!now) return tl::unexpected(now.error());
+  c.start = *now + static_cast<std::int64_t>(ahead_s * rate);
+  if (const auto ok = rx.start(c.start); !ok) return tl::unexpected(ok.error());
+  const std::vector<planned_burst> plan = plan_from(c.start);
+  std::size_t next = 0;
+  for (std::int64_t at = c.start; at < c.start + static_cast<std::int64_t>(n);) {
+    if (stop_requested()) return fail("stopped");
+    for (; next < plan.size() && plan[next].due < at + early; ++next)
+      if (const auto sent = plan[next].from->transmit(plan[next].tick, plan[next].samples); !sent)
+        return tl::unexpected(sent.error());
+    const auto got = rx.read(block);
+    if (!got) return tl::unexpected(got.error());
+    for (std::size_t i = 0; i < got->n_samples; ++i) {
+      const std::int64_t place = got->first_tick + static_cast<std::int64_t>(i) - c.start;
+      if (place >= 0 && place < static_cast<std::int64_t>(n)) c.samples[static_cast<std::size_t>(place)] = block[i];
+    }
+    at = got->first_tick + static_cast<std::int64_t>(got->n_samples);
+  }
+  rx.stop();
+  return c;
+}
+
+/// The receiver's time less the sender's, in ticks, as near as asking them one after the other tells.
+result<std::int64_t> between_clocks(const phy::radio& tx, const phy::radio& rx) {
+  const auto a = tx.now_tick();
+  if (!a) return tl::unexpected(a.error());
+  const auto b = rx.now_tick();
+  if (!b) return tl::unexpected(b.error());
+  return *b - *a;
+}
+
+struct path_measurement {
+  std::vector<burst_measurement> bursts;  ///< those that were found, in order
+  std::vector<double> offsets;            ///< arrival less departure, each by its own device's clock; samples
+  double noise_dbfs = 0;                  ///< between the bursts
+  std::optional<double> turnaround_s;
+  std::vector<double> strength_db;  ///< of what is heard from the end of an own burst on, a piece each
+
+  bool heard() const { return !bursts.empty(); }
+};
+
+/// Power between the bursts, or of everything where there are none.
+double noise_of(std::span<const cf32> x, const std::vector<burst_measurement>& bursts, std::size_t subframe) {
+  if (bursts.empty()) return power_dbfs(x);
+  std::vector<cf32> quiet;
+  for (const auto& b : bursts) {
+    const auto from = static_cast<std::size_t>(b.place.sample) + 2 * subframe;
+    const auto to = std::min(from + (period_subframes - 4) * subframe, x.size());
+    if (from < to)
+      quiet.insert(quiet.end(), x.begin() + static_cast<std::ptrdiff_t>(from),
+                   x.begin() + static_cast<std::ptrdiff_t>(to));
+  }
+  return power_dbfs(quiet);
+}
+
+result<path_measurement> measure_path(phy::radio& tx, phy::radio& rx, burst_finder& finder, int n_bursts) {
+  const auto clocks = between_clocks(tx, rx);
+  if (!clocks) return tl::unexpected(clocks.error());
+  const auto& samples = finder.burst().samples;
+  const auto subframe = static_cast<std::int64_t>(samples.size());
+  const std::int64_t period = period_subframes * subframe;
+  const auto slack = static_cast<std::int64_t>(slack_s * rx.sample_rate_hz());
+  std::vector<planned_burst> plan;
+  const auto got = capture(rx, static_cast<std::size_t>(2 * slack + n_bursts * period), [&](std::int64_t start) {
+    for (int i = 0; i < n_bursts; ++i) {
+      const std::int64_t due = start + slack + i * period;
+      plan.push_back({due, due - *clocks, samples, &tx});
+    }
+    return plan;
+  });
+  if (!got) return tl::unexpected(got.error());
+  const std::span<const cf32> x = got->samples;
+  path_measurement m;
+  auto place = finder.find_first(x.first(static_cast<std::size_t>(2 * slack + subframe)));
+  for (const planned_burst& sent : plan) {
+    if (!place) break;
+    m.bursts.push_back(finder.measure(x, *place));
+    m.offsets.push_back(m.bursts.back().place.sample + static_cast<double>(got->start - sent.tick));
+    place = finder.find_near(x, m.bursts.back().place.sample + static_cast<double>(period), near_samples);
+  }
+  m.noise_dbfs = noise_of(x, m.bursts, static_cast<std::size_t>(subframe));
+  return m;
+}
+
+/// How long after an own burst `own` hears the other again. `path`: from the other to this one.
+result<void> measure_turnaround(phy::radio& own, phy::radio& other, const burst_finder& finder,
+                                path_measurement& path) {
+  const auto& burst = finder.burst().samples;
+  const double rate = own.sample_rate_hz();
+  const auto answer = endless(finder.burst(), burst.size() + static_cast<std::size_t>(longest_turnaround_s * rate));
+  const std::int64_t offset = std::llround(path.offsets.back());
+  const auto begin = static_cast<std::int64_t>(2 * burst.size());  // of both, after the start of the capture
+  const auto got = capture(own, answer.size() + 4 * burst.size(), [&](std::int64_t start) {
+    const std::int64_t at = start + begin;
+    return std::vector<planned_burst>{{at, at - offset, answer, &other}, {at, at, burst, &own}};
+  });
+  if (!got) return tl::unexpected(got.error());
+  const std::size_t piece = static_cast<std::size_t>(finder.burst().carrier.fft_size) / 8;
+  const std::size_t active = finder.burst().active;  // then nothing of the own burst is sent any more
+  const known_signal rest{std::span<const cf32>(answer).subspan(active), path.bursts.back().place.cfo_hz, rate, piece};
+  path.strength_db = strength_of(got->samples, rest, begin + static_cast<std::int64_t>(active), turnaround_samples);
+  const std::size_t first = heard_from(path.strength_db);
+  if (first < path.strength_db.size() / 2) path.turnaround_s = static_cast<double>(first * piece) / rate;
+  return {};
+}
+
+struct lead_count {
+  double lead_s = 0;
+  int tries = 0;
+  std::uint64_t lates = 0;
+};
+
+/// How often a burst that is handed over so long after the last sample read comes too late.
+result<lead_count> count_lates(phy::radio& radio, std::span<const cf32> burst, double lead_s) {
+  const auto before = radio.counters().lates;
+  const double rate = radio.sample_rate_hz();
+  std::vector<cf32> block(static_cast<std::size_t>(rate / 1000));
+  for (int i = 0; i < tries_a_lead * 2 + period_subframes; ++i) {
+    if (stop_requested()) return fail("stopped");
+    const auto got = radio.read(block);
+    if (!got) return tl::unexpected(got.error());
+    if (i % 2 != 0 || i >= tries_a_lead * 2) continue;
+    const std::int64_t end = got->first_tick + static_cast<std::int64_t>(got->n_samples);
+    if (const auto sent = radio.transmit(end + static_cast<std::int64_t>(lead_s * rate), burst); !sent)
+      return tl::unexpected(sent.error());
+  }
+  return lead_count{lead_s, tries_a_lead, radio.counters().lates - before};
+}
+
+result<json> leads_of(phy::radio& radio, const test_burst& burst) {
+  json all = json::array();
+  const auto piece = std::span<const cf32>(burst.samples).first(burst.samples.size() / 10);
+  for (const double lead_s : leads_s) {
+    const auto n = count_lates(radio, piece, lead_s);
+    if (!n) return tl::unexpected(n.error());
+    all.push_back({{"lead_ms", lead_s * 1e3}, {"tries", n->tries}, {"lates", n->lates}});
+  }
+  radio.stop();
+  return all;
+}
+
+double mean(std::span<const double> v) {
+  double sum = 0;
+  for (const double x : v) sum += x;
+  return v.empty() ? 0 : sum / static_cast<double>(v.size());
+}
+
+/// Slope of the offsets: by how much of a sample they move from burst to burst.
+double slope_of(std::span<const double> v) {
+  const double middle = (static_cast<double>(v.size()) - 1) / 2, level = mean(v);
+  double xy = 0, xx = 0;
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const double d = static_cast<double>(i) - middle;
+    xy += d * (v[i] - level);
+    xx += d * d;
+  }
+  return xx > 0 ? xy / xx : 0;
+}
+
+/// Largest distance of the offsets from the line through them.
+double unsteadiness(std::span<const double> v) {
+  const double slope = slope_of(v), middle = (static_cast<double>(v.size()) - 1) / 2, level = mean(v);
+  double most = 0;
+  for (std::size_t i = 0; i < v.size(); ++i)
+    most = std::max(most, std::abs(v[i] - level - slope * (static_cast<double>(i) - middle)));
+  return most;
+}
+
+json json_of(const path_measurement& m, int n_sent, double rate_hz) {
+  json j{{"sent", n_sent}, {"found", m.bursts.size()}, {"noise_dbfs", m.noise_dbfs}};
+  if (!m.heard()) return j;
+  std::vector<double> cfo, power, snr, arrival;
+  std::vector<cf32> symbols;
+  int decoded = 0, clipped = 0;
+  float peak = 0;
+  for (const auto& b : m.bursts) {
+    cfo.push_back(b.place.cfo_hz);
+    power.push_back(std::pow(10, b.power_dbfs / 10));
+    if (b.decoded) snr.push_back(b.snr_db);
+    decoded += b.decoded ? 1 : 0;
+    clipped += b.n_clipped;
+    peak = std::max(peak, b.peak);
+    if (b.decoded) symbols.insert(symbols.end(), b.symbols.begin(), b.symbols.end());
+  }
+  for (const double o : m.offsets) arrival.push_back(o / rate_hz * 1e6);
+  const double period_s = period_subframes * 1e-3;
+  const auto [low, high] = std::minmax_element(cfo.begin(), cfo.end());
+  j["decoded"] = decoded;
+  j["arrival_us"] = mean(arrival);
+  j["arrivals_us"] = arrival;
+  j["unsteady_samples"] = unsteadiness(m.offsets);
+  j["drift_ppm"] = slope_of(m.offsets) / rate_hz / period_s * 1e6;
+  j["cfo_hz"] = mean(cfo);
+  j["cfo_spread_hz"] = *high - *low;
+  j["cfos_hz"] = cfo;
+  j["power_dbfs"] = 10 * std::log10(mean(power));
+  j["peak"] = peak;
+  j["clipped_samples"] = clipped;
+  if (!snr.empty()) j["snr_db"] = mean(snr);
+  if (!symbols.empty()) j["evm_percent"] = 100 * evm_of(symbols);
+  json points = json::array();
+  for (std::size_t i = 0; i < symbols.size() && points.size() < most_symbols; ++i)
+    points.push_back({std::round(symbols[i].real() * 1e3F) / 1e3, std::round(symbols[i].imag() * 1e3F) / 1e3});
+  j["symbols"] = points;
+  if (m.turnaround_s) j["turnaround_us"] = *m.turnaround_s * 1e6;
+  j["strength_db"] = m.strength_db;
+  return j;
+}
+
+json json_of(const phy::radio& r) {
+  const auto c = r.counters();
+  return {{"description", r.description()},
+          {"notes", r.notes()},
+          {"overflows", c.overflows},
+          {"underflows", c.underflows},
+          {"lates", c.lates},
+          {"sequence_errors", c.sequence_errors},
+          {"restarts", c.restarts},
+          {"bursts_sent", c.bursts_sent}};
+}
+
+result<json> measure_all(std::array<std::unique_ptr<phy::radio>, 2>& radios, burst_finder& finder,
+                         const measure_options& o) {
+  json paths = json::array();
+  for (const int to : {1, 0}) {
+    phy::radio &tx = *radios[1 - to], &rx = *radios[to];
+    auto path = measure_path(tx, rx, finder, o.bursts);
+    if (!path) return tl::unexpected(path.error());
+    if (path->heard())
+      if (const auto ok = measure_turnaround(rx, tx, finder, *path); !ok) return tl::unexpected(ok.error());
+    json j{{"from", 1 - to}, {"to", to}};
+    j.update(json_of(*path, o.bursts, rx.sample_rate_hz()));
+    paths.push_back(j);
+  }
+  json sides = json::array();
+  for (auto& r : radios) {
+    // Before the bursts that are late on purpose.
+    json side = json_of(*r);
+    const auto leads = leads_of(*r, finder.burst());
+    if (!leads) return tl::unexpected(leads.error());
+    side["leads"] = *leads;
+    sides.push_back(side);
+  }
+  return json{
+      {"sample_rate_hz", radios[0]->sample_rate_hz()}, {"burst_dbfs", o.power_db}, {"radios", sides}, {"paths", paths}};
+}
+
+}  // namespace
+
+int run_measure(const measure_options& o) {
+  std::array<std::unique_ptr<phy::radio>, 2> radios;
+  std::array<phy::radio_config, 2> configs;
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto& c = configs[i];
+    if (const auto ok = load_radio_profile(o.profiles[i], c); !ok) return usage_error(iq_program, ok.error());
+    c.blank_own_bursts = false;
+    c.transmit_timeout_s = 10;
+    c.tell = [](const std::string& line) { log_info("{}", line); };
+  }
+  if (configs[0].sample_rate_hz != configs[1].sample_rate_hz)
+    return report(iq_program,
+                  o.profiles[1] + ": sample_rate_hz differs from that of " + o.profiles[0] + "; accepted: the same",
+                  exit_usage);
+  auto burst = test_burst::make(configs[0].sample_rate_hz, static_cast<float>(o.power_db));
+  if (!burst) return usage_error(iq_program, error{o.profiles[0] + ": " + burst.error().message});
+  auto finder = burst_finder::make(std::move(*burst));
+  if (!finder) return usage_error(iq_program, finder.error());
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto opened = phy::radio::open(configs[i]);
+    if (!opened) return usage_error(iq_program, opened.error());
+    radios[i] = std::move(*opened);
+  }
+  const auto measured = measure_all(radios, *finder, o);
+  if (!measured) return run_error(iq_program, measured.error());
+  std::printf("%s\n", measured->dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  return std::fflush(stdout) == 0 ? exit_ok : exit_failure;
+}
+
+}  // namespace prose::apps
