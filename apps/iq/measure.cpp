@@ -9,7 +9,6 @@
 #include "apps/iq/commands.h"
 #include "apps/iq/test_burst.h"
 #include "apps/lib/common/cli.h"
-#include "apps/lib/common/log.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/stop.h"
 
@@ -310,7 +309,7 @@ int run_measure(const measure_options& o) {
     if (const auto ok = load_radio_profile(o.profiles[i], c); !ok) return usage_error(iq_program, ok.error());
     c.blank_own_bursts = false;
     c.transmit_timeout_s = 10;
-    c.tell = [](const std::string& line) { log_info("{}", line); };
+    wait_as_a_program(c);
   }
   if (configs[0].sample_rate_hz != configs[1].sample_rate_hz)
     return report(iq_program,

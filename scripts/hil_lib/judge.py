@@ -65,15 +65,16 @@ def power_db(power):
     return 10 * math.log10(power) if power else None
 
 
+# What a note of prose-iq has in it, the first that fits: what it is about, and its remedy.
+NOTES = (('WARNING', 'clock', 'timing'), ('PPS', 'clock', 'timing'), ('reference', 'clock', 'timing'), ('MTU', 'network', 'network'), ('net.core', 'network', 'network'),
+         ('in use', 'opening', 'in use'))
+
+
 def notes(name, lines):
     out = []
     for line in lines:
-        if 'WARNING' in line or 'PPS' in line or 'reference' in line:
-            out.append(finding(LOOK, name + ': clock', line, 'nothing to say', 'timing'))
-        elif 'MTU' in line or 'socket' in line or 'mem_max' in line:
-            out.append(finding(LOOK, name + ': network', line, 'nothing to say', 'network'))
-        else:
-            out.append(finding(LOOK, name + ': note', line, 'nothing to say', 'overflow'))
+        what, remedy = next(((w, r) for sign, w, r in NOTES if sign in line), ('note', 'overflow'))
+        out.append(finding(LOOK, '%s: %s' % (name, what), line, 'nothing to say', remedy))
     return out
 
 

@@ -118,8 +118,11 @@ class radio(unittest.TestCase):
             self.assertTrue('## ' + section in document or '**%s.**' % section in document, section)
 
     def test_notes(self):
-        said = judge.notes('A', ['WARNING: the external reference is not locked: running free', 'net.core.rmem_max is small: socket', 'no right to real-time priority: carrying on without'])
-        self.assertEqual([f['grade'] for f in said], ['look'] * 3)
+        said = judge.notes('A', ['WARNING: the external reference is not locked after 5 s: running free on the internal clock, with a time of its own',
+                                 'net.core.rmem_max is 212992: overflows are rarer with 33554432', "device 'x' is not there, or in use: trying for up to 8 s",
+                                 'no right to real-time priority: carrying on without'])
+        self.assertEqual([(f['grade'], f['what']) for f in said], [('look', 'A: ' + what) for what in ('clock', 'network', 'opening', 'note')])
+        self.assertIn('MTU 9000', said[1]['remedy'])
         self.assertEqual(judge.worst(said + [judge.finding('ok', 'x', 'y')]), 'look')
         self.assertEqual(judge.worst([]), 'ok')
 
