@@ -19,7 +19,7 @@ using phy::cf32;
 using json = nlohmann::ordered_json;
 
 // Chosen, not derived.
-constexpr double ahead_s = 1.0;        // what begins at a tick is asked for so long before it: the host may be busy
+constexpr double ahead_s = 0.6;        // what begins at a tick is asked for so long before it: the host may be busy
 constexpr double slack_s = 0.02;       // how far the two clocks may be misjudged: what asking both for their time takes
 constexpr double send_ahead_s = 0.03;  // bursts are handed over so long before their time, so that buffers hold them
 constexpr int period_subframes = 10;

@@ -6,7 +6,7 @@ GRADES = (OK, LOOK, WRONG)
 
 MAX_CFO_HZ = 6000         # slss_search_config::max_cfo_hz: the search for SLSS takes no more
 NEAR_CFO_HZ = 4000        # chosen: two thirds of it, as crystals move with temperature
-COMMON_CFO_HZ = 50        # one 10 MHz for both: what is left is how exactly it is measured, and a synthesiser's step
+COMMON_CFO_HZ = {'external': 50, 'gpsdo': 300}  # one 10 MHz: a synthesiser's step; two GPSDOs: 50 ppb at 5.9 GHz, as they hold it without GPS
 SAME_CFO_HZ = 50          # what A hears too high B hears too low
 MOST_OFFSET_US = 50       # PROSE_HIL_MOST_OFFSET_US: group delays of front ends
 SHARED_TIME_US = 1000     # device times that are not set together are further apart than this
@@ -41,7 +41,7 @@ REMEDY = {
 # What an error of prose-iq has in it, the first that fits.
 SIGNS = (('in use', 'in use'), ('no device for', 'gone'), ('no samples for', 'gone'), ('no answer', 'gone'), ('not locked', 'timing'), ('no PPS', 'timing'),
          ('has no GPSDO', 'timing'), ('stands still', 'timing'), ('at the PPS', 'timing'), ('the device gives', 'rate'), ('master_clock_hz', 'rate'),
-         ('accepted is', 'setting'), ('accepts', 'setting'))
+         ('accepted', 'setting'), ('accepts', 'setting'), ('too late', 'overflow'))
 
 
 def finding(grade, what, figure, limit='', remedy=''):
@@ -94,8 +94,8 @@ def noise(name, mean_dbfs, peak):
     return finding(OK, what, text, limit)
 
 
-def common_reference(clock_source):
-    return clock_source in ('external', 'gpsdo')
+def common_reference(source):
+    return source in COMMON_CFO_HZ
 
 
 def offset(what, cfo_hz, clock_source):
@@ -103,7 +103,8 @@ def offset(what, cfo_hz, clock_source):
     if abs(cfo_hz) > MAX_CFO_HZ:
         return finding(WRONG, what, text, '%d Hz' % MAX_CFO_HZ, 'frequency')
     if common_reference(clock_source):
-        return finding(OK if abs(cfo_hz) <= COMMON_CFO_HZ or clock_source == 'gpsdo' else LOOK, what, text, '%d Hz with one 10 MHz' % COMMON_CFO_HZ, 'timing')
+        most = COMMON_CFO_HZ[clock_source]
+        return finding(OK if abs(cfo_hz) <= most else LOOK, what, text, '%d Hz with clock_source %s' % (most, clock_source), 'timing')
     return finding(OK if abs(cfo_hz) <= NEAR_CFO_HZ else LOOK, what, text, '%d Hz, better %d' % (MAX_CFO_HZ, NEAR_CFO_HZ), 'frequency')
 
 

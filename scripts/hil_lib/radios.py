@@ -49,7 +49,10 @@ class profile:
             self.values[key] = value.strip('"')
         for key in DEFAULTS:
             if isinstance(DEFAULTS[key], float):
-                self.values[key] = float(self.values[key])
+                try:
+                    self.values[key] = float(self.values[key])
+                except ValueError:
+                    raise ValueError('%s: %s: "%s"; accepted is a number' % (path, key, self.values[key]))
         self.set(**{'require_lock': 'true', **{k: v for k, v in replaced.items() if v is not None}})
         if not path:
             self.set(**{k: v for k, v in self.values.items() if k in DEFAULTS and v != ''})

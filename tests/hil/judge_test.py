@@ -52,7 +52,8 @@ class paths(unittest.TestCase):
         common = {'clock_source': 'external', 'time_source': 'external'}
         for hz, grade in ((50, None), (-51, 'look'), (6001, 'wrong')):
             self.assertEqual(grades(common, cfo_hz=hz).get('carrier offset'), grade, hz)
-        self.assertEqual(grades({'clock_source': 'gpsdo', 'time_source': 'gpsdo'}), {}, 'two GPSDOs differ a little')
+        for hz, grade in ((300, None), (301, 'look')):
+            self.assertEqual(grades({'clock_source': 'gpsdo', 'time_source': 'gpsdo'}, cfo_hz=hz).get('carrier offset'), grade, hz)
 
     def test_delay(self):
         common = {'clock_source': 'external', 'time_source': 'external'}
@@ -107,7 +108,7 @@ class radio(unittest.TestCase):
         for error, words in (("device 'x': the external reference is not locked after 5 s", 'PPS'), ("device 'x': time_source external: no PPS for 5 s", 'PPS'),
                              ("no device for 'x': check power", 'power, cable'), ("device 'x': no samples for 1.0 s", 'power, cable'),
                              ("in use by another program for 8 s: LIBUSB_ERROR_BUSY", 'other program'), ('sample_rate_hz 15360000: the device gives 15625000 Hz', 'master_clock_hz'),
-                             ("rx_antenna 'RX9': this device accepts TX/RX, RX2", 'device accepts'), ('', 'power')):
+                             ("rx_antenna 'RX9': this device accepts TX/RX, RX2", 'device accepts'), ("device 'x': the start of reception came too late", 'USB'), ('', 'power')):
             self.assertIn(words, judge.failed('A', error)['remedy'], error)
 
     def test_every_remedy_names_a_place_of_the_document(self):

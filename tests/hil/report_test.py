@@ -3,7 +3,7 @@ import os, signal, subprocess
 
 from tests.harness.air import Air
 from tests.harness.cases import main
-from tests.harness.files import json_lines
+from tests.harness.files import json_lines, write
 from tests.harness.paths import BUILD, ENV, SOURCE
 from tests.harness.process import wait
 from tests.hil.first_use import BURST_DBFS, CARRIER_HZ, HIL, QUIET, Hil
@@ -71,10 +71,12 @@ def test_a_radio_without_its_reference_is_wrong(d):
 def test_faults_of_paths_are_wrong(d):
     """Carriers too far apart; a device that goes away while it is measured, after longer than it listened by itself, so that many bursts are needed."""
     with Air('default: {gain_db: -12}\n' + QUIET + 'pairs: [{between: [one, two], cfo_hz: 7000}]\nfaults: [{node: three, kind: unplug, after_s: 0.55}]\n', 'max') as air:
-        wrong = Hil(d, air, ('one', 'two', 'three'), '--keep-gains', '--bursts', '60').end(1).wrong()
+        hil = Hil(d, air, ('one', 'two', 'three'), '--keep-gains', '--bursts', '60', demo=True).end(1)
+    wrong = hil.wrong()
     assert set(wrong) == {'A to B: carrier offset', 'B to A: carrier offset', 'A and C: measured', 'B and C: measured'}, wrong
     for what, figure, remedy in (('A to B: carrier offset', '+7000 Hz', 'common 10 MHz'), ('A and C: measured', 'no ', 'power, cable')):
         assert figure in wrong[what]['figure'] and remedy in wrong[what]['remedy'], (what, wrong)
+    assert hil.report['demo'] is None and any(f['what'] == 'demo' and 'not run' in f['figure'] for f in hil.report['findings'])
 
 
 def test_a_missing_cable_is_wrong(d):
@@ -84,16 +86,15 @@ def test_a_missing_cable_is_wrong(d):
 
 
 def test_nothing_is_transmitted_without_consent(d):
-    """No answer, and yes to the cables only: a radio opens once, for listening."""
+    """No answer, and what is said goes to a reader that has left; yes to the cables only. A radio opens once a run, for listening."""
     with Air(QUIET, 'max') as air:
-        for i, answers in enumerate(('', 'yes\ny\n')):
-            folder = '%s/%d' % (d, i)
-            os.mkdir(folder)
-            hil = Hil(folder, air, ('one', 'two'), consent=None).end(0, answers)
+        os.mkdir(d + '/read'), os.mkdir(d + '/left')
+        asked = Hil(d + '/read', air, ('one', 'two'), consent=None).end(0, 'yes\ny\n')
+        left = Hil(d + '/left', air, ('one', 'two'), consent=None, nobody_reads=True).end(0)
+        for hil in (asked, left):
             assert hil.report['paths'] == [] and 'No consent' in hil.report['ended'], hil.report['ended']
             assert all(-61 < r['noise_dbfs'] < -59 for r in hil.report['radios'])
-        joined = json_lines(air.events.name)
-        assert sum(e['event'] == 'node_joined' and e['node'] == 'one' for e in joined) == 2
+        assert sum(e['event'] == 'node_joined' and e['node'] == 'one' for e in json_lines(air.events.name)) == 2
 
 
 def test_ctrl_c_leaves_what_was_measured(d):
@@ -109,6 +110,8 @@ def test_ctrl_c_leaves_what_was_measured(d):
 def test_wrong_options_are_one_line(d):
     for options, words in ((('--device', 'type=virtual,name=a'), '1 radios given; accepted are 2 to 4'), (('--device', 'x', '--device', 'x'), 'the same'),
                            (('--radio', d + '/none'), 'there is no such file'), (('--bursts', '1'), 'accepted are 2 or more'), (('--out', SOURCE), 'something is there'),
+                           (('--device', 'x', '--device', 'y', '--out', '/dev/null/x'), 'a place that can be written'),
+                           (('--device', 'x', '--device', 'y', '--radio', write(d + '/bad.yaml', 'rx_gain_db: much\n')), 'accepted is a number'),
                            (('--build', d), 'not built')):
         r = subprocess.run([HIL, '--build', BUILD, *options], cwd=d, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert r.returncode == 2 and r.stderr.count('\n') == 1 and words in r.stderr, (options, r)
