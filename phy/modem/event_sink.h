@@ -45,7 +45,7 @@ public:
   void begin_subframe() { earliest_.reset(); }
   /// How late (samples) the earliest transmission came that was received in the subframe; nothing where there is none.
   std::optional<float> earliest() const { return earliest_; }
-  /// Returns false if an equal event for this subframe was already added (by another pool).
+  /// Returns false if an equal event for this subframe was already added (by another pool, or from another start).
   template <class E>
   bool add(E event, std::span<const std::uint8_t> bits) {
     for (std::size_t i = n_released_; i < entries_.size(); ++i) {

@@ -136,7 +136,7 @@ result<void> monitor_pools(const monitor_config& config, pool_monitors& pools) {
 struct monitor::impl {
   monitor_config config;
   int sps;
-  int prefix_samples;
+  int prefix_length;
   subframe_receiver rx;
   soft_buffers buffers;
   numberings numbers;
@@ -164,8 +164,7 @@ struct monitor::impl {
   impl(const monitor_config& c, subframe_receiver&& r, std::vector<pool_monitors>&& pools)
       : config(c),
         sps(c.carrier.samples_per_subframe()),
-        prefix_samples(static_cast<int>(symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) -
-                       c.carrier.fft_size),
+        prefix_length(static_cast<int>(prefix_samples(c.carrier))),
         rx(std::move(r)),
         buffers(n_soft_buffers, largest_tbs(c.carrier)),
         numbers(std::move(pools)),
@@ -310,7 +309,7 @@ bool monitor::impl::near_track(double start, bool whole_symbols) const {
     if (!whole_symbols) continue;
     for (int l = 0; l < config.carrier.symbols_per_subframe(); ++l) {
       const double boundary = l == 0 ? 0.0 : symbol_start_samples(config.carrier, l - 1) + config.carrier.fft_size;
-      if (std::abs(d - boundary) <= prefix_samples) return true;
+      if (std::abs(d - boundary) <= prefix_length) return true;
     }
   }
   return false;
@@ -339,8 +338,8 @@ void monitor::impl::merge_tracks() {
 
 /// The track's start follows its earliest transmitter: the receiver hears later ones, but hardly any earlier ones.
 void monitor::impl::correct(track& t, double earliest) const {
-  const double slack = prefix_samples * tolerated_error;
-  const double error = std::clamp<double>(earliest, -prefix_samples, prefix_samples);
+  const double slack = prefix_length * tolerated_error;
+  const double error = std::clamp<double>(earliest, -prefix_length, prefix_length);
   if (error <= slack) t.last_in_time = t.next_index - 1;
   const bool alone = t.next_index - 1 - t.last_in_time > earliest_memory_subframes || t.n_decoded < settled_after;
   if (error < -slack || (error > slack && alone))
@@ -388,7 +387,7 @@ int monitor::impl::try_candidate(double start) {
   }
   fruitless = 0;
   started = true;
-  double error = std::clamp<double>(o.earliest.value_or(0), -prefix_samples, prefix_samples);
+  double error = std::clamp<double>(o.earliest.value_or(0), -prefix_length, prefix_length);
   error += look_before(start + error, i);
   track* slot = track_after(start + error);
   const bool examined_before = slot != nullptr;
@@ -400,7 +399,7 @@ int monitor::impl::try_candidate(double start) {
   // The subframe before may have been too weak to be found beside this one, or have begun a few samples before the
   // stream.
   const double before = start + error - sps;
-  if (before > static_cast<double>(stream.first_tick()) - prefix_samples)
+  if (before > static_cast<double>(stream.first_tick()) - prefix_length)
     examine(std::max<std::int64_t>(stream.first_tick(), std::llround(before)), i - 1, {}, examined_before);
   return o.decoded;
 }
@@ -443,8 +442,9 @@ void monitor::impl::step_search(bool end) {
       }
     }
     search_at += sps;
-    stream.drop_before(
-        std::min(search_at - sps - 2 * prefix_samples, stream.end_tick()));  // one subframe more, to look back
+    // One subframe more, to look back from where an earlier transmitter's begins (try_candidate).
+    const auto earliest = static_cast<std::int64_t>(std::ceil(prefix_length + most_late_samples(config.carrier)));
+    stream.drop_before(std::min(search_at - sps - earliest, stream.end_tick()));
   }
 }
 

@@ -20,8 +20,7 @@ prefix_profile::prefix_profile(const carrier_config& c)
       size_(c.fft_size / (c.cp == cyclic_prefix::normal ? 8 : 4)),
       length_(0),
       dft_(size_, 2 * (c.symbols_per_subframe() - 1), batch_dft::direction::forward) {
-  const double prefix = symbol_start_samples(c, 1) - symbol_start_samples(c, 0) - c.fft_size;
-  length_ = std::clamp(static_cast<int>(used_part * prefix), 1, size_);
+  length_ = std::clamp(static_cast<int>(used_part * prefix_samples(c)), 1, size_);
   for (int l = 0; l + 1 < c.symbols_per_subframe(); ++l)  // the last one is never sent
     starts_.push_back(static_cast<int>(std::floor(symbol_start_samples(c, l))) - length_);
   const std::size_t n = size_ * 2 * starts_.size();

@@ -29,7 +29,7 @@ pscch_search::pscch_search(const carrier_config& c)
   const auto bin_of = [&](double delay) { return static_cast<int>(std::lround(delay * n_places_)); };
   first_bin_ = bin_of(delays.earliest);
   last_bin_ = bin_of(delays.latest);
-  const double prefix = (symbol_start_samples(c, 1) - symbol_start_samples(c, 0)) / c.fft_size - 1;
+  const double prefix = prefix_samples(c) / c.fft_size;
   first_in_window_ = static_cast<int>(std::ceil((-window_backoff * prefix - tolerated_share) * n_places_));
   last_in_window_ = static_cast<int>(std::floor(((1 - window_backoff) * prefix + tolerated_share) * n_places_));
   // With four shifts the bins go once around the symbol, otherwise over the delays.

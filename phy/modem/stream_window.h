@@ -31,9 +31,8 @@ public:
   }
 
   void clear() {
+    restart(0);
     started_ = false;
-    first_tick_ = 0;
-    begin_ = end_ = 0;
   }
 
   /// Takes as many samples as there is room for, from sample `from` on, and returns how many. NaN, Inf and absurd

@@ -10,10 +10,13 @@
 #include "phy/channels/pscch_extended.h"
 #include "phy/channels/soft_bits.h"
 #include "phy/coding/control_code.h"
+#include "phy/modem/belief.h"
 #include "phy/modem/dmrs_screen.h"
+#include "phy/modem/expected_signal.h"
 #include "phy/modem/grid_cache.h"
 #include "phy/modem/prefix_profile.h"
-#include "phy/modem/pscch_search.h"
+#include "phy/modem/pscch_candidates.h"
+#include "phy/modem/receive_window.h"
 #include "phy/modem/slss_identity.h"
 #include "phy/scfdma/channel_estimator.h"
 #include "phy/scfdma/demapper.h"
@@ -29,7 +32,6 @@ namespace {
 constexpr double search_span_hz = 6500;
 constexpr double hint_span_hz = 700;
 constexpr double largest_hint_hz = 15e3;  ///< a subcarrier: what lies farther off is no hint
-constexpr float largest_hint_samples = 1e4F;
 /// Offsets of a control channel that are tried, and no offset less likely than the best by more than exp(-margin).
 /// Chosen, not derived.
 constexpr int max_decodes_per_control_channel = 3;
@@ -37,31 +39,21 @@ constexpr float hypothesis_margin = 14;
 
 /// Transmitters that are separated where they chose the same PSCCH, by their cyclic shifts. Chosen, not derived.
 constexpr int most_shifts_of_a_resource = 2;
-/// A path that the common window shows this clearly lies in it: one at the other delay of the same phase slope is at
-/// least 11 us outside and shows (1 - 11 / 66.7)^2 at most, give or take what leaks into 96 resource elements.
-constexpr float clearly_here = 0.8F;
-/// A PSCCH outside the common window must stand out by so much more: most of the delays lie there, and noise must not
-/// be taken for a signal more often for it. It costs 0.8 dB. Chosen, not derived.
-constexpr float more_outside = 1.2F;
 
 // A transmission gets a grid of its own where the common one is too far off. Chosen, not derived.
-constexpr double hint_grid_hz = 100;        ///< carrier offset of a hint
-constexpr double hint_grid_prefixes = 0.3;  ///< timing of a hint
-constexpr double late_prefixes = 0.45;      ///< timing measured: later than this
-constexpr double early_prefixes = 0.35;     ///< or earlier
-constexpr int most_moves = 2;               ///< of the window, towards a transmission that is far from it
+constexpr double hint_grid_hz = 100;  ///< carrier offset of a hint
+constexpr int most_moves = 2;         ///< of the window, towards a transmission that is far from it
 /// Noise has a delay too. It shows about 1 / m of its energy there, where m is the number of subcarriers, and hardly
 /// ever this much; what can be decoded shows more. Chosen, not derived.
 constexpr float least_share_to_move(int m) { return std::min(0.2F, 8.0F / static_cast<float>(m)); }
 /// PSSS that the common window shows so weakly is not looked for in another one. Its threshold is 0.16 (slss_identity);
 /// outside the window two thirds of that are left. Chosen, not derived.
 constexpr float worth_a_window = 0.1F;
-constexpr double window_raster_prefixes = 0.125;  ///< places of windows, so that transmitters share them
-constexpr double least_regrid_hz = 60;            ///< carrier offset measured: little more than the raster of the grids
-constexpr float tolerated_leak = 0.02F;           ///< and leakage over noise
-constexpr float tolerated_leak_of_retry = 0.5F;   ///< of an offset that is not the likeliest: the signal is weak then
-constexpr double regrid_span_hz = 500;            ///< the offset is measured again within this
-constexpr float most_regrid_change_hz = 400;      ///< and believed up to this
+constexpr double least_regrid_hz = 60;           ///< carrier offset measured: little more than the raster of the grids
+constexpr float tolerated_leak = 0.02F;          ///< and leakage over noise
+constexpr float tolerated_leak_of_retry = 0.5F;  ///< of an offset that is not the likeliest: the signal is weak then
+constexpr double regrid_span_hz = 500;           ///< the offset is measured again within this
+constexpr float most_regrid_change_hz = 400;     ///< and believed up to this
 
 // One strong common offset (the receiver's own). Chosen, not derived.
 constexpr double common_correlation = 0.25;  ///< share of the energy that repeats in the prefixes
@@ -72,81 +64,7 @@ constexpr double least_common_hz = 400;
 constexpr std::uint32_t largest_exponent = 127U + 50U;
 constexpr double least_power = 1e-28;
 
-// A control channel is worth decoding only if its reference symbols stand out. A decoded word is believed only if the
-// soft bits agree with it better than with the best of all words on noise, which depends on the code rate. Set with the
-// noise campaign (tests/phy/receiver_noise_test.cpp) and with the sensitivity of each channel in mind.
-struct belief {
-  float dmrs_metric;
-  float agreement;   ///< with as many soft bits as noise makes of a whole subframe of normal prefix
-  float noise_bits;  ///< that number: control_decode::effective_bits of noise
-  /// Fewer bits agree better by chance. An extended prefix has a symbol or two less; uneven noise (lost samples, steps
-  /// of the power, impulses) may leave a single symbol that counts.
-  float needed_agreement(float effective_bits) const {
-    return effective_bits > 0 ? agreement * std::sqrt(std::max(1.0F, noise_bits / effective_bits)) : 2.0F;
-  }
-};
-/// 2 / pi of the bits, less its scatter.
-float noise_bits(sl_channel channel, transmission_mode tm, int n_prb) {
-  return 0.6F * static_cast<float>(2 * n_prb * subcarriers_per_prb *
-                                   (symbols_of(channel, cyclic_prefix::normal, tm).n_data - 1));
-}
-belief pscch_belief(transmission_mode tm) {
-  return is_v2x(tm) ? belief{0.105F, 0.48F, noise_bits(sl_channel::pscch, tm, 2)}
-                    : belief{0.22F, 0.63F, noise_bits(sl_channel::pscch, tm, 1)};
-}
-belief psbch_belief(transmission_mode tm) {
-  return is_v2x(tm) ? belief{0.06F, 0.45F, noise_bits(sl_channel::psbch, tm, 6)}
-                    : belief{0.07F, 0.38F, noise_bits(sl_channel::psbch, tm, 6)};
-}
-/// A block is believed only if its sequence has so many times the DMRS energy that noise gives it on average. Chosen,
-/// not derived; with one delay and carrier offset noise exceeds 8 once in exp(8), about 3000.
-constexpr float min_transport_evidence = 8;
-
-/// The block of zeros has a CRC of zeros, and a decoder with too little information (one redundancy version at a high
-/// rate) falls back on it. Its code word is all zeros as well, so the soft bits must lean that way by more than chance:
-/// eight standard deviations, but no more than 0.3 of their magnitude. Both chosen, not derived.
-bool agrees_with_zero(std::span<const llr> soft) {
-  double sum = 0;
-  double magnitude = 0;
-  for (const llr v : soft) {
-    sum += v;
-    magnitude += std::abs(v);
-  }
-  const double chance = 8 / std::sqrt(static_cast<double>(soft.size()));
-  return sum > std::min(0.3, chance) * magnitude;
-}
-bool all_zero(std::span<const std::uint8_t> bits) {
-  return std::all_of(bits.begin(), bits.end(), [](std::uint8_t b) { return b == 0; });
-}
-
 float to_db(double x) { return static_cast<float>(10 * std::log10(std::max(x, 1e-30))); }
-
-/// One transmission as the common chain sees it.
-struct transmission {
-  int first_subcarrier = 0;  ///< not always at a block's edge: the six blocks of PSBCH lie in the middle
-  int n_prb = 0;
-  dmrs_params dmrs;
-  const symbol_map* map = nullptr;
-  int n_columns = 0;  ///< data symbols that the code fills, the punctured one included
-  int modulation_order = 2;
-  std::uint32_t scrambling = 0;
-  std::optional<double> start_cfo_hz;  ///< of the grid to begin with, where it is not the common one
-  std::optional<int> start_shift;      ///< where the search of its delay has put the window
-  bool srsran_layout_too = false;      ///< NOT 3GPP: see pscch_extended.h
-  bool has_slss = false;
-  int n_sl_id = 0;
-  int m() const { return n_prb * subcarriers_per_prb; }
-  std::size_t n_bits() const { return m() * n_columns * modulation_order; }
-};
-
-/// One path of a cyclic shift that may be a PSCCH.
-struct pscch_candidate {
-  int shift_index = 0;
-  int place = 0;     ///< its phase slope
-  int bin = 0;       ///< its delay, both as pscch_search counts them
-  float metric = 0;  ///< measured in this window:
-  int window = 0;    ///< samples
-};
 
 }  // namespace
 
@@ -156,7 +74,8 @@ struct subframe_receiver::state {
         samples(c.n_antennas, subframe_samples(c.carrier)),
         grids(c.carrier, c.n_antennas),
         prefix(c.carrier),
-        search(c.carrier),
+        windows(c.carrier),
+        candidates(c.carrier),
         screen(c.carrier),
         identity(c.carrier),
         estimator(c.carrier, c.n_antennas),
@@ -172,7 +91,7 @@ struct subframe_receiver::state {
     for (std::size_t s = 0; s < 12; ++s)
       for (std::size_t n = 0; n < 12; ++n)
         rotations[s][n] = cf32(std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(s * n % 12) / 12.0));
-    prefix_length = (symbol_start_samples(c.carrier, 1) - symbol_start_samples(c.carrier, 0)) - c.carrier.fft_size;
+    prefix_length = prefix_samples(c.carrier);
     base_sequence(0, 1);  // computes the table now, not in the first subframe
   }
 
@@ -180,7 +99,8 @@ struct subframe_receiver::state {
   std::vector<subframe_samples> samples;
   grid_cache grids;
   prefix_profile prefix;
-  pscch_search search;
+  receive_window windows;
+  pscch_candidates candidates;
   dmrs_screen screen;
   slss_identity identity;
   channel_estimator estimator;
@@ -196,43 +116,29 @@ struct subframe_receiver::state {
   aligned_vector<cf32> reference;
   std::array<std::array<cf32, 12>, 12> rotations{};
   std::array<pscch_result, max_found> found{};
-  std::array<pscch_candidate, pscch_search::max_shifts> candidates{};
 
-  float amplitude = 0;      // samples times this have unit mean power
-  double base_cfo_hz = 0;   // of the grid that everything starts from
-  double start_cfo_hz = 0;  // of the grid in which the current PSCCH candidate was found
+  float amplitude = 0;     // samples times this have unit mean power
+  double base_cfo_hz = 0;  // of the grid that everything starts from
   prefix_profile::whole whole;
   std::optional<int> prefix_analysed_at;    // shift
   const grid_cache::entry* grid = nullptr;  // of the current transmission
 
   load_report load(std::span<const std::span<const cf32>> antennas) noexcept;
-  std::array<double, channel_estimator::max_pilots> pilot_times(const transmission& t) const;
-  void fill_pilots(const transmission& t) noexcept;
-  void use_grid(const transmission& t, double cfo_hz, int shift, const delay_range& delays) noexcept;
-  std::span<const cfo_hypothesis> prepare(const transmission& t, const signal_hints& hints) noexcept;
-  bool plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept;
-  signal_estimate realise(const transmission& t, float cfo_hz, float tolerated = tolerated_leak) noexcept;
-  signal_estimate describe(const transmission& t, float cfo_hz) const noexcept;
-  std::span<llr> soft_bits(const transmission& t) { return {soft.data(), t.n_bits()}; }
-  void demap(const transmission& t) noexcept;
-  pscch_search::peaks find_peaks(int first_prb, float at_least) noexcept;
-  int window_for(double delay_samples) const;
-  bool outside_window(double delay_samples) const {
-    return delay_samples > late_prefixes * prefix_length || delay_samples < -early_prefixes * prefix_length;
-  }
-  bool look_closer(int first_prb, pscch_candidate& c) noexcept;
-  std::span<const pscch_candidate> candidates_at(int first_prb) noexcept;
-  transmission pscch(int first_prb, int cyclic_shift) const;
-  transmission pssch(const pssch_config& c) const;
-  transmission psdch(const psdch_config& c) const;
-  /// Callers pass on what a peer sent: any number may come.
-  int first_subcarrier_of(int prb) const { return std::clamp(prb, -1, config.carrier.n_prb) * subcarriers_per_prb; }
-  bool fits(const transmission& t) const;
+  std::array<double, channel_estimator::max_pilots> pilot_times(const expected_signal& t) const;
+  void fill_pilots(const expected_signal& t) noexcept;
+  void use_grid(const expected_signal& t, double cfo_hz, int shift, const delay_range& delays) noexcept;
+  std::span<const cfo_hypothesis> prepare(const expected_signal& t, const signal_hints& hints) noexcept;
+  bool plausible(const expected_signal& t, const signal_hints& hints, float at_least) noexcept;
+  signal_estimate realise(const expected_signal& t, float cfo_hz, float tolerated = tolerated_leak) noexcept;
+  signal_estimate describe(const expected_signal& t, float cfo_hz) const noexcept;
+  std::span<llr> soft_bits(const expected_signal& t) { return {soft.data(), t.n_bits()}; }
+  void demap(const expected_signal& t) noexcept;
+  pscch_candidates::subframe all_grids() { return {grids, samples, base_cfo_hz}; }
   template <class Result>
-  void decode_control(const transmission& t, const signal_hints& hints, belief needed, std::optional<float> metric,
+  void decode_control(const expected_signal& t, const signal_hints& hints, belief needed, std::optional<float> metric,
                       Result& best) noexcept;
   pscch_result decode_pscch_at(int first_prb, const pscch_candidate& c, const signal_hints& hints) noexcept;
-  transport_result decode_transport(const transmission& t, const transport_format& format, const signal_hints& hints,
+  transport_result decode_transport(const expected_signal& t, const transport_format& format, const signal_hints& hints,
                                     soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept;
 };
 
@@ -293,13 +199,14 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
   return report;
 }
 
-std::array<double, channel_estimator::max_pilots> subframe_receiver::state::pilot_times(const transmission& t) const {
+std::array<double, channel_estimator::max_pilots> subframe_receiver::state::pilot_times(
+    const expected_signal& t) const {
   std::array<double, channel_estimator::max_pilots> v{};
   for (int i = 0; i < t.map->n_dmrs; ++i) v[i] = times[t.map->dmrs[i]];
   return v;
 }
 
-void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
+void subframe_receiver::state::fill_pilots(const expected_signal& t) noexcept {
   const int m = t.m();
   for (int i = 0; i < t.map->n_dmrs; ++i) {
     // As dmrs_sequence(), from the tables.
@@ -316,7 +223,7 @@ void subframe_receiver::state::fill_pilots(const transmission& t) noexcept {
   }
 }
 
-void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, int shift,
+void subframe_receiver::state::use_grid(const expected_signal& t, double cfo_hz, int shift,
                                         const delay_range& delays) noexcept {
   grid = &grids.get(samples, cfo_hz, shift);
   const auto at = pilot_times(t);
@@ -325,7 +232,7 @@ void subframe_receiver::state::use_grid(const transmission& t, double cfo_hz, in
   estimator.analyse(delays);
 }
 
-std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmission& t,
+std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const expected_signal& t,
                                                                   const signal_hints& hints) noexcept {
   // What was found in another grid than the common one is searched around that grid's offset.
   double centre = t.start_cfo_hz.value_or(base_cfo_hz);
@@ -335,8 +242,8 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
     centre = std::clamp<double>(*hints.cfo_hz, -largest_hint_hz, largest_hint_hz);
     span = hint_span_hz;
   }
-  if (hints.timing_offset_samples && std::abs(*hints.timing_offset_samples) > hint_grid_prefixes * prefix_length)
-    shift = window_for(*hints.timing_offset_samples);
+  if (hints.timing_offset_samples && windows.worth_moving(*hints.timing_offset_samples))
+    shift = windows.place_for(*hints.timing_offset_samples);
   const bool own_grid = span < search_span_hz && std::abs(centre - base_cfo_hz) > hint_grid_hz;
   const delay_range near = delays_in_prefix(config.carrier.cp);
   const bool known_delay = t.start_shift || hints.timing_offset_samples;
@@ -345,14 +252,14 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
   // A path outside the prefix needs its own window. A window far from it shows its delay less exactly.
   for (int i = 0; i < most_moves; ++i) {
     const double timing = estimator.timing_samples();
-    if (!outside_window(timing) || estimator.path_share() < least_share_to_move(t.m())) break;
-    const int moved = std::max(window_for(grid->shift + timing), grids.min_shift());
+    if (!windows.outside(timing) || estimator.path_share() < least_share_to_move(t.m())) break;
+    const int moved = std::max(windows.place_for(grid->shift + timing), grids.min_shift());
     if (moved == grid->shift) break;
     use_grid(t, grid->cfo_hz, moved, near);
   }
   // The prefixes of a late transmission are elsewhere. Noise has a delay too, but no window was moved for it.
   const double delay = grid->shift + static_cast<double>(estimator.timing_samples());
-  const int prefixes_at = grid->shift != 0 && outside_window(delay) ? window_for(delay) : 0;
+  const int prefixes_at = grid->shift != 0 && windows.outside(delay) ? windows.place_for(delay) : 0;
   if (prefix_analysed_at != prefixes_at) {
     prefix.analyse(samples, amplitude, prefixes_at);
     prefix_analysed_at = prefixes_at;
@@ -368,18 +275,18 @@ std::span<const cfo_hypothesis> subframe_receiver::state::prepare(const transmis
 
 // A carrier offset of 1.5 kHz costs a thirtieth of the share, a timing error of a whole prefix a twelfth. What is
 // farther off gets a grid of its own.
-bool subframe_receiver::state::plausible(const transmission& t, const signal_hints& hints, float at_least) noexcept {
+bool subframe_receiver::state::plausible(const expected_signal& t, const signal_hints& hints, float at_least) noexcept {
   constexpr double own_grid_hz = 1500;
   const double cfo = hints.cfo_hz && std::abs(*hints.cfo_hz - base_cfo_hz) > own_grid_hz
                          ? std::clamp<double>(*hints.cfo_hz, -largest_hint_hz, largest_hint_hz)
                          : base_cfo_hz;
   const float timing = hints.timing_offset_samples.value_or(0);
-  const int shift = std::abs(timing) > prefix_length ? window_for(timing) : 0;
+  const int shift = std::abs(timing) > prefix_length ? windows.place_for(timing) : 0;
   return screen.share(grids.get(samples, cfo, shift), t.dmrs, *t.map, t.first_subcarrier, t.n_prb) >=
          std::max(at_least, dmrs_screen::least_share(t.m() * t.map->n_dmrs));
 }
 
-signal_estimate subframe_receiver::state::describe(const transmission& t, float cfo_hz) const noexcept {
+signal_estimate subframe_receiver::state::describe(const expected_signal& t, float cfo_hz) const noexcept {
   signal_estimate s;
   const double scale = amplitude > 0 ? 1.0 / (static_cast<double>(amplitude) * amplitude) : 0;
   const double per_subcarrier = scale / config.carrier.fft_size;
@@ -391,7 +298,7 @@ signal_estimate subframe_receiver::state::describe(const transmission& t, float 
   return s;
 }
 
-signal_estimate subframe_receiver::state::realise(const transmission& t, float cfo_hz, float tolerated) noexcept {
+signal_estimate subframe_receiver::state::realise(const expected_signal& t, float cfo_hz, float tolerated) noexcept {
   // Subcarriers leak into each other with about (pi f / 15 kHz)^2 / 3 of their power.
   const double off = std::numbers::pi * (cfo_hz - grid->cfo_hz) / subcarrier_spacing_hz;
   const double leak = off * off / 3;
@@ -410,7 +317,7 @@ signal_estimate subframe_receiver::state::realise(const transmission& t, float c
   return s;
 }
 
-void subframe_receiver::state::demap(const transmission& t) noexcept {
+void subframe_receiver::state::demap(const expected_signal& t) noexcept {
   const std::size_t per_symbol = t.m() * t.modulation_order;
   const int n_sent = t.map->n_data - 1;  // the last symbol of a subframe is never sent
   for (int i = 0; i < n_sent; ++i)
@@ -421,54 +328,10 @@ void subframe_receiver::state::demap(const transmission& t) noexcept {
   deinterleave(std::span<const llr>(raw).first(t.n_bits()), t.n_columns, t.modulation_order, soft_bits(t));
 }
 
-transmission subframe_receiver::state::pscch(int first_prb, int cyclic_shift) const {
-  const auto& c = config.carrier;
-  transmission t;
-  t.first_subcarrier = first_subcarrier_of(first_prb);
-  t.n_prb = search.n_prb();
-  t.dmrs = pscch_dmrs(c.tm, cyclic_shift);
-  t.map = &symbols_of(sl_channel::pscch, c.cp, c.tm);
-  t.n_columns = t.map->n_data;
-  t.scrambling = fixed_scrambling;
-  t.srsran_layout_too = c.cp == cyclic_prefix::extended;
-  return t;
-}
-
-transmission subframe_receiver::state::pssch(const pssch_config& p) const {
-  const auto& c = config.carrier;
-  transmission t;
-  t.first_subcarrier = first_subcarrier_of(p.prb_start);
-  t.n_prb = p.n_prb;
-  t.dmrs = pssch_dmrs(c.tm, p.n_x_id & 0xFFFFU, std::clamp(p.n_ssf, 0, 9));
-  t.map = &symbols_of(sl_channel::pssch, c.cp, c.tm);
-  t.n_columns = t.map->n_data - (p.last_symbol_rate_matched ? 1 : 0);
-  t.modulation_order = p.modulation_order;
-  t.scrambling = pssch_scrambling(p.n_x_id & 0xFFFFU, std::clamp(p.n_ssf, 0, 9));
-  return t;
-}
-
-transmission subframe_receiver::state::psdch(const psdch_config& p) const {
-  const auto& c = config.carrier;
-  transmission t;
-  t.first_subcarrier = first_subcarrier_of(p.prb);
-  t.n_prb = 2;
-  t.dmrs = psdch_dmrs();
-  t.map = &symbols_of(sl_channel::psdch, c.cp, c.tm);
-  t.n_columns = t.map->n_data;
-  t.scrambling = fixed_scrambling;
-  return t;
-}
-
-bool subframe_receiver::state::fits(const transmission& t) const {
-  return t.n_prb >= 1 && t.n_prb <= config.carrier.n_prb && t.first_subcarrier >= 0 &&
-         t.first_subcarrier + t.m() <= config.carrier.n_subcarriers() && is_235(t.n_prb) &&
-         (t.modulation_order == 2 || t.modulation_order == 4 || t.modulation_order == 6);
-}
-
 template <class Result>
-void subframe_receiver::state::decode_control(const transmission& t, const signal_hints& hints, belief needed,
+void subframe_receiver::state::decode_control(const expected_signal& t, const signal_hints& hints, belief needed,
                                               std::optional<float> metric, Result& best) noexcept {
-  if (!fits(t) || amplitude == 0) return;
+  if (!t.fits(config.carrier) || amplitude == 0) return;
   std::array<cfo_hypothesis, max_decodes_per_control_channel> offsets;
   const auto all = prepare(t, hints);
   const std::size_t n = std::min(all.size(), offsets.size());
@@ -508,83 +371,25 @@ void subframe_receiver::state::decode_control(const transmission& t, const signa
   }
 }
 
-pscch_search::peaks subframe_receiver::state::find_peaks(int first_prb, float at_least) noexcept {
-  start_cfo_hz = base_cfo_hz;
-  auto best = search.find(grids.get(samples, base_cfo_hz, 0).antennas, first_prb, at_least);
-  if (base_cfo_hz == 0) return best;
-  // The offset of the strongest transmitter need not be this one's.
-  const auto plain = search.find(grids.get(samples, 0, 0).antennas, first_prb, at_least);
-  const auto weaker = [](const auto& a, const auto& b) { return a.metric < b.metric; };
-  if (std::max_element(plain.begin(), plain.end(), weaker)->metric >
-      std::max_element(best.begin(), best.end(), weaker)->metric) {
-    best = plain;
-    start_cfo_hz = 0;
-  }
-  return best;
-}
-
-/// The place of a window for a transmission that comes so late.
-int subframe_receiver::state::window_for(double delay_samples) const {
-  const double raster = std::max(1.0, window_raster_prefixes * prefix_length);
-  const auto limited = std::clamp<double>(delay_samples, -largest_hint_samples, largest_hint_samples);
-  return static_cast<int>(std::lround(std::round(limited / raster) * raster));
-}
-
-/// Measures a candidate in a window where its delay lies. False if it is not there.
-bool subframe_receiver::state::look_closer(int first_prb, pscch_candidate& c) noexcept {
-  const double samples_per_bin = search.delay_of(1) * config.carrier.fft_size;
-  const float needed = more_outside * pscch_belief(config.carrier.tm).dmrs_metric;
-  const auto& there = grids.get_symbols(samples, start_cfo_hz, window_for(c.bin * samples_per_bin), search.symbols());
-  const auto peak = search.find(there.antennas, first_prb, needed)[c.shift_index];
-  c.metric = peak.metric;
-  c.window = there.shift;
-  return search.in_window(peak.bin) && c.metric >= needed;
-}
-
-/// What may be a PSCCH at this PRB, the strongest first. Two transmitters may have chosen the same resource with
-/// different shifts. What lies in the common window costs nothing more; another one is looked at only where the common
-/// one shows a path outside.
-std::span<const pscch_candidate> subframe_receiver::state::candidates_at(int first_prb) noexcept {
-  const float needed = pscch_belief(config.carrier.tm).dmrs_metric;
-  const auto peaks = find_peaks(first_prb, needed);
-  float clear = 0;  // what the common window shows best
-  int clear_place = -1;
-  for (int i = 0; i < search.n_shifts(); ++i)
-    if (search.in_window(peaks[i].bin) && peaks[i].metric > std::max(clear, clearly_here)) {
-      clear = peaks[i].metric;
-      clear_place = search.place_of(i, peaks[i].bin);
-    }
-  std::size_t n = 0;
-  for (int i = 0; i < search.n_shifts(); ++i) {
-    if (peaks[i].metric < needed) continue;
-    pscch_candidate c{i, search.place_of(i, peaks[i].bin), peaks[i].bin, peaks[i].metric, 0};
-    if (!search.in_window(c.bin) && (c.place == clear_place || !look_closer(first_prb, c))) continue;
-    candidates[n++] = c;
-  }
-  std::sort(candidates.begin(), candidates.begin() + n,
-            [](const auto& a, const auto& b) { return a.metric > b.metric; });
-  return std::span(candidates).first(n);
-}
-
 pscch_result subframe_receiver::state::decode_pscch_at(int first_prb, const pscch_candidate& c,
                                                        const signal_hints& hints) noexcept {
   pscch_result r;
-  r.config = {first_prb, search.shift_value(c.shift_index)};
+  r.config = {first_prb, c.cyclic_shift};
   r.dmrs_metric = c.metric;
   r.n_bits = is_v2x(config.carrier.tm) ? sci_format1_bits : sci_format0_bits(config.carrier.n_prb);
-  auto t = pscch(first_prb, r.config.cyclic_shift);
-  t.start_cfo_hz = start_cfo_hz;
+  auto t = expect_pscch(config.carrier, r.config);
+  t.start_cfo_hz = c.cfo_hz;
   if (!hints.timing_offset_samples) t.start_shift = c.window;
   decode_control(t, hints, pscch_belief(config.carrier.tm), c.metric, r);
   return r;
 }
 
-transport_result subframe_receiver::state::decode_transport(const transmission& t, const transport_format& format,
+transport_result subframe_receiver::state::decode_transport(const expected_signal& t, const transport_format& format,
                                                             const signal_hints& hints, soft_buffer& buffer,
                                                             std::span<std::uint8_t> payload) noexcept {
   transport_result r;
-  if (!fits(t) || format.tbs < 1 || buffer.tbs() != format.tbs || std::ssize(payload) != format.tbs || format.rv < 0 ||
-      format.rv > 3 || amplitude == 0) {
+  if (!t.fits(config.carrier) || format.tbs < 1 || buffer.tbs() != format.tbs || std::ssize(payload) != format.tbs ||
+      format.rv < 0 || format.rv > 3 || amplitude == 0) {
     std::fill(payload.begin(), payload.end(), std::uint8_t{0});
     return r;
   }
@@ -628,10 +433,10 @@ std::span<const pscch_result> subframe_receiver::find_pscch(std::span<const int>
   std::size_t n_found = 0;
   if (s.amplitude == 0) return {};
   for (const int prb : first_prbs) {
-    if (prb < 0 || prb > s.config.carrier.n_prb - s.search.n_prb()) continue;
+    if (prb < 0 || prb > s.config.carrier.n_prb - s.candidates.n_prb()) continue;
     int n_tried = 0;
     const pscch_candidate* decoded = nullptr;
-    for (const pscch_candidate& c : s.candidates_at(prb)) {
+    for (const pscch_candidate& c : s.candidates.at(s.all_grids(), prb)) {
       if (n_tried == most_shifts_of_a_resource || n_found == max_found) break;
       if (decoded != nullptr && decoded->place == c.place) continue;  // the same path
       ++n_tried;
@@ -650,38 +455,28 @@ pscch_result subframe_receiver::decode_pscch(int first_prb, std::optional<int> c
   state& s = *s_;
   pscch_result none;
   none.config.prb = first_prb;
-  if (first_prb < 0 || first_prb > s.config.carrier.n_prb - s.search.n_prb() || s.amplitude == 0) return none;
-  const auto peaks = s.find_peaks(first_prb, 0);
-  int best = 0;
-  for (int i = 0; i < s.search.n_shifts(); ++i) {
-    if (cyclic_shift && s.search.shift_value(i) == *cyclic_shift) {
-      best = i;
-      break;
-    }
-    if (peaks[i].metric > peaks[best].metric) best = i;
-  }
-  pscch_candidate c{best, 0, peaks[best].bin, peaks[best].metric, 0};
-  if (!s.search.in_window(c.bin)) s.look_closer(first_prb, c);
+  if (first_prb < 0 || first_prb > s.config.carrier.n_prb - s.candidates.n_prb() || s.amplitude == 0) return none;
+  const auto c = s.candidates.best_at(s.all_grids(), first_prb, cyclic_shift);
   return s.decode_pscch_at(first_prb, c, hints);
 }
 
 bool subframe_receiver::pssch_plausible(const pssch_config& config, const signal_hints& hints,
                                         float at_least) noexcept {
   state& s = *s_;
-  const transmission t = s.pssch(config);
-  return s.fits(t) && s.amplitude != 0 && s.plausible(t, hints, at_least);
+  const auto t = expect_pssch(s.config.carrier, config);
+  return t.fits(s.config.carrier) && s.amplitude != 0 && s.plausible(t, hints, at_least);
 }
 
 bool subframe_receiver::psdch_plausible(int first_prb) noexcept {
   state& s = *s_;
-  const transmission t = s.psdch({first_prb, 0});
-  return s.fits(t) && s.amplitude != 0 && s.plausible(t, {}, 0);
+  const auto t = expect_psdch(s.config.carrier, {first_prb, 0});
+  return t.fits(s.config.carrier) && s.amplitude != 0 && s.plausible(t, {}, 0);
 }
 
 float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const signal_hints& hints) noexcept {
   state& s = *s_;
-  const transmission t = s.pssch(config);
-  if (!s.fits(t) || s.amplitude == 0) return 0;
+  const auto t = expect_pssch(s.config.carrier, config);
+  if (!t.fits(s.config.carrier) || s.amplitude == 0) return 0;
   const auto offsets = s.prepare(t, hints);
   s.estimator.fit(offsets.front().cfo_hz);
   return s.estimator.metric();
@@ -689,19 +484,20 @@ float subframe_receiver::pssch_dmrs_metric(const pssch_config& config, const sig
 
 transport_result subframe_receiver::decode_pssch(const pssch_config& config, const signal_hints& hints,
                                                  soft_buffer& buffer, std::span<std::uint8_t> payload) noexcept {
-  return s_->decode_transport(s_->pssch(config), {config.tbs, config.modulation_order, config.rv}, hints, buffer,
-                              payload);
+  return s_->decode_transport(expect_pssch(s_->config.carrier, config),
+                              {config.tbs, config.modulation_order, config.rv}, hints, buffer, payload);
 }
 
 transport_result subframe_receiver::decode_psdch(const psdch_config& config, soft_buffer& buffer,
                                                  std::span<std::uint8_t> payload, const signal_hints& hints) noexcept {
-  return s_->decode_transport(s_->psdch(config), {discovery_message_bits, 2, config.rv}, hints, buffer, payload);
+  return s_->decode_transport(expect_psdch(s_->config.carrier, config), {discovery_message_bits, 2, config.rv}, hints,
+                              buffer, payload);
 }
 
 float subframe_receiver::psdch_dmrs_metric(int first_prb) noexcept {
   state& s = *s_;
-  const transmission t = s.psdch({first_prb, 0});
-  if (!s.fits(t) || s.amplitude == 0) return 0;
+  const auto t = expect_psdch(s.config.carrier, {first_prb, 0});
+  if (!t.fits(s.config.carrier) || s.amplitude == 0) return 0;
   const auto offsets = s.prepare(t, {});
   s.estimator.fit(offsets.front().cfo_hz);
   return s.estimator.metric();
@@ -713,15 +509,7 @@ psbch_result subframe_receiver::decode_psbch(int n_sl_id, const signal_hints& hi
   psbch_result best;
   best.n_bits = mib_sl_bits(c.tm);
   if (n_sl_id < 0 || n_sl_id >= n_slss_ids || s.amplitude == 0) return best;
-  transmission t;
-  t.n_prb = 6;
-  t.first_subcarrier = c.n_subcarriers() / 2 - 36;
-  t.dmrs = psbch_dmrs(c.tm, n_sl_id);
-  t.map = &symbols_of(sl_channel::psbch, c.cp, c.tm);
-  t.n_columns = t.map->n_data;
-  t.scrambling = static_cast<std::uint32_t>(n_sl_id);
-  t.has_slss = true;
-  t.n_sl_id = n_sl_id;
+  const auto t = expect_psbch(c, n_sl_id);
   s.decode_control(t, hints, psbch_belief(c.tm), std::nullopt, best);
   return best;
 }
@@ -733,8 +521,8 @@ slss_result subframe_receiver::detect_slss() noexcept {
   const cyclic_prefix cp = s.config.carrier.cp;
   const auto& base = s.grids.get(s.samples, s.base_cfo_hz, 0);
   auto m = s.identity.find(base.antennas, received_delays(cp));
-  if (s.outside_window(m.timing_samples) && m.psss_metric > worth_a_window) {
-    const auto& there = s.grids.get(s.samples, s.base_cfo_hz, s.window_for(m.timing_samples));
+  if (s.windows.outside(m.timing_samples) && m.psss_metric > worth_a_window) {
+    const auto& there = s.grids.get(s.samples, s.base_cfo_hz, s.windows.place_for(m.timing_samples));
     m = s.identity.find(there.antennas, delays_in_prefix(cp));
     m.timing_samples += static_cast<float>(there.shift);
   }

@@ -18,8 +18,7 @@ scfdma_demodulator::scfdma_demodulator(const carrier_config& c)
       one_dft_(c.fft_size, 1, batch_dft::direction::forward) {
   const int n = c.fft_size;
   const int n_sc = c.n_subcarriers();
-  const double shorter_prefix = symbol_start_samples(c, 1) - symbol_start_samples(c, 0) - n;
-  backoff_ = static_cast<int>(window_backoff * shorter_prefix);
+  backoff_ = static_cast<int>(window_backoff * prefix_samples(c));
   max_shift_ = n / 2;
   std::vector<double> fractions;
   for (int l = 0; l < c.symbols_per_subframe(); ++l) {

@@ -73,6 +73,11 @@ constexpr double symbol_start_samples(const carrier_config& c, int symbol) {
   return (slot * 15360.0 + in_slot) * ts;
 }
 
+/// Prefix of every symbol but the first of a slot; that one's is up to 16 Ts longer.
+constexpr double prefix_samples(const carrier_config& c) {
+  return symbol_start_samples(c, 1) - symbol_start_samples(c, 0) - c.fft_size;
+}
+
 /// True for 2^a 3^b 5^c, the number of PRBs a DFT-precoded allocation may have (TS 36.211 5.3.3).
 constexpr bool is_235(int n) {
   if (n < 1) return false;

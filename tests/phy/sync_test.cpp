@@ -108,8 +108,7 @@ TEST(prefix_search, recordings_with_delay_and_carrier_offset) {
       const auto found = search->search(x);
       // The true start is among the candidates with its carrier offset. The files of the testers start up to a prefix
       // away from where their notes say, and have a carrier offset of their own.
-      const double prefix =
-          symbol_start_samples(r.carrier, 1) - symbol_start_samples(r.carrier, 0) - r.carrier.fft_size;
+      const double prefix = prefix_samples(r.carrier);
       int rank = -1;
       for (std::size_t i = 0; i < found.size(); ++i)
         if (std::abs(found[i].start_samples - static_cast<double>(delay)) <= prefix) {
