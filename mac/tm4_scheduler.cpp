@@ -38,6 +38,12 @@ sensing_config sensing_of(const tm4_config& c, const phy::v2x_pool& pool) {
 }
 }  // namespace
 
+bool leaves_bits_open(const phy::v2x_pool& pool, int mcs, int n_subchannels) {
+  const auto prbs = pool.pssch_prbs(0, n_subchannels);
+  return prbs &&
+         phy::open_bits({.n_prb = pool.config().n_prb, .tm = phy::transmission_mode::tm4}, mcs, prbs->length) > 0;
+}
+
 tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security)
     : config_(config), pool_(pool), security_(security), history_(sensing_of(config, pool)) {
   config_.max_subchannels = std::min(config_.max_subchannels, pool_.config().n_subchannels);
@@ -54,15 +60,8 @@ std::size_t tm4_scheduler::octets_of(int count) const {
   if (!prbs) return 0;
   const auto t = phy::pssch_transport(phy::transmission_mode::tm4, config_.mcs, prbs->length);
   const std::size_t octets = t ? t->tbs / 8 : 0;
-  if (!config_.retransmit && leaves_bits_open(count)) return 0;
+  if (!config_.retransmit && leaves_bits_open(pool_, config_.mcs, count)) return 0;
   return octets >= min_block_octets ? octets : 0;
-}
-
-// One transmission of this size is not enough, however well it is received.
-bool tm4_scheduler::leaves_bits_open(int count) const {
-  const auto prbs = pool_.pssch_prbs(0, count);
-  return prbs && phy::open_bits({.n_prb = pool_.config().n_prb, .tm = phy::transmission_mode::tm4}, config_.mcs,
-                                prbs->length) > 0;
 }
 
 std::size_t tm4_scheduler::block_capacity() const {
@@ -207,7 +206,7 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
       p.gap = static_cast<int>(later ? second.y - first.y : first.y - second.y);
     }
   }
-  if (p.gap == 0 && leaves_bits_open(p.count)) return;  // the next subframe has other candidates
+  if (p.gap == 0 && leaves_bits_open(pool_, config_.mcs, p.count)) return;  // the next subframe has other candidates
   processes_.push_back(std::move(p));
   ++counters_.grants;
 }

@@ -37,6 +37,10 @@ struct tm4_config {
   std::array<double, 64> threshold_dbm = sensing_config{}.threshold_dbm;
 };
 
+/// One transmission of a block on so many sub-channels is not enough, however well it is received
+/// (phy/types/open_bits.h).
+bool leaves_bits_open(const phy::v2x_pool& pool, int mcs, int n_subchannels);
+
 class tm4_scheduler {
 public:
   tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security);
@@ -88,7 +92,6 @@ private:
   void emit(process& p, bool second, std::int64_t y, int absolute, subframe_transmission& out);
   /// Octets of a block on so many sub-channels; 0: too small to carry anything.
   std::size_t octets_of(int count) const;
-  bool leaves_bits_open(int count) const;
   int draw_counter(int period, security::random_port& random);
 
   tm4_config config_;

@@ -6,7 +6,6 @@
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/keys/key_file.h"
-#include "phy/types/open_bits.h"
 
 namespace prose::apps {
 
@@ -45,9 +44,7 @@ bool sends_once(const mac::ue_config& c) {
   const auto pool = phy::v2x_pool::make(c.v2x);
   if (!pool) return true;  // refused elsewhere
   for (int count = 1; count <= std::min(c.tm4.max_subchannels, c.v2x.n_subchannels); ++count)
-    if (const auto prbs = pool->pssch_prbs(0, count);
-        prbs && phy::open_bits({.n_prb = c.n_prb, .tm = c.tm}, c.tm4.mcs, prbs->length) == 0)
-      return true;
+    if (pool->pssch_prbs(0, count) && !mac::leaves_bits_open(*pool, c.tm4.mcs, count)) return true;
   return false;
 }
 

@@ -5,6 +5,7 @@
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
+#include "phy/types/tbs.h"
 
 namespace prose::phy {
 namespace {
@@ -99,7 +100,9 @@ std::span<const comm_monitor::choice> comm_monitor::find_choices(const subframe_
   std::size_t n = 0;
   for (int n_ssf = 0; n_ssf < 10; ++n_ssf) {
     const auto c = grants_.pool().pssch(g.sci, n_ssf);
-    if (!c || grants_.beyond_capacity(*c, transmissions_per_block) || !sf.rx.pssch_plausible(*c, hints_of(g.signal)))
+    if (!c ||
+        beyond_capacity(sf.rx.config().carrier, c->n_prb, {c->modulation_order, c->tbs}, transmissions_per_block) ||
+        !sf.rx.pssch_plausible(*c, hints_of(g.signal)))
       continue;
     const float m = sf.rx.pssch_dmrs_metric(*c, hints_of(g.signal));
     if (m < least_pssch_metric_tm2(*c)) continue;

@@ -34,8 +34,6 @@ constexpr entry twelve_symbols[] = {{23, 1, 1},    {23, 2, 2},    {23, 9, 31},  
                                     {23, 24, 120}, {23, 36, 180}, {23, 60, 300}, {23, 72, 360},
                                     {23, 80, 1},   {23, 81, 1},   {23, 96, 480}};
 
-constexpr int crc_bits = 24;  // CRC24A, TS 36.212 5.3.2.1
-
 }  // namespace
 
 int open_bits(const carrier_config& carrier, int mcs, int n_prb, int transmission_format) {
@@ -43,8 +41,8 @@ int open_bits(const carrier_config& carrier, int mcs, int n_prb, int transmissio
   if (!t) return 0;
   const bool v2x = is_v2x(carrier.tm);
   const bool twelve = !v2x && carrier.cp == cyclic_prefix::normal;
-  const int sent = (twelve ? 11 : 9) * n_prb * subcarriers_per_prb * t->modulation_order;
-  if (t->tbs + crc_bits > sent) return t->tbs + crc_bits - sent;
+  if (beyond_capacity(carrier, n_prb, *t, 1))
+    return t->tbs + transport_crc_bits - pssch_sent_bits(carrier, n_prb, t->modulation_order);
   const std::span<const entry> table = twelve                            ? std::span<const entry>(twelve_symbols)
                                        : v2x && transmission_format == 1 ? std::span<const entry>(nine_symbols)
                                                                          : std::span<const entry>(ten_symbols);

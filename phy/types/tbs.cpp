@@ -31,4 +31,14 @@ std::optional<transport_parameters> pssch_transport(transmission_mode tm, int mc
   return transport_parameters{std::min(4, q), tbs_of(i_tbs, n_prb)};
 }
 
+int pssch_sent_bits(const carrier_config& carrier, int n_prb, int modulation_order) {
+  // Of twelve data symbols in TM1/2 with a normal prefix, else of ten (symbols_of() in scfdma/dmrs.h).
+  const int sent_symbols = !is_v2x(carrier.tm) && carrier.cp == cyclic_prefix::normal ? 11 : 9;
+  return sent_symbols * n_prb * subcarriers_per_prb * modulation_order;
+}
+
+bool beyond_capacity(const carrier_config& carrier, int n_prb, const transport_parameters& block, int transmissions) {
+  return block.tbs + transport_crc_bits > transmissions * pssch_sent_bits(carrier, n_prb, block.modulation_order);
+}
+
 }  // namespace prose::phy

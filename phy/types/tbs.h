@@ -33,4 +33,13 @@ struct transport_parameters {
 std::optional<transport_parameters> pssch_transport(transmission_mode tm, int mcs, int n_prb,
                                                     int transmission_format = 0);
 
+/// CRC24A (TS 36.212 5.3.2.1).
+inline constexpr int transport_crc_bits = 24;
+/// Bits that one transmission carries; the last symbol of a subframe is never sent.
+int pssch_sent_bits(const carrier_config& carrier, int n_prb, int modulation_order);
+
+/// No code of a rate above 1 can be decoded: whether a block, with its CRC, is more than so many
+/// transmissions carry.
+bool beyond_capacity(const carrier_config& carrier, int n_prb, const transport_parameters& block, int transmissions);
+
 }  // namespace prose::phy

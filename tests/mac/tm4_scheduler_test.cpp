@@ -313,6 +313,33 @@ TEST(tm4_scheduler, formats_that_need_two_transmissions) {
     }
 }
 
+// Others take all but subframes 0, 5 and 6 of each ten, and a second transmission must come within 2: beside subframe 0
+// there is no place for one.
+TEST(tm4_scheduler, a_format_that_needs_two_is_not_sent_without_a_second_place) {
+  auto pool = default_ue_config(phy::transmission_mode::tm4, 50).v2x;
+  pool.size_subchannel = 18;
+  pool.n_subchannels = 1;
+  for (const int mcs : {17, 18}) {
+    auto c = one_process(20, 0);
+    c.max_processes = 8;
+    c.mcs = mcs;
+    station s(c, 1, pool);
+    for (std::int64_t local = 0; local < 30'000; ++local) {
+      if (const auto y = s.index_of(local); y >= 0 && y % 10 != 0 && y % 10 != 5 && y % 10 != 6)
+        s.scheduler.heard_sci(
+            local, static_cast<int>(local % dfn_subframes),
+            {.priority = 0, .resource_reservation = 1, .frequency_location = s.pool.frequency_location(0, 1), .mcs = 5},
+            s.pool.pscch_prbs()[0], -60);
+      s.step(local > 3000);
+    }
+    std::size_t once = 0, twice = 0;
+    for (const auto& r : s.log)
+      for (const auto& a : r.initial) ++(a.sci.time_gap == 0 ? once : twice);
+    EXPECT_GT(twice, 0U) << mcs;
+    EXPECT_EQ(once > 0, mcs == 17) << mcs << ": " << once << " sent once";
+  }
+}
+
 namespace {
 /// Transmissions of a station per subframe mod 100 while others are heard who reserve 40 of 100 subframes: 20 by their
 /// initial transmissions, and 20 by retransmissions that only SF_gap tells of.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "phy/scfdma/dmrs.h"
 #include "phy/types/channels.h"
 
 namespace prose::phy {
@@ -19,14 +18,6 @@ inline float least_pssch_metric_tm2(const pssch_config& c) {
 inline float least_pssch_metric_tm4(const pssch_config& c) {
   return std::max(0.08F, 6.0F / static_cast<float>(c.n_prb * subcarriers_per_prb * 4));
 }
-/// No code of a rate above 1 can be decoded: whether a block, with its CRC24A (TS 36.212 5.3.2.1), is more than so many
-/// transmissions carry. The last symbol of a subframe is never sent.
-inline bool beyond_capacity(const carrier_config& carrier, const pssch_config& c, int transmissions) {
-  constexpr int crc_bits = 24;
-  const int symbols = symbols_of(sl_channel::pssch, carrier.cp, carrier.tm).n_data - 1;
-  return c.tbs + crc_bits > c.n_prb * subcarriers_per_prb * symbols * c.modulation_order * transmissions;
-}
-
 /// The 48 DMRS resource elements of a PSDCH show 1/48 in noise, and reach this about once in 10^4 resources.
 inline constexpr float least_psdch_metric = 0.2F;
 /// A PSSCH is clearly there, decoded or not: an SNR of 0 dB. Chosen, not derived.

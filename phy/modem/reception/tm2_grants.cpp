@@ -6,6 +6,7 @@
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
 #include "phy/types/open_bits.h"
+#include "phy/types/tbs.h"
 
 namespace prose::phy {
 namespace {
@@ -24,10 +25,6 @@ tm2_grants::tm2_grants(const carrier_config& carrier, comm_pool pool)
       pool_(std::move(pool)),
       period_subframes_(pool_.config().known ? pool_.config().sc_period_subframes : longest_period_subframes),
       payload_(max_transport_block_bits) {}
-
-bool tm2_grants::beyond_capacity(const pssch_config& c, int transmissions) const {
-  return phy::beyond_capacity(carrier_, c, transmissions);
-}
 
 int tm2_grants::examine(const subframe_view& sf, soft_buffers& buffers) {
   int n = 0;
@@ -160,7 +157,7 @@ transport_result tm2_grants::combine(const subframe_view& sf, soft_buffers& buff
 
 transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffers, const pssch_config& c,
                                    const signal_hints& hints) {
-  if (beyond_capacity(c, 1)) return {};
+  if (beyond_capacity(carrier_, c.n_prb, {c.modulation_order, c.tbs}, 1)) return {};
   // Grants of several periods for one group lead to the same transmission: what failed once in a subframe is not tried
   // again.
   if (failed_sample_ != sf.sample) {
@@ -227,7 +224,7 @@ bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& 
   if (fresh) g.decoded = false;
   g.block = occasion->block;
   g.present = g.present || power;
-  if (beyond_capacity(c, rv_order.size())) return false;
+  if (beyond_capacity(carrier_, c.n_prb, {c.modulation_order, c.tbs}, rv_order.size())) return false;
   if (g.decoded) return false;  // the other transmissions of this block say nothing new
   const float metric = sf.rx.pssch_dmrs_metric(c, hints_of(g.signal));
   g.present = g.present || metric >= std::max(least_present, present_over_least * least_pssch_metric_tm2(c));

@@ -59,8 +59,6 @@ public:
   void report(const subframe_view& sf, int mcs, const pssch_config& c, const transport_result& r, int transmissions);
   /// Of the block that was reported last.
   const pssch_config& last_decoded() const { return last_decoded_; }
-  /// See thresholds.h.
-  bool beyond_capacity(const pssch_config& c, int transmissions) const;
 
 private:
   void note(const subframe_view& sf, const sci_format0& sci, const signal_estimate& signal, bool told);

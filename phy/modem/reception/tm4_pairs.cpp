@@ -5,6 +5,7 @@
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
 #include "phy/types/open_bits.h"
+#include "phy/types/tbs.h"
 
 namespace prose::phy {
 namespace {
@@ -162,7 +163,8 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
   const auto payload = std::span(payload_).first(a.pssch.tbs);
   pending* first = first_transmission(sf, a, pool);
   if (first != nullptr && first->decoded && sf.addressed != nullptr) return false;  // it says nothing new
-  const bool needs_both = beyond_capacity(sf.rx.config().carrier, a.pssch, 1);
+  const bool needs_both =
+      beyond_capacity(sf.rx.config().carrier, a.pssch.n_prb, {a.pssch.modulation_order, a.pssch.tbs}, 1);
   transport_result r;
   int transmissions = 1;
   bool tried = false;

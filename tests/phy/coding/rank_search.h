@@ -44,7 +44,7 @@ inline int rank_of(std::vector<std::vector<std::uint64_t>>& rows, std::size_t n)
 }
 
 /// The code block whose received circular buffer entries these are: its bits that are not determined.
-inline int open_bits(const qpp& q, int filler, const std::vector<bool>& received) {
+inline int open_bits_of_code_block(const qpp& q, int filler, const std::vector<bool>& received) {
   const std::size_t k = q.k;
   const turbo_circular_buffer circle(q.k, filler);
   std::vector<bool> known(k);
@@ -81,7 +81,7 @@ inline int open_bits(const qpp& q, int filler, const std::vector<bool>& received
 }
 
 /// Bits of all code blocks that the transmission with redundancy version rv does not determine.
-inline int open_bits(const sent_format& f, int rv) {
+inline int open_bits_of_block(const sent_format& f, int rv) {
   const int coded = f.subcarriers * f.n_columns * f.modulation_order;
   const segmentation seg = make_segmentation(f.tbs);
   int open = 0;
@@ -96,7 +96,7 @@ inline int open_bits(const sent_format& f, int rv) {
       if (column < f.n_columns - f.n_unsent) received[(circle.start(rv) + i) % circle.size()] = true;
     }
     at += e;
-    open += open_bits(q, seg.filler_of(r), received);
+    open += open_bits_of_code_block(q, seg.filler_of(r), received);
   }
   return open;
 }
