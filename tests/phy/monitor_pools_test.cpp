@@ -1,6 +1,10 @@
 // Several pools in one carrier: communication, discovery and SLSS from one stream of samples, every frame found, none
 // invented, told in the order of their subframes whatever the lengths of the blocks.
+#include <atomic>
+
 #include "tests/phy/monitor_fixture.h"
+
+extern std::atomic<long> n_allocations;  // monitor_v2x_test.cpp
 
 using namespace prose::phy;
 
@@ -163,10 +167,9 @@ monitor_config config_of(const scene& s, sync_mode sync) {
   return c;
 }
 
-/// One line an event.
-std::vector<std::string> sequence(const monitor_config& config, std::span<const cf32> samples, std::size_t block) {
-  auto m = monitor::make(config);
-  EXPECT_TRUE(m) << m.error().message;
+/// One line an event, its place counted from the first tick.
+std::vector<std::string> sequence(monitor& m, std::span<const cf32> samples, std::size_t block,
+                                  std::int64_t first_tick = 0) {
   std::vector<std::string> out;
   std::int64_t last = -1;
   const auto take = [&](std::span<const monitor_event> events) {
@@ -175,15 +178,20 @@ std::vector<std::string> sequence(const monitor_config& config, std::span<const 
           [&](const auto& v) {
             EXPECT_GE(v.rx.sample, last);
             last = v.rx.sample;
-            out.push_back(std::to_string(e.index()) + " " + std::to_string(v.rx.sample) + " " +
+            out.push_back(std::to_string(e.index()) + " " + std::to_string(v.rx.sample - first_tick) + " " +
                           std::string(v.bits.begin(), v.bits.end()));
           },
           e);
   };
   for (std::size_t i = 0; i < samples.size(); i += block)
-    take(m->process(samples.subspan(i, std::min(block, samples.size() - i)), static_cast<std::int64_t>(i)));
-  take(m->finish());
+    take(m.process(samples.subspan(i, std::min(block, samples.size() - i)), first_tick + static_cast<std::int64_t>(i)));
+  take(m.finish());
   return out;
+}
+std::vector<std::string> sequence(const monitor_config& config, std::span<const cf32> samples, std::size_t block) {
+  auto m = monitor::make(config);
+  EXPECT_TRUE(m) << m.error().message;
+  return sequence(*m, samples, block);
 }
 
 void expect_all(const scene& s, sync_mode sync, double least) {
@@ -246,6 +254,25 @@ TEST(monitor_pools, lengths_of_blocks_change_nothing) {
       auto sorted = want;
       std::sort(sorted.begin(), sorted.end());
       EXPECT_EQ(std::adjacent_find(sorted.begin(), sorted.end()), sorted.end());
+    }
+}
+
+// What comes after a restart is what a new monitor gives, and nothing is allocated for it.
+TEST(monitor_pools, a_restarted_monitor_is_a_new_one) {
+  rng_t rng(25);
+  for (const auto& s : {tm2_scene(rng), tm4_scene(rng)})
+    for (const auto sync : {sync_mode::aligned, sync_mode::slss, sync_mode::blind}) {
+      const auto n = s.samples.size();
+      auto config = config_of(s, sync);
+      config.unannounced = config.search_beside = true;
+      auto m = monitor::make(config);
+      ASSERT_TRUE(m);
+      const auto first = sequence(*m, s.samples, n);
+      EXPECT_GT(first.size(), 10U);
+      const long before = n_allocations;
+      m->restart(s.first + static_cast<std::int64_t>(n));
+      EXPECT_EQ(n_allocations, before);
+      EXPECT_EQ(sequence(*m, s.samples, n, static_cast<std::int64_t>(n)), first) << "mode " << static_cast<int>(sync);
     }
 }
 

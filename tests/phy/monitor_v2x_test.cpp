@@ -8,9 +8,7 @@
 
 #include "tests/phy/monitor_fixture.h"
 
-namespace {
-std::atomic<long> n_allocations{0};
-}
+std::atomic<long> n_allocations{0};  // of the program; monitor_pools_test.cpp looks at it too
 // Counts every allocation of the program. noexcept-ness and alignment follow the replaced functions.
 void* operator new(std::size_t n) {
   ++n_allocations;
