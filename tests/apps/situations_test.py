@@ -1,13 +1,13 @@
 """Situations of a user's day that nobody reported yet: recordings of other tools, frequencies in odd places, signals of all kinds, names that
 are commands, certificates as people put them together, programs that were killed, and a machine that gives little."""
-import json, os, resource, shutil, signal, socket, struct, subprocess
+import json, os, re, resource, shutil, signal, socket, struct, subprocess
 
 from tests.apps.machine_test import octets, one_line, recording, run
 from tests.harness.air import Air
 from tests.harness.cases import main, skip
 from tests.harness.files import text_of, write
 from tests.harness.function import NAME, Server
-from tests.harness.paths import ENV, program
+from tests.harness.paths import ENV, SOURCE, program
 from tests.harness.process import Background, catches, wait
 
 HZ = 5.9e9
@@ -148,6 +148,16 @@ def test_the_disk_is_full_and_the_user_leaves(d):
 
 
 # --- text is data ---
+def test_shipped_air_gives_one_clock_to_ues_that_need_it():
+    """UEs with source gnss correct no drift."""
+    folder = os.path.join(SOURCE, 'configs')
+    sources = [re.search(r'(?m)^  source: (\w+)', text_of(os.path.join(folder, f'{n}.yaml'))).group(1) for n in ('mary', 'john', 'peter')]
+    assert len(set(sources)) == 1, sources
+    air = ''.join(line.split('#')[0] + '\n' for line in text_of(os.path.join(folder, 'air.yaml')).splitlines())
+    errors = [float(x) for x in re.findall(r'(?:clock|drift)_ppm: *([-\d.e]+)', air)]
+    assert errors and (sources[0] != 'gnss' or not any(errors)), errors
+
+
 def test_names_that_are_commands_are_drawn_as_titles(d):
     for n, name in enumerate(("'\n!touch pwned\n", '`touch pwned`', '$(touch pwned)', '@{pwned}"\\\n', '%s%n{=200 x}', '-d', "'';system('touch pwned');'")):
         changed(d, 'r%d' % n, core_hw=name, core_description=name)
