@@ -7,6 +7,7 @@ table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:
 figure{display:inline-block;margin:0 1em 1em 0}figcaption{font-size:13px}svg text{font:11px sans-serif;fill:#444}'''
 WORDS = {'ok': 'ok', 'look': 'look at this', 'wrong': 'wrong'}
 INK = '#1f4f9c'
+STRENGTH_DB = (-20, 5)  # of a radio that hears again: -3 dB decide
 WIDTH, HEIGHT, EDGE = 320, 200, 46
 
 
@@ -19,9 +20,10 @@ def frame(caption, inside):
         WIDTH, HEIGHT, escape(caption), inside, escape(caption))
 
 
-def line(caption, values, unit, dots=False):
-    """A series over its index."""
-    low, high = min(values), max(values)
+def line(caption, values, unit, dots=False, shown=None):
+    """A series over its index. shown: the least and the largest value that the frame shows; default: those of the series."""
+    low, high = shown or (min(values), max(values))
+    values = [min(max(v, low), high) for v in values]
     room = max(high - low, 1e-3 * max(abs(low), abs(high)), 1e-6)
     at = lambda i, v: (EDGE + (WIDTH - EDGE - 10) * i / max(len(values) - 1, 1), HEIGHT - 25 - (HEIGHT - 45) * (v - low) / room)
     points = [at(i, v) for i, v in enumerate(values)]
@@ -65,7 +67,7 @@ def pictures(report):
             row.append(constellation(who + ': equalised symbols', p['symbols']))
         if p['strength_db']:
             row.append(line('%s: heard after %s sent itself, over %.0f us' % (who, p['to'], len(p['strength_db']) * report['settings']['resolution_us']),
-                            [max(s, -40) for s in p['strength_db']], 'dB'))
+                            p['strength_db'], 'dB', shown=STRENGTH_DB))
         out.append('<h3>%s</h3>%s' % (escape(who), ''.join(row)))
     if bars:
         out.insert(0, levels('Power of a burst (blue) over the noise (grey), sender and receiver below', bars))
