@@ -99,6 +99,8 @@ int sync_reference::dfn_subframe(std::int64_t local) const {
   return static_cast<int>(modulo(local + dfn_offset_, dfn_subframes));
 }
 
+void sync_reference::renumber(std::int64_t subframes) { dfn_offset_ = modulo(dfn_offset_ + subframes, dfn_subframes); }
+
 bool sync_reference::is_slss_subframe(std::int64_t local) const {
   if (role_ == sync_role::searching || role_ == sync_role::gnss) return false;
   const int at = dfn_subframe(local) % config_.period_subframes;

@@ -86,6 +86,9 @@ public:
   /// Feed every local subframe at which something was heard, and at least one a period. Numbers never go back.
   sync_actions step(std::int64_t local_subframe, std::span<const slss_heard> heard);
 
+  /// Device time, which gives the numbers with `gnss`, leapt by so many subframes while the local ones go on.
+  void renumber(std::int64_t subframes);
+
   sync_role role() const { return role_; }
   int n_sl_id() const { return n_sl_id_; }
   std::optional<int> reference_id() const;

@@ -87,6 +87,12 @@ void ue::timing_changed() {
   discovery_.reset();
 }
 
+void ue::renumber(std::int64_t subframes) {
+  if (subframes == 0) return;
+  sync_.renumber(subframes);
+  timing_changed();
+}
+
 void ue::enter_slot(slot_t slot, step_output& out) {
   const bool ok = security_.advance(slot, now_);
   if (!ok && !clock_refused_) out.events.push_back(ev_clock_refused{slot});

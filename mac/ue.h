@@ -175,6 +175,9 @@ public:
   bool transmits_in(std::int64_t subframe) const { return sent_in(subframe); }
 
   const sync_reference& sync() const { return sync_; }
+  /// The radio's time leapt, by so many subframes, while local subframes go on: what follows has other numbers, and
+  /// what was chosen by the old ones is void. 0: the numbers stay.
+  void renumber(std::int64_t subframes);
   ue_counters counters() const;
   bool has_queued_data() const { return flows_.queued_plaintext_octets() != 0; }
   /// Whether the peer's queue takes so many octets more.

@@ -18,6 +18,11 @@ public:
   void start_at(std::int64_t subframe) { subframe_ = subframe; }
   void next_subframe() { ++subframe_; }
   void shift(double samples) { origin_ += samples; }
+  /// The radio's time leapt: local subframes go on as if it had not.
+  void follow_jump(std::int64_t ticks) {
+    origin_ += static_cast<double>(ticks);
+    jumped_ += static_cast<double>(ticks);
+  }
 
   int samples_per_subframe() const { return samples_per_subframe_; }
   /// The subframe that is processed next.
@@ -28,7 +33,11 @@ public:
     return sample_rate_hz_ <= 0 ? 0.0 : start(subframe) / sample_rate_hz_;
   }
   double seconds() const { return seconds_at(subframe_); }
-  security::time_ms milliseconds() const { return static_cast<security::time_ms>(std::llround(seconds() * 1000)); }
+  /// Without the leaps of the radio's time: timers go on.
+  security::time_ms milliseconds() const {
+    const double leapt = sample_rate_hz_ <= 0 ? 0.0 : jumped_ / sample_rate_hz_;
+    return static_cast<security::time_ms>(std::llround((seconds() - leapt) * 1000));
+  }
 
 private:
   double start(std::int64_t subframe) const { return origin_ + static_cast<double>(subframe) * samples_per_subframe_; }
@@ -36,6 +45,7 @@ private:
   int samples_per_subframe_ = 0;
   double sample_rate_hz_ = 0;
   double origin_ = 0;  // tick of local subframe 0
+  double jumped_ = 0;  // ticks
   std::int64_t subframe_ = 0;
 };
 

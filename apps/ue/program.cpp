@@ -60,6 +60,7 @@ private:
   result<void> follow_radio_to_the_end();
   result<void> one_subframe();
   void step();
+  void follow_time_jump();
   void leave();
   void prolong_goodbye();
   result<void> each_second();
@@ -196,12 +197,22 @@ result<void> ue_program::loop::follow_radio() {
     const auto more = radio_.read();
     if (!more) return tl::unexpected(more.error());
     if (!*more) break;
+    if (radio_.time_jump() != 0) follow_time_jump();
     while (clock_.subframe() < end_ && radio_.has(clock_.subframe()))
       if (auto ok = one_subframe(); !ok) return ok;
     radio_.forget_old();
     radio_.log_device_events();
   }
   return {};
+}
+
+/// The device's time was set while it ran, as when GNSS or PPS is found again.
+void ue_program::loop::follow_time_jump() {
+  const double seconds = static_cast<double>(radio_.time_jump()) / config_.radio.sample_rate_hz;
+  log_warning("the device's time leapt by {} s", seconds);
+  events_.write(events_.make("time_jump").add("seconds", seconds));
+  mac_->renumber(radio_.renumbered());
+  radio_.reset_modem();
 }
 
 void ue_program::loop::leave() {
@@ -262,7 +273,8 @@ void ue_program::loop::report_second() {
   servers_.each_second();
   const auto r = radio_.device().counters();
   if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates ||
-      r.restarts != reported_.restarts) {
+      r.restarts != reported_.restarts || r.sequence_errors != reported_.sequence_errors ||
+      r.samples_lost != reported_.samples_lost) {
     report_radio(r);
     reported_ = r;
   }
@@ -276,7 +288,9 @@ void ue_program::loop::report_radio(const phy::radio_counters& c) {
                     .add("overflows", c.overflows)
                     .add("underflows", c.underflows)
                     .add("lates", c.lates)
-                    .add("restarts", c.restarts));
+                    .add("restarts", c.restarts)
+                    .add("sequence_errors", c.sequence_errors)
+                    .add("samples_lost", c.samples_lost));
 }
 
 void ue_program::loop::query_peers() {

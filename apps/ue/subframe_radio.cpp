@@ -82,6 +82,8 @@ result<bool> subframe_radio::read() {
   const auto status = device_->read(block_views_);
   if (!status) return tl::unexpected(status.error());
   if (status->end) return false;
+  time_jump_ = status->time_jump;
+  if (time_jump_ != 0) clock_.follow_jump(by_device_time() ? renumbered() * clock_.samples_per_subframe() : time_jump_);
   if (status->first_tick != stream_start_ + std::ssize(stream_[0])) {
     for (auto& a : stream_) a.clear();
     stream_start_ = status->first_tick;
@@ -92,6 +94,14 @@ result<bool> subframe_radio::read() {
     stream_[a].insert(stream_[a].end(), got.begin(), got.end());
   }
   return true;
+}
+
+bool subframe_radio::by_device_time() const { return config_.ue.sync.mode == mac::time_mode::gnss; }
+
+std::int64_t subframe_radio::renumbered() const {
+  if (!by_device_time()) return 0;
+  const std::int64_t length = clock_.samples_per_subframe();
+  return time_jump_ / length - (time_jump_ % length < 0 ? 1 : 0);  // what remains is a gap, not an overlap
 }
 
 bool subframe_radio::has(std::int64_t subframe) const {

@@ -37,8 +37,14 @@ public:
   /// What was queued goes out first.
   void stop();
 
-  /// Waits for the next samples. False: no more will come.
+  /// Waits for the next samples. False: no more will come. Where the device's time leapt, local subframes go on behind
+  /// a gap of up to one.
   result<bool> read();
+  /// Ticks by which it leapt in the last read(); 0: it did not.
+  std::int64_t time_jump() const { return time_jump_; }
+  /// Subframes of device time by which the clock follows that leap. By device time (gnss) those are whole ones, and
+  /// subframes have other numbers from then on; with SLSS the timing is the reference's and stays.
+  std::int64_t renumbered() const;
   /// Whether all samples of a subframe were read.
   bool has(std::int64_t subframe) const;
   /// What is in a subframe, and where the MAC searches SLSS also what starts in the one before. Octets of the frames
@@ -57,6 +63,7 @@ public:
   const frame_modem& modem() const { return *modem_; }
 
 private:
+  bool by_device_time() const;
   using antenna_views = std::vector<std::span<const phy::cf32>>;
   using antenna_samples = std::vector<std::vector<phy::cf32>>;
   antenna_views window(std::int64_t first_tick, std::size_t length, antenna_samples& copy) const;
@@ -78,6 +85,7 @@ private:
   std::size_t subframe_samples_ = 0;
   antenna_samples stream_;  // from tick stream_start_ on
   std::int64_t stream_start_ = 0;
+  std::int64_t time_jump_ = 0;
   antenna_samples block_;  // as read last
   std::vector<std::span<phy::cf32>> block_views_;
   std::vector<phy::cf32> burst_;

@@ -169,7 +169,7 @@ void parse_nodes(const YAML::Node& map, air_settings& s) {
   }
 }
 
-constexpr std::array<std::pair<std::string_view, fault_kind>, 8> fault_names{
+constexpr std::array<std::pair<std::string_view, fault_kind>, 9> fault_names{
     {{"overflow", fault_kind::overflow},
      {"underflow", fault_kind::underflow},
      {"late", fault_kind::late},
@@ -177,12 +177,14 @@ constexpr std::array<std::pair<std::string_view, fault_kind>, 8> fault_names{
      {"kill", fault_kind::kill},
      {"late_command", fault_kind::late_command},
      {"outage", fault_kind::outage},
-     {"unplug", fault_kind::unplug}}};
+     {"unplug", fault_kind::unplug},
+     {"clock_step", fault_kind::clock_step}}};
+constexpr double largest_step_ms = 1e8;  // more than a day
 
 void parse_faults(const YAML::Node& list, air_config& c) {
   if (!list.IsSequence()) reject(list, "faults: accepted is a list");
   for (const auto& n : list) {
-    check_keys(n, "faults", {"node", "kind", "after_s", "every_s", "length_ms"});
+    check_keys(n, "faults", {"node", "kind", "after_s", "every_s", "length_ms", "step_ms"});
     fault_rule f;
     const auto kind = n["kind"] ? n["kind"].as<std::string>("") : std::string{};
     if (n["after_s"]) f.after_s = number(n["after_s"], "after_s", 0, 1e6);
@@ -201,6 +203,10 @@ void parse_faults(const YAML::Node& list, air_config& c) {
     }
     f.kind = known->second;
     if (!n["node"]) reject(n, "faults: a fault needs a node");
+    const bool steps = f.kind == fault_kind::clock_step;
+    if (steps != n["step_ms"].IsDefined() || (steps && n["length_ms"]))
+      reject(n, "faults: step_ms belongs to clock_step, which needs it and has no length_ms");
+    if (steps) f.length_s = number(n["step_ms"], "step_ms", -largest_step_ms, largest_step_ms) * 1e-3;
     f.node = to_name_text(name_of(n["node"], "node"));
     if (c.settings.n_faults == max_faults) reject(n, "faults: accepted are up to " + std::to_string(max_faults));
     c.settings.faults[c.settings.n_faults++] = f;

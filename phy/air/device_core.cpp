@@ -54,6 +54,15 @@ void device_core::unplug(std::int64_t closing_ticks) {
   closing_ticks_ = closing_ticks;
 }
 
+void device_core::step_time(std::int64_t ticks) {
+  time_offset o = offset();
+  o.seconds += ticks / ticks_per_second;
+  o.ticks += ticks % ticks_per_second;
+  set_offset(o);
+  const std::int64_t now = memory().now.load();
+  if (to_device(now) < uhd::time_spec_t(0.0)) set_offset({0, -now});  // devices count from 0
+}
+
 device_core::time_offset device_core::offset() const {
   const std::lock_guard guard(offset_mutex_);
   return offset_;

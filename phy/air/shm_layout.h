@@ -86,7 +86,18 @@ struct node_rule {
 /// late_command: the stream ends with "late command", as UHD's own restart after an overflow does on a slow host.
 /// outage: no samples for length_s, and none afterwards before the next start; commands fail meanwhile.
 /// unplug: no samples, no answers, and closing the device takes length_s.
-enum class fault_kind : std::uint32_t { overflow, underflow, late, drop, kill, late_command, outage, unplug };
+/// clock_step: device time leaps by length_s, forward or back; samples go on.
+enum class fault_kind : std::uint32_t {
+  overflow,
+  underflow,
+  late,
+  drop,
+  kill,
+  late_command,
+  outage,
+  unplug,
+  clock_step
+};
 
 /// Happens at the node when its stream (RX faults) or its first burst (TX faults) is `after_s` old, and every `every_s`
 /// again.
@@ -95,7 +106,7 @@ struct fault_rule {
   fault_kind kind = fault_kind::overflow;
   double after_s = 0.0;
   double every_s = 0.0;    ///< 0: once
-  double length_s = 1e-3;  ///< how much reception an overflow or a drop loses; see also above
+  double length_s = 1e-3;  ///< how much reception an overflow or a drop loses; see also above. Below 0: clock_step only
 };
 
 /// Written by the hub before `ready`, read-only afterwards.

@@ -47,6 +47,8 @@ public:
   /// Injected: no answers for `ticks` of air time, or for ever.
   void begin_outage(std::int64_t ticks) { silent_until_ = memory().now.load() + ticks; }
   void unplug(std::int64_t closing_ticks);
+  /// Injected: device time leaps, as when a reference is found again.
+  void step_time(std::int64_t ticks);
 
   double set_rate(direction d, double rate_hz);
   std::int64_t ticks_per_sample(direction d) const { return ticks_per_sample_[d].load(); }

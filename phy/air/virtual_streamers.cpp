@@ -186,6 +186,8 @@ private:
     if (core_->faults_.empty()) return false;
     if (injected_end(md)) return true;
     receiver& rx = core_->receiver_;
+    std::int64_t step = 0;
+    while (core_->faults_.due(fault_kind::clock_step, rx.next_tick() - stream_start_, &step)) core_->step_time(step);
     for (const auto kind : {fault_kind::overflow, fault_kind::drop}) {
       std::int64_t length = 0;
       if (!core_->faults_.due(kind, rx.next_tick() - stream_start_, &length)) continue;

@@ -21,6 +21,9 @@ constexpr int most_start_doublings = 4;  // of start_ahead_s, for a host or a co
 constexpr double recv_slice_s = 0.1;
 constexpr std::size_t max_antennas = 4;
 constexpr std::size_t most_events = 4096;
+// No loss is as long: reception that stops is an error, or begins again, within seconds. A longer one is a clock that
+// was set.
+constexpr double longest_loss_s = 30.0;
 
 // Whole seconds and the rest apart, as device time comes: a double of seconds since 1970 does not hold a sample period.
 std::int64_t to_ticks(const uhd::time_spec_t& t, double rate_hz) {
@@ -54,6 +57,7 @@ struct radio::impl {
   bool gap = false;
   std::int64_t expected = -1;  // device tick that comes next, -1 after a gap
   std::int64_t resumes = -1;   // device tick that would have come next when reception stopped; -1: nothing has come
+  std::int64_t jump = 0;       // of the device's time, in device ticks, since the last block that read() began
   std::vector<void*> recv_buffers;
   std::vector<rate_bridge> rx_bridges;
   std::array<std::vector<cf32>, max_antennas> device_samples;
@@ -161,6 +165,7 @@ struct radio::impl {
   result<void> late_start();
   result<void> silence(double& waited);
   void take(std::int64_t tick, std::size_t n);
+  bool is_jump(std::int64_t tick, bool announced) const;
   result<std::size_t> receive(std::span<cf32* const> out, std::size_t n, std::int64_t& first);
   result<bool> fill_bridge();
   result<read_status> read(std::span<const std::span<cf32>> out);
@@ -220,14 +225,27 @@ result<void> radio::impl::silence(double& waited) {
   return restart(what);
 }
 
+// Time stamps that go back, and a leap that no overflow and no restart announced, come from a clock that was set.
+bool radio::impl::is_jump(std::int64_t tick, bool announced) const {
+  const auto longest = static_cast<std::int64_t>(longest_loss_s * device_rate_hz);
+  return tick < resumes || (tick > resumes && !announced) || tick > resumes + longest;
+}
+
 // n samples have come, from `tick` on.
 void radio::impl::take(std::int64_t tick, std::size_t n) {
   const bool again = expected < 0 && resumes >= 0;
   if (again) add_event(radio_event_kind::restart, user_tick(to_time(tick, device_rate_hz)));
   if (resumes >= 0 && tick != resumes) {
+    const bool jumped = is_jump(tick, again || gap);
     gap = true;
     const std::lock_guard lock(mutex);
-    if (tick > resumes) counters.samples_lost += static_cast<std::uint64_t>(tick - resumes);
+    if (jumped) {
+      jump += tick - resumes;
+      ++counters.time_jumps;
+      own_bursts.clear();  // by the time that was; it need never come again
+    } else {
+      counters.samples_lost += static_cast<std::uint64_t>(tick - resumes);
+    }
   }
   expected = resumes = tick + static_cast<std::int64_t>(n);
   late_starts = 0;
@@ -261,7 +279,7 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
     if (!ok) return tl::unexpected(ok.error());
     if (was_running && expected < 0) return 0;
     if (got == 0) continue;
-    if (tick < 0) return failed("its samples have no time stamps");
+    if (tick < 0) return failed(md.has_time_spec ? "its time is below 0" : "its samples have no time stamps");
     first = tick;
     take(tick, got);
     return got;
@@ -364,6 +382,8 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
     if (status.n_samples == 0) {
       status.first_tick = first;
       status.gap_before = std::exchange(gap, false);
+      const auto leapt = static_cast<double>(std::exchange(jump, 0));
+      status.time_jump = std::llround(leapt * config.sample_rate_hz / device_rate_hz);
     }
     status.n_samples += n;
     if (gap) break;

@@ -63,7 +63,8 @@ struct radio_counters {
   std::uint64_t lates = 0;            ///< bursts dropped because their time had passed, here or by the device
   std::uint64_t sequence_errors = 0;  ///< packets lost on the way to or from the device
   std::uint64_t timeouts = 0;
-  std::uint64_t restarts = 0;  ///< reception had stopped and began again
+  std::uint64_t restarts = 0;    ///< reception had stopped and began again
+  std::uint64_t time_jumps = 0;  ///< the device's time leapt while it received: read_status::time_jump
   std::uint64_t bursts_sent = 0;
   std::uint64_t bursts_done = 0;  ///< acknowledged by the device
   std::uint64_t samples_received = 0;

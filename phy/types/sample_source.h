@@ -14,7 +14,10 @@ struct read_status {
   std::int64_t first_tick = 0;  ///< device time of the first sample delivered, in samples at the source's rate
   std::size_t n_samples = 0;    ///< delivered; fewer than asked for at a gap or at the end
   bool gap_before = false;      ///< samples were lost before first_tick (overflow, or a new SigMF capture segment)
-  bool end = false;             ///< no more samples will come
+  /// By how much the device's time leapt before first_tick, forward or back, although no samples were lost; 0: it did
+  /// not.
+  std::int64_t time_jump = 0;
+  bool end = false;  ///< no more samples will come
 };
 
 class sample_source {

@@ -407,6 +407,16 @@ TEST(sync_reference, garbage_is_ignored) {
     f.step(n, std::vector{heard_at(n, 336, 5, -50), heard_at(n, -1, 5, -50), slss_heard{200, false, 10240, n, -50, 0}});
   EXPECT_EQ(f.role(), sync_role::searching);
 }
+TEST(sync_reference, by_device_time_numbers_follow_its_leaps_and_local_ones_go_on) {
+  sync_config c;
+  c.mode = time_mode::gnss;
+  sync_reference s(c, 25, seven, nullptr);
+  EXPECT_EQ(s.dfn_subframe(100), 100);
+  s.renumber(37);
+  EXPECT_EQ(s.dfn_subframe(100), 137);
+  s.renumber(-3'600'000 - 37);
+  EXPECT_EQ(s.dfn_subframe(3'600'100), 100);
+}
 TEST(sync_reference, the_own_identity_is_drawn_anew_but_not_for_an_echo) {
   std::uint32_t state = 1;
   sync_reference s(

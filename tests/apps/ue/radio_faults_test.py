@@ -33,6 +33,38 @@ def test_a_ue_whose_radio_is_gone_ends_and_says_so():
         assert 'Traceback' not in text_of(mary.log) and text_of(mary.log).count('no samples') == 1, text_of(mary.log)
 
 
+def leaps(source, *steps_ms):
+    """Mary and John with a link; John's device time leaps, 3 s after each other. What Mary says after the last leap reaches John."""
+    faults = ['{node: john, kind: clock_step, after_s: %d, step_ms: %s}' % (5 + 3 * i, ms) for i, ms in enumerate(steps_ms)]
+    with Air(scene(faults=faults), 'max', start='100000') as air, tempfile.TemporaryDirectory() as d:
+        ue.configure(d, air, source=source)
+        both = mary, john = [ue.Ue(d, n, '--data', 'stdin') for n in ('mary', 'john')]
+        wait(lambda: all(u.of('link_established') for u in both), programs=both)
+        wait(lambda: len(john.of('time_jump')) == len(steps_ms), programs=both)
+
+        def heard():
+            mary.say('john after it')  # again where the air loses one
+            time.sleep(0.2)
+            return any(line.endswith('after it') for line in john.lines())
+        wait(heard, programs=both)
+        for u in both:
+            u.stop()
+        assert [round(e['seconds'] * 1000, 1) for e in john.of('time_jump')] == list(steps_ms), john.of('time_jump')
+        assert not mary.of('time_jump') and not [e for u in both for e in u.of('link_lost') if e['reason'] == 'silence']
+
+
+def test_a_ue_by_device_time_hears_again_when_its_time_is_right_again():
+    leaps('gnss', 37, -37)
+
+
+def test_a_ue_by_slss_keeps_its_link_when_its_time_leaps_back():
+    leaps('slss', -3_600_000)
+
+
+def test_a_ue_by_slss_keeps_its_link_when_its_time_leaps_ahead():
+    leaps('slss', 3_600_003.3)
+
+
 def test_recording_and_sniffing_need_no_transmitter():
     with Air() as air, tempfile.TemporaryDirectory() as d:
         device = air.device('ear') + ',receive_only=1'

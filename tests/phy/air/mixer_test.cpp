@@ -229,6 +229,17 @@ TEST(path, burst_loss_takes_whole_bursts_at_its_rate) {
   EXPECT_NEAR(heard, 240, 28);  // four standard deviations
 }
 
+TEST(config, a_clock_step_has_a_step_and_nothing_else_has_one) {
+  const auto c = parse_air_config("faults: [{node: a, kind: clock_step, after_s: 1, step_ms: -37.5}]", "t");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->settings.faults[0].kind, fault_kind::clock_step);
+  EXPECT_DOUBLE_EQ(c->settings.faults[0].length_s, -0.0375);
+  for (const char* wrong :
+       {"kind: clock_step", "kind: clock_step, length_ms: 3", "kind: clock_step, step_ms: 1, length_ms: 3",
+        "kind: overflow, step_ms: 3", "kind: clock_step, step_ms: 1e9"})
+    EXPECT_FALSE(parse_air_config(std::string("faults: [{node: a, ") + wrong + "}]", "t")) << wrong;
+}
+
 TEST(config, fields_override_in_order) {
   const auto c = parse_air_config(
       "default: {gain_db: -10, cfo_hz: 5}\npairs: [{from: a, to: \"*\", gain_db: -3}, {between: [a, b], cfo_hz: 7}]",

@@ -128,6 +128,29 @@ TEST(radio_late_restart, an_outage_longer_than_the_patience_is_an_error) {
   EXPECT_NE(got.error.find("no answer from the device"), std::string::npos) << got.error;
 }
 
+TEST(radio_late_restart, a_clock_that_is_set_is_told_and_nothing_counts_as_lost) {
+  for (const double device_rate_hz : {0.0, 2.0e6})
+    for (const double step_ms : {37.25, -50.5, 3'600'000.0}) {
+      const hub_process hub(
+          "faults:\n  - {node: john, kind: clock_step, after_s: 0.1, step_ms: " + std::to_string(step_ms) + "}");
+      auto c = config_of(hub.device("john"));
+      c.device_rate_hz = device_rate_hz;
+      const auto john = open_radio(c);
+      ASSERT_TRUE(john);
+      std::vector<cf32> in(1920);
+      std::int64_t leapt = 0;
+      for (int i = 0; i < 300; ++i) {
+        const auto s = john->read(in);
+        ASSERT_TRUE(s) << s.error().message;
+        leapt += s->time_jump;
+        EXPECT_EQ(s->time_jump != 0, s->gap_before);
+      }
+      EXPECT_NEAR(static_cast<double>(leapt), step_ms * 1e-3 * rate_hz, 1.0) << step_ms << ' ' << device_rate_hz;
+      EXPECT_EQ(john->counters().time_jumps, 1U);
+      EXPECT_EQ(john->counters().samples_lost, 0U);
+    }
+}
+
 TEST(radio_late_restart, a_device_that_is_gone_is_left_at_once) {
   // Closing it would take a minute.
   const hub_process hub("faults:\n  - {node: john, kind: unplug, after_s: 0.1, length_ms: 60000}", "1");

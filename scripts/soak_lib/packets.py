@@ -1,0 +1,111 @@
+"""Numbered packets over the UDP sockets of prose-ue, one under way at a time in each direction of each link, and what became of each.
+
+A UE tells of each packet that it took from the host (`data_tx`) and gave to it (`data_rx`), in order, with its length. Lengths follow the number, so that a
+packet that never came to the UE does not shift the others."""
+import collections, dataclasses, hashlib, struct
+
+SHORTEST, LENGTHS, STRIDE = 40, 251, 97   # octets; 251 is prime, so 251 packets in a row have different lengths
+PATIENCE_S = 2.0       # of air, then the next one is sent
+JUDGED_AFTER_S = 60.0  # of air: until then a packet may arrive from a queue, and windows may be told
+
+
+def length_of(number):
+    return SHORTEST + number * STRIDE % LENGTHS
+
+
+def packet(seed, number):
+    n = length_of(number)
+    return struct.pack('>I', number) + hashlib.shake_128(b'%d.%d' % (seed, number)).digest(n - 4)
+
+
+@dataclasses.dataclass
+class under_way:
+    number: int
+    given: float                 # air time at which it was given to the UE, about
+    taken: float = None          # as the UE tells
+    arrived: bool = False        # at the other end's socket
+    came: float = None           # as the other UE tells
+
+
+class direction:
+    """From a to b. `send(octets)`: to a's UE."""
+
+    def __init__(self, a, b, seed, first, every_s, send):
+        self.a, self.b, self.seed, self.next, self.every_s, self.send = a, b, seed, first, every_s, send
+        self.first = first
+        self.open = collections.OrderedDict()   # by number: not judged yet
+        self.given = collections.deque()        # not told by data_tx yet
+        self.rx_told, self.rx_here = collections.deque(), collections.deque()
+        self.wrong = []                         # duplicates and the like
+        self.sent_at, self.last = float('-inf'), None
+        self.done = collections.deque()         # (air time, seconds): latencies not fetched yet
+
+    def give(self, now):
+        """Sends the next one if it is time."""
+        before = self.open.get(self.last)
+        if now < self.sent_at + self.every_s or (before is not None and not before.arrived and now < self.sent_at + PATIENCE_S):
+            return
+        p = under_way(self.next, now)
+        self.open[p.number] = p
+        self.given.append(p.number)
+        self.last, self.sent_at = p.number, now
+        self.next += 1
+        self.send(packet(self.seed, p.number))
+
+    # --- the sender's UE ---
+    def taken(self, octets, t):
+        while self.given:
+            number = self.given.popleft()
+            if length_of(number) == octets:
+                if number in self.open:
+                    self.open[number].taken = t
+                return
+        self.wrong.append('%s took a packet of %d octets for %s that nobody gave it' % (self.a, octets, self.b))
+
+    def sender_ended(self):
+        self.given.clear()
+
+    # --- the receiver ---
+    def arrived(self, octets):
+        number = struct.unpack('>I', octets[:4])[0] if len(octets) >= 4 else -1
+        if not self.first <= number < self.next:
+            return   # of an earlier part of this soak
+        if octets != packet(self.seed, number):
+            self.wrong.append('%s to %s: packet %d arrived changed' % (self.a, self.b, number))
+        elif number not in self.open or self.open[number].arrived:
+            self.wrong.append('%s to %s: packet %d arrived twice, or after it was given up' % (self.a, self.b, number))
+        else:
+            self.open[number].arrived = True
+            self.rx_here.append((number, len(octets)))
+            self.match()
+
+    def told(self, octets, t):
+        self.rx_told.append((octets, t))
+        self.match()
+
+    def match(self):
+        while self.rx_told and self.rx_here:
+            (octets, t), (number, length) = self.rx_told.popleft(), self.rx_here.popleft()
+            if octets != length:
+                self.wrong.append('%s told of a packet of %d octets from %s, but one of %d came out' % (self.b, octets, self.a, length))
+            elif number in self.open:
+                p = self.open[number]
+                p.came = t
+                if p.taken is not None:
+                    self.done.append((t, t - p.taken))
+
+    def receiver_ended(self):
+        """What it told and did not give to the host, or the other way, is gone with it."""
+        self.rx_told.clear()
+        self.rx_here.clear()
+
+    # --- the end ---
+    def judged(self, now, waits):
+        """Packets that can be judged now; they are forgotten. `waits`: packets may lie in a queue yet."""
+        out = []
+        while self.open:
+            number, p = next(iter(self.open.items()))
+            if now < p.given + JUDGED_AFTER_S or (waits and not p.arrived):
+                break
+            out.append(self.open.pop(number))
+        return out

@@ -1,0 +1,294 @@
+"""One part of a soak: programs from their start to their end, with packets, faults and restarts between."""
+import collections, random, signal, socket, statistics, sys, time
+
+from ..demo_lib.world import ENDS, LINKS, NAMES
+from . import losses, packets, state as kept
+from .scene import scene
+
+EVERY_S = 0.1             # of air, between two packets of a direction
+SLEEP_S = 0.01
+SAVE_EVERY_S = 30         # wall
+LATENCY_BIN_S = 5.0       # of air
+STARTS_AGAIN_S = 1.0      # of air, after it ended
+# A killed UE finds a mark up to 30 s ahead and is silent so long; then announcements, a set-up of half a second, and repetitions of both where they are lost.
+LINKS_AGAIN_S = 90.0
+LAST_S = 5.0              # of air after the last packet
+STANDS_STILL_S = 120      # wall: no UE tells of anything any more
+# Who is restarted in turn; None: nobody, so that Mary lives long enough to be unplugged; reference: whoever others follow, else Peter.
+TURNS = (('peter', signal.SIGINT), ('mary', signal.SIGINT), ('peter', signal.SIGKILL), (None, None), ('mary', signal.SIGKILL), ('reference', signal.SIGINT))
+
+
+class stopped(Exception):
+    """What makes it senseless to go on: one line."""
+
+
+class part:
+    def __init__(self, state, folder, build, source, most_s, number):
+        self.state, self.folder, self.source, self.most_s = state, folder, source, most_s
+        self.options = state['options']
+        self.scene = scene(self.options, folder, build, source, state['device_s'], number)
+        self.explainer = losses.explainer(LINKS, source == 'gnss')
+        self.random = random.Random('%d.%d' % (self.options['seed'], number))
+        self.number, self.begin = number, float(state['device_s'])
+        self.now, self.own = self.begin, dict.fromkeys(NAMES, self.begin)   # air time, of all and of each UE
+        self.running, self.since = set(), {}
+        self.roles, self.leaving, self.starts_at, self.late = {}, set(), {}, set()
+        self.turn, self.next_turn = 0, self.begin + self.options['restart_every']
+        self.next_size = self.begin
+        self.latencies, self.latency_end = [], self.begin + LATENCY_BIN_S
+        self.base = state['air_s']
+
+    # --- from start to end ---
+    def run(self, wants_stop, progress):
+        began = time.monotonic()
+        entry = {'source': self.source, 'began': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'device_s': self.state['device_s'], 'air_s': 0.0, 'wall_s': 0.0}
+        self.state['parts'].append(entry)
+        wall_before = self.state['wall_s']
+
+        def account():
+            entry['air_s'], entry['wall_s'] = self.now - self.begin, time.monotonic() - began
+            self.state['air_s'], self.state['wall_s'] = self.base + entry['air_s'], wall_before + entry['wall_s']
+        self.scene.prepare(self.number == 1)
+        next_save = time.monotonic() + SAVE_EVERY_S
+        try:
+            self.scene.start()
+            self.make_directions()
+            while self.now < self.begin + self.most_s and not wants_stop():
+                self.step(giving=True)
+                account()
+                progress(self)
+                if time.monotonic() >= next_save:
+                    next_save = time.monotonic() + SAVE_EVERY_S
+                    self.save()
+            until = self.now + LAST_S
+            while self.now < until:
+                self.step(giving=False)
+            account()
+        except stopped as e:
+            kept.keep(self.state, 'wrong', str(e))
+            account()
+        finally:
+            self.finish()
+            account()
+            self.save()
+
+    def make_directions(self):
+        self.directions = {}
+        for a, b in ENDS:
+            tx, to = self.scene.sockets[a, b], ('127.0.0.1', self.scene.ports[a, b])
+
+            def send(octets, tx=tx, to=to):
+                try:
+                    tx.sendto(octets, to)
+                except OSError:
+                    pass  # the UE has just gone: then it never tells of this packet
+            first = self.state['next'].get(a + '>' + b, 0)
+            self.directions[a, b] = packets.direction(a, b, self.options['seed'], first, EVERY_S, send)
+        for s in self.scene.sockets.values():
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
+    def step(self, giving):
+        before = self.now
+        self.read()
+        self.watch_programs()
+        if giving:
+            self.take_turns()
+            for (a, _), d in self.directions.items():
+                if a in self.running and a not in self.leaving:
+                    d.give(self.now)
+        self.judge(everything=False)
+        self.measure()
+        self.explainer.forget(self.now)
+        self.moved = time.monotonic() if self.now > before else getattr(self, 'moved', time.monotonic())
+        if time.monotonic() - self.moved > STANDS_STILL_S:
+            raise stopped('no UE told of anything for %d s' % STANDS_STILL_S)
+        time.sleep(SLEEP_S)
+
+    # --- what the programs tell ---
+    def read(self):
+        for n in NAMES:
+            self.read_ue(n)
+        self.state['sniffer_events'] += len(self.scene.tails['sniffer', 'events'].lines())
+        for (a, b), s in self.scene.sockets.items():
+            for octets in arrivals(s):
+                self.directions[b, a].arrived(octets)
+
+    def read_ue(self, n):
+        if (n, 'events') not in self.scene.tails:
+            return
+        for e in self.scene.tails[n, 'events'].read():
+            self.explainer.event(n, e)
+            if e['event'] == 'started':
+                self.running.add(n)
+                self.since[n] = self.explainer.air_time(n, e['t'])
+            elif e['event'] == 'sync':
+                self.roles[n] = e['role']
+            elif e['event'] == 'data_tx':
+                self.directions[n, e['peer']].taken(e['bytes'], self.explainer.air_time(n, e['t']))
+            elif e['event'] == 'data_rx':
+                self.directions[e['peer'], n].told(e['bytes'], self.explainer.air_time(n, e['t']))
+        last = None
+        for last in self.scene.tails[n, 'sent'].read():
+            self.explainer.sent(n, last)
+        if last:
+            self.own[n] = max(self.own[n], self.explainer.air_time(n, last['t']))
+            self.now = max(self.now, self.own[n])
+
+    def watch_programs(self):
+        for n in ('air', 'sniffer', *NAMES):
+            if n in self.starts_at:
+                if self.now >= self.starts_at[n]:
+                    del self.starts_at[n]
+                    self.scene.start_ue(n)
+            elif self.scene.ended(n) is not None:
+                self.program_ended(n)
+        self.watch_links()
+
+    def program_ended(self, n):
+        code, want = self.scene.ended(n), self.scene.expected[n] if n in self.scene.expected else 0
+        said = self.scene.log_of(n)[-300:] if n != 'air' else ''
+        if n not in NAMES:
+            raise stopped('%s ended with %s: %s' % (n, code, said))
+        self.read()   # its last lines
+        unplugged = n not in self.leaving and code == 1 and 'unplug' in self.faults_of(n)
+        if not unplugged and code != want or (not unplugged and n not in self.leaving):
+            kept.keep(self.state, 'wrong', '%s ended with %s (expected %s) at %.1f s: %s' % (n, code, want, self.now, said))
+        if unplugged:
+            self.count('restarts', n + ' unplugged')
+        self.explainer.ended(n, self.own[n] - 0.1)
+        for (a, b), d in self.directions.items():
+            d.sender_ended() if a == n else None
+            d.receiver_ended() if b == n else None
+        self.scene.forget_run(n)
+        self.running.discard(n)
+        self.leaving.discard(n)
+        self.roles.pop(n, None)
+        self.starts_at[n] = self.now + STARTS_AGAIN_S
+
+    def faults_of(self, n):
+        return ('unplug',) if n == 'mary' else ()
+
+    def watch_links(self):
+        for a, b in LINKS:
+            since = max(self.since.get(a, self.now), self.since.get(b, self.now))
+            alive = a in self.running and b in self.running
+            late = alive and self.explainer.waits(a, b) and self.now > max(since, self.explainer.waits_since(a, b)) + LINKS_AGAIN_S
+            if late and (a, b) not in self.late:
+                kept.keep(self.state, 'wrong', 'no link of %s and %s within %d s, at %.1f s' % (a, b, LINKS_AGAIN_S, self.now))
+            self.late = self.late | {(a, b)} if late else self.late - {(a, b)}
+
+    # --- what the soak does ---
+    def take_turns(self):
+        if self.now < self.next_turn:
+            return
+        self.next_turn = self.now + self.options['restart_every'] * self.random.uniform(0.8, 1.2)
+        name, how = TURNS[self.turn % len(TURNS)]
+        self.turn += 1
+        if name == 'reference':
+            name = next((n for n, r in self.roles.items() if r == 'reference' and n != 'john'), 'peter')
+        if name is None or name not in self.running or name in self.leaving:
+            return
+        self.count('restarts', '%s %s' % (name, 'killed' if how == signal.SIGKILL else 'ended'))
+        self.explainer.leaves(name, self.now)
+        self.leaving.add(name)
+        self.scene.end(name, how)
+
+    def count(self, what, key, n=1):
+        self.state[what][key] = self.state[what].get(key, 0) + n
+
+    # --- judging ---
+    def judge(self, everything):
+        for (a, b), d in self.directions.items():
+            ready = list(d.open.values()) if everything else d.judged(self.now, self.explainer.waits(a, b))
+            for p in ready:
+                self.judge_one(a, b, p)
+            while d.done:
+                self.latency(*d.done.popleft())
+            for w in d.wrong:
+                kept.keep(self.state, 'wrong', w)
+            d.wrong.clear()
+            self.state['next'][a + '>' + b] = d.next
+
+    def judge_one(self, a, b, p):
+        end, t = kept.of_end(self.state, a + '>' + b), p.given if p.taken is None else p.taken
+        end['sent'] += 1
+        windows = self.explainer.windows_at(a, b, t)
+        for w in windows:
+            end['exposed'][w] = end['exposed'].get(w, 0) + 1
+        end['clear'] += not windows
+        if p.arrived:
+            end['arrived'] += 1
+            end['fits'] += not windows and p.came is not None and self.explainer.on_the_air(a, b, t, p.came + losses.SC_PERIOD_S) is not None
+            return
+        end['clear_lost'] += not windows
+        why = self.explainer.cause(a, b, t)
+        end['lost'][why or 'unexplained'] = end['lost'].get(why or 'unexplained', 0) + 1
+        if why is None:
+            kept.keep(self.state, 'unexplained', {'from': a, 'to': b, 'number': p.number, 'air_s': round(self.base + t - self.begin, 3), 't': t,
+                                                  'part': self.number, 'taken': p.taken is not None, **self.explainer.context(a, b, t)})
+
+    def latency(self, t, seconds):
+        self.latencies.append(seconds)
+        if t >= self.latency_end and self.latencies:
+            s = kept.series(self.state['latency'].get('points', ()))
+            ordered = sorted(self.latencies)
+            s.add(self.base + t - self.begin, statistics.median(ordered), ordered[int(0.95 * (len(ordered) - 1))])
+            self.state['latency'] = {'points': s.points}
+            self.latencies, self.latency_end = [], t + LATENCY_BIN_S
+
+    def measure(self):
+        if self.now < self.next_size:
+            return
+        self.next_size = self.now + self.options['sample_every']
+        for n in ('air', 'sniffer', *self.running):
+            if n in self.starts_at or n in self.leaving or self.scene.ended(n) is not None:
+                continue
+            key = '%s %d.%d' % (n, self.number, self.scene.runs.get(n, 1))
+            s = kept.series(self.state['sizes'].get(key, ()))
+            try:
+                s.add(round(self.base + self.now - self.begin, 1), *self.scene.sizes(n))
+            except (OSError, KeyError):
+                continue   # it ends just now
+            self.state['sizes'][key] = s.points
+
+    # --- the end ---
+    def save(self):
+        self.state['device_s'] = int(self.now) + 10
+        for k, n in self.explainer.told.items():
+            self.count('told', k, n)
+        self.explainer.told = collections.Counter()
+        for o in self.explainer.odd_losses:
+            kept.keep(self.state, 'wrong', '%(ue)s lost its link with %(peer)s (%(reason)s) at %(t).1f s, and nothing tells why' % o)
+        self.explainer.odd_losses = []
+        kept.save(self.folder, self.state)
+
+    def finish(self):
+        if hasattr(self, 'directions'):
+            self.judge(everything=True)
+            for d in self.directions.values():
+                d.open.clear()
+        for n in NAMES:
+            self.explainer.leaves(n, self.now)
+            self.scene.expected[n] = 0
+        before = {s: signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)}
+        codes = self.scene.stop()
+        for s, h in before.items():
+            signal.signal(s, h)
+        for n, c in codes.items():
+            if c != 0 and n not in self.starts_at and n not in self.leaving:
+                kept.keep(self.state, 'wrong', '%s ended with %s at the end of a part' % (n, c))
+        for n in ('sniffer', *NAMES):
+            if n in self.scene.runs:
+                self.scene.forget_run(n)
+        for s in self.scene.sockets.values():
+            s.close()
+
+
+def arrivals(s):
+    try:
+        while True:
+            yield s.recv(2000)
+    except BlockingIOError:
+        pass
+    except OSError as e:
+        print('soak: %s' % e, file=sys.stderr)
