@@ -201,16 +201,15 @@ class explainer:
         return None
 
     def blocks(self, a, b, t, until=None):
-        """What a sent to b within the flight of a packet: the copies of each block and its announcements in the SC period."""
-        u = self.ues[a]
-        first, last = bisect.bisect_left(u.times, t - BEFORE_S), bisect.bisect_right(u.times, until or t + FLIGHT_S)
-        near = u.frames[first:last]
+        """The blocks to b that a began to send within the flight of a packet: their copies, and their announcements in the SC period."""
+        u, end = self.ues[a], until or t + FLIGHT_S
+        near = u.frames[bisect.bisect_left(u.times, t - SC_PERIOD_S):bisect.bisect_right(u.times, end + SC_PERIOD_S)]
         found = {}
         for f in near:
             if f[1] == 'PSSCH' and addresses(f[4]) in u.ids[b]:
                 found.setdefault(f[4], []).append(f)
         sci = [f for f in near if f[1] == 'PSCCH']
-        return [{'copies': c, 'announcements': [s for s in sci if 0 <= c[0][0] - s[0] <= SC_PERIOD_S]} for c in found.values()]
+        return [{'copies': c, 'announcements': [s for s in sci if 0 <= c[0][0] - s[0] <= SC_PERIOD_S]} for c in found.values() if t <= c[0][0] <= end]
 
     def near(self, name, t):
         u = self.ues[name]

@@ -218,7 +218,7 @@ class part:
         end['clear'] += not windows
         if p.arrived:
             end['arrived'] += 1
-            end['fits'] += not windows and p.came is not None and self.explainer.on_the_air(a, b, t, p.came + losses.SC_PERIOD_S) is not None
+            end['fits'] += not windows and p.came is not None and self.explainer.on_the_air(a, b, t, p.came) is not None
             return
         end['clear_lost'] += not windows
         why = self.explainer.cause(a, b, t)
