@@ -106,15 +106,17 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
   return true;
 }
 
-/// At a round of the file and at a gap of unknown length what was learnt of the timing no longer holds, and there is no
-/// tick to show by how much. False if the events up to there end the capture.
+/// At a round of the file, at a gap of unknown length and where the radio's time leapt, what was learnt of the timing
+/// no longer holds. False if the events up to there end the capture.
 bool capture::start_anew(const arrival& a, event_writer& events) {
   const bool unknown_gap =
       !a.round && file_ && a.status.gap_before && !a.first && !a.jump && config_.sync != phy::sync_mode::aligned;
-  if (!a.round && !unknown_gap) return true;
+  const bool clock_was_set = a.status.time_jump != 0;
+  if (!a.round && !unknown_gap && !clock_was_set) return true;
   const bool going = emit(monitor_->finish(), events);
   if (a.round) config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : a.shift);
   monitor_->restart(config_.timing.first_subframe_sample);
+  if (clock_was_set) place_.forget();
   if (unknown_gap) {
     ++restarts_;
     if (n_frames_ > 0) ++unknown_gaps_;
@@ -125,9 +127,11 @@ bool capture::start_anew(const arrival& a, event_writer& events) {
 /// Counts a gap whose length the ticks give. Writes its event only if `going`. False ends the capture.
 bool capture::count_gap(const arrival& a, bool going, event_writer& events) {
   event gap("gap", static_cast<double>(a.status.first_tick) / config_.carrier.sample_rate_hz());
-  gap.add("sample", place_.n_samples()).add("samples_lost", a.status.first_tick - place_.next_tick());
+  const std::int64_t missing = a.status.first_tick - place_.next_tick() - a.status.time_jump;
+  gap.add("sample", place_.n_samples()).add("samples_lost", missing);
+  if (a.status.time_jump != 0) gap.add("time_jump", a.status.time_jump);
   going = going && events.write(gap);
-  lost(std::abs(a.status.first_tick - place_.next_tick()));
+  lost(std::abs(missing));
   return going;
 }
 

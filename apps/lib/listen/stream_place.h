@@ -19,6 +19,8 @@ public:
     n_samples_ += n;
     next_tick_ = first_tick + n;
   }
+  /// Ticks before now are of another count: the radio's time was set.
+  void forget() { segments_.clear(); }
   std::int64_t n_samples() const { return n_samples_; }
   std::int64_t next_tick() const { return next_tick_; }
 

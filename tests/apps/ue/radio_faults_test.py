@@ -1,7 +1,7 @@
 """Programs on radios that stop, die or only receive."""
 import os, tempfile, time
 
-from tests.harness import ue
+from tests.harness import sniffer, ue
 from tests.harness.air import Air, scene
 from tests.harness.cases import main
 from tests.harness.files import json_lines, text_of
@@ -63,6 +63,24 @@ def test_a_ue_by_slss_keeps_its_link_when_its_time_leaps_back():
 
 def test_a_ue_by_slss_keeps_its_link_when_its_time_leaps_ahead():
     leaps('slss', 3_600_003.3)
+
+
+def test_a_sniffer_by_device_time_hears_on_when_its_time_leaps_back():
+    # By whole discovery periods and DFN cycles, so that what it is told of the pools still fits.
+    with Air(scene(faults=['{node: live, kind: clock_step, after_s: 3, step_ms: -10240000}']), 'max', start='100000') as air, tempfile.TemporaryDirectory() as d:
+        ue.configure(d, air)
+        config = sniffer.configure(os.path.join(d, 's.yaml'), 2, 25, 'gnss')
+        mary = ue.Ue(d, 'mary')
+        ear = sniffer.Sniffer(air, os.path.join(d, 's.jsonl'), '--config', config, '--plain')
+
+        def heard():
+            kinds = [e['event'] for e in ear.events()]
+            return 'gap' in kinds and kinds[kinds.index('gap'):].count('discovery') > 10
+        wait(heard, programs=[mary, ear])
+        ear.stop()
+        mary.stop()
+        gap = ear.of('gap')[0]
+        assert (gap['samples_lost'], gap['time_jump']) == (0, -10240 * 7680000), gap
 
 
 def test_recording_and_sniffing_need_no_transmitter():
