@@ -195,6 +195,7 @@ static int run_main(int argc, char** argv) {
   files.reads("--radio", profile);
   if (to_measure.given())
     for (const auto& p : measure.profiles) files.reads("profile", p);
+  files.reads("tx_limits", rec.radio.limits.file);
   if (to_record.given()) files.writes_recording("output", rec.out);
   if (to_plot.given()) {
     files.reads_recording("input", plot.in);

@@ -88,6 +88,8 @@ private:
     const auto t = radio_.transmit(tick, samples, piece);
     if (!t) return tl::unexpected(t.error());
     if (*t == phy::transmit_status::late) return late();
+    if (*t == phy::transmit_status::withheld)
+      return fail("the rest is not sent: tx_limits allow " + radio_.duty_limit());
     open_ = true;
     position_ = tick + static_cast<std::int64_t>(samples.size());
     return complaints();

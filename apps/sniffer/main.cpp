@@ -79,6 +79,7 @@ file_roles roles_of(const sniffer_settings& s, const common_options& common, con
   file_roles files;
   files.reads("--config", common.config_path);
   files.reads("--radio", profile);
+  files.reads("tx_limits", s.radio.limits.file);
   files.reads_recording("--iq", s.iq);
   files.reads("--scene", s.scene_path);
   files.reads("--keylog", s.keylog);

@@ -274,7 +274,7 @@ void ue_program::loop::report_second() {
   const auto r = radio_.device().counters();
   if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates ||
       r.restarts != reported_.restarts || r.sequence_errors != reported_.sequence_errors ||
-      r.samples_lost != reported_.samples_lost) {
+      r.samples_lost != reported_.samples_lost || r.withheld != reported_.withheld) {
     report_radio(r);
     reported_ = r;
   }
@@ -290,7 +290,8 @@ void ue_program::loop::report_radio(const phy::radio_counters& c) {
                     .add("lates", c.lates)
                     .add("restarts", c.restarts)
                     .add("sequence_errors", c.sequence_errors)
-                    .add("samples_lost", c.samples_lost));
+                    .add("samples_lost", c.samples_lost)
+                    .add("withheld", c.withheld));
 }
 
 void ue_program::loop::query_peers() {

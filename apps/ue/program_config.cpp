@@ -189,6 +189,7 @@ result<void> apply_radio_profile(program_config& c, const std::string& file) {
     if (auto ok = load_radio_profile(file, c.radio); !ok) return ok;
   // The carrier says at which rate this UE works, whatever else the profile serves.
   c.radio.sample_rate_hz = phy::standard_fft_size(c.ue.n_prb) * phy::subcarrier_spacing_hz;
+  c.radio.occupied_hz = c.ue.n_prb * phy::subcarriers_per_prb * phy::subcarrier_spacing_hz;
   return {};
 }
 

@@ -25,6 +25,7 @@ void add_radio_metrics(metrics_page& page, const mac::ue_counters& mac, const fr
   page.counter("prose_radio_overflows_total", "Overflows", radio.overflows);
   page.counter("prose_radio_underflows_total", "Underflows", radio.underflows);
   page.counter("prose_radio_lates_total", "Late bursts", radio.lates);
+  page.counter("prose_radio_withheld_total", "Bursts that the duty cycle did not allow", radio.withheld);
   page.counter("prose_radio_restarts_total", "Receptions that had stopped and began again", radio.restarts);
 }
 

@@ -195,6 +195,8 @@ void subframe_radio::log_device_events() {
   while (const auto e = device_->poll_event()) {
     if (e->kind == phy::radio_event_kind::overflow) log_debug("overflow");
     if (e->kind == phy::radio_event_kind::late) log_debug("late burst");
+    if (e->kind == phy::radio_event_kind::withheld && !std::exchange(withheld_told_, true))
+      log_warning("transmissions are withheld: {}", device_->duty_limit());
     if (e->kind == phy::radio_event_kind::restart) log_warning("reception had stopped and began again");
   }
 }
@@ -206,7 +208,7 @@ result<void> subframe_radio::transmit(std::span<const mac::subframe_transmission
     if (auto ok = modem_->transmit(t, burst_); !ok) return fail("transmission: " + ok.error().message);
     const auto sent = sender_->send(clock_.first_tick(t.subframe), burst_);
     if (!sent) return tl::unexpected(sent.error());
-    if (*sent != phy::transmit_status::late && sent_log_) log_sent(t);
+    if (*sent == phy::transmit_status::sent && sent_log_) log_sent(t);
   }
   return {};
 }

@@ -78,6 +78,7 @@ private:
   device_clock& clock_;
   std::unique_ptr<frame_modem> modem_;
   std::unique_ptr<phy::radio> device_;
+  bool withheld_told_ = false;
   std::unique_ptr<phy::burst_sender> sender_;  // after the device, which it uses to its end
   std::optional<phy::slss_search> search_;
   std::optional<sample_watch> watch_;

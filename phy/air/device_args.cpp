@@ -62,18 +62,23 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       const auto v = number(kv, 4096, 1e9);
       if (!v) return tl::unexpected(v.error());
       a.tx_buffer_bytes = static_cast<std::size_t>(*v);
-    } else if (kv.key == "locked" || kv.key == "receive_only" || kv.key == "timestamps") {
+    } else if (kv.key == "locked" || kv.key == "receive_only" || kv.key == "timestamps" || kv.key == "broken") {
       if (kv.value != "0" && kv.value != "1") return fail(kv.key + "=" + kv.value + ": accepted are 0 and 1");
-      (kv.key == "locked" ? a.locked : kv.key == "receive_only" ? a.receive_only : a.timestamps) = kv.value == "1";
+      bool& flag = kv.key == "locked"         ? a.locked
+                   : kv.key == "receive_only" ? a.receive_only
+                   : kv.key == "broken"       ? a.broken
+                                              : a.timestamps;
+      flag = kv.value == "1";
     } else if (kv.key == "clock_source" || kv.key == "time_source") {
       const auto& s = reference_sources();
       if (std::find(s.begin(), s.end(), kv.value) == s.end())
         return fail(kv.key + "=" + kv.value + ": accepted are internal, external, gpsdo");
       (kv.key == "clock_source" ? a.clock_source : a.time_source) = kv.value;
     } else {
-      return fail("unknown device argument '" + kv.key +
-                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
-                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, hidden_ms, timestamps");
+      return fail(
+          "unknown device argument '" + kv.key +
+          "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
+          "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, hidden_ms, timestamps, broken");
     }
   }
   return a;

@@ -22,6 +22,7 @@ struct device_args {
   double claimed_s = 0.0;     ///< opening fails so long since this process looked first, as if another program used it
   double hidden_s = 0.0;      ///< the same, but UHD does not even find it
   bool timestamps = true;     ///< false: samples come without time
+  bool broken = false;        ///< opening logs the cause as an error and fails with something general
   bool receive_only = false;  ///< has no transmitter
   bool locked = true;         ///< what the sensors of reference and GPSDO say
 };

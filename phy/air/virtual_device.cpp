@@ -11,6 +11,7 @@
 #include <uhd/usrp/dboard_eeprom.hpp>
 #include <uhd/usrp/mboard_eeprom.hpp>
 #include <uhd/usrp/subdev_spec.hpp>
+#include <uhd/utils/log.hpp>
 #include <uhd/version.hpp>
 
 namespace prose::phy::air {
@@ -26,6 +27,10 @@ device_args checked_args(const uhd::device_addr_t& addr) {
 
 std::shared_ptr<device_core> open_core(const uhd::device_addr_t& addr) {
   const device_args args = checked_args(addr);
+  if (args.broken) {
+    UHD_LOG_ERROR("VIRTUAL", "the firmware does not answer");
+    throw uhd::runtime_error("cannot be initialised");
+  }
   if (is_used_elsewhere(args.air + "/" + args.name, args.claimed_s)) throw uhd::runtime_error("Failed to claim device");
   auto link =
       air_link::attach(args.air, std::chrono::milliseconds(static_cast<std::int64_t>(args.hub_timeout_s * 1e3)));

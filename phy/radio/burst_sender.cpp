@@ -27,7 +27,7 @@ result<transmit_status> burst_sender::send(std::int64_t start_tick, std::span<co
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return failed_ || queued_ - done_ < n_buffers; });
   if (failed_) return tl::unexpected(*failed_);
-  if (radio_.drops_late(start_tick)) return transmit_status::late;
+  if (const auto s = radio_.admit(start_tick, burst.size()); s != transmit_status::sent) return s;
   queued_burst& b = ring_[queued_ % n_buffers];
   assert(burst.size() <= b.samples.capacity());
   b.start_tick = start_tick;
@@ -64,7 +64,7 @@ void burst_sender::run() {
     const queued_burst& b = ring_[done_ % n_buffers];
     const std::uint64_t number = done_ + 1;
     lock.unlock();
-    const auto sent = radio_.transmit(b.start_tick, b.samples, burst_piece::whole, [&] {
+    const auto sent = radio_.transmit_admitted(b.start_tick, b.samples, burst_piece::whole, [&] {
       const std::lock_guard guard(mutex_);
       begun_ = number;
       changed_.notify_all();

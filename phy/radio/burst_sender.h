@@ -25,8 +25,8 @@ public:
   burst_sender(const burst_sender&) = delete;
   burst_sender& operator=(const burst_sender&) = delete;
 
-  /// Queues a copy of the burst. late: its time has passed and it is dropped. Waits while all buffers are queued. An
-  /// error of an earlier burst is returned by every later call.
+  /// Queues a copy of the burst. late, withheld: it is dropped (radio::transmit). Waits while all buffers are queued.
+  /// An error of an earlier burst is returned by every later call.
   result<transmit_status> send(std::int64_t start_tick, std::span<const cf32> burst);
   /// To be called before more samples are read. Returns when the device has the beginning of every queued burst, or
   /// waits for air time to take the rest of one: what is read next then makes no burst late, unless another one

@@ -9,8 +9,10 @@
 #include <uhd/exception.hpp>
 #include <uhd/utils/thread.hpp>
 
+#include "phy/radio/number.h"
 #include "phy/radio/radio_setup.h"
 #include "phy/radio/rate_bridge.h"
+#include "phy/radio/uhd_errors.h"
 
 namespace prose::phy {
 namespace {
@@ -19,6 +21,7 @@ constexpr double start_ahead_s =
     0.2;  // a timed start lets the antennas of one device begin together; a busy host must not miss it
 constexpr int most_start_doublings = 4;  // of start_ahead_s, for a host or a control connection that is slower
 constexpr double recv_slice_s = 0.1;
+constexpr std::chrono::seconds cause_before{5};  // errors that UHD logged so long before a failure are told with it
 constexpr std::size_t max_antennas = 4;
 constexpr std::size_t most_events = 4096;
 // No loss is as long: reception that stops is an error, or begins again, within seconds. A longer one is a clock that
@@ -32,6 +35,8 @@ std::int64_t to_ticks(const uhd::time_spec_t& t, double rate_hz) {
   return full * static_cast<std::int64_t>(whole) +
          std::llround(static_cast<double>(full) * (rate_hz - whole) + t.get_frac_secs() * rate_hz);
 }
+
+bool starts(burst_piece piece) { return piece == burst_piece::whole || piece == burst_piece::first; }
 
 uhd::time_spec_t to_time(std::int64_t ticks, double rate_hz) { return uhd::time_spec_t::from_ticks(ticks, rate_hz); }
 
@@ -71,6 +76,9 @@ struct radio::impl {
   bool sender_asked_priority = false;
   std::optional<rate_bridge> tx_bridge;
   std::vector<cf32> tx_samples;
+  std::optional<band_limit> band;
+  std::optional<duty_meter> duty;  // of `band`; under `mutex`
+  std::int64_t admitted_to = 0;    // end of the piece that was admitted last
 
   std::atomic<std::int64_t> read_up_to{std::numeric_limits<std::int64_t>::min()};  // device ticks
   mutable std::mutex mutex;
@@ -106,6 +114,9 @@ struct radio::impl {
         break;
       case radio_event_kind::restart:
         ++counters.restarts;
+        break;
+      case radio_event_kind::withheld:
+        ++counters.withheld;
         break;
     }
     if (events.size() == most_events) events.pop_front();
@@ -152,7 +163,7 @@ struct radio::impl {
   }
 
   tl::unexpected<error> failed(const std::string& what) const {
-    return fail("device '" + config.device_args + "': " + what);
+    return fail(uhd_errors(cause_before).with_cause("device '" + config.device_args + "': " + what));
   }
   /// And nothing more is asked of the device.
   tl::unexpected<error> gone(const std::string& what) {
@@ -160,6 +171,8 @@ struct radio::impl {
     return failed(what);
   }
 
+  transmit_status admit_air_time(std::int64_t start_tick, std::size_t n_samples);
+  result<void> allows(double center_freq_hz, double tx_gain_db) const;
   result<std::int64_t> begin(std::optional<std::int64_t> at_tick);
   result<void> restart(const std::string& why);
   result<void> late_start();
@@ -431,6 +444,7 @@ result<void> radio::impl::send(std::span<const cf32> burst, uhd::tx_metadata_t m
 radio::radio() : impl_(std::make_unique<impl>()) {}
 // UHD waits up to 20 s for a device that is gone. Nothing is left to be closed there.
 radio::~radio() {
+  tell_uhd_errors({});
   if (impl_ && impl_->dead) {
     static auto* const left_open = new std::vector<std::shared_ptr<void>>;
     left_open->insert(left_open->end(), {impl_->usrp, impl_->rx, impl_->tx});
@@ -449,6 +463,12 @@ result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
   i.device_rate_hz = device->rate_hz;
   i.description = device->description;
   i.notes = device->notes;
+  if (config.tell) tell_uhd_errors([tell = config.tell](const std::string& text) { tell("UHD: " + text); });
+  if (config.transmits) {
+    i.band = *config.limits.band_for(config.center_freq_hz, occupied_hz(config), config.tx_gain_db);
+    if (i.band && i.band->max_duty_cycle < 1.0)
+      i.duty.emplace(i.band->max_duty_cycle, i.band->window_s, config.sample_rate_hz);
+  }
   if (config.device_rate_hz > 0.0 && config.device_rate_hz != config.sample_rate_hz) {
     for (int a = 0; a < config.n_rx_antennas; ++a) {
       auto b = rate_bridge::make(config.device_rate_hz, config.sample_rate_hz);
@@ -506,18 +526,54 @@ result<read_status> radio::read(std::span<const std::span<cf32>> out) {
 
 result<read_status> radio::read(std::span<cf32> out) { return read(std::span<const std::span<cf32>>(&out, 1)); }
 
+bool radio::has_read_beyond(std::int64_t tick) const {
+  return impl_->device_tick(tick) < impl_->read_up_to.load(std::memory_order_relaxed);
+}
+
+transmit_status radio::impl::admit_air_time(std::int64_t start_tick, std::size_t n_samples) {
+  if (!duty) return transmit_status::sent;
+  {
+    const std::lock_guard lock(mutex);
+    const auto n = static_cast<std::int64_t>(n_samples);
+    admitted_to = start_tick + n;
+    if (duty->take(start_tick, n)) return transmit_status::sent;
+  }
+  add_event(radio_event_kind::withheld, start_tick);
+  return transmit_status::withheld;
+}
+
+transmit_status radio::admit(std::int64_t start_tick, std::size_t n_samples) {
+  if (!has_read_beyond(start_tick)) return impl_->admit_air_time(start_tick, n_samples);
+  impl_->add_event(radio_event_kind::late, start_tick);
+  return transmit_status::late;
+}
+
 result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece,
                                         const std::function<void()>& begun) {
+  if (!impl_->tx) return fail("radio: opened for reception only");
+  if (starts(piece)) {
+    if (const auto s = admit(start_tick, burst.size()); s != transmit_status::sent) return s;
+  } else if (impl_->admit_air_time(impl_->admitted_to, burst.size()) == transmit_status::withheld) {
+    if (const auto ended = transmit_admitted(start_tick, {}, burst_piece::last); !ended) return ended;
+    return transmit_status::withheld;
+  }
+  return transmit_admitted(start_tick, burst, piece, begun);
+}
+
+result<transmit_status> radio::transmit_admitted(std::int64_t start_tick, std::span<const cf32> burst,
+                                                 burst_piece piece, const std::function<void()>& begun) {
   impl& i = *impl_;
   if (!i.tx) return fail("radio: opened for reception only");
-  const bool starts = piece == burst_piece::whole || piece == burst_piece::first;
   const bool ends = piece == burst_piece::whole || piece == burst_piece::last;
   if (i.tx_bridge && piece != burst_piece::whole)
     return fail("radio: a burst in pieces needs a device that gives sample_rate_hz itself");
   try {
     i.ask_priority(i.sender_asked_priority);
     i.drain_async();
-    if (starts && drops_late(start_tick)) return transmit_status::late;
+    if (starts(piece) && has_read_beyond(start_tick)) {
+      i.add_event(radio_event_kind::late, start_tick);
+      return transmit_status::late;
+    }
     if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
     const std::int64_t at = i.device_tick(start_tick);
     if (i.tx_bridge) {
@@ -525,10 +581,10 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
       burst = i.tx_samples;
     }
     uhd::tx_metadata_t md;
-    md.start_of_burst = starts;
+    md.start_of_burst = starts(piece);
     md.end_of_burst = ends;
-    md.has_time_spec = starts;
-    if (starts) md.time_spec = to_time(at, i.device_rate_hz);
+    md.has_time_spec = starts(piece);
+    if (starts(piece)) md.time_spec = to_time(at, i.device_rate_hz);
     const double rate = i.config.sample_rate_hz;
     if (piece == burst_piece::whole) {
       const std::lock_guard lock(i.mutex);
@@ -546,14 +602,10 @@ result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const
   }
 }
 
-bool radio::has_read_beyond(std::int64_t tick) const {
-  return impl_->device_tick(tick) < impl_->read_up_to.load(std::memory_order_relaxed);
-}
-
-bool radio::drops_late(std::int64_t start_tick) {
-  if (!has_read_beyond(start_tick)) return false;
-  impl_->add_event(radio_event_kind::late, start_tick);
-  return true;
+std::string radio::duty_limit() const {
+  if (!impl_->band || !(impl_->band->max_duty_cycle < 1.0)) return {};
+  return "a duty cycle of " + number(impl_->band->max_duty_cycle) + " within " + number(impl_->band->window_s) +
+         " s: " + impl_->band->name;
 }
 
 result<std::int64_t> radio::now_tick() const {
@@ -589,11 +641,22 @@ result<double> radio::set_rx_gain_db(double gain_db) {
   }
 }
 
+// Only within the band of the start: its duty cycle is being counted.
+result<void> radio::impl::allows(double center_freq_hz, double tx_gain_db) const {
+  transmit_limits own = config.limits;
+  if (band) own.bands = {*band};
+  if (const auto ok = own.band_for(center_freq_hz, occupied_hz(config), tx_gain_db); !ok)
+    return tl::unexpected(ok.error());
+  return {};
+}
+
 result<double> radio::set_tx_gain_db(double gain_db) {
-  if (!impl_->tx) return fail("radio: opened for reception only");
+  impl& i = *impl_;
+  if (!i.tx) return fail("radio: opened for reception only");
   try {
-    impl_->usrp->set_tx_gain(gain_db);
-    return impl_->usrp->get_tx_gain();
+    if (const auto ok = i.allows(i.usrp->get_tx_freq(), gain_db); !ok) return tl::unexpected(ok.error());
+    i.usrp->set_tx_gain(gain_db);
+    return i.usrp->get_tx_gain();
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));
   }
@@ -601,6 +664,8 @@ result<double> radio::set_tx_gain_db(double gain_db) {
 
 result<double> radio::set_center_freq_hz(double freq_hz) {
   try {
+    if (impl_->tx)
+      if (const auto ok = impl_->allows(freq_hz, impl_->usrp->get_tx_gain()); !ok) return tl::unexpected(ok.error());
     for (int a = 0; a < impl_->config.n_rx_antennas; ++a)
       impl_->usrp->set_rx_freq(uhd::tune_request_t(freq_hz), static_cast<std::size_t>(a));
     if (impl_->tx) impl_->usrp->set_tx_freq(uhd::tune_request_t(freq_hz));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "phy/radio/transmit_limits.h"
 #include "phy/types/cf32.h"
 #include "phy/types/sample_source.h"
 
@@ -35,7 +36,9 @@ struct radio_config {
   double tx_gain_db = 0.0;
   double bandwidth_hz = 0.0;
   int n_rx_antennas = 1;
-  bool transmits = true;      ///< false: no transmitter is opened or set
+  bool transmits = true;        ///< false: no transmitter is opened or set
+  transmit_limits limits = {};  ///< what they do not allow is refused, or withheld
+  double occupied_hz = 0.0;     ///< by what is sent; 0: sample_rate_hz
   double turnaround_s = 0.0;  ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
   bool blank_own_bursts =
       true;  ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
@@ -46,11 +49,12 @@ struct radio_config {
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
   double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
-  std::function<void(const std::string&)> tell = {};  ///< called with a line when open() has to wait
-  std::function<bool()> stops = {};                   ///< asked meanwhile: true ends the waiting
+  /// Called with a line when open() has to wait, and, from UHD's thread, with errors that UHD logs later.
+  std::function<void(const std::string&)> tell = {};
+  std::function<bool()> stops = {};  ///< asked meanwhile: true ends the waiting
 };
 
-enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done, restart };
+enum class radio_event_kind : std::uint8_t { overflow, underflow, late, sequence_error, burst_done, restart, withheld };
 
 struct radio_event {
   radio_event_kind kind;
@@ -61,6 +65,7 @@ struct radio_counters {
   std::uint64_t overflows = 0;
   std::uint64_t underflows = 0;
   std::uint64_t lates = 0;            ///< bursts dropped because their time had passed, here or by the device
+  std::uint64_t withheld = 0;         ///< bursts, or their rest, that the duty cycle did not allow
   std::uint64_t sequence_errors = 0;  ///< packets lost on the way to or from the device
   std::uint64_t timeouts = 0;
   std::uint64_t restarts = 0;    ///< reception had stopped and began again
@@ -71,7 +76,7 @@ struct radio_counters {
   std::uint64_t samples_lost = 0;  ///< as far as time stamps tell
 };
 
-enum class transmit_status : std::uint8_t { sent, late };
+enum class transmit_status : std::uint8_t { sent, late, withheld };
 
 /// A burst longer than memory goes out in pieces that follow each other without a gap.
 enum class burst_piece : std::uint8_t { whole, first, middle, last };
@@ -101,15 +106,21 @@ public:
   result<read_status> read(std::span<cf32> out);
 
   /// Queues one burst that starts at `start_tick` exactly. A burst whose time has passed is dropped and counted, never
-  /// sent late. Blocks only while the device's buffers are full. Pieces: `first` starts the burst at its start_tick,
-  /// the others carry on (their start_tick is not looked at), `last` ends it. A device that reports `late` or
-  /// `underflow` drops what follows until the next burst. Not with device_rate_hz set: its resampler works on whole
-  /// bursts.
-  /// `begun` is called when the device has the first samples of the burst.
+  /// sent late; so is one that the duty cycle of radio_config::limits does not allow (a burst in pieces ends then).
+  /// Blocks only while the device's buffers are full. Pieces: `first` starts the burst at its start_tick, the others
+  /// carry on (their start_tick is not looked at), `last` ends it. A device that reports `late` or `underflow` drops
+  /// what follows until the next burst. Not with device_rate_hz set: its resampler works on whole bursts. `begun` is
+  /// called when the device has the first samples of the burst.
   result<transmit_status> transmit(std::int64_t start_tick, std::span<const cf32> burst,
                                    burst_piece piece = burst_piece::whole, const std::function<void()>& begun = {});
-  /// Whether a burst that starts there would be late already; counts it, if so. Any thread.
-  bool drops_late(std::int64_t start_tick);
+  /// transmit() in two steps, so that one thread can learn what becomes of a whole burst that another one hands over.
+  /// admit() counts its air time. Any thread.
+  transmit_status admit(std::int64_t start_tick, std::size_t n_samples);
+  result<transmit_status> transmit_admitted(std::int64_t start_tick, std::span<const cf32> burst,
+                                            burst_piece piece = burst_piece::whole,
+                                            const std::function<void()>& begun = {});
+  /// The limit in words ("a duty cycle of 0.1 within 3600 s: ISM 2.4 GHz"); empty without one.
+  std::string duty_limit() const;
   /// Whether samples beyond this time were read. Any thread.
   bool has_read_beyond(std::int64_t tick) const;
 

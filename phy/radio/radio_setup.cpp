@@ -9,7 +9,9 @@
 #include <uhd/exception.hpp>
 
 #include "phy/radio/network_notes.h"
+#include "phy/radio/number.h"
 #include "phy/radio/pps_time.h"
+#include "phy/radio/uhd_errors.h"
 
 namespace prose::phy {
 namespace {
@@ -29,12 +31,6 @@ std::string join(const std::vector<std::string>& v) {
   std::string s;
   for (const std::string& e : v) s += (s.empty() ? "" : ", ") + e;
   return s;
-}
-
-std::string number(double v) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.10g", v);
-  return text;
 }
 
 void expect_option(const std::string& what, const std::string& wanted, const std::vector<std::string>& options) {
@@ -231,6 +227,9 @@ void check_config(const radio_config& c) {
     throw refusal{"turnaround_s " + number(c.turnaround_s) + ": accepted is 0 to 0.1"};
   if (c.n_rx_antennas < 1 || c.n_rx_antennas > 4)
     throw refusal{"n_rx_antennas " + std::to_string(c.n_rx_antennas) + ": accepted is 1 to 4"};
+  if (!c.transmits) return;
+  if (const auto band = c.limits.band_for(c.center_freq_hz, occupied_hz(c), c.tx_gain_db); !band)
+    throw refusal{band.error().message};
 }
 
 bool is_in_use(const std::string& text) {
@@ -276,10 +275,6 @@ uhd::usrp::multi_usrp::sptr make_when_free(const radio_config& c, const uhd::dev
 
 opened_device open_or_throw(const radio_config& c) {
   check_config(c);
-  // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level
-  // stays.
-  setenv("UHD_LOG_CONSOLE_LEVEL", "error", 0);
-  setenv("UHD_LOG_FASTPATH_DISABLE", "1", 0);  // its U, O and L would stand in the middle of our lines; we count them
   uhd::device_addr_t args(c.device_args);
   if (c.master_clock_hz > 0.0 && !args.has_key("master_clock_rate"))
     args["master_clock_rate"] = number(c.master_clock_hz);
@@ -317,14 +312,23 @@ std::string one_line(const char* text) {
   return s;
 }
 
+double occupied_hz(const radio_config& c) { return c.occupied_hz > 0.0 ? c.occupied_hz : c.sample_rate_hz; }
+
 result<opened_device> open_device(const radio_config& config) {
+  // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level
+  // stays. Errors get into our own lines.
+  setenv("UHD_LOG_CONSOLE_LEVEL", "fatal", 0);
+  setenv("UHD_LOG_FASTPATH_DISABLE", "1", 0);  // its U, O and L would stand in the middle of our lines; we count them
   const std::string who = "device '" + config.device_args + "': ";
+  const uhd_errors errors;
   try {
-    return open_or_throw(config);
+    auto device = open_or_throw(config);
+    if (auto remarks = errors.text(); !remarks.empty()) device.notes.push_back("UHD: " + std::move(remarks));
+    return device;
   } catch (const refusal& r) {
     return fail(who + r.message);
   } catch (const std::exception& e) {
-    return fail(who + one_line(e.what()));
+    return fail(errors.with_cause(who + one_line(e.what())));
   }
 }
 

@@ -20,6 +20,9 @@ struct opened_device {
 
 result<opened_device> open_device(const radio_config& config);
 
+/// What the carrier occupies.
+double occupied_hz(const radio_config& config);
+
 /// UHD's messages as one line.
 std::string one_line(const char* text);
 

@@ -78,6 +78,34 @@ TEST(radio_profile, mistakes_name_line_and_what_is_accepted) {
   EXPECT_EQ(ok.error().message.rfind("/nowhere/profile.yaml", 0), 0U);
 }
 
+TEST(radio_profile, limits_are_a_file_beside_it) {
+  phy::radio_config c;
+  const std::string limits = testing::TempDir() + "/limits" + std::to_string(getpid()) + ".yaml";
+  const auto limits_error = [&](const std::string& yaml) {
+    std::ofstream(limits) << yaml;
+    const auto error = error_of("tx_limits: " + limits.substr(limits.rfind('/') + 1) + "\n", &c);
+    std::remove(limits.c_str());
+    return error;
+  };
+  const std::string band = "bands: [{name: x, from_hz: 2.4e9, to_hz: 2.5e9";
+  EXPECT_EQ(limits_error(band + "}]\n"), "");
+  ASSERT_EQ(c.limits.bands.size(), 1U);
+  EXPECT_EQ(c.limits.bands[0].name, "x");
+  EXPECT_EQ(c.limits.file.substr(c.limits.file.rfind('/')), limits.substr(limits.rfind('/')));
+  for (const auto& [yaml, complaint] :
+       {std::pair{std::string("bands: []\n"), "accepted: a list of one or more"},
+        {std::string(), "bands"},
+        {band + ", colour: 1}]\n", "'colour' is not a known key"},
+        {band + ", max_duty_cycle: 2}]\n", "max_duty_cycle"},
+        {std::string("bands: [{name: x, from_hz: 3e9, to_hz: 2e9}]\n"), "more than from_hz"},
+        {std::string("bands: [{name: x, from_hz: 3e9}]\n"), "to_hz"}})
+    EXPECT_NE(limits_error(yaml).find(complaint), std::string::npos) << yaml << " gave " << limits_error(yaml);
+  EXPECT_NE(error_of("tx_limits: not_there.yaml\n").find("not_there.yaml"), std::string::npos);
+  EXPECT_EQ(error_of("tx_limits: " PROSE_SOURCE_DIR "/configs/limits_eu.yaml\npower_dbm_at_gain_0: -70\n", &c), "");
+  EXPECT_EQ(c.limits.bands.size(), 3U);
+  EXPECT_EQ(c.limits.power_dbm_at_gain_0, -70);
+}
+
 TEST(radio_profile, a_wrong_profile_changes_nothing) {
   phy::radio_config c;
   EXPECT_NE(error_of("rx_gain_db: 30\ncolour: blue\n", &c), "");

@@ -107,6 +107,12 @@ void config_section::read(std::string_view key, std::string& value) {
   if (const auto s = scalar(key, "text")) value = *s;
 }
 
+void config_section::read_path(std::string_view key, std::string& value) {
+  if (!has(key)) return;
+  read(key, value);
+  value = path_from_config(document_->file, value);
+}
+
 void config_section::read(std::string_view key, bool& value) {
   const auto s = scalar(key, "true or false");
   if (!s) return;

@@ -34,6 +34,8 @@ public:
   void read(std::string_view key, int& value, int min, int max);
   void read(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max);
   void read(std::string_view key, double& value, double min, double max);
+  /// A file; a relative path is relative to this file.
+  void read_path(std::string_view key, std::string& value);
   /// A list; one text alone is a list of one.
   void read(std::string_view key, std::vector<std::string>& value);
   /// One of a few words.

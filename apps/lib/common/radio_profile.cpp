@@ -6,7 +6,40 @@
 namespace prose::apps {
 namespace {
 const std::vector<std::string> sources{"", "internal", "external", "gpsdo"};
+
+void read_band(config_section& map, phy::transmit_limits& limits) {
+  phy::band_limit b;
+  for (const char* key : {"name", "from_hz", "to_hz"}) map.require(key);
+  map.read("name", b.name);
+  map.read("from_hz", b.from_hz, 1e6, 6e9);
+  map.read("to_hz", b.to_hz, 1e6, 6e9);
+  map.read("max_power_dbm", b.max_power_dbm, -100.0, 60.0);
+  map.read("max_duty_cycle", b.max_duty_cycle, 0.0, 1.0);
+  map.read("window_s", b.window_s, 0.1, 86400.0);
+  if (map.has("to_hz") && !(b.to_hz > b.from_hz)) map.reject("to_hz", "accepted: more than from_hz");
+  limits.bands.push_back(std::move(b));
 }
+
+result<void> load_transmit_limits(const std::string& path, phy::transmit_limits& limits) {
+  auto file = config_section::load(path);
+  if (!file) return tl::unexpected(file.error());
+  limits.bands.clear();
+  limits.file = path;
+  file->require("bands");
+  for (auto& band : file->list("bands")) read_band(band, limits);
+  if (limits.bands.empty()) file->reject("bands", "accepted: a list of one or more");
+  return file->check();
+}
+
+void read_limits(config_section& map, phy::transmit_limits& limits) {
+  if (map.has("power_dbm_at_gain_0"))
+    map.read("power_dbm_at_gain_0", limits.power_dbm_at_gain_0.emplace(), -200.0, 60.0);
+  std::string path;
+  map.read_path("tx_limits", path);
+  if (path.empty()) return;
+  if (const auto ok = load_transmit_limits(path, limits); !ok) map.reject("tx_limits", ok.error().message);
+}
+}  // namespace
 
 void read_radio_keys(config_section& map, phy::radio_config& r) {
   map.read_choice("clock_source", r.clock_source, sources);
@@ -29,6 +62,7 @@ void read_radio_keys(config_section& map, phy::radio_config& r) {
   map.read("bandwidth_hz", r.bandwidth_hz, 0.0, 250e6);
   map.read("rx_antennas", r.n_rx_antennas, 1, 4);
   map.read("turnaround_s", r.turnaround_s, 0.0, 0.1);
+  read_limits(map, r.limits);
   map.read("require_lock", r.require_lock);
   map.read("realtime_priority", r.realtime_priority);
 }

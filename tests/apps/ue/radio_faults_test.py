@@ -4,7 +4,7 @@ import os, tempfile, time
 from tests.harness import sniffer, ue
 from tests.harness.air import Air, scene
 from tests.harness.cases import main
-from tests.harness.files import json_lines, text_of
+from tests.harness.files import json_lines, text_of, write
 from tests.harness.process import run, wait
 
 # UHD waits for a device that is gone; here longer than any test does.
@@ -81,6 +81,37 @@ def test_a_sniffer_by_device_time_hears_on_when_its_time_leaps_back():
         mary.stop()
         gap = ear.of('gap')[0]
         assert (gap['samples_lost'], gap['time_jump']) == (0, -10240 * 7680000), gap
+
+
+LIMITS = 'bands: [{name: narrow, from_hz: 5.89e9, to_hz: 5.91e9, max_duty_cycle: %s, window_s: 1}]\n'
+
+
+def test_a_ue_withholds_what_its_band_does_not_allow():
+    """Discovery, SLSS and a set-up need more than 1 % of a second."""
+    with Air() as air, tempfile.TemporaryDirectory() as d:
+        ue.configure(d, air)
+        write(os.path.join(d, 'limits.yaml'), LIMITS % 0.01)
+        write(os.path.join(d, 'radio.yaml'), 'tx_limits: limits.yaml\n')
+        log = os.path.join(d, 'sent.jsonl')
+        mary = ue.Ue(d, 'mary', '--data', 'none', '--radio', os.path.join(d, 'radio.yaml'), '--tx-log', log)
+        wait(lambda: [e for e in mary.of('radio') if e['withheld'] >= 20], programs=[mary])
+        mary.stop()
+        sent = sorted({e['subframe'] for e in json_lines(log)})
+        assert sent and all(sum(s <= x < s + 1000 for x in sent) <= 10 for s in sent), sent
+        assert text_of(mary.log).count('a duty cycle of 0.01 within 1 s: narrow') == 1, text_of(mary.log)
+
+
+def test_a_replay_ends_at_the_limit_of_its_band():
+    with Air() as air, tempfile.TemporaryDirectory() as d:
+        write(os.path.join(d, 'limits.yaml'), LIMITS % 0.1)
+        write(os.path.join(d, 'radio.yaml'), 'tx_limits: limits.yaml\ncenter_freq_hz: 5.9e9\n')
+        rec = os.path.join(d, 'a')
+        run('prose-iq', 'record', rec, '--device', air.device('ear'), '--duration', '0.3', '--rate', '1.92e6')
+        replay = lambda *options: run('prose-iq', 'replay', rec, '--device', air.device('mouth'), '--radio', os.path.join(d, 'radio.yaml'), *options, code=None)
+        ended = replay()
+        assert ended.returncode == 1 and 'the rest is not sent: tx_limits allow a duty cycle of 0.1 within 1 s: narrow' in ended.stderr, ended
+        refused = replay('--freq', '5.88e9')
+        assert refused.returncode == 2 and 'in no band of tx_limits' in refused.stderr and refused.stderr.count('\n') == 1, refused
 
 
 def test_recording_and_sniffing_need_no_transmitter():

@@ -1,8 +1,12 @@
 // What opening a radio does about devices that are in use, incomplete or behind a small network.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
 #include <string>
+#include <uhd/utils/log.hpp>
 #include <vector>
 
 #include "phy/radio/network_notes.h"
@@ -59,6 +63,32 @@ TEST(radio_opening, an_unknown_subdevice_is_told_what_there_is) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("subdev 'B:1': this device accepts A:0"), std::string::npos)
       << refused.error().message;
+}
+
+TEST(radio_opening, the_cause_that_uhd_only_logs_is_told) {
+  const hub_process hub;
+  const auto refused = radio::open(config_of(hub.device("john", "broken=1")));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("cannot be initialised (UHD: VIRTUAL: the firmware does not answer)"),
+            std::string::npos)
+      << refused.error().message;
+  auto c = config_of(hub.device("john"));
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<std::string> told;
+  c.tell = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    told.push_back(line);
+    came.notify_all();
+  };
+  const auto john = open_radio(c);
+  ASSERT_TRUE(john);
+  for (const auto& note : john->notes()) EXPECT_EQ(note.find("firmware"), std::string::npos) << "of another opening";
+  UHD_LOG_ERROR("TEST", "something\nhappened");
+  std::unique_lock lock(mutex);
+  EXPECT_TRUE(came.wait_for(lock, std::chrono::minutes(1), [&] { return !told.empty(); }));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0], "UHD: TEST: something happened");
 }
 
 TEST(radio_opening, samples_without_time_stamps_are_an_error) {
