@@ -42,6 +42,14 @@ struct captured {
   std::vector<cf32> samples;
 };
 
+/// What is late shows in counters and as an unheard burst; what tx_limits withhold ends the measurement.
+result<void> send(phy::radio& radio, std::int64_t tick, std::span<const cf32> samples) {
+  const auto sent = radio.transmit(tick, samples);
+  if (!sent) return tl::unexpected(sent.error());
+  if (*sent == phy::transmit_status::withheld) return fail("not sent: tx_limits allow " + radio.duty_limit());
+  return {};
+}
+
 /// n samples of rx from soon on, while bursts go out in time: plan_from(start) says which. Samples that were lost are
 /// zeros.
 template <class F>
@@ -60,8 +68,8 @@ result<captured> capture(phy::radio& rx, std::size_t n, F&& plan_from) {
   for (std::int64_t at = c.start; at < c.start + static_cast<std::int64_t>(n);) {
     if (stop_requested()) return fail("stopped");
     for (; next < plan.size() && plan[next].due < at + early; ++next)
-      if (const auto sent = plan[next].from->transmit(plan[next].tick, plan[next].samples); !sent)
-        return tl::unexpected(sent.error());
+      if (const auto ok = send(*plan[next].from, plan[next].tick, plan[next].samples); !ok)
+        return tl::unexpected(ok.error());
     const auto got = rx.read(block);
     if (!got) return tl::unexpected(got.error());
     for (std::size_t i = 0; i < got->n_samples; ++i) {
@@ -175,8 +183,8 @@ result<lead_count> count_lates(phy::radio& radio, std::span<const cf32> burst, d
     if (!got) return tl::unexpected(got.error());
     if (i % 2 != 0 || i >= tries_a_lead * 2) continue;
     const std::int64_t end = got->first_tick + static_cast<std::int64_t>(got->n_samples);
-    if (const auto sent = radio.transmit(end + static_cast<std::int64_t>(lead_s * rate), burst); !sent)
-      return tl::unexpected(sent.error());
+    if (const auto ok = send(radio, end + static_cast<std::int64_t>(lead_s * rate), burst); !ok)
+      return tl::unexpected(ok.error());
   }
   return lead_count{lead_s, tries_a_lead, radio.counters().lates - before};
 }
