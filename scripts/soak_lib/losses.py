@@ -162,6 +162,7 @@ class explainer:
 
     def on_time_jump(self, name, u, e, t):
         """e['seconds']: by how much device time leapt."""
+        self.told['time_jump'] += 1
         self.offset[name] += e['seconds']
         t = self.air_time(name, e['t'])
         u.close('clock', None, t)

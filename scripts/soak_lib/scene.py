@@ -13,6 +13,8 @@ JUMP_MS, JUMP_LASTS_S = 37, 4.0      # of device time: no whole number of SC per
 UNPLUG_CLOSES_MS = 20
 # Periods of faults in units of --fault-every, different for each UE so that they meet in every order.
 PERIODS = {'overflow': 1.0, 'drop': 1.7, 'late': 2.3, 'underflow': 2.9, 'late_command': 4.1, 'outage': 7.3}
+# These end the stream, and the times of faults count from its begin: one of them a UE, or the later one would never come.
+ENDS_STREAM = {'outage': 'john', 'late_command': 'peter'}
 LENGTHS_MS = {'overflow': OVERFLOW_MS, 'drop': DROP_MS, 'outage': OUTAGE_MS}
 FACTOR = {'mary': 1.0, 'john': 1.13, 'peter': 1.31}
 JUMP_PERIOD = {'john': 9.1, 'peter': 5.3}
@@ -28,6 +30,8 @@ def faults(options):
     for n in NAMES:
         unit = options['fault_every'] * FACTOR[n]
         for kind, period in PERIODS.items():
+            if ENDS_STREAM.get(kind, n) != n:
+                continue
             out.append((n, kind, START_S + unit * period, unit * period, 'length_ms: %g' % LENGTHS_MS[kind] if kind in LENGTHS_MS else ''))
         if n in JUMP_PERIOD:
             every = unit * JUMP_PERIOD[n]

@@ -112,6 +112,7 @@ class Losses(unittest.TestCase):
         x.event('john', {'event': 'time_jump', 't': 100.037, 'seconds': 0.037})
         self.assertEqual(x.cause('mary', 'john', 150.0), 'clock')
         x.event('john', {'event': 'time_jump', 't': 160.0, 'seconds': -0.037})
+        self.assertEqual(x.told['time_jump'], 2)
         self.assertIsNone(x.cause('mary', 'john', 170.0))
         self.assertAlmostEqual(x.air_time('john', 170.0), 170.0)
 
