@@ -36,10 +36,12 @@ REMEDY = {
     'rate': 'another master_clock_hz, or the rate that the device offers (docs/usrp.md, When it does not work)',
     'network': 'MTU 9000 and larger socket buffers (docs/usrp.md, Step by step)',
     'events': 'see the events of the UEs: sync, peer_discovered, link_established (docs/usrp.md, When it does not work)',
+    'limits': 'keep to tx_limits of the profile: another --freq, a lower --tx-gain, fewer --bursts; give power_dbm_at_gain_0 (docs/usrp.md, Limits of a band)',
     'setting': 'take the value that the device accepts into the profile (docs/usrp.md, Step by step)',
 }
 # What an error of prose-iq has in it, the first that fits.
-SIGNS = (('in use', 'in use'), ('no device for', 'gone'), ('no samples for', 'gone'), ('no answer', 'gone'), ('not locked', 'timing'), ('no PPS', 'timing'),
+SIGNS = (('tx_limits', 'limits'), (' dBm in ', 'limits'),
+         ('in use', 'in use'), ('no device for', 'gone'), ('no samples for', 'gone'), ('no answer', 'gone'), ('not locked', 'timing'), ('no PPS', 'timing'),
          ('has no GPSDO', 'timing'), ('stands still', 'timing'), ('at the PPS', 'timing'), ('the device gives', 'rate'), ('master_clock_hz', 'rate'),
          ('accepted', 'setting'), ('accepts', 'setting'), ('too late', 'overflow'))
 

@@ -45,8 +45,8 @@ class profile:
             with open(path) as f:
                 self.text = f.read()
         self.values = dict(DEFAULTS)
-        for key, value in re.findall(r'(?m)^(\w+):[ \t]*("[^"]*"|[^#\s]*)', self.text):
-            self.values[key] = value.strip('"')
+        for key, value in re.findall(r'''(?m)^(\w+):(?:[ \t]+("[^"]*"|'[^']*'|[^#\s].*?))?[ \t\r]*(?:[ \t]#.*)?$''', self.text):
+            self.values[key] = value[1:-1] if value[:1] in ('"', "'") else value
         for key in DEFAULTS:
             if isinstance(DEFAULTS[key], float):
                 try:
@@ -54,6 +54,8 @@ class profile:
                 except ValueError:
                     raise ValueError('%s: %s: "%s"; accepted is a number' % (path, key, self.values[key]))
         self.set(**{'require_lock': 'true', **{k: v for k, v in replaced.items() if v is not None}})
+        if self.values.get('tx_limits'):  # relative to the profile, and a copy of it lies elsewhere
+            self.set(tx_limits=os.path.join(os.path.dirname(os.path.abspath(path)), self.values['tx_limits']))
         if not path:
             self.set(**{k: v for k, v in self.values.items() if k in DEFAULTS and v != ''})
 
@@ -63,7 +65,7 @@ class profile:
             self.text = re.sub(r'(?m)^%s:.*\n?' % key, '', self.text)
             if self.text and not self.text.endswith('\n'):
                 self.text += '\n'
-            self.text += '%s: %s\n' % (key, json.dumps(value) if key == 'device_args' else value)
+            self.text += '%s: %s\n' % (key, json.dumps(value) if key in ('device_args', 'tx_limits') else value)
 
     def write(self, path):
         with open(path, 'w') as f:

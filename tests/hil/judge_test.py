@@ -1,6 +1,7 @@
 """The judging functions of scripts/hil, what it takes from uhd_find_devices, its profiles, and what its reports leave out."""
 import os, re, socket, sys, tempfile, unittest
 
+from tests.harness.files import write
 from tests.harness.paths import SOURCE
 
 sys.path.insert(0, os.path.join(SOURCE, 'scripts'))
@@ -108,7 +109,9 @@ class radio(unittest.TestCase):
         for error, words in (("device 'x': the external reference is not locked after 5 s", 'PPS'), ("device 'x': time_source external: no PPS for 5 s", 'PPS'),
                              ("no device for 'x': check power", 'power, cable'), ("device 'x': no samples for 1.0 s", 'power, cable'),
                              ("in use by another program for 8 s: LIBUSB_ERROR_BUSY", 'other program'), ('sample_rate_hz 15360000: the device gives 15625000 Hz', 'master_clock_hz'),
-                             ("rx_antenna 'RX9': this device accepts TX/RX, RX2", 'device accepts'), ("device 'x': the start of reception came too late", 'USB'), ('', 'power')):
+                             ("rx_antenna 'RX9': this device accepts TX/RX, RX2", 'device accepts'), ("device 'x': the start of reception came too late", 'USB'),
+                             ("A.yaml:3: tx_limits: none.yaml: cannot open; accepted: a file", 'Limits of a band'), ("not sent: tx_limits allow a duty cycle of 0.03", '--bursts'),
+                             ('tx_gain_db 40: 20 dBm in 5.8 GHz short range; accepted: at most 34, which is 14 dBm', 'Limits of a band'), ('', 'power')):
             self.assertIn(words, judge.failed('A', error)['remedy'], error)
 
     def test_every_remedy_names_a_place_of_the_document(self):
@@ -164,6 +167,15 @@ class files(unittest.TestCase):
             for line in ('device_args: "type=b200,serial=A"', 'center_freq_hz: 1200000000.0', 'rx_gain_db: 33.0', 'require_lock: true'):
                 self.assertIn(line, p.text.splitlines(), name)
             self.assertGreater(p.values['turnaround_s'], 0)
+        with tempfile.TemporaryDirectory() as d:
+            for written, file in (('limits.yaml', 'limits.yaml'), ('"../my limits.yaml"  # ours', '../my limits.yaml'), ("'my limits.yaml'", 'my limits.yaml'), ('my #1.yaml', 'my'),
+                                  ('my limits.yaml # ours', 'my limits.yaml'), ('/etc/limits.yaml', '/etc/limits.yaml')):
+                path = write(os.path.join(d, 'p.yaml'), 'rx_gain_db: 3  # dB\ntx_limits: %s\nturnaround_s: 0.0003\n' % written)
+                p = radios.profile(path, device_args='a=b')
+                self.assertIn('tx_limits: "%s"' % os.path.join(d, file), p.text.splitlines(), 'a copy lies elsewhere')
+                self.assertEqual((p.values['rx_gain_db'], p.values['turnaround_s'], p.text.count('tx_limits')), (3, 0.0003, 1))
+            for none in ('', 'tx_limits: ""\n', 'tx_limits:  # none\n'):
+                self.assertNotIn(d, radios.profile(write(os.path.join(d, 'p.yaml'), none)).text)
 
     def test_what_is_not_told(self):
         keep = share.share({'A': 'type=b200,serial=30A1B2C', 'B': 'type=x300,addr=192.168.40.2'})
