@@ -13,6 +13,8 @@ Every time is air time. A UE's device time is air time but for the steps of its 
 """
 import bisect, collections
 
+from .scene import LINK_KEYS
+
 CAUSES = ('restart', 'link', 'radio', 'clock', 'sync', 'rekeying', 'half_duplex', 'collision')
 WINDOWS = CAUSES[:6]     # in time
 FLIGHT_S = 0.5           # from the host's packet to its arrival: two SC periods of 40 ms and the waiting for them, thrice
@@ -23,6 +25,9 @@ NEAR_KEYS_S = 0.5        # a change of keys reaches both ends within some SC per
 NEAR_SYNC_S = 3.0        # from losing a reference to the role that follows from it: loss_periods + hold_periods of 40 ms, and as much for the search
 SETTLING_S = 1.0         # after link_established at one end
 CLOCK_S = 6.0            # a follower finds its reference again: loss, hold, search (up to 2 s) and a scan
+# What can silence a link, and for how long before it was told: of what the radio tells only a stream that began anew, a few lost samples do not.
+SILENCES = ('restart', 'clock', 'sync', 'stream')
+SILENCE_S = LINK_KEYS['lost_s'] + LINK_KEYS['keepalive_s'] + SECOND_S
 KEPT_S = 120.0           # for how long windows and transmissions are kept
 SUBFRAME_S = 0.00098     # less what UEs differ in timing
 SC_PERIOD_S = 0.04
@@ -130,8 +135,7 @@ class explainer:
     def on_link_lost(self, name, u, e, t):
         p, why = e['peer'], e['reason']
         self.told['link_lost ' + why] += 1
-        reasons = ('restart', 'radio', 'clock', 'sync')
-        if not any(self.ues[x].covered(c, y, t - KEPT_S / 2, t) for c in reasons for x, y in ((name, p), (p, name))):
+        if not any(self.ues[x].covered(c, y, t - SILENCE_S, t) for c in SILENCES for x, y in ((name, p), (p, name))):
             self.odd_losses.append({'ue': name, 'peer': p, 'reason': why, 't': t})
         if why != 'replaced':  # then the other link is there already
             u.open('link', p, t - FLIGHT_S)
@@ -156,9 +160,10 @@ class explainer:
         u.counters.update({k: e[k] for k in COUNTERS if k in e})
         if not grown:
             return
-        self.told.update({k: n for k, n in grown.items() if k != 'samples_lost'})
+        self.told.update({k + ' ' + name if k == 'restarts' else k: n for k, n in grown.items() if k != 'samples_lost'})
         gap = grown.get('samples_lost', 0) / u.rate
-        u.add('radio', None, t - SECOND_S, t + gap + AFTER_GAP_S)
+        for cause in ('radio', 'stream') if 'restarts' in grown else ('radio',):
+            u.add(cause, None, t - SECOND_S, t + gap + AFTER_GAP_S)
 
     def on_time_jump(self, name, u, e, t):
         """e['seconds']: by how much device time leapt."""

@@ -3,7 +3,7 @@ import collections, random, signal, socket, statistics, sys, time
 
 from ..demo_lib.world import ENDS, LINKS, NAMES
 from . import losses, packets, state as kept
-from .scene import scene
+from .scene import scene, was_unplugged
 
 EVERY_S = 0.1             # of air, between two packets of a direction
 SLEEP_S = 0.01
@@ -150,7 +150,8 @@ class part:
         if n not in NAMES:
             raise stopped('%s ended with %s: %s' % (n, code, said))
         self.read()   # its last lines
-        unplugged = n not in self.leaving and code == 1 and 'unplug' in self.faults_of(n)
+        age = self.own[n] - self.since[n] if n in self.running else None
+        unplugged = n not in self.leaving and was_unplugged(self.options, n, code, said, age)
         if not unplugged and code != want or (not unplugged and n not in self.leaving):
             kept.keep(self.state, 'wrong', '%s ended with %s (expected %s) at %.1f s: %s' % (n, code, want, self.now, said))
         if unplugged:
@@ -164,9 +165,6 @@ class part:
         self.leaving.discard(n)
         self.roles.pop(n, None)
         self.starts_at[n] = self.now + STARTS_AGAIN_S
-
-    def faults_of(self, n):
-        return ('unplug',) if n == 'mary' else ()
 
     def watch_links(self):
         for a, b in LINKS:

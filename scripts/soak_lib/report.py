@@ -8,8 +8,8 @@ from . import flatness, losses, scene, state as kept
 MOST_FITS = 0.02
 FEWEST_CLEAR = 0.4   # of the packets: where most of them fall into windows, an unexplained loss would hide there
 DUE_FACTOR = 1.5     # a fault has to be told where a part lasted so much longer than the time of its first
-TOLD_BY = {'overflow': 'overflows', 'drop': 'sequence_errors', 'late': 'lates', 'underflow': 'underflows', 'late_command': 'restarts', 'outage': 'restarts',
-           'clock_step': 'time_jump'}
+TOLD_BY = {'overflow': 'overflows', 'drop': 'sequence_errors', 'late': 'lates', 'underflow': 'underflows', 'clock_step': 'time_jump',
+           **{kind: 'restarts ' + node for kind, node in scene.ENDS_STREAM.items()}}
 COLOURS = {'mary': '#c0392b', 'john': '#2471a3', 'peter': '#1e8449', 'sniffer': '#7d3c98', 'air': '#7f8c8d', 'median': '#2471a3', '95 %': '#c0392b'}
 
 

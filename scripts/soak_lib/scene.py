@@ -21,6 +21,8 @@ JUMP_PERIOD = {'john': 9.1, 'peter': 5.3}
 START_S = 5.0           # links first
 JUMP_SHARE = 0.4        # of the period before the first
 UNPLUG_AFTER = 1.5                   # of --restart-every, from the begin of Mary's stream
+UNPLUGGED_SAYS = 'no samples'         # prose-ue, with exit 1
+UNPLUG_EARLY_S = 2.0    # what the age of a run, from "started" to its last transmission, may lack of the age of its stream
 FAULT_KINDS = (*PERIODS, 'clock_step', 'unplug')
 
 
@@ -48,6 +50,12 @@ def fault_rules(options):
 def first_due(options):
     """{kind: seconds after the begin of a part}."""
     return {kind: min(after for _, k, after, *_ in faults(options) if k == kind) for kind in FAULT_KINDS}
+
+
+def was_unplugged(options, name, code, said, age_s):
+    """Whether a program ended as it has to when its radio is unplugged. `age_s`: air from its start to its end; None: it had not started."""
+    due = name == 'mary' and age_s is not None and age_s >= UNPLUG_AFTER * options['restart_every'] - UNPLUG_EARLY_S
+    return due and code == 1 and UNPLUGGED_SAYS in said
 
 
 class scene(world):

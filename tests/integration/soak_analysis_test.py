@@ -1,7 +1,7 @@
 """The judgement of scripts/soak on made events: what is explained, and that what is not, a leak and the like make it fail."""
 import random, unittest
 
-from scripts.soak_lib import flatness, losses, packets, report, state as kept
+from scripts.soak_lib import flatness, losses, packets, report, scene, state as kept
 
 LINKS = (('mary', 'john'), ('john', 'peter'))
 OPTIONS = {'air': 600.0, 'seed': 1, 'fault_every': 60.0, 'restart_every': 300.0, 'sample_every': 5.0, 'chapter': 3600.0, 'time': 'gnss', 'tm': '2', 'prb': '25'}
@@ -124,6 +124,23 @@ class Losses(unittest.TestCase):
         x.event('john', {'event': 'link_lost', 't': 320.0, 'peer': 'mary', 'reason': 'silence'})
         self.assertEqual(len(x.odd_losses), 1)
 
+    def test_some_lost_samples_do_not_silence_a_link(self):
+        x = linked()
+        x.event('john', radio(295.0, overflows=1, lates=1, samples_lost=23_000))
+        x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+        self.assertEqual(len(x.odd_losses), 1)
+
+    def test_what_was_over_long_before_does_not_lose_a_link(self):
+        x = linked()
+        x.event('john', radio(270.0, restarts=1))
+        x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+        self.assertEqual(len(x.odd_losses), 1)
+
+    def test_streams_that_begin_anew_are_told_by_ue(self):
+        x = linked()
+        x.event('john', radio(270.0, restarts=1))
+        self.assertEqual(dict(x.told), {'restarts john': 1, 'link_established': 2})
+
 
 class Packets(unittest.TestCase):
     def setUp(self):
@@ -159,6 +176,17 @@ class Packets(unittest.TestCase):
         self.assertEqual(len(self.d.judged(late, waits=False)), 3)
 
 
+class Unplugging(unittest.TestCase):
+    DUE_S = scene.UNPLUG_AFTER * OPTIONS['restart_every']
+    SAID = 'prose-ue: the radio is gone: no samples for 1.0 s'
+
+    def test_only_an_end_without_samples_when_it_is_due(self):
+        self.assertTrue(scene.was_unplugged(OPTIONS, 'mary', 1, self.SAID, self.DUE_S))
+        for name, code, said, age in (('mary', 1, 'out of memory', self.DUE_S), ('mary', 2, self.SAID, self.DUE_S), ('mary', 1, self.SAID, self.DUE_S / 2),
+                                      ('mary', 1, self.SAID, None), ('john', 1, self.SAID, self.DUE_S)):
+            self.assertFalse(scene.was_unplugged(OPTIONS, name, code, said, age), (name, code, said, age))
+
+
 class Flatness(unittest.TestCase):
     def noisy(self, per_hour, hours=1.0, start=50e6, every_s=5.0):
         r = random.Random(1)
@@ -190,7 +218,7 @@ class Flatness(unittest.TestCase):
 class Verdict(unittest.TestCase):
     def state(self):
         s = kept.empty(dict(OPTIONS), {'prose-ue': 'prose-ue 0'})
-        s.update(air_s=1200.0, sniffer_events=1, told=dict.fromkeys(report.TOLD_BY.values(), 1), restarts={'mary unplugged': 1})
+        s.update(air_s=1200.0, sniffer_events=1, told=dict.fromkeys((*report.TOLD_BY.values(), 'restarts john', 'restarts peter'), 1), restarts={'mary unplugged': 1})
         s['parts'] = [{'source': 'gnss', 'began': 'now', 'device_s': 1000, 'air_s': 1200.0, 'wall_s': 300.0}]
         flat = [[t, 50e6, 90e6, 10] for t in range(0, 600, 5)]
         s['sizes'] = {n + ' 1.1': [list(p) for p in flat] for n in ('john', 'sniffer')}
@@ -217,7 +245,7 @@ class Verdict(unittest.TestCase):
         def latency(s):
             s['latency']['points'] = [[t, 0.05 + t * 1e-4, 0.2] for t in range(0, 600, 5)]
         for change in (leak, descriptors, latency, lambda s: kept.keep(s, 'unexplained', {}), lambda s: kept.keep(s, 'wrong', 'x'),
-                       lambda s: s['told'].pop('overflows'), lambda s: s['restarts'].clear(), lambda s: s.update(sniffer_events=0),
+                       lambda s: s['told'].pop('overflows'), lambda s: s['told'].pop('restarts john'), lambda s: s['told'].pop('restarts peter'), lambda s: s['restarts'].clear(), lambda s: s.update(sniffer_events=0),
                        lambda s: s['ends']['mary>john'].update(clear=100), lambda s: s['ends']['mary>john'].update(fits=100), lambda s: s['sizes'].clear(),
                        lambda s: s['ends'].clear()):
             s = self.state()
