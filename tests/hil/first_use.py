@@ -8,7 +8,8 @@ HIL = os.path.join(SOURCE, 'scripts', 'hil')
 CARRIER_HZ = 5.9e9
 BURST_DBFS = -12
 PROFILE = 'sample_rate_hz: 7.68e6\ncenter_freq_hz: %g\nturnaround_s: 0.0001\nrx_gain_db: %g\ntx_gain_db: 0\n'
-QUIET = 'nodes: {"*": {noise_dbfs: -60}}\n'
+STALL = 'stall_ms: 20000\n'  # a reader that waits for a processor loses nothing, as in cabled_air.yaml
+QUIET = STALL + 'nodes: {"*": {noise_dbfs: -60}}\n'
 
 
 class Hil:

@@ -6,7 +6,7 @@ from tests.harness.cases import main
 from tests.harness.files import json_lines, write
 from tests.harness.paths import BUILD, ENV, SOURCE
 from tests.harness.process import wait
-from tests.hil.first_use import BURST_DBFS, CARRIER_HZ, HIL, QUIET, Hil
+from tests.hil.first_use import BURST_DBFS, CARRIER_HZ, HIL, QUIET, STALL, Hil
 
 # Tolerances: twice to ten times what repeats spread (0.02 us, 2 Hz, 0.1 dB of power and noise, 0.3 dB of SNR, 0.003 ppm).
 DELAY_US, CFO_HZ, LEVEL_DB, SNR_DB, DRIFT_PPM = 0.05, 10, 0.5, 1.5, 0.02
@@ -19,7 +19,7 @@ def near(value, truth, tolerance, what):
 
 def test_figures_are_those_of_the_air(d):
     gain_db = 8
-    with Air('default: {gain_db: -20, delay_us: 0.6}\nnodes: {"*": {noise_dbfs: -60}, three: {noise_dbfs: -50, clock_ppm: 0.05}}\n'
+    with Air(STALL + 'default: {gain_db: -20, delay_us: 0.6}\nnodes: {"*": {noise_dbfs: -60}, three: {noise_dbfs: -50, clock_ppm: 0.05}}\n'
              'pairs: [{between: [one, two], gain_db: -25, delay_us: 1.7, cfo_hz: 1234}]\n', 'max') as air:
         hil = Hil(d, air, ('one', 'two', 'three'), '--keep-gains', rx_gain_db=gain_db).end(0)
     r = hil.report
