@@ -1,5 +1,5 @@
 """The judging functions of scripts/hil, what it takes from uhd_find_devices, its profiles, and what its reports leave out."""
-import os, re, socket, sys, tempfile, unittest
+import os, re, sys, tempfile, unittest, unittest.mock
 
 from tests.harness.files import write
 from tests.harness.paths import SOURCE
@@ -182,10 +182,18 @@ class files(unittest.TestCase):
         secret = "device 'type=b200,serial=30A1B2C': /home/someone/prose/configs/radio_b210.yaml:3: 30A1B2C, serial=OTHER, 192.168.40.2 and 10.0.0.7"
         self.assertEqual(keep.text(secret), "device 'radio A': radio_b210.yaml:3: ..., serial=..., ... and ...")
         self.assertEqual(keep.all({'a': [secret, 1, None]})['a'][1:], [1, None])
-        host = socket.gethostname()
-        if len(host) >= share.SHORT:
-            self.assertNotIn(host, keep.text('on %s now' % host))
+        self.assertEqual(keep.text('the MTU of enx3c18a0112233 is 1500, of eth0 (3C:18:a0:11:22:33) 9000'), 'the MTU of ... is 1500, of eth0 (...) 9000')
         self.assertEqual(keep.text('A to B: TX/RX, 16 of 16, I/Q, 1.5 GHz'), 'A to B: TX/RX, 16 of 16, I/Q, 1.5 GHz')
+
+    def test_the_name_of_the_machine_is_not_told(self):
+        for host in ('lab', 'x1', 'workshop', 'lab.example.org'):
+            with unittest.mock.patch('socket.gethostname', lambda: host):
+                keep = share.share({'A': 'type=b200,serial=30A1B2C'})
+            self.assertEqual(keep.text('on %s, %s:8 now; x%s' % (host, host, host)), 'on ..., ...:8 now; x' + host)
+        report = {'findings': [judge.finding('look', 'A to B: power', '20 dBFS', '', 'cable'), judge.finding('ok', 'mary: demo', '20 of 20')], 'radios': [{'name': 'A'}]}
+        for host in ('mary', 'ok', 'look', 'A', 'a', '20', 'cable', 'power', 'to', 'of', 'demo'):
+            with unittest.mock.patch('socket.gethostname', lambda: host):
+                self.assertEqual(share.share({'A': 'type=b200,serial=30A1B2C'}).all(report), report, host)
 
     def test_page_escapes(self):
         report = {'verdict': 'wrong', 'when': '', 'program': '', 'ended': '<b>', 'findings': [judge.finding('wrong', '<script>', '&', '', 'cable')], 'settings': {'resolution_us': 8},
