@@ -117,6 +117,30 @@ build the_test: link t.o | ../lib/libodd.so
             r = script('sbom', at('b'), at('none.json'))
             self.assertEqual((r.returncode, os.path.exists(at('none.json'))), (1, False), r.stderr)
 
+    def test_a_tool_that_fails_leaves_no_document(self):
+        """ninja and dpkg-query as they should be, then failing or (ninja before 1.11) without a list of objects."""
+        with tempfile.TemporaryDirectory() as d:
+            at = lambda *name: os.path.join(d, *name)
+            os.makedirs(at('b/bin'))
+            os.mkdir(at('tools'))
+            shutil.copy('/bin/true', at('b/bin/prose-x'))
+            write(at('b/build.ninja'), '')
+            write(at('b/CMakeCache.txt'), 'CMAKE_HOME_DIRECTORY:INTERNAL=%s\n' % at('source'))
+            write(at('tools/ninja'), '#!/bin/sh\ncase $4 in targets) echo "bin/prose-x: link" ;; inputs) echo "$OBJECTS" ;; '
+                                     'deps) echo "    /usr/include/stdio.h" ;; esac\n[ "$4" != "$FAILS" ]\n', 0o755)
+            write(at('tools/dpkg-query'), '#!/bin/sh\n[ "$FAILS" != dpkg-query ] || exit 1\nprintf "x\\t1\\tall\\tx\\t1\\t"\n', 0o755)
+
+            def sbom(fails='', objects='m.o'):
+                environment = dict(os.environ, PATH=at('tools') + ':' + os.environ['PATH'], FAILS=fails, OBJECTS=objects)
+                return script('sbom', at('b'), at('s.json'), env=environment)
+            for words, how in (('targets', {'fails': 'targets'}), ('inputs', {'fails': 'inputs'}), ('deps', {'fails': 'deps'}), ('dpkg-query', {'fails': 'dpkg-query'}),
+                               ('ninja 1.11', {'objects': 'm.cpp'})):
+                r = sbom(**how)
+                self.assertEqual((r.returncode, len(r.stderr.splitlines()), os.path.exists(at('s.json'))), (1, 1, False), (how, r.stderr))
+                self.assertIn(words, r.stderr)
+            r = sbom()
+            self.assertEqual((r.returncode, r.stderr), (0, ''))
+
     def test_a_release_that_fails_leaves_nothing(self):
         with tempfile.TemporaryDirectory() as d:
             at = lambda *name: os.path.join(d, *name)
