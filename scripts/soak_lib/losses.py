@@ -28,9 +28,11 @@ CLOCK_S = 6.0            # a follower finds its reference again: loss, hold, sea
 # What can silence a link, and for how long before it was told: of what the radio tells only a stream that began anew, a few lost samples do not.
 SILENCES = ('restart', 'clock', 'sync', 'stream')
 SILENCE_S = LINK_KEYS['lost_s'] + LINK_KEYS['keepalive_s'] + SECOND_S
+BEHIND_S = 1.0           # a UE is told to end at the time of the one that is ahead; it may be this far behind
 KEPT_S = 120.0           # for how long windows and transmissions are kept
 SUBFRAME_S = 0.00098     # less what UEs differ in timing
 SC_PERIOD_S = 0.04
+AIR_STEP_S = 0.1         # in which clear air is counted
 DST_DIGITS = 4           # hex; in V2X there are two more
 COUNTERS = ('overflows', 'underflows', 'lates', 'restarts', 'sequence_errors', 'samples_lost', 'time_jumps')
 
@@ -43,11 +45,11 @@ def addresses(block):
 class ue_windows:
     """Of one UE: windows (from, to) by cause, those of one peer apart, and its transmissions."""
 
-    def __init__(self, peers):
+    def __init__(self, peers, rate_hz):
         self.windows = collections.defaultdict(list)      # (cause, peer or None): [[from, to]]; to None: not over
         self.frames, self.times = [], []
         self.ids = {p: set() for p in peers}
-        self.counters, self.rate = dict.fromkeys(COUNTERS, 0), 7.68e6
+        self.counters, self.rate = dict.fromkeys(COUNTERS, 0), rate_hz
 
     def open(self, cause, peer, t):
         w = self.windows[cause, peer]
@@ -81,13 +83,13 @@ class ue_windows:
 class explainer:
     """Fed with what the UEs tell and what the soak does; asked about packets when that is known for their time."""
 
-    def __init__(self, links, gnss):
+    def __init__(self, links, gnss, rate_hz):
         self.gnss = gnss
         self.peers = collections.defaultdict(list)
         for a, b in links:
             self.peers[a].append(b)
             self.peers[b].append(a)
-        self.ues = {n: ue_windows(p) for n, p in self.peers.items()}
+        self.ues = {n: ue_windows(p, rate_hz) for n, p in self.peers.items()}
         self.offset = dict.fromkeys(self.ues, 0.0)     # device time - air time
         self.told = collections.Counter()              # faults by what the UEs told
         self.odd_losses = []                           # link_lost for which there is no cause
@@ -135,7 +137,7 @@ class explainer:
     def on_link_lost(self, name, u, e, t):
         p, why = e['peer'], e['reason']
         self.told['link_lost ' + why] += 1
-        if not any(self.ues[x].covered(c, y, t - SILENCE_S, t) for c in SILENCES for x, y in ((name, p), (p, name))):
+        if not any(self.ues[x].covered(c, y, t - SILENCE_S, t + BEHIND_S) for c in SILENCES for x, y in ((name, p), (p, name))):
             self.odd_losses.append({'ue': name, 'peer': p, 'reason': why, 't': t})
         if why != 'replaced':  # then the other link is there already
             u.open('link', p, t - FLIGHT_S)
@@ -191,6 +193,13 @@ class explainer:
         """Causes that cover a packet from a to b taken at t."""
         begin, end = t - BEFORE_S, t + FLIGHT_S
         return [c for c in WINDOWS if self.ues[a].covered(c, b, begin, end) or self.ues[b].covered(c, a, begin, end)]
+
+    def air(self, a, b, begin, end):
+        """Seconds in which a packet from a to b meets no cause, and those in which it does."""
+        n = max(1, round((end - begin) / AIR_STEP_S))
+        step = (end - begin) / n
+        clear = step * sum(not self.windows_at(a, b, begin + (i + 0.5) * step) for i in range(n))
+        return clear, end - begin - clear
 
     def cause(self, a, b, t):
         """The first of CAUSES that explains the loss of a packet that a took for b at t; None: nothing does."""

@@ -2,9 +2,10 @@
 
 A UE tells of each packet that it took from the host (`data_tx`) and gave to it (`data_rx`), in order, with its length. Lengths follow the number, so that a
 packet that never came to the UE does not shift the others."""
-import collections, dataclasses, hashlib, struct
+import collections, dataclasses, hashlib, random, struct
 
 SHORTEST, LENGTHS, STRIDE = 40, 251, 97   # octets; 251 is prime, so 251 packets in a row have different lengths
+EVERY_SPREAD = 0.5     # of the time between two packets: drawn, so that the directions do not stay in step
 PATIENCE_S = 2.0       # of air, then the next one is sent
 JUDGED_AFTER_S = 60.0  # of air: until then a packet may arrive from a queue, and windows may be told
 
@@ -37,18 +38,20 @@ class direction:
         self.given = collections.deque()        # not told by data_tx yet
         self.rx_told, self.rx_here = collections.deque(), collections.deque()
         self.wrong = []                         # duplicates and the like
-        self.sent_at, self.last = float('-inf'), None
+        self.sent_at, self.last, self.wait_s = float('-inf'), None, every_s
+        self.random = random.Random('%d.%s.%s' % (seed, a, b))
         self.done = collections.deque()         # (air time, seconds): latencies not fetched yet
 
     def give(self, now):
         """Sends the next one if it is time."""
         before = self.open.get(self.last)
-        if now < self.sent_at + self.every_s or (before is not None and not before.arrived and now < self.sent_at + PATIENCE_S):
+        if now < self.sent_at + self.wait_s or (before is not None and not before.arrived and now < self.sent_at + PATIENCE_S):
             return
         p = under_way(self.next, now)
         self.open[p.number] = p
         self.given.append(p.number)
         self.last, self.sent_at = p.number, now
+        self.wait_s = self.every_s * self.random.uniform(1 - EVERY_SPREAD, 1 + EVERY_SPREAD)
         self.next += 1
         self.send(packet(self.seed, p.number))
 

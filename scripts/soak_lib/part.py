@@ -1,11 +1,12 @@
 """One part of a soak: programs from their start to their end, with packets, faults and restarts between."""
 import collections, random, signal, socket, statistics, sys, time
 
+from ..demo_lib.channel import FFT
 from ..demo_lib.world import ENDS, LINKS, NAMES
-from . import losses, packets, state as kept
+from . import losses, odds, packets, state as kept
 from .scene import scene, was_unplugged
 
-EVERY_S = 0.1             # of air, between two packets of a direction
+SUBCARRIER_HZ = 15e3
 SLEEP_S = 0.01
 SAVE_EVERY_S = 30         # wall
 LATENCY_BIN_S = 5.0       # of air
@@ -27,7 +28,7 @@ class part:
         self.state, self.folder, self.source, self.most_s = state, folder, source, most_s
         self.options = state['options']
         self.scene = scene(self.options, folder, build, source, state['device_s'], number)
-        self.explainer = losses.explainer(LINKS, source == 'gnss')
+        self.explainer = losses.explainer(LINKS, source == 'gnss', FFT[self.options['prb']] * SUBCARRIER_HZ)
         self.random = random.Random('%d.%d' % (self.options['seed'], number))
         self.number, self.begin = number, float(state['device_s'])
         self.now, self.own = self.begin, dict.fromkeys(NAMES, self.begin)   # air time, of all and of each UE
@@ -37,6 +38,7 @@ class part:
         self.next_size = self.begin
         self.latencies, self.latency_end = [], self.begin + LATENCY_BIN_S
         self.base = state['air_s']
+        self.weighed = self.begin                     # until when clear air is counted
 
     # --- from start to end ---
     def run(self, wants_stop, progress):
@@ -83,7 +85,7 @@ class part:
                 except OSError:
                     pass  # the UE has just gone: then it never tells of this packet
             first = self.state['next'].get(a + '>' + b, 0)
-            self.directions[a, b] = packets.direction(a, b, self.options['seed'], first, EVERY_S, send)
+            self.directions[a, b] = packets.direction(a, b, self.options['seed'], first, odds.EVERY_S, send)
         for s in self.scene.sockets.values():
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
@@ -97,6 +99,7 @@ class part:
                 if a in self.running and a not in self.leaving:
                     d.give(self.now)
         self.judge(everything=False)
+        self.weigh_air(self.now - packets.JUDGED_AFTER_S)
         self.measure()
         self.explainer.forget(self.now)
         self.moved = time.monotonic() if self.now > before else getattr(self, 'moved', time.monotonic())
@@ -207,6 +210,16 @@ class part:
             d.wrong.clear()
             self.state['next'][a + '>' + b] = d.next
 
+    def weigh_air(self, until):
+        if until - self.weighed < losses.AIR_STEP_S:
+            return
+        for a, b in self.directions:
+            end = kept.of_end(self.state, a + '>' + b)
+            clear, exposed = self.explainer.air(a, b, self.weighed, until)
+            end['clear_s'] += clear
+            end['exposed_s'] += exposed
+        self.weighed = until
+
     def judge_one(self, a, b, p):
         end, t = kept.of_end(self.state, a + '>' + b), p.given if p.taken is None else p.taken
         end['sent'] += 1
@@ -263,6 +276,7 @@ class part:
     def finish(self):
         if hasattr(self, 'directions'):
             self.judge(everything=True)
+            self.weigh_air(self.now)
             for d in self.directions.values():
                 d.open.clear()
         for n in NAMES:

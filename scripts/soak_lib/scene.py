@@ -1,5 +1,5 @@
 """Mary, John, Peter and a sniffer on an emulated air with faults, as scripts/demo sets them up; programs that end and start again."""
-import os, re, signal, subprocess, types
+import math, os, re, signal, subprocess, types
 
 from ..demo_lib import channel, sniffer_config
 from ..demo_lib.world import ENDS, LINKS, NAMES, ROOT, background, world
@@ -11,8 +11,9 @@ LINK_KEYS = {'keepalive_s': 3, 'lost_s': 12, 'rekey_s': 240, 'epoch_min_s': 60, 
 OUTAGE_MS, OVERFLOW_MS, DROP_MS = 700, 3, 5
 JUMP_MS, JUMP_LASTS_S = 37, 4.0      # of device time: no whole number of SC periods; then back
 UNPLUG_CLOSES_MS = 20
-# Periods of faults in units of --fault-every, different for each UE so that they meet in every order.
-PERIODS = {'overflow': 1.0, 'drop': 1.7, 'late': 2.3, 'underflow': 2.9, 'late_command': 4.1, 'outage': 7.3}
+# Periods of faults in units of --fault-every, different for each UE so that they meet in every order. Those that end the stream come soon enough that
+# Peter's comes between two of his restarts, and John's within minutes.
+PERIODS = {'overflow': 1.0, 'drop': 1.7, 'late': 2.3, 'underflow': 2.9, 'late_command': 2.6, 'outage': 4.3}
 # These end the stream, and the times of faults count from its begin: one of them a UE, or the later one would never come.
 ENDS_STREAM = {'outage': 'john', 'late_command': 'peter'}
 LENGTHS_MS = {'overflow': OVERFLOW_MS, 'drop': DROP_MS, 'outage': OUTAGE_MS}
@@ -23,6 +24,8 @@ JUMP_SHARE = 0.4        # of the period before the first
 UNPLUG_AFTER = 1.5                   # of --restart-every, from the begin of Mary's stream
 UNPLUGGED_SAYS = 'no samples'         # prose-ue, with exit 1
 UNPLUG_EARLY_S = 2.0    # what the age of a run, from "started" to its last transmission, may lack of the age of its stream
+# Peter's stream begins with each run of his: one until the first restart, the next over two turns, each at least 0.8 of --restart-every (part.py).
+SECOND_LIFE, RESTART_S = 1.6, 5.0
 FAULT_KINDS = (*PERIODS, 'clock_step', 'unplug')
 
 
@@ -47,9 +50,15 @@ def fault_rules(options):
             for n, kind, after, every, more in faults(options)]
 
 
+def comes_at(node, after, every):
+    if node != 'peter' or after < every:
+        return after
+    return every + after if after < SECOND_LIFE * every - RESTART_S else math.inf
+
+
 def first_due(options):
-    """{kind: seconds after the begin of a part}."""
-    return {kind: min(after for _, k, after, *_ in faults(options) if k == kind) for kind in FAULT_KINDS}
+    """{kind: seconds after the begin of a part}; infinite where restarts are in the way."""
+    return {kind: min(comes_at(n, after, options['restart_every']) for n, k, after, *_ in faults(options) if k == kind) for kind in FAULT_KINDS}
 
 
 def was_unplugged(options, name, code, said, age_s):

@@ -1,7 +1,7 @@
 """What a soak keeps in its output folder, so that --resume can go on."""
 import json, os, statistics
 
-FORMAT = 1
+FORMAT = 2
 MOST_POINTS = 1200       # of a series; then two become one
 MOST_KEPT = 500          # of a list for people to read; the count goes on
 
@@ -28,7 +28,7 @@ def empty(options, versions):
 
 
 def of_end(state, end):
-    return state['ends'].setdefault(end, {'sent': 0, 'arrived': 0, 'lost': {}, 'exposed': {}, 'clear': 0, 'clear_lost': 0, 'fits': 0})
+    return state['ends'].setdefault(end, {'sent': 0, 'arrived': 0, 'lost': {}, 'exposed': {}, 'clear': 0, 'clear_lost': 0, 'fits': 0, 'clear_s': 0.0, 'exposed_s': 0.0})
 
 
 def keep(state, what, item):

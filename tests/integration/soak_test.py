@@ -6,8 +6,12 @@ from tests.harness.paths import BUILD, SOURCE
 from tests.harness.process import catches, wait
 
 SOAK = os.path.join(SOURCE, 'scripts', 'soak')
-# Everything happens once in as little air as the slowest of it takes: a killed UE is silent for up to 30 s.
-SHORT = ('--fault-every', '20s', '--restart-every', '25s', '--sample-every', '1s', '--chapter', '60s')
+# In little air each kind of fault comes, Peter and Mary are ended, Mary is unplugged and Peter killed; that he comes back, after up to 30 s of silence, and
+# that Mary is killed, only soak_long sees.
+SHORT_S = 165
+SHORT = ('--air', '%ds' % SHORT_S, '--time', 'gnss', '--fault-every', '15s', '--restart-every', '40s', '--sample-every', '1s')
+HAPPENS = {'told': ('overflows', 'sequence_errors', 'lates', 'underflows', 'time_jump', 'restarts john', 'restarts peter'),
+           'restarts': ('peter ended', 'mary ended', 'mary unplugged', 'peter killed')}
 LONG = ('--air', '2h', '--chapter', '30m')
 
 
@@ -26,7 +30,6 @@ def report(folder):
         return json.load(f)
 
 
-
 def check(folder, air_s):
     r = report(folder)
     assert r['held'] and r['finished'] and r['air_s'] >= air_s - 1, r['checks']
@@ -38,20 +41,26 @@ def check(folder, air_s):
     assert not left, left
 
 
+def all_started(folder):
+    return all('"started"' in text_of(os.path.join(folder, n + '.1.1.jsonl')) for n in ('mary', 'john', 'peter'))
+
+
 def short():
     """Stopped by Ctrl-C, and on from there."""
     with tempfile.TemporaryDirectory(prefix='prose-soak-') as d:
         out = os.path.join(d, 'out')
         with open(os.path.join(d, 'log'), 'w') as log:
-            p = subprocess.Popen(command('--out', out, '--air', '120s', '--time', 'gnss', *SHORT), stdout=log, stderr=log)
-        wait(lambda: os.path.exists(os.path.join(out, 'peter.1.1.sent')) and catches(p, signal.SIGINT), programs=[p], what='a soak that runs')
+            p = subprocess.Popen(command('--out', out, *SHORT), stdout=log, stderr=log)
+        wait(lambda: all_started(out) and catches(p, signal.SIGINT), programs=[p], what='a soak that runs')
         p.send_signal(signal.SIGINT)
         assert p.wait(120) == 1 and 'goes on' in text_of(os.path.join(d, 'log')), text_of(os.path.join(d, 'log'))
         before = report(out)
         assert not before['finished'] and before['n_unexplained'] == before['n_wrong'] == 0, before
         run('--resume', out, code=0)
-        check(out, 120)
-        assert len(report(out)['parts']) >= 3
+        check(out, SHORT_S)
+        r = report(out)
+        missing = [k for what, kinds in HAPPENS.items() for k in kinds if not r[what].get(k)]
+        assert not missing and len(r['parts']) == 2, (missing, r['parts'])
         assert 'accepted' in run('--resume', out, '--seed', '2', code=2).stderr
         assert 'accepted' in run('--out', out, code=2).stderr
 
