@@ -42,6 +42,14 @@ def addresses(block):
     return block[2:8], block[8:8 + DST_DIGITS]
 
 
+def announcements(copies, sci):
+    """Those that all copies need. With TM4 each copy has its own beside it, which is heard or missed with it: then none."""
+    ahead = [copies[0][0] - s[0] for s in sci]
+    if any(abs(a) < SUBFRAME_S / 2 for a in ahead):
+        return []
+    return [s for s, a in zip(sci, ahead) if 0 < a <= SC_PERIOD_S]
+
+
 class ue_windows:
     """Of one UE: windows (from, to) by cause, those of one peer apart, and its transmissions."""
 
@@ -224,7 +232,7 @@ class explainer:
             if f[1] == 'PSSCH' and addresses(f[4]) in u.ids[b]:
                 found.setdefault(f[4], []).append(f)
         sci = [f for f in near if f[1] == 'PSCCH']
-        return [{'copies': c, 'announcements': [s for s in sci if 0 <= c[0][0] - s[0] <= SC_PERIOD_S]} for c in found.values() if t <= c[0][0] <= end]
+        return [{'copies': c, 'announcements': announcements(c, sci)} for c in found.values() if t <= c[0][0] <= end]
 
     def near(self, name, t):
         u = self.ues[name]

@@ -114,6 +114,16 @@ class Losses(unittest.TestCase):
         send(x, 'peter', 50.025, 'PSCCH', 20)
         self.assertEqual(x.cause('mary', 'john', 50.0), 'collision')
 
+    def test_with_tm4_each_copy_has_its_own_announcement(self):
+        x = linked()
+        for at in (50.02, 50.03):
+            send(x, 'mary', at, 'PSCCH', 20)
+            send(x, 'mary', at, block=BLOCK)
+        send(x, 'john', 50.02)
+        self.assertIsNone(x.cause('mary', 'john', 50.0))
+        send(x, 'john', 50.03)
+        self.assertEqual(x.cause('mary', 'john', 50.0), 'half_duplex')
+
     def test_a_block_for_another_is_no_explanation(self):
         x = linked()
         send(x, 'mary', 50.03, block='20aaaaaacccc1234')
@@ -189,6 +199,19 @@ class Packets(unittest.TestCase):
         self.d.give(20.6)
         self.assertEqual(len(self.sent), 4)
 
+    def test_two_directions_do_not_stay_in_step(self):
+        other = packets.direction('john', 'mary', 1, 0, 0.1, self.sent.append)
+        times = {self.d: [], other: []}
+        for i in range(1000):
+            for d, at in times.items():
+                sent = len(self.sent)
+                d.give(100 + 0.01 * i)
+                if len(self.sent) > sent:
+                    at.append(i)
+                    d.arrived(self.sent[-1])
+        self.assertLess(len(set(times[self.d]) & set(times[other])), len(times[other]) / 4)
+        self.assertAlmostEqual(len(times[other]), 100, delta=10)
+
     def test_judged_only_when_nothing_can_come_any_more(self):
         late = 20.0 + packets.JUDGED_AFTER_S
         self.assertEqual(len(self.d.judged(late, waits=True)), 0)
@@ -254,8 +277,9 @@ class Flatness(unittest.TestCase):
         self.assertFalse(flatness.judge([(t, 0.05 + t * 1e-5) for t in range(0, 7200, 5)], flatness.LATENCY_LIMIT)['held'])
 
     def test_a_killed_ue_that_was_silent_for_half_its_life_is_warming_up(self):
-        silent = [(float(t), 47e6 if t < 28 else 51e6) for t in range(80)]
+        silent = [(float(t), 47e6 if t < 28 else 51e6) for t in range(120)]
         self.assertTrue(flatness.judge(silent, flatness.MEMORY_LIMIT)['held'])
+        self.assertFalse(flatness.judge(silent[:48], flatness.MEMORY_LIMIT)['judged'])
 
     def test_too_short_is_not_judged(self):
         self.assertFalse(flatness.judge(self.noisy(0, hours=0.005), flatness.MEMORY_LIMIT)['judged'])
