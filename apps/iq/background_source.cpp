@@ -66,6 +66,7 @@ result<phy::read_status> background_source::read(std::span<const std::span<phy::
   phy::read_status s;
   s.first_tick = b.status.first_tick + static_cast<std::int64_t>(b.used);
   s.gap_before = b.status.gap_before && b.used == 0;
+  s.time_jump = b.used == 0 ? b.status.time_jump : 0;
   s.n_samples = std::min(out[0].size(), b.status.n_samples - b.used);
   for (std::size_t c = 0; c < out.size(); ++c) std::copy_n(b.samples[c].begin() + b.used, s.n_samples, out[c].begin());
   b.used += s.n_samples;

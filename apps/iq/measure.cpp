@@ -72,6 +72,7 @@ result<captured> capture(phy::radio& rx, std::size_t n, F&& plan_from) {
         return tl::unexpected(ok.error());
     const auto got = rx.read(block);
     if (!got) return tl::unexpected(got.error());
+    if (got->time_jump != 0) return fail("the radio's time leapt while it was measured");
     for (std::size_t i = 0; i < got->n_samples; ++i) {
       const std::int64_t place = got->first_tick + static_cast<std::int64_t>(i) - c.start;
       if (place >= 0 && place < static_cast<std::int64_t>(n)) c.samples[static_cast<std::size_t>(place)] = block[i];

@@ -74,7 +74,7 @@ public:
   /// How many of the samples that were read are within the limit. Nothing: all are, and more may be.
   std::optional<std::size_t> last_samples(const phy::read_status& status) {
     if (wanted_ <= 0) return std::nullopt;
-    if (begin_ < 0) begin_ = status.first_tick;
+    begin_ = std::exchange(begun_, true) ? begin_ + status.time_jump : status.first_tick;
     const std::int64_t end = begin_ + wanted_;
     if (status.first_tick + static_cast<std::int64_t>(status.n_samples) < end) return std::nullopt;
     return static_cast<std::size_t>(std::max<std::int64_t>(end - status.first_tick, 0));
@@ -82,7 +82,8 @@ public:
 
 private:
   std::int64_t wanted_;
-  std::int64_t begin_ = -1;  // tick of the first sample
+  bool begun_ = false;
+  std::int64_t begin_ = 0;  // tick of the first sample
 };
 
 /// Why the recording ends: what the writer reports goes before every other reason.

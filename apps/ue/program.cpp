@@ -60,7 +60,8 @@ private:
   result<void> follow_radio_to_the_end();
   result<void> one_subframe();
   void step();
-  void follow_time_jump();
+  result<void> follow_time_jump();
+  result<void> check_utc() const;
   void leave();
   void prolong_goodbye();
   result<void> each_second();
@@ -197,7 +198,8 @@ result<void> ue_program::loop::follow_radio() {
     const auto more = radio_.read();
     if (!more) return tl::unexpected(more.error());
     if (!*more) break;
-    if (radio_.time_jump() != 0) follow_time_jump();
+    if (radio_.time_jump() != 0)
+      if (auto ok = follow_time_jump(); !ok) return ok;
     while (clock_.subframe() < end_ && radio_.has(clock_.subframe()))
       if (auto ok = one_subframe(); !ok) return ok;
     radio_.forget_old();
@@ -206,13 +208,14 @@ result<void> ue_program::loop::follow_radio() {
   return {};
 }
 
-/// The device's time was set while it ran, as when GNSS or PPS is found again.
-void ue_program::loop::follow_time_jump() {
+/// The device's time was set while it ran.
+result<void> ue_program::loop::follow_time_jump() {
   const double seconds = static_cast<double>(radio_.time_jump()) / config_.radio.sample_rate_hz;
   log_warning("the device's time leapt by {} s", seconds);
   events_.write(events_.make("time_jump").add("seconds", seconds));
   mac_->renumber(radio_.renumbered());
   radio_.reset_modem();
+  return check_utc();
 }
 
 void ue_program::loop::leave() {
@@ -245,7 +248,7 @@ result<void> ue_program::loop::one_subframe() {
 void ue_program::loop::step() {
   const auto n = clock_.subframe();
   const auto frames = radio_.receive(n, *mac_);
-  // Within 32 bits: checked at the start and once a second.
+  // Within 32 bits: check_utc().
   const auto slot = static_cast<security::slot_t>(epoch_s_ + clock_.seconds());
   mac_->step({n, clock_.milliseconds(), slot, frames, radio_.modem().subchannel_rssi_dbm()}, out_);
   mark_.keep();
@@ -259,9 +262,15 @@ void ue_program::loop::step() {
 
 // --- once a second --------------------------------------------------------------------------------------------------
 
-result<void> ue_program::loop::each_second() {
-  if (epoch_s_ + clock_.seconds() + utc_margin_s > std::numeric_limits<security::slot_t>::max())
+result<void> ue_program::loop::check_utc() const {
+  const double utc_s = epoch_s_ + clock_.seconds();
+  if (!(utc_s >= 0 && utc_s + utc_margin_s <= std::numeric_limits<security::slot_t>::max()))
     return fail("UTC is beyond 32 bits of seconds");
+  return {};
+}
+
+result<void> ue_program::loop::each_second() {
+  if (auto ok = check_utc(); !ok) return ok;
   report_second();
   if (data_.trouble().for_good) return fail(data_.trouble().text);
   if (!events_.ok()) return tl::unexpected(events_.trouble());

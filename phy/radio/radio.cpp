@@ -171,11 +171,16 @@ struct radio::impl {
     return failed(what);
   }
 
+  transmit_status drop_as_late(std::int64_t start_tick) {
+    add_event(radio_event_kind::late, start_tick);
+    return transmit_status::late;
+  }
   transmit_status admit_air_time(std::int64_t start_tick, std::size_t n_samples);
   result<void> allows(double center_freq_hz, double tx_gain_db) const;
   result<std::int64_t> begin(std::optional<std::int64_t> at_tick);
   result<void> restart(const std::string& why);
   result<void> late_start();
+  bool start_is_ahead() const;
   result<void> silence(double& waited);
   void take(std::int64_t tick, std::size_t n);
   bool is_jump(std::int64_t tick, bool announced) const;
@@ -223,10 +228,16 @@ result<void> radio::impl::late_start() {
   return {};
 }
 
+// Unless the caller chose it, a start that is further ahead than any of ours is one before the clock was set back.
+bool radio::impl::start_is_ahead() const {
+  const double ahead_s = (start_time - usrp->get_time_now()).get_real_secs();
+  return ahead_s >= 0 && (timed_start || ahead_s <= std::ldexp(start_ahead_s, most_start_doublings));
+}
+
 // A receive call gave nothing.
 result<void> radio::impl::silence(double& waited) {
   // Before a timed start silence is right.
-  if (expected >= 0 || start_time < usrp->get_time_now()) waited += recv_slice_s;
+  if (expected >= 0 || !start_is_ahead()) waited += recv_slice_s;
   {
     const std::lock_guard lock(mutex);
     ++counters.timeouts;
@@ -376,7 +387,8 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
       if (status.n_samples > 0 && first != before) {
         // Samples after a gap that nobody announced: what came before it is given up, so that the block is whole.
         for (std::size_t a = 0; a < n_ant; ++a) std::copy_n(to[a], n, out[a].data());
-        status.n_samples = 0;
+        const std::lock_guard lock(mutex);
+        counters.samples_lost += std::exchange(status.n_samples, 0);
       }
     } else {
       if (bridged_used == bridged_have) {
@@ -396,7 +408,7 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
       status.first_tick = first;
       status.gap_before = std::exchange(gap, false);
       const auto leapt = static_cast<double>(std::exchange(jump, 0));
-      status.time_jump = std::llround(leapt * config.sample_rate_hz / device_rate_hz);
+      status.time_jump += std::llround(leapt * config.sample_rate_hz / device_rate_hz);
     }
     status.n_samples += n;
     if (gap) break;
@@ -444,7 +456,7 @@ result<void> radio::impl::send(std::span<const cf32> burst, uhd::tx_metadata_t m
 radio::radio() : impl_(std::make_unique<impl>()) {}
 // UHD waits up to 20 s for a device that is gone. Nothing is left to be closed there.
 radio::~radio() {
-  tell_uhd_errors({});
+  if (impl_ && impl_->config.tell) tell_uhd_errors({});
   if (impl_ && impl_->dead) {
     static auto* const left_open = new std::vector<std::shared_ptr<void>>;
     left_open->insert(left_open->end(), {impl_->usrp, impl_->rx, impl_->tx});
@@ -506,6 +518,7 @@ result<std::int64_t> radio::start(std::optional<std::int64_t> at_tick) {
 void radio::stop() {
   if (!impl_ || !impl_->started || impl_->dead) return;
   impl_->started = false;
+  impl_->resumes = -1;  // what is missing until the next start is no gap
   try {
     impl_->rx->issue_stream_cmd(uhd::stream_cmd_t(uhd::stream_cmd_t::STREAM_MODE_STOP_CONTINUOUS));
   } catch (const std::exception&) {
@@ -543,9 +556,7 @@ transmit_status radio::impl::admit_air_time(std::int64_t start_tick, std::size_t
 }
 
 transmit_status radio::admit(std::int64_t start_tick, std::size_t n_samples) {
-  if (!has_read_beyond(start_tick)) return impl_->admit_air_time(start_tick, n_samples);
-  impl_->add_event(radio_event_kind::late, start_tick);
-  return transmit_status::late;
+  return has_read_beyond(start_tick) ? impl_->drop_as_late(start_tick) : impl_->admit_air_time(start_tick, n_samples);
 }
 
 result<transmit_status> radio::transmit(std::int64_t start_tick, std::span<const cf32> burst, burst_piece piece,
@@ -570,10 +581,7 @@ result<transmit_status> radio::transmit_admitted(std::int64_t start_tick, std::s
   try {
     i.ask_priority(i.sender_asked_priority);
     i.drain_async();
-    if (starts(piece) && has_read_beyond(start_tick)) {
-      i.add_event(radio_event_kind::late, start_tick);
-      return transmit_status::late;
-    }
+    if (starts(piece) && has_read_beyond(start_tick)) return i.drop_as_late(start_tick);
     if (burst.empty() && piece != burst_piece::last) return transmit_status::sent;
     const std::int64_t at = i.device_tick(start_tick);
     if (i.tx_bridge) {
@@ -655,8 +663,14 @@ result<double> radio::set_tx_gain_db(double gain_db) {
   if (!i.tx) return fail("radio: opened for reception only");
   try {
     if (const auto ok = i.allows(i.usrp->get_tx_freq(), gain_db); !ok) return tl::unexpected(ok.error());
+    const double before_db = i.usrp->get_tx_gain();
     i.usrp->set_tx_gain(gain_db);
-    return i.usrp->get_tx_gain();
+    const double got_db = i.usrp->get_tx_gain();
+    if (const auto ok = i.allows(i.usrp->get_tx_freq(), got_db); !ok) {
+      i.usrp->set_tx_gain(before_db);
+      return tl::unexpected(ok.error());
+    }
+    return got_db;
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));
   }

@@ -49,7 +49,8 @@ struct radio_config {
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
   double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
-  /// Called with a line when open() has to wait, and, from UHD's thread, with errors that UHD logs later.
+  /// Called with a line when open() has to wait, and, from UHD's thread, with errors that UHD logs later. The
+  /// last radio that was opened with one is told for the whole process.
   std::function<void(const std::string&)> tell = {};
   std::function<bool()> stops = {};  ///< asked meanwhile: true ends the waiting
 };

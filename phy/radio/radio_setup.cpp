@@ -137,6 +137,9 @@ void set_transmitter(uhd::usrp::multi_usrp& u, const radio_config& c) {
   if (!(std::abs(u.get_tx_gain() - c.tx_gain_db) <= gain_tolerance_db))
     throw refusal{"tx_gain_db " + number(c.tx_gain_db) + ": accepted is " + number(u.get_tx_gain_range().start()) +
                   " to " + number(u.get_tx_gain_range().stop())};
+  // Again, with what the device made of it.
+  if (const auto band = c.limits.band_for(c.center_freq_hz, occupied_hz(c), u.get_tx_gain()); !band)
+    throw refusal{band.error().message};
 }
 
 template <class F>

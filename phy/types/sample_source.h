@@ -14,8 +14,8 @@ struct read_status {
   std::int64_t first_tick = 0;  ///< device time of the first sample delivered, in samples at the source's rate
   std::size_t n_samples = 0;    ///< delivered; fewer than asked for at a gap or at the end
   bool gap_before = false;      ///< samples were lost before first_tick (overflow, or a new SigMF capture segment)
-  /// By how much the device's time leapt before first_tick, forward or back, although no samples were lost; 0: it did
-  /// not.
+  /// By how much the device's time leapt before first_tick, forward or back, 0: it did not. What is lost there is what
+  /// the source gave up, no more than the block that was being read.
   std::int64_t time_jump = 0;
   bool end = false;  ///< no more samples will come
 };

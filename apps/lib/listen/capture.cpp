@@ -116,7 +116,10 @@ bool capture::start_anew(const arrival& a, event_writer& events) {
   const bool going = emit(monitor_->finish(), events);
   if (a.round) config_.timing.first_subframe_sample = first_subframe_ + (stored_ ? place_.n_samples() : a.shift);
   monitor_->restart(config_.timing.first_subframe_sample);
-  if (clock_was_set) place_.forget();
+  if (clock_was_set) {
+    place_.forget();
+    first_frame_tick_ += a.status.time_jump;
+  }
   if (unknown_gap) {
     ++restarts_;
     if (n_frames_ > 0) ++unknown_gaps_;

@@ -83,6 +83,16 @@ def test_a_sniffer_by_device_time_hears_on_when_its_time_leaps_back():
         assert (gap['samples_lost'], gap['time_jump']) == (0, -10240 * 7680000), gap
 
 
+def test_a_recording_is_as_long_as_asked_when_time_leaps():
+    for step_ms in (-3_600_000, 3_600_000):
+        fault = '{node: ear, kind: clock_step, after_s: 0.2, step_ms: %d}' % step_ms
+        with Air(scene(faults=[fault]), 'max', start='100000') as air, tempfile.TemporaryDirectory() as d:
+            rec = os.path.join(d, 'a')
+            run('prose-iq', 'record', rec, '--device', air.device('ear'), '--duration', '0.5', '--rate', '1.92e6')
+            n = os.path.getsize(rec + '.sigmf-data') / 8
+            assert 0.5 * 1.92e6 - 1920 <= n <= 0.5 * 1.92e6, (step_ms, n)
+
+
 LIMITS = 'bands: [{name: narrow, from_hz: 5.89e9, to_hz: 5.91e9, max_duty_cycle: %s, window_s: 1}]\n'
 
 

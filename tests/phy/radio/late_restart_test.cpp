@@ -128,7 +128,7 @@ TEST(radio_late_restart, an_outage_longer_than_the_patience_is_an_error) {
   EXPECT_NE(got.error.find("no answer from the device"), std::string::npos) << got.error;
 }
 
-TEST(radio_late_restart, a_clock_that_is_set_is_told_and_nothing_counts_as_lost) {
+TEST(radio_late_restart, a_clock_that_is_set_is_told_and_costs_less_than_a_block) {
   for (const double device_rate_hz : {0.0, 2.0e6})
     for (const double step_ms : {37.25, -50.5, 3'600'000.0}) {
       const hub_process hub(
@@ -147,7 +147,7 @@ TEST(radio_late_restart, a_clock_that_is_set_is_told_and_nothing_counts_as_lost)
       }
       EXPECT_NEAR(static_cast<double>(leapt), step_ms * 1e-3 * rate_hz, 1.0) << step_ms << ' ' << device_rate_hz;
       EXPECT_EQ(john->counters().time_jumps, 1U);
-      EXPECT_EQ(john->counters().samples_lost, 0U);
+      EXPECT_LT(john->counters().samples_lost, in.size());
     }
 }
 
