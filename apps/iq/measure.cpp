@@ -30,6 +30,9 @@ constexpr std::array<double, 6> leads_s{1e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3};
 constexpr int tries_a_lead = 10;
 constexpr int most_symbols = 200;  // of a path, for its picture
 
+/// Samples of one value of strength_db: an eighth of a symbol. The turnaround is known as exactly.
+std::size_t strength_step(const test_burst& b) { return static_cast<std::size_t>(b.carrier.fft_size) / 8; }
+
 struct planned_burst {
   std::int64_t due = 0;   ///< receiver's tick at which it is on the air
   std::int64_t tick = 0;  ///< the same time in ticks of who sends it
@@ -158,7 +161,7 @@ result<void> measure_turnaround(phy::radio& own, phy::radio& other, const burst_
     return std::vector<planned_burst>{{at, at - offset, answer, &other}, {at, at, burst, &own}};
   });
   if (!got) return tl::unexpected(got.error());
-  const std::size_t piece = static_cast<std::size_t>(finder.burst().carrier.fft_size) / 8;
+  const std::size_t piece = strength_step(finder.burst());
   const std::size_t active = finder.burst().active;  // then nothing of the own burst is sent any more
   const known_signal rest{std::span<const cf32>(answer).subspan(active), path.bursts.back().place.cfo_hz, rate, piece};
   path.strength_db = strength_of(got->samples, rest, begin + static_cast<std::int64_t>(active), turnaround_samples);
@@ -304,8 +307,12 @@ result<json> measure_all(std::array<std::unique_ptr<phy::radio>, 2>& radios, bur
     side["leads"] = *leads;
     sides.push_back(side);
   }
-  return json{
-      {"sample_rate_hz", radios[0]->sample_rate_hz()}, {"burst_dbfs", o.power_db}, {"radios", sides}, {"paths", paths}};
+  const double rate = radios[0]->sample_rate_hz();
+  return json{{"sample_rate_hz", rate},
+              {"burst_dbfs", o.power_db},
+              {"resolution_us", 1e6 * static_cast<double>(strength_step(finder.burst())) / rate},
+              {"radios", sides},
+              {"paths", paths}};
 }
 
 }  // namespace
