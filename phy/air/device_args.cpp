@@ -58,6 +58,10 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
       const auto v = number(kv, 0, 60e3);
       if (!v) return tl::unexpected(v.error());
       (kv.key == "rpc_ms" ? a.rpc_s : kv.key == "claimed_ms" ? a.claimed_s : a.hidden_s) = *v * 1e-3;
+    } else if (kv.key == "stale_packets") {
+      const auto v = number(kv, 0, 1e6);
+      if (!v) return tl::unexpected(v.error());
+      a.stale_packets = static_cast<std::size_t>(*v);
     } else if (kv.key == "tx_buffer_bytes") {
       const auto v = number(kv, 4096, 1e9);
       if (!v) return tl::unexpected(v.error());
@@ -75,10 +79,10 @@ result<device_args> parse_device_args(const std::vector<key_value>& args) {
         return fail(kv.key + "=" + kv.value + ": accepted are internal, external, gpsdo");
       (kv.key == "clock_source" ? a.clock_source : a.time_source) = kv.value;
     } else {
-      return fail(
-          "unknown device argument '" + kv.key +
-          "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
-          "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, hidden_ms, timestamps, broken");
+      return fail("unknown device argument '" + kv.key +
+                  "' for type=virtual: accepted are name, air, lead_us, hub_timeout, master_clock_rate, clock_source, "
+                  "time_source, locked, receive_only, rpc_ms, tx_buffer_bytes, claimed_ms, hidden_ms, timestamps, "
+                  "stale_packets, broken");
     }
   }
   return a;

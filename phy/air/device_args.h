@@ -19,12 +19,13 @@ struct device_args {
   std::string time_source = "internal";
   double rpc_s = 0.0;               ///< how long a question for the time or a stream command takes
   std::size_t tx_buffer_bytes = 0;  ///< of 4 octets a sample; 0: as much as the ring of the air holds
-  double claimed_s = 0.0;     ///< opening fails so long since this process looked first, as if another program used it
-  double hidden_s = 0.0;      ///< the same, but UHD does not even find it
-  bool timestamps = true;     ///< false: samples come without time
-  bool broken = false;        ///< opening logs the cause as an error and fails with something general
-  bool receive_only = false;  ///< has no transmitter
-  bool locked = true;         ///< what the sensors of reference and GPSDO say
+  double claimed_s = 0.0;  ///< opening fails so long since this process looked first, as if another program used it
+  double hidden_s = 0.0;   ///< the same, but UHD does not even find it
+  std::size_t stale_packets = 0;  ///< from before the end of reception, that come after it, as with UHD's drivers
+  bool timestamps = true;         ///< false: samples come without time
+  bool broken = false;            ///< opening logs the cause as an error and fails with something general
+  bool receive_only = false;      ///< has no transmitter
+  bool locked = true;             ///< what the sensors of reference and GPSDO say
 };
 
 struct key_value {

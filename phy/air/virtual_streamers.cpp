@@ -99,6 +99,8 @@ private:
     using sc = uhd::stream_cmd_t;
     receiver& rx = core_->receiver_;
     if (cmd.stream_mode == sc::STREAM_MODE_STOP_CONTINUOUS) {
+      stale_left_ = rx.streaming() ? core_->args_.stale_packets : 0;
+      stale_tick_ = rx.next_tick();
       rx.stop();
       mode_ = mode::idle;
       return;
@@ -198,8 +200,20 @@ private:
     return false;
   }
 
+  // Silence with the time of before the end.
+  std::size_t stale_packet(void* buffer, std::size_t wanted, uhd::rx_metadata_t& md) {
+    --stale_left_;
+    const std::size_t n = std::min(wanted, spp_);
+    std::memset(buffer, 0, n * format_.bytes);
+    md.has_time_spec = core_->args_.timestamps;
+    md.time_spec = core_->to_device(stale_tick_);
+    stale_tick_ += static_cast<std::int64_t>(n) * core_->ticks_per_sample(device_core::rx);
+    return n;
+  }
+
   std::size_t locked_recv(void* buffer, std::size_t wanted, uhd::rx_metadata_t& md, double timeout) {
     md.reset();
+    if (stale_left_ > 0) return stale_packet(buffer, wanted, md);
     const patience limit(core_->memory(), timeout);
     if (has_commands_ || mode_ == mode::idle || error_ != uhd::rx_metadata_t::ERROR_CODE_NONE)
       if (!wait_for_stream(md, limit)) return 0;
@@ -259,6 +273,8 @@ private:
   std::shared_ptr<device_core> core_;
   const sample_format& format_;
   std::size_t spp_;
+  std::size_t stale_left_ = 0;
+  std::int64_t stale_tick_ = 0;
   std::vector<cf32> bounce_;
   std::mutex command_mutex_;
   std::deque<uhd::stream_cmd_t> commands_;

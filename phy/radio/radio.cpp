@@ -1,8 +1,10 @@
 #include "phy/radio/radio.h"
 
+#include <cmath>
 #include <uhd/exception.hpp>
 #include <uhd/utils/thread.hpp>
 
+#include "phy/radio/number.h"
 #include "phy/radio/radio_impl.h"
 #include "phy/radio/uhd_errors.h"
 
@@ -84,8 +86,7 @@ void radio::impl::ask_priority(bool& asked) {
   try {
     uhd::set_thread_priority(1.0F, true);
   } catch (const std::exception&) {
-    const std::lock_guard lock(mutex);
-    notes.push_back("no right to real-time priority: carrying on without");
+    if (config.tell) config.tell("no right to real-time priority: carrying on without");
   }
 }
 
@@ -101,7 +102,7 @@ tl::unexpected<error> radio::impl::gone(const std::string& what) {
 radio::radio() : impl_(std::make_unique<impl>()) {}
 // UHD waits up to 20 s for a device that is gone. Nothing is left to be closed there.
 radio::~radio() {
-  if (impl_ && impl_->config.tell) tell_uhd_errors({});
+  if (impl_ && impl_->telling != 0) stop_telling_uhd_errors(impl_->telling);
   if (impl_ && impl_->dead) {
     static auto* const left_open = new std::vector<std::shared_ptr<void>>;
     left_open->insert(left_open->end(), {impl_->usrp, impl_->rx, impl_->tx});
@@ -120,7 +121,7 @@ result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
   i.device_rate_hz = device->rate_hz;
   i.description = device->description;
   i.notes = device->notes;
-  if (config.tell) tell_uhd_errors([tell = config.tell](const std::string& text) { tell("UHD: " + text); });
+  if (config.warn) i.telling = tell_uhd_errors([warn = config.warn](const std::string& text) { warn("UHD: " + text); });
   if (config.transmits) {
     i.band = *config.limits.band_for(config.center_freq_hz, occupied_hz(config), config.tx_gain_db);
     if (i.band && i.band->max_duty_cycle < 1.0)
@@ -154,6 +155,7 @@ result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
 result<std::int64_t> radio::start(std::optional<std::int64_t> at_tick) {
   try {
     impl_->resumes = -1;
+    impl_->jump = 0;
     return impl_->begin(at_tick);
   } catch (const std::exception& e) {
     return fail("device '" + impl_->config.device_args + "': " + one_line(e.what()));
@@ -164,6 +166,7 @@ void radio::stop() {
   if (!impl_ || !impl_->started || impl_->dead) return;
   impl_->started = false;
   impl_->resumes = -1;  // what is missing until the next start is no gap
+  impl_->jump = 0;
   try {
     impl_->rx->issue_stream_cmd(uhd::stream_cmd_t(uhd::stream_cmd_t::STREAM_MODE_STOP_CONTINUOUS));
   } catch (const std::exception&) {
@@ -242,6 +245,9 @@ result<double> radio::set_center_freq_hz(double freq_hz) {
     for (int a = 0; a < impl_->config.n_rx_antennas; ++a)
       impl_->usrp->set_rx_freq(uhd::tune_request_t(freq_hz), static_cast<std::size_t>(a));
     if (impl_->tx) impl_->usrp->set_tx_freq(uhd::tune_request_t(freq_hz));
+    for (const double got : {impl_->usrp->get_rx_freq(), impl_->tx ? impl_->usrp->get_tx_freq() : freq_hz})
+      if (!(std::abs(got - freq_hz) <= tune_tolerance_hz))
+        return fail("center_freq_hz " + number(freq_hz) + ": the device tunes to " + number(got) + " Hz");
     return impl_->usrp->get_rx_freq();
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));

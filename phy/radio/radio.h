@@ -42,16 +42,18 @@ struct radio_config {
   double turnaround_s = 0.0;  ///< after an own burst the receiver is taken to be deaf for so long (X310: about 0.3 ms)
   bool blank_own_bursts =
       true;  ///< a half-duplex UE: received samples of own bursts and of the turnaround become zeros
-  bool realtime_priority = false;  ///< ask for it; without the right to it the radio carries on and says so in notes()
+  bool realtime_priority = false;  ///< ask for it; without the right to it the radio carries on and tells so
   bool require_lock =
       false;  ///< no lock is an error; otherwise the radio then runs free on its own clock and says so in notes()
   double lock_timeout_s = 5.0;      ///< how long to wait for reference and PPS lock
   double receive_timeout_s = 1.0;   ///< a receiver that gives nothing for so long is an error
   double transmit_timeout_s = 1.0;  ///< a transmitter that takes nothing for so long is an error
   double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
-  /// Called with a line when open() has to wait, and, from UHD's thread, with errors that UHD logs later. The
-  /// last radio that was opened with one is told for the whole process.
+  /// Called with a line when open() has to wait, and, from the thread that reads or sends, without a right to priority.
   std::function<void(const std::string&)> tell = {};
+  /// Called from UHD's thread with errors that UHD logs later, for the whole process: the last radio that was opened
+  /// with one is told.
+  std::function<void(const std::string&)> warn = {};
   std::function<bool()> stops = {};  ///< asked meanwhile: true ends the waiting
 };
 
@@ -133,6 +135,7 @@ public:
 
   result<double> set_rx_gain_db(double gain_db);
   result<double> set_tx_gain_db(double gain_db);
+  /// An error when the device tunes elsewhere; it stays there.
   result<double> set_center_freq_hz(double freq_hz);
 
   /// What the device said of itself, and remarks worth one line each in a log.

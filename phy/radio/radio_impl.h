@@ -51,6 +51,8 @@ struct radio::impl {
   bool gap = false;
   std::int64_t expected = -1;  // device tick that comes next, -1 after a gap
   std::int64_t resumes = -1;   // device tick that would have come next when reception stopped; -1: nothing has come
+  std::uint64_t telling = 0;   // of tell_uhd_errors()
+  std::int64_t stale = 0;      // device samples of before the start, since then
   std::int64_t jump = 0;       // of the device's time, in device ticks, since the last block that read() began
   std::vector<void*> recv_buffers;
   std::vector<rate_bridge> rx_bridges;
@@ -100,6 +102,7 @@ struct radio::impl {
   result<void> silence(double& waited);
   void take(std::int64_t tick, std::size_t n);
   bool is_jump(std::int64_t tick, bool announced) const;
+  bool is_stale(std::int64_t tick, std::size_t n);
   result<std::size_t> receive(std::span<cf32* const> out, std::size_t n, std::int64_t& first);
   result<bool> fill_bridge();
   result<read_status> read(std::span<const std::span<cf32>> out);

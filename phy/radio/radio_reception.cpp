@@ -14,6 +14,10 @@ constexpr double recv_slice_s = 0.1;
 // No loss is as long: reception that stops is an error, or begins again, within seconds. A longer one is a clock that
 // was set.
 constexpr double longest_loss_s = 30.0;
+// A device's rate may differ from the one that was asked for by a fraction of a hertz (AD9361: its PLL has steps of
+// 40 MHz / 2088960). Time stamps, in ticks of the latter, then slip by one against the count of samples now and then.
+constexpr std::int64_t slip_ticks = 1;
+constexpr double most_stale_s = 0.5;  // UHD's buffers hold less
 
 }  // namespace
 
@@ -23,6 +27,7 @@ result<std::int64_t> radio::impl::begin(std::optional<std::int64_t> at_tick) {
   cmd.time_spec = at_tick ? to_time(*at_tick, config.sample_rate_hz)
                           : usrp->get_time_now() + uhd::time_spec_t(std::ldexp(start_ahead_s, late_starts));
   expected = -1;
+  stale = 0;
   gap = false;
   bridged_used = bridged_have = 0;
   start_time = cmd.time_spec;
@@ -75,10 +80,11 @@ result<void> radio::impl::silence(double& waited) {
   return restart(what);
 }
 
-// Time stamps that go back, and a leap that no overflow and no restart announced, come from a clock that was set.
+// Time stamps that go back, and a leap that no overflow and no restart announced, come from a clock that was set. A
+// slip of one tick ahead is an ordinary gap.
 bool radio::impl::is_jump(std::int64_t tick, bool announced) const {
   const auto longest = static_cast<std::int64_t>(longest_loss_s * device_rate_hz);
-  return tick < resumes || (tick > resumes && !announced) || tick > resumes + longest;
+  return tick < resumes || (tick > resumes + slip_ticks && !announced) || tick > resumes + longest;
 }
 
 // n samples have come, from `tick` on.
@@ -93,6 +99,8 @@ void radio::impl::take(std::int64_t tick, std::size_t n) {
       jump += tick - resumes;
       ++counters.time_jumps;
       own_bursts.clear();  // by the time that was; it need never come again
+      if (duty)
+        duty->follow_leap(user_tick(to_time(tick, device_rate_hz)) - user_tick(to_time(resumes, device_rate_hz)));
     } else {
       counters.samples_lost += static_cast<std::uint64_t>(tick - resumes);
     }
@@ -103,15 +111,24 @@ void radio::impl::take(std::int64_t tick, std::size_t n) {
   read_up_to.store(expected, std::memory_order_relaxed);
 }
 
+// Packets that were on their way when reception was stopped come first at the next start. A limit, for a clock that was
+// set back meanwhile: then all seem to be of before.
+bool radio::impl::is_stale(std::int64_t tick, std::size_t n) {
+  const auto end = tick + static_cast<std::int64_t>(n);
+  if (expected >= 0 || end > to_ticks(start_time, device_rate_hz)) return false;
+  stale += static_cast<std::int64_t>(n);
+  return static_cast<double>(stale) <= most_stale_s * device_rate_hz;
+}
+
 // Up to n device samples. 0: a gap was noted, call again.
 result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t n, std::int64_t& first) {
   recv_buffers.assign(out.begin(), out.end());
   double waited = 0.0;
   for (;;) {
     uhd::rx_metadata_t md;
-    const std::size_t got = rx->recv(recv_buffers, n, md, recv_slice_s);
+    std::size_t got = rx->recv(recv_buffers, n, md, recv_slice_s);
     using md_t = uhd::rx_metadata_t;
-    const std::int64_t tick = md.has_time_spec ? to_ticks(md.time_spec, device_rate_hz) : expected;
+    std::int64_t tick = md.has_time_spec ? to_ticks(md.time_spec, device_rate_hz) : expected;
     const bool was_running = expected >= 0;
     result<void> ok;
     if (md.error_code == md_t::ERROR_CODE_OVERFLOW) {
@@ -130,6 +147,12 @@ result<std::size_t> radio::impl::receive(std::span<cf32* const> out, std::size_t
     if (was_running && expected < 0) return 0;
     if (got == 0) continue;
     if (tick < 0) return failed(md.has_time_spec ? "its time is below 0" : "its samples have no time stamps");
+    if (is_stale(tick, got)) continue;
+    if (expected >= 0 && tick == expected - slip_ticks) {  // one sample too many: without it the count is right again
+      for (cf32* o : out) std::copy(o + 1, o + got, o);
+      ++tick;
+      if (--got == 0) continue;
+    }
     first = tick;
     take(tick, got);
     return got;
@@ -233,8 +256,10 @@ result<read_status> radio::impl::read(std::span<const std::span<cf32>> out) {
     if (status.n_samples == 0) {
       status.first_tick = first;
       status.gap_before = std::exchange(gap, false);
-      const auto leapt = static_cast<double>(std::exchange(jump, 0));
-      status.time_jump += std::llround(leapt * config.sample_rate_hz / device_rate_hz);
+      const std::int64_t leapt = std::exchange(jump, 0);
+      status.time_jump += rx_bridges.empty()
+                              ? leapt
+                              : std::llround(static_cast<double>(leapt) * config.sample_rate_hz / device_rate_hz);
     }
     status.n_samples += n;
     if (gap) break;

@@ -1,6 +1,7 @@
 #include "phy/radio/radio_setup.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -16,8 +17,7 @@
 namespace prose::phy {
 namespace {
 
-constexpr double rate_tolerance_hz = 1.0;    // a modem at another rate drifts out of its subframes
-constexpr double tune_tolerance_hz = 100.0;  // synthesiser steps of fractional-N front ends
+constexpr double rate_tolerance_hz = 1.0;  // a modem at another rate drifts out of its subframes
 constexpr double gain_tolerance_db = 0.51;
 constexpr std::chrono::milliseconds poll_interval{20};
 constexpr std::chrono::milliseconds claim_retry{500};
@@ -245,7 +245,9 @@ bool is_in_use(const std::string& text) {
 // UHD does not list a network device that another program has, or had when it was killed.
 bool may_be_hidden(const uhd::device_addr_t& args) {
   const auto type = args.get("type", "");
-  return type == "x300" || type == "n3xx" || args.has_key("addr") || args.has_key("mgmt_addr") ||
+  const auto is = [&](const char* network) { return type == network; };
+  constexpr std::array network_types{"usrp2", "x300", "x4xx", "n3xx", "e3xx"};
+  return std::ranges::any_of(network_types, is) || args.has_key("addr") || args.has_key("mgmt_addr") ||
          args.has_key("hidden_ms");
 }
 
@@ -258,7 +260,10 @@ std::string hint_for(const uhd::device_addr_t& args) {
 // A program that was killed holds its device until UHD notices. Another one may be about to end.
 uhd::usrp::multi_usrp::sptr make_when_free(const radio_config& c, const uhd::device_addr_t& args) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(c.claim_timeout_s);
-  const auto over = [&] { return std::chrono::steady_clock::now() >= end || (c.stops && c.stops()); };
+  const auto over = [&] {
+    if (c.stops && c.stops()) throw refusal{"stopped while the device was not there, or in use"};
+    return std::chrono::steady_clock::now() >= end;
+  };
   for (bool told = false;; told = true) {
     try {
       return uhd::usrp::multi_usrp::make(args);

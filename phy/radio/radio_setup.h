@@ -11,9 +11,11 @@
 
 namespace prose::phy {
 
+constexpr double tune_tolerance_hz = 100.0;  // synthesiser steps of fractional-N front ends
+
 struct opened_device {
   uhd::usrp::multi_usrp::sptr usrp;
-  double rate_hz = 0.0;  ///< as read back
+  double rate_hz = 0.0;  ///< as asked for; what was read back differs by 1 Hz at most
   std::string description;
   std::vector<std::string> notes;
 };

@@ -50,6 +50,8 @@ bool duty_meter::take(std::int64_t start_tick, std::int64_t n) {
   return true;
 }
 
+void duty_meter::follow_leap(std::int64_t by_ticks) { leap_ticks_ -= by_ticks; }
+
 bool duty_meter::add(std::int64_t start_tick, std::int64_t n) {
   while (n > 0) {
     const std::int64_t slot = floor_div(start_tick, slot_ticks_);

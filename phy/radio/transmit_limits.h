@@ -32,8 +32,7 @@ struct transmit_limits {
 };
 
 /// Counts the air time of a band. A window is 60 slots; a burst is counted in all windows that touch one of its slots,
-/// so a little less than the limit is used. Copies without allocation. A new object knows of no earlier burst; time
-/// that leaps ahead looks like silence.
+/// so a little less than the limit is used. Copies without allocation. A new object knows of no earlier burst.
 class duty_meter {
 public:
   duty_meter(double max_duty_cycle, double window_s, double rate_hz);
@@ -41,6 +40,8 @@ public:
   /// that was counted counts as if it started with that one's last slot; by more than a window, time has leapt back and
   /// goes on from there.
   bool take(std::int64_t start_tick, std::int64_t n);
+  /// The clock was set: what had been tick t is t + by_ticks from now on.
+  void follow_leap(std::int64_t by_ticks);
 
 private:
   static constexpr std::int64_t n_slots = 60;

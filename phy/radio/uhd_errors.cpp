@@ -26,16 +26,23 @@ struct collector {
   };
   std::deque<entry> last;  // the newest is number n_all - 1
   std::uint64_t n_all = 0;
+
+  std::mutex tell_mutex;  // of its own, so that the function may ask for the errors
   std::function<void(const std::string&)> tell;
+  std::uint64_t tell_number = 0;
 
   void take(const uhd::log::logging_info& info) {
     if (info.verbosity < uhd::log::error) return;
-    const std::lock_guard lock(mutex);
-    last.push_back({std::chrono::steady_clock::now(), one_line((info.component + ": " + info.message).c_str())});
-    if (last.size() > most_kept) last.pop_front();
-    ++n_all;
-    if (tell) tell(last.back().text);
-    came.notify_all();
+    const std::string text = one_line((info.component + ": " + info.message).c_str());
+    {
+      const std::lock_guard lock(mutex);
+      last.push_back({std::chrono::steady_clock::now(), text});
+      if (last.size() > most_kept) last.pop_front();
+      ++n_all;
+      came.notify_all();
+    }
+    const std::lock_guard lock(tell_mutex);
+    if (tell) tell(text);
   }
 };
 
@@ -79,10 +86,17 @@ std::string uhd_errors::text(std::chrono::milliseconds patience) const {
   return all;
 }
 
-void tell_uhd_errors(std::function<void(const std::string&)> tell) {
+std::uint64_t tell_uhd_errors(std::function<void(const std::string&)> tell) {
   collector& c = the_collector();
-  const std::lock_guard lock(c.mutex);
+  const std::lock_guard lock(c.tell_mutex);
   c.tell = std::move(tell);
+  return ++c.tell_number;
+}
+
+void stop_telling_uhd_errors(std::uint64_t number) {
+  collector& c = the_collector();
+  const std::lock_guard lock(c.tell_mutex);
+  if (number == c.tell_number) c.tell = {};
 }
 
 }  // namespace prose::phy

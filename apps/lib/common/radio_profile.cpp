@@ -69,6 +69,7 @@ void read_radio_keys(config_section& map, phy::radio_config& r) {
 
 void wait_as_a_program(phy::radio_config& radio) {
   radio.tell = [](const std::string& line) { log_info("{}", line); };
+  radio.warn = [](const std::string& line) { log_warning("{}", line); };
   radio.stops = stop_requested;
 }
 

@@ -15,7 +15,8 @@ namespace prose::apps {
 /// the file.
 void read_radio_keys(config_section& map, phy::radio_config& radio);
 
-/// While a device is in use, open() logs that it waits, and Ctrl-C ends the waiting.
+/// While a device is in use, open() logs that it waits, and Ctrl-C ends the waiting. Errors that UHD logs later are
+/// logged as warnings.
 void wait_as_a_program(phy::radio_config& radio);
 
 /// A whole file of them, with device_args too (--radio FILE.yaml). Errors are one line, "FILE:LINE: key: what is wrong;

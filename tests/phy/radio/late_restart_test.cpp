@@ -151,6 +151,47 @@ TEST(radio_late_restart, a_clock_that_is_set_is_told_and_costs_less_than_a_block
     }
 }
 
+TEST(radio_late_restart, packets_of_before_a_stop_are_not_of_the_next_start) {
+  const hub_process hub;
+  for (const double device_rate_hz : {0.0, 2.0e6}) {
+    auto c = config_of(hub.device("john", "stale_packets=20"));
+    c.device_rate_hz = device_rate_hz;
+    const auto john = open_radio(c);
+    ASSERT_TRUE(john);
+    std::vector<cf32> in(1920);
+    for (int k = 0; k < 3; ++k) {
+      const auto start = john->start();
+      ASSERT_TRUE(start);
+      const auto s = john->read(in);
+      ASSERT_TRUE(s) << s.error().message;
+      EXPECT_GE(s->first_tick, *start);
+      EXPECT_EQ(read_for(*john, 0.1).gaps, 0);
+      john->stop();
+    }
+    const auto counted = john->counters();
+    EXPECT_EQ(counted.time_jumps, 0U);
+    EXPECT_EQ(counted.samples_lost, 0U);
+  }
+}
+
+TEST(radio_late_restart, a_rate_that_is_off_by_a_part_of_a_hertz_is_no_leap) {
+  const hub_process hub;
+  // The device has 1.92 MHz. In ticks of the rate that was asked for, its time stamps slip by one in two seconds.
+  for (const double off_hz : {-0.5, 0.5}) {
+    const double asked_hz = rate_hz + off_hz;
+    const auto john = open_radio(test::config_of(hub.device("john"), asked_hz));
+    ASSERT_TRUE(john);
+    const auto got = read_for(*john, 9.0);
+    EXPECT_EQ(got.error, "");
+    const auto counted = john->counters();
+    EXPECT_EQ(counted.time_jumps, 0U) << off_hz;
+    const int slips = off_hz > 0 ? 4 : 0;  // a sample too many is left out, without a gap
+    EXPECT_NEAR(got.gaps, slips, off_hz > 0 ? 1 : 0) << off_hz;
+    EXPECT_EQ(got.missing, got.gaps) << off_hz;
+    EXPECT_LT(counted.samples_lost, 4 * 1920U) << off_hz;
+  }
+}
+
 TEST(radio_late_restart, a_device_that_is_gone_is_left_at_once) {
   // Closing it would take a minute.
   const hub_process hub("faults:\n  - {node: john, kind: unplug, after_s: 0.1, length_ms: 60000}", "1");

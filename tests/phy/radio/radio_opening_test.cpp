@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "phy/radio/network_notes.h"
+#include "phy/radio/uhd_errors.h"
 #include "tests/phy/air/hub_process.h"
 #include "tests/phy/radio/open_radio.h"
 
@@ -51,7 +52,10 @@ TEST(radio_opening, waiting_ends_with_the_time_and_when_asked) {
     EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
     c.claim_timeout_s = 3600;
     c.stops = [] { return true; };
-    EXPECT_FALSE(radio::open(c));
+    const auto stopped = radio::open(c);
+    ASSERT_FALSE(stopped);
+    EXPECT_NE(stopped.error().message.find("stopped while"), std::string::npos) << stopped.error().message;
+    EXPECT_EQ(stopped.error().message.find("3600"), std::string::npos) << stopped.error().message;
   }
 }
 
@@ -76,13 +80,19 @@ TEST(radio_opening, the_cause_that_uhd_only_logs_is_told) {
   std::mutex mutex;
   std::condition_variable came;
   std::vector<std::string> told;
-  c.tell = [&](const std::string& line) {
+  c.tell = [](const std::string& line) { ADD_FAILURE() << line; };
+  c.warn = [&](const std::string& line) {
+    uhd_errors().text();  // asking is allowed there
     const std::lock_guard lock(mutex);
     told.push_back(line);
     came.notify_all();
   };
+  auto earlier = config_of(hub.device("mary"));
+  earlier.warn = [](const std::string& line) { ADD_FAILURE() << line; };
+  auto mary = open_radio(earlier);
   const auto john = open_radio(c);
-  ASSERT_TRUE(john);
+  ASSERT_TRUE(mary && john);
+  mary.reset();  // ends nothing of John's
   for (const auto& note : john->notes()) EXPECT_EQ(note.find("firmware"), std::string::npos) << "of another opening";
   UHD_LOG_ERROR("TEST", "something\nhappened");
   std::unique_lock lock(mutex);

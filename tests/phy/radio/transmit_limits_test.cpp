@@ -79,6 +79,17 @@ TEST(duty_meter, time_that_leaps_back_gives_no_new_share_and_takes_none) {
   EXPECT_TRUE(meter.take(12500, 600));
 }
 
+TEST(duty_meter, a_leap_that_is_told_gives_no_new_share_and_takes_none) {
+  for (const std::int64_t leap : {-1'000'000, -3'000, 3'000, 1'000'000}) {
+    duty_meter meter(0.1, 6, 1000);
+    EXPECT_TRUE(meter.take(2'000'000, 600));
+    meter.follow_leap(leap);
+    EXPECT_FALSE(meter.take(2'005'500 + leap, 1)) << leap;
+    EXPECT_TRUE(meter.take(2'006'200 + leap, 600)) << leap;
+    EXPECT_FALSE(meter.take(2'006'900 + leap, 1)) << leap;
+  }
+}
+
 // --- the bands -------------------------------------------------------------------------------------------------------
 
 transmit_limits two_bands() {
@@ -191,6 +202,27 @@ TEST(radio_limits, bursts_beyond_the_duty_cycle_are_not_on_the_air) {
   EXPECT_EQ(counted.withheld, n_withheld);
   EXPECT_EQ(counted.bursts_sent, n_sent);
   EXPECT_EQ(counted.lates, 0U);
+}
+
+TEST(radio_limits, a_leap_of_the_radios_time_gives_no_new_share) {
+  const hub_process hub("faults:\n  - {node: mary, kind: clock_step, after_s: 0.1, step_ms: 3600000}");
+  const auto mary = open_radio(limited(hub.device("mary")));
+  ASSERT_TRUE(mary);
+  std::vector<cf32> in(subframe);
+  const auto start = mary->start();
+  ASSERT_TRUE(start);
+  const std::vector<cf32> all(100 * subframe, cf32{0.5F, 0.0F});
+  const auto first = mary->transmit(*start + 10 * subframe, std::span(all).first(90 * subframe));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(*first, transmit_status::sent);
+  std::int64_t now = 0;
+  while (mary->counters().time_jumps == 0) {
+    const auto s = mary->read(in);
+    ASSERT_TRUE(s) << s.error().message;
+    now = s->first_tick;
+  }
+  EXPECT_EQ(mary->admit(now + 100 * subframe, 20 * subframe), transmit_status::withheld);
+  EXPECT_EQ(mary->admit(now + 2000 * subframe, 20 * subframe), transmit_status::sent);
 }
 
 TEST(radio_limits, a_burst_in_pieces_ends_where_the_duty_cycle_does) {
