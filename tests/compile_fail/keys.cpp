@@ -7,6 +7,7 @@
 #include "security/crypto/hash.h"
 #include "security/ports.h"
 #include "security/record.h"
+#include "security/ts33303/algorithms.h"
 
 using namespace prose::security;
 
@@ -56,6 +57,20 @@ using namespace prose::security;
   record_key wrong(std::array<std::uint8_t, 16>{});
 #elif CASE == 15  // private for public
   (void)dh.agree(own, own);
+#endif
+}
+[[maybe_unused]] static void use_of_ts33303(ts33303::kd_key& kd, ts33303::kd_sess_key& kd_sess,
+                                            ts33303::encryption_key& pek) {
+  (void)kd, (void)kd_sess, (void)pek;
+#if CASE == 0
+  [[maybe_unused]] ts33303::ciphering c(ts33303::eea::aes, pek);
+  [[maybe_unused]] auto pik = ts33303::derive_pik(kd_sess, ts33303::eia::aes);
+#elif CASE == 16  // PEK for PIK
+  [[maybe_unused]] ts33303::integrity i(ts33303::eia::aes, pek);
+#elif CASE == 17  // KD for KD-sess
+  [[maybe_unused]] auto pik = ts33303::derive_pik(kd, ts33303::eia::aes);
+#elif CASE == 18  // EIA0
+  [[maybe_unused]] auto pik = ts33303::derive_pik(kd_sess, ts33303::eea::none);
 #endif
 }
 int main() { return 0; }

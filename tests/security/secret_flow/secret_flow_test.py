@@ -10,8 +10,8 @@ REPORTED = 9
 MARKS = {'crypto/aead.cpp': 3, 'crypto/hash.cpp': 1, 'crypto/x25519.cpp': 3, 'discovery_code.cpp': 2, 'epoch_chain.cpp': 1, 'link_handshake.cpp': 1, 'link_setup.cpp': 1}
 
 
-def memcheck(*arguments):
-    return subprocess.run(['valgrind', '--quiet', '--error-exitcode=%d' % REPORTED, '--error-limit=no', '--suppressions=' + SUPPRESSIONS, tool('secret_flow'), *arguments],
+def memcheck(*arguments, program='secret_flow'):
+    return subprocess.run(['valgrind', '--quiet', '--error-exitcode=%d' % REPORTED, '--error-limit=no', '--suppressions=' + SUPPRESSIONS, tool(program), *arguments],
                           capture_output=True, text=True, timeout=600)
 
 
@@ -49,7 +49,7 @@ class secret_flow(unittest.TestCase):
         self.assertEqual(found, MARKS)
 
 
-if __name__ == '__main__':
+def main():
     if shutil.which('valgrind') is None:
         print('skipped: valgrind is not installed')
         sys.exit(77)
@@ -57,3 +57,7 @@ if __name__ == '__main__':
         print('skipped: this processor has no AES instructions, without which mbedTLS looks tables up')
         sys.exit(77)
     unittest.main()
+
+
+if __name__ == '__main__':
+    main()

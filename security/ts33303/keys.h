@@ -1,0 +1,44 @@
+// The keys of TS 33.303 6.5: KD (one for each pair of UEs) -> KD-sess (each set-up and rekeying) -> PEK and PIK.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+
+#include "security/secret.h"
+#include "security/types.h"
+
+namespace prose::security::ts33303 {
+
+using kd_key = secret<struct ts33303_kd_tag, 32>;
+using kd_sess_key = secret<struct ts33303_kd_sess_tag, 32>;
+using encryption_key = secret<struct ts33303_pek_tag, 16>;  // PEK
+using integrity_key = secret<struct ts33303_pik_tag, 16>;   // PIK
+
+using nonce = std::array<std::uint8_t, 16>;
+
+/// Identities of algorithms (TS 33.401 5.1.3.2, 5.1.4.2). EIA0 is not among them: it would end integrity and replay
+/// protection at once, so it is neither offered nor accepted, and no key can be made for it.
+enum class eea : std::uint8_t { none = 0, snow3g = 1, aes = 2, zuc = 3 };
+enum class eia : std::uint8_t { snow3g = 1, aes = 2, zuc = 3 };
+inline constexpr std::uint8_t last_algorithm = 3;
+constexpr std::optional<eea> eea_from(std::uint8_t identity) {
+  if (identity > last_algorithm) return std::nullopt;
+  return static_cast<eea>(identity);
+}
+constexpr std::optional<eia> eia_from(std::uint8_t identity) {
+  if (identity == 0 || identity > last_algorithm) return std::nullopt;
+  return static_cast<eia>(identity);
+}
+
+/// The KDF of TS 33.220 B.2: HMAC-SHA-256(key, FC || P0 || L0 || P1 || ...). The parameters, with two octets of length
+/// each, and FC are at most 128 octets together, and out.size() == 32; else the program ends.
+void kdf(bytes_view key, std::uint8_t fc, std::initializer_list<bytes_view> parameters, bytes_span out);
+
+/// `nonce_1` is of the Request, `nonce_2` of the Direct Security Mode Command.
+kd_sess_key derive_kd_sess(const kd_key& kd, const nonce& nonce_1, const nonce& nonce_2);
+encryption_key derive_pek(const kd_sess_key& kd_sess, eea algorithm);
+integrity_key derive_pik(const kd_sess_key& kd_sess, eia algorithm);
+
+}  // namespace prose::security::ts33303

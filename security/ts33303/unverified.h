@@ -1,0 +1,54 @@
+// Everything of this profile that nobody has yet compared with the text of the specifications, in one table. Who has
+// TS 33.303 and TS 24.334 at hand corrects it here, and nowhere else. Two ends that share this table understand each
+// other; that proves nothing about the standard, and nothing in this folder claims conformance.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace prose::security::ts33303::unverified {
+
+// --- TS 33.303 annex A: FC of each derivation ---
+inline constexpr std::uint8_t fc_pek_pik = 0x4b;  // NOT VERIFIED: A.4
+inline constexpr std::uint8_t fc_kd_sess = 0x5e;  // NOT VERIFIED, weak: no clause of annex A is known to be this one's
+inline constexpr std::uint8_t p0_pek = 0x00;      // NOT VERIFIED: as TS 33.536 A.3
+inline constexpr std::uint8_t p0_pik = 0x01;      // NOT VERIFIED: as TS 33.536 A.3
+
+// --- TS 24.334 11.4: numbers of optional IEs. Sources print the digits; that they are hexadecimal is NOT VERIFIED ---
+inline constexpr std::uint8_t iei_user_info = 0x01;
+inline constexpr std::uint8_t iei_link_local_ipv6 = 0x03;
+inline constexpr std::uint8_t iei_max_inactivity = 0x07;
+inline constexpr std::uint8_t iei_pruk_id = 0x08;
+inline constexpr std::uint8_t iei_auts = 0x09;
+inline constexpr std::uint8_t iei_rand = 0x10;
+inline constexpr std::uint8_t iei_kd_id_lsb = 0x15;
+inline constexpr std::uint8_t iei_kd_id_msb = 0x16;
+inline constexpr std::uint8_t iei_kd_id = 0x17;
+inline constexpr std::uint8_t iei_kd_freshness = 0x18;
+inline constexpr std::uint8_t iei_reauthentication = 0x21;
+inline constexpr std::uint8_t iei_signature = 0x22;
+inline constexpr std::uint8_t iei_encrypted_payload = 0x23;
+inline constexpr std::uint8_t iei_gpi = 0x24;
+inline constexpr std::uint8_t iei_relay_service_code = 0x25;
+
+// --- TS 24.334 12.5: coding of IEs ---
+/// NOT VERIFIED: octets of the length of GPI and Encrypted Payload. One source has 1; SAKKE data need 2.
+inline constexpr std::size_t long_length_octets = 2;
+/// NOT VERIFIED: contents of User Info, with the octet of its type. From a total of 3 to 253 with IEI and length.
+inline constexpr std::size_t user_info_least = 1, user_info_most = 251;
+/// NOT VERIFIED: type of User Info. Only 3 has a source.
+inline constexpr std::uint8_t user_info_upper_layers = 1, user_info_pruk_id = 2, user_info_imsi = 3;
+/// NOT VERIFIED: IP Address Configuration.
+inline constexpr std::uint8_t ip_dhcpv4_server = 1, ip_ipv6_router = 2, ip_both = 3, ip_none = 4;
+/// NOT VERIFIED: Chosen Algorithms = EEA << shift | EIA, all other bits 0 (the pattern of NAS).
+inline constexpr int chosen_eea_shift = 4;
+/// NOT VERIFIED: PC5 signalling causes above 6.
+inline constexpr std::uint8_t cause_capabilities_mismatch = 7, cause_unspecified = 8, cause_synchronisation = 9;
+/// NOT VERIFIED: unit of the Maximum Inactivity Period, in milliseconds.
+inline constexpr std::uint32_t inactivity_unit_ms = 1000;
+/// NOT VERIFIED: what a receiver does with an IE that comes twice (the first counts), that it does not know (it passes
+/// over it), or that it does not know and whose number begins with this (the message is refused): TS 24.301 7.6,
+/// TS 24.007 11.2.4.
+inline constexpr std::uint8_t comprehension_required_below = 0x10;
+
+}  // namespace prose::security::ts33303::unverified
