@@ -6,17 +6,19 @@ Every time is air time. A UE's device time is air time but for the steps of its 
 - link: one of them had told that the link was lost, and it was not there again
 - radio: one of them told in that second that samples or bursts were lost, late or began again (event `radio`)
 - clock: the device time of one of them had been moved
-- sync: one of them had just told another role in the synchronisation
+- sync: one of them had just told another role in the synchronisation; where it lost its reference, something had silenced a UE before
 - rekeying: new keys or a new epoch, told by one of them
 - half_duplex, collision: as the transmissions of all three tell, each copy of the block, or each announcement of it, was sent while the receiver sent
   itself, or over another UE's
 """
-import bisect, collections
+import bisect, collections, math
 
+from .odds import EVERY_S
 from .scene import LINK_KEYS
 
 CAUSES = ('restart', 'link', 'radio', 'clock', 'sync', 'rekeying', 'half_duplex', 'collision')
 WINDOWS = CAUSES[:6]     # in time
+NO_LINK = ('restart', 'link', 'odd link')   # odd: lost for no reason, so it explains no loss
 FLIGHT_S = 0.5           # from the host's packet to its arrival: two SC periods of 40 ms and the waiting for them, thrice
 BEFORE_S = 0.05
 SECOND_S = 1.05          # the event `radio` tells what happened in the second before it
@@ -27,13 +29,23 @@ SETTLING_S = 1.0         # after link_established at one end
 CLOCK_S = 6.0            # a follower finds its reference again: loss, hold, search (up to 2 s) and a scan
 # What can silence a link, and for how long before it was told: of what the radio tells only a stream that began anew, a few lost samples do not.
 SILENCES = ('restart', 'clock', 'sync', 'stream')
+# What a reference is lost from, at any UE: it may follow any other.
+REFERENCE_GONE = ('restart', 'clock', 'stream')
+LOST_ROLES = ('holdover', 'searching')
+TOLD_LATER_S = 20.0      # what the others tell of it is known by then, the end of an unplugged one too
 SILENCE_S = LINK_KEYS['lost_s'] + LINK_KEYS['keepalive_s'] + SECOND_S
 BEHIND_S = 1.0           # a UE is told to end at the time of the one that is ahead; it may be this far behind
 KEPT_S = 120.0           # for how long windows and transmissions are kept
 SUBFRAME_S = 0.00098     # less what UEs differ in timing
 SC_PERIOD_S = 0.04
-AIR_STEP_S = 0.1         # in which clear air is counted
+AIR_STEP_S = 1.0         # clear air is counted in pieces of at least so much
 DST_DIGITS = 4           # hex; in V2X there are two more
+# A transmission for each subframe that was lost, and of the bursts that were ready (lead_subframes of configs/mary.yaml) none needs more than one.
+SUBFRAMES_A_SECOND = 1000
+LEAD_SUBFRAMES = 4
+BURSTS_OF_A_PACKET = 6   # TM2: two announcements, four copies
+LATE_AFTER_S = 2 * SECOND_S    # the gap may be told at the end of one second, what is late for it at the end of the next
+LATE_AFTER = 'lates after gaps and leaps'
 COUNTERS = ('overflows', 'underflows', 'lates', 'restarts', 'sequence_errors', 'samples_lost', 'time_jumps')
 
 
@@ -58,6 +70,7 @@ class ue_windows:
         self.frames, self.times = [], []
         self.ids = {p: set() for p in peers}
         self.counters, self.rate = dict.fromkeys(COUNTERS, 0), rate_hz
+        self.may_be_late = []                             # [air time, bursts] for what was told
 
     def open(self, cause, peer, t):
         w = self.windows[cause, peer]
@@ -78,6 +91,16 @@ class ue_windows:
 
     def covered(self, cause, peer, begin, end):
         return any(a <= end and (b is None or b >= begin) for p in (None, peer) for a, b in self.windows.get((cause, p), ()))
+
+    def late_after(self, t, lates):
+        """How many of the late bursts of the second before t follow from a gap, a leap or another timing."""
+        left = lates
+        self.may_be_late = [m for m in self.may_be_late if m[0] >= t - LATE_AFTER_S]
+        for m in self.may_be_late:
+            n = min(left, m[1])
+            m[1] -= n
+            left -= n
+        return lates - left
 
     def forget(self, before):
         for w in self.windows.values():
@@ -100,7 +123,10 @@ class explainer:
         self.ues = {n: ue_windows(p, rate_hz) for n, p in self.peers.items()}
         self.offset = dict.fromkeys(self.ues, 0.0)     # device time - air time
         self.told = collections.Counter()              # faults by what the UEs told
-        self.odd_losses = []                           # link_lost for which there is no cause
+        self.odd = []                                  # losses of a link or a reference for which there is no cause: one line each
+        self.references_lost = []                      # not judged yet: (air time, name, role, window)
+        self.streams = {n: [] for n in self.ues}       # of each run of a UE: [[begin, end] of each stream]; end None: it goes on
+        self.roles = {}
         for n, u in self.ues.items():
             for p in self.peers[n]:
                 u.open('restart', p, float('-inf'))
@@ -114,6 +140,8 @@ class explainer:
 
     def ended(self, name, t):
         self.leaves(name, t)
+        self.end_stream(name, t)
+        self.roles.pop(name, None)
         u = self.ues[name]
         u.counters = dict.fromkeys(COUNTERS, 0)
         u.close('clock', None, t)
@@ -121,10 +149,10 @@ class explainer:
 
     def waits(self, a, b):
         """Whether a packet may still lie in a queue because there is no link."""
-        return any(self.ues[x].is_open(c, y) for c in ('restart', 'link') for x, y in ((a, b), (b, a)))
+        return any(self.ues[x].is_open(c, y) for c in NO_LINK for x, y in ((a, b), (b, a)))
 
     def waits_since(self, a, b):
-        return max(self.ues[x].windows[c, y][-1][0] for c in ('restart', 'link') for x, y in ((a, b), (b, a)) if self.ues[x].is_open(c, y))
+        return max(self.ues[x].windows[c, y][-1][0] for c in NO_LINK for x, y in ((a, b), (b, a)) if self.ues[x].is_open(c, y))
 
     # --- what a UE tells ---
     def air_time(self, name, device_t):
@@ -139,16 +167,17 @@ class explainer:
         p = e['peer']
         self.told['link_established'] += 1
         self.learn(u, e)
-        for cause in ('restart', 'link'):
+        for cause in NO_LINK:
             u.close(cause, p, t)
 
     def on_link_lost(self, name, u, e, t):
         p, why = e['peer'], e['reason']
         self.told['link_lost ' + why] += 1
-        if not any(self.ues[x].covered(c, y, t - SILENCE_S, t + BEHIND_S) for c in SILENCES for x, y in ((name, p), (p, name))):
-            self.odd_losses.append({'ue': name, 'peer': p, 'reason': why, 't': t})
+        odd = not any(self.ues[x].covered(c, y, t - SILENCE_S, t + BEHIND_S) for c in SILENCES for x, y in ((name, p), (p, name)))
+        if odd:
+            self.odd.append('%s lost its link with %s (%s) at %.1f s, and nothing tells why' % (name, p, why, t))
         if why != 'replaced':  # then the other link is there already
-            u.open('link', p, t - FLIGHT_S)
+            u.open('odd link' if odd else 'link', p, t - FLIGHT_S)
 
     def on_rekeyed(self, name, u, e, t):
         self.told[e['event']] += 1
@@ -162,16 +191,55 @@ class explainer:
             u.ids[e['peer']].add((e['own_l2_id'], e['peer_l2_id'][:DST_DIGITS]))
 
     def on_sync(self, name, u, e, t):
-        self.told['sync ' + e['role']] += 1
+        role = e['role']
+        self.told['sync ' + role] += 1
+        u.may_be_late.append([t, LEAD_SUBFRAMES])      # another timing: what was ready is late
         u.add('sync', None, t - NEAR_SYNC_S, t + NEAR_SYNC_S)
+        before, self.roles[name] = self.roles.get(name), role
+        if role in LOST_ROLES or role == 'reference' and before == 'follower':
+            bisect.insort(self.references_lost, (t, name, role, u.windows['sync', None][-1]))
+
+    def judge_references(self, until):
+        while self.references_lost and self.references_lost[0][0] <= until:
+            t, name, role, window = self.references_lost.pop(0)
+            if not self.reference_gone(name, t):
+                self.odd.append('%s lost its reference (now %s) at %.1f s, and nothing tells why' % (name, role, t))
+                self.ues[name].windows['sync', None].remove(window)
+
+    def reference_gone(self, name, t):
+        """Whether a UE that others may follow had stopped, or had just changed its own reference before."""
+        changed = any(begin + NEAR_SYNC_S <= t <= end for n, u in self.ues.items() if n != name for begin, end in u.windows['sync', None])
+        return changed or any(u.covered(c, p, t - NEAR_SYNC_S, t + BEHIND_S) for u in self.ues.values() for c in REFERENCE_GONE for p in self.ues)
+
+    def on_started(self, name, u, e, t):
+        self.streams[name].append([[t, None]])
+
+    def end_stream(self, name, t):
+        if self.streams[name] and self.streams[name][-1][-1][1] is None:
+            self.streams[name][-1][-1][1] = t
+
+    def most_late(self, name, gap_s):
+        """Transmissions whose time passed while a UE heard nothing for so long: one a subframe, and what the packets of that time need."""
+        packets = len(self.peers[name]) * (2 + math.ceil(gap_s / EVERY_S))
+        return min(math.ceil(gap_s * SUBFRAMES_A_SECOND), packets * BURSTS_OF_A_PACKET) + LEAD_SUBFRAMES
 
     def on_radio(self, name, u, e, t):
         grown = {k: e[k] - u.counters[k] for k in COUNTERS if k in e and e[k] > u.counters[k]}
         u.counters.update({k: e[k] for k in COUNTERS if k in e})
         if not grown:
             return
-        self.told.update({k + ' ' + name if k == 'restarts' else k: n for k, n in grown.items() if k != 'samples_lost'})
         gap = grown.get('samples_lost', 0) / u.rate
+        if gap or 'restarts' in grown:
+            u.may_be_late.append([t, self.most_late(name, gap)])
+        follow = u.late_after(t, grown.get('lates', 0))
+        if follow:
+            self.told[LATE_AFTER] += follow
+            grown['lates'] -= follow
+        self.told.update({k + ' ' + name if k == 'restarts' else k: n for k, n in grown.items() if n and k != 'samples_lost'})
+        if 'restarts' in grown:
+            self.end_stream(name, t)
+            for run in self.streams[name][-1:]:
+                run.append([t, None])
         for cause in ('radio', 'stream') if 'restarts' in grown else ('radio',):
             u.add(cause, None, t - SECOND_S, t + gap + AFTER_GAP_S)
 
@@ -180,6 +248,7 @@ class explainer:
         self.told['time_jump'] += 1
         self.offset[name] += e['seconds']
         t = self.air_time(name, e['t'])
+        u.may_be_late.append([t, self.most_late(name, abs(e['seconds']))])
         u.close('clock', None, t)
         if self.gnss and abs(self.offset[name]) > SUBFRAME_S / 1000:
             u.add('clock', None, t - SECOND_S, None)   # until it is right again it hears nobody
@@ -193,6 +262,7 @@ class explainer:
         u.times.append(u.frames[-1][0])
 
     def forget(self, now):
+        self.judge_references(now - TOLD_LATER_S)
         for u in self.ues.values():
             u.forget(now - KEPT_S)
 
@@ -204,10 +274,14 @@ class explainer:
 
     def air(self, a, b, begin, end):
         """Seconds in which a packet from a to b meets no cause, and those in which it does."""
-        n = max(1, round((end - begin) / AIR_STEP_S))
-        step = (end - begin) / n
-        clear = step * sum(not self.windows_at(a, b, begin + (i + 0.5) * step) for i in range(n))
-        return clear, end - begin - clear
+        spans = sorted((x - FLIGHT_S, end if y is None else y + BEFORE_S) for n, peer in ((a, b), (b, a)) for c in WINDOWS for p in (None, peer)
+                       for x, y in self.ues[n].windows.get((c, p), ()))
+        exposed, at = 0.0, begin
+        for x, y in spans:
+            x, y = max(x, at), min(y, end)
+            if y > x:
+                exposed, at = exposed + y - x, y
+        return end - begin - exposed, exposed
 
     def cause(self, a, b, t):
         """The first of CAUSES that explains the loss of a packet that a took for b at t; None: nothing does."""

@@ -26,6 +26,7 @@ class under_way:
     taken: float = None          # as the UE tells
     arrived: bool = False        # at the other end's socket
     came: float = None           # as the other UE tells
+    changed: bool = False        # what arrived was another one
 
 
 class direction:
@@ -71,16 +72,23 @@ class direction:
     # --- the receiver ---
     def arrived(self, octets):
         number = struct.unpack('>I', octets[:4])[0] if len(octets) >= 4 else -1
-        if not self.first <= number < self.next:
-            return   # of an earlier part of this soak
-        if octets != packet(self.seed, number):
-            self.wrong.append('%s to %s: packet %d arrived changed' % (self.a, self.b, number))
+        if not self.first <= number < self.next or octets != packet(self.seed, number):
+            number = self.changed(number, len(octets))
         elif number not in self.open or self.open[number].arrived:
             self.wrong.append('%s to %s: packet %d arrived twice, or after it was given up' % (self.a, self.b, number))
         else:
             self.open[number].arrived = True
-            self.rx_here.append((number, len(octets)))
-            self.match()
+        self.rx_here.append((number, len(octets)))
+        self.match()
+
+    def changed(self, number, octets):
+        """Its number. Where that is changed as well, or missing, it is the one under way."""
+        if number not in self.open or self.open[number].arrived:
+            number = self.last
+        self.wrong.append('%s to %s: %d octets arrived that were not sent so; packet %s was under way' % (self.a, self.b, octets, number))
+        if number in self.open and not self.open[number].arrived:
+            self.open[number].arrived = self.open[number].changed = True
+        return number
 
     def told(self, octets, t):
         self.rx_told.append((octets, t))

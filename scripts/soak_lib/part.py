@@ -1,19 +1,22 @@
 """One part of a soak: programs from their start to their end, with packets, faults and restarts between."""
-import collections, random, signal, socket, statistics, sys, time
+import os, random, select, signal, socket, statistics, sys, time
 
 from ..demo_lib.channel import FFT
 from ..demo_lib.world import ENDS, LINKS, NAMES
 from . import losses, odds, packets, state as kept
-from .scene import scene, was_unplugged
+from .scene import cpu_s, scene, versions, was_unplugged
 
 SUBCARRIER_HZ = 15e3
 SLEEP_S = 0.01
+SELDOM_S = 0.1            # wall: what need not be looked at each time
+HEARD = ('sci', 'tb')     # what a packet needs, as the sniffer tells
 SAVE_EVERY_S = 30         # wall
 LATENCY_BIN_S = 5.0       # of air
 STARTS_AGAIN_S = 1.0      # of air, after it ended
 # A killed UE finds a mark up to 30 s ahead and is silent so long; then announcements, a set-up of half a second, and repetitions of both where they are lost.
 LINKS_AGAIN_S = 90.0
 LAST_S = 5.0              # of air after the last packet
+SAID_OCTETS = 300         # of a program's log, at its end
 STANDS_STILL_S = 120      # wall: no UE tells of anything any more
 # Who is restarted in turn; None: nobody, so that Mary lives long enough to be unplugged; reference: whoever others follow, else Peter.
 TURNS = (('peter', signal.SIGINT), ('mary', signal.SIGINT), ('peter', signal.SIGKILL), (None, None), ('mary', signal.SIGKILL), ('reference', signal.SIGINT))
@@ -28,6 +31,8 @@ class part:
         self.state, self.folder, self.source, self.most_s = state, folder, source, most_s
         self.options = state['options']
         self.scene = scene(self.options, folder, build, source, state['device_s'], number)
+        self.entry = {'source': source, 'versions': versions(build), 'began': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'device_s': state['device_s'],
+                      'air_s': 0.0, 'wall_s': 0.0, 'arrived': 0, 'heard': dict.fromkeys(HEARD, 0)}
         self.explainer = losses.explainer(LINKS, source == 'gnss', FFT[self.options['prb']] * SUBCARRIER_HZ)
         self.random = random.Random('%d.%d' % (self.options['seed'], number))
         self.number, self.begin = number, float(state['device_s'])
@@ -39,12 +44,15 @@ class part:
         self.latencies, self.latency_end = [], self.begin + LATENCY_BIN_S
         self.base = state['air_s']
         self.weighed = self.begin                     # until when clear air is counted
+        self.cpu, self.cpu_at, self.next_seldom = {}, self.begin, 0.0
 
     # --- from start to end ---
     def run(self, wants_stop, progress):
         began = time.monotonic()
-        entry = {'source': self.source, 'began': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'device_s': self.state['device_s'], 'air_s': 0.0, 'wall_s': 0.0}
-        self.state['parts'].append(entry)
+        entry, parts = self.entry, self.state['parts']
+        if parts and parts[-1]['versions'] != entry['versions']:
+            print('soak: other versions than before: %s' % entry['versions'], file=sys.stderr)
+        parts.append(entry)
         wall_before = self.state['wall_s']
 
         def account():
@@ -92,16 +100,21 @@ class part:
     def step(self, giving):
         before = self.now
         self.read()
-        self.watch_programs()
+        seldom = time.monotonic() >= self.next_seldom
+        if seldom:
+            self.next_seldom = time.monotonic() + SELDOM_S
+            self.hear()
+            self.watch_programs()
         if giving:
             self.take_turns()
             for (a, _), d in self.directions.items():
                 if a in self.running and a not in self.leaving:
                     d.give(self.now)
-        self.judge(everything=False)
-        self.weigh_air(self.now - packets.JUDGED_AFTER_S)
-        self.measure()
-        self.explainer.forget(self.now)
+        if seldom:
+            self.judge(everything=False)
+            self.weigh_air(self.now - packets.JUDGED_AFTER_S)
+            self.measure()
+            self.explainer.forget(self.now)
         self.moved = time.monotonic() if self.now > before else getattr(self, 'moved', time.monotonic())
         if time.monotonic() - self.moved > STANDS_STILL_S:
             raise stopped('no UE told of anything for %d s' % STANDS_STILL_S)
@@ -111,10 +124,15 @@ class part:
     def read(self):
         for n in NAMES:
             self.read_ue(n)
-        self.state['sniffer_events'] += len(self.scene.tails['sniffer', 'events'].lines())
+        ready = select.select(self.scene.sockets.values(), (), (), 0)[0]
         for (a, b), s in self.scene.sockets.items():
-            for octets in arrivals(s):
+            for octets in arrivals(s) if s in ready else ():
                 self.directions[b, a].arrived(octets)
+
+    def hear(self):
+        for line in self.scene.tails['sniffer', 'events'].lines():
+            for kind in HEARD:
+                self.entry['heard'][kind] += line.startswith(b'{"event":"%s"' % kind.encode())
 
     def read_ue(self, n):
         if (n, 'events') not in self.scene.tails:
@@ -149,25 +167,30 @@ class part:
 
     def program_ended(self, n):
         code, want = self.scene.ended(n), self.scene.expected[n] if n in self.scene.expected else 0
-        said = self.scene.log_of(n)[-300:] if n != 'air' else ''
+        said = self.scene.log_of(n)[-SAID_OCTETS:] if n != 'air' else ''
         if n not in NAMES:
             raise stopped('%s ended with %s: %s' % (n, code, said))
         self.read()   # its last lines
-        age = self.own[n] - self.since[n] if n in self.running else None
-        unplugged = n not in self.leaving and was_unplugged(self.options, n, code, said, age)
-        if not unplugged and code != want or (not unplugged and n not in self.leaving):
+        unplugged = n not in self.leaving and self.was_unplugged(n, code)
+        if not unplugged and (code != want or n not in self.leaving):
             kept.keep(self.state, 'wrong', '%s ended with %s (expected %s) at %.1f s: %s' % (n, code, want, self.now, said))
         if unplugged:
             self.count('restarts', n + ' unplugged')
         self.explainer.ended(n, self.own[n] - 0.1)
         for (a, b), d in self.directions.items():
-            d.sender_ended() if a == n else None
-            d.receiver_ended() if b == n else None
+            if a == n:
+                d.sender_ended()
+            if b == n:
+                d.receiver_ended()
         self.scene.forget_run(n)
         self.running.discard(n)
         self.leaving.discard(n)
         self.roles.pop(n, None)
         self.starts_at[n] = self.now + STARTS_AGAIN_S
+
+    def was_unplugged(self, n, code):
+        age = self.own[n] - self.since[n] if n in self.running else None
+        return was_unplugged(self.options, n, code, self.scene.log_of(n)[-SAID_OCTETS:], age)
 
     def watch_links(self):
         for a, b in LINKS:
@@ -227,8 +250,12 @@ class part:
         for w in windows:
             end['exposed'][w] = end['exposed'].get(w, 0) + 1
         end['clear'] += not windows
+        if p.changed:
+            end['changed'] += 1   # told already
+            return
         if p.arrived:
             end['arrived'] += 1
+            self.entry['arrived'] += 1
             end['fits'] += not windows and p.came is not None and self.explainer.on_the_air(a, b, t, p.came) is not None
             return
         end['clear_lost'] += not windows
@@ -241,16 +268,17 @@ class part:
     def latency(self, t, seconds):
         self.latencies.append(seconds)
         if t >= self.latency_end and self.latencies:
-            s = kept.series(self.state['latency'].get('points', ()))
+            s = kept.series(self.state['latency'].get(str(self.number), ()))
             ordered = sorted(self.latencies)
             s.add(self.base + t - self.begin, statistics.median(ordered), ordered[int(0.95 * (len(ordered) - 1))])
-            self.state['latency'] = {'points': s.points}
+            self.state['latency'][str(self.number)] = s.points
             self.latencies, self.latency_end = [], t + LATENCY_BIN_S
 
     def measure(self):
         if self.now < self.next_size:
             return
         self.next_size = self.now + self.options['sample_every']
+        self.measure_cpu()
         for n in ('air', 'sniffer', *self.running):
             if n in self.starts_at or n in self.leaving or self.scene.ended(n) is not None:
                 continue
@@ -262,15 +290,32 @@ class part:
                 continue   # it ends just now
             self.state['sizes'][key] = s.points
 
+    def measure_cpu(self):
+        """Adds up what each program used, since its start or the last time."""
+        air, self.cpu_at = self.now - self.cpu_at, self.now
+        for n, p in [*self.scene.processes.items(), ('soak', None)]:
+            run = n, self.scene.runs.get(n, 1)
+            try:
+                used = cpu_s(p.pid) if p else sum(os.times()[:2])
+            except OSError:
+                continue   # it has ended
+            sums = self.state['cpu'].setdefault(n, {'cpu_s': 0.0, 'air_s': 0.0})
+            sums['cpu_s'] += used - self.cpu.get(run, 0.0 if p else used)
+            sums['air_s'] += air
+            self.cpu[run] = used
+
     # --- the end ---
     def save(self):
         self.state['device_s'] = int(self.now) + 10
         for k, n in self.explainer.told.items():
             self.count('told', k, n)
-        self.explainer.told = collections.Counter()
-        for o in self.explainer.odd_losses:
-            kept.keep(self.state, 'wrong', '%(ue)s lost its link with %(peer)s (%(reason)s) at %(t).1f s, and nothing tells why' % o)
-        self.explainer.odd_losses = []
+        self.explainer.told.clear()
+        for o in self.explainer.odd:
+            kept.keep(self.state, 'wrong', o)
+        self.explainer.odd.clear()
+        for n, runs in self.explainer.streams.items():
+            ages = [[round((self.own[n] if end is None else end) - begin, 1) for begin, end in streams] for streams in runs]
+            self.state['streams'].setdefault(n, {})[str(self.number)] = ages
         kept.save(self.folder, self.state)
 
     def finish(self):
@@ -283,12 +328,19 @@ class part:
             self.explainer.leaves(n, self.now)
             self.scene.expected[n] = 0
         before = {s: signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)}
+        self.measure_cpu()
         codes = self.scene.stop()
         for s, h in before.items():
             signal.signal(s, h)
         for n, c in codes.items():
-            if c != 0 and n not in self.starts_at and n not in self.leaving:
+            if c == 0 or n in self.starts_at or n in self.leaving:
+                continue
+            if n in NAMES and self.was_unplugged(n, c):
+                self.count('restarts', n + ' unplugged')
+            else:
                 kept.keep(self.state, 'wrong', '%s ended with %s at the end of a part' % (n, c))
+        if ('sniffer', 'events') in self.scene.tails:
+            self.hear()   # its last lines
         for n in ('sniffer', *NAMES):
             if n in self.scene.runs:
                 self.scene.forget_run(n)

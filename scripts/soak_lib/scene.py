@@ -1,5 +1,5 @@
 """Mary, John, Peter and a sniffer on an emulated air with faults, as scripts/demo sets them up; programs that end and start again."""
-import math, os, re, signal, subprocess, types
+import math, os, re, shutil, signal, subprocess, types
 
 from ..demo_lib import channel, sniffer_config
 from ..demo_lib.world import ENDS, LINKS, NAMES, ROOT, background, world
@@ -26,6 +26,11 @@ UNPLUGGED_SAYS = 'no samples'         # prose-ue, with exit 1
 UNPLUG_EARLY_S = 2.0    # what the age of a run, from "started" to its last transmission, may lack of the age of its stream
 # Peter's stream begins with each run of his: one until the first restart, the next over two turns, each at least 0.8 of --restart-every (part.py).
 SECOND_LIFE, RESTART_S = 1.6, 5.0
+# How a UE tells of a fault: the counter of its event `radio`, with its name where only one UE has the fault, or its event.
+TOLD_BY = {'overflow': 'overflows', 'drop': 'sequence_errors', 'late': 'lates', 'underflow': 'underflows', 'clock_step': 'time_jump',
+           **{kind: 'restarts ' + node for kind, node in ENDS_STREAM.items()}}
+STREAM_SLACK_S = 2.0    # a stream begins before the UE tells `started`, and the event `radio` that tells its end comes up to a second later
+OF_TRANSMISSION = ('late', 'underflow')
 FAULT_KINDS = (*PERIODS, 'clock_step', 'unplug')
 
 
@@ -48,6 +53,17 @@ def fault_rules(options):
     """As configs/air.yaml has them."""
     return ['{node: %s, kind: %s, after_s: %.1f%s%s}' % (n, kind, after, ', every_s: %.1f' % every if every else '', more and ', ' + more)
             for n, kind, after, every, more in faults(options)]
+
+
+def most_faults(options, node, ages_s):
+    """{kind: how often at most} in a run of a UE whose streams had these ages, one after the other. A fault of reception comes at an age of the stream
+    that no stream of this run had reached before; one of transmission at an age of the run."""
+    out = dict.fromkeys(FAULT_KINDS, 0)
+    for n, kind, after, every, _ in faults(options):
+        age = (sum(ages_s) if kind in OF_TRANSMISSION else max(ages_s)) + STREAM_SLACK_S
+        if n == node and age >= after:
+            out[kind] += 1 + int((age - after) / every) if every else 1
+    return out
 
 
 def comes_at(node, after, every):
@@ -149,8 +165,17 @@ class scene(world):
         return int(found['RssAnon']) * 1024, int(found['VmRSS']) * 1024, fds
 
 
+def cpu_s(pid):
+    """Seconds of processor time, own and the kernel's."""
+    with open('/proc/%d/stat' % pid) as f:
+        after_name = f.read().rpartition(')')[2].split()
+    return sum(int(t) for t in after_name[11:13]) / os.sysconf('SC_CLK_TCK')
+
+
 def versions(directory):
     out = {}
     for p in ('prose-ue', 'prose-air', 'prose-sniffer'):
         out[p] = subprocess.run([os.path.join(directory, 'bin', p), '--version'], capture_output=True, text=True, check=True).stdout.strip()
+    tool = shutil.which('uhd_config_info')
+    out['UHD'] = subprocess.run([tool, '--version'], capture_output=True, text=True).stdout.strip() if tool else 'not known: no uhd_config_info'
     return out

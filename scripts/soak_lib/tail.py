@@ -1,7 +1,7 @@
 """Reads JSON Lines that another program is still writing. What was read is given back to the file system, so a run of a day needs no space for it."""
 import ctypes, json, os
 
-GIVE_BACK_OCTETS = 1 << 20
+GIVE_BACK_OCTETS = READ_OCTETS = 1 << 20
 PUNCH_HOLE_KEEP_SIZE = 3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 
@@ -19,13 +19,13 @@ class tail:
                 return []
         out = []
         while True:
-            piece = os.pread(self.fd, 1 << 20, self.at)
-            if not piece:
-                break
+            piece = os.pread(self.fd, READ_OCTETS, self.at)
             self.at += len(piece)
             whole = (self.rest + piece).split(b'\n')
             self.rest = whole.pop()
             out += whole
+            if len(piece) < READ_OCTETS:
+                break
         if not self.keep and self.at - self.freed >= GIVE_BACK_OCTETS:
             self.give_back()
         return out
