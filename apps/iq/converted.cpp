@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/iq/raw_file.h"
+#include "apps/lib/common/json_edit.h"
 #include "phy/io/sample_format.h"
 #include "phy/io/tar_list.h"
 
@@ -12,68 +13,6 @@ namespace prose::apps {
 namespace {
 constexpr std::uint64_t tar_block = 512;
 constexpr std::size_t longest_stem = 88;  // of 99 octets of a name in a tar archive
-constexpr int deepest = 200;
-
-/// Objects and lists within each other. Text in quotes does not count.
-int depth_of(const std::string& text) {
-  int depth = 0, most = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted && c == '\\')
-      ++i;
-    else if (c == '"')
-      quoted = !quoted;
-    else if (!quoted && (c == '[' || c == '{'))
-      most = std::max(most, ++depth);
-    else if (!quoted && (c == ']' || c == '}'))
-      --depth;
-  }
-  return most;
-}
-
-/// Numbers as texts, so that writing them again rounds none: each one `mark` and its digits, in quotes. `text` is JSON.
-std::string numbers_as_text(const std::string& text, const std::string& mark) {
-  std::string out;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (!quoted && (c == '-' || (c >= '0' && c <= '9'))) {
-      const auto end = std::min(text.find_first_not_of("+-.0123456789Ee", i), text.size());
-      out += '"' + mark + text.substr(i, end - i) + '"';
-      i = end - 1;
-      continue;
-    }
-    if (c == '"') quoted = !quoted;
-    out += c;
-    if (quoted && c == '\\' && i + 1 < text.size()) out += text[++i];
-  }
-  return out;
-}
-
-/// The numbers again.
-std::string text_as_numbers(const std::string& text, const std::string& mark) {
-  const std::string quote_and_mark = '"' + mark;
-  std::string out;
-  std::size_t done = 0;
-  for (auto at = text.find(quote_and_mark); at != std::string::npos; at = text.find(quote_and_mark, done)) {
-    const auto number = at + quote_and_mark.size(), end = text.find('"', number);
-    out.append(text, done, at - done).append(text, number, end - number);
-    done = end + 1;
-  }
-  return out.append(text, done);
-}
-
-std::string json_text(const nlohmann::ordered_json& value) {
-  return value.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-/// What stands nowhere in a text, which json_text() wrote: there no letter is escaped.
-std::string mark_for(const std::string& text) {
-  std::string mark = "number:";
-  while (text.find(mark) != std::string::npos) mark += ':';
-  return mark;
-}
 
 std::span<const std::uint8_t> octets_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -82,27 +21,22 @@ std::span<const std::uint8_t> octets_of(const std::string& text) {
 
 result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type,
                                   const std::string& sha512, double rate_hz, double frequency_hz) {
-  if (depth_of(text) > deepest) return fail(file + ": nested too deeply; accepted: " + std::to_string(deepest));
-  // Keys keep their order, and those that mean nothing to us stay. No number is looked at here.
-  const auto mark = mark_for(json_text(nlohmann::ordered_json::parse(text, nullptr, false)));
-  auto meta = nlohmann::ordered_json::parse(numbers_as_text(text, mark), nullptr, false);
-  if (!meta.is_object() || !meta.contains("global") || !meta["global"].is_object())
-    return fail(file + ": changed while it was read");
-  auto& global = meta["global"];
-  global["core:datatype"] = phy::name_of(type);
-  global["core:sha512"] = sha512;
-  if (rate_hz > 0 && (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null()))
-    global["core:sample_rate"] = rate_hz;
-  global.erase("core:dataset");
-  global.erase("core:trailing_bytes");
-  auto& captures = meta["captures"];
-  for (auto& c : captures) c.erase("core:header_bytes");
-  if (frequency_hz > 0) {
-    if (captures.empty()) captures.push_back({{"core:sample_start", 0}});
-    for (auto& c : captures)
-      if (!c.contains("core:frequency") || c["core:frequency"].is_null()) c["core:frequency"] = frequency_hz;
-  }
-  return text_as_numbers(json_text(meta), mark) + "\n";
+  return edit_json(text, file, [&](nlohmann::ordered_json& meta) {
+    auto& global = meta["global"];
+    global["core:datatype"] = phy::name_of(type);
+    global["core:sha512"] = sha512;
+    if (rate_hz > 0 && (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null()))
+      global["core:sample_rate"] = rate_hz;
+    global.erase("core:dataset");
+    global.erase("core:trailing_bytes");
+    auto& captures = meta["captures"];
+    for (auto& c : captures) c.erase("core:header_bytes");
+    if (frequency_hz > 0) {
+      if (captures.empty()) captures.push_back({{"core:sample_start", 0}});
+      for (auto& c : captures)
+        if (!c.contains("core:frequency") || c["core:frequency"].is_null()) c["core:frequency"] = frequency_hz;
+    }
+  });
 }
 
 result<converted> converted::open(const std::string& path, phy::sigmf_datatype type) {

@@ -48,6 +48,10 @@ void add_knowledge(command& app, sniffer_settings& s) {
 void add_output(command& app, sniffer_settings& s) {
   app.add_option("--events", s.events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
   app.add_option("--record", s.record, "keep the samples").type_name("FILE.sigmf-meta");
+  app.add_option("--annotate", s.annotate,
+                 "of --iq: the recording under another name, with the decoded frames as annotations, which other tools "
+                 "show; its samples are a hard link where possible (what --record keeps has annotations anyway)")
+      .type_name("OUT.sigmf-meta");
   app.add_option("--record-type", s.record_type, "cf32, or ci16 (half the size; what is decoded is then what was kept)")
       .one_of(std::vector<std::string>{"cf32", "ci16"})
       .show_default();
@@ -94,6 +98,7 @@ file_roles roles_of(const sniffer_settings& s, const common_options& common, con
   for (const auto& f : s.known_plaintexts) files.reads("--known-plaintext", f);
   files.writes("--events", s.events);
   files.writes_recording("--record", s.record);
+  files.writes_recording("--annotate", s.annotate);
   files.writes("--pcap", s.pcap);
   for (const auto& f : s.reports) files.writes("--report", f);
   return files;

@@ -13,6 +13,7 @@
 #include "apps/lib/common/remarks.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/capture.h"
+#include "apps/sniffer/annotated_recording.h"
 #include "apps/sniffer/judgement.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
@@ -69,7 +70,7 @@ struct input {
 
 result<capture> open_recording(const sniffer_settings& s, const scene& known, capture_options options, input& in) {
   const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
-  auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz});
+  auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz, .keep_text = !s.annotate.empty()});
   if (!reader) return tl::unexpected(reader.error());
   in.recording = reader->get();
   in.n_samples = (*reader)->n_samples() * s.loop;
@@ -89,8 +90,18 @@ result<capture> open_radio(const sniffer_settings& s, const scene& known, captur
   return capture::make(*in.live.radio, s.device, known, std::move(options), in.assumed);
 }
 
+result<void> check_annotate(const sniffer_settings& s) {
+  if (s.annotate.empty()) return {};
+  if (s.iq.empty())
+    return fail("--annotate: is for --iq; accepted: --record FILE.sigmf-meta, which keeps annotations as well");
+  if (s.loop > 1)
+    return fail("--annotate: the recording is read " + std::to_string(s.loop) + " times; accepted: --loop 1");
+  return {};
+}
+
 /// Nothing has run yet, so what is wrong are the arguments: every error is a usage error.
 result<void> open_input(const sniffer_settings& s, input& in) {
+  if (auto ok = check_annotate(s); !ok) return ok;
   const auto known = scene_of(s);
   if (!known) return tl::unexpected(known.error());
   const bool judged_too = s.verdict || !s.reports.empty();
@@ -109,22 +120,29 @@ struct outputs {
   std::unique_ptr<judgement> judging;
   event_writer events;
   std::unique_ptr<recorder> record;
+  std::unique_ptr<annotated_recording> annotated;
   std::optional<pcap_sink> pcap;
   error pcap_error;
 };
 
 /// All that can be wrong in what was asked for is told before the first output is opened: opening empties it. Every
 /// error is a usage error.
-result<void> open_outputs(const sniffer_settings& s, const capture& run, outputs& out) {
+result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& out) {
+  const capture& run = *in.run;
   if (!s.keylog.empty() && s.pcap.empty()) return fail("--keylog: it serves --pcap FILE, which is not given");
   auto judging = judgement::make(s);
   if (!judging) return tl::unexpected(judging.error());
   out.judging = std::move(*judging);
+  if (!s.annotate.empty()) {
+    auto opened = annotated_recording::open(s.annotate, *in.recording, run.carrier());
+    if (!opened) return tl::unexpected(opened.error());
+    out.annotated = std::move(*opened);
+  }
   auto events = event_writer::open(s.events);
   if (!events) return tl::unexpected(events.error());
   out.events = std::move(*events);
   if (!s.record.empty()) {
-    auto opened = recorder::open(s, run.carrier().sample_rate_hz(), run.n_antennas());
+    auto opened = recorder::open(s, run.carrier(), run.n_antennas());
     if (!opened) return tl::unexpected(opened.error());
     out.record = std::move(*opened);
   }
@@ -139,10 +157,19 @@ result<void> open_outputs(const sniffer_settings& s, const capture& run, outputs
 /// The outputs must outlive the observers.
 std::vector<capture_observer> observers_of(outputs& out) {
   std::vector<capture_observer> observers;
+  if (out.annotated)
+    observers.push_back({[&out](const phy::monitor_event&, const captured_frame& f) {
+      out.annotated->add(f);
+      return true;
+    }});
   if (out.record)
-    observers.push_back({.frame = {}, .samples = [&out](auto samples, std::int64_t tick, bool gap) {
-                           return out.record->add(samples, tick, gap);
-                         }});
+    observers.push_back(
+        {.frame =
+             [&out](const phy::monitor_event&, const captured_frame& f) {
+               out.record->add(f);
+               return true;
+             },
+         .samples = [&out](auto samples, std::int64_t tick, bool gap) { return out.record->add(samples, tick, gap); }});
   if (out.pcap)
     observers.push_back({[&out](const phy::monitor_event&, const captured_frame& f) {
       const auto ok = out.pcap->add(f);
@@ -209,6 +236,15 @@ void tell_totals(const sniffer_settings& s, const phy::monitor_statistics& n, co
         s.pcap);
 }
 
+void tell_left_out(const outputs& out) {
+  const auto tell = [](const char* option, std::uint64_t n) {
+    if (n > 0)
+      log_warning("{}: {} frames are no annotations: {} are kept, the first", option, n, frame_annotations::most);
+  };
+  if (out.annotated) tell("--annotate", out.annotated->n_left_out());
+  if (out.record) tell("--record", out.record->n_left_out());
+}
+
 /// Tells the verdict and writes the reports. Gives the exit status.
 int conclude(const char* program, const sniffer_settings& s, const capture& run, const capture_result& done,
              const std::string& table, outputs& out) {
@@ -231,7 +267,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   input in;
   if (const auto ok = open_input(s, in); !ok) return usage_error(program, ok.error());
   outputs out;
-  if (const auto ok = open_outputs(s, *in.run, out); !ok) return usage_error(program, ok.error());
+  if (const auto ok = open_outputs(s, in, out); !ok) return usage_error(program, ok.error());
   auto observers = observers_of(out);
   // The summary redraws a terminal; anything else gets a line now and then.
   summary seen(s, in.run->carrier(), samples_to_read(s, in));
@@ -246,7 +282,10 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
     if (auto ok = out.pcap->finish(); !ok) out.pcap_error = {"--pcap " + ok.error().message};
   if (!out.pcap_error.message.empty()) return run_error(program, out.pcap_error);
   if (!done) return run_error(program, done.error());
+  if (out.annotated)
+    if (auto ok = out.annotated->finish(); !ok) return run_error(program, ok.error());
   tell_totals(s, done->statistics, out.pcap);
+  tell_left_out(out);
   if (!out.judging) return exit_ok;
   return conclude(program, s, *in.run, *done, seen.text(), out);
 }

@@ -14,12 +14,13 @@ std::string now_iso8601() {
 }
 }  // namespace
 
-result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, double rate_hz, int n_antennas) {
+result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, const phy::carrier_config& carrier,
+                                                 int n_antennas) {
   auto r = std::make_unique<recorder>();
   phy::sigmf_writer_config c;
   c.path = s.record;
   c.datatype = s.record_type == "ci16" ? phy::sigmf_datatype::ci16_le : phy::sigmf_datatype::cf32_le;
-  c.sample_rate_hz = rate_hz;
+  c.sample_rate_hz = carrier.sample_rate_hz();
   c.n_channels = n_antennas;
   if (!s.device.empty()) {
     c.frequency_hz = s.radio.center_freq_hz;
@@ -28,6 +29,9 @@ result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, doub
   }
   c.recorder = "prose-sniffer";
   c.on_bytes = [digest = &r->digest_](std::span<const std::uint8_t> b) { digest->add(b); };
+  phy::sigmf_capture whole;  // one frequency throughout
+  whole.frequency_hz = c.frequency_hz;
+  r->frames_.emplace(carrier, std::vector{whole});
   auto w = phy::sigmf_writer::make(std::move(c));
   if (!w) return fail("--record " + w.error().message);
   r->writer_ = std::move(*w);
@@ -45,7 +49,7 @@ bool recorder::add(std::span<const std::span<const phy::cf32>> samples, std::int
 }
 
 result<void> recorder::finish() {
-  const auto finished = writer_->finish(digest_.finish());
+  const auto finished = writer_->finish(digest_.finish(), frames_->take());
   if (!trouble_.empty()) return fail("--record " + trouble_);
   return finished;
 }

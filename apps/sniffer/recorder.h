@@ -5,15 +5,20 @@
 
 #include "apps/lib/common/sha512.h"
 #include "apps/lib/listen/settings.h"
+#include "apps/sniffer/frame_annotations.h"
 #include "phy/io/sigmf_writer.h"
 
 namespace prose::apps {
 
 class recorder {
 public:
-  static result<std::unique_ptr<recorder>> open(const sniffer_settings& s, double rate_hz, int n_antennas);
+  static result<std::unique_ptr<recorder>> open(const sniffer_settings& s, const phy::carrier_config& carrier,
+                                                int n_antennas);
   /// False once nothing more can be kept.
   bool add(std::span<const std::span<const phy::cf32>> samples, std::int64_t first_tick, bool gap_before);
+  /// A frame that was decoded: an annotation of the recording.
+  void add(const captured_frame& f) { frames_->add(f); }
+  std::uint64_t n_left_out() const { return frames_->n_left_out(); }
   /// The first thing that went wrong, or nothing.
   result<void> finish();
   std::uint64_t n_clipped() const { return writer_->n_clipped(); }
@@ -21,6 +26,7 @@ public:
 private:
   sha512 digest_;
   std::unique_ptr<phy::sigmf_writer> writer_;
+  std::optional<frame_annotations> frames_;
   std::string path_, trouble_;
 };
 

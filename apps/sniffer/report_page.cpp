@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 
+#include "apps/sniffer/frame_words.h"
 #include "apps/sniffer/png.h"
 #include "common/hex.h"
 
@@ -29,11 +30,6 @@ std::string number(double v, int digits) {
 std::string small(double v) {
   char t[40];
   std::snprintf(t, sizeof t, "%.3g", v);
-  return t;
-}
-std::string hex24(std::uint32_t v) {
-  char t[12];
-  std::snprintf(t, sizeof t, "%06x", v);
   return t;
 }
 
@@ -76,25 +72,6 @@ const char* colour_of(frame_kind k) {
       return "#1d8a5f";
   }
   return "#000";
-}
-const char* channel_of(frame_kind k) {
-  switch (k) {
-    case frame_kind::mib_sl:
-      return "PSBCH";
-    case frame_kind::sci:
-      return "PSCCH";
-    case frame_kind::sl_sch:
-      return "PSSCH";
-    case frame_kind::discovery:
-      return "PSDCH";
-  }
-  return "?";
-}
-
-std::string who(const captured_frame& f) {
-  if (f.kind == frame_kind::mib_sl) return "SLSS " + std::to_string(f.n_sl_id);
-  if (const auto pdu = sl_sch_of(f)) return hex24(pdu->header.src) + " > " + hex24(pdu->header.dst);
-  return f.kind == frame_kind::sl_sch && f.crc_ok ? "malformed" : "";
 }
 }  // namespace
 

@@ -241,7 +241,10 @@ std::string to_json_text(const sigmf_meta& m) {
     if (!c.datetime.empty()) v["core:datetime"] = c.datetime;
     captures.push_back(std::move(v));
   }
-  const json root = {{"global", std::move(global)}, {"captures", std::move(captures)}, {"annotations", json::array()}};
+  json annotations = json::array();
+  for (const auto& a : m.annotations) annotations.push_back(json_of(a));
+  const json root = {
+      {"global", std::move(global)}, {"captures", std::move(captures)}, {"annotations", std::move(annotations)}};
   return root.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -272,6 +275,17 @@ sigmf_paths sigmf_paths_of(const std::string& path) {
       break;
     }
   return {stem + ".sigmf-meta", stem + ".sigmf-data"};
+}
+
+result<sigmf_paths> sigmf_output_paths(const std::string& path) {
+  if (is_sigmf_archive_name(path))
+    return fail(path +
+                ": a recording grows as two files, which an archive cannot; accepted: a name ending in .sigmf-meta "
+                "(convert makes an archive of it)");
+  auto paths = sigmf_paths_of(path);
+  if (path == "-" || paths.meta.substr(paths.meta.find_last_of('/') + 1) == ".sigmf-meta")
+    return fail("'" + path + "': accepted is the name of a file");
+  return paths;
 }
 
 }  // namespace prose::phy

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "phy/io/sigmf_annotation.h"
 
 namespace prose::phy {
 
@@ -40,7 +41,8 @@ struct sigmf_meta {
   std::string description, hw, author, recorder;
   std::vector<sigmf_capture>
       captures;  ///< at least one, in order of sample_start; of several with one start the last has the samples
-  std::vector<double> unplaced_hz;  ///< frequencies of captures that do not say where they begin
+  std::vector<sigmf_annotation> annotations;  ///< to be written; those of a file are not read
+  std::vector<double> unplaced_hz;            ///< frequencies of captures that do not say where they begin
   std::vector<std::string>
       remarks;  ///< what is read otherwise than it is written, one line each, without the file's name
 
@@ -63,6 +65,8 @@ struct sigmf_paths {
   std::string meta, data;
 };
 sigmf_paths sigmf_paths_of(const std::string& path);
+/// The two file names of a recording that is to be written; an error where no recording can have this name.
+result<sigmf_paths> sigmf_output_paths(const std::string& path);
 /// "x.sigmf": a tar archive that holds both files.
 bool is_sigmf_archive_name(const std::string& path);
 

@@ -36,14 +36,10 @@ result<std::unique_ptr<sigmf_writer>> sigmf_writer::make(sigmf_writer_config con
     return fail(config.path + ": sample rate must be above 0");
   if (config.n_channels < 1 || config.n_channels > max_sigmf_channels)
     return fail(config.path + ": channels must be 1 to " + std::to_string(max_sigmf_channels));
-  if (is_sigmf_archive_name(config.path))
-    return fail(config.path +
-                ": a recording grows as two files, which an archive cannot; accepted: a name ending in .sigmf-meta "
-                "(convert makes an archive of it)");
+  auto paths = sigmf_output_paths(config.path);
+  if (!paths) return tl::unexpected(paths.error());
   std::unique_ptr<sigmf_writer> w(new sigmf_writer);
-  w->paths_ = sigmf_paths_of(config.path);
-  if (config.path == "-" || w->paths_.meta.substr(w->paths_.meta.find_last_of('/') + 1) == ".sigmf-meta")
-    return fail("'" + config.path + "': accepted is the name of a file");
+  w->paths_ = std::move(*paths);
   w->meta_.datatype = config.datatype;
   w->meta_.sample_rate_hz = config.sample_rate_hz;
   w->meta_.n_channels = config.n_channels;
@@ -139,7 +135,7 @@ result<write_stop> sigmf_writer::write(std::span<const std::span<const cf32>> in
   return wanted;
 }
 
-result<void> sigmf_writer::finish(const std::string& sha512) {
+result<void> sigmf_writer::finish(const std::string& sha512, std::vector<sigmf_annotation> annotations) {
   // A capture must not start beyond the data: a disk that became full right after a gap leaves one that has no sample.
   if (meta_.captures.size() > 1 && meta_.captures.back().sample_start >= n_samples_) meta_.captures.pop_back();
   meta_.sha512 = sha512;
@@ -148,7 +144,14 @@ result<void> sigmf_writer::finish(const std::string& sha512) {
     fd_ = -1;
     if (closed != 0) return fail(paths_.data + ": cannot be completed: " + std::strerror(errno));
   }
-  return save_meta();
+  fit_annotations(annotations, n_samples_);
+  meta_.annotations = std::move(annotations);
+  auto saved = save_meta();
+  if (saved || meta_.annotations.empty()) return saved;
+  // There may be room for what is needed to read the samples.
+  meta_.annotations.clear();
+  (void)save_meta();
+  return saved;
 }
 
 }  // namespace prose::phy

@@ -42,9 +42,9 @@ public:
   /// in[c]: the samples of channel c, all of one length; first_tick counts samples. A tick that does not follow the
   /// samples before it starts a new segment, as does gap_before. After a stop nothing more is written.
   result<write_stop> write(std::span<const std::span<const cf32>> in, std::int64_t first_tick, bool gap_before = false);
-  /// Completes the metadata. sha512 may be empty. On a full disk the metadata written before stays and an error tells
-  /// it.
-  result<void> finish(const std::string& sha512 = {});
+  /// Completes the metadata. sha512 may be empty; of the annotations those stay that lie within the samples. On a full
+  /// disk the metadata written before stays and an error tells it.
+  result<void> finish(const std::string& sha512 = {}, std::vector<sigmf_annotation> annotations = {});
 
   std::int64_t n_samples() const { return n_samples_; }
   std::size_t n_segments() const { return meta_.captures.size(); }

@@ -83,6 +83,7 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   file.read_choice("sync", s.sync, sync_words);
   file.read("events", s.events);
   file.read("record", s.record);
+  file.read("annotate", s.annotate);
   file.read_choice("record_type", s.record_type, {"cf32", "ci16"});
   file.read("pcap", s.pcap);
   file.read("keylog", s.keylog);

@@ -1,0 +1,176 @@
+"""Decoded frames as annotations of a recording: with --annotate, and of what --record keeps."""
+import json, os, resource, tarfile
+
+from tests.harness.cases import main
+from tests.harness.files import json_lines, text_of, write
+from tests.harness.paths import REGRESSION
+from tests.harness.process import run
+
+RECORDINGS = ('regression_tm2_discovery', 'regression_tm4', 'regression_slss')
+SUBFRAME = 7680  # samples, 25 PRB
+PRB_HZ = 180e3
+FILES = ('.sigmf-meta', '.sigmf-data')
+ARGUMENTS = ('--carrier', 'prb=25,tm=4', '--sync', 'gnss', '--plain', '--log-level', 'error')
+
+
+def arguments_of(name):
+    told = json.loads(text_of('%s/%s.expected.json' % (REGRESSION, name)))['arguments']
+    return [os.path.join(REGRESSION, a) if a.endswith('.yaml') else a for a in told]
+
+
+def load(path):
+    return json.loads(text_of(path))
+
+
+def data_of(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def copy(d, name='regression_tm4', change=lambda meta: None):
+    """A recording of its own, at d/x."""
+    meta = load('%s/%s.sigmf-meta' % (REGRESSION, name))
+    change(meta)
+    write(d + '/x.sigmf-meta', json.dumps(meta))
+    with open(d + '/x.sigmf-data', 'wb') as f:
+        f.write(data_of('%s/%s.sigmf-data' % (REGRESSION, name)))
+    return d + '/x.sigmf-meta'
+
+
+def annotate(iq, out, *more, **options):
+    return run('prose-sniffer', '--iq', iq, '--annotate', out, *ARGUMENTS, *more, **options)
+
+
+def refused(d, *arguments, code=2, words=(), **options):
+    before = {n: data_of(d + '/' + n) for n in os.listdir(d) if os.path.isfile(d + '/' + n)}
+    r = run('prose-sniffer', *arguments, *ARGUMENTS, code=code, **options)
+    assert len(r.stderr.strip().splitlines()) == 1 and all(w in r.stderr for w in words), r.stderr
+    assert {n: data_of(d + '/' + n) for n in os.listdir(d) if os.path.isfile(d + '/' + n)} == before, os.listdir(d)
+
+
+def edges(event):
+    """Hz above the middle of the carrier."""
+    if event['event'] == 'mib_sl':
+        return -3 * PRB_HZ, 3 * PRB_HZ
+    first = event['prb_start'] if event['event'] == 'tb' else event['prb']
+    n = event['n_prb'] if event['event'] == 'tb' else 1 + (event['event'] == 'discovery' or event.get('format') == 1)
+    return (first - 12.5) * PRB_HZ, (first + n - 12.5) * PRB_HZ
+
+
+def valid(meta_path, n_samples):
+    """What SigMF asks of annotations."""
+    annotations = load(meta_path)['annotations']
+    starts = [a['core:sample_start'] for a in annotations]
+    assert starts == sorted(starts), starts
+    for a in annotations:
+        assert 0 <= a['core:sample_start'] and a['core:sample_count'] > 0 and a['core:sample_start'] + a['core:sample_count'] <= n_samples, a
+        assert a['core:freq_lower_edge'] < a['core:freq_upper_edge'], a
+        assert all(a[k].isprintable() and a[k].isascii() for k in ('core:label', 'core:comment')) and len(a['core:label']) <= 20, a
+    return annotations
+
+
+def test_each_frame_is_an_annotation_at_its_place(d):
+    channels = {'mib_sl': 'PSBCH', 'sci': 'PSCCH', 'tb': 'PSSCH', 'discovery': 'PSDCH'}
+    seen = set()
+    for name in RECORDINGS:
+        source = '%s/%s' % (REGRESSION, name)
+        run('prose-sniffer', '--iq', source + '.sigmf-meta', '--annotate', d + '/' + name, '--events', d + '/e', '--record', d + '/r', '--plain', *arguments_of(name))
+        n = os.path.getsize(source + '.sigmf-data') // 4
+        middle = load(source + '.sigmf-meta')['captures'][0].get('core:frequency', 0)
+        frames = [e for e in json_lines(d + '/e') if e['event'] in channels]
+        seen |= {e['event'] for e in frames}
+        for path, centre in ((d + '/' + name, middle), (d + '/r', 0)):
+            got = valid(path + '.sigmf-meta', n)
+            assert len(got) == len(frames) > 0, (name, len(got), len(frames))
+            for a, e in zip(got, sorted(frames, key=lambda e: e['sample'])):
+                first = max(e['sample'], 0)
+                assert (a['core:sample_start'], a['core:sample_count']) == (first, min(e['sample'] + SUBFRAME, n) - first), (a, e)
+                assert (a['core:freq_lower_edge'] - centre, a['core:freq_upper_edge'] - centre) == edges(e), (a, e)
+                assert a['core:label'].startswith(channels[e['event']]) and e['hex'][:64] in a['core:comment'] and a['core:generator'] == 'prose-sniffer', (a, e)
+            run('prose-iq', 'info', '--verify', path + '.sigmf-meta')
+        of_source, of_ours = load(source + '.sigmf-meta'), load(d + '/' + name + '.sigmf-meta')
+        assert (of_ours['global'], of_ours['captures']) == (of_source['global'], of_source['captures'])
+    assert seen == set(channels), seen
+
+
+def test_the_samples_are_linked_or_copied(d):
+    """Linked where they are a file of their own; of an archive, copied."""
+    iq = copy(d)
+    annotate(iq, d + '/linked.sigmf-meta')
+    assert os.path.samefile(d + '/x.sigmf-data', d + '/linked.sigmf-data')
+    with tarfile.open(d + '/a.sigmf', 'w') as t:
+        for kind in FILES:
+            t.add(d + '/x' + kind, 'x' + kind)
+    annotate(d + '/a.sigmf', d + '/copied')
+    os.rename(d + '/x.sigmf-data', d + '/own.bin')
+    meta = load(iq)
+    meta['global']['core:dataset'] = 'own.bin'
+    write(iq, json.dumps(meta))
+    annotate(iq, d + '/named')
+    want = load(d + '/linked.sigmf-meta')['annotations']
+    for name in ('copied', 'named'):
+        assert data_of(d + '/%s.sigmf-data' % name) == data_of(d + '/own.bin')
+        got = load(d + '/%s.sigmf-meta' % name)
+        assert got['annotations'] == want and 'core:dataset' not in got['global'], name
+    os.chmod(d + '/own.bin', 0o600)
+    annotate(iq, d + '/private')
+    assert os.stat(d + '/private.sigmf-meta').st_mode & 0o777 == 0o600, 'what the samples hold is shown to others'
+
+
+def test_annotations_of_others_stay_and_ours_are_replaced(d):
+    others = [{'core:sample_start': 30000, 'core:label': 'late', 'x:n': 12345678901234567890}, {'core:sample_start': 0, 'core:label': 'early'}, {'core:label': 'nowhere'}]
+    iq = copy(d, change=lambda m: m.update(annotations=others))
+    annotate(iq, d + '/one')
+    annotate(d + '/one.sigmf-meta', d + '/two')
+    one, two = (load(d + '/%s.sigmf-meta' % n)['annotations'] for n in ('one', 'two'))
+    assert one == two and [a for a in one if 'core:generator' not in a] == [others[1], others[2], others[0]], one
+    starts = [a.get('core:sample_start', 0) for a in one]
+    assert len(one) > len(others) and starts == sorted(starts), starts
+
+
+def test_indices_count_as_those_of_the_captures(d):
+    """SigMF counts them from core:offset."""
+    offset = 64
+    starts = {}
+    for at in (0, offset):
+        iq = copy(d, 'regression_tm4', lambda m: (m['global'].update({'core:offset': at}), m.update(captures=[{'core:sample_start': at}])))
+        run('prose-sniffer', '--iq', iq, '--annotate', d + '/at%d' % at, '--carrier', 'prb=25,tm=4', '--sync', 'blind', '--plain')
+        starts[at] = [a['core:sample_start'] - at for a in load(d + '/at%d.sigmf-meta' % at)['annotations']]
+    assert starts[0] and len(starts[offset]) == len(starts[0]), starts
+    assert all(abs(a - b) < 8 for a, b in zip(starts[0], starts[offset])), starts  # the search for the start is that exact
+
+
+def test_what_is_refused(d):
+    iq = copy(d)
+    annotate(iq, d + '/there')
+    of = ('--iq', iq, '--annotate')
+    refused(d, *of, d + '/there', words=('--annotate', 'there.sigmf'))
+    os.rename(d + '/there.sigmf-data', d + '/other')
+    refused(d, *of, d + '/there', words=('there.sigmf-meta: exists', 'accepted'))
+    os.rename(d + '/there.sigmf-meta', d + '/there.sigmf-data')
+    refused(d, *of, d + '/there', words=('there.sigmf-data: exists',))
+    os.symlink('nowhere', d + '/dangling.sigmf-data')
+    refused(d, *of, d + '/dangling', words=('dangling.sigmf-data: exists',))
+    for itself in (iq, d + '/x', d + '/./x.sigmf-data'):
+        refused(d, *of, itself, words=('--annotate', 'would overwrite what --iq reads'))
+    refused(d, *of, d + '/new', '--record', d + '/new', words=('--annotate', '--record'))
+    refused(d, *of, d + '/new', '--loop', '2', words=('--annotate', '--loop 1'))
+    refused(d, *of, d + '/new.sigmf', words=('archive',))
+    for name in ('-', d + '/', d + '/none/new'):
+        refused(d, *of, name, words=('--annotate',))
+    refused(d, '--device', 'type=virtual,name=a,air=none%d,hub_timeout=0' % os.getpid(), '--annotate', d + '/new', words=('--annotate', '--record'))
+
+
+def test_a_full_disk_leaves_nothing(d):
+    """Neither for the metadata, nor for samples that have to be copied."""
+    iq = copy(d)
+    with tarfile.open(d + '/a.sigmf', 'w') as t:
+        for kind in FILES:
+            t.add(d + '/x' + kind, 'x' + kind)
+    for source, octets in ((iq, 1000), (d + '/a.sigmf', os.path.getsize(d + '/x.sigmf-data') - 1)):
+        small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (octets, octets))
+        refused(d, '--iq', source, '--annotate', d + '/new', code=1, words=('--annotate', 'new.sigmf', 'disk full'), preexec_fn=small)
+
+
+if __name__ == '__main__':
+    main()
