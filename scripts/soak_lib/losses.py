@@ -230,7 +230,7 @@ class explainer:
             return
         gap = grown.get('samples_lost', 0) / u.rate
         if gap or 'restarts' in grown:
-            u.may_be_late.append([t, self.most_late(name, gap)])
+            u.may_be_late.append([t + gap, self.most_late(name, gap)])   # so long it catches up
         follow = u.late_after(t, grown.get('lates', 0))
         if follow:
             self.told[LATE_AFTER] += follow

@@ -226,6 +226,13 @@ class Losses(unittest.TestCase):
             x.event('mary', radio(201.1, lates=n + 100))
             self.assertGreater(x.told['lates'], 50, e)
 
+    def test_after_a_long_gap_bursts_are_late_until_the_ue_has_caught_up(self):
+        x = linked()
+        x.event('john', radio(200.0, restarts=1, samples_lost=9_907_200))
+        x.event('john', radio(203.0, lates=9))
+        x.event('john', radio(205.0, lates=10))
+        self.assertEqual((x.told['lates'], x.told[losses.LATE_AFTER]), (1, 9))
+
     def test_late_bursts_without_a_gap_stand_alone(self):
         x = linked()
         x.event('mary', radio(200.0, overflows=1, samples_lost=23_040))
