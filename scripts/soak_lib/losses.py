@@ -213,6 +213,7 @@ class explainer:
 
     def on_started(self, name, u, e, t):
         self.streams[name].append([[t, None]])
+        u.may_be_late.append([t + SECOND_S, LEAD_SUBFRAMES])   # samples have waited while the program started
 
     def end_stream(self, name, t):
         if self.streams[name] and self.streams[name][-1][-1][1] is None:

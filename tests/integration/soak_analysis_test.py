@@ -233,6 +233,12 @@ class Losses(unittest.TestCase):
         x.event('john', radio(205.0, lates=10))
         self.assertEqual((x.told['lates'], x.told[losses.LATE_AFTER]), (1, 9))
 
+    def test_the_first_bursts_of_a_run_may_be_late(self):
+        x = linked()
+        x.event('john', {'event': 'started', 't': 200.0})
+        x.event('john', radio(201.0, lates=1))
+        self.assertEqual((x.told['lates'], x.told[losses.LATE_AFTER]), (0, 1))
+
     def test_late_bursts_without_a_gap_stand_alone(self):
         x = linked()
         x.event('mary', radio(200.0, overflows=1, samples_lost=23_040))
