@@ -83,6 +83,7 @@ struct soft_buffer::state {
   };
   int max_tbs = 0;
   segmentation seg;
+  std::size_t soft_used = 0, bits_used = 0;  // by the block
   std::vector<float> soft;
   std::vector<std::uint8_t> bits;  // decisions of the code blocks
   std::vector<block> blocks;
@@ -115,15 +116,21 @@ void soft_buffer::reset(int tbs) noexcept {
     soft += static_cast<std::size_t>(3 * (k + turbo_tail) - 2 * s.seg.filler_of(r));
     bits += static_cast<std::size_t>(k);
   }
+  s.soft_used = soft;
+  s.bits_used = bits;
   std::fill_n(s.soft.begin(), soft, 0.0F);
 }
 
 void soft_buffer::copy(const soft_buffer& other) noexcept {
-  reset(other.tbs());
   const state& from = *other.s_;
-  std::copy_n(from.soft.begin(), std::min(from.soft.size(), s_->soft.size()), s_->soft.begin());
-  std::copy_n(from.bits.begin(), std::min(from.bits.size(), s_->bits.size()), s_->bits.begin());
-  std::copy_n(from.blocks.begin(), s_->seg.n_blocks, s_->blocks.begin());
+  state& s = *s_;
+  assert(from.seg.tbs <= s.max_tbs);
+  s.seg = from.seg;
+  s.soft_used = from.soft_used;
+  s.bits_used = from.bits_used;
+  std::copy_n(from.soft.begin(), s.soft_used, s.soft.begin());
+  std::copy_n(from.bits.begin(), s.bits_used, s.bits.begin());
+  std::copy_n(from.blocks.begin(), s.seg.n_blocks, s.blocks.begin());
 }
 
 int soft_buffer::tbs() const noexcept { return s_->seg.tbs; }

@@ -81,14 +81,15 @@ bool comm_monitor::receive_searched(const subframe_view& sf, soft_buffers& buffe
   const std::span<const choice> choices = find_choices(sf, g, room);
   if (choices.empty()) return false;
   const float best = choices[0].metric;
-  if (!sf.trial) {
+  const bool counts = !sf.trial && g.taken_index != sf.index;
+  if (counts) {
     if (g.count % transmissions_per_block == 0) tm2_grants::close_block(sf.statistics, g);
     g.block = g.count / transmissions_per_block;
     g.present = g.present || best >= clear_pssch_metric;
   }
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (choices[i].metric < worth_decoding * best) break;
-    if (receive_choice(sf, buffers, g, choices[i].config, i == 0 && !sf.trial)) return true;
+    if (receive_choice(sf, buffers, g, choices[i].config, i == 0 && counts)) return true;
   }
   // Not decoded, but clearly there: it may need the others of its block.
   return !sf.trial && best >= clear_pssch_metric;
@@ -123,6 +124,7 @@ bool comm_monitor::receive_choice(const subframe_view& sf, soft_buffers& buffers
   transport_result r;
   int transmissions = 1;
   if (in_turn) {  // the next transmission of the block in the buffer, or the first of a new one
+    g.taken_index = sf.index;
     const int turn = g.count++ % transmissions_per_block;
     const bool fresh = turn == 0;
     if (fresh) g.decoded = false;

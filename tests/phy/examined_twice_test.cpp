@@ -1,5 +1,6 @@
-// A subframe may be examined more than once: a search tries a start that is close to one that was tried, and tracks may
-// come together. What is in it counts once. Own transmitter.
+// A subframe may be examined more than once: a search tries a start that is close to one that was tried, and two tracks
+// may hear the same UE. What is in it counts once. Own transmitter.
+#include "phy/modem/comm_monitor.h"
 #include "phy/modem/reception/psdch_combiner.h"
 #include "phy/modem/reception/tm4_pairs.h"
 #include "tests/phy/monitor_fixture.h"
@@ -18,6 +19,8 @@ struct examiner {
   std::vector<cf32> samples;
   heard got;
   std::vector<int> combined;  ///< transmissions of each block and message
+  bool report_failed = false;
+  std::uint64_t told_failed = 0;
 
   explicit examiner(const carrier_config& c)
       : carrier(c),
@@ -31,46 +34,96 @@ struct examiner {
     for (cf32& v : samples) v += cf32(g(rng), g(rng));
   }
   template <class F>
-  void examine(int index, bool trial, F f) {
+  void examine(int index, bool trial, F f, int samples_later = 0) {
     const auto loaded = rx.load(samples);
-    f(subframe_view{rx, sink, statistics, static_cast<std::int64_t>(index) * carrier.samples_per_subframe(), index,
-                    index, false, trial, loaded.power_db});
+    const std::int64_t start = static_cast<std::int64_t>(index) * carrier.samples_per_subframe() + samples_later;
+    f(subframe_view{rx, sink, statistics, start, index, index, report_failed, trial, loaded.power_db});
   }
   void take() {
     sink.release_all();
     const auto events = sink.released();
     got.take(events);
     for (const auto& e : events) {
-      if (const auto* t = std::get_if<tb_event>(&e)) combined.push_back(t->n_transmissions);
+      if (const auto* t = std::get_if<tb_event>(&e)) {
+        if (t->crc_ok) combined.push_back(t->n_transmissions);
+        if (!t->crc_ok) ++told_failed;
+      }
       if (const auto* d = std::get_if<discovery_event>(&e)) combined.push_back(d->n_transmissions);
     }
     sink.forget_released();
   }
 };
 
-/// A block of TM4 beyond the capacity of one transmission, and its two transmissions.
+/// A block of TM4 and its two transmissions.
 struct block_of_two {
   static constexpr int gap = 3, first = 20;
+  static constexpr int too_much_for_one = 22;  ///< MCS beyond the capacity of one transmission
+  int mcs = too_much_for_one;
   carrier_config carrier = *carrier_config::make(25, cyclic_prefix::normal, transmission_mode::tm4, 7.68e6);
   v2x_pool pool = *v2x_pool::make(
       {.n_prb = 25, .size_subchannel = 5, .n_subchannels = 5, .subframe_bitmap = "11111111111111111111"});
   bits_t payload{};
 
-  void send(examiner& x, int transmission, const bits_t& bits, rng_t& rng) const {
+  void send(examiner& x, int transmission, const bits_t& bits, rng_t& rng, double snr_db = 30) const {
     const sci_format1 sci{.frequency_location = pool.frequency_location(0, 3),
                           .time_gap = gap,
-                          .mcs = 22,
+                          .mcs = static_cast<std::uint8_t>(mcs),
                           .retransmission_index = static_cast<std::uint8_t>(transmission)};
     bits_t coded(sci_format1_bits);
     pack(sci, 5, coded);
     const int prb = pool.pscch_prbs()[0];
     const auto grant = *pool.pssch(sci, prb, sci_crc(coded), pool.n_ssf(first + transmission * gap));
     const prose::phy::transmission list[] = {{pscch_transmission{{prb, 0}, coded}}, {pssch_transmission{grant, bits}}};
-    x.send(list, noise_for(carrier, 30), rng);
+    x.send(list, noise_for(carrier, snr_db), rng);
   }
   int tbs() const {
-    return pool.pssch({.frequency_location = pool.frequency_location(0, 3), .mcs = 22}, pool.pscch_prbs()[0], 0, 0)
-        ->tbs;
+    const sci_format1 sci{.frequency_location = pool.frequency_location(0, 3), .mcs = static_cast<std::uint8_t>(mcs)};
+    return pool.pssch(sci, pool.pscch_prbs()[0], 0, 0)->tbs;
+  }
+};
+
+/// A period of TM2: an SCI, and blocks of four transmissions, heard with the pool or without.
+struct grant_of_tm2 {
+  static constexpr double clear_snr_db = 30;
+  static constexpr double snr_db = 0;          ///< one transmission is not enough, two or three are
+  static constexpr double spoilt_snr_db = -3;  ///< the DMRS show it, it does not decode
+  carrier_config carrier = *carrier_config::make(25, cyclic_prefix::normal, transmission_mode::tm2, 7.68e6);
+  comm_pool pool = *comm_pool::make(
+      {.n_prb = 25,
+       .sc_period_subframes = 80,
+       .pscch = {13, 0, 24},
+       .subframe_bitmap = "11110000",
+       .data = comm_pool_config::data_resources{{13, 0, 24}, 8, "111111111111111111111111111111111111111111111111"}});
+  comm_pool known;  ///< what the receiver is told
+  sci_format0 sci{.time_resource_pattern = 40, .mcs = 9, .group_destination_id = 17};
+
+  explicit grant_of_tm2(bool pool_known) : known(pool) {
+    sci.resource_block_assignment = static_cast<std::uint16_t>(riv_encode(25, 4, 10));
+    if (!pool_known) known = *comm_pool::make({.n_prb = 25, .known = false});
+  }
+  int tbs() const { return pool.pssch(sci, 0)->tbs; }
+  int sci_at() const { return pool.pscch_resource(0, 0).subframe; }
+  void send_sci(examiner& x, rng_t& rng) const {
+    bits_t bits(static_cast<std::size_t>(sci_format0_bits(25)));
+    pack(sci, 25, bits);
+    const transmission list[] = {{pscch_transmission{{pool.pscch_resource(0, 0).prb, 0}, bits}}};
+    x.send(list, noise_for(carrier, clear_snr_db), rng);
+  }
+  void send_block(examiner& x, int n, const bits_t& payload, double at_snr_db, rng_t& rng) const {
+    const auto occasion = *pool.pssch_at(sci, pool.pssch_subframe(sci.time_resource_pattern, n));
+    const transmission list[] = {{pssch_transmission{occasion.config, payload}}};
+    x.send(list, noise_for(carrier, at_snr_db), rng);
+  }
+  template <class F>
+  void send_period(examiner& x, rng_t& rng, F examine) const {
+    send_sci(x, rng);
+    examine(sci_at());
+    bits_t payload;
+    for (int n = 0; n < pool.n_pssch_transmissions(sci.time_resource_pattern); ++n) {
+      if (n % 4 == 0) payload = random_bits(rng, tbs());
+      send_block(x, n, payload, snr_db, rng);
+      examine(pool.pssch_subframe(sci.time_resource_pattern, n));
+    }
   }
 };
 
@@ -124,6 +177,152 @@ TEST(examined_twice, a_first_transmission_takes_one_soft_buffer) {
   EXPECT_EQ(x.statistics.blocks_decoded, 1U);
 }
 
+// Neither a second transmission nor one that is decoded alone takes the buffer of a first.
+TEST(examined_twice, what_is_not_kept_takes_no_soft_buffer) {
+  rng_t rng(47);
+  block_of_two b;
+  block_of_two other{.mcs = 5};
+  examiner x(b.carrier);
+  tm4_pairs pairs;
+  soft_buffers buffers(1, b.tbs());
+  b.payload = random_bits(rng, b.tbs());
+  const auto look = [&](int index) {
+    x.examine(index, false, [&](const subframe_view& sf) { pairs.examine(sf, buffers, b.pool); });
+  };
+  b.send(x, 0, b.payload, rng);
+  look(b.first);
+  const auto decoded_at_once = random_bits(rng, other.tbs());
+  for (const int transmission : {0, 1}) {
+    other.send(x, transmission, decoded_at_once, rng);
+    look(b.first + b.gap - 2 + transmission);
+  }
+  b.send(x, 1, b.payload, rng);
+  look(b.first + b.gap);
+  x.take();
+  EXPECT_EQ(x.got.tb, (octet_set{b.payload, decoded_at_once}));
+  EXPECT_EQ(x.combined, (std::vector<int>{1, 1, 2}));
+  EXPECT_EQ(x.statistics.soft_buffers_evicted, 0U);
+}
+
+TEST(examined_twice, a_guessed_start_spoils_no_first_transmission) {
+  rng_t rng(48);
+  block_of_two b;
+  examiner x(b.carrier);
+  tm4_pairs pairs;
+  soft_buffers buffers(1, b.tbs());
+  b.payload = random_bits(rng, b.tbs());
+  const auto look = [&](int index, bool trial) {
+    x.examine(index, trial, [&](const subframe_view& sf) { pairs.examine(sf, buffers, b.pool); });
+  };
+  b.send(x, 0, b.payload, rng);
+  look(b.first, false);
+  b.send(x, 0, random_bits(rng, b.tbs()), rng);
+  look(b.first, true);
+  b.send(x, 1, b.payload, rng);
+  look(b.first + b.gap, false);
+  x.take();
+  EXPECT_EQ(x.got.tb, octet_set{b.payload});
+  EXPECT_EQ(x.statistics.soft_buffers_evicted, 0U);
+}
+
+TEST(examined_twice, a_first_transmission_stays_decoded) {
+  constexpr int mcs = 15;  // decodes at 10 dB
+  constexpr double too_little_db = 4;
+  rng_t rng(49);
+  block_of_two b{.mcs = mcs};
+  examiner x(b.carrier);
+  tm4_pairs pairs;
+  soft_buffers buffers(2, b.tbs());
+  b.payload = random_bits(rng, b.tbs());
+  const auto look = [&](int index, bool trial) {
+    x.examine(index, trial, [&](const subframe_view& sf) { pairs.examine(sf, buffers, b.pool); });
+  };
+  b.send(x, 0, b.payload, rng);
+  look(b.first, false);
+  b.send(x, 0, b.payload, rng, too_little_db);
+  look(b.first, false);
+  look(b.first, true);
+  b.send(x, 1, b.payload, rng);
+  look(b.first + b.gap, false);
+  x.take();
+  EXPECT_EQ(x.combined, (std::vector<int>{1, 1})) << "never from its own history";
+}
+
+// What a guessed start does not show decodable is neither counted nor told.
+TEST(examined_twice, a_guess_that_fails_is_not_told) {
+  rng_t rng(50);
+  block_of_two b;
+  examiner x(b.carrier);
+  x.report_failed = true;
+  tm4_pairs pairs;
+  soft_buffers buffers(1, b.tbs());
+  b.send(x, 0, random_bits(rng, b.tbs()), rng);
+  for (const bool trial : {true, false}) {
+    x.examine(b.first, trial, [&](const subframe_view& sf) { pairs.examine(sf, buffers, b.pool); });
+    x.take();
+    EXPECT_EQ(x.told_failed, trial ? 0U : 1U);
+    EXPECT_EQ(x.statistics.tb_failed, x.told_failed);
+  }
+}
+
+// Blocks at an SNR where they need two or more of their four transmissions: each is told with as many as were sent.
+TEST(examined_twice, tm2_combines_each_transmission_once) {
+  for (const bool known : {true, false}) {
+    const grant_of_tm2 b(known);
+    examiner once(b.carrier), twice(b.carrier);
+    for (examiner* x : {&once, &twice}) {
+      rng_t rng(45);
+      comm_monitor monitor(b.carrier, b.known, false);
+      soft_buffers buffers(1, b.tbs());  // what is decoded alone takes none
+      b.send_period(*x, rng, [&](int index) {
+        const auto look = [&](bool trial) {
+          x->examine(index, trial, [&](const subframe_view& sf) { monitor.examine(sf, buffers); });
+        };
+        look(false);
+        if (x == &twice) look(false);
+        if (x == &twice) look(true);
+        x->take();
+      });
+    }
+    EXPECT_GT(*std::ranges::max_element(once.combined), 1);
+    EXPECT_EQ(twice.got.tb, once.got.tb) << known;
+    EXPECT_EQ(twice.combined, once.combined) << known;
+    EXPECT_EQ(twice.statistics.tb_ok, once.statistics.tb_ok) << known;
+    EXPECT_EQ(twice.statistics.tb_failed, once.statistics.tb_failed) << known;
+    EXPECT_EQ(once.statistics.soft_buffers_evicted + twice.statistics.soft_buffers_evicted, 0U) << known;
+    EXPECT_EQ(twice.statistics.blocks_announced, once.statistics.blocks_announced) << known;
+    EXPECT_EQ(twice.statistics.blocks_decoded, once.statistics.blocks_decoded) << known;
+  }
+}
+
+// A transmission that another track's start spoils is decoded from the start that fits.
+TEST(examined_twice, tm2_takes_the_start_that_fits) {
+  for (const bool known : {true, false}) {
+    const grant_of_tm2 b(known);
+    examiner x(b.carrier);
+    rng_t rng(46);
+    comm_monitor monitor(b.carrier, b.known, false);
+    soft_buffers buffers(4, b.tbs());
+    const auto look = [&](int index, int samples_later) {
+      x.examine(
+          index, false, [&](const subframe_view& sf) { monitor.examine(sf, buffers); }, samples_later);
+    };
+    const int first = b.pool.pssch_subframe(b.sci.time_resource_pattern, 0);
+    const auto payload = random_bits(rng, b.tbs());
+    b.send_sci(x, rng);
+    look(b.sci_at(), 0);
+    b.send_block(x, 0, payload, b.spoilt_snr_db, rng);
+    look(first, 0);
+    x.take();
+    ASSERT_EQ(x.got.tb, octet_set{});
+    b.send_block(x, 0, payload, b.clear_snr_db, rng);
+    look(first, 9);
+    x.take();
+    EXPECT_EQ(x.got.tb, octet_set{payload}) << known;
+    EXPECT_EQ(x.combined, std::vector<int>{1}) << known;
+  }
+}
+
 // Messages at an SNR where they need two or more of their four transmissions: each is told with as many as were sent.
 TEST(examined_twice, discovery_combines_each_transmission_once) {
   const auto carrier = *carrier_config::make(25, cyclic_prefix::normal, transmission_mode::tm2, 7.68e6);
@@ -160,53 +359,4 @@ TEST(examined_twice, discovery_combines_each_transmission_once) {
   EXPECT_EQ(twice.statistics.discovery, once.statistics.discovery);
   EXPECT_EQ(twice.statistics.discovery_occupied, once.statistics.discovery_occupied);
   EXPECT_EQ(twice.statistics.discovery_decoded, once.statistics.discovery_decoded);
-}
-
-// Two references whose clocks bring their subframes together, from 25 us apart to 8 us, where one track hears both.
-TEST(examined_twice, tracks_that_come_together_become_one) {
-  rng_t rng(44);
-  const auto carrier = *carrier_config::make(15, cyclic_prefix::normal, transmission_mode::tm4, 3.84e6);
-  const v2x_pool_config config{.n_prb = 15, .size_subchannel = 5, .n_subchannels = 3};
-  const auto pool = *v2x_pool::make(config);
-  const int sps = carrier.samples_per_subframe();
-  constexpr int n_subframes = 400, drift_every = 4, n_judged = 100, slss_period = 40;
-  const int apart = static_cast<int>(std::lround(25e-6 * carrier.sample_rate_hz()));
-  const int at_last = static_cast<int>(std::lround(8e-6 * carrier.sample_rate_hz()));
-  air a(carrier, static_cast<std::size_t>((n_subframes + 1) * sps), noise_for(carrier, 20), rng);
-  heard sent;
-  for (int k = 0; k < n_subframes; ++k)
-    for (const int which : {0, 1}) {
-      const auto start =
-          static_cast<std::int64_t>(k) * sps + (which == 0 ? 0 : std::max(at_last, apart - k / drift_every));
-      if (k % slss_period == 1 + 2 * which) {
-        bits_t bits(static_cast<std::size_t>(mib_sl_bits(carrier.tm)));
-        pack({.n_prb = carrier.n_prb,
-              .direct_frame_number = static_cast<std::uint16_t>(k / 10),
-              .direct_subframe_number = static_cast<std::uint8_t>(k % 10)},
-             bits);
-        const transmission list[] = {{psbch_transmission{77 + which, bits}}};
-        a.add(list, start, 0);
-        continue;
-      }
-      const sci_format1 sci{.frequency_location = pool.frequency_location(2 * which, 1), .mcs = 5};
-      bits_t bits(sci_format1_bits);
-      pack(sci, config.n_subchannels, bits);
-      const int prb = pool.pscch_prbs()[2 * which];
-      const auto grant = *pool.pssch(sci, prb, sci_crc(bits), k % 10);
-      const auto payload = random_bits(rng, grant.tbs);
-      const transmission list[] = {{pscch_transmission{{prb, 0}, bits}}, {pssch_transmission{grant, payload}}};
-      a.add(list, start, 0);
-      if (k > slss_period) sent.tb.insert(payload);  // both are tracked
-    }
-  auto m = *monitor::make({.carrier = carrier, .sync = sync_mode::slss, .timing = {}, .pools = {config}});
-  heard got;
-  const auto samples = std::span<const cf32>(a.samples);
-  const auto judged_from = static_cast<std::size_t>((n_subframes - n_judged) * sps);
-  got.take(m.process(samples.first(judged_from), 0));
-  const auto before = m.statistics().subframes;
-  got.take(m.process(samples.subspan(judged_from), static_cast<std::int64_t>(judged_from)));
-  got.take(m.finish());
-  // One more or less by where the parts begin and end.
-  EXPECT_LT(m.statistics().subframes - before, n_judged + 10U) << "examined";
-  for (const auto& block : sent.tb) EXPECT_TRUE(got.tb.contains(block));
 }

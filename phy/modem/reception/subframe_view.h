@@ -20,7 +20,9 @@ struct subframe_view {
   std::int64_t index = 0;   ///< subframes since the start of the stream, for spans of time
   int absolute = -1;        ///< 0..10239, -1 where it is not known
   bool report_failed_tbs = false;
-  bool trial = false;  ///< its start is a guess: what is not decoded must change no state
+  /// Its start is a guess: what is not decoded counts nowhere and changes no state. But TM3/4 keeps a first
+  /// transmission that no other start showed: the subframe may not be examined again.
+  bool trial = false;
 
   float power_db = 0;           ///< of all its samples
   band_watch* watch = nullptr;  ///< null: power is not measured

@@ -167,9 +167,7 @@ transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffer
   const bool repeatable = !hints.cfo_hz && !hints.timing_offset_samples;
   const auto failed_end = failed_.begin() + n_failed_;
   if (repeatable && std::find(failed_.begin(), failed_end, c) != failed_end) return {};
-  auto loan = buffers.borrow(c.tbs, sf.index, sf.statistics.soft_buffers_evicted);
-  auto r = sf.rx.decode_pssch(c, hints, *buffers.get(loan, sf.index), std::span(payload_).first(c.tbs));
-  buffers.give_back(loan);
+  auto r = sf.rx.decode_pssch(c, hints, buffers.scratch(c.tbs), std::span(payload_).first(c.tbs));
   r.crc_ok = r.crc_ok && sf.credible(r.signal);
   if (repeatable && !r.crc_ok && n_failed_ < failed_.size()) failed_[n_failed_++] = c;
   return r;
@@ -230,12 +228,19 @@ bool tm2_grants::receive(const subframe_view& sf, soft_buffers& buffers, grant& 
   g.present = g.present || metric >= std::max(least_present, present_over_least * least_pssch_metric_tm2(c));
   // Nothing there (out of range, or not sent): noise in the buffer would do harm.
   if (metric < absent_below_least * least_pssch_metric_tm2(c) && !fresh) return false;
-  transport_result r = combine(sf, buffers, g, c, fresh);
-  int transmissions = g.combined;
-  if (!r.crc_ok && transmissions > 1) {
+  const bool again = g.taken_index == sf.index;
+  transport_result r;
+  int transmissions = 1;
+  if (!again) {
+    g.taken_index = sf.index;
+    r = combine(sf, buffers, g, c, fresh);
+    transmissions = g.combined;
+  }
+  if (!r.crc_ok && (again || transmissions > 1)) {
     r = alone(sf, buffers, c, {});
     transmissions = 1;
   }
+  if (again && !r.crc_ok) return false;
   g.decoded = r.crc_ok;
   report(sf, g.sci.mcs, c, r, transmissions);
   return r.crc_ok;

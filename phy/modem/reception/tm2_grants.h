@@ -30,12 +30,13 @@ public:
   struct grant {
     bool used = false;
     sci_format0 sci;
-    std::int64_t first_index = 0;  ///< subframe of the SCI seen first
-    std::int64_t last_index = 0;   ///< subframe of the latest transmission
-    int period_start = -1;         ///< absolute, where the pool's timing is known
-    int count = 0;                 ///< transmissions seen, where their numbers are not known
-    int block = -1;                ///< transport block of the period that the buffer holds
-    int combined = 0;              ///< transmissions in the buffer
+    std::int64_t first_index = 0;   ///< subframe of the SCI seen first
+    std::int64_t last_index = 0;    ///< subframe of the latest transmission
+    int period_start = -1;          ///< absolute, where the pool's timing is known
+    int count = 0;                  ///< transmissions seen, where their numbers are not known
+    int block = -1;                 ///< transport block of the period that the buffer holds
+    int combined = 0;               ///< transmissions in the buffer
+    std::int64_t taken_index = -1;  ///< subframe that was combined or counted last
     bool decoded = false;
     soft_buffers::loan loan;
     signal_estimate signal;

@@ -144,17 +144,19 @@ tm4_pairs::pending* tm4_pairs::first_transmission(const subframe_view& sf, const
 }
 
 void tm4_pairs::keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool,
-                     bool decoded, const soft_buffers::loan& loan) {
+                     bool decoded) {
   const auto same = std::ranges::find_if(pending_, [&](const pending& p) {
     return p.used && p.index == sf.index && p.first.sci == a.sci && p.first.pssch == a.pssch;
   });
+  // Examined again: what failed at a guessed start replaces nothing, and what is decoded stays so.
+  if (same != pending_.end() && (same->decoded || (sf.trial && !decoded))) return;
   const auto free = std::ranges::find_if(pending_, [](const pending& p) { return !p.used; });
-  pending* slot = same != pending_.end()   ? &*same  // the subframe is examined again
+  pending* slot = same != pending_.end()   ? &*same
                   : free != pending_.end() ? &*free
                                            : &*std::ranges::min_element(pending_, {}, &pending::index);
   buffers.give_back(slot->loan);
-  *slot = {true, sf.index, pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1, a, decoded, loan};
-  if (decoded) buffers.give_back(slot->loan);
+  *slot = {true, sf.index, pool != nullptr && sf.absolute >= 0 ? pool->index_of(sf.absolute) : -1, a, decoded, {}};
+  if (!decoded) slot->loan = buffers.keep_scratch(sf.index, sf.statistics.soft_buffers_evicted);
 }
 
 bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const pscch_result& sci, const announcement& a,
@@ -168,17 +170,11 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
   transport_result r;
   int transmissions = 1;
   bool tried = false;
-  const auto borrow = [&] { return buffers.borrow(a.pssch.tbs, sf.index, sf.statistics.soft_buffers_evicted); };
-  soft_buffers::loan loan;
   // The buffer of the first transmission stays as it is: this may not be its second one (another layout, another start
   // of the subframe), or be examined again.
-  if (first != nullptr && !first->decoded && first->first.pssch.tbs == a.pssch.tbs &&
-      buffers.get(first->loan, sf.index) != nullptr) {
-    loan = borrow();
-    if (const soft_buffer* of_first = buffers.get(first->loan, sf.index)) {
-      soft_buffer& both = *buffers.get(loan, sf.index);
-      both.copy(*of_first);
-      r = sf.rx.decode_pssch(a.pssch, hints, both, payload);
+  if (first != nullptr && !first->decoded && first->first.pssch.tbs == a.pssch.tbs)
+    if (soft_buffer* both = buffers.copy_of(first->loan, sf.index)) {
+      r = sf.rx.decode_pssch(a.pssch, hints, *both, payload);
       transmissions = 2;
       tried = true;
       if (r.crc_ok) {
@@ -186,19 +182,13 @@ bool tm4_pairs::decode(const subframe_view& sf, soft_buffers& buffers, const psc
         buffers.give_back(first->loan);
       }
     }
-  }
   const bool expects_second = a.sci.retransmission_index == 0 && a.sci.time_gap != 0;
   if (!r.crc_ok && (!needs_both || expects_second)) {
-    buffers.give_back(loan);
-    loan = borrow();
-    r = sf.rx.decode_pssch(a.pssch, hints, *buffers.get(loan, sf.index), payload);
+    r = sf.rx.decode_pssch(a.pssch, hints, buffers.scratch(a.pssch.tbs), payload);
     transmissions = 1;
     tried = true;
   }
-  if (expects_second)
-    keep(sf, buffers, a, pool, r.crc_ok, loan);
-  else
-    buffers.give_back(loan);
+  if (expects_second) keep(sf, buffers, a, pool, r.crc_ok);
   if (tried) report(sf, a, r, transmissions, pool != nullptr);
   return tried && r.crc_ok;
 }
@@ -224,8 +214,8 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     const auto payload = std::span(payload_).first(a.pssch.tbs);
     e.repetition = recent_.seen(payload);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
-  } else {
-    if (!sf.trial) ++sf.statistics.tb_failed;
+  } else if (!sf.trial) {
+    ++sf.statistics.tb_failed;
     if (transmissions == 1 && e.rv == 0)
       e.open_bits = open_bits(sf.rx.config().carrier, e.mcs, e.n_prb, a.sci.transmission_format);
     if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});

@@ -58,8 +58,7 @@ private:
     soft_buffers::loan loan;
   };
   pending* first_transmission(const subframe_view& sf, const announcement& a, const v2x_pool* pool);
-  void keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded,
-            const soft_buffers::loan& loan);
+  void keep(const subframe_view& sf, soft_buffers& buffers, const announcement& a, const v2x_pool* pool, bool decoded);
   int expected_n_ssf(const subframe_view& sf, const v2x_pool* pool) const;
   void report(const subframe_view& sf, const announcement& a, const transport_result& r, int transmissions,
               bool pool_known);

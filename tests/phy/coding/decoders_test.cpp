@@ -138,6 +138,31 @@ TEST(transport_decoder, combines_redundancy_versions_that_fail_alone) {
   EXPECT_EQ(out, payload);
 }
 
+TEST(soft_buffer, a_copy_goes_on_by_itself) {
+  std::mt19937_64 rng(10);
+  transport_encoder encoder;
+  transport_decoder decoder;
+  const int tbs = 14688;
+  const bits payload = random_bits(static_cast<std::size_t>(tbs), rng);
+  bits coded(16000), out(payload.size());
+  soft_buffer original;  // room for the largest block
+  soft_buffer copy(tbs);
+  original.reset(tbs);
+  copy.reset(40);
+  encoder.encode({tbs, 2, 0}, payload, coded);
+  ASSERT_FALSE(decoder.decode({tbs, 2, 0}, noisy(coded, 0.0, rng), original, out).crc_ok);
+  encoder.encode({tbs, 2, 2}, payload, coded);
+  const auto second = noisy(coded, 0.0, rng);
+  copy.copy(original);
+  EXPECT_EQ(copy.tbs(), tbs);
+  const auto first = decoder.decode({tbs, 2, 2}, second, copy, out);
+  EXPECT_TRUE(first.crc_ok);
+  EXPECT_EQ(out, payload);
+  const auto same = decoder.decode({tbs, 2, 2}, second, original, out);
+  EXPECT_EQ(same.iterations, first.iterations);
+  EXPECT_EQ(out, payload);
+}
+
 TEST(transport_decoder, decodes_only_missing_blocks_again) {
   std::mt19937_64 rng(9);
   transport_encoder encoder;
