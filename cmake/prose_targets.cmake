@@ -9,14 +9,15 @@ function(prose_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS;PRIVATE_LIBS;OPTIONS" ${ARGN})
   add_library(prose_${name} STATIC ${A_SOURCES})
   add_library(prose::${name} ALIAS prose_${name})
-  target_link_libraries(prose_${name} PUBLIC prose_settings prose::common ${A_LIBS} PRIVATE ${A_PRIVATE_LIBS})
+  # The settings are those of this build: a user of the installed library has his own.
+  target_link_libraries(prose_${name} PUBLIC $<BUILD_INTERFACE:prose_settings> prose::common ${A_LIBS} PRIVATE ${A_PRIVATE_LIBS})
   target_compile_options(prose_${name} PRIVATE ${A_OPTIONS})
 endfunction()
 
 # prose_app(NAME SOURCES ... LIBS ...): program build/bin/NAME.
 function(prose_app name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
-  add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:prose_processor>)
+  add_executable(${name} ${A_SOURCES} $<TARGET_OBJECTS:prose_processor> $<TARGET_OBJECTS:prose_commit>)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS})
   target_compile_options(${name} PRIVATE ${PROSE_COLD})
   add_dependencies(programs ${name})

@@ -172,7 +172,7 @@ class function_part:
 
     def recognised(self, w):
         """[(device time, whether the keys that John had with Mary recognise it)] of every discovery message that Mary sent."""
-        tool = os.path.join(os.path.dirname(w.bin), 'tests', 'recognised')
+        tool = os.path.join(w.tools, 'recognised')
         public = w.keys('pub', w.path('keys', 'mary.key'))
         out = subprocess.run([tool, w.path('mary.sent'), w.path('keys', 'john.key'), public, '1.7e9'], check=True, capture_output=True, text=True).stdout
         return [(m['t'], m['recognised']) for m in map(json.loads, out.splitlines())]

@@ -8,7 +8,7 @@ from .world import LINKS, NAMES, ROOT, background
 
 class sniffer_part:
     def prepare(self, w):
-        self.cross = os.path.join(os.path.dirname(w.bin), 'tests', 'cross_open')
+        self.cross = os.path.join(w.tools, 'cross_open')
         self.on = not w.real_radios() and not w.devices or 'sniffer' in w.devices
         if not self.on:
             return

@@ -1,9 +1,12 @@
 """Programs, configurations, events and claims of one demonstration."""
-import hashlib, json, os, re, signal, socket, subprocess, sys, time
+import glob, hashlib, json, os, re, signal, socket, subprocess, sys, time
 
 from . import channel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# As prose-demo ROOT is PREFIX/share/prose: the programs are built, and lie below PREFIX.
+INSTALLED = not os.path.exists(os.path.join(ROOT, 'CMakeLists.txt'))
+PLACE = os.path.dirname(os.path.dirname(ROOT)) if INSTALLED else os.path.join(ROOT, 'build')
 TARGETS = ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys', 'prose-function', 'prose_uhd_virtual', 'cross_open', 'recognised')
 PROFILES = {'b200': 'radio_b210.yaml', 'x300': 'radio_x310.yaml', 'n3xx': 'radio_n310.yaml'}  # by UHD's type
 NAMES = ('mary', 'john', 'peter')
@@ -37,6 +40,12 @@ def missing_programs(directory):
     return [t for t in TARGETS if t.startswith('prose-') and not os.access(os.path.join(directory, 'bin', t), os.X_OK)]
 
 
+def modules(place):
+    """The folder of the emulated radio, of a build or below an installation's prefix."""
+    installed = [m for lib in ('lib', 'lib/*') for m in glob.glob(os.path.join(place, lib, 'uhd', 'modules'))]
+    return (installed or [os.path.join(place, 'uhd_modules')])[0]
+
+
 def fingerprint(hex_key):
     return hashlib.sha256(bytes.fromhex(hex_key)).hexdigest()[:16]
 
@@ -51,11 +60,11 @@ def background(command, env, log):
 class world:
     def __init__(self, options, directory, build):
         self.options, self.dir = options, directory
-        self.bin = os.path.join(build, 'bin')
+        self.bin, self.tools = os.path.join(build, 'bin'), os.path.join(build, *(('libexec', 'prose') if INSTALLED else ('tests',)))
         os.makedirs(self.path('keys'), exist_ok=True)
         self.processes, self.claims, self.ports, self.sockets, self.reserved = {}, [], {}, {}, []
         self.devices = parse_devices(options.devices)
-        self.env = dict(os.environ, UHD_MODULE_PATH=os.path.join(build, 'uhd_modules'))
+        self.env = dict(os.environ, UHD_MODULE_PATH=modules(build))
         self.air = 'demo%d' % os.getpid()
         self.channel = channel.parse(options.channel)
         self.metrics = {}

@@ -158,7 +158,7 @@ TEST(command_line, help_is_success_and_mistakes_are_usage_errors) {
   };
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({"--version"}), exit_ok);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "prose-test " + std::string(version()) + "\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "prose-test " + std::string(version()) + " (commit unknown)\n");
   testing::internal::CaptureStdout();
   EXPECT_EQ(run({"--help"}), exit_ok);
   EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("--config"));

@@ -5,9 +5,17 @@
 
 #include "common/printable.h"
 
+// Only programs have it (cmake/prose_targets.cmake).
+[[gnu::weak]] extern const char* const prose_commit;
+
 namespace prose::apps {
 
 std::string_view version() { return PROSE_VERSION; }
+
+std::string version_and_commit() {
+  const std::string commit = &prose_commit != nullptr ? prose_commit : "";
+  return std::string(version()) + " (commit " + (commit.empty() ? "unknown" : commit) + ")";
+}
 
 std::function<std::string(const std::string&)> number_in(double low, double high) {
   return [low, high](const std::string& text) -> std::string {

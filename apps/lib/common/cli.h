@@ -28,5 +28,8 @@ inline int usage_error(std::string_view program, const error& e) { return report
 inline int run_error(std::string_view program, const error& e) { return report(program, e.message, exit_failure); }
 
 std::string_view version();
+/// "0.2.0 (commit 5be92f9...)"; "+changes" after a commit from which the source differed, "unknown" where nothing
+/// tells.
+std::string version_and_commit();
 
 }  // namespace prose::apps

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
@@ -9,6 +11,33 @@
 namespace prose::apps {
 namespace {
 const std::vector<std::string> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+// What scripts/manual makes manual pages and completions of.
+nlohmann::ordered_json described(const CLI::Option& o) {
+  nlohmann::ordered_json out;
+  for (const auto& n : o.get_snames()) out["names"].push_back("-" + n);
+  for (const auto& n : o.get_lnames()) out["names"].push_back("--" + n);
+  if (o.get_positional()) out["positional"] = o.get_name(true);
+  out["flag"] = o.get_items_expected_max() == 0;
+  out["many"] = o.get_items_expected_max() > 1;
+  out["required"] = o.get_required();
+  out["type"] = o.get_type_name();
+  out["default"] = o.get_default_str();
+  out["text"] = o.get_description();
+  return out;
+}
+
+nlohmann::ordered_json described(const CLI::App& a) {
+  nlohmann::ordered_json out;
+  out["name"] = a.get_name();
+  out["text"] = a.get_description();
+  out["options"] = nlohmann::ordered_json::array();
+  for (const auto* o : a.get_options({})) out["options"].push_back(described(*o));
+  out["commands"] = nlohmann::ordered_json::array();
+  for (const auto* c : a.get_subcommands([](const CLI::App*) { return true; }))
+    out["commands"].push_back(described(*c));
+  return out;
+}
+
 }  // namespace
 
 command_option& command_option::type_name(const std::string& name) {
@@ -114,13 +143,17 @@ command_line::command_line(const std::string& program, const std::string& descri
   add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off; the log goes to stderr")
       .one_of(log_levels)
       .show_default();
-  app_->set_version_flag("--version", program + " " + std::string(version()));
+  app_->set_version_flag("--version", program + " " + version_and_commit());
   app_->set_help_flag("-h,--help", "this text");
 }
 
 command_line::~command_line() = default;
 
 std::optional<int> command_line::parse(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--describe-options") {
+    std::puts(described(*app_).dump(1).c_str());
+    return exit_ok;
+  }
   try {
     app_->parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help and --version

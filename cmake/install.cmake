@@ -1,0 +1,80 @@
+# What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers). A component of another
+# target needs no more than its own install() calls and a block of names in cmake/packages.cmake.
+if(PROSE_SANITIZE OR PROSE_FUZZ)
+  return()
+endif()
+# Debian's folder for every prefix: pkg-config, CMake and the loader look there below /usr and /usr/local.
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Libraries, below the prefix")
+endif()
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(PROSE_INSTALLED_PROGRAMS prose-air prose-bler prose-function prose-iq prose-keys prose-sniffer prose-ue)
+set(PROSE_INSTALLED_LIBRARIES common phy_types phy security ts33303 mac radio)
+
+# --- prose: programs, the emulated radio where UHD of the same prefix looks, Wireshark's plugin ---
+install(TARGETS ${PROSE_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT prose)
+install(TARGETS prose_uhd_virtual LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/uhd/modules COMPONENT prose)
+install(FILES scripts/wireshark/prose.lua DESTINATION ${CMAKE_INSTALL_LIBDIR}/wireshark/plugins COMPONENT prose)
+
+# --- the demo, beside the configurations that it starts from ---
+install(PROGRAMS scripts/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose)
+install(DIRECTORY scripts/demo_lib DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
+install(TARGETS cross_open recognised RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/prose COMPONENT prose)  # with which it checks keys
+install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/prose COMPONENT prose FILES_MATCHING PATTERN "*.yaml")
+install(CODE "set(demo \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/prose-demo\")
+  file(RELATIVE_PATH to \"/${CMAKE_INSTALL_BINDIR}\" \"/${CMAKE_INSTALL_DATADIR}/prose/scripts/demo\")
+  file(CREATE_LINK \"\${to}\" \"\${demo}\" SYMBOLIC)
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/prose-demo\")" COMPONENT prose)
+
+# --- manual pages and bash completion, from the programs' options ---
+set(manual ${CMAKE_BINARY_DIR}/manual)
+foreach(program ${PROSE_INSTALLED_PROGRAMS})
+  list(APPEND pages ${manual}/${program}.1.gz)
+  list(APPEND completions ${manual}/completions/${program})
+  list(APPEND described $<TARGET_FILE:${program}>)
+endforeach()
+list(APPEND pages ${manual}/prose-demo.1.gz)
+add_custom_command(OUTPUT ${pages} ${completions} VERBATIM DEPENDS ${PROSE_INSTALLED_PROGRAMS} ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_SOURCE_DIR}/scripts/demo
+  COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_VERSION} ${manual} ${described} ${PROJECT_SOURCE_DIR}/scripts/demo)
+add_custom_target(prose_manual ALL DEPENDS ${pages} ${completions})
+add_dependencies(programs prose_manual)
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT prose)
+install(FILES ${completions} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT prose)
+
+# --- the server as a service; nothing starts it before it has a configuration ---
+install(FILES cmake/install/prose-function.service DESTINATION lib/systemd/system COMPONENT prose)
+
+# --- documents ---
+install(FILES README.md CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN examples EXCLUDE)
+
+# --- dev: static libraries, headers, what CMake and pkg-config ask ---
+foreach(library ${PROSE_INSTALLED_LIBRARIES})
+  set_target_properties(prose_${library} PROPERTIES EXPORT_NAME ${library})
+  target_include_directories(prose_${library} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/prose>)
+  target_compile_features(prose_${library} INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
+  install(TARGETS prose_${library} EXPORT prose ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+  add_dependencies(programs prose_${library})  # some are in none of them
+endforeach()
+foreach(folder common phy/types phy/dsp phy/coding phy/scfdma phy/channels phy/sync phy/modem phy/io phy/radio security mac)
+  # Headers of phy/radio's own files need UHD's.
+  install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/prose/${folder} COMPONENT dev FILES_MATCHING PATTERN "*.h"
+    PATTERN proof EXCLUDE PATTERN radio_impl.h EXCLUDE PATTERN radio_setup.h EXCLUDE PATTERN uhd_errors.h EXCLUDE)
+endforeach()
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/prose)
+install(EXPORT prose NAMESPACE prose:: FILE prose-targets.cmake DESTINATION ${package} COMPONENT dev)
+configure_package_config_file(cmake/install/prose-config.cmake.in ${CMAKE_BINARY_DIR}/install/prose-config.cmake INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/install/prose-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/install/prose-config.cmake ${CMAKE_BINARY_DIR}/install/prose-config-version.cmake DESTINATION ${package} COMPONENT dev)
+file(RELATIVE_PATH PROSE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/install/prose.pc.in ${CMAKE_BINARY_DIR}/install/prose.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/install/prose.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+install(DIRECTORY docs/examples/library/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libprose-dev/examples COMPONENT dev)
+
+# --- where UHD does not look ---
+install(CODE "set(modules \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/uhd/modules\")
+  if(NOT CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
+    message(STATUS \"UHD's programs find the emulated radio with UHD_MODULE_PATH=\${modules}\")
+  endif()" COMPONENT prose)

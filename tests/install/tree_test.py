@@ -1,0 +1,125 @@
+"""Programs, the emulated radio, libraries and headers of an installation, used from where they were put."""
+import os, re, shutil, stat, subprocess, sys, tempfile, unittest
+
+from tests.harness.files import write
+from tests.harness.paths import BUILD, SOURCE
+from tests.install.installed import PROGRAMS, Installed
+
+COMPILER = os.environ.get('PROSE_CXX', 'c++')
+EXPECTED = 'discovery message received\nSHA-256 of abc: ba7816bf'
+
+
+def output(*command, **more):
+    r = subprocess.run(command, capture_output=True, text=True, **more)
+    assert r.returncode == 0, (command, r.stdout[-1500:], r.stderr[-3000:])
+    return r.stdout
+
+
+class tree(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.at = Installed()
+        cls.work = tempfile.mkdtemp()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.at.remove()
+        shutil.rmtree(cls.work)
+
+    def run_program(self, name, *arguments):
+        return output(self.at.program(name), *arguments, env=self.at.env, cwd=self.work)
+
+    def test_no_path_of_the_build_is_in_a_file(self):
+        files = self.at.files()
+        self.assertGreater(len(files), 100)
+        for path in files:
+            with open(path, 'rb') as f:
+                data = f.read()
+            for folder in (SOURCE, BUILD, self.at.folder):
+                self.assertNotIn(os.fsencode(folder) + b'/', data, path)
+
+    def test_modes(self):
+        for path in self.at.files():
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            runs = '/bin/' in path or '/libexec/' in path or path.endswith('scripts/demo')
+            self.assertIn(mode, (0o755,) if runs else (0o644, 0o755) if path.endswith('.so') else (0o644,), path)
+
+    def test_programs_need_no_folder_of_the_build(self):
+        for path in [self.at.program(p) for p in PROGRAMS] + [self.at.one('**/libprose_uhd_virtual.so')]:
+            dynamic = output('readelf', '-Wd', path)
+            self.assertIn('NEEDED', dynamic)
+            self.assertNotRegex(dynamic, 'R(UN)?PATH')
+
+    def test_every_program_tells_its_commit(self):
+        git = os.path.exists(os.path.join(SOURCE, '.git')) and shutil.which('git')
+        commit = r'[0-9a-f]{40}(\+changes)?' if git else '(unknown|[0-9a-f]{40})'
+        for p in PROGRAMS:
+            self.assertRegex(self.run_program(p, '--version'), r'^%s \d+\.\d+\.\d+ \(commit %s\)\n$' % (p, commit))
+
+    def test_uhd_finds_the_emulated_radio_when_asked_for_it_alone(self):
+        if shutil.which('uhd_find_devices') is None:
+            self.skipTest('uhd-host is not installed')
+        find = lambda env, *a: subprocess.run(['uhd_find_devices', *a], env=env, capture_output=True, text=True)
+        without = {k: v for k, v in self.at.env.items() if k != 'UHD_MODULE_PATH'}
+        told = lambda r: (r.returncode, r.stdout, r.stderr)
+        self.assertEqual(told(find(self.at.env)), told(find(without)), 'nobody else notices the module')
+        self.assertIn('emulated air', find(self.at.env, '--args', 'type=virtual').stdout)
+        self.assertIn('UHD_MODULE_PATH=', self.at.said, 'the installation says how UHD finds it')
+
+    def test_a_radio_on_an_air_and_what_a_ue_would_do(self):
+        air = 'install%d' % os.getpid()
+        with subprocess.Popen([self.at.program('prose-air'), '--air', air, '--start', '0'], env=self.at.env, stdout=subprocess.PIPE, text=True) as hub:
+            try:
+                self.assertIn('ready', hub.stdout.readline())
+                self.run_program('prose-iq', 'record', 'x.sigmf-meta', '--device', 'type=virtual,name=iq,air=' + air, '--rate', '1.92e6', '--duration', '0.02')
+            finally:
+                hub.terminate()
+        self.assertIn('38400', self.run_program('prose-iq', 'info', 'x.sigmf-meta'))
+        config = self.at.one('share/prose/configs/mary.yaml')
+        self.assertIn('pools:', self.run_program('prose-ue', '--config', config, '--show-pools'))
+
+    def test_the_demo_knows_where_it_is(self):
+        self.assertIn('--with-function', self.run_program('prose-demo', '--help'))
+        r = subprocess.run([self.at.program('prose-demo'), '--build', '/no/such/place'], capture_output=True, text=True, env=self.at.env)
+        self.assertEqual(r.returncode, 2, 'it builds nothing')
+        self.assertEqual([f for f in self.at.files() if f.endswith('.pyc')], [])
+
+    def example(self, executable, *device):
+        self.assertIn(EXPECTED, output(executable, *device, env=self.at.env))
+
+    def test_the_example_with_find_package(self):
+        source, build = self.at.one('share/doc/libprose-dev/examples'), os.path.join(self.work, 'example')
+        configure = ['cmake', '-S', source, '-B', build, '-G', 'Ninja', '-DCMAKE_PREFIX_PATH=' + self.at.prefix, '-DCMAKE_CXX_COMPILER=' + COMPILER]
+        output(*configure)
+        output('cmake', '--build', build)
+        self.example(os.path.join(build, 'discovery'))
+        with open(os.path.join(build, 'CMakeCache.txt')) as f:
+            self.assertIn('prose_DIR:PATH=' + self.at.prefix, f.read())
+        with open(os.path.join(source, 'CMakeLists.txt')) as f:
+            later = tempfile.mkdtemp(dir=self.work)
+            write(os.path.join(later, 'CMakeLists.txt'), f.read().replace('prose 0.2', 'prose 0.9'))
+        r = subprocess.run(['cmake', '-S', later, '-B', os.path.join(later, 'build'), *configure[5:]], capture_output=True, text=True)
+        self.assertNotEqual(r.returncode, 0, 'a version that is not there is refused')
+
+    def test_the_example_with_pkg_config_after_every_header(self):
+        include = self.at.one('include/prose')
+        headers = sorted(os.path.relpath(os.path.join(d, n), include) for d, _, names in os.walk(include) for n in names)
+        self.assertGreater(len(headers), 80)
+        for h in headers:
+            with open(os.path.join(include, h)) as f:
+                for own in re.findall(r'^#include "(.+)"', f.read(), re.M):
+                    self.assertIn(own, headers, h)
+        env = dict(os.environ, PKG_CONFIG_PATH=os.path.join(self.at.lib, 'pkgconfig'))
+        flags = output('pkg-config', '--cflags', '--libs', 'prose', env=env).split()
+        self.assertTrue(any(f.startswith('-I' + self.at.folder) for f in flags), flags)
+        program, example = os.path.join(self.work, 'by_pkg_config'), self.at.one('share/doc/libprose-dev/examples/discovery.cpp')
+        source = write(os.path.join(self.work, 'all.cpp'), ''.join('#include "%s"\n' % h for h in [*headers, example]))
+        output(COMPILER, '-std=c++20', '-Wall', '-Werror', source, *flags, '-o', program)
+        self.example(program)
+
+
+if __name__ == '__main__':
+    if shutil.which('readelf') is None:
+        print('skipped: binutils is not installed')
+        sys.exit(77)
+    unittest.main()
