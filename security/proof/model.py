@@ -72,6 +72,10 @@ class theory:
     def text(self):
         return '\n'.join(self.clauses) + '\n'
 
+# Ephemerals of links with Mary. Those of Peter's exist where peter_knows_mary.
+JOHNS_WITH_MARY = ['e_jm(S1,C1,O1)', 'f_jmr(S1,P1,C1,X1,O1)']
+PETERS_WITH_MARY = ['e_px(S1,C1,O1)', 'f_pxr(S1,P1,C1,X1,O1)']
+
 
 class session:
     """One side of the handshake between initiator key i and responder key r. slot, ctx (seq and layer-2 IDs) and offer come
@@ -94,7 +98,7 @@ class session:
             es = 'kall'
         if self.t.has('no_ephemerals'):
             es = 'empty'
-        if self.t.has('ephemerals_not_bound'):
+        if self.t.has('e_not_bound'):
             e_public, es = 'empty', 'empty'
         return f'kdf1({self.psk},{e_public},{es},{self.ss})'
 
@@ -105,19 +109,28 @@ class session:
             ee, se = 'empty', 'empty'
         if self.t.has('no_se'):
             se = 'empty'
-        if self.t.has('ephemerals_not_bound'):
+        if self.t.has('e_not_bound'):
+            ee = 'empty'
+        if self.t.has('f_not_bound'):
             f_public, ee, se = 'empty', 'empty', 'empty'
         return f'kdf2({k1},{f_public},{ee},{se})'
+
+    def e_named(self, e_public):
+        return [] if self.t.has('e_not_bound') else [e_public]
 
     def hashed(self, *parts):
         return 'empty' if self.t.has('no_transcript') else tup(*parts)
 
+    def start(self, slot, ctx, e_public, c1, f_public):
+        f_named = [] if self.t.has('f_not_bound') else [f_public]
+        return [self.prologue(slot, ctx), *self.e_named(e_public), c1, *f_named]
+
     def first(self, slot, ctx, e_public, k1, offer):
         sealed = 'empty' if self.t.has('offer_in_clear') else offer
-        return f'aead({k1},{self.hashed(self.prologue(slot, ctx), e_public)},{sealed})'
+        return f'aead({k1},{self.hashed(self.prologue(slot, ctx), *self.e_named(e_public))},{sealed})'
 
     def token(self, slot, ctx, e_public, c1):
-        covered = tup(slot, ctx) if self.t.has('short_token') else tup(*self.named(slot, ctx), e_public, c1)
+        covered = tup(slot, ctx) if self.t.has('short_token') else tup(*self.named(slot, ctx), *self.e_named(e_public), c1)
         return f'prf2({self.kd},l_dcr,{covered})'
 
     def initiator(self, secret, request_lost=False):
@@ -137,7 +150,7 @@ class session:
             t.tell(e, *given)
         f_public = 'pub(F)'
         k2 = self.k2(k1, f_public, f'dh({e},F)', f'dh({self.i},F)')
-        start = [self.prologue(slot, 'C'), e_public, c1, f_public]
+        start = self.start(slot, 'C', e_public, c1, f_public)
         c2 = f'aead({k2},{self.hashed(*start)},P)'
         root = f'ext({self.hashed(*start, c2)},{k2})'
         answered = given + [f_public, c2]
@@ -146,7 +159,9 @@ class session:
         if t.has('query_initiator_agrees') and self.tag == 'jp':
             self.disagree('F', answered, choice={'F': 'f_jp(S1,offer_a,C1,X1,O1)', 'P': 'offer_b'}, context={'F': 'f_jp(S1,P1,junk,X1,O1)', 'C': 'empty'},
                           offer={'F': 'f_jp(S1,P1,C1,X1,offer_a)', 'O': 'offer_b'}, slot={'F': 'f_jp(now,P1,C1,X1,O1)', 'S': 'old(S2)'},
-                          peer=[{'F': 'f_jp(S1,P1,C1,skM,O1)'}, {'F': 'f_jp(S1,P1,C1,e_jm(S2,C2,O2),O1)'}])
+                          own=['e_jp(S1,C1,O1)', JOHNS_WITH_MARY[0]], answer=JOHNS_WITH_MARY[1:], peer=PETERS_WITH_MARY[:1],
+                          peers_answer=PETERS_WITH_MARY[1:],
+                          initiator=['f_jp(S1,P1,C1,skM,O1)', 'f_jp(S1,P1,C1,e_jm(S2,C2,O2),O1)'])
         if self.tag == 'ja':
             t.tell(root, *answered)  # a link of John's with Ann, whose KD is lost
         t.tell(f'aead(prf({root},l_complete),empty,empty)', *answered)
@@ -169,7 +184,7 @@ class session:
         if t.has('offer_in_clear'):
             asked.append('O')
         k2 = self.k2(k1, f_public, f'dh(X,{f})', f'dh({self.i},{f})')
-        start = [self.prologue('S', 'C'), e_public, c1, f_public]
+        start = self.start('S', 'C', e_public, c1, f_public)
         c2 = f'aead({k2},{self.hashed(*start)},P)'
         root = f'ext({self.hashed(*start, c2)},{k2})'
         t.tell(f_public, *asked)
@@ -188,24 +203,29 @@ class session:
             t.bad(*(t.known(offer(x)) for x in completed))
         if t.has('query_responder_agrees') and here:
             self.disagree('X', completed, offer={'X': 'e_jp(S1,C1,offer_a)', 'O': 'offer_b'}, context={'X': 'e_jp(S1,junk,O1)', 'C': 'empty'},
-                          slot={'X': 'e_jp(now,C1,O1)', 'S': 'old(S2)'}, peer=[])
+                          slot={'X': 'e_jp(now,C1,O1)', 'S': 'old(S2)'},
+                          own=['f_jp(S1,P1,C1,X1,O1)', *PETERS_WITH_MARY], peer=JOHNS_WITH_MARY)
         if t.has('query_accepts_now') and here:
             t.bad(*(t.known(replace_variable(x, 'S', 'now')) for x in completed))
         t.tell(f'aead(prf({root},l_r2i),empty,{secret})', *completed)
 
-    def disagree(self, ephemeral, accepted, peer, **parameters):
-        """Bad: it accepts with an ephemeral of the other side that the attacker made, that an honest party made for or as somebody else, or that was
-        made for another parameter. on_NAME: only this of them, so that a broken variant shows that it can be found."""
+    def disagree(self, ephemeral, accepted, own, peer, answer=(), peers_answer=(), initiator=(), **parameters):
+        """Bad: it accepts with an ephemeral that the attacker made (on_made), that is its own (on_own), that the other end made for Mary (on_peer) or as the
+        answer to another initiator's (on_initiator), or that was made for another parameter (on_offer and so on). With an option on_NAME only this kind is
+        bad, and only all of it together, so that a broken variant shows each disagreement of the kind to be found. John's own answer to Mary (on_answer)
+        and Peter's (on_peers_answer) are kinds apart where E would take too long for all together."""
         t = self.t
-        own = 'f_jp(S1,P1,C1,X1,O1)' if ephemeral == 'X' else 'e_jp(S1,C1,O1)'
-        others = [own, 'e_jm(S1,C1,O1)', 'f_jmr(S1,P1,C1,X1,O1)'] + (['e_px(S1,C1,O1)', 'f_pxr(S1,P1,C1,X1,O1)'] if t.has('peter_knows_mary') else [])
-        kinds = {'made': [{}], 'peer': peer + [{ephemeral: x} for x in others], **{name: [x] for name, x in parameters.items()}}
-        for name in [k for k in kinds if t.has('on_' + k)] or kinds:
-            for replaced in kinds[name]:
+        others = {'own': own, 'answer': answer, 'peer': peer, 'peers_answer': peers_answer, 'initiator': initiator}
+        kinds = {'made': [{}], **{name: [{ephemeral: x} for x in terms] for name, terms in others.items()}, **{name: [x] for name, x in parameters.items()}}
+        only = [k for k in kinds if t.has('on_' + k)]
+        for name in only or kinds:
+            for number, replaced in enumerate(kinds[name]):
                 terms = accepted + ([ephemeral] if name == 'made' else [])
                 for variable, value in replaced.items():
                     terms = [replace_variable(x, variable, value) for x in terms]
-                t.bad(*map(t.known, terms))
+                t.rule([t.known(x) for x in terms], f'{name}{number}' if only else None)
+        for name in only:
+            t.rule([f'{name}{number}' for number in range(len(kinds[name]))])
 
 
 def replace_variable(term, name, value):
