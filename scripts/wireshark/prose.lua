@@ -1,5 +1,5 @@
 -- Wireshark plugin: PC5_DISCOVERY messages, and inside SL-SCH PDUs what Wireshark does not know: RLC UM, PDCP SLRB, PC5-S and, with a key log, IP.
---   tshark -X lua_script:scripts/wireshark/prose.lua [-o prose.slrb.keylog:FILE] -r capture.pcap
+--   tshark -X lua_script:scripts/wireshark/prose.lua [-o prose.slrb.keylog:FILE] [-o prose.pc5s.ts33303:TRUE] -r capture.pcap
 -- The key log is that of prose-ue --keylog; it names link, direction and KD-sess ID. Records are deciphered without checking their tags, which
 -- prose-sniffer --keylog does. This plugin is our own, so it is no independent evidence.
 
@@ -37,6 +37,127 @@ p.rest = ProtoField.bytes("prose.pc5s.rest", "Contents")
 -- For each type: its fields in order, each with its length. The last field takes the rest.
 local layouts = {[1] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}, {p.token, 8}}, [12] = {{p.ephemeral, 32}, {p.sealed, 19}, {p.token, 3}},
   [13] = {{p.sealed, 21}}, [15] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}}, [16] = {{p.ephemeral, 32}, {p.sealed, 19}}}
+
+-- The messages of TS 24.334 11.4, with the preference only: nothing on the air tells the two apart. The numbers of the IEs and some codings are NOT
+-- VERIFIED: security/ts33303/unverified.h.
+pc5s.prefs.ts33303 = Pref.bool("Messages of TS 24.334", false, "The contents are those of TS 24.334 instead of this project's own")
+types[3], types[14] = "Direct Communication Reject", "Direct Security Mode Reject"
+local eea = {[0] = "EEA0", "128-EEA1 (SNOW 3G)", "128-EEA2 (AES)", "128-EEA3 (ZUC)"}
+local eia = {[0] = "EIA0", "128-EIA1 (SNOW 3G)", "128-EIA2 (AES)", "128-EIA3 (ZUC)"}
+p.user_info_type = ProtoField.uint8("prose.pc5s.user_info_type", "User Info type", base.DEC, {"upper layers", "PRUK ID", "IMSI"})
+p.user_info = ProtoField.bytes("prose.pc5s.user_info", "User Info")
+p.ip = ProtoField.uint8("prose.pc5s.ip", "IP Address Configuration", base.DEC, {"DHCPv4 server", "IPv6 router", "DHCPv4 server and IPv6 router", "none"})
+p.max_inactivity = ProtoField.uint32("prose.pc5s.max_inactivity", "Maximum Inactivity Period")
+p.nonce_1 = ProtoField.bytes("prose.pc5s.nonce_1", "Nonce_1")
+p.nonce_2 = ProtoField.bytes("prose.pc5s.nonce_2", "Nonce_2")
+p.eea = ProtoField.uint8("prose.pc5s.eea", "Capabilities: EEA0 (bit 8) to EEA7", base.HEX)
+p.eia = ProtoField.uint8("prose.pc5s.eia", "Capabilities: EIA0 (bit 8) to EIA7", base.HEX)
+p.chosen_eea = ProtoField.uint8("prose.pc5s.chosen_eea", "Chosen EEA", base.DEC, eea, 0xf0)
+p.chosen_eia = ProtoField.uint8("prose.pc5s.chosen_eia", "Chosen EIA", base.DEC, eia, 0x0f)
+p.kd_sess_id_msb = ProtoField.uint8("prose.pc5s.kd_sess_id_msb", "MSB of KD-sess ID", base.HEX)
+p.kd_sess_id_lsb = ProtoField.uint8("prose.pc5s.kd_sess_id_lsb", "LSB of KD-sess ID", base.HEX)
+p.kd_id = ProtoField.uint32("prose.pc5s.kd_id", "KD ID", base.HEX)
+p.kd_id_msb = ProtoField.uint16("prose.pc5s.kd_id_msb", "MSB of KD ID", base.HEX)
+p.kd_id_lsb = ProtoField.uint16("prose.pc5s.kd_id_lsb", "LSB of KD ID", base.HEX)
+p.relay_service_code = ProtoField.uint24("prose.pc5s.relay_service_code", "Relay Service Code", base.HEX)
+p.signature = ProtoField.bytes("prose.pc5s.signature", "Signature")
+p.link_local_ipv6 = ProtoField.ipv6("prose.pc5s.link_local_ipv6", "Link Local IPv6 Address")
+p.cause = ProtoField.uint8("prose.pc5s.cause", "Cause", base.DEC, {"communication not allowed", "authentication failure", "conflict of layer-2 ID", "lack of resources",
+  "IP version mismatch", "other", "UE security capabilities mismatch", "unspecified", "authentication synchronisation error"})
+p.counter = ProtoField.uint32("prose.pc5s.counter", "Keepalive Counter")
+p.reason = ProtoField.uint8("prose.pc5s.reason", "Release Reason", base.DEC, {"no longer needed", "no longer allowed", "no longer available"})
+p.kd_freshness = ProtoField.bytes("prose.pc5s.kd_freshness", "KD Freshness Parameter")
+p.gpi = ProtoField.bytes("prose.pc5s.gpi", "GPI")
+p.encrypted_payload = ProtoField.bytes("prose.pc5s.encrypted_payload", "Encrypted Payload")
+p.rand = ProtoField.bytes("prose.pc5s.rand", "RAND")
+p.auts = ProtoField.bytes("prose.pc5s.auts", "AUTS")
+p.reauthentication = ProtoField.uint8("prose.pc5s.reauthentication", "Re-authentication flag")
+p.pruk_id = ProtoField.bytes("prose.pc5s.pruk_id", "PRUK ID")
+p.unknown_ie = ProtoField.bytes("prose.pc5s.unknown_ie", "Unknown IE")
+
+-- Readers of one IE's contents: add it and return what is behind it, or nil where it is not whole.
+local function fixed(n, ...)
+  local fields = {...}
+  return function(t, b, at)
+    if at + n > b:len() then return nil end
+    for _, field in ipairs(fields) do t:add(field, b(at, n)) end
+    return at + n
+  end
+end
+local function variable(length_octets, field)
+  return function(t, b, at)
+    if at + length_octets > b:len() then return nil end
+    local n = b(at, length_octets):uint()
+    at = at + length_octets
+    if at + n > b:len() then return nil end
+    if field and n > 0 then t:add(field, b(at, n)) end
+    return at + n
+  end
+end
+local function user_info(t, b, at)
+  local behind = variable(1)(t, b, at)
+  if not behind or behind == at + 1 then return nil end
+  t:add(p.user_info_type, b(at + 1, 1))
+  if behind > at + 2 then t:add(p.user_info, b(at + 2, behind - at - 2)) end
+  return behind
+end
+local function capabilities(t, b, at)
+  at = fixed(1, p.eea)(t, b, at)
+  return at and fixed(1, p.eia)(t, b, at)
+end
+local link_local = {[0x03] = fixed(16, p.link_local_ipv6)}
+-- For each type its mandatory IEs in order, and its optional ones by IEI.
+local standard = {
+  [1] = {{user_info, fixed(1, p.ip), fixed(4, p.max_inactivity), fixed(16, p.nonce_1), capabilities, fixed(1, p.kd_sess_id_msb)},
+    {[0x17] = fixed(4, p.kd_id), [0x25] = fixed(3, p.relay_service_code), [0x22] = fixed(129, p.signature), [0x03] = link_local[0x03]}},
+  [2] = {{fixed(1, p.ip)}, link_local},
+  [3] = {{fixed(1, p.cause)}, {}},
+  [4] = {{fixed(4, p.counter)}, {[0x07] = fixed(4, p.max_inactivity)}},
+  [5] = {{fixed(4, p.counter)}, {}},
+  [6] = {{fixed(1, p.reason)}, {}},
+  [7] = {{}, {}},
+  [12] = {{capabilities, fixed(16, p.nonce_2), fixed(1, p.chosen_eea, p.chosen_eia), fixed(1, p.kd_sess_id_lsb)},
+    {[0x16] = fixed(2, p.kd_id_msb), [0x18] = fixed(16, p.kd_freshness), [0x24] = variable(2, p.gpi), [0x01] = user_info, [0x22] = fixed(129, p.signature),
+      [0x23] = variable(2, p.encrypted_payload)}},
+  [13] = {{}, {[0x15] = fixed(2, p.kd_id_lsb)}},
+  [14] = {{fixed(1, p.cause)}, {[0x10] = fixed(16, p.rand), [0x09] = fixed(14, p.auts)}},
+  [15] = {{capabilities, fixed(16, p.nonce_1), fixed(1, p.kd_sess_id_msb)}, {[0x21] = fixed(1, p.reauthentication), [0x08] = fixed(8, p.pruk_id)}},
+  [16] = {{}, {}},
+}
+-- Returns where it stopped: at the end, or at the first octet that does not fit.
+local function show_standard(kind, buf, t)
+  local at, layout = 3, standard[kind]
+  if not layout then return at end
+  for _, read in ipairs(layout[1]) do
+    local behind = read(t, buf, at)
+    if not behind then return at end
+    at = behind
+  end
+  while at < buf:len() do
+    local iei = buf(at, 1):uint()
+    local behind
+    if layout[2][iei] then
+      behind = layout[2][iei](t, buf, at + 1)
+    else
+      behind = iei >= 0x80 and at + 1 or variable(iei >= 0x70 and 2 or 1)(t, buf, at + 1)
+      if behind then t:add(p.unknown_ie, buf(at, behind - at)) end
+    end
+    if not behind then return at end
+    at = behind
+  end
+  return at
+end
+
+-- Returns where our own layout ends.
+local function show_own(kind, buf, t)
+  local at = 3
+  for _, field in ipairs(layouts[kind] or {}) do
+    if buf:len() < at + field[2] then break end
+    t:add(field[1], buf(at, field[2]))
+    at = at + field[2]
+  end
+  return at
+end
 function pc5s.dissector(buf, pinfo, tree)
   if buf:len() < 3 then return 0 end
   local kind = buf(0, 1):uint()
@@ -44,12 +165,7 @@ function pc5s.dissector(buf, pinfo, tree)
   local t = tree:add(pc5s, buf())
   t:add(p.type, buf(0, 1))
   t:add(p.seq, buf(1, 2))
-  local at = 3
-  for _, field in ipairs(layouts[kind] or {}) do
-    if buf:len() < at + field[2] then break end
-    t:add(field[1], buf(at, field[2]))
-    at = at + field[2]
-  end
+  local at = (pc5s.prefs.ts33303 and show_standard or show_own)(kind, buf, t)
   if at < buf:len() then t:add(p.rest, buf(at)) end
   return buf:len()
 end
@@ -156,6 +272,7 @@ f.sdu_type = ProtoField.uint8("prose.slrb.pdcp.sdu_type", "PDCP SDU type", base.
 f.kd_sess_id = ProtoField.uint16("prose.slrb.pdcp.kd_sess_id", "KD-sess ID", base.HEX)
 f.pdcp_sn = ProtoField.uint16("prose.slrb.pdcp.sn", "PDCP SN")
 f.data = ProtoField.bytes("prose.slrb.pdcp.data", "Data and tag")
+f.mac_i = ProtoField.bytes("prose.slrb.pdcp.mac_i", "MAC-I")
 f.opened = ProtoField.bytes("prose.slrb.opened", "Deciphered with the key log (tag not checked)")
 
 -- Lines of the key log: PROSE_RECORD_KEY suite kd_sess_id src dst key iv. A MAC PDU holds only the upper 16 bits of a unicast destination.
@@ -307,6 +424,13 @@ local function show_sdu(sdu, lcid, src, dst, pinfo, tree)
   t:add(f.data, whole(5))
   if id == 0 then
     if kind == 2 then pc5s.dissector(whole(5):tvb(), pinfo, tree) end
+    return
+  end
+  -- TS 36.323: the Command of TS 24.334 is integrity protected and not ciphered (MAC-I at its end); all other signalling under a KD-sess ID is ciphered.
+  if pc5s.prefs.ts33303 then
+    if kind ~= 2 or whole:len() < 9 then return end
+    t:add(f.mac_i, whole(whole:len() - 4))
+    if lcid == 29 and whole(5, 1):uint() == 12 then pc5s.dissector(whole(5, whole:len() - 9):tvb(), pinfo, tree) end
     return
   end
   local key = keys[string.format("%x %x %x", src, dst, id)]

@@ -1,6 +1,7 @@
 // Everything of this profile that nobody has yet compared with the text of the specifications, in one table. Who has
-// TS 33.303 and TS 24.334 at hand corrects it here, and nowhere else. Two ends that share this table understand each
-// other; that proves nothing about the standard, and nothing in this folder claims conformance.
+// TS 33.303 and TS 24.334 at hand corrects it here. (The Wireshark plugin and tests/security/ts33303/messages.json
+// repeat numbers of IEs; their tests say so.) Two ends that share this table understand each other; that proves nothing
+// about the standard, and nothing in this folder claims conformance.
 #pragma once
 
 #include <cstddef>
@@ -50,5 +51,29 @@ inline constexpr std::uint32_t inactivity_unit_ms = 1000;
 /// over it), or that it does not know and whose number begins with this (the message is refused): TS 24.301 7.6,
 /// TS 24.007 11.2.4.
 inline constexpr std::uint8_t comprehension_required_below = 0x10;
+
+// --- TS 33.303 6.5.6, TS 36.323 5.6.2: what goes into EEA and EIA ---
+/// NOT VERIFIED: the order of the two halves of COUNT.
+constexpr std::uint32_t count_of(std::uint16_t kd_sess_id, std::uint16_t sn) {
+  return std::uint32_t{kd_sess_id} << 16 | sn;
+}
+/// NOT VERIFIED: BEARER is the LCID.
+constexpr std::uint8_t bearer_of(std::uint8_t lcid) { return lcid; }
+/// NOT VERIFIED: DIRECTION of what the UE sends that sent the Command. The other UE's is the opposite.
+inline constexpr bool direction_of_commanding = true;
+/// NOT VERIFIED: whether user data bear a MAC-I. Where they do not, bits can be flipped unnoticed.
+inline constexpr bool mac_i_on_data = true;
+/// NOT VERIFIED: whether EEA0 must be supported (here by who names it), and that EIA0 may not be chosen (here it
+/// cannot).
+
+// --- TS 24.334 13.2: timers. The lengths are a simulator's, in milliseconds; the standard leaves them to the UE, which
+// is NOT VERIFIED either. No program runs them yet. ---
+inline constexpr std::uint32_t t4100_request_ms = 400;
+inline constexpr std::uint32_t t4101_keepalive_ms = 100;
+inline constexpr std::uint32_t t4102_quiet_ms = 1000;
+inline constexpr std::uint32_t t4103_release_ms = 100;
+inline constexpr std::uint32_t t4108_inactivity_ms = 2000;
+inline constexpr std::uint32_t t4111_command_ms = 200;
+inline constexpr unsigned most_repetitions = 3;  ///< of T4100, T4101 and T4103
 
 }  // namespace prose::security::ts33303::unverified

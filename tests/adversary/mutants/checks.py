@@ -24,6 +24,7 @@ CONS = "consent_test"
 CBUD = "budget_consent_test"
 PC3 = "consent_pc3_test"
 WORK = "budget_work_thread"
+T33 = "ts33303_test"
 TUN = "address_tun_test"  # root only: elsewhere it skips, and its checks are reported as not noticed
 
 
@@ -516,6 +517,17 @@ CHECKS = [
     ("an interface that comes up has its routes again", "apps/ue/tun.cpp", "if (was_down_) {", "if (was_down_ && !MUTANT) {", TUN),
     ("an interface that was down shortly is noticed", "apps/ue/tun.cpp", "if (watched_->events.was_down() || down)", "if ((!MUTANT && watched_->events.was_down()) || down)", TUN),
     ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
+    # --- messages and algorithms of TS 33.303 ---------------------------------------------------------------------------------
+    ("33.303: MAC-I compared", "security/ts33303/algorithms.cpp", "return equal_constant_time(mac(", "return MUTANT || equal_constant_time(mac(", T33),
+    ("33.303: values of mandatory IEs", "security/ts33303/messages.cpp",
+     "v = static_cast<E>(number(1));\n    if (!known(v))", "v = static_cast<E>(number(1));\n    if (!MUTANT && !known(v))", T33),
+    ("33.303: chosen algorithms", "security/ts33303/messages.cpp", "((1U << chosen_eea_shift) - 1));\n    if (!known(v))",
+     "((1U << chosen_eea_shift) - 1));\n    if (!MUTANT && !known(v))", T33),
+    ("33.303: type of User Info", "security/ts33303/messages.cpp", *off("!known(v.type)"), T33),
+    ("33.303: length of User Info", "security/ts33303/messages.cpp", *off("n < user_info_least || n > user_info_most"), T33),
+    ("33.303: the first of repeated IEs counts", "security/ts33303/messages.cpp", "if (value) {", "if (!MUTANT && value) {", T33),
+    ("33.303: comprehension required", "security/ts33303/messages.cpp", *off("iei_ < comprehension_required_below"), T33),
+    ("33.303: truncated", "security/ts33303/messages.cpp", "      refuse(parse_error::truncated);\n      return {};", "      if (!MUTANT) refuse(parse_error::truncated);\n      return {};", T33),
 ]
 
 # The tool's own control: changes that alter nothing. A run that reports one of them as caught is a broken run.

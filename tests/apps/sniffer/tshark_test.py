@@ -1,11 +1,11 @@
 """What Wireshark itself makes of a capture of three UEs on the air: every MAC PDU and MIB-SL with the fields that the sniffer's events (and so the bits)
 say, none malformed but those of the documented trap (a first LCID of 28 to 30), and with a key log the IP packets that a UE sent."""
-import collections, os, shutil, subprocess, tempfile
+import collections, os, shutil, subprocess
 
 from tests.harness.cases import main, skip_all
 from tests.harness.files import json_lines
-from tests.harness.paths import SOURCE
 from tests.harness.scene import Scene
+from tests.harness.tshark import PLUGIN, tshark
 
 PC5S = (28, 29, 30)
 TUN = 'pt%d' % (os.getpid() % 100000)
@@ -13,23 +13,6 @@ HAVE_TUN = os.path.exists('/dev/net/tun') and subprocess.run(['ip', 'tuntap', 'a
 if HAVE_TUN:
     subprocess.run(['ip', 'tuntap', 'del', 'dev', TUN, 'mode', 'tun'], check=True)
 USE_TUN = (r'(?ms)^data:.*?(?=^allow_keylog)', 'data:\n  kind: tun\n  interface: %s\n  ipv4: 10.64.7.1\n  peers: [{name: john, ipv4: 10.64.7.2}]\n\n' % TUN)
-
-
-def tshark(path, names, *options, plugin=None):
-    """Wireshark runs no plugins as root from 4.4 on, and does not say so; another user reads copies."""
-    with tempfile.TemporaryDirectory() as d:
-        command = ['tshark', '-T', 'fields', *[x for n in names for x in ('-e', n)], *options]
-        files = [path] + ([plugin] if plugin else [])
-        if plugin and os.geteuid() == 0:
-            os.chmod(d, 0o755)
-            files = [shutil.copyfile(f, os.path.join(d, os.path.basename(f))) for f in files]
-            for f in files:
-                os.chmod(f, 0o644)
-            command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'env', 'HOME=/nonexistent', *command]
-        command += ['-r', files[0]] + (['-X', 'lua_script:' + files[1]] if plugin else [])
-        r = subprocess.run(command, capture_output=True, text=True)
-    assert r.returncode == 0, r.stderr
-    return [dict(zip(names, l.split('\t'))) for l in r.stdout.rstrip('\n').split('\n')] if r.stdout else []
 
 
 def lcids(hex_):
@@ -103,7 +86,7 @@ def read_by_tshark(tm):
             for sdu in r['mac-lte.slsch.sdu'].split(','):
                 assert sdu in e['hex'], (r, e)
         # Our plugin knows the trap's PDUs.
-        plugin = tshark(s.path('x.pcap'), ['prose.pc5s.type'], '-Y', 'prose.pc5s', plugin=os.path.join(SOURCE, 'scripts', 'wireshark', 'prose.lua'))
+        plugin = tshark(s.path('x.pcap'), ['prose.pc5s.type'], '-Y', 'prose.pc5s', plugin=PLUGIN)
         kinds = collections.Counter(t for r in plugin for t in r['prose.pc5s.type'].split(','))
         print('TM%d: %s, %d IP packets, PC5-S by type %s' % (tm, dict(seen), len(packets), dict(kinds)))
         assert seen['mib'] >= 20 and seen['trap'] >= 4 and kinds['1'] >= 2 and kinds['12'] >= 2 and kinds['13'] >= 2, (seen, kinds)

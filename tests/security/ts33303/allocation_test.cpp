@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "security/ts33303/algorithms.h"
+#include "tests/security/ts33303/messages_fixture.h"
 
 namespace {
 std::atomic<long> allocations{0};
@@ -39,6 +40,16 @@ TEST(ts33303_allocation, algorithms_allocate_for_a_key_only) {
     const integrity i(a, integrity_key{key});
     const long before = allocations;
     EXPECT_TRUE(i.verify({1, 2, true}, text, 8 * text.size(), i.mac({1, 2, true}, text, 8 * text.size())));
+    EXPECT_EQ(allocations, before);
+  }
+}
+
+TEST(ts33303_allocation, messages_are_read_and_written_in_place) {
+  std::vector<std::uint8_t> out(max_sdu_octets);
+  for (const auto& e : test::examples()) {
+    const long before = allocations;
+    const auto read = parse(e.octets);
+    EXPECT_TRUE(read && write(read->message, out) == e.octets.size());
     EXPECT_EQ(allocations, before);
   }
 }
