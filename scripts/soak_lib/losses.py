@@ -32,6 +32,10 @@ SILENCES = ('restart', 'clock', 'sync', 'stream')
 # What a reference is lost from, at any UE: it may follow any other.
 REFERENCE_GONE = ('restart', 'clock', 'stream')
 LOST_ROLES = ('holdover', 'searching')
+TOOK_OVER = 'took over'
+# Two followers that follow each other: one of them falls silent at times, and takes over if the other falls silent too (sync_reference::plan_silence).
+RING_S = 26.0            # silence_every_subframes and a random part as long, the silence and what precedes it
+TAKES_OVER_S = 0.25      # after the others have lost it: silence_after_periods of 40 ms, and a subframe or so
 TOLD_LATER_S = 20.0      # what the others tell of it is known by then, the end of an unplugged one too
 SILENCE_S = LINK_KEYS['lost_s'] + LINK_KEYS['keepalive_s'] + SECOND_S
 BEHIND_S = 1.0           # a UE is told to end at the time of the one that is ahead; it may be this far behind
@@ -125,6 +129,7 @@ class explainer:
         self.told = collections.Counter()              # faults by what the UEs told
         self.odd = []                                  # losses of a link or a reference for which there is no cause: one line each
         self.references_lost = []                      # not judged yet: (air time, name, role, window)
+        self.took_over = []                            # air times
         self.streams = {n: [] for n in self.ues}       # of each run of a UE: [[begin, end] of each stream]; end None: it goes on
         self.roles = {}
         for n, u in self.ues.items():
@@ -196,20 +201,29 @@ class explainer:
         u.may_be_late.append([t, LEAD_SUBFRAMES])      # another timing: what was ready is late
         u.add('sync', None, t - NEAR_SYNC_S, t + NEAR_SYNC_S)
         before, self.roles[name] = self.roles.get(name), role
-        if role in LOST_ROLES or role == 'reference' and before == 'follower':
+        if role == 'reference' and before == 'follower':
+            self.took_over.append(t)
+            bisect.insort(self.references_lost, (t, name, TOOK_OVER, u.windows['sync', None][-1]))
+        elif role in LOST_ROLES:
             bisect.insort(self.references_lost, (t, name, role, u.windows['sync', None][-1]))
 
     def judge_references(self, until):
         while self.references_lost and self.references_lost[0][0] <= until:
             t, name, role, window = self.references_lost.pop(0)
-            if not self.reference_gone(name, t):
+            if not self.reference_gone(name, role, t):
                 self.odd.append('%s lost its reference (now %s) at %.1f s, and nothing tells why' % (name, role, t))
                 self.ues[name].windows['sync', None].remove(window)
 
-    def reference_gone(self, name, t):
-        """Whether a UE that others may follow had stopped, or had just changed its own reference before."""
+    def reference_gone(self, name, role, t):
+        """Whether a UE that others may follow had stopped, or had just changed its own reference before, or was silent to see who depends on it."""
+        if role == TOOK_OVER:
+            return self.stopped(t - RING_S, t)
+        silent = any(0 <= taken - t <= TAKES_OVER_S for taken in self.took_over)
         changed = any(begin + NEAR_SYNC_S <= t <= end for n, u in self.ues.items() if n != name for begin, end in u.windows['sync', None])
-        return changed or any(u.covered(c, p, t - NEAR_SYNC_S, t + BEHIND_S) for u in self.ues.values() for c in REFERENCE_GONE for p in self.ues)
+        return silent or changed or self.stopped(t - NEAR_SYNC_S, t)
+
+    def stopped(self, since, t):
+        return any(u.covered(c, p, since, t + BEHIND_S) for u in self.ues.values() for c in REFERENCE_GONE for p in self.ues)
 
     def on_started(self, name, u, e, t):
         self.streams[name].append([[t, None]])

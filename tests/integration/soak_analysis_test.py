@@ -202,6 +202,14 @@ class Losses(unittest.TestCase):
             x.forget(300.0 + losses.TOLD_LATER_S)
             self.assertEqual(x.odd, [], before)
 
+    def test_of_two_that_follow_each_other_one_takes_over(self):
+        lost = ('peter', {'event': 'sync', 't': 299.8, 'role': 'holdover'})
+        for before, findings in (([('mary', radio(280.0, restarts=1)), lost], 0), ([('mary', radio(270.0, restarts=1)), lost], 1),
+                                 ([('mary', radio(280.0, restarts=1)), ('peter', {'event': 'sync', 't': 299.0, 'role': 'holdover'})], 1)):
+            x = self.with_reference_lost('reference', before)
+            x.forget(320.0 + losses.TOLD_LATER_S)
+            self.assertEqual(len(x.odd), findings, (before, x.odd))
+
     def test_what_another_tells_later_is_waited_for(self):
         x = self.with_reference_lost()
         x.forget(301.0)
