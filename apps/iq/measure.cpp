@@ -1,16 +1,19 @@
 // prose-iq measure: what two radios hear of each other over their cable, as JSON.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "apps/iq/commands.h"
 #include "apps/iq/test_burst.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/stop.h"
+#include "phy/radio/burst_sender.h"
 
 namespace prose::apps {
 namespace {
@@ -19,11 +22,10 @@ using phy::cf32;
 using json = nlohmann::ordered_json;
 
 // Chosen, not derived.
-constexpr double ahead_s = 0.6;        // what begins at a tick is asked for so long before it: the host may be busy
-constexpr double slack_s = 0.02;       // how far the two clocks may be misjudged: what asking both for their time takes
-constexpr double send_ahead_s = 0.03;  // bursts are handed over so long before their time, so that buffers hold them
+constexpr double ahead_s = 0.6;   // what begins at a tick is asked for so long before it: the host may be busy
+constexpr double slack_s = 0.02;  // how far the two clocks may be misjudged: what asking both for their time takes
 constexpr int period_subframes = 10;
-constexpr int near_samples = 16;        // from where the last burst suggests the next one: 10 ppm of a period
+constexpr double send_ahead_s = 8e-3;   // bursts are handed over so long before their time: no buffer holds two of them
 constexpr int turnaround_samples = 64;  // by how much the clocks may have moved since: 10 ppm of half a second
 constexpr double longest_turnaround_s = 2e-3;
 constexpr std::array<double, 6> leads_s{1e-3, 2e-3, 3e-3, 4e-3, 6e-3, 8e-3};
@@ -33,11 +35,16 @@ constexpr int most_symbols = 200;  // of a path, for its picture
 /// Samples of one value of strength_db: an eighth of a symbol. The turnaround is known as exactly.
 std::size_t strength_step(const test_burst& b) { return static_cast<std::size_t>(b.carrier.fft_size) / 8; }
 
+/// A radio, and the thread that hands bursts to it while it is read.
+struct station {
+  phy::radio& radio;
+  phy::burst_sender sender;
+};
+
 struct planned_burst {
-  std::int64_t due = 0;   ///< receiver's tick at which it is on the air
-  std::int64_t tick = 0;  ///< the same time in ticks of who sends it
+  station* from = nullptr;
+  std::int64_t tick = 0;  ///< of its device's time
   std::span<const cf32> samples;
-  phy::radio* from = nullptr;
 };
 
 struct captured {
@@ -46,43 +53,71 @@ struct captured {
 };
 
 /// What is late shows in counters and as an unheard burst; what tx_limits withhold ends the measurement.
-result<void> send(phy::radio& radio, std::int64_t tick, std::span<const cf32> samples) {
-  const auto sent = radio.transmit(tick, samples);
+result<void> send(station& from, std::int64_t tick, std::span<const cf32> samples) {
+  const auto sent = from.sender.send(tick, samples);
   if (!sent) return tl::unexpected(sent.error());
-  if (*sent == phy::transmit_status::withheld) return fail("not sent: tx_limits allow " + radio.duty_limit());
+  if (*sent == phy::transmit_status::withheld) return fail("not sent: tx_limits allow " + from.radio.duty_limit());
   return {};
 }
 
-/// n samples of rx from soon on, while bursts go out in time: plan_from(start) says which. Samples that were lost are
-/// zeros.
+/// Reads a radio from `start` to `end` and sends its bursts of the plan (in order of time) meanwhile. keep(tick,
+/// samples) is called with what is read.
 template <class F>
-result<captured> capture(phy::radio& rx, std::size_t n, F&& plan_from) {
-  captured c;
-  c.samples.resize(n);  // before the clock is asked: it takes time
-  const double rate = rx.sample_rate_hz();
+result<void> serve(station& of, std::int64_t start, std::int64_t end, std::span<const planned_burst> plan,
+                   const std::atomic<bool>& ended, F&& keep) {
+  const double rate = of.radio.sample_rate_hz();
   const auto early = static_cast<std::int64_t>(send_ahead_s * rate);
   std::vector<cf32> block(static_cast<std::size_t>(rate / 1000));
-  const auto now = rx.now_tick();
-  if (!now) return tl::unexpected(now.error());
-  c.start = *now + static_cast<std::int64_t>(ahead_s * rate);
-  if (const auto ok = rx.start(c.start); !ok) return tl::unexpected(ok.error());
-  const std::vector<planned_burst> plan = plan_from(c.start);
-  std::size_t next = 0;
-  for (std::int64_t at = c.start; at < c.start + static_cast<std::int64_t>(n);) {
+  auto next = plan.begin();
+  for (std::int64_t at = start; at < end && !ended;) {
     if (stop_requested()) return fail("stopped");
-    for (; next < plan.size() && plan[next].due < at + early; ++next)
-      if (const auto ok = send(*plan[next].from, plan[next].tick, plan[next].samples); !ok)
-        return tl::unexpected(ok.error());
-    const auto got = rx.read(block);
+    for (; next != plan.end() && (next->from != &of || next->tick < at + early); ++next) {
+      if (next->from != &of) continue;
+      if (const auto ok = send(of, next->tick, next->samples); !ok) return ok;
+    }
+    if (const auto ok = of.sender.wait_until_begun(); !ok) return ok;
+    const auto got = of.radio.read(block);
     if (!got) return tl::unexpected(got.error());
     if (got->time_jump != 0) return fail("the radio's time leapt while it was measured");
-    for (std::size_t i = 0; i < got->n_samples; ++i) {
-      const std::int64_t place = got->first_tick + static_cast<std::int64_t>(i) - c.start;
-      if (place >= 0 && place < static_cast<std::int64_t>(n)) c.samples[static_cast<std::size_t>(place)] = block[i];
-    }
+    keep(got->first_tick, std::span<const cf32>(block).first(got->n_samples));
     at = got->first_tick + static_cast<std::int64_t>(got->n_samples);
   }
-  rx.stop();
+  if (const auto ok = of.sender.finish(); !ok) return ok;
+  of.radio.stop();
+  return {};
+}
+
+/// n samples of `own` from soon on, while bursts of both go out in time: plan_from(start) says which. Samples that were
+/// lost are zeros. The other radio is read as well, by a thread of its own: its time tells when to hand over its
+/// bursts. apart: own time less that of the other, ticks.
+template <class F>
+result<captured> capture(station& own, station& other, std::int64_t apart, std::size_t n, F&& plan_from) {
+  captured c;
+  c.samples.resize(n);  // before the clock is asked: it takes time
+  const auto now = own.radio.now_tick();
+  if (!now) return tl::unexpected(now.error());
+  c.start = *now + static_cast<std::int64_t>(ahead_s * own.radio.sample_rate_hz());
+  const std::int64_t other_start = c.start - apart, length = static_cast<std::int64_t>(n);
+  if (const auto ok = own.radio.start(c.start); !ok) return tl::unexpected(ok.error());
+  if (const auto ok = other.radio.start(other_start); !ok) return tl::unexpected(ok.error());
+  const std::vector<planned_burst> plan = plan_from(c.start);
+  std::atomic<bool> ended = false;
+  result<void> done, other_done;
+  {
+    const std::jthread beside([&] {
+      other_done = serve(other, other_start, other_start + length, plan, ended, [](auto, auto) {});
+      if (!other_done) ended = true;
+    });
+    done = serve(own, c.start, c.start + length, plan, ended, [&](std::int64_t tick, std::span<const cf32> samples) {
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        const std::int64_t place = tick + static_cast<std::int64_t>(i) - c.start;
+        if (place >= 0 && place < length) c.samples[static_cast<std::size_t>(place)] = samples[i];
+      }
+    });
+    if (!done) ended = true;
+  }
+  if (!done) return tl::unexpected(done.error());
+  if (!other_done) return tl::unexpected(other_done.error());
   return c;
 }
 
@@ -97,7 +132,8 @@ result<std::int64_t> between_clocks(const phy::radio& tx, const phy::radio& rx) 
 
 struct path_measurement {
   std::vector<burst_measurement> bursts;  ///< those that were found, in order
-  std::vector<double> offsets;            ///< arrival less departure, each by its own device's clock; samples
+  std::vector<double> offsets;            ///< of each: arrival less departure, by their own device's clock; samples
+  std::vector<double> departures;         ///< of each: samples after the first burst of the series
   double noise_dbfs = 0;                  ///< between the bursts
   std::optional<double> turnaround_s;
   std::vector<double> strength_db;  ///< of what is heard from the end of an own burst on, a piece each
@@ -119,46 +155,57 @@ double noise_of(std::span<const cf32> x, const std::vector<burst_measurement>& b
   return power_dbfs(quiet);
 }
 
-result<path_measurement> measure_path(phy::radio& tx, phy::radio& rx, burst_finder& finder, int n_bursts) {
-  const auto clocks = between_clocks(tx, rx);
+result<path_measurement> measure_path(station& tx, station& rx, burst_finder& finder, int n_bursts) {
+  const auto clocks = between_clocks(tx.radio, rx.radio);
   if (!clocks) return tl::unexpected(clocks.error());
   const auto& samples = finder.burst().samples;
   const auto subframe = static_cast<std::int64_t>(samples.size());
   const std::int64_t period = period_subframes * subframe;
-  const auto slack = static_cast<std::int64_t>(slack_s * rx.sample_rate_hz());
-  std::vector<planned_burst> plan;
-  const auto got = capture(rx, static_cast<std::size_t>(2 * slack + n_bursts * period), [&](std::int64_t start) {
-    for (int i = 0; i < n_bursts; ++i) {
-      const std::int64_t due = start + slack + i * period;
-      plan.push_back({due, due - *clocks, samples, &tx});
-    }
+  const auto slack = static_cast<std::int64_t>(slack_s * rx.radio.sample_rate_hz());
+  const auto starts = series_starts(slack, period, n_bursts);
+  const auto n = static_cast<std::size_t>(starts.back() + period + slack);
+  const auto got = capture(rx, tx, *clocks, n, [&](std::int64_t start) {
+    std::vector<planned_burst> plan;
+    for (const std::int64_t s : starts) plan.push_back({&tx, start + s - *clocks, samples});
     return plan;
   });
   if (!got) return tl::unexpected(got.error());
   const std::span<const cf32> x = got->samples;
   path_measurement m;
-  auto place = finder.find_first(x.first(static_cast<std::size_t>(2 * slack + subframe)));
-  for (const planned_burst& sent : plan) {
-    if (!place) break;
-    m.bursts.push_back(finder.measure(x, *place));
-    m.offsets.push_back(m.bursts.back().place.sample + static_cast<double>(got->start - sent.tick));
-    place = finder.find_near(x, m.bursts.back().place.sample + static_cast<double>(period), near_samples);
+  const auto places = finder.find_series(x, starts, slack);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (!places[i]) continue;
+    m.bursts.push_back(finder.measure(x, *places[i]));
+    m.offsets.push_back(m.bursts.back().place.sample - static_cast<double>(starts[i] - *clocks));
+    m.departures.push_back(static_cast<double>(starts[i] - starts[0]));
   }
   m.noise_dbfs = noise_of(x, m.bursts, static_cast<std::size_t>(subframe));
   return m;
 }
 
-/// How long after an own burst `own` hears the other again. `path`: from the other to this one.
-result<void> measure_turnaround(phy::radio& own, phy::radio& other, const burst_finder& finder,
-                                path_measurement& path) {
+/// What of a radio's counters means that samples went astray, to it or from it.
+std::uint64_t losses(const phy::radio& r) {
+  const auto c = r.counters();
+  return c.lates + c.underflows + c.overflows + c.sequence_errors;
+}
+
+std::vector<cf32> answer_of(const test_burst& burst) {
+  return endless(
+      burst, burst.samples.size() + static_cast<std::size_t>(longest_turnaround_s * burst.carrier.sample_rate_hz()));
+}
+
+/// How long after an own burst `own` hears the other again; not told where that burst or what was heard is not whole.
+/// `path`: from the other to this one.
+result<void> measure_turnaround(station& own, station& other, const burst_finder& finder, path_measurement& path) {
   const auto& burst = finder.burst().samples;
-  const double rate = own.sample_rate_hz();
-  const auto answer = endless(finder.burst(), burst.size() + static_cast<std::size_t>(longest_turnaround_s * rate));
+  const double rate = own.radio.sample_rate_hz();
+  const auto answer = answer_of(finder.burst());
   const std::int64_t offset = std::llround(path.offsets.back());
   const auto begin = static_cast<std::int64_t>(2 * burst.size());  // of both, after the start of the capture
-  const auto got = capture(own, answer.size() + 4 * burst.size(), [&](std::int64_t start) {
+  const auto losses_before = losses(own.radio);
+  const auto got = capture(own, other, offset, answer.size() + 4 * burst.size(), [&](std::int64_t start) {
     const std::int64_t at = start + begin;
-    return std::vector<planned_burst>{{at, at - offset, answer, &other}, {at, at, burst, &own}};
+    return std::vector<planned_burst>{{&other, at - offset, answer}, {&own, at, burst}};
   });
   if (!got) return tl::unexpected(got.error());
   const std::size_t piece = strength_step(finder.burst());
@@ -166,7 +213,8 @@ result<void> measure_turnaround(phy::radio& own, phy::radio& other, const burst_
   const known_signal rest{std::span<const cf32>(answer).subspan(active), path.bursts.back().place.cfo_hz, rate, piece};
   path.strength_db = strength_of(got->samples, rest, begin + static_cast<std::int64_t>(active), turnaround_samples);
   const std::size_t first = heard_from(path.strength_db);
-  if (first < path.strength_db.size() / 2) path.turnaround_s = static_cast<double>(first * piece) / rate;
+  if (first < path.strength_db.size() / 2 && losses(own.radio) == losses_before)
+    path.turnaround_s = static_cast<double>(first * piece) / rate;
   return {};
 }
 
@@ -177,31 +225,34 @@ struct lead_count {
 };
 
 /// How often a burst that is handed over so long after the last sample read comes too late.
-result<lead_count> count_lates(phy::radio& radio, std::span<const cf32> burst, double lead_s) {
+result<lead_count> count_lates(station& of, std::span<const cf32> burst, double lead_s) {
+  phy::radio& radio = of.radio;
   const auto before = radio.counters().lates;
   const double rate = radio.sample_rate_hz();
   std::vector<cf32> block(static_cast<std::size_t>(rate / 1000));
   for (int i = 0; i < tries_a_lead * 2 + period_subframes; ++i) {
     if (stop_requested()) return fail("stopped");
+    if (const auto ok = of.sender.wait_until_begun(); !ok) return tl::unexpected(ok.error());
     const auto got = radio.read(block);
     if (!got) return tl::unexpected(got.error());
     if (i % 2 != 0 || i >= tries_a_lead * 2) continue;
     const std::int64_t end = got->first_tick + static_cast<std::int64_t>(got->n_samples);
-    if (const auto ok = send(radio, end + static_cast<std::int64_t>(lead_s * rate), burst); !ok)
+    if (const auto ok = send(of, end + static_cast<std::int64_t>(lead_s * rate), burst); !ok)
       return tl::unexpected(ok.error());
   }
+  if (const auto ok = of.sender.finish(); !ok) return tl::unexpected(ok.error());
   return lead_count{lead_s, tries_a_lead, radio.counters().lates - before};
 }
 
-result<json> leads_of(phy::radio& radio, const test_burst& burst) {
+result<json> leads_of(station& of, const test_burst& burst) {
   json all = json::array();
   const auto piece = std::span<const cf32>(burst.samples).first(burst.samples.size() / 10);
   for (const double lead_s : leads_s) {
-    const auto n = count_lates(radio, piece, lead_s);
+    const auto n = count_lates(of, piece, lead_s);
     if (!n) return tl::unexpected(n.error());
     all.push_back({{"lead_ms", lead_s * 1e3}, {"tries", n->tries}, {"lates", n->lates}});
   }
-  radio.stop();
+  of.radio.stop();
   return all;
 }
 
@@ -211,24 +262,24 @@ double mean(std::span<const double> v) {
   return v.empty() ? 0 : sum / static_cast<double>(v.size());
 }
 
-/// Slope of the offsets: by how much of a sample they move from burst to burst.
-double slope_of(std::span<const double> v) {
-  const double middle = (static_cast<double>(v.size()) - 1) / 2, level = mean(v);
+/// Slope of the offsets: by how much of a sample they move in one.
+double slope_of(const path_measurement& m) {
+  const double middle = mean(m.departures), level = mean(m.offsets);
   double xy = 0, xx = 0;
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    const double d = static_cast<double>(i) - middle;
-    xy += d * (v[i] - level);
+  for (std::size_t i = 0; i < m.offsets.size(); ++i) {
+    const double d = m.departures[i] - middle;
+    xy += d * (m.offsets[i] - level);
     xx += d * d;
   }
   return xx > 0 ? xy / xx : 0;
 }
 
 /// Largest distance of the offsets from the line through them.
-double unsteadiness(std::span<const double> v) {
-  const double slope = slope_of(v), middle = (static_cast<double>(v.size()) - 1) / 2, level = mean(v);
+double unsteadiness(const path_measurement& m) {
+  const double slope = slope_of(m), middle = mean(m.departures), level = mean(m.offsets);
   double most = 0;
-  for (std::size_t i = 0; i < v.size(); ++i)
-    most = std::max(most, std::abs(v[i] - level - slope * (static_cast<double>(i) - middle)));
+  for (std::size_t i = 0; i < m.offsets.size(); ++i)
+    most = std::max(most, std::abs(m.offsets[i] - level - slope * (m.departures[i] - middle)));
   return most;
 }
 
@@ -249,13 +300,12 @@ json json_of(const path_measurement& m, int n_sent, double rate_hz) {
     if (b.decoded) symbols.insert(symbols.end(), b.symbols.begin(), b.symbols.end());
   }
   for (const double o : m.offsets) arrival.push_back(o / rate_hz * 1e6);
-  const double period_s = period_subframes * 1e-3;
   const auto [low, high] = std::minmax_element(cfo.begin(), cfo.end());
   j["decoded"] = decoded;
   j["arrival_us"] = mean(arrival);
   j["arrivals_us"] = arrival;
-  j["unsteady_samples"] = unsteadiness(m.offsets);
-  j["drift_ppm"] = slope_of(m.offsets) / rate_hz / period_s * 1e6;
+  j["unsteady_samples"] = unsteadiness(m);
+  j["drift_ppm"] = slope_of(m) * 1e6;
   j["cfo_hz"] = mean(cfo);
   j["cfo_spread_hz"] = *high - *low;
   j["cfos_hz"] = cfo;
@@ -287,22 +337,24 @@ json json_of(const phy::radio& r) {
 
 result<json> measure_all(std::array<std::unique_ptr<phy::radio>, 2>& radios, burst_finder& finder,
                          const measure_options& o) {
+  const std::size_t longest = answer_of(finder.burst()).size();
+  std::array<station, 2> stations{{{*radios[0], {*radios[0], longest}}, {*radios[1], {*radios[1], longest}}}};
   json paths = json::array();
   for (const int to : {1, 0}) {
-    phy::radio &tx = *radios[1 - to], &rx = *radios[to];
+    station &tx = stations[1 - to], &rx = stations[to];
     auto path = measure_path(tx, rx, finder, o.bursts);
     if (!path) return tl::unexpected(path.error());
     if (path->heard())
       if (const auto ok = measure_turnaround(rx, tx, finder, *path); !ok) return tl::unexpected(ok.error());
     json j{{"from", 1 - to}, {"to", to}};
-    j.update(json_of(*path, o.bursts, rx.sample_rate_hz()));
+    j.update(json_of(*path, o.bursts, rx.radio.sample_rate_hz()));
     paths.push_back(j);
   }
   json sides = json::array();
-  for (auto& r : radios) {
+  for (station& s : stations) {
     // Before the bursts that are late on purpose.
-    json side = json_of(*r);
-    const auto leads = leads_of(*r, finder.burst());
+    json side = json_of(s.radio);
+    const auto leads = leads_of(s, finder.burst());
     if (!leads) return tl::unexpected(leads.error());
     side["leads"] = *leads;
     sides.push_back(side);

@@ -20,6 +20,9 @@ constexpr std::size_t short_terms = 1024;  // products of the first search, so t
 constexpr double least_match = 0.25;       // 1024 products of noise: 0.15 in 10^9 trials; a burst at 3 dB SNR: 0.44
 constexpr double stands_out = 1.6;         // power of a block over the noise's: 2 dB, far beyond the spread of its mean
 constexpr std::size_t offset_block = 32;   // samples that are summed before the offset is searched
+constexpr int near_samples = 16;           // from where another burst suggests one: 10 ppm of 10 periods at 15.36 Msps
+constexpr int gap_step = 4 * near_samples;  // by which neighbouring gaps differ: twice as wide as a search
+constexpr int n_gaps = 8;  // different ones: a series is taken for itself, shifted by 1 to 7, in no case
 constexpr float silent_db = -300.0F;
 constexpr double heard_db = -3.0;
 
@@ -113,8 +116,7 @@ result<test_burst> test_burst::make(double rate_hz, float power_db) {
       {phy::pssch_transmission{b.config, b.payload}, phy::re_power_db(b.carrier, power_db, subcarriers)}};
   b.samples.resize(static_cast<std::size_t>(b.carrier.samples_per_subframe()));
   if (auto ok = out->transmit(list, b.samples); !ok) return tl::unexpected(ok.error());
-  b.active = static_cast<std::size_t>(phy::symbol_start_samples(b.carrier, 13)) -
-             static_cast<std::size_t>(144 * b.carrier.fft_size / 2048);
+  b.active = static_cast<std::size_t>(phy::symbol_start_samples(b.carrier, 13) - phy::prefix_samples(b.carrier));
   return b;
 }
 
@@ -212,6 +214,45 @@ std::optional<burst_place> burst_finder::find_near(std::span<const cf32> x, doub
   return best_between(x, middle - around, middle + around);
 }
 
+/// The series if the burst at this place is that of this number. Each burst found tells where the next one is.
+std::vector<std::optional<burst_place>> burst_finder::around_burst(std::span<const cf32> x,
+                                                                   std::span<const std::int64_t> starts,
+                                                                   std::size_t number, const burst_place& place) const {
+  std::vector<std::optional<burst_place>> found(starts.size());
+  found[number] = place;
+  const auto n = static_cast<std::ptrdiff_t>(starts.size());
+  for (const int step : {1, -1}) {
+    double at = place.sample;
+    std::int64_t start = starts[number];
+    for (auto i = static_cast<std::ptrdiff_t>(number) + step; i >= 0 && i < n; i += step) {
+      const auto k = static_cast<std::size_t>(i);
+      found[k] = find_near(x, at + static_cast<double>(starts[k] - start), near_samples);
+      if (!found[k]) continue;
+      at = found[k]->sample;
+      start = starts[k];
+    }
+  }
+  return found;
+}
+
+std::vector<std::optional<burst_place>> burst_finder::find_series(std::span<const cf32> x,
+                                                                  std::span<const std::int64_t> starts,
+                                                                  std::int64_t slack) const {
+  std::vector<std::optional<burst_place>> best(starts.size());
+  const auto first = find_first(x);
+  if (!first) return best;
+  std::ptrdiff_t most = 0;
+  for (std::size_t number = 0; number < starts.size(); ++number) {
+    if (std::abs(first->sample - static_cast<double>(starts[number])) > static_cast<double>(slack)) continue;
+    auto found = around_burst(x, starts, number, *first);
+    const auto n = std::count_if(found.begin(), found.end(), [](const auto& p) { return p.has_value(); });
+    if (n <= most) continue;
+    most = n;
+    best = std::move(found);
+  }
+  return best;
+}
+
 burst_measurement burst_finder::measure(std::span<const cf32> x, const burst_place& place) {
   burst_measurement m;
   m.place = place;
@@ -237,6 +278,15 @@ burst_measurement burst_finder::measure(std::span<const cf32> x, const burst_pla
   m.place.cfo_hz += r.signal.cfo_hz;
   if (m.decoded) m.place.sample = static_cast<double>(start) + r.signal.timing_offset_samples;
   return m;
+}
+
+std::vector<std::int64_t> series_starts(std::int64_t first, std::int64_t period, int n) {
+  std::vector<std::int64_t> starts;
+  for (int i = 0; i < n; ++i) {
+    starts.push_back(first);
+    first += period + static_cast<std::int64_t>(i % n_gaps) * gap_step;
+  }
+  return starts;
 }
 
 std::vector<cf32> endless(const test_burst& burst, std::size_t n_samples) {

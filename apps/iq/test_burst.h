@@ -61,11 +61,19 @@ public:
   std::optional<burst_place> find_first(std::span<const phy::cf32> capture) const;
   /// The burst that begins within `around` samples of `expected`.
   std::optional<burst_place> find_near(std::span<const phy::cf32> capture, double expected, int around) const;
+  /// Each burst of a series, nothing where it is lost. starts: where they are expected (series_starts), all of them off
+  /// by the same number of samples, at most `slack`, which is less than 4 periods. With one burst alone it is a guess
+  /// which of the series that is.
+  std::vector<std::optional<burst_place>> find_series(std::span<const phy::cf32> capture,
+                                                      std::span<const std::int64_t> starts, std::int64_t slack) const;
   burst_measurement measure(std::span<const phy::cf32> capture, const burst_place& place);
 
 private:
   burst_finder(test_burst burst, phy::subframe_receiver receiver);
   std::optional<burst_place> best_between(std::span<const phy::cf32> x, std::int64_t first, std::int64_t last) const;
+  std::vector<std::optional<burst_place>> around_burst(std::span<const phy::cf32> x,
+                                                       std::span<const std::int64_t> starts, std::size_t number,
+                                                       const burst_place& place) const;
   double match(std::span<const phy::cf32> x) const;
   double offset_at(std::span<const phy::cf32> x) const;
 
@@ -76,6 +84,10 @@ private:
   double differences_energy_ = 0;
   std::vector<phy::cf32> derotated_;
 };
+
+/// Where n bursts of a series begin, from `first` on, at least a period apart. Neighbouring gaps differ, so that bursts
+/// that are all alike tell by their distances which of the series they are, whichever of them are lost.
+std::vector<std::int64_t> series_starts(std::int64_t first, std::int64_t period, int n);
 
 /// The active samples of a burst again and again, without a pause.
 std::vector<phy::cf32> endless(const test_burst& burst, std::size_t n_samples);

@@ -137,7 +137,7 @@ def at_least(what, value, unit, good, least, remedy):
 
 def turnaround(what, measured_us, told_us):
     if measured_us is None:
-        return finding(LOOK, what, 'not heard again within 1 ms', '%.0f us (turnaround_s)' % told_us, 'turnaround')
+        return finding(LOOK, what, 'not measured: not heard again within 1 ms, or a burst or samples were lost meanwhile', '%.0f us (turnaround_s)' % told_us, 'turnaround')
     return finding(OK if measured_us <= told_us else WRONG, what, '%.0f us' % measured_us, '%.0f us (turnaround_s)' % told_us, 'turnaround')
 
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <random>
@@ -60,6 +61,30 @@ TEST_F(test_burst_capture, is_not_found_in_noise_nor_in_another_signal) {
   EXPECT_FALSE(finder.find_first(x));
   EXPECT_FALSE(finder.find_first(std::vector<cf32>(100)));
   EXPECT_FALSE(finder.find_near(x, 199990, 16));
+}
+
+/// Series with bursts lost, of which every burst must be known for what it is.
+TEST_F(test_burst_capture, a_series_tells_which_of_its_bursts_are_lost) {
+  constexpr int n = 7;
+  constexpr std::int64_t period = 76800, slack = 153600, subframe = 7680;  // as prose-iq measure has them: 10 and 20 ms
+  constexpr double tolerance = 1;                                          // before measure() looks closer
+  const auto starts = series_starts(slack, period, n);
+  const auto quiet = noise(static_cast<std::size_t>(starts.back() + slack + 2 * subframe), -40);
+  for (const auto& lost : std::vector<std::vector<int>>{{}, {0}, {0, 1}, {0, 1, 2, 3}, {2}, {6}, {1, 3, 5}})
+    for (const std::int64_t off : {std::int64_t{-5001}, 100 - slack, slack - 100}) {
+      auto x = quiet;
+      const auto is_lost = [&](int i) { return std::find(lost.begin(), lost.end(), i) != lost.end(); };
+      for (int i = 0; i < n; ++i)
+        if (!is_lost(i)) add(x, finder.burst().samples, static_cast<std::size_t>(starts[i] + off), 700);
+      const auto found = finder.find_series(x, starts, slack);
+      ASSERT_EQ(found.size(), starts.size());
+      for (int i = 0; i < n; ++i) {
+        ASSERT_EQ(found[i].has_value(), !is_lost(i)) << i << ' ' << off << ' ' << testing::PrintToString(lost);
+        if (!found[i]) continue;
+        EXPECT_NEAR(found[i]->sample, static_cast<double>(starts[i] + off), tolerance) << i << ' ' << off;
+      }
+    }
+  for (const auto& place : finder.find_series(quiet, starts, slack)) EXPECT_FALSE(place);
 }
 
 TEST_F(test_burst_capture, clipping_is_counted) {
