@@ -12,6 +12,7 @@
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/sha512.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/listen/recorded_time.h"
 #include "phy/io/sigmf_writer.h"
 
 namespace prose::apps {
@@ -66,7 +67,7 @@ phy::sigmf_writer_config writer_config(const phy::sample_source& source, const r
   return config;
 }
 
-/// A limit in the source's time, gaps included. It counts from the first sample that is read.
+/// A limit in the recording's time, gaps included. It counts from the first sample that is read.
 class duration_limit {
 public:
   /// wanted: in ticks; 0: no limit.
@@ -74,16 +75,15 @@ public:
   /// How many of the samples that were read are within the limit. Nothing: all are, and more may be.
   std::optional<std::size_t> last_samples(const phy::read_status& status) {
     if (wanted_ <= 0) return std::nullopt;
-    begin_ = std::exchange(begun_, true) ? begin_ + status.time_jump : status.first_tick;
-    const std::int64_t end = begin_ + wanted_;
-    if (status.first_tick + static_cast<std::int64_t>(status.n_samples) < end) return std::nullopt;
-    return static_cast<std::size_t>(std::max<std::int64_t>(end - status.first_tick, 0));
+    if (!std::exchange(begun_, true)) end_ = status.first_tick + wanted_;
+    if (status.first_tick + static_cast<std::int64_t>(status.n_samples) < end_) return std::nullopt;
+    return static_cast<std::size_t>(std::max<std::int64_t>(end_ - status.first_tick, 0));
   }
 
 private:
   std::int64_t wanted_;
   bool begun_ = false;
-  std::int64_t begin_ = 0;  // tick of the first sample
+  std::int64_t end_ = 0;  // tick
 };
 
 /// Why the recording ends: what the writer reports goes before every other reason.
@@ -126,6 +126,7 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
   std::vector<std::span<const phy::cf32>> in(n_channels);
   duration_limit duration(wanted_samples(source, limits));
+  recorded_time time;
   progress_bar progress("recording");
   sample_watch watch(target.path, "", source.sample_rate_hz());
   record_report report;
@@ -134,12 +135,13 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
       report.why = "stopped";
       break;
     }
-    const auto status = source.read(out);
+    auto status = source.read(out);
     if (!status) {  // what came before the fault is kept
       report.failed = true;
       report.why = status.error().message;
       break;
     }
+    *status = time.of(*status);
     const auto last = duration.last_samples(*status);
     if (last) report.why = "duration";
     for (std::size_t c = 0; c < n_channels; ++c) {

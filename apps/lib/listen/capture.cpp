@@ -140,8 +140,9 @@ bool capture::count_gap(const arrival& a, bool going, event_writer& events) {
 
 /// Gives a block to the observers and to the monitor. False ends the capture.
 bool capture::take(std::span<const std::span<const phy::cf32>> in, const arrival& a, bool going, event_writer& events) {
+  const phy::read_status kept = recorded_.of(a.status);
   for (const auto& o : observers_)
-    going = going && (!o.samples || o.samples(in, a.status.first_tick, a.status.gap_before && !a.first));
+    going = going && (!o.samples || o.samples(in, kept.first_tick, kept.gap_before && !a.first));
   const std::int64_t at = place_.n_samples();
   place_.add(a.status.first_tick, static_cast<std::int64_t>(in[0].size()));
   going = going && emit(monitor_->process(in, stored_ ? at : a.status.first_tick), events);

@@ -13,6 +13,7 @@
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/listen/event_json.h"
 #include "apps/lib/listen/file_source.h"
+#include "apps/lib/listen/recorded_time.h"
 #include "apps/lib/listen/scene.h"
 #include "apps/lib/listen/stream_place.h"
 #include "phy/modem/monitor.h"
@@ -41,7 +42,7 @@ struct capture_options {
 struct capture_observer {
   /// Called with each decoded event. The frame is a copy of it; bits of the event are valid only during the call.
   std::function<bool(const phy::monitor_event&, const captured_frame&)> frame = {};
-  /// Called with each block of samples before it is decoded; `sample` counts from the start of the stream.
+  /// Called with each block of samples before it is decoded. The tick is of device time as if that had never leapt.
   std::function<bool(std::span<const std::span<const phy::cf32>>, std::int64_t first_tick, bool gap_before)> samples =
       {};
   /// Called after each block: samples so far, and seconds of device time.
@@ -104,6 +105,7 @@ private:
   std::int64_t first_subframe_ = 0;  ///< of the first round: tick, or sample where the subframes are stored one by one
   bool stored_ = false;  ///< numbered subframes stored one after the other, whatever their distance on the air
   stream_place place_;
+  recorded_time recorded_;
   std::uint64_t n_frames_ = 0;
   std::int64_t first_frame_tick_ = 0, lost_ = 0;
   std::optional<sample_watch> watch_;
