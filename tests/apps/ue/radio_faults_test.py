@@ -91,8 +91,12 @@ def test_a_sniffer_by_device_time_hears_on_when_its_time_leaps_back():
         assert (gap['samples_lost'], gap['time_jump']) == (0, -10240 * 7680000), gap
         leap_is_no_gap(rec, 7.68e6)
         live = [e['event'] for e in ear.events()]
-        run('prose-sniffer', '--iq', rec + '.sigmf-meta', '--config', config, '--events', os.path.join(d, 'replay.jsonl'))
+        again = os.path.join(d, 'again.sigmf-meta')
+        run('prose-sniffer', '--iq', rec + '.sigmf-meta', '--config', config, '--events', os.path.join(d, 'replay.jsonl'), '--annotate', again)
         replay = [e['event'] for e in json_lines(os.path.join(d, 'replay.jsonl'))]
+        kept, read = ([a['core:sample_start'] for a in json.loads(text_of(f))['annotations'] if 'PSDCH' in a['core:label']]
+                      for f in (rec + '.sigmf-meta', again))
+        assert kept and set(kept) <= set(read), (kept, read)
         assert 'gap' not in replay and replay.count('discovery') >= live.count('discovery'), (replay.count('discovery'), live.count('discovery'))
 
 
