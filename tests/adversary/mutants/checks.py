@@ -519,6 +519,9 @@ CHECKS = [
     ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
     # --- messages and algorithms of TS 33.303 ---------------------------------------------------------------------------------
     ("33.303: MAC-I compared", "security/ts33303/algorithms.cpp", "return equal_constant_time(mac(", "return MUTANT || equal_constant_time(mac(", T33),
+    ("33.303: replay", "security/ts33303/context.cpp", *off("has_mac(lcid) && !window.fresh(header->sn)"), T33),
+    ("33.303: KD-sess ID", "security/ts33303/context.cpp", *off("header->kd_sess_id != parameters_.kd_sess_id"), T33),
+    ("33.303: SN at its end", "security/ts33303/context.cpp", *off("next_sn_ > last_sn"), T33),
     ("33.303: values of mandatory IEs", "security/ts33303/messages.cpp",
      "v = static_cast<E>(number(1));\n    if (!known(v))", "v = static_cast<E>(number(1));\n    if (!MUTANT && !known(v))", T33),
     ("33.303: chosen algorithms", "security/ts33303/messages.cpp", "((1U << chosen_eea_shift) - 1));\n    if (!known(v))",

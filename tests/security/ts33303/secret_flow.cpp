@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "security/ts33303/algorithms.h"
+#include "security/ts33303/context.h"
 
 using namespace prose::security::ts33303;
 
@@ -43,6 +43,18 @@ void protect(const kd_sess_key& kd_sess, std::size_t bits) {
   }
 }
 
+/// A PDU from one end to the other, and a forged one.
+void exchange(const kd_sess_key& kd_sess, eea e, eia i) {
+  auto from = *security_context::make({0x0102, side::requesting, e, i}, kd_sess);
+  auto to = *security_context::make({0x0102, side::commanding, e, i}, kd_sess);
+  std::vector<std::uint8_t> pdu(text_octets + 9), out(pdu.size());
+  if (!from.protect(1, prose::security::sdu_type::ip, secret_text(), pdu)) std::exit(2);
+  pdu.back() ^= 1;
+  if (to.open(1, pdu, out)) std::exit(2);
+  pdu.back() ^= 1;
+  if (!to.open(1, pdu, out)) std::exit(2);
+}
+
 // ---- control ----
 volatile int sink;
 
@@ -60,6 +72,9 @@ int main(int argc, char**) {
   }
   const auto kd_sess = derive_kd_sess(marked<kd_key>(), nonce{1}, nonce{2});
   for (const std::size_t bits : {1U, 64U, 97U, 128U, 8U * 53U}) protect(kd_sess, bits);
+  exchange(kd_sess, eea::snow3g, eia::snow3g);
+  exchange(kd_sess, eea::aes, eia::aes);
+  exchange(kd_sess, eea::zuc, eia::zuc);
   std::puts("from KD to MAC-I with every algorithm");
   return 0;
 }
