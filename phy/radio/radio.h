@@ -51,8 +51,8 @@ struct radio_config {
   double claim_timeout_s = 8.0;     ///< how long to try a device that another program uses; UHD lets go after 5 s
   /// Called with a line when open() has to wait, and, from the thread that reads or sends, without a right to priority.
   std::function<void(const std::string&)> tell = {};
-  /// Called from UHD's thread with errors that UHD logs later, for the whole process: the last radio that was opened
-  /// with one is told.
+  /// Called from UHD's thread with errors that UHD logs later, for the whole process: of the open radios the newest is
+  /// told. It must not open or close a radio.
   std::function<void(const std::string&)> warn = {};
   std::function<bool()> stops = {};  ///< asked meanwhile: true ends the waiting
 };

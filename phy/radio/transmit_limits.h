@@ -32,7 +32,8 @@ struct transmit_limits {
 };
 
 /// Counts the air time of a band. A window is 60 slots; a burst is counted in all windows that touch one of its slots,
-/// so a little less than the limit is used. Copies without allocation. A new object knows of no earlier burst.
+/// so a little less than the limit is used. Copies without allocation. A new object knows of no earlier burst;
+/// time that leaps ahead without follow_leap() looks like silence.
 class duty_meter {
 public:
   duty_meter(double max_duty_cycle, double window_s, double rate_hz);

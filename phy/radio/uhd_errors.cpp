@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <uhd/utils/log.hpp>
 #include <uhd/utils/log_add.hpp>
@@ -28,7 +29,7 @@ struct collector {
   std::uint64_t n_all = 0;
 
   std::mutex tell_mutex;  // of its own, so that the function may ask for the errors
-  std::function<void(const std::string&)> tell;
+  std::map<std::uint64_t, std::function<void(const std::string&)>> tell;
   std::uint64_t tell_number = 0;
 
   void take(const uhd::log::logging_info& info) {
@@ -42,7 +43,7 @@ struct collector {
       came.notify_all();
     }
     const std::lock_guard lock(tell_mutex);
-    if (tell) tell(text);
+    if (!tell.empty()) tell.rbegin()->second(text);
   }
 };
 
@@ -89,14 +90,14 @@ std::string uhd_errors::text(std::chrono::milliseconds patience) const {
 std::uint64_t tell_uhd_errors(std::function<void(const std::string&)> tell) {
   collector& c = the_collector();
   const std::lock_guard lock(c.tell_mutex);
-  c.tell = std::move(tell);
-  return ++c.tell_number;
+  c.tell.emplace(++c.tell_number, std::move(tell));
+  return c.tell_number;
 }
 
 void stop_telling_uhd_errors(std::uint64_t number) {
   collector& c = the_collector();
   const std::lock_guard lock(c.tell_mutex);
-  if (number == c.tell_number) c.tell = {};
+  c.tell.erase(number);
 }
 
 }  // namespace prose::phy

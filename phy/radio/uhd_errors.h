@@ -22,10 +22,10 @@ private:
   std::uint64_t from_;
 };
 
-/// Called with every error that comes later, one after the other, from UHD's thread, instead of what was called before.
-/// The number that it returns ends it.
+/// Called with every error that comes later, one after the other, from UHD's thread; of several functions the newest.
+/// The number that it returns ends it. The function must not call these two.
 std::uint64_t tell_uhd_errors(std::function<void(const std::string&)> tell);
-/// Returns when the function is not at work and is not called any more. 0, or one that another has followed: nothing.
+/// Returns when the function is not at work and is not called any more.
 void stop_telling_uhd_errors(std::uint64_t number);
 
 }  // namespace prose::phy

@@ -87,12 +87,15 @@ TEST(radio_opening, the_cause_that_uhd_only_logs_is_told) {
     told.push_back(line);
     came.notify_all();
   };
-  auto earlier = config_of(hub.device("mary"));
-  earlier.warn = [](const std::string& line) { ADD_FAILURE() << line; };
-  auto mary = open_radio(earlier);
+  auto other = config_of(hub.device("mary"));
+  other.warn = [](const std::string& line) { ADD_FAILURE() << line; };
+  auto earlier = open_radio(other);
   const auto john = open_radio(c);
-  ASSERT_TRUE(mary && john);
-  mary.reset();  // ends nothing of John's
+  other.device_args = hub.device("peter");
+  auto later = open_radio(other);
+  ASSERT_TRUE(earlier && john && later);
+  earlier.reset();
+  later.reset();  // neither ends anything of John's
   for (const auto& note : john->notes()) EXPECT_EQ(note.find("firmware"), std::string::npos) << "of another opening";
   UHD_LOG_ERROR("TEST", "something\nhappened");
   std::unique_lock lock(mutex);
