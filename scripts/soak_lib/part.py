@@ -205,12 +205,14 @@ class part:
     def take_turns(self):
         if self.now < self.next_turn:
             return
-        self.next_turn = self.now + self.options['restart_every'] * self.random.uniform(0.8, 1.2)
         name, how = TURNS[self.turn % len(TURNS)]
-        self.turn += 1
         if name == 'reference':
             name = next((n for n, r in self.roles.items() if r == 'reference' and n != 'john'), 'peter')
-        if name is None or name not in self.running or name in self.leaving:
+        if name is not None and (name not in self.running or name in self.leaving):
+            return  # as soon as it runs again
+        self.next_turn = self.now + self.options['restart_every'] * self.random.uniform(0.8, 1.2)
+        self.turn += 1
+        if name is None:
             return
         self.count('restarts', '%s %s' % (name, 'killed' if how == signal.SIGKILL else 'ended'))
         self.explainer.leaves(name, self.now)

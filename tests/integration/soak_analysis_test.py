@@ -1,7 +1,7 @@
 """What scripts/soak makes of events and packets: what is explained, and what is a finding."""
-import itertools, unittest
+import itertools, random, types, unittest
 
-from scripts.soak_lib import losses, odds, packets, scene
+from scripts.soak_lib import losses, odds, packets, part, scene
 
 LINKS = (('mary', 'john'), ('john', 'peter'))
 OPTIONS = {'air': 600.0, 'seed': 1, 'fault_every': 60.0, 'restart_every': 300.0, 'sample_every': 5.0, 'chapter': 3600.0, 'time': 'gnss', 'tm': '2', 'prb': '25'}
@@ -344,6 +344,21 @@ class Unplugging(unittest.TestCase):
         for name, code, said, age in (('mary', 1, 'out of memory', self.DUE_S), ('mary', 2, self.SAID, self.DUE_S), ('mary', 1, self.SAID, self.DUE_S / 2),
                                       ('mary', 1, self.SAID, None), ('john', 1, self.SAID, self.DUE_S)):
             self.assertFalse(scene.was_unplugged(OPTIONS, name, code, said, age), (name, code, said, age))
+
+
+class Turns(unittest.TestCase):
+    def test_a_ue_whose_turn_comes_while_it_is_away_is_ended_when_it_is_back(self):
+        ended = []
+        p = types.SimpleNamespace(now=10.0, next_turn=0.0, turn=1, options={'restart_every': 40.0}, random=random.Random(1), roles={}, running={'peter'},
+                                  leaving=set(), count=lambda *a: None, explainer=types.SimpleNamespace(leaves=lambda *a: None),
+                                  scene=types.SimpleNamespace(end=lambda name, how: ended.append((name, how))))
+        part.part.take_turns(p)
+        p.now, p.running = 12.0, {'peter', 'mary'}
+        part.part.take_turns(p)
+        self.assertEqual(ended, [part.TURNS[1]])
+        part.part.take_turns(p)
+        self.assertEqual((len(ended), p.turn), (1, 2))
+        self.assertGreater(p.next_turn, 40)
 
 
 class Odds(unittest.TestCase):
