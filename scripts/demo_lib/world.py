@@ -50,6 +50,26 @@ def fingerprint(hex_key):
     return hashlib.sha256(bytes.fromhex(hex_key)).hexdigest()[:16]
 
 
+class not_stopped:
+    """Within it stop(), the handler of signals, waits for its end: a program that has started must be known before the demo ends."""
+    within = asked = False
+
+    def __enter__(self):
+        not_stopped.within = True
+
+    def __exit__(self, *_):
+        not_stopped.within = False
+        if not_stopped.asked:
+            stop()
+
+
+def stop(*_):
+    if not_stopped.within:
+        not_stopped.asked = True
+    else:
+        raise KeyboardInterrupt
+
+
 def background(command, env, log):
     """Starts a program that the terminal's Ctrl-C does not reach (the demo ends it, once) and that ends when the demo is killed."""
     # By setpriv, not by a preexec_fn: that would run Python in the child, where a signal at the wrong moment prints a traceback.
@@ -158,7 +178,7 @@ class world:
         return ['--radio', os.path.abspath(profile)] if profile else []
 
     def spawn(self, name, command):
-        with open(self.path(name + '.log'), 'w') as log:
+        with open(self.path(name + '.log'), 'w') as log, not_stopped():
             self.processes[name] = background(command, self.env, log)
 
     def start(self):

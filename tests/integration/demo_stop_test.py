@@ -1,9 +1,9 @@
 """scripts/demo that is ended: by a terminal's Ctrl-C, which goes to every program of its group, by SIGTERM, and by SIGKILL."""
-import json, os, signal, subprocess, time
+import json, os, signal, subprocess, sys, time
 
 from tests.harness.cases import main
 from tests.harness.files import json_lines, text_of
-from tests.harness.paths import BUILD, DEMO
+from tests.harness.paths import BUILD, DEMO, SOURCE
 from tests.harness.process import give_time, wait
 
 
@@ -56,6 +56,25 @@ def test_sigterm(d):
     said = p.communicate(timeout=120)[1]
     assert p.returncode == 1 and said == 'demo: stopped\n', (p.returncode, said)
     assert os.listdir(d + '/tmp') == [] and not programs(d), (os.listdir(d + '/tmp'), programs(d))
+
+
+STOPPED_WHILE_IT_STARTS = """
+import os, signal
+from scripts.demo_lib import world
+signal.signal(signal.SIGTERM, world.stop)
+try:
+    with world.not_stopped():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print('started')
+    print('goes on')
+except KeyboardInterrupt:
+    print('stopped')
+"""
+
+
+def test_a_program_that_starts_is_known_before_a_signal_ends_the_demo():
+    said = subprocess.run([sys.executable, '-B', '-c', STOPPED_WHILE_IT_STARTS], cwd=SOURCE, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ['started', 'stopped'], said
 
 
 def test_sigkill(d):
