@@ -1,13 +1,10 @@
 # What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers). A component of another
 # target needs no more than its own install() calls and a block of names in cmake/packages.cmake.
 if(PROSE_SANITIZE OR PROSE_FUZZ)
+  install(CODE "message(FATAL_ERROR \"A build with PROSE_SANITIZE or PROSE_FUZZ installs nothing; install one without them (cmake --preset release).\")" ALL_COMPONENTS)
   return()
 endif()
-# Debian's folder for every prefix: pkg-config, CMake and the loader look there below /usr and /usr/local.
-if(CMAKE_LIBRARY_ARCHITECTURE)
-  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Libraries, below the prefix")
-endif()
-include(GNUInstallDirs)
+include(cmake/install/places.cmake)
 include(CMakePackageConfigHelpers)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(PROSE_INSTALLED_PROGRAMS prose-air prose-bler prose-function prose-iq prose-keys prose-sniffer prose-ue)
@@ -23,10 +20,11 @@ install(PROGRAMS scripts/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts
 install(DIRECTORY scripts/demo_lib DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
 install(TARGETS cross_open recognised RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/prose COMPONENT prose)  # with which it checks keys
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/prose COMPONENT prose FILES_MATCHING PATTERN "*.yaml")
-install(CODE "set(demo \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/prose-demo\")
-  file(RELATIVE_PATH to \"/${CMAKE_INSTALL_BINDIR}\" \"/${CMAKE_INSTALL_DATADIR}/prose/scripts/demo\")
-  file(CREATE_LINK \"\${to}\" \"\${demo}\" SYMBOLIC)
-  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/prose-demo\")" COMPONENT prose)
+prose_place(bin "${CMAKE_INSTALL_BINDIR}")
+prose_place(data "${CMAKE_INSTALL_DATADIR}")
+install(CODE "file(RELATIVE_PATH to \"${bin}\" \"${data}/prose/scripts/demo\")
+  file(CREATE_LINK \"\${to}\" \"\$ENV{DESTDIR}${bin}/prose-demo\" SYMBOLIC)
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"${bin}/prose-demo\")" COMPONENT prose)
 
 # --- manual pages and bash completion, from the programs' options ---
 set(manual ${CMAKE_BINARY_DIR}/manual)
@@ -68,13 +66,13 @@ install(EXPORT prose NAMESPACE prose:: FILE prose-targets.cmake DESTINATION ${pa
 configure_package_config_file(cmake/install/prose-config.cmake.in ${CMAKE_BINARY_DIR}/install/prose-config.cmake INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/install/prose-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/install/prose-config.cmake ${CMAKE_BINARY_DIR}/install/prose-config-version.cmake DESTINATION ${package} COMPONENT dev)
-file(RELATIVE_PATH PROSE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/install/prose.pc.in ${CMAKE_BINARY_DIR}/install/prose.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/install/prose.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 install(DIRECTORY docs/examples/library/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libprose-dev/examples COMPONENT dev)
 
 # --- where UHD does not look ---
-install(CODE "set(modules \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/uhd/modules\")
+prose_place(lib "${CMAKE_INSTALL_LIBDIR}")
+install(CODE "set(modules \"${lib}/uhd/modules\")
   if(NOT CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
     message(STATUS \"UHD's programs find the emulated radio with UHD_MODULE_PATH=\${modules}\")
   endif()" COMPONENT prose)
