@@ -87,7 +87,7 @@ class packages(unittest.TestCase):
             self.assertTrue(os.access(path, os.X_OK))
             text = text_of(path)
             self.assertIn('set -e', text)
-            self.assertNotRegex(text, r'systemctl (--now )?(start|enable|restart)', 'nothing runs without a configuration')
+            self.assertNotRegex(text, r'(systemctl|invoke) (--now )?(start|enable|restart)', 'nothing runs without a configuration')
 
 
 if __name__ == '__main__':
