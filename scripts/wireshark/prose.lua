@@ -4,7 +4,9 @@
 -- prose-sniffer --keylog does. This plugin is our own, so it is no independent evidence.
 
 -- PC5_DISCOVERY (TS 24.334 11.2.5): message type 8, code 184, MIC 32, UTC counter LSB 8 bits.
-local discovery = Proto("prose.pc5_discovery", "ProSe PC5 discovery")
+-- An installed copy was loaded first: two protocols cannot have the same name.
+local fresh, discovery = pcall(Proto, "prose.pc5_discovery", "ProSe PC5 discovery")
+if not fresh then return end
 local d = discovery.fields
 d.type = ProtoField.uint8("prose.pc5_discovery.type", "Message type", base.HEX)
 d.code = ProtoField.bytes("prose.pc5_discovery.code", "ProSe code")
