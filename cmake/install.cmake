@@ -34,7 +34,9 @@ foreach(program ${PROSE_INSTALLED_PROGRAMS})
   list(APPEND described $<TARGET_FILE:${program}>)
 endforeach()
 list(APPEND pages ${manual}/prose-demo.1.gz)
-add_custom_command(OUTPUT ${pages} ${completions} VERBATIM DEPENDS ${PROSE_INSTALLED_PROGRAMS} ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_SOURCE_DIR}/scripts/demo
+file(GLOB demo CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/demo_lib/*.py)  # its options are there too
+add_custom_command(OUTPUT ${pages} ${completions} VERBATIM
+  DEPENDS ${PROSE_INSTALLED_PROGRAMS} ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_SOURCE_DIR}/scripts/demo ${demo}
   COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_VERSION} ${manual} ${described} ${PROJECT_SOURCE_DIR}/scripts/demo)
 add_custom_target(prose_manual ALL DEPENDS ${pages} ${completions})
 add_dependencies(programs prose_manual)
@@ -45,7 +47,7 @@ install(FILES ${completions} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completio
 install(FILES cmake/install/prose-function.service DESTINATION lib/systemd/system COMPONENT prose)
 
 # --- documents ---
-install(FILES README.md CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
+install(FILES README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN examples EXCLUDE)
 
 # --- dev: static libraries, headers, what CMake and pkg-config ask ---
@@ -68,7 +70,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/install/prose-config-versio
 install(FILES ${CMAKE_BINARY_DIR}/install/prose-config.cmake ${CMAKE_BINARY_DIR}/install/prose-config-version.cmake DESTINATION ${package} COMPONENT dev)
 configure_file(cmake/install/prose.pc.in ${CMAKE_BINARY_DIR}/install/prose.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/install/prose.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
-install(DIRECTORY docs/examples/library/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libprose-dev/examples COMPONENT dev)
+install(FILES docs/examples/library/CMakeLists.txt docs/examples/library/discovery.cpp DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libprose-dev/examples COMPONENT dev)
 
 # --- where UHD does not look ---
 prose_place(lib "${CMAKE_INSTALL_LIBDIR}")

@@ -42,8 +42,9 @@ def missing_programs(directory):
 
 def modules(place):
     """The folder of the emulated radio, of a build or below an installation's prefix."""
-    installed = [m for lib in ('lib', 'lib/*') for m in glob.glob(os.path.join(place, lib, 'uhd', 'modules'))]
-    return (installed or [os.path.join(place, 'uhd_modules')])[0]
+    # By its name: another program's modules may lie in the other folder.
+    installed = [m for lib in ('lib*', 'lib/*') for m in glob.glob(os.path.join(place, lib, 'uhd', 'modules', 'libprose_uhd_virtual.so'))]
+    return os.path.dirname(installed[0]) if installed else os.path.join(place, 'uhd_modules')
 
 
 def fingerprint(hex_key):

