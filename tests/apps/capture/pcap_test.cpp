@@ -52,7 +52,8 @@ protected:
     // Wireshark runs no plugins as root from 4.4 on, and does not say so. Plugins of this machine, an installed copy of
     // ours too, are not loaded: they are looked for in folders that are not there.
     std::string command = ::geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups " : "";
-    command += "env HOME=/nonexistent WIRESHARK_PLUGIN_DIR=/nonexistent tshark " + options + " -r " + readable(path) + " -T fields";
+    command += "env HOME=/nonexistent WIRESHARK_PLUGIN_DIR=/nonexistent tshark " + options + " -r " + readable(path) +
+               " -T fields";
     for (std::size_t at = 0; at < names.size();) {
       const auto end = std::min(names.find(' ', at), names.size());
       command += " -e " + names.substr(at, end - at);
