@@ -40,8 +40,8 @@ p.rest = ProtoField.bytes("prose.pc5s.rest", "Contents")
 local layouts = {[1] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}, {p.token, 8}}, [12] = {{p.ephemeral, 32}, {p.sealed, 19}, {p.token, 3}},
   [13] = {{p.sealed, 21}}, [15] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}}, [16] = {{p.ephemeral, 32}, {p.sealed, 19}}}
 
--- The messages of TS 24.334 11.4, with the preference only: nothing on the air tells the two apart. The numbers of the IEs and some codings are NOT
--- VERIFIED: security/ts33303/unverified.h.
+-- The messages of TS 24.334 11.4, with the preference only: nothing on the air tells the two apart. All of their layouts is NOT
+-- VERIFIED: security/ts33303/unverified.h and messages.h.
 pc5s.prefs.ts33303 = Pref.bool("Messages of TS 24.334", false, "The contents are those of TS 24.334 instead of this project's own")
 types[3], types[14] = "Direct Communication Reject", "Direct Security Mode Reject"
 local eea = {[0] = "EEA0", "128-EEA1 (SNOW 3G)", "128-EEA2 (AES)", "128-EEA3 (ZUC)"}

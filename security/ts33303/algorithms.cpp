@@ -126,7 +126,7 @@ void ciphering::apply(const stream_inputs& inputs, bytes_view in, std::size_t bi
   const std::uint32_t second = bearer_and_direction(inputs);
   switch (state_->algorithm) {
     case eea::none:
-      std::ranges::copy(in, out.begin());
+      if (in.data() != out.data()) std::ranges::copy(in, out.begin());
       break;
     case eea::snow3g: {
       snow3g generator(state_->key.expose(), {inputs.count, second, inputs.count, second});

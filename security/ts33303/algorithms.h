@@ -1,5 +1,6 @@
 // 128-EEA1, 2, 3 and 128-EIA1, 2, 3 (TS 33.401 annex B), keyed once. Lengths are in bits, first bit first, as there.
-// Times and addresses depend on lengths only, and calls allocate nothing.
+// Calls allocate nothing. Times and addresses depend on lengths only, but for EEA2 and EIA2 where mbedTLS has no AES
+// instructions to use: its AES in software looks tables up by secret octets.
 #pragma once
 
 #include <array>

@@ -24,7 +24,8 @@ struct context_parameters {
 };
 
 /// LCID 1 to 10 carry data, 29 the Command (MAC-I, not ciphered) and the Complete, 30 all other PC5-S; all but the
-/// Command is ciphered. One SN serves all LCIDs and is never used again: TS 36.323 5.1.3 leaves it to the UE.
+/// Command is ciphered. NOT VERIFIED: that PC5-S has the LCIDs 29 and 30. One SN serves all LCIDs and is never used
+/// again: TS 36.323 5.1.3 leaves it to the UE.
 class security_context {
 public:
   /// Empty for a KD-sess ID of 0.

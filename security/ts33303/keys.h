@@ -36,8 +36,10 @@ constexpr std::optional<eia> eia_from(std::uint8_t identity) {
 /// each, and FC are at most 128 octets together, and out.size() == 32; else the program ends.
 void kdf(bytes_view key, std::uint8_t fc, std::initializer_list<bytes_view> parameters, bytes_span out);
 
-/// `nonce_1` is of the Request, `nonce_2` of the Direct Security Mode Command.
+/// NOT VERIFIED: that the nonces are the only parameters, in this order. `nonce_1` is of the Request, `nonce_2` of the
+/// Direct Security Mode Command.
 kd_sess_key derive_kd_sess(const kd_key& kd, const nonce& nonce_1, const nonce& nonce_2);
+/// NOT VERIFIED: that P0 tells the key and P1 the algorithm's identity, and that the last 16 octets are the key.
 encryption_key derive_pek(const kd_sess_key& kd_sess, eea algorithm);
 integrity_key derive_pik(const kd_sess_key& kd_sess, eia algorithm);
 

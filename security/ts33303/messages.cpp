@@ -10,7 +10,8 @@ using namespace unverified;
 template <class M, class Of>
 concept is = std::same_as<std::remove_const_t<M>, Of>;
 
-// The layouts, once for reading and writing (TS 24.334 11.4): io(...) takes the mandatory IEs in their order.
+// The layouts, once for reading and writing (TS 24.334 11.4, NOT VERIFIED): io(...) takes the mandatory IEs in their
+// order.
 void mandatory(auto& io, is<direct_communication_request> auto& m) {
   io(m.user, m.ip, m.max_inactivity, m.nonce_1, m.capabilities, m.kd_sess_id_msb);
 }
@@ -71,6 +72,12 @@ constexpr bool known(user_info_type t) {
 }
 constexpr bool known(const chosen_algorithms& c) { return c.eea <= last_algorithm && c.eia <= last_algorithm; }
 
+/// n: octets of the contents.
+constexpr bool user_info_fits(std::size_t n, bool with_iei) {
+  return with_iei ? n >= user_info_tlv_least && n <= user_info_tlv_most
+                  : n >= user_info_lv_least && n <= user_info_lv_most;
+}
+
 template <class T>
 concept enumeration = std::is_enum_v<T>;
 
@@ -95,6 +102,7 @@ public:
   bool more() const { return !error_ && !left_.empty(); }
   void begin_ie() {
     field(iei_);
+    with_iei_ = true;
     matched_ = false;
   }
   /// Passes over an IE that the message does not have: of one octet where bit 8 is 1, else with its length behind it,
@@ -152,7 +160,7 @@ private:
   }
   void field(user_info& v) {
     const std::size_t n = number(1);
-    if (n < user_info_least || n > user_info_most) refuse(parse_error::bad_length);
+    if (!user_info_fits(n, with_iei_)) refuse(parse_error::bad_length);
     const auto contents = take(n);
     if (contents.empty()) return;
     v.type = static_cast<user_info_type>(contents[0]);
@@ -165,6 +173,7 @@ private:
   std::optional<parse_error> error_;
   std::size_t ignored_ = 0;
   std::uint8_t iei_ = 0;
+  bool with_iei_ = false;  // mandatory IEs have none, and come first
   bool matched_ = false;
 };
 
@@ -175,6 +184,7 @@ public:
   void operator()(const auto&... fields) { (field(fields), ...); }
   template <class T>
   void optional(std::uint8_t iei, const std::optional<T>& value) {
+    with_iei_ = true;
     if (value) (*this)(iei, *value);
   }
   std::optional<std::size_t> written() const { return good_ ? std::optional(at_) : std::nullopt; }
@@ -213,7 +223,7 @@ private:
   }
   void field(const user_info& v) {
     const std::size_t n = 1 + v.value.value.size();
-    good_ = good_ && n >= user_info_least && n <= user_info_most;
+    good_ = good_ && user_info_fits(n, with_iei_);
     number(n, 1);
     field(v.type);
     put(v.value.value);
@@ -226,6 +236,7 @@ private:
 
   bytes_span out_;
   std::size_t at_ = 0;
+  bool with_iei_ = false;  // mandatory IEs have none, and come first
   bool good_ = true;
 };
 

@@ -1,5 +1,8 @@
 // PC5-S messages of TS 24.334 11.4 as octets. Octet 1 is the type, octets 2 and 3 the sequence number, then the
 // mandatory IEs in their order, then the optional ones, each with its IEI in front. Numbers are big endian.
+//
+// NOT VERIFIED, as all of it comes from secondary sources: which IEs a message has, which of them are mandatory and in
+// what order (messages.cpp), the two octets of the sequence number, and the lengths of all IEs of fixed length.
 #pragma once
 
 #include <algorithm>
@@ -14,32 +17,36 @@ namespace prose::security::ts33303 {
 
 /// TS 24.334 table 12.5.1.1. Messages of relays (8 to 11, 17 to 19) are not built.
 enum class pc5s_type : std::uint8_t {
-  direct_communication_request = 1,
-  direct_communication_accept = 2,
-  direct_communication_reject = 3,
-  keepalive = 4,
-  keepalive_ack = 5,
-  release = 6,
-  release_accept = 7,
-  security_mode_command = 12,
-  security_mode_complete = 13,
-  security_mode_reject = 14,
-  rekeying_request = 15,
-  rekeying_response = 16,
+  direct_communication_request = 1,  // NOT VERIFIED
+  direct_communication_accept = 2,   // NOT VERIFIED
+  direct_communication_reject = 3,   // NOT VERIFIED
+  keepalive = 4,                     // NOT VERIFIED
+  keepalive_ack = 5,                 // NOT VERIFIED
+  release = 6,                       // NOT VERIFIED
+  release_accept = 7,                // NOT VERIFIED
+  security_mode_command = 12,        // NOT VERIFIED
+  security_mode_complete = 13,       // NOT VERIFIED
+  security_mode_reject = 14,         // NOT VERIFIED
+  rekeying_request = 15,             // NOT VERIFIED
+  rekeying_response = 16,            // NOT VERIFIED
 };
 
 enum class pc5s_cause : std::uint8_t {
-  not_allowed = 1,
-  authentication_failure = 2,
-  layer_2_id_conflict = 3,
-  lack_of_resources = 4,
-  ip_version_mismatch = 5,
-  other = 6,
-  capabilities_mismatch = unverified::cause_capabilities_mismatch,
-  unspecified = unverified::cause_unspecified,
-  synchronisation_error = unverified::cause_synchronisation,
+  not_allowed = 1,                                                  // NOT VERIFIED
+  authentication_failure = 2,                                       // NOT VERIFIED
+  layer_2_id_conflict = 3,                                          // NOT VERIFIED
+  lack_of_resources = 4,                                            // NOT VERIFIED
+  ip_version_mismatch = 5,                                          // NOT VERIFIED
+  other = 6,                                                        // NOT VERIFIED
+  capabilities_mismatch = unverified::cause_capabilities_mismatch,  // NOT VERIFIED
+  unspecified = unverified::cause_unspecified,                      // NOT VERIFIED
+  synchronisation_error = unverified::cause_synchronisation,        // NOT VERIFIED
 };
-enum class release_reason : std::uint8_t { no_longer_needed = 1, no_longer_allowed = 2, no_longer_available = 3 };
+enum class release_reason : std::uint8_t {
+  no_longer_needed = 1,     // NOT VERIFIED
+  no_longer_allowed = 2,    // NOT VERIFIED
+  no_longer_available = 3,  // NOT VERIFIED
+};
 enum class ip_configuration : std::uint8_t {
   dhcpv4_server = unverified::ip_dhcpv4_server,
   ipv6_router = unverified::ip_ipv6_router,
@@ -61,11 +68,11 @@ struct variable_octets {
 };
 struct user_info {
   user_info_type type = user_info_type::upper_layers;
-  variable_octets value;  ///< at most 250 octets
+  variable_octets value;  ///< at most 251 octets in a Request, 250 in a Command
   bool operator==(const user_info&) const = default;
 };
-/// Bit 8 of each octet is algorithm 0, bit 1 algorithm 7. Bits of algorithms that nobody knows are kept: the Command
-/// repeats the octets of the Request.
+/// NOT VERIFIED: bit 8 of each octet is algorithm 0, bit 1 algorithm 7, and EEA come first. Bits of algorithms that
+/// nobody knows are kept: the Command repeats the octets of the Request.
 struct security_capabilities {
   std::uint8_t eea_bits = 0, eia_bits = 0;
   bool has(eea a) const { return (eea_bits << static_cast<unsigned>(a) & 0x80) != 0; }
@@ -159,7 +166,7 @@ struct rekeying_request {
   security_capabilities capabilities;
   nonce nonce_1{};
   std::uint8_t kd_sess_id_msb = 0;
-  std::optional<std::uint8_t> reauthentication;  ///< not 0: KD itself is to be renewed
+  std::optional<std::uint8_t> reauthentication;  ///< not 0: KD itself is to be renewed (NOT VERIFIED)
   std::optional<octets<8>> pruk_id;
   bool operator==(const rekeying_request&) const = default;
 };
@@ -172,7 +179,7 @@ using pc5s_body = std::variant<direct_communication_request, direct_communicatio
                                keepalive, keepalive_ack, release, release_accept, security_mode_command,
                                security_mode_complete, security_mode_reject, rekeying_request, rekeying_response>;
 struct pc5s_message {
-  std::uint16_t sequence = 0;  ///< one more for each new message; a repetition keeps its number
+  std::uint16_t sequence = 0;  ///< one more for each new message; a repetition keeps its number (NOT VERIFIED)
   pc5s_body body;
   bool operator==(const pc5s_message&) const = default;
 };
@@ -196,6 +203,7 @@ result<parsed_message, parse_error> parse(bytes_view octets);
 /// refuse.
 std::optional<std::size_t> write(const pc5s_message& message, bytes_span out);
 
+/// NOT VERIFIED: that MSB and LSB of the KD ID are two octets each, and those of the KD-sess ID one each.
 constexpr std::uint32_t kd_id_of(std::uint16_t msb, std::uint16_t lsb) { return std::uint32_t{msb} << 16 | lsb; }
 constexpr std::uint16_t kd_sess_id_of(std::uint8_t msb, std::uint8_t lsb) {
   return static_cast<std::uint16_t>(msb << 8 | lsb);

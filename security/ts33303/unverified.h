@@ -1,7 +1,9 @@
-// Everything of this profile that nobody has yet compared with the text of the specifications, in one table. Who has
-// TS 33.303 and TS 24.334 at hand corrects it here. (The Wireshark plugin and tests/security/ts33303/messages.json
-// repeat numbers of IEs; their tests say so.) Two ends that share this table understand each other; that proves nothing
-// about the standard, and nothing in this folder claims conformance.
+// Values and rules of this profile that come from secondary sources or from memory and that nobody has compared with
+// the text of the specifications. What is as little verified and stands elsewhere is marked NOT VERIFIED there:
+// layouts, types and codes of messages in messages.h, parameters of the KDF in keys.h, LCIDs of PC5-S in context.h. Who
+// has TS 33.303 and TS 24.334 at hand corrects these. (The Wireshark plugin and tests/security/ts33303/messages.json
+// repeat numbers; their tests say so.) Two ends that share these files understand each other; that proves nothing about
+// the standard, and nothing in this folder claims conformance.
 #pragma once
 
 #include <cstddef>
@@ -16,27 +18,30 @@ inline constexpr std::uint8_t p0_pek = 0x00;      // NOT VERIFIED: as TS 33.536 
 inline constexpr std::uint8_t p0_pik = 0x01;      // NOT VERIFIED: as TS 33.536 A.3
 
 // --- TS 24.334 11.4: numbers of optional IEs. Sources print the digits; that they are hexadecimal is NOT VERIFIED ---
-inline constexpr std::uint8_t iei_user_info = 0x01;
-inline constexpr std::uint8_t iei_link_local_ipv6 = 0x03;
-inline constexpr std::uint8_t iei_max_inactivity = 0x07;
-inline constexpr std::uint8_t iei_pruk_id = 0x08;
-inline constexpr std::uint8_t iei_auts = 0x09;
-inline constexpr std::uint8_t iei_rand = 0x10;
-inline constexpr std::uint8_t iei_kd_id_lsb = 0x15;
-inline constexpr std::uint8_t iei_kd_id_msb = 0x16;
-inline constexpr std::uint8_t iei_kd_id = 0x17;
-inline constexpr std::uint8_t iei_kd_freshness = 0x18;
-inline constexpr std::uint8_t iei_reauthentication = 0x21;
-inline constexpr std::uint8_t iei_signature = 0x22;
-inline constexpr std::uint8_t iei_encrypted_payload = 0x23;
-inline constexpr std::uint8_t iei_gpi = 0x24;
-inline constexpr std::uint8_t iei_relay_service_code = 0x25;
+inline constexpr std::uint8_t iei_user_info = 0x01;           // NOT VERIFIED
+inline constexpr std::uint8_t iei_link_local_ipv6 = 0x03;     // NOT VERIFIED
+inline constexpr std::uint8_t iei_max_inactivity = 0x07;      // NOT VERIFIED
+inline constexpr std::uint8_t iei_pruk_id = 0x08;             // NOT VERIFIED
+inline constexpr std::uint8_t iei_auts = 0x09;                // NOT VERIFIED
+inline constexpr std::uint8_t iei_rand = 0x10;                // NOT VERIFIED
+inline constexpr std::uint8_t iei_kd_id_lsb = 0x15;           // NOT VERIFIED
+inline constexpr std::uint8_t iei_kd_id_msb = 0x16;           // NOT VERIFIED
+inline constexpr std::uint8_t iei_kd_id = 0x17;               // NOT VERIFIED
+inline constexpr std::uint8_t iei_kd_freshness = 0x18;        // NOT VERIFIED
+inline constexpr std::uint8_t iei_reauthentication = 0x21;    // NOT VERIFIED
+inline constexpr std::uint8_t iei_signature = 0x22;           // NOT VERIFIED
+inline constexpr std::uint8_t iei_encrypted_payload = 0x23;   // NOT VERIFIED
+inline constexpr std::uint8_t iei_gpi = 0x24;                 // NOT VERIFIED
+inline constexpr std::uint8_t iei_relay_service_code = 0x25;  // NOT VERIFIED
 
 // --- TS 24.334 12.5: coding of IEs ---
 /// NOT VERIFIED: octets of the length of GPI and Encrypted Payload. One source has 1; SAKKE data need 2.
 inline constexpr std::size_t long_length_octets = 2;
-/// NOT VERIFIED: contents of User Info, with the octet of its type. From a total of 3 to 253 with IEI and length.
-inline constexpr std::size_t user_info_least = 1, user_info_most = 251;
+/// NOT VERIFIED: contents of User Info, with the octet of its type. Sources print 3 to 253 octets
+/// in all. With IEI and length (TLV, in the Command) that leaves 1 to 251; with the length alone (LV, in the Request) 2
+/// to 252, where a type without a value is taken too.
+inline constexpr std::size_t user_info_tlv_least = 1, user_info_tlv_most = 251;
+inline constexpr std::size_t user_info_lv_least = 1, user_info_lv_most = 252;
 /// NOT VERIFIED: type of User Info. Only 3 has a source.
 inline constexpr std::uint8_t user_info_upper_layers = 1, user_info_pruk_id = 2, user_info_imsi = 3;
 /// NOT VERIFIED: IP Address Configuration.
@@ -66,8 +71,8 @@ inline constexpr bool mac_i_on_data = true;
 /// NOT VERIFIED: whether EEA0 must be supported (here by who names it), and that EIA0 may not be chosen (here it
 /// cannot).
 
-// --- TS 24.334 13.2: timers. The lengths are a simulator's, in milliseconds; the standard leaves them to the UE, which
-// is NOT VERIFIED either. No program runs them yet. ---
+// --- TS 24.334 13.2: timers. The lengths are a simulator's, in milliseconds, and NOT VERIFIED; that the
+// standard leaves them to the UE is NOT VERIFIED either. No program runs them yet. ---
 inline constexpr std::uint32_t t4100_request_ms = 400;
 inline constexpr std::uint32_t t4101_keepalive_ms = 100;
 inline constexpr std::uint32_t t4102_quiet_ms = 1000;

@@ -76,7 +76,7 @@ private:
   }
   void fill(user_info& v) {
     v.type = static_cast<user_info_type>(1 + from_.below(3));
-    v.value.value = some(unverified::user_info_most - 1);
+    v.value.value = some(unverified::user_info_tlv_most - 1);
   }
   void fill(variable_octets& v) { v.value = some(3000); }
   bytes_view some(std::size_t most) {

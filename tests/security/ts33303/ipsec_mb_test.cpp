@@ -1,13 +1,14 @@
-// SNOW 3G and ZUC, which are ours, and AES against Intel's libipsec-mb on random inputs: keys, COUNT, BEARER,
-// DIRECTION, lengths and octets. Its own functions make the IVs. PROSE_IPSEC_MB_INPUTS: how many, instead of the
-// default.
+// SNOW 3G and ZUC, which are ours, against Intel's libipsec-mb on random inputs: keys, COUNT, BEARER, DIRECTION,
+// lengths and octets. Its own functions make the IVs. PROSE_IPSEC_MB_INPUTS: how many, instead of the default.
 #include <gtest/gtest.h>
 #include <intel-ipsec-mb.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <string_view>
 
 #include "common/hex.h"
 #include "security/ts33303/algorithms.h"
@@ -20,9 +21,15 @@ constexpr int default_inputs = 2000;
 constexpr std::size_t slack = 64;  // its bit-wise f8 writes beyond the last octet
 constexpr std::uint64_t seed = 33303;
 
+/// 0 for what is no number from 1 on.
+int inputs_of(std::string_view text) {
+  int n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  return error == std::errc{} && end == text.data() + text.size() && n > 0 ? n : 0;
+}
 int inputs() {
   const char* text = std::getenv("PROSE_IPSEC_MB_INPUTS");
-  return text ? std::atoi(text) : default_inputs;
+  return text ? inputs_of(text) : default_inputs;
 }
 
 /// One of 256 messages is long (up to 2048 octets), the others have up to 64 octets. At least one bit.
@@ -59,6 +66,7 @@ protected:
   template <class Theirs>
   void compare_ciphering(eea algorithm, Theirs&& theirs) {
     std::mt19937_64 random(seed + static_cast<std::uint64_t>(algorithm));
+    ASSERT_GT(inputs(), 0) << "PROSE_IPSEC_MB_INPUTS";
     for (int n = inputs(); n > 0; --n) {
       const input in(random);
       std::vector<std::uint8_t> ours(in.message.size()), other(in.message.size() + slack);
@@ -72,6 +80,7 @@ protected:
   template <class Theirs>
   void compare_integrity(eia algorithm, Theirs&& theirs) {
     std::mt19937_64 random(seed + 16 + static_cast<std::uint64_t>(algorithm));
+    ASSERT_GT(inputs(), 0) << "PROSE_IPSEC_MB_INPUTS";
     for (int n = inputs(); n > 0; --n) {
       const input in(random);
       mac_i other{};
@@ -89,6 +98,11 @@ private:
   std::unique_ptr<IMB_MGR, release> manager_;
   std::vector<std::uint8_t> schedule_;
 };
+
+TEST(ipsec_mb_inputs, only_whole_positive_numbers_count) {
+  EXPECT_EQ(inputs_of("1000000"), 1000000);
+  for (const auto* text : {"", "x", "5x", " 5", "0", "-5", "99999999999"}) EXPECT_EQ(inputs_of(text), 0) << text;
+}
 
 TEST_F(ipsec_mb, eea1) {
   compare_ciphering(eea::snow3g, [&](const input& in, std::vector<std::uint8_t>& out) {

@@ -112,7 +112,8 @@ TEST(ts33303_messages, unknown_mandatory_values_are_refused) {
     }
 }
 
-TEST(ts33303_messages, user_info_has_1_to_251_octets_with_its_type) {
+/// In the Request without an IEI, in the Command with one.
+TEST(ts33303_messages, user_info_has_the_length_of_its_form) {
   const bytes mandatory_rest = [] {
     const bytes r = octets_of("request_without_kd");
     return bytes(r.begin() + 5, r.end());
@@ -120,8 +121,9 @@ TEST(ts33303_messages, user_info_has_1_to_251_octets_with_its_type) {
   for (unsigned n = 0; n < 256; ++n) {
     bytes info(1 + n, 1);
     info[0] = static_cast<std::uint8_t>(n);
-    const auto e = error_of(bytes{1, 0, 0} + info + mandatory_rest);
-    EXPECT_EQ(e, n >= 1 && n <= 251 ? std::nullopt : std::optional(parse_error::bad_length)) << n;
+    const auto refused_unless = [](bool good) { return good ? std::nullopt : std::optional(parse_error::bad_length); };
+    EXPECT_EQ(error_of(bytes{1, 0, 0} + info + mandatory_rest), refused_unless(n >= 1 && n <= 252)) << n;
+    EXPECT_EQ(error_of(octets_of("command") + bytes{1} + info), refused_unless(n >= 1 && n <= 251)) << n;
   }
 }
 
@@ -175,11 +177,11 @@ TEST(ts33303_messages, optional_ies_come_in_any_order) {
 }
 
 TEST(ts33303_messages, what_cannot_be_read_is_not_written) {
-  const bytes long_info(251), most_info(250), huge(65536);
+  const bytes too_long(252), most_lv(251), most_tlv(250), huge(65536);
   direct_communication_request request;
-  request.user.value = {most_info};
+  request.user.value = {most_lv};
   EXPECT_FALSE(written({1, request}).empty());
-  request.user.value = {long_info};
+  request.user.value = {too_long};
   EXPECT_TRUE(written({1, request}).empty());
   request.user = {static_cast<user_info_type>(0), {}};
   EXPECT_TRUE(written({1, request}).empty());
@@ -187,6 +189,11 @@ TEST(ts33303_messages, what_cannot_be_read_is_not_written) {
   command.chosen = {4, 1};
   EXPECT_TRUE(written({1, command}).empty());
   command.chosen = {1, 1};
+  command.user = user_info{user_info_type::upper_layers, {most_tlv}};
+  EXPECT_FALSE(written({1, command}).empty());
+  command.user->value = {most_lv};
+  EXPECT_TRUE(written({1, command}).empty());
+  command.user.reset();
   command.gpi = variable_octets{huge};
   EXPECT_TRUE(written({1, command}).empty());
   command.gpi = variable_octets{bytes_view(huge).first(max_sdu_octets - 23 - 3)};
