@@ -40,6 +40,17 @@ nlohmann::ordered_json merged(const nlohmann::json& there, const nlohmann::order
   for (auto& [start, annotation] : all) out.push_back(std::move(annotation));
   return out;
 }
+
+/// What is in the source, its copies tell as well: to nobody else.
+result<mode_t> mode_of(const phy::sigmf_reader& source) {
+  struct stat data {};
+  struct stat meta {};
+  if (::stat(source.data_path().c_str(), &data) != 0)
+    return fail(source.data_path() + ": cannot be looked at: " + std::strerror(errno));
+  // Of a recording in an archive the metadata has no file of its own.
+  const bool two_files = ::stat(source.meta_path().c_str(), &meta) == 0;
+  return data.st_mode & (two_files ? meta.st_mode : 0666U) & 0666U;
+}
 }  // namespace
 
 result<std::unique_ptr<annotated_recording>> annotated_recording::open(const std::string& path,
@@ -49,10 +60,12 @@ result<std::unique_ptr<annotated_recording>> annotated_recording::open(const std
   if (!paths) return fail("--annotate " + paths.error().message);
   for (const auto& name : {paths->meta, paths->data})
     if (!is_absent(name)) return fail("--annotate " + name + ": exists; accepted: a name that is not in use");
-  auto meta = whole_file::open(paths->meta);
+  const auto mode = mode_of(source);
+  if (!mode) return fail("--annotate " + mode.error().message);
+  auto meta = whole_file::create(paths->meta, *mode);
   if (!meta) return fail("--annotate " + meta.error().message);
   return std::unique_ptr<annotated_recording>(
-      new annotated_recording(std::move(*paths), std::move(*meta), source, carrier));
+      new annotated_recording(std::move(*paths), *mode, std::move(*meta), source, carrier));
 }
 
 result<std::string> annotated_recording::metadata() {
@@ -78,7 +91,7 @@ result<std::string> annotated_recording::metadata() {
 }
 
 result<void> annotated_recording::copy_data(int from) const {
-  auto out = whole_file::open(paths_.data);
+  auto out = whole_file::create(paths_.data, mode_);
   if (!out) return tl::unexpected(out.error());
   std::vector<std::uint8_t> block(copy_block);
   const std::int64_t begin = source_.data_begin(), end = begin + source_.data_bytes();
@@ -97,8 +110,6 @@ result<void> annotated_recording::put_data() const {
   struct stat st {};
   if (!from || ::fstat(from.get(), &st) != 0)
     return fail(source_.data_path() + ": cannot be opened: " + std::strerror(errno));
-  // What is in the samples, the metadata tells as well: to nobody else.
-  (void)::fchmod(meta_.descriptor(), st.st_mode & 0666U);
   if (source_.data_begin() == 0 && source_.data_bytes() == st.st_size) {
     if (::linkat(AT_FDCWD, source_.data_path().c_str(), AT_FDCWD, paths_.data.c_str(), AT_SYMLINK_FOLLOW) == 0)
       return {};

@@ -11,7 +11,8 @@
 namespace prose::apps {
 
 /// The samples are a hard link to those of the source where the disk can do that, else a copy. Nothing appears before
-/// finish(), and then all of it or nothing.
+/// finish(), and then all of it or nothing. What is written has no right that the source's file does not have, or that
+/// the umask takes.
 class annotated_recording {
 public:
   /// source: opened with keep_text; outlives this. Refused where one of the two files exists.
@@ -22,14 +23,19 @@ public:
   result<void> finish();
 
 private:
-  annotated_recording(phy::sigmf_paths paths, whole_file meta, const phy::sigmf_reader& source,
+  annotated_recording(phy::sigmf_paths paths, mode_t mode, whole_file meta, const phy::sigmf_reader& source,
                       const phy::carrier_config& carrier)
-      : paths_(std::move(paths)), meta_(std::move(meta)), source_(source), frames_(carrier, source.meta().captures) {}
+      : paths_(std::move(paths)),
+        mode_(mode),
+        meta_(std::move(meta)),
+        source_(source),
+        frames_(carrier, source.meta().captures) {}
   result<std::string> metadata();
   result<void> put_data() const;
   result<void> copy_data(int from) const;
 
   phy::sigmf_paths paths_;
+  mode_t mode_;
   whole_file meta_;
   const phy::sigmf_reader& source_;
   frame_annotations frames_;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -17,10 +18,43 @@ namespace fs = std::filesystem;
 namespace {
 std::atomic<unsigned> count{0};
 
+bool names_a_file(const fs::path& name) {
+  std::error_code ec;
+  return name.has_filename() && name.filename() != "." && name.filename() != ".." && !fs::is_directory(name, ec);
+}
 }  // namespace
 
 result<void> whole_file::failed(const char* what, int error_number) const {
   return fail(path_ + ": " + what + ": " + why_not_written(error_number));
+}
+
+result<void> whole_file::taken() const { return fail(path_ + ": exists; accepted: a name that is not in use"); }
+
+result<void> whole_file::open_beside(mode_t mode) {
+  // A short name: that of the target may be as long as names can be.
+  const fs::path beside = fs::path(target_).parent_path() /
+                          (".prose-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
+  working_ = beside.string();
+  fd_ = file_descriptor(::open(working_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd_) return fail(path_ + ": cannot be created: " + why_not_written(errno));
+  beside_ = true;
+  return {};
+}
+
+result<whole_file> whole_file::create(const std::string& path, mode_t mode) {
+  whole_file d;
+  d.path_ = d.target_ = path;
+  d.is_new_ = true;
+  if (!names_a_file(path)) return fail("'" + path + "': accepted is the name of a file");
+  if (auto ok = refuse_dash(path); !ok) return tl::unexpected(ok.error());
+  if (!is_absent(path)) return tl::unexpected(d.taken().error());
+  if (auto ok = d.open_beside(mode); !ok) return tl::unexpected(ok.error());
+  // Some file systems have permissions of their own.
+  struct stat st {};
+  if (::fstat(d.fd_.get(), &st) != 0) return tl::unexpected(d.failed("cannot be created", errno).error());
+  if ((st.st_mode & 0666U & ~mode) != 0)
+    return fail(path + ": others could read it there; accepted: a folder that keeps permissions");
+  return d;
 }
 
 result<whole_file> whole_file::open(const std::string& path) {
@@ -28,8 +62,7 @@ result<whole_file> whole_file::open(const std::string& path) {
   d.path_ = path;
   std::error_code ec;
   const fs::path name(path);
-  if (!name.has_filename() || name.filename() == "." || name.filename() == ".." || fs::is_directory(name, ec))
-    return fail("'" + path + "': accepted is the name of a file");
+  if (!names_a_file(path)) return fail("'" + path + "': accepted is the name of a file");
   if (auto ok = refuse_dash(path); !ok) return tl::unexpected(ok.error());
   if (const auto own = own_descriptor(path)) {
     auto fd = own_output(*own, path);
@@ -48,13 +81,7 @@ result<whole_file> whole_file::open(const std::string& path) {
   ec.clear();  // a file that is not there yet is no error
   d.target_ = exists ? fs::canonical(name, ec).string() : path;
   if (ec) return fail(path + ": cannot be written: " + ec.message());
-  // A short name: that of the target may be as long as names can be.
-  const fs::path beside = fs::path(d.target_).parent_path() /
-                          (".prose-" + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".part");
-  d.working_ = beside.string();
-  d.fd_ = file_descriptor(::open(d.working_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!d.fd_) return fail(path + ": cannot be created: " + why_not_written(errno));
-  d.replaces_ = true;
+  if (auto ok = d.open_beside(0666); !ok) return tl::unexpected(ok.error());
   if (exists) (void)::fchmod(d.fd_.get(), old.st_mode & 0777U);
   return d;
 }
@@ -64,10 +91,11 @@ whole_file::whole_file(whole_file&& other) noexcept
       target_(std::move(other.target_)),
       working_(std::move(other.working_)),
       fd_(std::move(other.fd_)),
-      replaces_(std::exchange(other.replaces_, false)) {}
+      beside_(std::exchange(other.beside_, false)),
+      is_new_(other.is_new_) {}
 
 whole_file::~whole_file() {
-  if (replaces_) ::unlink(working_.c_str());
+  if (beside_) ::unlink(working_.c_str());
 }
 
 result<void> whole_file::write(std::span<const std::uint8_t> bytes) {
@@ -91,16 +119,26 @@ result<void> whole_file::write_at(std::uint64_t position, std::span<const std::u
   return {};
 }
 
+bool whole_file::put_in_place() const {
+  const char *from = working_.c_str(), *to = target_.c_str();
+  if (!is_new_) return std::rename(from, to) == 0;
+  if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return true;
+  // Not every file system can do that; those that cannot have links.
+  if ((errno != EINVAL && errno != ENOSYS) || ::link(from, to) != 0) return false;
+  ::unlink(from);
+  return true;
+}
+
 result<void> whole_file::commit() {
-  if (!replaces_) {
+  if (!beside_) {
     if (::close(fd_.release()) != 0) return failed("cannot be completed", errno);
     return {};
   }
   // A disk may tell only now that it is full.
   if (::fsync(fd_.get()) != 0 && errno != EINVAL && errno != EROFS) return failed("cannot be completed", errno);
   if (::close(fd_.release()) != 0) return failed("cannot be completed", errno);
-  if (std::rename(working_.c_str(), target_.c_str()) != 0) return failed("cannot be replaced", errno);
-  replaces_ = false;
+  if (!put_in_place()) return is_new_ && errno == EEXIST ? taken() : failed("cannot be replaced", errno);
+  beside_ = false;
   return {};
 }
 

@@ -2,6 +2,8 @@
 // then.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,6 +19,9 @@ namespace prose::apps {
 class whole_file {
 public:
   static result<whole_file> open(const std::string& path);
+  /// A new file: refused where the name is taken, now or at commit(). From its first octet on nobody has a right to it
+  /// that is not in `mode`, or that the umask takes.
+  static result<whole_file> create(const std::string& path, mode_t mode);
   whole_file(whole_file&& other) noexcept;
   whole_file& operator=(whole_file&&) = delete;
   ~whole_file();  ///< without commit(): nothing has happened
@@ -33,10 +38,14 @@ public:
 private:
   whole_file() = default;
   result<void> failed(const char* what, int error_number) const;
+  result<void> open_beside(mode_t mode);
+  result<void> taken() const;
+  bool put_in_place() const;
 
   std::string path_, target_, working_;
   file_descriptor fd_;
-  bool replaces_ = false;
+  bool beside_ = false;  ///< written under another name until commit()
+  bool is_new_ = false;
 };
 
 }  // namespace prose::apps

@@ -117,6 +117,28 @@ def test_the_samples_are_linked_or_copied(d):
     assert os.stat(d + '/private.sigmf-meta').st_mode & 0o777 == 0o600, 'what the samples hold is shown to others'
 
 
+def test_nobody_else_may_read_more_than_before(d):
+    """What is written has neither a right that the source's file lacks nor one that the umask takes."""
+    copy(d)
+    with tarfile.open(d + '/a.sigmf', 'w') as t:
+        for kind in FILES:
+            t.add(d + '/x' + kind, 'x' + kind)
+
+    def modes(source, out, umask):
+        annotate(source, d + '/' + out, preexec_fn=lambda: os.umask(umask))
+        return [os.stat(d + '/' + out + kind).st_mode & 0o777 for kind in FILES]
+
+    for of_source, umask, want in ((0o600, 0o022, 0o600), (0o640, 0o022, 0o640), (0o666, 0o077, 0o600), (0o666, 0o022, 0o644)):
+        os.chmod(d + '/a.sigmf', of_source)
+        name = 'of_%o_%o' % (of_source, umask)
+        assert modes(d + '/a.sigmf', name, umask) == [want, want], name
+    os.chmod(d + '/x.sigmf-data', 0o666)
+    # A link has the source's mode, being the same file.
+    assert modes(d + '/x.sigmf-meta', 'linked', 0o077) == [0o600, 0o666]
+    os.chmod(d + '/x.sigmf-meta', 0o600)
+    assert modes(d + '/x.sigmf-meta', 'of_private_metadata', 0o022) == [0o600, 0o666]
+
+
 def test_annotations_of_others_stay_and_ours_are_replaced(d):
     others = [{'core:sample_start': 30000, 'core:label': 'late', 'x:n': 12345678901234567890}, {'core:sample_start': 0, 'core:label': 'early'}, {'core:label': 'nowhere'}]
     iq = copy(d, change=lambda m: m.update(annotations=others))
