@@ -16,7 +16,9 @@ std::string content_of(const fs::path& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};
 }
-std::string exists(const fs::path& path) { return path.string() + ": exists; accepted: a name that is not in use"; }
+std::string already_there(const fs::path& path) {
+  return path.string() + ": exists; accepted: a name that is not in use";
+}
 
 class annotated_files : public ::testing::Test {
 protected:
@@ -53,7 +55,7 @@ TEST_F(annotated_files, both_appear) {
 
 TEST_F(annotated_files, what_came_meanwhile_is_not_replaced) {
   for (const std::string came : {"y.sigmf-meta", "y.sigmf-data"}) {
-    EXPECT_EQ(error_after(came), "--annotate " + exists(dir_ / came));
+    EXPECT_EQ(error_after(came), "--annotate " + already_there(dir_ / came));
     EXPECT_EQ(content_of(dir_ / came), "theirs");
     EXPECT_TRUE(fs::remove(dir_ / came));
     EXPECT_EQ(n_files(), 2) << came;
@@ -68,7 +70,7 @@ TEST_F(annotated_files, a_new_whole_file_replaces_nothing) {
     std::ofstream(dir_ / "z") << "theirs";
     const auto ok = file->commit();
     ASSERT_FALSE(ok);
-    EXPECT_EQ(ok.error().message, exists(dir_ / "z"));
+    EXPECT_EQ(ok.error().message, already_there(dir_ / "z"));
   }
   EXPECT_EQ(content_of(dir_ / "z"), "theirs");
   EXPECT_EQ(n_files(), 3);
