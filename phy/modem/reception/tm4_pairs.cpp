@@ -214,8 +214,10 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     const auto payload = std::span(payload_).first(a.pssch.tbs);
     e.repetition = recent_.seen(payload);
     if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
-  } else if (!sf.trial) {
-    ++sf.statistics.tb_failed;
+  } else {
+    // A guessed start may be the only one at which a subframe is examined, so its failed blocks are told; it counts no
+    // failure, because another start may be looked at.
+    if (!sf.trial) ++sf.statistics.tb_failed;
     if (transmissions == 1 && e.rv == 0)
       e.open_bits = open_bits(sf.rx.config().carrier, e.mcs, e.n_prb, a.sci.transmission_format);
     if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});
