@@ -219,7 +219,8 @@ class explainer:
         if role == TOOK_OVER:
             return self.stopped(t - RING_S, t)
         silent = any(0 <= taken - t <= TAKES_OVER_S for taken in self.took_over)
-        changed = any(begin + NEAR_SYNC_S <= t <= end for n, u in self.ues.items() if n != name for begin, end in u.windows['sync', None])
+        # Of two that lose the same reference in one subframe neither explains the other.
+        changed = any(begin + NEAR_SYNC_S < t - SUBFRAME_S / 2 and t <= end for n, u in self.ues.items() if n != name for begin, end in u.windows['sync', None])
         return silent or changed or self.stopped(t - NEAR_SYNC_S, t)
 
     def stopped(self, since, t):

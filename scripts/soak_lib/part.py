@@ -321,11 +321,6 @@ class part:
         kept.save(self.folder, self.state)
 
     def finish(self):
-        if hasattr(self, 'directions'):
-            self.judge(everything=True)
-            self.weigh_air(self.now)
-            for d in self.directions.values():
-                d.open.clear()
         for n in NAMES:
             self.explainer.leaves(n, self.now)
             self.scene.expected[n] = 0
@@ -339,15 +334,26 @@ class part:
                 continue
             if n in NAMES and self.was_unplugged(n, c):
                 self.count('restarts', n + ' unplugged')
+                self.explainer.ues[n].add('stream', None, self.own[n], self.now)   # since its last line it has been silent
             else:
                 kept.keep(self.state, 'wrong', '%s ended with %s at the end of a part' % (n, c))
         if ('sniffer', 'events') in self.scene.tails:
             self.hear()   # its last lines
+        self.judge_last()
         for n in ('sniffer', *NAMES):
             if n in self.scene.runs:
                 self.scene.forget_run(n)
         for s in self.scene.sockets.values():
             s.close()
+
+
+    def judge_last(self):
+        self.explainer.judge_references(self.now)   # first: one without a cause explains no lost packet
+        if hasattr(self, 'directions'):
+            self.judge(everything=True)
+            self.weigh_air(self.now)
+            for d in self.directions.values():
+                d.open.clear()
 
 
 def arrivals(s):

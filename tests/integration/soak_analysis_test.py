@@ -210,6 +210,12 @@ class Losses(unittest.TestCase):
             x.forget(320.0 + losses.TOLD_LATER_S)
             self.assertEqual(len(x.odd), findings, (before, x.odd))
 
+    def test_two_that_lose_one_reference_do_not_explain_each_other(self):
+        for before in (300.0, 299.9996, 299.5):
+            x = self.with_reference_lost(before=[('peter', {'event': 'sync', 't': before, 'role': 'searching'})])
+            x.forget(300.0 + losses.TOLD_LATER_S)
+            self.assertEqual(sorted(o.split()[0] for o in x.odd), ['john', 'peter'], before)
+
     def test_what_another_tells_later_is_waited_for(self):
         x = self.with_reference_lost()
         x.forget(301.0)
@@ -359,6 +365,18 @@ class Turns(unittest.TestCase):
         part.part.take_turns(p)
         self.assertEqual((len(ended), p.turn), (1, 2))
         self.assertGreater(p.next_turn, 40)
+
+
+class End(unittest.TestCase):
+    def test_a_reference_that_is_lost_shortly_before_the_end_is_judged(self):
+        x = losses.explainer(LINKS, False, 7.68e6)
+        for a, b in (*IDS, ('john', 'peter'), ('peter', 'john')):
+            x.event(a, {'event': 'link_established', 't': 1.0, 'peer': b})
+        x.event('john', {'event': 'sync', 't': 295.0, 'role': 'holdover'})
+        judged = []
+        p = types.SimpleNamespace(explainer=x, now=300.0, directions={}, judge=lambda everything: judged.append(list(x.odd)), weigh_air=lambda until: None)
+        part.part.judge_last(p)
+        self.assertEqual([len(odd) for odd in judged], [1], 'before the packets')
 
 
 class Odds(unittest.TestCase):

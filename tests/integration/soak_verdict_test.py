@@ -126,7 +126,7 @@ class Verdict(unittest.TestCase):
 
     def test_one_direction_without_clear_time_makes_it_fail(self):
         s = self.state()
-        kept.of_end(s, 'john>mary').update(sent=9, arrived=9, clear=9, clear_s=20.0, exposed_s=80.0)
+        kept.of_end(s, 'john>mary').update(sent=9, arrived=9, clear=9, clear_s=39.0, exposed_s=61.0)
         for e in ('john>peter', 'peter>john'):
             kept.of_end(s, e).update(sent=9, arrived=9, clear=9, clear_s=100.0)
         self.assertFalse(self.held(s))
