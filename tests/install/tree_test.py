@@ -40,7 +40,7 @@ class tree(unittest.TestCase):
             with open(path, 'rb') as f:
                 data = f.read()
             for folder in (SOURCE, BUILD, self.at.folder):
-                self.assertNotIn(os.fsencode(folder) + b'/', data, path)
+                self.assertFalse(os.fsencode(folder) + b'/' in data, '%s is named in %s' % (folder, path))
 
     def test_modes(self):
         for path in self.at.files():
