@@ -100,7 +100,7 @@ private:
     receiver& rx = core_->receiver_;
     if (cmd.stream_mode == sc::STREAM_MODE_STOP_CONTINUOUS) {
       stale_left_ = rx.streaming() ? core_->args_.stale_packets : 0;
-      stale_tick_ = rx.next_tick();
+      stopped_tick_ = rx.next_tick();
       rx.stop();
       mode_ = mode::idle;
       return;
@@ -200,14 +200,14 @@ private:
     return false;
   }
 
-  // Silence with the time of before the end.
+  // Silence with the time of before the end; the last packet ends there.
   std::size_t stale_packet(void* buffer, std::size_t wanted, uhd::rx_metadata_t& md) {
-    --stale_left_;
     const std::size_t n = std::min(wanted, spp_);
+    const auto before = static_cast<std::int64_t>(n * stale_left_) * core_->ticks_per_sample(device_core::rx);
+    --stale_left_;
     std::memset(buffer, 0, n * format_.bytes);
     md.has_time_spec = core_->args_.timestamps;
-    md.time_spec = core_->to_device(stale_tick_);
-    stale_tick_ += static_cast<std::int64_t>(n) * core_->ticks_per_sample(device_core::rx);
+    md.time_spec = core_->to_device(std::max<std::int64_t>(0, stopped_tick_ - before));
     return n;
   }
 
@@ -274,7 +274,7 @@ private:
   const sample_format& format_;
   std::size_t spp_;
   std::size_t stale_left_ = 0;
-  std::int64_t stale_tick_ = 0;
+  std::int64_t stopped_tick_ = 0;
   std::vector<cf32> bounce_;
   std::mutex command_mutex_;
   std::deque<uhd::stream_cmd_t> commands_;

@@ -239,16 +239,30 @@ result<double> radio::set_tx_gain_db(double gain_db) {
 }
 
 result<double> radio::set_center_freq_hz(double freq_hz) {
+  impl& i = *impl_;
+  // What keeps it from being there; empty when all is there.
+  const auto tune = [&i](double hz) -> std::string {
+    try {
+      for (int a = 0; a < i.config.n_rx_antennas; ++a)
+        i.usrp->set_rx_freq(uhd::tune_request_t(hz), static_cast<std::size_t>(a));
+      if (i.tx) i.usrp->set_tx_freq(uhd::tune_request_t(hz));
+      for (const double got : {i.usrp->get_rx_freq(), i.tx ? i.usrp->get_tx_freq() : hz})
+        if (!(std::abs(got - hz) <= tune_tolerance_hz)) return "the device tunes to " + number(got) + " Hz";
+      return {};
+    } catch (const std::exception& e) {
+      return one_line(e.what());
+    }
+  };
   try {
-    if (impl_->tx)
-      if (const auto ok = impl_->allows(freq_hz, impl_->usrp->get_tx_gain()); !ok) return tl::unexpected(ok.error());
-    for (int a = 0; a < impl_->config.n_rx_antennas; ++a)
-      impl_->usrp->set_rx_freq(uhd::tune_request_t(freq_hz), static_cast<std::size_t>(a));
-    if (impl_->tx) impl_->usrp->set_tx_freq(uhd::tune_request_t(freq_hz));
-    for (const double got : {impl_->usrp->get_rx_freq(), impl_->tx ? impl_->usrp->get_tx_freq() : freq_hz})
-      if (!(std::abs(got - freq_hz) <= tune_tolerance_hz))
-        return fail("center_freq_hz " + number(freq_hz) + ": the device tunes to " + number(got) + " Hz");
-    return impl_->usrp->get_rx_freq();
+    if (i.tx)
+      if (const auto ok = i.allows(freq_hz, i.usrp->get_tx_gain()); !ok) return tl::unexpected(ok.error());
+    const double before_hz = i.usrp->get_rx_freq();
+    const auto why = tune(freq_hz);
+    if (why.empty()) return i.usrp->get_rx_freq();
+    const auto refused = "center_freq_hz " + number(freq_hz) + ": " + why;
+    // What is heard and sent on another frequency would pass for that of the channel.
+    if (const auto back = tune(before_hz); !back.empty()) return i.gone(refused + "; and not back: " + back);
+    return fail(refused);
   } catch (const std::exception& e) {
     return fail(one_line(e.what()));
   }

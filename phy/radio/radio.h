@@ -135,7 +135,7 @@ public:
 
   result<double> set_rx_gain_db(double gain_db);
   result<double> set_tx_gain_db(double gain_db);
-  /// An error when the device tunes elsewhere; it stays there.
+  /// An error when the device does not tune there; then it is back where it was.
   result<double> set_center_freq_hz(double freq_hz);
 
   /// What the device said of itself, and remarks worth one line each in a log.

@@ -52,7 +52,7 @@ struct radio::impl {
   std::int64_t expected = -1;  // device tick that comes next, -1 after a gap
   std::int64_t resumes = -1;   // device tick that would have come next when reception stopped; -1: nothing has come
   std::uint64_t telling = 0;   // of tell_uhd_errors()
-  std::int64_t stale = 0;      // device samples of before the start, since then
+  std::int64_t stale = 0;      // device samples of before the start, since the device was asked for its time
   std::int64_t jump = 0;       // of the device's time, in device ticks, since the last block that read() began
   std::vector<void*> recv_buffers;
   std::vector<rate_bridge> rx_bridges;

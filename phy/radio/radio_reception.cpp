@@ -17,7 +17,7 @@ constexpr double longest_loss_s = 30.0;
 // A device's rate may differ from the one that was asked for by a fraction of a hertz (AD9361: its PLL has steps of
 // 40 MHz / 2088960). Time stamps, in ticks of the latter, then slip by one against the count of samples now and then.
 constexpr std::int64_t slip_ticks = 1;
-constexpr double most_stale_s = 0.5;  // UHD's buffers hold less
+constexpr double stale_unasked_s = 0.5;  // UHD's buffers hold less, unless they were made larger
 
 }  // namespace
 
@@ -111,13 +111,16 @@ void radio::impl::take(std::int64_t tick, std::size_t n) {
   read_up_to.store(expected, std::memory_order_relaxed);
 }
 
-// Packets that were on their way when reception was stopped come first at the next start. A limit, for a clock that was
-// set back meanwhile: then all seem to be of before.
+// Packets that were on their way when reception was stopped come first at the next start. A clock that was set back
+// meanwhile looks the same, so after many of them the device is asked: then the start is further ahead than any of
+// ours.
 bool radio::impl::is_stale(std::int64_t tick, std::size_t n) {
   const auto end = tick + static_cast<std::int64_t>(n);
   if (expected >= 0 || end > to_ticks(start_time, device_rate_hz)) return false;
   stale += static_cast<std::int64_t>(n);
-  return static_cast<double>(stale) <= most_stale_s * device_rate_hz;
+  if (static_cast<double>(stale) <= stale_unasked_s * device_rate_hz) return true;
+  stale = 0;
+  return usrp->get_time_now() >= start_time || start_is_ahead();
 }
 
 // Up to n device samples. 0: a gap was noted, call again.

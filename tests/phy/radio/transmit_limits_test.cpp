@@ -166,7 +166,7 @@ TEST(radio_limits, bursts_beyond_the_duty_cycle_are_not_on_the_air) {
   ASSERT_TRUE(mary && john);
   EXPECT_EQ(mary->duty_limit(), "a duty cycle of 0.1 within 1 s: low");
   ASSERT_TRUE(john->set_center_freq_hz(2.44e9));
-  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(0.5 * rate_hz);
+  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(2 * rate_hz);
   ASSERT_TRUE(mary->start(start));
   ASSERT_TRUE(john->start(start));
   constexpr int n_subframes = 400;
@@ -204,6 +204,35 @@ TEST(radio_limits, bursts_beyond_the_duty_cycle_are_not_on_the_air) {
   EXPECT_EQ(counted.lates, 0U);
 }
 
+TEST(radio_limits, a_radio_that_cannot_tune_stays_where_it_was) {
+  const hub_process hub;
+  const auto mary = open_radio(test::config_of(hub.device("mary"), rate_hz));
+  const auto john = open_radio(test::config_of(hub.device("john"), rate_hz));
+  ASSERT_TRUE(mary && john);
+  const auto refused = mary->set_center_freq_hz(7e9);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("center_freq_hz 7000000000: the device tunes to 6"), std::string::npos)
+      << refused.error().message;
+  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(2 * rate_hz);
+  ASSERT_TRUE(mary->start(start));
+  ASSERT_TRUE(john->start(start));
+  const std::vector<cf32> burst(subframe, cf32{0.5F, 0.0F});
+  const auto sent = mary->transmit(start + 4 * subframe, burst);
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(*sent, transmit_status::sent);
+  const auto heard_in = [](radio& r) {
+    std::size_t heard = 0;
+    std::vector<cf32> in(subframe);
+    for (int k = 0; k < 8; ++k) {
+      EXPECT_TRUE(r.read(in));
+      for (const cf32 v : in) heard += std::abs(v) > 0.1F ? 1 : 0;
+    }
+    return heard;
+  };
+  std::jthread reader([&] { heard_in(*mary); });
+  EXPECT_EQ(heard_in(*john), subframe);
+}
+
 TEST(radio_limits, a_leap_of_the_radios_time_gives_no_new_share) {
   const hub_process hub("faults:\n  - {node: mary, kind: clock_step, after_s: 0.1, step_ms: 3600000}");
   const auto mary = open_radio(limited(hub.device("mary")));
@@ -230,7 +259,7 @@ TEST(radio_limits, a_burst_in_pieces_ends_where_the_duty_cycle_does) {
   const auto mary = open_radio(limited(hub.device("mary")));
   ASSERT_TRUE(mary);
   const std::vector<cf32> piece(10 * subframe, cf32{0.5F, 0.0F});
-  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(0.5 * rate_hz);
+  const std::int64_t start = mary->now_tick().value() + static_cast<std::int64_t>(2 * rate_hz);
   int n_sent = 0;
   for (auto kind = burst_piece::first;; kind = burst_piece::middle) {
     const auto s = mary->transmit(start, piece, kind);
