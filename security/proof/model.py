@@ -27,10 +27,11 @@ def tup(*parts):
 
 class theory:
     def __init__(self, options, commutative):
-        self.options, self.commutative, self.clauses = options, commutative, []
+        self.options, self.commutative, self.clauses, self.asked = options, commutative, [], set()
         self.phases = 2 if 'later_leak' in options else 1  # phase 1: after all sessions, nothing honest happens any more
 
     def has(self, option):
+        self.asked.add(option)
         return option in self.options
 
     def rule(self, premises, conclusion=None):
@@ -351,8 +352,14 @@ def discovery(t):
         t.bad(t.known(announcement('now')))
 
 
+PARTS = {'setup': handshakes, 'ratchet': ratchet, 'discovery': discovery, 'server': server}
+
+
 def model(options, commutative):
     t = theory(set(options), commutative)
     t.attacker()
-    {'ratchet': ratchet, 'discovery': discovery, 'server': server}.get(options[0], handshakes)(t)
+    PARTS[options[0]](t)
+    unknown = sorted(set(options[1:]) - t.asked)
+    if unknown:  # a variant that is misspelt would be the design itself
+        raise ValueError(f"{' '.join(options)}: no part of the model asks for {', '.join(unknown)}")
     return t.text()
