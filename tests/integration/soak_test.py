@@ -8,7 +8,7 @@ from tests.harness.process import catches, wait
 SOAK = os.path.join(SOURCE, 'scripts', 'soak')
 # In little air each kind of fault comes, Peter and Mary are ended, Mary is unplugged and Peter killed; that he comes back, after up to 30 s of silence, and
 # that Mary is killed, only soak_long sees.
-SHORT_S = 165
+SHORT_S = 180
 SHORT = ('--air', '%ds' % SHORT_S, '--time', 'gnss', '--fault-every', '18s', '--restart-every', '46s', '--sample-every', '1s')
 HAPPENS = {'told': ('overflows', 'sequence_errors', 'lates', 'underflows', 'time_jump', 'restarts john', 'restarts peter'),
            'restarts': ('peter ended', 'mary ended', 'mary unplugged', 'peter killed')}
