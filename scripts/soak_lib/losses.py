@@ -80,6 +80,8 @@ class ue_windows:
         w = self.windows[cause, peer]
         if not w or w[-1][1] is not None:
             w.append([t, None])
+        else:
+            w[-1][0] = min(w[-1][0], t)
 
     def close(self, cause, peer, t):
         w = self.windows[cause, peer]

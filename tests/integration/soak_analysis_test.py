@@ -51,6 +51,14 @@ class Losses(unittest.TestCase):
         self.assertEqual(x.cause('john', 'mary', 79.0), 'restart')
         self.assertIsNone(x.cause('mary', 'john', 85.0))
 
+    def test_one_that_was_silent_before_it_was_told_to_end(self):
+        x = linked()
+        x.leaves('mary', 300.0)
+        self.assertIsNone(x.cause('john', 'mary', 297.0))
+        x.ended('mary', 296.0)
+        self.assertEqual(x.cause('john', 'mary', 297.0), 'restart')
+        self.assertIsNone(x.cause('john', 'mary', 295.0))
+
     def test_one_end_that_has_no_link_yet_is_enough(self):
         x = linked()
         x.ended('john', 60.0)
@@ -350,6 +358,22 @@ class Unplugging(unittest.TestCase):
         for name, code, said, age in (('mary', 1, 'out of memory', self.DUE_S), ('mary', 2, self.SAID, self.DUE_S), ('mary', 1, self.SAID, self.DUE_S / 2),
                                       ('mary', 1, self.SAID, None), ('john', 1, self.SAID, self.DUE_S)):
             self.assertFalse(scene.was_unplugged(OPTIONS, name, code, said, age), (name, code, said, age))
+
+
+class Ending(unittest.TestCase):
+    def findings(self, said, code, leaving):
+        state = {'wrong': [], 'n_wrong': 0}
+        p = types.SimpleNamespace(state=state, now=1460.0, own={'mary': 1452.0}, since={'mary': 1000.0}, running={'mary'}, leaving=leaving, roles={}, starts_at={},
+                                  directions={}, read=lambda: None, count=lambda *a: None, explainer=types.SimpleNamespace(ended=lambda *a: None), options=OPTIONS,
+                                  scene=types.SimpleNamespace(ended=lambda n: code, expected={'mary': 0}, log_of=lambda n: said, forget_run=lambda n: None))
+        p.was_unplugged = types.MethodType(part.part.was_unplugged, p)
+        part.part.program_ended(p, 'mary')
+        return len(state['wrong'])
+
+    def test_one_that_is_told_to_end_before_it_knows_that_it_was_unplugged(self):
+        for leaving in (set(), {'mary'}):
+            self.assertEqual(self.findings(Unplugging.SAID, 1, set(leaving)), 0)
+            self.assertEqual(self.findings('prose-ue: something else', 1, set(leaving)), 1)
 
 
 class Turns(unittest.TestCase):
