@@ -349,48 +349,6 @@ class Packets(unittest.TestCase):
         self.assertEqual(len(self.d.judged(late, waits=False)), 3)
 
 
-class Unplugging(unittest.TestCase):
-    DUE_S = scene.UNPLUG_AFTER * OPTIONS['restart_every']
-    SAID = 'prose-ue: the radio is gone: no samples for 1.0 s'
-
-    def test_only_an_end_without_samples_when_it_is_due(self):
-        self.assertTrue(scene.was_unplugged(OPTIONS, 'mary', 1, self.SAID, self.DUE_S))
-        for name, code, said, age in (('mary', 1, 'out of memory', self.DUE_S), ('mary', 2, self.SAID, self.DUE_S), ('mary', 1, self.SAID, self.DUE_S / 2),
-                                      ('mary', 1, self.SAID, None), ('john', 1, self.SAID, self.DUE_S)):
-            self.assertFalse(scene.was_unplugged(OPTIONS, name, code, said, age), (name, code, said, age))
-
-
-class Ending(unittest.TestCase):
-    def findings(self, said, code, leaving):
-        state = {'wrong': [], 'n_wrong': 0}
-        p = types.SimpleNamespace(state=state, now=1460.0, own={'mary': 1452.0}, since={'mary': 1000.0}, running={'mary'}, leaving=leaving, roles={}, starts_at={},
-                                  directions={}, read=lambda: None, count=lambda *a: None, explainer=types.SimpleNamespace(ended=lambda *a: None), options=OPTIONS,
-                                  scene=types.SimpleNamespace(ended=lambda n: code, expected={'mary': 0}, log_of=lambda n: said, forget_run=lambda n: None))
-        p.was_unplugged = types.MethodType(part.part.was_unplugged, p)
-        part.part.program_ended(p, 'mary')
-        return len(state['wrong'])
-
-    def test_one_that_is_told_to_end_before_it_knows_that_it_was_unplugged(self):
-        for leaving in (set(), {'mary'}):
-            self.assertEqual(self.findings(Unplugging.SAID, 1, set(leaving)), 0)
-            self.assertEqual(self.findings('prose-ue: something else', 1, set(leaving)), 1)
-
-
-class Turns(unittest.TestCase):
-    def test_a_ue_whose_turn_comes_while_it_is_away_is_ended_when_it_is_back(self):
-        ended = []
-        p = types.SimpleNamespace(now=10.0, next_turn=0.0, turn=1, options={'restart_every': 40.0}, random=random.Random(1), roles={}, running={'peter'},
-                                  leaving=set(), count=lambda *a: None, explainer=types.SimpleNamespace(leaves=lambda *a: None),
-                                  scene=types.SimpleNamespace(end=lambda name, how: ended.append((name, how))))
-        part.part.take_turns(p)
-        p.now, p.running = 12.0, {'peter', 'mary'}
-        part.part.take_turns(p)
-        self.assertEqual(ended, [part.TURNS[1]])
-        part.part.take_turns(p)
-        self.assertEqual((len(ended), p.turn), (1, 2))
-        self.assertGreater(p.next_turn, 40)
-
-
 class End(unittest.TestCase):
     def test_a_reference_that_is_lost_shortly_before_the_end_is_judged(self):
         x = losses.explainer(LINKS, False, 7.68e6)
