@@ -91,9 +91,9 @@ data:
             running = {n: p.start(s, ['prose-ue', '--config', path(n, 'yaml'), '--events', path(n, 'events'), '--tx-log', path(n, 'sent'), '--duration', self.air_s,
                                       '--log-level', 'warn']) for n in ports}
             sent, arrived = self.talk(p, running, ports, path)
+            used = [p.wait(x, READY_S) for x in running.values()]   # they have ended; a failure is told first
             if arrived < self.LEAST_ARRIVED * sent or not sent:
                 raise failed('%s: %d of %d datagrams arrived' % (s.name, arrived, sent))
-            used = [p.wait(x, READY_S) for x in running.values()]
             return {'/prose-ue': 1e3 * sum(used) / len(used) / self.air_s, '/prose-air': 1e3 * p.end(air) / self.air_s}
         finally:
             p.stop_all()

@@ -14,6 +14,7 @@ def ignore_signals():
     """From the end on: a second Ctrl-C must leave neither programs nor half a report."""
     for s in ended_by:
         signal.signal(s, signal.SIG_IGN)
+    world.not_stopped.asked = False   # or each of its blocks would raise again what has been raised
 
 
 class left_out(Exception):
