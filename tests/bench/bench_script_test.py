@@ -1,8 +1,8 @@
 """scripts/bench judges made figures as it should, writes what it found, and finds programs that are really slower: here programs that use as much processor time
 as they are told to."""
-import json, os, random, signal, subprocess, sys, tempfile, unittest
+import json, os, random, signal, subprocess, sys, tempfile, unittest, unittest.mock
 
-from scripts.bench_lib import machine, programs, report, rounds, stats
+from scripts.bench_lib import machine, other_build, programs, report, rounds, stats
 from scripts.demo_lib import world
 from tests.harness.files import text_of, write
 from tests.harness.paths import SOURCE
@@ -129,6 +129,70 @@ class End(unittest.TestCase):
             programs.ignore_signals()
             p.stop_all()
             self.assertEqual((p.running, sleeper.returncode), ([], -signal.SIGTERM))
+
+
+CMAKE = '''cmake_minimum_required(VERSION 3.20)
+project(x NONE)
+add_custom_target(prose-sniffer COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/made)
+'''
+
+
+class OtherBuild(unittest.TestCase):
+    """A commit of a repository of its own, with a project that takes no time to build."""
+
+    def git(self, *arguments):
+        return subprocess.run(['git', '-C', world.ROOT, '-c', 'user.name=x', '-c', 'user.email=x', *arguments], check=True, capture_output=True, text=True).stdout
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix='prose-bench-test-')
+        self.addCleanup(folder.cleanup)
+        self.folder = os.path.join(folder.name, 'made')
+        os.mkdir(self.folder)
+        root = unittest.mock.patch.object(world, 'ROOT', os.path.join(folder.name, 'repository'))
+        root.start()
+        self.addCleanup(root.stop)
+        handlers = [(s, signal.getsignal(s)) for s in programs.ended_by]   # at its end it ignores them
+        self.addCleanup(lambda: [signal.signal(*h) for h in handlers])
+        os.makedirs(world.ROOT)
+        self.git('init', '--quiet')
+        self.commit(CMAKE)
+
+    def commit(self, project):
+        write(os.path.join(world.ROOT, 'CMakeLists.txt'), project)
+        self.git('add', '-A')
+        self.git('commit', '--quiet', '-m', 'x')
+
+    def make(self, commit, targets):
+        said = []
+        with other_build.other_build(other_build.resolve(commit), self.folder, {'PROSE_NATIVE': 'OFF'}, said.append) as b:
+            b.make(targets)
+            return b, os.path.exists(os.path.join(b.build, 'made')), said
+
+    def test_a_commit_is_built_with_the_same_options_and_its_source_goes(self):
+        self.commit('nonsense(')
+        b, built, said = self.make('HEAD~1', ['prose-iq', 'prose-sniffer'])
+        self.assertTrue(built)
+        self.assertEqual(programs.side('B', b.build).options()['PROSE_NATIVE'], 'OFF')
+        self.assertIn('builds prose-sniffer', said)
+        self.left_nothing()
+
+    def left_nothing(self):
+        self.assertFalse(os.path.exists(os.path.join(self.folder, 'source')))
+        self.assertEqual(self.git('worktree', 'list').count('\n'), 1)
+
+    def test_a_commit_that_does_not_build_is_told(self):
+        self.commit('nonsense(')
+        with self.assertRaisesRegex(RuntimeError, 'cmake failed'):
+            self.make('HEAD', ['prose-sniffer'])
+        self.left_nothing()
+
+    def test_a_commit_without_the_programs_is_told(self):
+        with self.assertRaisesRegex(RuntimeError, 'none of the programs'):
+            self.make('HEAD', ['prose-iq'])
+
+    def test_a_commit_that_is_not_there_is_a_mistake(self):
+        with self.assertRaisesRegex(ValueError, 'accepted'):
+            other_build.resolve('nothing')
 
 
 def told(a, b, **more):
