@@ -54,7 +54,7 @@ def test_lost_bursts_do_not_end_a_series(d):
     _, paths = measure(d, loss=0.5)
     for p in paths.values():
         holds(p)
-        assert p['found'] > 2, p  # fewer of 20: once in 5000 runs; the second half of them is found too
+        assert p['found'] > 2, p  # no more on one of the two paths: 2 * (1 + 20 + 190) / 2^20, one run in 2485
     assert any(p['found'] < BURSTS for p in paths.values()), paths
 
 

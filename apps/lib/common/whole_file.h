@@ -1,5 +1,5 @@
-// A file that appears whole or not at all: written beside its place, then renamed. What was there before stays until
-// then.
+// A file that appears whole or not at all. It is written under a temporary name in the same folder; commit() gives it
+// its own name. A file that had this name before stays until then.
 #pragma once
 
 #include <sys/types.h>
@@ -19,12 +19,12 @@ namespace prose::apps {
 class whole_file {
 public:
   static result<whole_file> open(const std::string& path);
-  /// A new file: refused where the name is taken, now or at commit(). From its first octet on nobody has a right to it
-  /// that is not in `mode`, or that the umask takes.
+  /// A new file; an error if a file of this name exists, now or when commit() is called. It is made with the
+  /// permissions `mode`, less those that the umask takes.
   static result<whole_file> create(const std::string& path, mode_t mode);
   whole_file(whole_file&& other) noexcept;
   whole_file& operator=(whole_file&&) = delete;
-  ~whole_file();  ///< without commit(): nothing has happened
+  ~whole_file();  ///< deletes the temporary file if commit() was not called or failed
 
   result<void> write(std::span<const std::uint8_t> bytes);
   /// Octets that were written before; not for pipes.
@@ -32,7 +32,7 @@ public:
   const std::string& path() const { return path_; }
   /// For a program that writes it in our place.
   int descriptor() const { return fd_.get(); }
-  /// Everything is on the disk and has its name, or the error tells why not.
+  /// Writes everything to the disk and gives the file its name. After an error the file of before is unchanged.
   result<void> commit();
 
 private:
@@ -44,7 +44,7 @@ private:
 
   std::string path_, target_, working_;
   file_descriptor fd_;
-  bool beside_ = false;  ///< written under another name until commit()
+  bool beside_ = false;  ///< the file has its temporary name
   bool is_new_ = false;
 };
 
