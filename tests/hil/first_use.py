@@ -15,7 +15,7 @@ QUIET = STALL + 'nodes: {"*": {noise_dbfs: -60}}\n'
 class Hil:
     """A run of it in the folder d."""
 
-    def __init__(self, d, air, names, *options, rx_gain_db=0, clocks='', consent='--yes', demo=False, nobody_reads=False):
+    def __init__(self, d, air, names, *options, rx_gain_db=0, clocks='', consent='--yes', demo=False, nobody_reads=False, env=ENV):
         self.out, self.air, self.names = d + '/out', air, names
         profile = write(d + '/profile.yaml', PROFILE % (CARRIER_HZ, rx_gain_db) + clocks)
         devices = [x for n in names for x in ('--device', air.device(n))]
@@ -26,7 +26,7 @@ class Hil:
             said = open(d + '/said', 'w')
         self.p = subprocess.Popen([HIL, *devices, '--build', BUILD, '--radio', profile, '--out', self.out, *options,
                                    *([] if demo else ['--no-demo']), *([consent] if consent else [])],
-                                  cwd=d, env=ENV, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, text=True)
+                                  cwd=d, env=env, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT, text=True)
         os.close(said) if nobody_reads else said.close()
         self.said = lambda: text_of(d + '/said')
 

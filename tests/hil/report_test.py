@@ -1,5 +1,5 @@
 """scripts/hil on the emulated air: its figures must be those that the air was given, its gains must suit, and faults must be called wrong with a remedy."""
-import os, signal, subprocess
+import os, signal, subprocess, time
 
 from tests.harness.air import Air
 from tests.harness.cases import main
@@ -97,12 +97,16 @@ def test_nothing_is_transmitted_without_consent(d):
         assert sum(e['event'] == 'node_joined' and e['node'] == 'one' for e in json_lines(air.events.name)) == 2
 
 
-def test_ctrl_c_leaves_what_was_measured(d):
+def test_ctrl_c_however_often_leaves_what_was_measured_and_no_more(d):
+    os.mkdir(d + '/tmp')
     with Air('default: {gain_db: -12}\n' + QUIET, 'max') as air:
-        hil = Hil(d, air, ('one', 'two', 'three'))
+        hil = Hil(d, air, ('one', 'two', 'three'), env=dict(ENV, TMPDIR=d + '/tmp'))
         wait(lambda: 'A and C' in hil.said(), programs=(hil.p,))
-        hil.p.send_signal(signal.SIGINT)
+        while hil.p.poll() is None:
+            hil.p.send_signal(signal.SIGINT)
+            time.sleep(0.005)
         hil.end(1)
+    assert os.listdir(d + '/tmp') == []
     assert {(p['from'], p['to']) for p in hil.report['paths']} == {('A', 'B'), ('B', 'A')}, hil.report['paths']
     assert 'Stopped' in hil.report['ended'] and any('A to B: SNR' == f['what'] for f in hil.report['findings'])
 
