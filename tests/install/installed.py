@@ -9,7 +9,7 @@ PROGRAMS = ('prose-air', 'prose-bler', 'prose-function', 'prose-iq', 'prose-keys
 
 class Installed:
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix='prose-install-')
+        self.folder = os.path.realpath(tempfile.mkdtemp(prefix='prose-install-'))
         r = subprocess.run(['cmake', '--install', BUILD, '--prefix', PREFIX], env=dict(os.environ, DESTDIR=self.folder), capture_output=True, text=True)
         assert r.returncode == 0, r.stdout[-2000:] + r.stderr[-2000:]
         self.said, self.prefix = r.stdout, self.folder + PREFIX
