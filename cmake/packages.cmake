@@ -63,5 +63,3 @@ foreach(component prose dev)
   install(FILES cmake/debian/copyright ${folder}/changelog.Debian.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name} COMPONENT ${component})
 endforeach()
 include(CPack)
-# CMake's own target `package` builds everything first, tests too.
-add_custom_target(packages DEPENDS programs VERBATIM COMMAND ${CMAKE_CPACK_COMMAND} --config ${CMAKE_BINARY_DIR}/CPackConfig.cmake -B ${CMAKE_BINARY_DIR})
