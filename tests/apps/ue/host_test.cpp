@@ -114,7 +114,7 @@ TEST(line_port, sends_lines_by_name_and_prints_without_control_codes) {
   ASSERT_TRUE(port);
   std::vector<std::uint8_t> buffer(max_data_packet_bytes);
   EXPECT_FALSE((*port)->poll(buffer));
-  const std::string lines = "mary good day\nnobody hi\njohn last without newline";
+  const std::string lines = "\nmary good day\nnobody hi\n\njohn last without newline";
   ASSERT_EQ(write(in[1], lines.data(), lines.size()), static_cast<ssize_t>(lines.size()));
   auto got = (*port)->poll(buffer);
   ASSERT_TRUE(got);
