@@ -47,7 +47,7 @@ void add_radio_options(command& app, prose::phy::radio_config& radio, std::strin
 command add_record(command& app, record_options& o, std::string& profile) {
   command c = app.add_subcommand(
       "record", "from a radio into a recording, until a limit or Ctrl-C; a new capture segment after every gap");
-  c.add_option("output", o.out, "SigMF recording, made or overwritten").required();
+  c.add_option("output", o.out, "SigMF recording, made or overwritten").required().type_name("FILE.sigmf-meta");
   add_radio_options(c, o.radio, profile);
   c.add_option("--rate", o.radio.sample_rate_hz, "sample rate, samples a second")
       .check(number_in(1, 1e12))
@@ -72,7 +72,7 @@ command add_record(command& app, record_options& o, std::string& profile) {
 command add_replay(command& app, replay_options& o, std::string& profile) {
   command c = app.add_subcommand(
       "replay", "a recording out of a radio, at exact times; gaps between capture segments keep their length");
-  c.add_option("input", o.in, "SigMF recording").required();
+  c.add_option("input", o.in, "SigMF recording").required().type_name("FILE.sigmf-meta");
   add_radio_options(c, o.radio, profile);
   c.add_option("--rate", o.rate_hz,
                "the device's sample rate, resampled to; default: that of --radio, or the recording's; that of the "
@@ -97,7 +97,7 @@ command add_replay(command& app, replay_options& o, std::string& profile) {
 
 command add_info(command& app, info_options& o) {
   command c = app.add_subcommand("info", "what a recording holds");
-  c.add_option("input", o.in, "SigMF recording").required();
+  c.add_option("input", o.in, "SigMF recording").required().type_name("FILE.sigmf-meta");
   c.add_flag("--verify", o.verify, "compare core:sha512 with the data");
   c.add_flag("--json", o.json, "one JSON object");
   c.add_option("--rate", o.rate_hz, "sample rate of a recording that does not say it, samples a second")
@@ -109,8 +109,8 @@ command add_convert(command& app, convert_options& o) {
   command c = app.add_subcommand("convert",
                                  "raw samples to SigMF and back, or between datatypes; names ending in .sigmf-meta are "
                                  "SigMF, in .sigmf archives of it");
-  c.add_option("input", o.in, "SigMF recording or raw file").required();
-  c.add_option("output", o.out, "SigMF recording or raw file").required();
+  c.add_option("input", o.in, "SigMF recording or raw file").required().type_name("FILE");
+  c.add_option("output", o.out, "SigMF recording or raw file").required().type_name("FILE");
   c.add_option("--in-type", o.in_type, "datatype of a raw input: cf32 or ci16").show_default();
   c.add_option("--out-type", o.out_type, "datatype of the output: cf32 or ci16").show_default();
   c.add_option("--rate", o.rate_hz,
@@ -129,8 +129,8 @@ command add_plot(command& app, plot_options& o) {
                          "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols "
                          "of what is decoded\n"
                          "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
-  c.add_option("input", o.in, "SigMF recording").required();
-  c.add_option("output", o.out, "PNG file").required();
+  c.add_option("input", o.in, "SigMF recording").required().type_name("FILE.sigmf-meta");
+  c.add_option("output", o.out, "PNG file").required().type_name("FILE.png");
   c.add_option("--rate", o.rate_hz, "sample rate of a recording that does not say it, samples a second")
       .check(number_in(1, 1e12));
   c.add_option("--start", o.start_s, "seconds from the beginning").check(number_in(0, 1e10));
@@ -151,8 +151,10 @@ command add_measure(command& app, measure_options& o) {
       "measure",
       "transmits bursts between two radios that a cable with attenuators connects, and prints what each hears of the "
       "other as JSON:\ncarrier offset, delay, power, noise, SNR, EVM, turnaround, and the lead that a burst needs");
-  c.add_option("first", o.profiles[0], "the radio's settings (configs/radio_*.yaml) with its device_args").required();
-  c.add_option("second", o.profiles[1], "the other's").required();
+  c.add_option("first", o.profiles[0], "the radio's settings (configs/radio_*.yaml) with its device_args")
+      .required()
+      .type_name("FILE.yaml");
+  c.add_option("second", o.profiles[1], "the other's").required().type_name("FILE.yaml");
   c.add_option("--bursts", o.bursts, "in each direction, one every 10 ms").range(2, 1000).show_default();
   c.add_option("--power", o.power_db, "mean of a burst, dB of full scale").check(number_in(-60, -9)).show_default();
   return c;

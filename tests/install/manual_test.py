@@ -41,7 +41,7 @@ class manual(unittest.TestCase):
             r = subprocess.run(['man', '--warnings', '-E', 'UTF-8', '-l', self.page(name)], capture_output=True, text=True,
                                env=dict(os.environ, MANWIDTH='100', LC_ALL='C.UTF-8', MAN_KEEP_FORMATTING=''))
             self.assertEqual((r.returncode, r.stderr), (0, ''), name)
-            for heading in ('NAME', 'DESCRIPTION', 'EXIT STATUS', 'SEE ALSO'):
+            for heading in ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', 'EXIT STATUS', 'SEE ALSO'):
                 self.assertRegex(r.stdout, r'(?m)^%s$' % heading, name)
             self.assertIn('--with-function' if name == 'prose-demo' else '--help', r.stdout, name)
 
@@ -76,6 +76,11 @@ class manual(unittest.TestCase):
         self.assertIn('share', self.completed('prose-iq', 'info', ''))
         self.assertEqual(self.completed('prose-keys', 'ca', 'i'), ['init', 'issue'])
         self.assertEqual(self.completed('prose-keys', 'ca', 'issue', '--ser'), ['--server'])
+        for words in (('prose-keys', 'grant', 's'), ('prose-keys', 'permit', 'name', 's'), ('prose-ue', 's'), ('prose-ue', '--show', 's'), ('prose-keys', 'gen', '--psk', '--fol')):
+            self.assertEqual(self.completed(*words), [], 'no file is taken there')
+        for words in (('prose-keys', 'gen', 's'), ('prose-keys', 'gen', '--psk', 's'), ('prose-keys', 'permit', '--psk', 's'), ('prose-iq', 'convert', 's'), ('prose-ue', '--events', '=', 's'),
+                      ('prose-keys', 'ca', 'init', '--folder', 's'), ('prose-iq', '--config', 's')):
+            self.assertEqual(self.completed(*words), ['share'], words)
         for name in PROGRAMS:
             self.assertIn('--help', self.completed(name, '--h'), name)
 

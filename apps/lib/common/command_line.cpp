@@ -18,7 +18,6 @@ nlohmann::ordered_json described(const CLI::Option& o) {
   for (const auto& n : o.get_lnames()) out["names"].push_back("--" + n);
   if (o.get_positional()) out["positional"] = o.get_name(true);
   out["flag"] = o.get_items_expected_max() == 0;
-  out["many"] = o.get_items_expected_max() > 1;
   out["required"] = o.get_required();
   out["type"] = o.get_type_name();
   out["default"] = o.get_default_str();
