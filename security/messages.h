@@ -1,5 +1,5 @@
-// PC5-S messages as octets. Type and sequence number come first (TS 24.334 12.5.1); what follows is NOT 3GPP: the Noise
-// handshake takes the place of nonces, signatures and replayed capabilities.
+// PC5-S messages as octets. Type and sequence number come first (TS 24.334 12.5.1, NOT VERIFIED); what follows is NOT
+// 3GPP: the Noise handshake takes the place of nonces, signatures and replayed capabilities.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@
 
 namespace prose::security {
 
-/// TS 24.334 table 12.5.1.1. NOT 3GPP: Direct Communication Reject (3) and Direct Security Mode Reject (14) do not
-/// exist; what fails a check gets no answer, since any answer would tell a stranger that somebody is there.
+/// TS 24.334 table 12.5.1.1, numbers NOT VERIFIED. NOT 3GPP: Direct Communication Reject (3) and Direct Security Mode
+/// Reject (14) do not exist; what fails a check gets no answer, which would tell a stranger that somebody is there.
 enum class message_type : std::uint8_t {
   direct_communication_request = 1,
   direct_communication_accept = 2,

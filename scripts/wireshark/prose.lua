@@ -23,7 +23,7 @@ function discovery.dissector(buf, pinfo, tree)
   return 29
 end
 
--- PC5-S (type and sequence number as in TS 24.334 12.5.1; what follows is NOT 3GPP).
+-- PC5-S (type and sequence number as in TS 24.334 12.5.1, whose numbers are NOT VERIFIED; what follows is NOT 3GPP).
 local pc5s = Proto("prose.pc5s", "ProSe PC5 signalling")
 local types = {[1] = "Direct Communication Request", [2] = "Direct Communication Accept", [4] = "Keepalive", [5] = "Keepalive Ack", [6] = "Release",
   [7] = "Release Accept", [12] = "Direct Security Mode Command", [13] = "Direct Security Mode Complete", [15] = "Direct Rekeying Request",
@@ -40,7 +40,7 @@ p.rest = ProtoField.bytes("prose.pc5s.rest", "Contents")
 local layouts = {[1] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}, {p.token, 8}}, [12] = {{p.ephemeral, 32}, {p.sealed, 19}, {p.token, 3}},
   [13] = {{p.sealed, 21}}, [15] = {{p.version, 1}, {p.ephemeral, 32}, {p.sealed, 21}}, [16] = {{p.ephemeral, 32}, {p.sealed, 19}}}
 
--- The messages of TS 24.334 11.4, with the preference only: nothing on the air tells the two apart. All of their layouts is NOT
+-- The messages of TS 24.334 11.4, with the preference only: nothing on the air tells the two apart. All layouts and numbers of them are NOT
 -- VERIFIED: security/ts33303/unverified.h and messages.h.
 pc5s.prefs.ts33303 = Pref.bool("Messages of TS 24.334", false, "The contents are those of TS 24.334 instead of this project's own")
 types[3], types[14] = "Direct Communication Reject", "Direct Security Mode Reject"
@@ -126,6 +126,7 @@ local standard = {
   [15] = {{capabilities, fixed(16, p.nonce_1), fixed(1, p.kd_sess_id_msb)}, {[0x21] = fixed(1, p.reauthentication), [0x08] = fixed(8, p.pruk_id)}},
   [16] = {{}, {}},
 }
+local command_octets = 23  -- without optional IEs
 -- Returns where it stopped: at the end, or at the first octet that does not fit.
 local function show_standard(kind, buf, t)
   local at, layout = 3, standard[kind]
@@ -429,10 +430,11 @@ local function show_sdu(sdu, lcid, src, dst, pinfo, tree)
     return
   end
   -- TS 36.323: the Command of TS 24.334 is integrity protected and not ciphered (MAC-I at its end); all other signalling under a KD-sess ID is ciphered.
+  -- A Complete, which LCID 29 carries too, is shorter than a Command without optional IEs; ciphered, it can begin with any octet.
   if pc5s.prefs.ts33303 then
     if kind ~= 2 or whole:len() < 9 then return end
     t:add(f.mac_i, whole(whole:len() - 4))
-    if lcid == 29 and whole(5, 1):uint() == 12 then pc5s.dissector(whole(5, whole:len() - 9):tvb(), pinfo, tree) end
+    if lcid == 29 and whole:len() - 9 >= command_octets and whole(5, 1):uint() == 12 then pc5s.dissector(whole(5, whole:len() - 9):tvb(), pinfo, tree) end
     return
   end
   local key = keys[string.format("%x %x %x", src, dst, id)]

@@ -63,6 +63,7 @@ std::uint32_t eia1(std::span<const std::uint8_t, 16> key, const stream_inputs& i
     eval = multiply64(eval ^ message_word<std::uint64_t>(message, bits, i / 8), z[0]);
   eval = multiply64(eval ^ bits, z[1]);
   const auto mac = static_cast<std::uint32_t>(eval >> 32 ^ z[2]);
+  wipe_word(eval);
   wipe_words(z);
   return mac;
 }
@@ -71,7 +72,10 @@ std::uint32_t eia2(const aes128& cipher, const stream_inputs& in, bytes_view mes
   std::array<std::uint8_t, 8> prefix{};
   store32(in.count, std::span(prefix).first<4>());
   store32(bearer_and_direction(in), std::span(prefix).last<4>());
-  return load32(cipher.cmac(prefix, message, bits));
+  auto whole = cipher.cmac(prefix, message, bits);
+  const std::uint32_t mac = load32(whole);
+  wipe(whole);  // three quarters of it go nowhere
+  return mac;
 }
 
 std::array<std::uint8_t, 16> zuc_iv(std::uint32_t first, std::uint32_t second) {
@@ -101,19 +105,26 @@ std::uint32_t eia3(std::span<const std::uint8_t, 16> key, const stream_inputs& i
     mac ^= left == 0 ? static_cast<std::uint32_t>(window) : generator.next();  // the last word of the keystream
     break;
   }
-  wipe({reinterpret_cast<std::uint8_t*>(&window), sizeof window});
+  wipe_word(window);
   return mac;
 }
 
+/// An algorithm with its key. One that is not known would leave text as it is, or give a MAC of zeros.
+template <class Algorithm, class Key>
+struct keyed {
+  keyed(Algorithm which, const Key& with) : algorithm(which), key(with.expose()) {
+    crypto::require(known(which));
+    if (which == Algorithm::aes) aes.emplace(key.expose());
+  }
+  Algorithm algorithm;
+  Key key;
+  std::optional<aes128> aes;
+};
+
 }  // namespace
 
-struct ciphering::state {
-  state(eea which, const encryption_key& pek) : algorithm(which), key(pek.expose()) {
-    if (which == eea::aes) aes.emplace(key.expose());
-  }
-  eea algorithm;
-  encryption_key key;
-  std::optional<aes128> aes;
+struct ciphering::state : keyed<eea, encryption_key> {
+  using keyed::keyed;
 };
 
 ciphering::ciphering(eea algorithm, const encryption_key& pek) : state_(std::make_unique<state>(algorithm, pek)) {}
@@ -149,13 +160,8 @@ void ciphering::apply(const stream_inputs& inputs, bytes_view in, std::size_t bi
   if (bits % 8 != 0) out.back() &= static_cast<std::uint8_t>(0xff00U >> bits % 8);
 }
 
-struct integrity::state {
-  state(eia which, const integrity_key& pik) : algorithm(which), key(pik.expose()) {
-    if (which == eia::aes) aes.emplace(key.expose());
-  }
-  eia algorithm;
-  integrity_key key;
-  std::optional<aes128> aes;
+struct integrity::state : keyed<eia, integrity_key> {
+  using keyed::keyed;
 };
 
 integrity::integrity(eia algorithm, const integrity_key& pik) : state_(std::make_unique<state>(algorithm, pik)) {}

@@ -24,6 +24,7 @@ using mac_i = std::array<std::uint8_t, mac_octets>;
 
 class ciphering {
 public:
+  /// An unknown algorithm ends the program.
   ciphering(eea algorithm, const encryption_key& pek);
   ciphering(ciphering&&) noexcept;
   ciphering& operator=(ciphering&&) noexcept;
@@ -40,6 +41,7 @@ private:
 
 class integrity {
 public:
+  /// EIA0 and unknown algorithms end the program.
   integrity(eia algorithm, const integrity_key& pik);
   integrity(integrity&&) noexcept;
   integrity& operator=(integrity&&) noexcept;

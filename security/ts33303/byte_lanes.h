@@ -1,5 +1,5 @@
-// Arithmetic in GF(2^8) on four octets at once, without a table or a branch: S-boxes are computed from their algebraic
-// definitions, so that no address and no time depends on what goes in.
+// Arithmetic in GF(2^8) on four octets at once, without a branch: S-boxes are computed from their algebraic
+// definitions, and tables are read whole, so that no address and no time depends on what goes in.
 #pragma once
 
 #include <array>

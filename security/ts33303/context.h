@@ -12,7 +12,8 @@
 
 namespace prose::security::ts33303 {
 
-/// The commanding UE sent the Direct Security Mode Command of this context, the requesting UE what it answers.
+/// The requesting UE sends the request (Direct Communication Request or Rekeying Request), the commanding UE answers it
+/// with the Direct Security Mode Command.
 enum class side : std::uint8_t { requesting, commanding };
 
 struct context_parameters {
@@ -23,25 +24,25 @@ struct context_parameters {
   bool mac_i_on_data = unverified::mac_i_on_data;  ///< the same at both ends
 };
 
-/// LCID 1 to 10 carry data, 29 the Command (MAC-I, not ciphered) and the Complete, 30 all other PC5-S; all but the
-/// Command is ciphered. NOT VERIFIED: that PC5-S has the LCIDs 29 and 30. One SN serves all LCIDs and is never used
-/// again: TS 36.323 5.1.3 leaves it to the UE.
+/// LCIDs 1 to 10 carry user data, 29 the Command and the Complete, 30 all other PC5-S. All but the Command is ciphered.
+/// NOT VERIFIED: that PC5-S has the LCIDs 29 and 30. One SN serves all LCIDs, and no SN is used twice: TS 36.323 5.1.3
+/// leaves the choice of SNs to the UE.
 class security_context {
 public:
   /// Empty for a KD-sess ID of 0.
   static std::optional<security_context> make(const context_parameters& parameters, const kd_sess_key& kd_sess);
 
-  /// Octets of the PDU: those of the SDU, 5 and, with a MAC-I, 4. `sdu` may lie in `out` at offset 5. Refused: SN at
-  /// its end, no or too much data, too little room, an LCID that carries no such SDU.
+  /// Octets of the PDU: those of the SDU, 5 more, and 4 more with a MAC-I. `sdu` may lie in `out` at offset 5. Refused:
+  /// no SN is left, the SDU is empty or too long, `out` is too short, the LCID carries no such SDU.
   result<std::size_t, drop_reason> protect(std::uint8_t lcid, sdu_type type, bytes_view sdu, bytes_span out);
 
   struct opened {
     sdu_type type = sdu_type::pc5s;
     bytes_view sdu;  ///< in `out`
   };
-  /// `out` is as long as the PDU, and not the PDU itself. Nothing changes unless the MAC-I fits, and `out` is zeroed
-  /// then. A PDU with a MAC-I is taken once. One without (data, where the parameters say so) is taken as often as it
-  /// comes.
+  /// `out` is as long as the PDU and does not overlap it. If the MAC-I does not fit, the context does not change and
+  /// `out` holds zeros. A PDU with a MAC-I is taken once. A PDU without one (user data, if mac_i_on_data is false) is
+  /// taken each time that it comes.
   result<opened, drop_reason> open(std::uint8_t lcid, bytes_view pdu, bytes_span out);
 
   std::uint32_t pdus_left() const { return last_sn + 1 - next_sn_; }

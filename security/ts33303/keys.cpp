@@ -12,9 +12,11 @@ namespace {
 constexpr std::size_t kdf_input_most = 128;
 
 /// A key of an algorithm is the last octets of what the KDF gives.
-template <class Key>
-Key algorithm_key(const kd_sess_key& kd_sess, std::uint8_t p0, std::uint8_t identity) {
+template <class Key, class Algorithm>
+Key algorithm_key(const kd_sess_key& kd_sess, std::uint8_t p0, Algorithm algorithm) {
+  crypto::require(known(algorithm));
   return Key::make([&](auto out) {
+    const auto identity = static_cast<std::uint8_t>(algorithm);
     const auto whole = kd_sess_key::make([&](auto all) {
       kdf(kd_sess.expose(), unverified::fc_pek_pik, {{&p0, 1}, {&identity, 1}}, all);
     });
@@ -46,11 +48,11 @@ kd_sess_key derive_kd_sess(const kd_key& kd, const nonce& nonce_1, const nonce& 
 }
 
 encryption_key derive_pek(const kd_sess_key& kd_sess, eea algorithm) {
-  return algorithm_key<encryption_key>(kd_sess, unverified::p0_pek, static_cast<std::uint8_t>(algorithm));
+  return algorithm_key<encryption_key>(kd_sess, unverified::p0_pek, algorithm);
 }
 
 integrity_key derive_pik(const kd_sess_key& kd_sess, eia algorithm) {
-  return algorithm_key<integrity_key>(kd_sess, unverified::p0_pik, static_cast<std::uint8_t>(algorithm));
+  return algorithm_key<integrity_key>(kd_sess, unverified::p0_pik, algorithm);
 }
 
 }  // namespace prose::security::ts33303

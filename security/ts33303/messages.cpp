@@ -2,10 +2,27 @@
 
 #include <concepts>
 
+#include "security/messages.h"
+
 namespace prose::security::ts33303 {
 namespace {
 
 using namespace unverified;
+
+// This project's own messages have the same numbers.
+constexpr bool same_number(pc5s_type standard, message_type own) {
+  return static_cast<std::uint8_t>(standard) == static_cast<std::uint8_t>(own);
+}
+static_assert(same_number(pc5s_type::direct_communication_request, message_type::direct_communication_request));
+static_assert(same_number(pc5s_type::direct_communication_accept, message_type::direct_communication_accept));
+static_assert(same_number(pc5s_type::keepalive, message_type::keepalive));
+static_assert(same_number(pc5s_type::keepalive_ack, message_type::keepalive_ack));
+static_assert(same_number(pc5s_type::release, message_type::release));
+static_assert(same_number(pc5s_type::release_accept, message_type::release_accept));
+static_assert(same_number(pc5s_type::security_mode_command, message_type::security_mode_command));
+static_assert(same_number(pc5s_type::security_mode_complete, message_type::security_mode_complete));
+static_assert(same_number(pc5s_type::rekeying_request, message_type::rekeying_request));
+static_assert(same_number(pc5s_type::rekeying_response, message_type::rekeying_response));
 
 template <class M, class Of>
 concept is = std::same_as<std::remove_const_t<M>, Of>;
@@ -70,7 +87,10 @@ constexpr bool known(ip_configuration c) {
 constexpr bool known(user_info_type t) {
   return t == user_info_type::upper_layers || t == user_info_type::pruk_id || t == user_info_type::imsi;
 }
-constexpr bool known(const chosen_algorithms& c) { return c.eea <= last_algorithm && c.eia <= last_algorithm; }
+constexpr bool known(const chosen_algorithms& c) {
+  constexpr auto last = static_cast<std::uint8_t>(eea::zuc);
+  return c.eea <= last && c.eia <= last;
+}
 
 /// n: octets of the contents.
 constexpr bool user_info_fits(std::size_t n, bool with_iei) {

@@ -79,7 +79,7 @@ struct security_capabilities {
   bool has(eia a) const { return (eia_bits << static_cast<unsigned>(a) & 0x80) != 0; }
   bool operator==(const security_capabilities&) const = default;
 };
-/// Identities, 0 to 3, as they came: eea_from() and eia_from() (keys.h) say what can be used. 0 of `eia` cannot.
+/// Identities, 0 to 3, as they came: algorithm_from() (keys.h) says what can be used. 0 of `eia` cannot.
 struct chosen_algorithms {
   std::uint8_t eea = 0, eia = 0;
   bool operator==(const chosen_algorithms&) const = default;
@@ -94,7 +94,7 @@ struct direct_communication_request {
   static constexpr pc5s_type type = pc5s_type::direct_communication_request;
   user_info user;
   ip_configuration ip = ip_configuration::none;
-  std::uint32_t max_inactivity = 0;  ///< in unverified::inactivity_unit_ms
+  std::uint32_t max_inactivity = 0;  ///< in seconds (NOT VERIFIED)
   nonce nonce_1{};
   security_capabilities capabilities;
   std::uint8_t kd_sess_id_msb = 0;
@@ -118,7 +118,7 @@ struct direct_communication_reject {
 struct keepalive {
   static constexpr pc5s_type type = pc5s_type::keepalive;
   std::uint32_t counter = 0;
-  std::optional<std::uint32_t> max_inactivity;
+  std::optional<std::uint32_t> max_inactivity;  ///< in seconds (NOT VERIFIED)
   bool operator==(const keepalive&) const = default;
 };
 struct keepalive_ack {

@@ -17,9 +17,13 @@ constexpr void store32(std::uint32_t v, std::span<std::uint8_t> out) {
   for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(v >> (24 - 8 * i));
 }
 
+template <class Word>
+void wipe_word(Word& word) {
+  wipe({reinterpret_cast<std::uint8_t*>(&word), sizeof word});
+}
 template <class Word, std::size_t N>
 void wipe_words(std::array<Word, N>& words) {
-  wipe({reinterpret_cast<std::uint8_t*>(words.data()), sizeof words});
+  for (auto& w : words) wipe_word(w);
 }
 
 }  // namespace prose::security::ts33303

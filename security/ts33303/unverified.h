@@ -1,9 +1,10 @@
 // Values and rules of this profile that come from secondary sources or from memory and that nobody has compared with
 // the text of the specifications. What is as little verified and stands elsewhere is marked NOT VERIFIED there:
 // layouts, types and codes of messages in messages.h, parameters of the KDF in keys.h, LCIDs of PC5-S in context.h. Who
-// has TS 33.303 and TS 24.334 at hand corrects these. (The Wireshark plugin and tests/security/ts33303/messages.json
-// repeat numbers; their tests say so.) Two ends that share these files understand each other; that proves nothing about
-// the standard, and nothing in this folder claims conformance.
+// has TS 33.303 and TS 24.334 at hand corrects these. (security/messages.h, the Wireshark plugin and
+// tests/security/ts33303/messages.json repeat numbers; a static_assert and tests compare them.) Two ends that share
+// these files understand each other; that proves nothing about the standard, and nothing in this folder claims
+// conformance.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +51,6 @@ inline constexpr std::uint8_t ip_dhcpv4_server = 1, ip_ipv6_router = 2, ip_both 
 inline constexpr int chosen_eea_shift = 4;
 /// NOT VERIFIED: PC5 signalling causes above 6.
 inline constexpr std::uint8_t cause_capabilities_mismatch = 7, cause_unspecified = 8, cause_synchronisation = 9;
-/// NOT VERIFIED: unit of the Maximum Inactivity Period, in milliseconds.
-inline constexpr std::uint32_t inactivity_unit_ms = 1000;
 /// NOT VERIFIED: what a receiver does with an IE that comes twice (the first counts), that it does not know (it passes
 /// over it), or that it does not know and whose number begins with this (the message is refused): TS 24.301 7.6,
 /// TS 24.007 11.2.4.
@@ -68,17 +67,7 @@ constexpr std::uint8_t bearer_of(std::uint8_t lcid) { return lcid; }
 inline constexpr bool direction_of_commanding = true;
 /// NOT VERIFIED: whether user data bear a MAC-I. Where they do not, bits can be flipped unnoticed.
 inline constexpr bool mac_i_on_data = true;
-/// NOT VERIFIED: whether EEA0 must be supported (here by who names it), and that EIA0 may not be chosen (here it
-/// cannot).
-
-// --- TS 24.334 13.2: timers. The lengths are a simulator's, in milliseconds, and NOT VERIFIED; that the
-// standard leaves them to the UE is NOT VERIFIED either. No program runs them yet. ---
-inline constexpr std::uint32_t t4100_request_ms = 400;
-inline constexpr std::uint32_t t4101_keepalive_ms = 100;
-inline constexpr std::uint32_t t4102_quiet_ms = 1000;
-inline constexpr std::uint32_t t4103_release_ms = 100;
-inline constexpr std::uint32_t t4108_inactivity_ms = 2000;
-inline constexpr std::uint32_t t4111_command_ms = 200;
-inline constexpr unsigned most_repetitions = 3;  ///< of T4100, T4101 and T4103
+// NOT VERIFIED: whether EEA0 must be supported (here it is used only by a caller that names it), and that EIA0 may not
+// be chosen (here it cannot be).
 
 }  // namespace prose::security::ts33303::unverified

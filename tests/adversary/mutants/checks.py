@@ -518,6 +518,8 @@ CHECKS = [
     ("an interface that was down shortly is noticed", "apps/ue/tun.cpp", "if (watched_->events.was_down() || down)", "if ((!MUTANT && watched_->events.was_down()) || down)", TUN),
     ("the kernel's refusal is an error", "apps/ue/netlink.cpp", "if (e.error == 0) return {};", "if (MUTANT || e.error == 0) return {};", TUN),
     # --- messages and algorithms of TS 33.303 ---------------------------------------------------------------------------------
+    ("33.303: no key for EIA0 or an unknown algorithm", "security/ts33303/keys.cpp", "require(known(algorithm))", "require(MUTANT || known(algorithm))", T33),
+    ("33.303: no use of EIA0 or an unknown algorithm", "security/ts33303/algorithms.cpp", "require(known(which))", "require(MUTANT || known(which))", T33),
     ("33.303: MAC-I compared", "security/ts33303/algorithms.cpp", "return equal_constant_time(mac(", "return MUTANT || equal_constant_time(mac(", T33),
     ("33.303: replay", "security/ts33303/context.cpp", *off("has_mac(lcid) && !window.fresh(header->sn)"), T33),
     ("33.303: KD-sess ID", "security/ts33303/context.cpp", *off("header->kd_sess_id != parameters_.kd_sess_id"), T33),

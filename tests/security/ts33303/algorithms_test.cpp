@@ -5,10 +5,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
 #include "common/hex.h"
 #include "security/crypto/hash.h"
-#include "security/ts33303/algorithms.h"
+#include "security/ts33303/context.h"
 #include "security/ts33303/octets.h"
 #include "security/ts33303/snow3g.h"
 #include "security/ts33303/zuc.h"
@@ -155,6 +156,9 @@ bytes random_octets(std::mt19937& random, std::size_t n) {
 const bytes some_key = *from_hex("00112233445566778899aabbccddeeff");
 encryption_key pek() { return encryption_key(key_view(some_key)); }
 integrity_key pik() { return integrity_key(key_view(some_key)); }
+kd_sess_key sess() {
+  return kd_sess_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{7}); });
+}
 constexpr std::array<eea, 3> all_eea{eea::snow3g, eea::aes, eea::zuc};
 constexpr std::array<eia, 3> all_eia{eia::snow3g, eia::aes, eia::zuc};
 
@@ -182,12 +186,46 @@ TEST(ts33303_algorithms, eea0_changes_nothing) {
   EXPECT_EQ(out, (bytes{1, 2, 0xe0}));
 }
 
-TEST(ts33303_algorithms, eia0_has_no_key_and_no_place) {
-  EXPECT_FALSE(eia_from(0).has_value());
-  EXPECT_TRUE(eia_from(3).has_value());
-  EXPECT_FALSE(eia_from(4).has_value());
-  EXPECT_TRUE(eea_from(0).has_value());
-  EXPECT_FALSE(eea_from(4).has_value());
+/// An identity that was cast without being looked at would give a MAC of zeros, or text as it was.
+TEST(ts33303_algorithms, eia0_and_unknown_ones_end_the_program) {
+  for (unsigned v = 0; v < 256; ++v) {
+    const auto identity = static_cast<std::uint8_t>(v);
+    EXPECT_EQ(algorithm_from<eia>(identity).has_value(), v >= 1 && v <= 3) << v;
+    EXPECT_EQ(algorithm_from<eea>(identity).has_value(), v <= 3) << v;
+  }
+  for (const std::uint8_t identity : {0, 4, 255}) {
+    const auto a = static_cast<eia>(identity);
+    EXPECT_DEATH((void)derive_pik(sess(), a), "") << unsigned{identity};
+    EXPECT_DEATH(integrity(a, pik()), "") << unsigned{identity};
+    EXPECT_DEATH((void)security_context::make({1, side::requesting, eea::aes, a}, sess()), "") << unsigned{identity};
+  }
+  for (const std::uint8_t identity : {4, 255}) {
+    const auto a = static_cast<eea>(identity);
+    EXPECT_DEATH((void)derive_pek(sess(), a), "") << unsigned{identity};
+    EXPECT_DEATH(ciphering(a, pek()), "") << unsigned{identity};
+    EXPECT_DEATH((void)security_context::make({1, side::requesting, a, eia::aes}, sess()), "") << unsigned{identity};
+  }
+}
+
+/// Each key of an algorithm is the last half of HMAC-SHA-256(KD-sess, FC || P0 || 1 || identity || 1), laid out here by
+/// hand; no two of them are equal, and nonces in another order are another KD-sess.
+TEST(ts33303_keys, each_purpose_and_algorithm_has_a_key_of_its_own) {
+  std::set<std::string> all;
+  const auto check = [&](std::uint8_t p0, std::uint8_t identity, bytes_view key) {
+    const bytes s{unverified::fc_pek_pik, p0, 0, 1, identity, 0, 1};
+    std::array<std::uint8_t, 32> whole{};
+    crypto::hmac(crypto::hash::sha256, sess().expose(), {s}, whole);
+    EXPECT_EQ(to_hex(key), to_hex(bytes_view(whole).last(16))) << unsigned{p0} << " " << unsigned{identity};
+    EXPECT_TRUE(all.insert(to_hex(key)).second) << unsigned{p0} << " " << unsigned{identity};
+  };
+  for (const auto a : {eea::none, eea::snow3g, eea::aes, eea::zuc})
+    check(unverified::p0_pek, static_cast<std::uint8_t>(a), derive_pek(sess(), a).expose());
+  for (const auto a : all_eia) check(unverified::p0_pik, static_cast<std::uint8_t>(a), derive_pik(sess(), a).expose());
+
+  const auto kd = kd_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{7}); });
+  const nonce first{1}, second{2};
+  for (const auto& [n1, n2] : {std::pair{first, second}, {second, first}, {first, first}, {second, second}})
+    EXPECT_TRUE(all.insert(to_hex(derive_kd_sess(kd, n1, n2).expose())).second);
 }
 
 /// Each input counts: another COUNT, BEARER, DIRECTION or key gives another keystream and another MAC.

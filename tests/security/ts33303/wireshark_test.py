@@ -58,6 +58,9 @@ def test_every_field_of_every_message_and_what_is_no_message(folder):
         (record(SECURITY_MODE, pdcp(by_name['command'] + mac, 0x5aa5, 1)),
          {'prose.slrb.pdcp.kd_sess_id': '0x5aa5', 'prose.slrb.pdcp.sn': '1', 'prose.slrb.pdcp.mac_i': 'deadbeef', 'prose.pc5s.chosen_eea': '2', 'prose.pc5s.rest': ''}),
         (record(PROTECTED, pdcp(by_name['command'] + mac, 0x5aa5, 2)), {'prose.slrb.pdcp.sn': '2', 'prose.slrb.pdcp.mac_i': 'deadbeef', 'prose.pc5s.chosen_eea': '', 'prose.pc5s.type': ''}),
+        # Ciphered, a Complete can begin with the octet of the Command's type. It is shorter than every Command.
+        *((record(SECURITY_MODE, pdcp(by_name['command'][:n] + mac, 0x5aa5, 3)), {'prose.slrb.pdcp.sn': '3', 'prose.slrb.pdcp.mac_i': 'deadbeef', 'prose.pc5s.type': ''})
+          for n in (len(by_name['complete']), len(by_name['complete_with_every_ie']), len(by_name['command']) - 1)),
         # What does not fit is shown as octets.
         (record(UNPROTECTED, pdcp(accept + bytes.fromhex('3002aabb'))), {'prose.pc5s.ip': '3', 'prose.pc5s.unknown_ie': '3002aabb', 'prose.pc5s.rest': ''}),
         (record(UNPROTECTED, pdcp(accept + bytes.fromhex('91'))), {'prose.pc5s.unknown_ie': '91', 'prose.pc5s.rest': ''}),
