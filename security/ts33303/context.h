@@ -46,6 +46,8 @@ public:
   result<opened, drop_reason> open(std::uint8_t lcid, bytes_view pdu, bytes_span out);
 
   std::uint32_t pdus_left() const { return last_sn + 1 - next_sn_; }
+  const context_parameters& parameters() const { return parameters_; }
+  bool has_mac(std::uint8_t lcid) const { return !carries_data(lcid) || parameters_.mac_i_on_data; }
 
 private:
   static constexpr std::uint32_t last_sn = 65535;
@@ -53,7 +55,6 @@ private:
 
   security_context(const context_parameters& parameters, const kd_sess_key& kd_sess);
   stream_inputs inputs(std::uint8_t lcid, std::uint16_t sn, side sender) const;
-  bool has_mac(std::uint8_t lcid) const { return !carries_data(lcid) || parameters_.mac_i_on_data; }
 
   context_parameters parameters_;
   ciphering ciphering_;

@@ -70,4 +70,11 @@ inline constexpr bool mac_i_on_data = true;
 // NOT VERIFIED: whether EEA0 must be supported (here it is used only by a caller that names it), and that EIA0 may not
 // be chosen (here it cannot be).
 
+// --- TS 33.303 6.5: rules of the procedures, which are code and not values ---
+// NOT VERIFIED: that the Command repeats the capabilities of the Request, and that another repetition or a choice that
+// was not offered is refused with cause_capabilities_mismatch (negotiation.h).
+// NOT VERIFIED: that a Request names a KD that was shared before by its KD ID (kd_table.h).
+// NOT VERIFIED: that in a rekeying Command and Complete are under the new context, and that the old one is valid until
+// the first PDU under the new one that is not the Command (link_contexts.h).
+
 }  // namespace prose::security::ts33303::unverified
