@@ -36,7 +36,7 @@ TOOK_OVER = 'took over'
 # Two followers that follow each other: one of them falls silent at times, and takes over if the other falls silent too (sync_reference::plan_silence).
 RING_S = 26.0            # silence_every_subframes and a random part as long, the silence and what precedes it
 TAKES_OVER_S = 0.25      # after the others have lost it: silence_after_periods of 40 ms, and a subframe or so
-TOLD_LATER_S = 20.0      # what the others tell of it is known by then, the end of an unplugged one too
+TOLD_LATER_S = 30.0      # what the others tell of it is known by then: the end of an unplugged one, or a gap of another's radio that is longer than lost_s
 SILENCE_S = LINK_KEYS['lost_s'] + LINK_KEYS['keepalive_s'] + SECOND_S
 BEHIND_S = 1.0           # a UE is told to end at the time of the one that is ahead; it may be this far behind
 KEPT_S = 120.0           # for how long windows and transmissions are kept
@@ -131,6 +131,7 @@ class explainer:
         self.told = collections.Counter()              # faults by what the UEs told
         self.odd = []                                  # losses of a link or a reference for which there is no cause: one line each
         self.references_lost = []                      # not judged yet: (air time, name, role, window)
+        self.links_lost = []                           # not judged yet: (air time, name, peer, reason, window or None)
         self.took_over = []                            # air times
         self.streams = {n: [] for n in self.ues}       # of each run of a UE: [[begin, end] of each stream]; end None: it goes on
         self.roles = {}
@@ -180,11 +181,21 @@ class explainer:
     def on_link_lost(self, name, u, e, t):
         p, why = e['peer'], e['reason']
         self.told['link_lost ' + why] += 1
-        odd = not any(self.ues[x].covered(c, y, t - SILENCE_S, t + BEHIND_S) for c in SILENCES for x, y in ((name, p), (p, name)))
-        if odd:
-            self.odd.append('%s lost its link with %s (%s) at %.1f s, and nothing tells why' % (name, p, why, t))
         if why != 'replaced':  # then the other link is there already
-            u.open('odd link' if odd else 'link', p, t - FLIGHT_S)
+            u.open('link', p, t - FLIGHT_S)
+        window = u.windows['link', p][-1] if why != 'replaced' else None
+        bisect.insort(self.links_lost, (t, name, p, why, window), key=lambda lost: lost[0])
+
+    def judge_links(self, until):
+        while self.links_lost and self.links_lost[0][0] <= until:
+            t, name, p, why, window = self.links_lost.pop(0)
+            if any(self.ues[x].covered(c, y, t - SILENCE_S, t + BEHIND_S) for c in SILENCES for x, y in ((name, p), (p, name))):
+                continue
+            self.odd.append('%s lost its link with %s (%s) at %.1f s, and nothing tells why' % (name, p, why, t))
+            u = self.ues[name]
+            if window in u.windows['link', p] and window[0] == t - FLIGHT_S:   # not one that an earlier loss opened
+                u.windows['link', p].remove(window)
+                u.windows['odd link', p].append(window)
 
     def on_rekeyed(self, name, u, e, t):
         self.told[e['event']] += 1
@@ -279,8 +290,13 @@ class explainer:
         u.frames.append((self.air_time(name, e['t']), e['channel'], e['prb'], e['n_prb'], e.get('hex', '')))
         u.times.append(u.frames[-1][0])
 
+    def judge(self, until):
+        """References and links that were lost until then. References first: one without a cause explains no link."""
+        self.judge_references(until)
+        self.judge_links(until)
+
     def forget(self, now):
-        self.judge_references(now - TOLD_LATER_S)
+        self.judge(now - TOLD_LATER_S)
         for u in self.ues.values():
             u.forget(now - KEPT_S)
 

@@ -348,7 +348,7 @@ class part:
 
 
     def judge_last(self):
-        self.explainer.judge_references(self.now)   # first: one without a cause explains no lost packet
+        self.explainer.judge(self.now)   # first: what has no cause explains no lost packet
         if hasattr(self, 'directions'):
             self.judge(everything=True)
             self.weigh_air(self.now)

@@ -150,33 +150,48 @@ class Losses(unittest.TestCase):
     def test_a_link_that_is_lost_without_a_cause_is_a_finding(self):
         x = linked()
         x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+        x.judge(310.0)
         self.assertEqual(len(x.odd), 1)
         x.event('john', radio(310.0, restarts=1))
         x.event('john', {'event': 'link_lost', 't': 320.0, 'peer': 'mary', 'reason': 'silence'})
+        x.judge(330.0)
         self.assertEqual(len(x.odd), 1)
+
+    def test_a_gap_that_is_told_after_the_link_was_lost_explains_it(self):
+        for gap_s, findings in ((12.0, 0), (0.7, 1)):
+            x = linked()
+            x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+            x.forget(300.0 + losses.TOLD_LATER_S / 2)
+            x.event('john', radio(287.9 if gap_s > 1 else 280.0, restarts=1, samples_lost=round(gap_s * 7.68e6)))
+            x.forget(300.0 + losses.TOLD_LATER_S)
+            self.assertEqual(len(x.odd), findings)
 
     def test_a_ue_that_ends_may_be_behind_the_others(self):
         x = linked()
         x.leaves('mary', 300.1)
         x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'released_by_us'})
+        x.judge(330.0)
         self.assertEqual(x.odd, [])
 
     def test_some_lost_samples_do_not_silence_a_link(self):
         x = linked()
         x.event('john', radio(295.0, overflows=1, lates=1, samples_lost=23_000))
         x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+        x.judge(330.0)
         self.assertEqual(len(x.odd), 1)
 
     def test_what_was_over_long_before_does_not_lose_a_link(self):
         x = linked()
         x.event('john', radio(270.0, restarts=1))
         x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
+        x.judge(330.0)
         self.assertEqual(len(x.odd), 1)
 
     def test_a_link_lost_for_no_reason_explains_no_lost_packet(self):
         x = linked()
         x.event('mary', {'event': 'link_lost', 't': 300.0, 'peer': 'john', 'reason': 'silence'})
         x.event('john', {'event': 'link_lost', 't': 300.1, 'peer': 'mary', 'reason': 'silence'})
+        x.judge(305.0)
         self.assertEqual(len(x.odd), 2)
         self.assertTrue(x.waits('mary', 'john'))
         self.assertIsNone(x.cause('mary', 'john', 301.0))
