@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
-#include <new>
 #include <random>
 #include <set>
 #include <vector>
@@ -18,19 +16,8 @@
 #include "mac/default_pools.h"
 #include "mac/rx_path.h"
 #include "security/random_streams.h"
+#include "tests/harness/allocations.h"
 #include "tests/mac/sim_air.h"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-// Not inlined: in between, the compiler would see free() on what an operator new gave, and warn.
-[[gnu::noinline]] void* operator new(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n == 0 ? 1 : n)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 using namespace prose;
 using namespace prose::mac;
@@ -407,7 +394,7 @@ TEST(layer_2, a_flood_allocates_nothing) {
   for (int k = 0; k < 5000; ++k)
     floods.push_back(b.forged(b.rng() % 2 != 0, b.rng() % 2 != 0, static_cast<int>(b.rng() % 32), 8 + b.rng() % 3000));
   b.put(peer, own, 1, b.forged(false, true, 0));  // the lists of identifiers have their size
-  const std::size_t before = allocations;
+  const long before = prose::test::allocations;
   std::size_t f = 0;
   for (const auto& p : pieces) {
     b.put(peer, own, 1, p);
@@ -418,7 +405,7 @@ TEST(layer_2, a_flood_allocates_nothing) {
     }
     b.rx.expire(b.now);
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(prose::test::allocations, before);
 }
 
 TEST(layer_2, a_digest_that_a_forger_can_match_hides_no_block) {

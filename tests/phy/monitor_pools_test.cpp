@@ -1,10 +1,7 @@
 // Several pools in one carrier: communication, discovery and SLSS from one stream of samples, every frame found, none
 // invented, told in the order of their subframes whatever the lengths of the blocks.
-#include <atomic>
-
+#include "tests/harness/allocations.h"
 #include "tests/phy/monitor_fixture.h"
-
-extern std::atomic<long> n_allocations;  // monitor_v2x_test.cpp
 
 using namespace prose::phy;
 
@@ -269,9 +266,9 @@ TEST(monitor_pools, a_restarted_monitor_is_a_new_one) {
       ASSERT_TRUE(m);
       const auto first = sequence(*m, s.samples, n);
       EXPECT_GT(first.size(), 10U);
-      const long before = n_allocations;
+      const long before = prose::test::allocations;
       m->restart(s.first + static_cast<std::int64_t>(n));
-      EXPECT_EQ(n_allocations, before);
+      EXPECT_EQ(prose::test::allocations, before);
       EXPECT_EQ(sequence(*m, s.samples, n, static_cast<std::int64_t>(n)), first) << "mode " << static_cast<int>(sync);
     }
 }

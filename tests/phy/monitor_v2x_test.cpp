@@ -1,23 +1,11 @@
 // The monitor on TM4 of our own: random carriers, sub-channel layouts, delays, carrier offsets and several transmitters
 // at once; two antennas; no allocation.
 #include <array>
-#include <atomic>
-#include <new>
 #include <optional>
 #include <tuple>
 
+#include "tests/harness/allocations.h"
 #include "tests/phy/monitor_fixture.h"
-
-std::atomic<long> n_allocations{0};  // of the program; monitor_pools_test.cpp looks at it too
-// Counts every allocation of the program. noexcept-ness and alignment follow the replaced functions.
-void* operator new(std::size_t n) {
-  ++n_allocations;
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-// Not inlined: in between, the compiler would see free() on what an operator new gave, and warn.
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 using namespace prose::phy;
 
@@ -269,9 +257,9 @@ TEST(monitor_memory, nothing_is_allocated_after_the_first_events) {
     };
     once();
     once();
-    const long before = n_allocations;
+    const long before = prose::test::allocations;
     for (int i = 0; i < 5; ++i) once();
-    EXPECT_EQ(n_allocations, before);
+    EXPECT_EQ(prose::test::allocations, before);
     EXPECT_GT(n_events, 0U);
   }
 }
@@ -305,9 +293,9 @@ TEST(monitor_memory, a_restarted_monitor_is_a_new_one) {
         };
         keep(m->process(s.samples, round * n));
         keep(m->finish());
-        const long before = n_allocations;
+        const long before = prose::test::allocations;
         m->restart(s.first + (round + 1) * n);
-        EXPECT_EQ(n_allocations, before);
+        EXPECT_EQ(prose::test::allocations, before);
       }
       EXPECT_EQ(rounds[1], rounds[0]);
       EXPECT_EQ(rounds[2], rounds[0]);

@@ -4,39 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <limits>
 #include <map>
-#include <new>
 
 #include "phy/modem/transmitter.h"
 #include "phy/types/tbs.h"
+#include "tests/harness/allocations.h"
 #include "tests/phy/receiver_fixture.h"
 
 using namespace prose::phy;
 using namespace prose::phy::test;
-
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
-namespace {
-std::atomic<long> n_allocations{0};
-}
-void* operator new(std::size_t n) {
-  ++n_allocations;
-  if (void* p = std::malloc(n > 0 ? n : 1)) return p;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t n, std::align_val_t a) {
-  ++n_allocations;
-  const auto align = static_cast<std::size_t>(a);
-  if (void* p = std::aligned_alloc(align, (n + align - 1) / align * align)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -518,7 +495,7 @@ TEST(receiver, no_allocation_after_make) {
     std::vector<std::uint8_t> out(s.payload.size());
     std::vector<std::uint8_t> message(232);
     const std::span<const cf32> antennas[] = {s.samples, s.samples};
-    const long before = n_allocations;
+    const long before = prose::test::allocations;
     rx.load(antennas);
     const auto found = rx.find_pscch(prbs);
     const bool sci = !found.empty();
@@ -532,7 +509,7 @@ TEST(receiver, no_allocation_after_make) {
     buffer.reset(232);
     (void)rx.decode_psdch({3, 0}, buffer, message);
     (void)rx.grid(1, 100);
-    EXPECT_EQ(n_allocations - before, 0);
+    EXPECT_EQ(prose::test::allocations - before, 0);
     EXPECT_TRUE(sci && tb);
   }
 }

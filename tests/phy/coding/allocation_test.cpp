@@ -1,35 +1,11 @@
-// encode() and decode() allocate nothing: the global operator new of this program counts.
+// encode() and decode() allocate nothing: the operator new of this program counts.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "phy/coding/control_code.h"
 #include "phy/coding/transport_code.h"
-
-namespace {
-std::atomic<long> allocations{0};
-void* counted(std::size_t n, std::size_t align) {
-  ++allocations;
-  void* p = align > 16 ? std::aligned_alloc(align, (n + align - 1) / align * align) : std::malloc(n);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-}  // namespace
-void* operator new(std::size_t n) { return counted(n, 0); }
-void* operator new[](std::size_t n) { return counted(n, 0); }
-void* operator new(std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t n, std::align_val_t a) { return counted(n, static_cast<std::size_t>(a)); }
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete[](void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#include "tests/harness/allocations.h"
 
 namespace prose::phy {
 namespace {
@@ -41,7 +17,7 @@ TEST(coding, no_allocation_after_construction) {
   control_decoder control;
   std::vector<std::uint8_t> payload(97896, 1), coded(200000), out(97896), sci(48, 1), sci_coded(480);
   std::vector<llr> soft(200000), sci_soft(480);
-  const long before = allocations;
+  const long before = prose::test::allocations;
   for (const int tbs : {24, 232, 6120, 14688, 97896})
     for (int rv = 0; rv < 4; ++rv) {
       const transport_format f{tbs, 2, rv};
@@ -56,10 +32,10 @@ TEST(coding, no_allocation_after_construction) {
     for (std::size_t i = 0; i < sci_soft.size(); ++i) sci_soft[i] = sci_coded[i] != 0 ? -4.0F : 4.0F;
     control.decode(sci_soft, std::span(out).first(n));
   }
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(prose::test::allocations - before, 0);
   // The counter works.
   ::operator delete(::operator new(1));  // a new expression might be optimised away
-  EXPECT_GT(allocations - before, 0);
+  EXPECT_GT(prose::test::allocations - before, 0);
 }
 
 }  // namespace
