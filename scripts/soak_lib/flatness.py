@@ -17,6 +17,7 @@ MEMORY_LIMIT = (256 * 1024, 512 * 1024)   # octets: one or two steps of malloc's
 # A descriptor more at the end than at the beginning is a leak, however long it took: what programs open while they run (keys, marks) they close at once.
 DESCRIPTOR_LIMIT = (0.5, 0.0)
 ENDS_SHARE = 0.1          # the begin and the end of a count, of the time that is judged
+FEWEST_ENDS = 3           # bins; a short life has only one point in each
 # Latency is spread over an SC period of 40 ms (up to 12 ms of deviation), so medians of a bin scatter by some ms; a queue that grows shows as more.
 LATENCY_LIMIT = (0.010, 0.010)  # s
 
@@ -43,8 +44,9 @@ def steadily(part):
 
 
 def between_ends(part):
-    n = max(1, int(ENDS_SHARE * len(part)))
-    first, last = (statistics.median(v for _, v in p) for p in (part[:n], part[-n:]))
+    """Of the least at each end: what is open for a moment, as a file of keys is, stays out."""
+    n = max(FEWEST_ENDS, int(ENDS_SHARE * len(part)))
+    first, last = (min(v for _, v in p) for p in (part[:n], part[-n:]))
     return last - first
 
 

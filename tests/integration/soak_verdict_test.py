@@ -32,6 +32,11 @@ class Flatness(unittest.TestCase):
         self.assertFalse(self.descriptors_hold([(t, 10 + (t > 6000)) for t in range(0, 7200, 5)]))
         self.assertTrue(self.descriptors_hold([(t, 12 if t % 600 < 5 or t > 7190 else 10) for t in range(0, 7200, 5)]))
 
+    def test_descriptors_that_are_open_for_a_moment_at_the_end_are_no_leak(self):
+        for leaks, held in ((1, True), (2, True), (4, False)):
+            points = [(40.0 + t, 10 if t >= 40 - leaks else 8) for t in range(40)]
+            self.assertEqual(flatness.judge([(0.0, 8), *points], flatness.DESCRIPTOR_LIMIT, flatness.between_ends)['held'], held, leaks)
+
     def test_a_descriptor_an_hour_and_a_growing_queue_are_found(self):
         self.assertFalse(self.descriptors_hold([(t, 10 + t // 3600) for t in range(0, 7200, 5)]))
         self.assertFalse(flatness.judge([(t, 0.05 + t * 1e-5) for t in range(0, 7200, 5)], flatness.LATENCY_LIMIT)['held'])
