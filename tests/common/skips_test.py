@@ -71,6 +71,11 @@ class skips(unittest.TestCase):
             self.assertEqual(code, 0, said)
             self.assertIn('  skipped  a: ', said)
 
+    def test_a_reason_behind_the_dots_of_unittest_is_found(self):
+        code, said = judge(case('a', '...skipped: no recordings at /r\ns.\nOK (skipped=1)\n'))
+        self.assertEqual(code, 0, said)
+        self.assertIn('a: no recordings at /r', said)
+
     def test_what_no_package_helps_against_may_skip(self):
         code, said = judge(case('a', 'skipped: GNU Radio is not installed\n', WHOLE, 'notrun'), case('b', 'x.cpp:1: Skipped\nno recordings at /r\n\n[  SKIPPED ] p.q (0 ms)\n'),
                            case('hil', 'PROSE_HIL_DEVICES is not set', '<skipped message="SKIP_REGULAR_EXPRESSION"/>', 'notrun'))
