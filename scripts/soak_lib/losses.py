@@ -193,7 +193,7 @@ class explainer:
                 continue
             self.odd.append('%s lost its link with %s (%s) at %.1f s, and nothing tells why' % (name, p, why, t))
             u = self.ues[name]
-            if window in u.windows['link', p] and window[0] == t - FLIGHT_S:   # not one that an earlier loss opened
+            if window in u.windows['link', p]:
                 u.windows['link', p].remove(window)
                 u.windows['odd link', p].append(window)
 

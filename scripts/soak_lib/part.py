@@ -171,7 +171,7 @@ class part:
         if n not in NAMES:
             raise stopped('%s ended with %s: %s' % (n, code, said))
         self.read()   # its last lines
-        unplugged = self.was_unplugged(n, code)   # then also if it was told to end before it knew
+        unplugged = self.was_unplugged(n, code)   # also where it was told to end before it noticed
         if not unplugged and (code != want or n not in self.leaving):
             kept.keep(self.state, 'wrong', '%s ended with %s (expected %s) at %.1f s: %s' % (n, code, want, self.now, said))
         if unplugged:

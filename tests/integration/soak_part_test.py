@@ -1,8 +1,8 @@
 """What scripts/soak does within a part: who is ended when, and how a program may end."""
 import random, types, unittest
 
-from scripts.soak_lib import part, scene
-from tests.integration.soak_analysis_test import OPTIONS
+from scripts.soak_lib import losses, part, scene
+from tests.integration.soak_analysis_test import LINKS, OPTIONS
 
 
 class Unplugging(unittest.TestCase):
@@ -30,6 +30,19 @@ class Ending(unittest.TestCase):
         for leaving in (set(), {'mary'}):
             self.assertEqual(self.findings(Unplugging.SAID, 1, set(leaving)), 0)
             self.assertEqual(self.findings('prose-ue: something else', 1, set(leaving)), 1)
+
+
+    def test_one_that_was_unplugged_shortly_before_the_end_of_a_part(self):
+        x = losses.explainer(LINKS, False, 7.68e6)
+        for a, b in (('mary', 'john'), ('john', 'mary'), ('john', 'peter'), ('peter', 'john')):
+            x.event(a, {'event': 'link_established', 't': 1.0, 'peer': b})
+        x.event('john', {'event': 'sync', 't': 298.0, 'role': 'holdover'})
+        p = types.SimpleNamespace(explainer=x, now=300.0, own={'mary': 297.8}, directions={}, starts_at={}, leaving=set(), state={'wrong': [], 'n_wrong': 0}, judge=lambda **_: None,
+                                  weigh_air=lambda until: None, measure_cpu=lambda: None, count=lambda *a: None, was_unplugged=lambda n, code: n == 'mary',
+                                  scene=types.SimpleNamespace(stop=lambda: {'mary': 1, 'john': 0}, expected={}, tails={}, runs={}, sockets={}))
+        p.judge_last = types.MethodType(part.part.judge_last, p)
+        part.part.finish(p)
+        self.assertEqual((x.odd, p.state['wrong']), ([], []))
 
 
 class Turns(unittest.TestCase):
