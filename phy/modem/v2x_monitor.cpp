@@ -59,7 +59,7 @@ int v2x_monitor::search_pscch(const subframe_view& sf, soft_buffers& buffers, st
   // The layout that one transmission showed may be the one that another needs.
   for (std::size_t i = 0; learnt && i < found.size(); ++i) {
     int unused = 0;
-    if (!decoded_[i]) search_layout(sf, buffers, found[i], unused);
+    if (!decoded_[i] && search_layout(sf, buffers, found[i], unused)) pairs_.count_decoded(sf, found[i]);
   }
   return std::ssize(found);
 }
@@ -77,11 +77,13 @@ bool v2x_monitor::receive_unknown(const subframe_view& sf, soft_buffers& buffers
     if (c.count > 0 && n_subchannels == 0) n_subchannels = c.l.n_subchannels;
   e.n_subchannels = n_subchannels;
   e.fields = unpack_sci_format1(sci.payload(), n_subchannels == 0 ? 1 : n_subchannels);
-  const bool told = sf.out.add(e, sci.payload());
-  if (told) ++sf.statistics.sci;
+  if (sf.out.add(e, sci.payload())) {
+    ++sf.statistics.sci;
+    pairs_.count_announced(sf, sci, std::get<sci_format1>(e.fields));
+  }
   if (sf.watch != nullptr) sf.watch->explain(e.prb, 2);
   const bool decoded = search_layout(sf, buffers, sci, n_subchannels);
-  if (told) pairs_.count(sf, std::get<sci_format1>(e.fields), decoded);
+  if (decoded) pairs_.count_decoded(sf, sci);
   return decoded;
 }
 

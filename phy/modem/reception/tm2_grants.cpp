@@ -159,12 +159,12 @@ transport_result tm2_grants::alone(const subframe_view& sf, soft_buffers& buffer
                                    const signal_hints& hints) {
   if (beyond_capacity(carrier_, c.n_prb, {c.modulation_order, c.tbs}, 1)) return {};
   // Grants of several periods for one group lead to the same transmission: what failed once in a subframe is not tried
-  // again.
-  if (failed_sample_ != sf.sample) {
+  // again. A guessed start believes less, so it says nothing of another.
+  const bool repeatable = !sf.trial && !hints.cfo_hz && !hints.timing_offset_samples;
+  if (repeatable && failed_sample_ != sf.sample) {
     failed_sample_ = sf.sample;
     n_failed_ = 0;
   }
-  const bool repeatable = !hints.cfo_hz && !hints.timing_offset_samples;
   const auto failed_end = failed_.begin() + n_failed_;
   if (repeatable && std::find(failed_.begin(), failed_end, c) != failed_end) return {};
   auto r = sf.rx.decode_pssch(c, hints, buffers.scratch(c.tbs), std::span(payload_).first(c.tbs));
@@ -192,12 +192,10 @@ void tm2_grants::report(const subframe_view& sf, int mcs, const pssch_config& c,
   if (r.crc_ok) {
     e.repetition = recent_.seen(payload);
     last_decoded_ = c;
-    if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
-  } else {
-    ++sf.statistics.tb_failed;
-    if (transmissions == 1 && e.rv == 0) e.open_bits = open_bits(carrier_, e.mcs, e.n_prb);
-    if (sf.report_failed_tbs) sf.out.add(e, {});
+  } else if (transmissions == 1 && e.rv == 0) {
+    e.open_bits = open_bits(carrier_, e.mcs, e.n_prb);
   }
+  sf.add_block(e, payload, sf.report_failed_tbs);
 }
 
 // Pool and timing known: the time resource pattern says which transmission this is.

@@ -1,6 +1,7 @@
 #include "phy/modem/reception/tm4_pairs.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "phy/modem/band_watch.h"
 #include "phy/modem/reception/thresholds.h"
@@ -41,11 +42,12 @@ int tm4_pairs::examine(const subframe_view& sf, soft_buffers& buffers, const v2x
     e.n_subchannels = pool.config().n_subchannels;
     const auto fields = unpack_sci_format1(sci.payload(), e.n_subchannels);
     e.fields = fields;
-    const bool told = sf.out.add(e, sci.payload());
-    if (told) ++sf.statistics.sci;
+    if (sf.out.add(e, sci.payload())) {
+      ++sf.statistics.sci;
+      count_announced(sf, sci, fields);
+    }
     if (sf.watch != nullptr) sf.watch->explain(e.prb, 2);
-    const bool decoded = receive(sf, buffers, sci, pool);
-    if (told) count(sf, fields, decoded);
+    if (receive(sf, buffers, sci, pool)) count_decoded(sf, sci);
   }
   return std::ssize(found);
 }
@@ -211,32 +213,40 @@ void tm4_pairs::report(const subframe_view& sf, const announcement& a, const tra
     if (sf.watch != nullptr) sf.watch->explain(a.pssch.prb_start, a.pssch.n_prb);
     n_ssf_index_ = sf.index;
     n_ssf_seen_ = a.pssch.n_ssf;
-    const auto payload = std::span(payload_).first(a.pssch.tbs);
-    e.repetition = recent_.seen(payload);
-    if (sf.out.add(e, payload)) ++sf.statistics.tb_ok;
+    e.repetition = recent_.seen(std::span(payload_).first(a.pssch.tbs));
   } else {
-    // A guessed start may be the only one at which a subframe is examined, so its failed blocks are told; it counts no
-    // failure, because another start may be looked at.
-    if (!sf.trial) ++sf.statistics.tb_failed;
     if (transmissions == 1 && e.rv == 0)
       e.open_bits = open_bits(sf.rx.config().carrier, e.mcs, e.n_prb, a.sci.transmission_format);
-    if (sf.report_failed_tbs && pool_known) sf.out.add(e, {});
+    if (!pool_known) e.prb_start = e.n_prb = 0;  // one of many guesses
   }
+  sf.add_block(e, std::span(payload_).first(a.pssch.tbs), sf.report_failed_tbs && pool_known);
 }
 
-void tm4_pairs::count(const subframe_view& sf, const sci_format1& sci, bool decoded) {
-  if (sci.retransmission_index == 1 && sci.time_gap != 0)
+bool tm4_pairs::announced::waits(std::int64_t now) const {
+  return sci.retransmission_index == 0 && sci.time_gap != 0 && now - index <= longest_gap_factor * sci.time_gap;
+}
+
+void tm4_pairs::count_announced(const subframe_view& sf, const pscch_result& sci, const sci_format1& fields) {
+  if (fields.retransmission_index == 1 && fields.time_gap != 0)
     for (announced& a : announced_) {
-      const auto gap = sf.index - a.index;
-      if (a.index < 0 || gap < 1 || gap > longest_gap_factor * sci.time_gap || !same_block(a.sci, sci)) continue;
-      if (decoded && !a.decoded) ++sf.statistics.blocks_decoded;
-      a.index = -1;
+      if (a.index < 0 || a.index >= sf.index || !a.waits(sf.index) || !same_block(a.sci, fields)) continue;
+      a = {sf.index, sci.config.prb, sci.crc, fields, a.decoded};
       return;
     }
   ++sf.statistics.blocks_announced;
-  if (decoded) ++sf.statistics.blocks_decoded;
-  if (sci.retransmission_index == 0 && sci.time_gap != 0)
-    announced_[next_announced_++ % announced_.size()] = {sf.index, sci, decoded};
+  // Where a second transmission is still to come is replaced last.
+  announced& slot = *std::ranges::min_element(
+      announced_, {}, [&](const announced& a) { return std::pair(a.waits(sf.index), a.index); });
+  slot = {sf.index, sci.config.prb, sci.crc, fields, false};
+}
+
+void tm4_pairs::count_decoded(const subframe_view& sf, const pscch_result& sci) {
+  for (announced& a : announced_) {
+    if (a.index != sf.index || a.prb != sci.config.prb || a.crc != sci.crc || a.decoded) continue;
+    a.decoded = true;
+    ++sf.statistics.blocks_decoded;
+    return;
+  }
 }
 
 }  // namespace prose::phy

@@ -44,8 +44,10 @@ public:
   /// below at_least are skipped.
   float measure(const subframe_view& sf, const pscch_result& sci, pssch_config& c, const v2x_pool* pool,
                 float at_least = 0);
-  /// Counts the block of an SCI that was reported. A second transmission belongs to the block of the first.
-  void count(const subframe_view& sf, const sci_format1& sci, bool decoded);
+  /// Counts the block of an SCI, once for each SCI. A second transmission belongs to the block of the first.
+  void count_announced(const subframe_view& sf, const pscch_result& sci, const sci_format1& fields);
+  /// Counts it as decoded if that is new, from whichever start of the subframe.
+  void count_decoded(const subframe_view& sf, const pscch_result& sci);
 
 private:
   /// First transmission of a block whose second may follow.
@@ -67,14 +69,17 @@ private:
   std::array<pscch_result, subframe_receiver::max_found> found_;
   std::vector<std::uint8_t> payload_;
   recent_blocks recent_;
+  /// A block, by its latest SCI.
   struct announced {
     std::int64_t index = -1;
+    int prb = 0;  ///< of PSCCH
+    std::uint16_t crc = 0;
     sci_format1 sci;
     bool decoded = false;
+    bool waits(std::int64_t now) const;  ///< for its second transmission
   };
-  std::array<announced, 64> announced_{};  ///< first transmissions, lately
-  std::size_t next_announced_ = 0;
-  std::int64_t n_ssf_index_ = -1;  ///< subframe whose n_ssf was seen last
+  std::array<announced, 64> announced_{};  ///< lately
+  std::int64_t n_ssf_index_ = -1;          ///< subframe whose n_ssf was seen last
   int n_ssf_seen_ = 0;
 };
 
