@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/iq/raw_file.h"
-#include "apps/lib/common/json_edit.h"
+#include "apps/lib/common/sigmf_edit.h"
 #include "phy/io/sample_format.h"
 #include "phy/io/tar_list.h"
 
@@ -21,7 +21,7 @@ std::span<const std::uint8_t> octets_of(const std::string& text) {
 
 result<std::string> with_datatype(const std::string& text, const std::string& file, phy::sigmf_datatype type,
                                   const std::string& sha512, double rate_hz, double frequency_hz) {
-  return edit_json(text, file, [&](nlohmann::ordered_json& meta) {
+  return edit_sigmf(text, file, [&](nlohmann::ordered_json& meta) {
     auto& global = meta["global"];
     global["core:datatype"] = phy::name_of(type);
     global["core:sha512"] = sha512;

@@ -9,8 +9,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "apps/lib/common/json_edit.h"
 #include "apps/lib/common/safe_file.h"
+#include "apps/lib/common/sigmf_edit.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -77,7 +77,7 @@ result<std::string> annotated_recording::metadata() {
   const auto& meta = source_.meta();
   if (meta.captures.front().sample_start >= meta.offset)
     for (auto& a : ours) a.sample_start += meta.offset;
-  auto text = edit_json(source_.meta_text(), source_.meta_path(), [&](nlohmann::ordered_json& root) {
+  auto text = edit_sigmf(source_.meta_text(), source_.meta_path(), [&](nlohmann::ordered_json& root) {
     auto& global = root["global"];
     global.erase("core:dataset");
     if (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null())

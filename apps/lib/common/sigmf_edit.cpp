@@ -1,4 +1,4 @@
-#include "apps/lib/common/json_edit.h"
+#include "apps/lib/common/sigmf_edit.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -69,8 +69,8 @@ std::string mark_for(const std::string& text) {
 }
 }  // namespace
 
-result<std::string> edit_json(const std::string& text, const std::string& file,
-                              const std::function<void(nlohmann::ordered_json&)>& edit) {
+result<std::string> edit_sigmf(const std::string& text, const std::string& file,
+                               const std::function<void(nlohmann::ordered_json&)>& edit) {
   if (depth_of(text) > deepest) return fail(file + ": nested too deeply; accepted: " + std::to_string(deepest));
   // No number is looked at here.
   const auto mark = mark_for(json_text(nlohmann::ordered_json::parse(text, nullptr, false)));
