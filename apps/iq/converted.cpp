@@ -32,7 +32,8 @@ result<std::string> with_datatype(const std::string& text, const std::string& fi
     auto& captures = meta["captures"];
     for (auto& c : captures) c.erase("core:header_bytes");
     if (frequency_hz > 0) {
-      if (captures.empty()) captures.push_back({{"core:sample_start", 0}});
+      if (captures.empty())
+        captures.push_back({{"core:sample_start", global.value("core:offset", nlohmann::ordered_json(0))}});
       for (auto& c : captures)
         if (!c.contains("core:frequency") || c["core:frequency"].is_null()) c["core:frequency"] = frequency_hz;
     }

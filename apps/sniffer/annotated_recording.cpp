@@ -73,10 +73,7 @@ result<std::string> annotated_recording::metadata() {
   if (!there) return tl::unexpected(there.error());
   auto ours = frames_.take();
   phy::fit_annotations(ours, source_.n_samples());
-  // SigMF counts from core:offset. Where the captures do, so do annotations.
-  const auto& meta = source_.meta();
-  if (meta.captures.front().sample_start >= meta.offset)
-    for (auto& a : ours) a.sample_start += meta.offset;
+  for (auto& a : ours) a.sample_start += source_.meta().first_index;
   auto text = edit_sigmf(source_.meta_text(), source_.meta_path(), [&](nlohmann::ordered_json& root) {
     auto& global = root["global"];
     global.erase("core:dataset");

@@ -49,15 +49,6 @@ std::string comment_of(const captured_frame& f) {
 }
 }  // namespace
 
-double frame_annotations::centre_hz(std::int64_t sample) const {
-  double hz = 0;
-  for (const auto& c : captures_) {
-    if (c.sample_start > sample && &c != &captures_.front()) break;
-    hz = c.frequency_hz.value_or(0);
-  }
-  return hz;
-}
-
 void frame_annotations::add(const captured_frame& f) {
   if (kept_.size() >= most) {
     ++n_left_out_;
@@ -66,9 +57,15 @@ void frame_annotations::add(const captured_frame& f) {
   // PSBCH and SLSS lie around the centre, between resource blocks where their number is odd.
   const int first = f.kind == frame_kind::mib_sl ? (carrier_.n_subcarriers() - f.n_prb * phy::subcarriers_per_prb) / 2
                                                  : f.prb_start * phy::subcarriers_per_prb;
-  const double lower = centre_hz(f.sample) + (first - carrier_.n_subcarriers() / 2) * phy::subcarrier_spacing_hz;
-  kept_.push_back({f.sample, carrier_.samples_per_subframe(), lower,
-                   lower + f.n_prb * phy::subcarriers_per_prb * phy::subcarrier_spacing_hz, label_of(f), comment_of(f),
+  // A subframe may begin before the recording.
+  const double centre_hz = phy::frequency_at(captures_, std::max<std::int64_t>(f.sample, 0)).value_or(0);
+  const auto edge_hz = [&](int subcarrier) {
+    const double highest = carrier_.sample_rate_hz() / 2;
+    return centre_hz +
+           std::clamp((subcarrier - carrier_.n_subcarriers() / 2) * phy::subcarrier_spacing_hz, -highest, highest);
+  };
+  kept_.push_back({f.sample, carrier_.samples_per_subframe(), edge_hz(first),
+                   edge_hz(first + f.n_prb * phy::subcarriers_per_prb), label_of(f), comment_of(f),
                    annotations_generator});
 }
 

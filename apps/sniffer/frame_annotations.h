@@ -13,13 +13,16 @@ namespace prose::apps {
 /// Of SigMF's annotations, those that prose-sniffer made.
 inline constexpr const char* annotations_generator = "prose-sniffer";
 
-/// An annotation covers the subframe and the resource blocks of its frame. Its texts consist of numbers and
-/// hexadecimal: nothing that was sent is shown as text.
+/// An annotation covers the subframe and the resource blocks of its frame, as far as its recording's bandwidth goes;
+/// the recording's ends are for fit_annotations(). Its texts consist of numbers and hexadecimal: nothing that was sent
+/// is shown as text.
 class frame_annotations {
 public:
-  /// captures: of the recording; tell the frequency that a sample was received at.
+  /// captures: of the recording, in order; tell the frequency that a sample was received at.
   frame_annotations(const phy::carrier_config& carrier, std::vector<phy::sigmf_capture> captures)
       : carrier_(carrier), captures_(std::move(captures)) {}
+  /// Another capture of the recording, behind the others.
+  void add(phy::sigmf_capture c) { captures_.push_back(std::move(c)); }
   void add(const captured_frame& f);
   /// Of the frames added.
   std::vector<phy::sigmf_annotation> take() { return std::move(kept_); }
@@ -29,8 +32,6 @@ public:
   static constexpr std::size_t most = 80'000;
 
 private:
-  double centre_hz(std::int64_t sample) const;
-
   phy::carrier_config carrier_;
   std::vector<phy::sigmf_capture> captures_;
   std::vector<phy::sigmf_annotation> kept_;

@@ -142,7 +142,7 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
   if (!events) return tl::unexpected(events.error());
   out.events = std::move(*events);
   if (!s.record.empty()) {
-    auto opened = recorder::open(s, run.carrier(), run.n_antennas());
+    auto opened = recorder::open(s, run.carrier(), run.n_antennas(), in.recording);
     if (!opened) return tl::unexpected(opened.error());
     out.record = std::move(*opened);
   }

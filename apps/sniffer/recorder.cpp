@@ -15,7 +15,7 @@ std::string now_iso8601() {
 }  // namespace
 
 result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, const phy::carrier_config& carrier,
-                                                 int n_antennas) {
+                                                 int n_antennas, const phy::sigmf_reader* source) {
   auto r = std::make_unique<recorder>();
   phy::sigmf_writer_config c;
   c.path = s.record;
@@ -29,17 +29,31 @@ result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, cons
   }
   c.recorder = "prose-sniffer";
   c.on_bytes = [digest = &r->digest_](std::span<const std::uint8_t> b) { digest->add(b); };
-  phy::sigmf_capture whole;  // one frequency throughout
-  whole.frequency_hz = c.frequency_hz;
-  r->frames_.emplace(carrier, std::vector{whole});
+  phy::sigmf_capture first;
+  first.frequency_hz = c.frequency_hz;
+  r->frames_.emplace(carrier, std::vector{first});
   auto w = phy::sigmf_writer::make(std::move(c));
   if (!w) return fail("--record " + w.error().message);
   r->writer_ = std::move(*w);
   r->path_ = s.record;
+  r->source_ = source;
   return r;
 }
 
+/// Of a recording each segment may have its own, and no block lies in two.
+void recorder::follow_frequency() {
+  if (source_ == nullptr) return;
+  phy::sigmf_capture c;
+  c.sample_start = writer_->n_samples();
+  c.frequency_hz = phy::frequency_at(source_->meta().captures, c.sample_start % source_->n_samples());
+  if (c.frequency_hz == frequency_hz_) return;
+  frequency_hz_ = c.frequency_hz;
+  writer_->set_frequency(c.frequency_hz);
+  frames_->add(c);
+}
+
 bool recorder::add(std::span<const std::span<const phy::cf32>> samples, std::int64_t first_tick, bool gap_before) {
+  follow_frequency();
   const auto stop = writer_->write(samples, first_tick, gap_before);
   if (!stop)
     trouble_ = stop.error().message;

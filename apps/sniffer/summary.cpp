@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/lib/common/progress.h"
+#include "apps/sniffer/frame_words.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {
@@ -21,11 +22,6 @@ std::string line(const char* format, A... a) {
   char text[200];
   std::snprintf(text, sizeof text, format, a...);
   return text;
-}
-std::string who(const captured_frame& f, const std::optional<mac::sl_sch_pdu>& pdu) {
-  if (f.kind == frame_kind::mib_sl) return line("SLSS %d", f.n_sl_id);
-  if (pdu) return line("%06x > %06x", pdu->header.src, pdu->header.dst);
-  return f.kind == frame_kind::discovery ? "discovery" : "malformed PDU";
 }
 std::size_t terminal_columns() {
   winsize size{};
@@ -57,7 +53,7 @@ void summary::add(const captured_frame& f) {
   }
   if (!f.crc_ok) return;
   const auto pdu = sl_sch_of(f);
-  auto& t = heard_[who(f, pdu)];
+  auto& t = heard_[f.kind == frame_kind::discovery ? "discovery" : who(f)];
   if (pdu && !f.repetition) count_lost(t, *pdu);
   const double share = t.frames == 0 ? 1.0 : 0.1;
   if (t.frames == 0) t.first_s = f.time_s;

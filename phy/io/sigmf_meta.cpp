@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "common/printable.h"
 #include "phy/io/json_text.h"
@@ -126,12 +128,21 @@ void put_in_order(sigmf_meta& m) {
       m.captures.begin(), m.captures.end(),
       [](const sigmf_capture& a, const sigmf_capture& b) { return a.sample_start == b.sample_start; });
   if (same != m.captures.end())
-    add_remarks(
-        m, {"captures[" + std::to_string(same->number) + "] and captures[" + std::to_string((same + 1)->number) +
-            "] begin at the same sample " + std::to_string(same->sample_start) + ": the samples count to the latter"});
+    add_remarks(m, {"captures[" + std::to_string(same->number) + "] and captures[" +
+                    std::to_string((same + 1)->number) + "] begin at the same sample " +
+                    std::to_string(m.first_index + same->sample_start) + ": the samples count to the latter"});
+}
+
+/// Indices from the beginning of the file. n_given: captures, the last ones, that tell where they begin.
+void count_from_file(sigmf_meta& m, std::ptrdiff_t n_given) {
+  const std::span given(m.captures.end() - n_given, m.captures.end());
+  if (std::ranges::any_of(given, [&](const sigmf_capture& c) { return c.sample_start < m.offset; })) return;
+  m.first_index = m.offset;
+  for (auto& c : given) c.sample_start -= m.offset;
 }
 
 result<void> read_captures(const json& list, const std::string& file, sigmf_meta& m) {
+  std::ptrdiff_t n_given = 0;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string path = "captures[" + std::to_string(i) + "].";
     if (!list[i].is_object()) return fail(file + ": captures[" + std::to_string(i) + "] must be an object");
@@ -152,11 +163,13 @@ result<void> read_captures(const json& list, const std::string& file, sigmf_meta
     if (!start && i == 0) r.remark("core:sample_start", "is missing: 0 was taken");
     if (!start && i > 0) r.remark("core:sample_start", "is missing: nobody can tell where it begins, it was left out");
     add_remarks(m, r.take_remarks());
+    if (start) ++n_given;
     if (start || i == 0)
       m.captures.push_back(std::move(c));
     else if (c.frequency_hz)
       m.unplaced_hz.push_back(*c.frequency_hz);
   }
+  count_from_file(m, n_given);
   put_in_order(m);
   // An empty list says nothing about the samples; they are one segment then.
   if (m.captures.empty()) m.captures.emplace_back();
@@ -204,8 +217,8 @@ result<std::int64_t> fit_to_length(sigmf_meta& meta, std::int64_t data_bytes, co
   // What is left of a header that the end cuts is no samples.
   n_samples = std::min(n_samples, beyond->sample_start);
   if (n_samples == 0) return 0;
-  const std::string what =
-      "captures[" + std::to_string(beyond->number) + "].core:sample_start " + std::to_string(beyond->sample_start);
+  const std::string what = "captures[" + std::to_string(beyond->number) + "].core:sample_start " +
+                           std::to_string(meta.first_index + beyond->sample_start);
   const std::string length = std::to_string(n_samples) + " samples";
   if (beyond == meta.captures.begin()) return fail(file + ": " + what + " lies beyond the data, which has " + length);
   const auto n = meta.captures.end() - beyond;
@@ -216,6 +229,11 @@ result<std::int64_t> fit_to_length(sigmf_meta& meta, std::int64_t data_bytes, co
                    : what + others + " lies beyond the data, which has " + length + ": cut short? It was left out"});
   meta.captures.erase(beyond, meta.captures.end());
   return n_samples;
+}
+
+std::optional<double> frequency_at(const std::vector<sigmf_capture>& captures, std::int64_t sample) {
+  const auto next = std::ranges::upper_bound(captures, sample, {}, &sigmf_capture::sample_start);
+  return next == captures.begin() ? std::nullopt : std::prev(next)->frequency_hz;
 }
 
 std::string to_json_text(const sigmf_meta& m) {
@@ -234,7 +252,7 @@ std::string to_json_text(const sigmf_meta& m) {
   text("core:recorder", m.recorder);
   json captures = json::array();
   for (const auto& c : m.captures) {
-    json v = {{"core:sample_start", c.sample_start}};
+    json v = {{"core:sample_start", m.first_index + c.sample_start}};
     if (c.header_bytes > 0) v["core:header_bytes"] = c.header_bytes;
     if (c.global_index) v["core:global_index"] = *c.global_index;
     if (c.frequency_hz) v["core:frequency"] = *c.frequency_hz;
@@ -242,7 +260,10 @@ std::string to_json_text(const sigmf_meta& m) {
     captures.push_back(std::move(v));
   }
   json annotations = json::array();
-  for (const auto& a : m.annotations) annotations.push_back(json_of(a));
+  for (sigmf_annotation a : m.annotations) {
+    a.sample_start += m.first_index;
+    annotations.push_back(json_of(a));
+  }
   const json root = {
       {"global", std::move(global)}, {"captures", std::move(captures)}, {"annotations", std::move(annotations)}};
   return root.dump(1, ' ', false, json::error_handler_t::replace) + "\n";

@@ -21,7 +21,7 @@ std::optional<sigmf_datatype> sigmf_datatype_from(std::string_view name);
 
 /// One capture segment. A sample counts once for all channels.
 struct sigmf_capture {
-  std::int64_t sample_start = 0;  ///< index in the data file
+  std::int64_t sample_start = 0;  ///< index in the data file, whatever the metadata counts from
   std::int64_t header_bytes = 0;  ///< core:header_bytes: right before its first sample, not samples
   std::optional<std::int64_t>
       global_index;  ///< core:global_index, index in the original stream: tells how large a gap was
@@ -34,7 +34,10 @@ struct sigmf_meta {
   sigmf_datatype datatype = sigmf_datatype::cf32_le;
   double sample_rate_hz = 0;  ///< 0: not given
   int n_channels = 1;
-  std::int64_t offset = 0;          ///< core:offset, stream index of the first sample of the file
+  std::int64_t offset = 0;  ///< core:offset, stream index of the first sample of the file
+  /// What the metadata calls the first sample of the file: SigMF counts from core:offset. 0 where a core:sample_start
+  /// below it shows that they are counted from the file.
+  std::int64_t first_index = 0;
   std::int64_t trailing_bytes = 0;  ///< core:trailing_bytes, not samples
   std::string dataset;  ///< core:dataset: a data file with a name of its own, in the same folder; empty: the usual name
   std::string sha512;   ///< hexadecimal, empty when not given
@@ -48,6 +51,9 @@ struct sigmf_meta {
 
   std::size_t bytes_per_frame() const { return bytes_per_sample(datatype) * static_cast<std::size_t>(n_channels); }
 };
+
+/// captures: in order. Nothing where the metadata tell none: captures without one, samples before the first capture.
+std::optional<double> frequency_at(const std::vector<sigmf_capture>& captures, std::int64_t sample);
 
 inline constexpr int max_sigmf_channels = 64;
 inline constexpr std::size_t max_sigmf_meta_bytes = 64U << 20U;

@@ -107,7 +107,8 @@ result<write_stop> sigmf_writer::write(std::span<const std::span<const cf32>> in
       if (n == 0) return stopped_;
     }
   }
-  if (meta_.captures.empty() || gap_before || first_tick != next_tick_) {
+  if (meta_.captures.empty() || gap_before || first_tick != next_tick_ ||
+      meta_.captures.back().frequency_hz != config_.frequency_hz) {
     sigmf_capture c;
     c.sample_start = n_samples_;
     // SigMF's index has no sign; device time before 0 does not occur on a radio.

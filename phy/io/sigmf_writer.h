@@ -19,7 +19,7 @@ struct sigmf_writer_config {
   sigmf_datatype datatype = sigmf_datatype::cf32_le;
   double sample_rate_hz = 0;
   int n_channels = 1;
-  std::optional<double> frequency_hz = {};
+  std::optional<double> frequency_hz = {};  ///< of the first samples; sigmf_writer::set_frequency()
   std::string description = {}, hw = {}, recorder = {};
   std::string start_datetime = {};  ///< ISO 8601 of the first sample, may be empty
   std::uint64_t max_bytes = 0;      ///< of the data file; 0: no limit
@@ -39,6 +39,8 @@ public:
   sigmf_writer(const sigmf_writer&) = delete;
   sigmf_writer& operator=(const sigmf_writer&) = delete;
 
+  /// Of the samples that follow; a change of it starts a new segment.
+  void set_frequency(std::optional<double> hz) { config_.frequency_hz = hz; }
   /// in[c]: the samples of channel c, all of one length; first_tick counts samples. A tick that does not follow the
   /// samples before it starts a new segment, as does gap_before. After a stop nothing more is written.
   result<write_stop> write(std::span<const std::span<const cf32>> in, std::int64_t first_tick, bool gap_before = false);

@@ -37,6 +37,13 @@ def copy(d, name='regression_tm4', change=lambda meta: None):
     return d + '/x.sigmf-meta'
 
 
+def retuned(meta, offset=0, first=0):
+    """Each segment has a frequency of its own; the first sample of the file is called `first`."""
+    meta['global']['core:offset'] = offset
+    for i, c in enumerate(meta['captures']):
+        c.update({'core:sample_start': c['core:sample_start'] + first, 'core:frequency': 5.9e9 + i * 1e7})
+
+
 def annotate(iq, out, *more, **options):
     return run('prose-sniffer', '--iq', iq, '--annotate', out, *ARGUMENTS, *more, **options)
 
@@ -76,16 +83,16 @@ def test_each_frame_is_an_annotation_at_its_place(d):
         source = '%s/%s' % (REGRESSION, name)
         run('prose-sniffer', '--iq', source + '.sigmf-meta', '--annotate', d + '/' + name, '--events', d + '/e', '--record', d + '/r', '--plain', *arguments_of(name))
         n = os.path.getsize(source + '.sigmf-data') // 4
-        middle = load(source + '.sigmf-meta')['captures'][0].get('core:frequency', 0)
+        middle = load(source + '.sigmf-meta')['captures'][0]['core:frequency']
         frames = [e for e in json_lines(d + '/e') if e['event'] in channels]
         seen |= {e['event'] for e in frames}
-        for path, centre in ((d + '/' + name, middle), (d + '/r', 0)):
+        for path in (d + '/' + name, d + '/r'):
             got = valid(path + '.sigmf-meta', n)
             assert len(got) == len(frames) > 0, (name, len(got), len(frames))
             for a, e in zip(got, sorted(frames, key=lambda e: e['sample'])):
                 first = max(e['sample'], 0)
                 assert (a['core:sample_start'], a['core:sample_count']) == (first, min(e['sample'] + SUBFRAME, n) - first), (a, e)
-                assert (a['core:freq_lower_edge'] - centre, a['core:freq_upper_edge'] - centre) == edges(e), (a, e)
+                assert (a['core:freq_lower_edge'] - middle, a['core:freq_upper_edge'] - middle) == edges(e), (a, e)
                 assert a['core:label'].startswith(channels[e['event']]) and e['hex'][:64] in a['core:comment'] and a['core:generator'] == 'prose-sniffer', (a, e)
             run('prose-iq', 'info', '--verify', path + '.sigmf-meta')
         of_source, of_ours = load(source + '.sigmf-meta'), load(d + '/' + name + '.sigmf-meta')
@@ -151,15 +158,43 @@ def test_annotations_of_others_stay_and_ours_are_replaced(d):
 
 
 def test_indices_count_as_those_of_the_captures(d):
-    """SigMF counts them from core:offset."""
-    offset = 64
-    starts = {}
-    for at in (0, offset):
-        iq = copy(d, 'regression_tm4', lambda m: (m['global'].update({'core:offset': at}), m.update(captures=[{'core:sample_start': at}])))
-        run('prose-sniffer', '--iq', iq, '--annotate', d + '/at%d' % at, '--carrier', 'prb=25,tm=4', '--sync', 'blind', '--plain')
-        starts[at] = [a['core:sample_start'] - at for a in load(d + '/at%d.sigmf-meta' % at)['annotations']]
-    assert starts[0] and len(starts[offset]) == len(starts[0]), starts
-    assert all(abs(a - b) < 8 for a, b in zip(starts[0], starts[offset])), starts  # the search for the start is that exact
+    """SigMF counts them from core:offset; captures below it show that a file counts from its beginning."""
+    places = {}
+    for offset, first in ((0, 0), (64, 64), (10**9, 10**9), (10**9, 0)):
+        iq = copy(d, 'regression_tm4', lambda m: retuned(m, offset, first))
+        out = '%s/at%d_%d' % (d, offset, first)
+        run('prose-sniffer', '--iq', iq, '--annotate', out, '--carrier', 'prb=25,tm=4', '--sync', 'blind', '--plain')
+        meta = load(out + '.sigmf-meta')
+        assert meta['captures'] == load(iq)['captures'] and meta['global']['core:offset'] == offset, meta
+        places[offset, first] = [(a['core:sample_start'] - first, a['core:sample_count'], a['core:freq_lower_edge'], a['core:freq_upper_edge']) for a in meta['annotations']]
+    assert len({round(p[2] / 1e7) for p in places[0, 0]}) > 1, places  # of segments with different frequencies
+    assert all(p == places[0, 0] for p in places.values()), places
+
+
+def test_what_is_recorded_again_keeps_its_frequencies(d):
+    for change in (lambda m: None, retuned, lambda m: retuned(m, 5000, 5000), lambda m: m['captures'][1].pop('core:frequency')):
+        iq = copy(d, change=change)
+        run('prose-sniffer', '--iq', iq, '--annotate', d + '/a', '--record', d + '/r', *ARGUMENTS)
+        source, annotated, again = load(iq), load(d + '/a.sigmf-meta'), load(d + '/r.sigmf-meta')
+        first = source['captures'][0]['core:sample_start']
+        frequencies = [[(c['core:sample_start'], c.get('core:frequency')) for c in m['captures']] for m in (source, again)]
+        assert [(at - first, hz) for at, hz in frequencies[0]] == frequencies[1], frequencies
+        assert again['annotations'] == [{**a, 'core:sample_start': a['core:sample_start'] - first} for a in annotated['annotations']] != [], again
+        for kind in FILES:
+            os.remove(d + '/a' + kind)
+
+
+def test_a_subframe_that_is_cut_ends_with_the_recording(d):
+    """The last symbol of a subframe is empty: what is sent can be decoded without it."""
+    iq = copy(d)
+    run('prose-sniffer', '--iq', iq, '--events', d + '/e', *ARGUMENTS)
+    last = max(e['sample'] for e in json_lines(d + '/e') if 'hex' in e)
+    n = last + SUBFRAME - 200
+    os.truncate(d + '/x.sigmf-data', 4 * n)
+    run('prose-sniffer', '--iq', iq, '--annotate', d + '/a', '--record', d + '/r', *ARGUMENTS)
+    for name in ('a', 'r'):
+        at_end = [a for a in valid(d + '/%s.sigmf-meta' % name, n) if a['core:sample_start'] == last]
+        assert at_end and all(a['core:sample_count'] == n - last for a in at_end), at_end
 
 
 def test_what_is_refused(d):

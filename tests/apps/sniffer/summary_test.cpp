@@ -65,6 +65,18 @@ TEST_F(summary_table, failed_blocks_are_counted_though_no_event_tells_of_them) {
   EXPECT_NE(s_.text().find("5 samples lost"), std::string::npos) << s_.text();
 }
 
+TEST_F(summary_table, frames_without_addresses_have_rows_too) {
+  captured_frame f;
+  f.octets.resize(4);  // no room for SRC and DST
+  s_.add(f);
+  f.kind = frame_kind::discovery;
+  s_.add(f);
+  f.kind = frame_kind::mib_sl;
+  f.n_sl_id = 30;
+  s_.add(f);
+  for (const char* who : {"  malformed", "  discovery", "  SLSS 30"}) EXPECT_EQ(row(who)[0], 1) << who;
+}
+
 TEST_F(summary_table, no_line_is_longer_than_the_terminal_is_wide) {
   s_.add(block(0x111111, 0));
   for (const std::size_t columns : {20U, 80U, 200U}) {

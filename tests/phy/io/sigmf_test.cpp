@@ -328,6 +328,55 @@ TEST_F(sigmf, stream_indices_have_64_bits) {
   EXPECT_EQ((*r)->tick_of(9), 9);
 }
 
+// SigMF 1.x: all sample indices are absolute, from core:offset on. Some programs count from the file all the same.
+TEST_F(sigmf, sample_indices_count_from_the_offset) {
+  struct counted {
+    const char* captures;
+    std::vector<std::int64_t> starts;
+    std::int64_t first_index;
+  };
+  const std::vector<counted> list{
+      {R"([{"core:sample_start":1000,"core:frequency":5},{"core:sample_start":1004,"core:frequency":6}])",
+       {0, 4},
+       1000},
+      {R"([{"core:sample_start":1004,"core:frequency":6},{"core:sample_start":1000,"core:frequency":5}])",
+       {0, 4},
+       1000},
+      {R"([{"core:frequency":5},{"core:sample_start":1004,"core:frequency":6}])", {0, 4}, 1000},
+      {R"([{"core:sample_start":0,"core:frequency":5},{"core:sample_start":4,"core:frequency":6}])", {0, 4}, 0},
+  };
+  for (const auto& l : list) {
+    put("x.sigmf-meta", meta(good_global + R"(,"core:offset":1000)", l.captures));
+    put("x.sigmf-data", std::string(80, '\0'));
+    auto r = sigmf_reader::open(path("x"));
+    ASSERT_TRUE(r) << l.captures << r.error().message;
+    const auto& m = (*r)->meta();
+    std::vector<std::int64_t> starts;
+    for (const auto& c : m.captures) starts.push_back(c.sample_start);
+    EXPECT_EQ(starts, l.starts) << l.captures;
+    EXPECT_EQ(m.first_index, l.first_index) << l.captures;
+    EXPECT_EQ((*r)->tick_of(9), 1009) << l.captures;
+    EXPECT_FALSE((*r)->gap_before_segment(0));
+    EXPECT_TRUE((*r)->gap_before_segment(1));
+    EXPECT_EQ(frequency_at(m.captures, 3), 5) << l.captures;
+    EXPECT_EQ(frequency_at(m.captures, 4), 6) << l.captures;
+    EXPECT_EQ(read_all(**r).size(), 10U);
+    const auto again = parse_sigmf_meta(to_json_text(m), "again");
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->first_index, l.first_index);
+    EXPECT_EQ(again->captures[1].sample_start, 4);
+  }
+  const auto offset = good_global + R"(,"core:offset":1000)";
+  put("x.sigmf-meta", meta(offset, R"([{"core:sample_start":1003,"core:frequency":5}])"));
+  auto r = sigmf_reader::open(path("x"));
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ((*r)->meta().captures[0].sample_start, 3);
+  EXPECT_EQ(frequency_at((*r)->meta().captures, 2), std::nullopt);
+  // What is told of the file has the file's own numbers.
+  EXPECT_THAT(open_error(meta(offset, R"([{"core:sample_start":1010}])")),
+              HasSubstr("captures[0].core:sample_start 1010 lies beyond"));
+}
+
 TEST_F(sigmf, a_rate_is_taken_from_who_knows_it) {
   put("x.sigmf-meta", meta(R"("core:datatype":"cf32_le")"));
   put("x.sigmf-data", std::string(80, '\0'));
