@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "apps/air/config_text.h"
 #include "apps/air/start_time.h"
 #include "apps/lib/common/command_line.h"
 #include "apps/lib/common/events.h"
@@ -107,7 +108,6 @@ static int run_main(int argc, char** argv) {
   std::string events;
   std::optional<std::int64_t> start_s;
   double duration_s = 0.0;
-  bool check = false;
   command_line app(
       program,
       "Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
@@ -125,7 +125,6 @@ static int run_main(int argc, char** argv) {
       .range(std::int64_t{0}, std::int64_t{2'500'000'000});
   app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never").check(number_in(0, 1e9));
   app.add_option("--events", events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
-  app.add_flag("--check", check, "check the configuration and exit");
   if (const auto code = app.parse(argc, argv)) return *code;
 
   file_roles files;
@@ -148,7 +147,11 @@ static int run_main(int argc, char** argv) {
     if (!v) return report(program, "--" + v.error().message, exit_usage);
     config.settings.speed = *v;
   }
-  if (check) return exit_ok;
+  if (common.print_config) return print_config(to_yaml(config));
+  if (common.check) {
+    const auto opened = event_writer::open(events);
+    return opened ? report_right(program, common.config_path) : usage_error(program, opened.error());
+  }
   std::optional<air_history> history;
   if (!start_s) start_s = history.emplace(config.air, host_utc_s()).start_s();
   config.settings.start_s = *start_s;

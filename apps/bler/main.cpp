@@ -243,16 +243,25 @@ int run_false_alarms(const options& o) {
   return ok ? exit_ok : report(program, "more false alarms than allowed", exit_failure);
 }
 
-result<void> read_config(const std::string& path, options& o) {
-  auto file = config_section::load(path);
-  if (!file) return tl::unexpected(file.error());
-  file->read("trials", o.trials, 1, 1'000'000'000);
-  file->read("errors", o.errors, 1, 1'000'000'000);
-  file->read("threads", o.threads, 0, 1024);
-  file->read("csv", o.csv);
-  file->read("plot", o.plot);
-  return file->check();
+void read_config(config_section& file, options& o) {
+  file.read("trials", o.trials, 1, 1'000'000'000);
+  file.read("errors", o.errors, 1, 1'000'000'000);
+  file.read("threads", o.threads, 0, 1024);
+  file.read_path_here("csv", o.csv);
+  file.read_path_here("plot", o.plot);
 }
+
+/// --check: what run_curves() refuses before the first trial.
+int check(const options& o) {
+  if (const auto range = parse_sweep(o.snr); !range) return usage_error(program, range.error());
+  for (const int mcs : o.channel == "pssch" ? o.mcs : std::vector<int>{0}) {
+    const auto config = link_of(o, mcs);
+    if (!config) return usage_error(program, config.error());
+    if (const auto link = link_simulator::make(*config); !link) return usage_error(program, link.error());
+  }
+  return report_right(program, o.common.config_path);
+}
+
 void add_link_options(command& app, options& o) {
   app.add_option("--channel", o.channel)
       .one_of(std::vector<std::string>{"pssch", "pscch", "psbch", "psdch", "slss"})
@@ -307,8 +316,11 @@ void add_campaign_options(command& app, options& o) {
 
 static int run_main(int argc, char** argv) {
   options o;
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  const auto path = find_config_path(argc, argv);
+  auto file = path.empty() ? config_section::parse("", "") : config_section::load(path);
+  if (!file) return usage_error(program, file.error());
+  read_config(*file, o);
+  if (const auto ok = file->check(); !ok) return usage_error(program, ok.error());
   command_line app(program, "Block error rate over SNR (E_s/N_0 of a used resource element) of the sidelink channels.",
                    o.common);
 
@@ -317,12 +329,18 @@ static int run_main(int argc, char** argv) {
   if (const auto code = app.parse(argc, argv)) return *code;
   if (o.false_candidates < 0 || o.false_subframes < 0)
     return report(program, "--false-alarms and --noise-subframes must be 0 or more", exit_usage);
+  if (o.common.print_config) {
+    auto now = file->in_force();
+    read_config(now, o);
+    return print_config(now.effective());
+  }
   if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   file_roles files;
   files.reads("--config", o.common.config_path);
   files.writes("--csv", o.csv);
   files.writes("--plot", o.plot);
   if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
+  if (o.common.check) return check(o);
   if (o.table) return run_table(o);
   if (o.false_candidates > 0 || o.false_subframes > 0) return run_false_alarms(o);
   return run_curves(o);

@@ -146,16 +146,23 @@ int serve(const options& o) {
   return exit_ok;
 }
 
+/// --check: as serve(), with no socket and no database opened.
+int check(const options& o) {
+  if (const auto ok = function::server::check(o.server); !ok) return usage_error(program, ok.error());
+  if (const auto audit = function::audit_log::open(o.audit, o.rotation); !audit)
+    return usage_error(program, audit.error());
+  return report_right(program, o.common.config_path);
+}
+
 }  // namespace
 
 static int run_main(int argc, char** argv) {
   options o;
   if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (const auto path = find_config_path(argc, argv); !path.empty()) {
-    auto file = config_section::load(path);
-    if (!file) return usage_error(program, file.error());
-    if (auto ok = function::read_config(*file, path, o); !ok) return usage_error(program, ok.error());
-  }
+  const auto path = find_config_path(argc, argv);
+  auto file = path.empty() ? config_section::parse("", "") : config_section::load(path);
+  if (!file) return usage_error(program, file.error());
+  if (auto ok = function::read_config(*file, path, o); !ok) return usage_error(program, ok.error());
   command_line app(
       program,
       "The ProSe Function: registers UEs over TLS, holds permissions, hands out the public keys of peers that permit "
@@ -163,12 +170,17 @@ static int run_main(int argc, char** argv) {
       o.common);
   add_options(app, o);
   if (const auto code = app.parse(argc, argv)) return *code;
-  if (!o.replace.empty()) {
+  if (!o.replace.empty() && !o.common.only_asks()) {
     umask(077);
     return replace_key(o);
   }
   if (const auto ok = check_files(o); !ok) return usage_error(program, ok.error());
-  return serve(o);
+  if (o.common.print_config) {
+    auto now = file->in_force();
+    (void)function::read_config(now, "", o);
+    return print_config(now.effective());
+  }
+  return o.common.check ? check(o) : serve(o);
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

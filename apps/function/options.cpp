@@ -12,21 +12,20 @@ result<void> read_config(apps::config_section& file, const std::string& path, op
   file.read("name", c.name);
   file.read("address", c.address);
   file.read("port", c.port, 0, 65535);
-  file.read("store", c.store_path);
+  c.store_path = apps::path_from_config(path, c.store_path);
+  file.read_path("store", c.store_path);
   file.read("audit", o.audit);
+  if (o.audit != "-") o.audit = apps::path_from_config(path, o.audit);
+  file.in_force().read_path("audit", o.audit);
   int most_mb = static_cast<int>(o.rotation.most_octets >> 20);
   file.read("audit_mb", most_mb, 0, 1'000'000);
   o.rotation.most_octets = static_cast<std::uint64_t>(most_mb) << 20;
   file.read("audit_files", o.rotation.files, 1, 1000);
   auto tls = file.section("tls");
-  tls.read("ca", c.identity.ca_path);
-  tls.read("certificate", c.identity.certificate_path);
-  tls.read("key", c.identity.key_path);
-  tls.read("psks", c.identity.psk_folder);
-  if (o.audit != "-") o.audit = apps::path_from_config(path, o.audit);
-  for (auto* p :
-       {&c.store_path, &c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path, &c.identity.psk_folder})
-    *p = apps::path_from_config(path, *p);
+  tls.read_path("ca", c.identity.ca_path);
+  tls.read_path("certificate", c.identity.certificate_path);
+  tls.read_path("key", c.identity.key_path);
+  tls.read_path("psks", c.identity.psk_folder);
   auto l = file.section("limits");
   l.read("connections", c.limits.max_connections, 1, 100'000);
   l.read("half_open", c.limits.max_half_open, 1, 100'000);
@@ -41,7 +40,7 @@ result<void> read_config(apps::config_section& file, const std::string& path, op
   a.read("listen", c.application.listen);
   a.read("forward", c.application.forward);
   a.read("echo", c.application.echo);
-  std::vector<std::string> denied;
+  std::vector<std::string> denied(c.denied.begin(), c.denied.end());
   file.read("denied", denied);
   for (const auto& name : denied)
     if (!valid_name(name)) file.reject("denied", "'" + name + "': accepted are names of users");

@@ -49,6 +49,7 @@ struct record_limits {
 };
 struct record_target {
   std::string path, type = "cf32", description, hw;
+  std::string prose = {};  ///< as sigmf_meta::prose
   double frequency_hz = 0;
 };
 struct record_report {
@@ -62,7 +63,9 @@ struct record_options {
   phy::radio_config radio;
   std::string out, type = "cf32", description;
   record_limits limits;
-  double start_s = -1;  ///< device time of the first sample; negative: at once
+  double start_s = -1;                                   ///< device time of the first sample; negative: at once
+  std::string scene_path = {}, carrier = {}, sync = {};  ///< what is known of the carrier
+  std::vector<std::string> pools = {};
 };
 int run_record(const record_options& o);
 

@@ -5,6 +5,7 @@
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/listen/sync_search.h"
 
 namespace prose::apps {
 namespace {
@@ -12,12 +13,12 @@ constexpr std::size_t most_points = 20000;  // of a channel: more are a blot
 }
 
 result<constellation> constellation_of(const std::string& recording, double told_rate_hz, const scene& known,
-                                       listen_sync sync, double from_s, double to_s) {
+                                       std::optional<listen_sync> sync, double from_s, double to_s) {
   auto reader = phy::sigmf_reader::open(recording, {.rate_hz = told_rate_hz});
   if (!reader) return tl::unexpected(reader.error());
   const double rate_hz = (*reader)->sample_rate_hz();
   capture_options options;
-  options.sync = sync;
+  options.sync = sync.value_or(listen_sync::slss);
   options.duration_s = to_s;
   options.stop = &stop_requested;
   options.tell_odd_samples = false;  // the picture's own reading did
@@ -26,6 +27,7 @@ result<constellation> constellation_of(const std::string& recording, double told
   if (!made) return tl::unexpected(made.error());
   if (!assumed.empty()) log_info("not told, so assumed: {}", assumed);
   constellation c;
+  c.hint = what_to_try(recording, made->carrier(), sync);
   const auto keep = [&](const phy::monitor_event& e, const captured_frame& f) {
     if (static_cast<double>(f.sample) < from_s * rate_hz) return true;
     ++c.n_frames;

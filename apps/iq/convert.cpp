@@ -9,6 +9,7 @@
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/stop.h"
 #include "phy/io/sigmf_reader.h"
@@ -98,13 +99,17 @@ int run_convert(const convert_options& o) {
     auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz, .rate_required = false, .keep_text = true});
     if (!opened) return usage_error(iq_program, opened.error());
     recording = std::move(*opened);
-    if (auto ok = check_checksum(*recording, o.verify); !ok) return run_error(iq_program, ok.error());
+    if (auto ok = check_checksum(*recording, o.verify && !looks_only()); !ok) return run_error(iq_program, ok.error());
   } else {
     auto opened = raw_source::open(o.in, *in_type, o.rate_hz, o.n_channels);
     if (!opened) return usage_error(iq_program, opened.error());
     raw = std::move(*opened);
   }
   phy::sample_source& source = recording ? static_cast<phy::sample_source&>(*recording) : *raw;
+  if (looks_only()) {
+    const auto ok = check_openable(is_sigmf_name(o.out) ? phy::sigmf_paths_of(o.out).data : o.out);
+    return ok ? exit_ok : usage_error(iq_program, ok.error());
+  }
   auto out = converted::open(o.out, *out_type);
   if (!out) return usage_error(iq_program, out.error());
   const auto done = copy(source, *out, recording ? recording->n_samples() : raw->n_samples());

@@ -10,6 +10,7 @@
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/stop.h"
 #include "common/printable.h"
@@ -143,6 +144,7 @@ void print_text(const phy::sigmf_reader& r, const recording_facts& f) {
 int run_info(const info_options& o) {
   auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz, .rate_required = false});
   if (!opened) return usage_error(iq_program, opened.error());
+  if (looks_only()) return exit_ok;
   auto& r = **opened;
   const auto m = measure(r);
   if (!m) return run_error(iq_program, m.error());

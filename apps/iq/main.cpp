@@ -7,27 +7,43 @@
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/radio_profile.h"
+#include "apps/lib/listen/settings.h"
 
 using namespace prose::apps;
 
 namespace {
 
+void read_config(config_section& file, prose::phy::radio_config& radio, bool& profile_given) {
+  file.read("device", radio.device_args);
+  auto keys = file.section("radio");
+  read_radio_keys(keys, radio);
+  profile_given = keys.has("sample_rate_hz") || radio.device_rate_hz > 0;
+}
+
 /// --config and --radio give defaults, the command line wins.
-prose::result<void> read_files(int argc, char** argv, prose::phy::radio_config& radio, bool& profile_given) {
-  if (const auto path = find_config_path(argc, argv); !path.empty()) {
-    auto file = config_section::load(path);
-    if (!file) return tl::unexpected(file.error());
-    file->read("device", radio.device_args);
-    auto keys = file->section("radio");
-    profile_given = keys.line() > 0;
-    read_radio_keys(keys, radio);
-    if (auto ok = file->check(); !ok) return ok;
-  }
-  if (const auto path = find_option(argc, argv, "--radio"); !path.empty()) {
+prose::result<config_section> read_files(int argc, char** argv, prose::phy::radio_config& radio, bool& profile_given) {
+  const auto path = find_config_path(argc, argv);
+  auto file = path.empty() ? config_section::parse("", "") : config_section::load(path);
+  if (!file) return file;
+  read_config(*file, radio, profile_given);
+  if (auto ok = file->check(); !ok) return tl::unexpected(ok.error());
+  if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty()) {
     profile_given = true;
-    return load_radio_profile(path, radio);
+    if (auto ok = load_radio_profile(profile, radio); !ok) return tl::unexpected(ok.error());
   }
-  return {};
+  return file;
+}
+
+/// The radio of a replay in the keys of a configuration. 0, which is none: the recording's.
+prose::phy::radio_config radio_of(const replay_options& o) {
+  auto radio = o.radio;
+  if (!o.profile_given) radio.sample_rate_hz = 0;
+  if (o.rate_hz > 0) {
+    radio.sample_rate_hz = o.rate_hz;
+    radio.device_rate_hz = 0;
+  }
+  if (o.frequency_hz > 0) radio.center_freq_hz = o.frequency_hz;
+  return radio;
 }
 
 // A minus sign would wrap round.
@@ -66,6 +82,14 @@ command add_record(command& app, record_options& o, std::string& profile) {
       .show_default();
   c.add_option("--start", o.start_s, "device time of the first sample, seconds").check(number_in(0, 1e10));
   c.add_option("--description", o.description, "core:description");
+  c.add_option("--scene", o.scene_path,
+               "what is known of the carrier, as for prose-sniffer: kept in the recording, which then needs no options")
+      .type_name("FILE.json");
+  c.add_option("--carrier", o.carrier, "e.g. prb=50,tm=4,cp=normal; likewise");
+  c.add_option("--pool", o.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; likewise");
+  c.add_option("--sync", o.sync,
+               "how its subframes are found: gnss (as UEs with time.source: gnss), slss, blind; likewise")
+      .one_of(std::vector<std::string>{"gnss", "slss", "blind"});
   return c;
 }
 
@@ -124,11 +148,12 @@ command add_convert(command& app, convert_options& o) {
 }
 
 command add_plot(command& app, plot_options& o) {
-  command c =
-      app.add_subcommand("plot",
-                         "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols "
-                         "of what is decoded\n"
-                         "when --scene, --carrier or --pool tell of the carrier, else the density of raw samples");
+  command c = app.add_subcommand(
+      "plot",
+      "spectrogram, mean spectrum, power, and the complex plane as a PNG picture: equalised symbols "
+      "of what is decoded\n"
+      "when the recording, --scene, --carrier, --pool or --sync tell of the carrier, else the density of raw "
+      "samples");
   c.add_option("input", o.in, "SigMF recording").required().type_name("FILE.sigmf-meta");
   c.add_option("output", o.out, "PNG file").required().type_name("FILE.png");
   c.add_option("--rate", o.rate_hz, "sample rate of a recording that does not say it, samples a second")
@@ -138,8 +163,11 @@ command add_plot(command& app, plot_options& o) {
   c.add_option("--scene", o.scene_path, "what is known of the carrier, as for prose-sniffer").type_name("FILE.json");
   c.add_option("--carrier", o.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
   c.add_option("--pool", o.pools, "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
-  c.add_option("--sync", o.sync, "how subframes are found: slss (default), aligned (the scene's timing), blind, gnss")
-      .one_of(std::vector<std::string>{"slss", "aligned", "blind", "gnss"});
+  c.add_option(
+       "--sync", o.sync,
+       "how subframes are found: slss (default where the recording does not say it), aligned (the scene's timing), "
+       "blind, gnss, auto (tries them)")
+      .one_of(sync_words);
   c.add_option("--bins", o.n_bins, "frequency bins").range(16, 8192).show_default();
   c.add_option("--width", o.width, "pixels").range(200, 8000).show_default();
   c.add_option("--height", o.height, "pixels").range(200, 8000).show_default();
@@ -172,8 +200,8 @@ static int run_main(int argc, char** argv) {
   measure_options measure;
   std::string profile;
   const double default_hz = std::exchange(rec.radio.center_freq_hz, 0);  // a replay must know whether somebody said it
-  if (auto ok = read_files(argc, argv, rec.radio, replay.profile_given); !ok)
-    return usage_error(iq_program, ok.error());
+  const auto file = read_files(argc, argv, rec.radio, replay.profile_given);
+  if (!file) return usage_error(iq_program, file.error());
   replay.radio = rec.radio;
   if (rec.radio.center_freq_hz == 0) rec.radio.center_freq_hz = default_hz;
 
@@ -198,7 +226,10 @@ static int run_main(int argc, char** argv) {
   if (to_measure.given())
     for (const auto& p : measure.profiles) files.reads("profile", p);
   files.reads("tx_limits", rec.radio.limits.file);
-  if (to_record.given()) files.writes_recording("output", rec.out);
+  if (to_record.given()) {
+    files.reads("--scene", rec.scene_path);
+    files.writes_recording("output", rec.out);
+  }
   if (to_plot.given()) {
     files.reads_recording("input", plot.in);
     files.reads("--scene", plot.scene_path);
@@ -206,12 +237,28 @@ static int run_main(int argc, char** argv) {
   }
   if (to_convert.given()) files.writes("output", convert.out);
   if (const auto ok = files.check(); !ok) return usage_error(iq_program, ok.error());
-  if (to_record.given()) return run_record(rec);
-  if (to_replay.given()) return run_replay(replay);
-  if (to_inform.given()) return run_info(info);
-  if (to_convert.given()) return run_convert(convert);
-  if (to_measure.given()) return run_measure(measure);
-  return run_plot(plot);
+  if (common.print_config) {
+    // Without a command, and for those without a radio, what all of them start from.
+    auto radio = to_record.given() ? rec.radio : radio_of(replay);
+    auto now = file->in_force();
+    read_config(now, radio, replay.profile_given);
+    return print_config(now.effective());
+  }
+  // With --check they end before they open a radio or write.
+  int code = exit_ok;
+  if (to_record.given())
+    code = run_record(rec);
+  else if (to_replay.given())
+    code = run_replay(replay);
+  else if (to_inform.given())
+    code = run_info(info);
+  else if (to_convert.given())
+    code = run_convert(convert);
+  else if (to_measure.given())
+    code = run_measure(measure);
+  else if (to_plot.given())
+    code = run_plot(plot);
+  return common.check && code == exit_ok ? report_right(iq_program, common.config_path) : code;
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(iq_program, run_main, argc, argv); }

@@ -12,6 +12,7 @@
 #include "apps/iq/test_burst.h"
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/radio_profile.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 #include "phy/radio/burst_sender.h"
 
@@ -369,30 +370,50 @@ result<json> measure_all(std::array<std::unique_ptr<phy::radio>, 2>& radios, bur
 
 }  // namespace
 
-int run_measure(const measure_options& o) {
-  std::array<std::unique_ptr<phy::radio>, 2> radios;
+namespace {
+
+/// What the two profiles say, and the burst that fits them.
+struct measurement {
   std::array<phy::radio_config, 2> configs;
+  std::optional<burst_finder> finder;
+};
+
+result<measurement> prepare(const measure_options& o) {
+  measurement m;
   for (std::size_t i = 0; i < 2; ++i) {
-    auto& c = configs[i];
-    if (const auto ok = load_radio_profile(o.profiles[i], c); !ok) return usage_error(iq_program, ok.error());
+    auto& c = m.configs[i];
+    if (auto ok = load_radio_profile(o.profiles[i], c); !ok) return tl::unexpected(ok.error());
     c.blank_own_bursts = false;
     c.transmit_timeout_s = 10;
     wait_as_a_program(c);
   }
-  if (configs[0].sample_rate_hz != configs[1].sample_rate_hz)
-    return report(iq_program,
-                  o.profiles[1] + ": sample_rate_hz differs from that of " + o.profiles[0] + "; accepted: the same",
-                  exit_usage);
-  auto burst = test_burst::make(configs[0].sample_rate_hz, static_cast<float>(o.power_db));
-  if (!burst) return usage_error(iq_program, error{o.profiles[0] + ": " + burst.error().message});
+  if (m.configs[0].sample_rate_hz != m.configs[1].sample_rate_hz)
+    return fail(o.profiles[1] + ": sample_rate_hz differs from that of " + o.profiles[0] + "; accepted: the same");
+  auto burst = test_burst::make(m.configs[0].sample_rate_hz, static_cast<float>(o.power_db));
+  if (!burst) return fail(o.profiles[0] + ": " + burst.error().message);
   auto finder = burst_finder::make(std::move(*burst));
-  if (!finder) return usage_error(iq_program, finder.error());
+  if (!finder) return tl::unexpected(finder.error());
+  m.finder.emplace(std::move(*finder));
+  return m;
+}
+
+}  // namespace
+
+int run_measure(const measure_options& o) {
+  std::array<std::unique_ptr<phy::radio>, 2> radios;
+  auto m = prepare(o);
+  if (!m) return usage_error(iq_program, m.error());
+  if (looks_only()) {
+    for (const auto& c : m->configs)
+      if (const auto ok = phy::radio::check(c); !ok) return usage_error(iq_program, ok.error());
+    return exit_ok;
+  }
   for (std::size_t i = 0; i < 2; ++i) {
-    auto opened = phy::radio::open(configs[i]);
+    auto opened = phy::radio::open(m->configs[i]);
     if (!opened) return usage_error(iq_program, opened.error());
     radios[i] = std::move(*opened);
   }
-  const auto measured = measure_all(radios, *finder, o);
+  const auto measured = measure_all(radios, *m->finder, o);
   if (!measured) return run_error(iq_program, measured.error());
   std::printf("%s\n", measured->dump(-1, ' ', false, json::error_handler_t::replace).c_str());
   return std::fflush(stdout) == 0 ? exit_ok : exit_failure;

@@ -12,9 +12,11 @@
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/settings.h"
+#include "apps/lib/listen/sync_search.h"
 #include "phy/dsp/spectrum.h"
 #include "phy/io/sigmf_reader.h"
 
@@ -189,6 +191,40 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
   return g.finish();
 }
 
+sniffer_settings told_by(const plot_options& o) {
+  sniffer_settings told;
+  told.scene_path = o.scene_path;
+  told.carrier = o.carrier;
+  told.pools = o.pools;
+  told.iq = o.in;
+  told.sync = o.sync;
+  return told;
+}
+
+result<void> check_plot(const plot_options& o, const phy::sigmf_reader& r) {
+  std::string remark, assumed;
+  const auto known = scene_of(told_by(o), carrier_from(r.meta(), r.meta_path(), remark).known);
+  if (!known) return tl::unexpected(known.error());
+  if (known->n_prb)
+    if (const auto fits = carrier_of(*known, {o.in, "sample rate", r.sample_rate_hz(), std::nullopt}, assumed); !fits)
+      return tl::unexpected(fits.error());
+  return check_openable(o.out);
+}
+
+result<constellation> decoded(const plot_options& o, const recorded_carrier& recorded, double from_s, double to_s) {
+  const auto told = told_by(o);
+  const auto known = scene_of(told, recorded.known);
+  if (!known) return tl::unexpected(known.error());
+  auto way = sync_of(told, recorded.sync);
+  if (!way) {
+    const auto found = search_sync(o.in, o.rate_hz, *known, to_s, &stop_requested);
+    if (!found) return tl::unexpected(found.error());
+    way = found->way;
+    if (way) log_info("--sync auto: {} ({})", name_of(*way), found->tried);
+  }
+  return constellation_of(o.in, o.rate_hz, *known, way, from_s, to_s);
+}
+
 }  // namespace
 
 int run_plot(const plot_options& o) {
@@ -204,20 +240,19 @@ int run_plot(const plot_options& o) {
                   exit_usage);
   auto n = r.n_samples() - first;
   if (o.duration_s > 0) n = std::clamp<std::int64_t>(static_cast<std::int64_t>(o.duration_s * rate), 1, n);
+  if (looks_only()) {
+    const auto ok = check_plot(o, r);
+    return ok ? exit_ok : usage_error(iq_program, ok.error());
+  }
   const auto p = measure(r, first, n, o.n_bins);
   if (!p) return run_error(iq_program, p.error());
   const double t0 = static_cast<double>(first) / rate;
   std::optional<constellation> symbols;
-  if (!o.scene_path.empty() || !o.carrier.empty() || !o.pools.empty()) {
-    sniffer_settings told;
-    told.scene_path = o.scene_path;
-    told.carrier = o.carrier;
-    told.pools = o.pools;
-    told.iq = o.in;
-    told.sync = o.sync;
-    const auto known = scene_of(told);
-    if (!known) return usage_error(iq_program, known.error());
-    auto found = constellation_of(o.in, o.rate_hz, *known, sync_of(told), t0, t0 + static_cast<double>(n) / rate);
+  std::string remark;
+  const auto recorded = carrier_from(r.meta(), r.meta_path(), remark);
+  const bool told = !o.scene_path.empty() || !o.carrier.empty() || !o.pools.empty() || !o.sync.empty();
+  if (told || recorded.told()) {
+    auto found = decoded(o, recorded, t0, t0 + static_cast<double>(n) / rate);
     if (!found) return usage_error(iq_program, found.error());
     symbols = std::move(*found);
     if (stop_requested())
@@ -231,7 +266,11 @@ int run_plot(const plot_options& o) {
   tell_oddity(r, p->samples);
   if (p->n_non_finite > 0 && p->samples.any_finite())
     log_warning("{} samples were not finite and count as zero", p->n_non_finite);
+  if (!remark.empty()) log_warning("{}", remark);
   if (symbols) log_info("{} frames decoded", symbols->n_frames);
+  if (symbols && symbols->n_frames == 0) log_warning("{}", symbols->hint);
+  if (!symbols)
+    log_info("nothing is told of the carrier, so nothing was decoded; try --sync auto --carrier prb=25,tm=4");
   return exit_ok;
 }
 

@@ -61,6 +61,7 @@ phy::sigmf_writer_config writer_config(const phy::sample_source& source, const r
   config.description = target.description;
   config.hw = target.hw;
   config.recorder = iq_program;
+  config.prose = target.prose;
   config.start_datetime = now_iso8601();
   config.max_bytes = limits.max_bytes;
   config.on_bytes = [&digest](std::span<const std::uint8_t> b) { digest.add(b); };

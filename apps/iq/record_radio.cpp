@@ -8,12 +8,40 @@
 #include "apps/lib/common/cli.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/radio_profile.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/listen/settings.h"
 
 namespace prose::apps {
 namespace {
 constexpr double near_s = 1.0;
+
+/// What the recording says of its carrier; an error where the rate contradicts it.
+result<std::string> told_carrier(const record_options& o, double rate_hz) {
+  sniffer_settings told;
+  told.scene_path = o.scene_path;
+  told.carrier = o.carrier;
+  told.pools = o.pools;
+  auto known = scene_of(told);
+  if (!known) return tl::unexpected(known.error());
+  recorded_carrier c{std::move(*known), o.sync};
+  if (!c.told()) return std::string();
+  std::string assumed;
+  const auto fits = carrier_of(c.known, {o.out, "sample rate", rate_hz, std::nullopt}, assumed);
+  if (!fits) return tl::unexpected(fits.error());
+  c.known.n_prb = fits->n_prb;
+  c.known.first_subframe_sample.reset();  // of another recording
+  c.known.absolute_subframes.clear();
+  return extension_text(c);
 }
+
+result<void> check_record(const record_options& o, const phy::radio_config& config) {
+  if (auto ok = phy::radio::check(config); !ok) return ok;
+  if (auto carrier = told_carrier(o, config.sample_rate_hz); !carrier) return tl::unexpected(carrier.error());
+  const auto paths = phy::sigmf_output_paths(o.out);
+  return paths ? check_openable(paths->data) : tl::unexpected(paths.error());
+}
+}  // namespace
 
 result<bool> wait_until_near(const phy::radio& radio, std::int64_t tick) {
   for (; !stop_requested(); std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
@@ -29,9 +57,15 @@ int run_record(const record_options& o) {
   config.blank_own_bursts = false;
   config.transmits = false;
   wait_as_a_program(config);
+  if (looks_only()) {
+    const auto ok = check_record(o, config);
+    return ok ? exit_ok : usage_error(iq_program, ok.error());
+  }
   auto opened = phy::radio::open(config);
   if (!opened) return usage_error(iq_program, opened.error());
   phy::radio& radio = **opened;
+  const auto carrier = told_carrier(o, radio.sample_rate_hz());
+  if (!carrier) return usage_error(iq_program, carrier.error());
   if (o.start_s >= 0) {
     const std::int64_t tick = std::llround(o.start_s * radio.sample_rate_hz());
     const auto near = wait_until_near(radio, tick);
@@ -45,7 +79,8 @@ int run_record(const record_options& o) {
   result<record_report> done = fail("");
   {
     background_source ahead(radio);
-    done = record(ahead, {o.out, o.type, o.description, radio.description(), config.center_freq_hz}, o.limits);
+    done =
+        record(ahead, {o.out, o.type, o.description, radio.description(), *carrier, config.center_freq_hz}, o.limits);
   }
   radio.stop();
   // Before the first block is read nothing but the output can be wrong.

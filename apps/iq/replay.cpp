@@ -12,6 +12,7 @@
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 
 namespace prose::apps {
@@ -283,6 +284,10 @@ int run_replay(const replay_options& o) {
   auto feed =
       recording_feed::make(reader, static_cast<std::size_t>(o.channel), rate_hz, o.scale, sent->begin, sent->end);
   if (!feed) return usage_error(iq_program, feed.error());
+  if (looks_only()) {
+    const auto ok = phy::radio::check(config);
+    return ok ? exit_ok : usage_error(iq_program, ok.error());
+  }
   auto radio = phy::radio::open(config);
   if (!radio) return usage_error(iq_program, radio.error());
 

@@ -34,13 +34,33 @@ struct tools {
   security::ports ports{random, dh};
 };
 
-result<void> read_config(const std::string& path, options& o) {
-  auto file = config_section::load(path);
-  if (!file) return tl::unexpected(file.error());
-  file->read("key", o.key);
-  file->read("permits", o.permits);
-  read_server_options(*file, path, o.server);
-  return file->check();
+void read_config(config_section& file, options& o) {
+  file.read_path_here("key", o.key);
+  file.read_path_here("permits", o.permits);
+  read_server_options(file, o.server);
+}
+
+/// --print-config, with the consent list where it lies by default.
+int print_effective(const config_section& file, options o) {
+  o.server.consent = o.server.consent_path(o.key);
+  auto now = file.in_force();
+  read_config(now, o);
+  return print_config(now.effective());
+}
+
+/// --check: every file that the configuration names, where it is there or has to be.
+result<void> check(const options& o, tools& t) {
+  if (!o.key.empty())
+    if (auto key = read_private_key(o.key); !key) return tl::unexpected(key.error());
+  if (!o.permits.empty() && ::access(o.permits.c_str(), F_OK) == 0) {
+    const auto all = read_permissions(o.permits, t.dh, t.random);
+    if (!all) return tl::unexpected(all.error());
+    for (const auto& p : *all)
+      if (!p.psk_path.empty())
+        if (auto psk = read_psk(psk_file(o.permits, p.psk_path)); !psk)
+          return fail(o.permits + ": " + p.name + ": psk=" + p.psk_path + ": " + psk.error().message);
+  }
+  return check_server_options(o.server, o.key);
 }
 
 int print_line(const std::string& text) {
@@ -170,8 +190,11 @@ int fingerprint(const options& o, tools& t) {
 static int run_main(int argc, char** argv) {
   options o;
   if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = read_config(path, o); !ok) return usage_error(program, ok.error());
+  const auto path = find_config_path(argc, argv);
+  auto file = path.empty() ? config_section::parse("", "") : config_section::load(path);
+  if (!file) return usage_error(program, file.error());
+  read_config(*file, o);
+  if (const auto ok = file->check(); !ok) return usage_error(program, ok.error());
 
   command_line app(program,
                    "Makes keys, permission files and certificates; keeps the consent list and tells a server of it.",
@@ -201,9 +224,14 @@ static int run_main(int argc, char** argv) {
   fin.add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1").type_name("FILE");
   server_commands commands(app, o.server, o.key);
   if (const auto code = app.parse(argc, argv)) return *code;
+  tools t;
+  if (o.common.print_config) return print_effective(*file, o);
+  if (o.common.check) {
+    const auto ok = check(o, t);
+    return ok ? report_right(program, path) : usage_error(program, ok.error());
+  }
   if (const auto code = commands.run(program)) return *code;
 
-  tools t;
   if (gen.given()) return generate(o, t);
   if (pub.given()) return show_public(o, t);
   if (fin.given()) return fingerprint(o, t);

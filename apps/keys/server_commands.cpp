@@ -23,16 +23,28 @@ namespace prose::keys {
 
 using namespace prose::apps;
 
-void read_server_options(config_section& file, const std::string& path, server_options& o) {
+void read_server_options(config_section& file, server_options& o) {
   file.read("user", o.user);
-  file.read("cache", o.cache);
-  file.read("consent", o.consent);
-  if (!file.has("server")) {
-    (void)file.section("server");
-    return;
-  }
+  file.read_path_here("cache", o.cache);
+  file.read_path_here("consent", o.consent);
   auto s = file.section("server");
-  o.server = read_pc3_server(s, path, o.user);
+  o.server = read_pc3_server(s, o.user, o.server);
+}
+
+result<void> check_server_options(const server_options& o, const std::string& key) {
+  if (const auto path = o.consent_path(key); !path.empty()) {
+    if (const auto list = read_consents(path); !list) return tl::unexpected(list.error());
+    if (const auto waiting = pending_keys(path); !waiting) return tl::unexpected(waiting.error());
+  }
+  if (!o.cache.empty())
+    if (const auto old = cached_peers(o.cache); !old) return tl::unexpected(old.error());
+  const auto& c = o.server.client;
+  if (c.server_name.empty()) return {};
+  if (o.user.empty()) return fail("no user; accepted: --user NAME or user: in --config");
+  auto identity = c.identity;
+  if (!identity.psk_path.empty()) identity.psk_identity = o.user;
+  const auto tls = function::tls_context::client(identity);
+  return tls ? tls->check_dates() : tl::unexpected(tls.error());
 }
 
 std::string server_options::consent_path(const std::string& key) const {

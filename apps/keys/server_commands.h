@@ -25,7 +25,9 @@ struct server_options {
 result<security::public_key> known_key(const server_options& o, const std::string& key, const std::string& peer);
 
 /// `user`, `cache`, `consent` and the map `server` of prose-keys' configuration.
-void read_server_options(apps::config_section& file, const std::string& path, server_options& o);
+void read_server_options(apps::config_section& file, server_options& o);
+/// --check: the consent list, the cache, and what TLS needs, as far as they are named.
+result<void> check_server_options(const server_options& o, const std::string& key);
 
 class server_commands {
 public:

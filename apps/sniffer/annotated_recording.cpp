@@ -41,6 +41,21 @@ nlohmann::ordered_json merged(const nlohmann::json& there, const nlohmann::order
   return out;
 }
 
+/// What of the carrier is in the source is replaced, also what this one does not tell.
+void put_extension(nlohmann::ordered_json& global, const std::string& prose) {
+  std::vector<std::string> old;
+  for (const auto& [key, value] : global.items())
+    if (key.rfind("prose:", 0) == 0) old.push_back(key);
+  for (const auto& key : old) global.erase(key);
+  const auto ours = nlohmann::ordered_json::parse(prose);
+  for (const auto& [key, value] : ours.items()) global["prose:" + key] = value;
+  auto& list = global["core:extensions"];
+  if (!list.is_array()) list = nlohmann::ordered_json::array();
+  for (const auto& e : list)
+    if (e.is_object() && e.value("name", nlohmann::ordered_json()) == "prose") return;
+  list.push_back({{"name", "prose"}, {"version", "1.0.0"}, {"optional", true}});
+}
+
 /// What is in the source, its copies tell as well: to nobody else.
 result<mode_t> mode_of(const phy::sigmf_reader& source) {
   struct stat data {};
@@ -55,17 +70,22 @@ result<mode_t> mode_of(const phy::sigmf_reader& source) {
 
 result<std::unique_ptr<annotated_recording>> annotated_recording::open(const std::string& path,
                                                                        const phy::sigmf_reader& source,
-                                                                       const phy::carrier_config& carrier) {
+                                                                       const phy::carrier_config& carrier,
+                                                                       std::string prose) {
   auto paths = phy::sigmf_output_paths(path);
   if (!paths) return fail("--annotate " + paths.error().message);
   for (const auto& name : {paths->meta, paths->data})
     if (!is_absent(name)) return fail("--annotate " + name + ": exists; accepted: a name that is not in use");
   const auto mode = mode_of(source);
   if (!mode) return fail("--annotate " + mode.error().message);
+  if (looks_only()) {
+    const auto ok = check_openable(paths->meta);
+    return ok ? result<std::unique_ptr<annotated_recording>>(nullptr) : fail("--annotate " + ok.error().message);
+  }
   auto meta = whole_file::create(paths->meta, *mode);
   if (!meta) return fail("--annotate " + meta.error().message);
   return std::unique_ptr<annotated_recording>(
-      new annotated_recording(std::move(*paths), *mode, std::move(*meta), source, carrier));
+      new annotated_recording(std::move(*paths), *mode, std::move(*meta), source, carrier, std::move(prose)));
 }
 
 result<std::string> annotated_recording::metadata() {
@@ -79,6 +99,7 @@ result<std::string> annotated_recording::metadata() {
     global.erase("core:dataset");
     if (!global.contains("core:sample_rate") || global["core:sample_rate"].is_null())
       global["core:sample_rate"] = source_.sample_rate_hz();
+    if (decoded_ && !prose_.empty()) put_extension(global, prose_);
     root["annotations"] = merged(there->value("annotations", nlohmann::json()), root["annotations"], ours);
   });
   if (text && text->size() > phy::max_sigmf_meta_bytes)

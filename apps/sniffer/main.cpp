@@ -18,6 +18,7 @@ using namespace prose::apps;
 constexpr const char* program = "prose-sniffer";
 
 void add_input(command& app, sniffer_settings& s, std::string& profile) {
+  app.add_option("recording", s.iq, "as --iq").type_name("FILE.sigmf-meta");
   app.add_option("--iq", s.iq, "a SigMF recording (cf32_le or ci16_le; its channels are antennas)")
       .type_name("FILE.sigmf-meta");
   app.add_option("--device", s.device, "a radio, as UHD names it: type=b200,serial=... or type=virtual,name=sniffer")
@@ -38,10 +39,10 @@ void add_knowledge(command& app, sniffer_settings& s) {
   app.add_option("--carrier", s.carrier, "e.g. prb=50,tm=4,cp=normal; wins over the scene");
   app.add_option("--pool", s.pools,
                  "e.g. kind=v2x,size=10,count=5,start_prb=0; once for each pool; wins over the scene");
-  app.add_option("--sync", s.sync,
-                 "how subframes are found: slss (search, then track; default for recordings), aligned (the scene's "
-                 "timing), blind, gnss "
-                 "(device time; default for radios)")
+  app.add_option(
+         "--sync", s.sync,
+         "how subframes are found: slss (search, then track; default for recordings that do not say it), aligned "
+         "(the scene's timing), blind, gnss (device time; default for radios), auto (recordings: tries them)")
       .one_of(sync_words);
 }
 
@@ -111,8 +112,9 @@ static int run_main(int argc, char** argv) {
   std::string profile = find_option(argc, argv, "--radio");
   if (!profile.empty())
     if (auto ok = load_radio_profile(profile, s.radio); !ok) return usage_error(program, ok.error());
-  if (const auto path = find_config_path(argc, argv); !path.empty())
-    if (auto ok = load_settings(path, s); !ok) return usage_error(program, ok.error());
+  const auto path = find_config_path(argc, argv);
+  auto file = path.empty() ? parse_settings("", "", s) : load_settings(path, s);
+  if (!file) return usage_error(program, file.error());
   const bool configured = !s.device.empty() || !s.iq.empty();
 
   command_line app(program, "Decodes an LTE sidelink carrier: MIB-SL, SCI, transport blocks, discovery messages.",
@@ -125,7 +127,9 @@ static int run_main(int argc, char** argv) {
   if (const auto code = app.parse(argc, argv)) return *code;
 
   // The command line's source wins over the configuration's.
-  const bool given_iq = app.given("--iq"), given_device = app.given("--device");
+  const bool given_iq = app.given("--iq") || app.given("recording"), given_device = app.given("--device");
+  if (app.given("--iq") && app.given("recording"))
+    return report(program, "--iq and a recording without an option: accepted is one of them", exit_usage);
   if (given_iq && given_device) return report(program, "--iq and --device: accepted is one of them", exit_usage);
   s.rate_given = app.given("--rate");
   if (given_iq) s.device.clear();
@@ -139,6 +143,14 @@ static int run_main(int argc, char** argv) {
   if (const auto ok = roles_of(s, common, profile).check(); !ok) return usage_error(program, ok.error());
   if (!s.compromised.empty() || !s.keylog.empty())
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
+  if (common.print_config) {
+    const auto ok = note_settings(*file, s);
+    return ok ? print_config(file->effective()) : usage_error(program, ok.error());
+  }
+  if (common.check) {
+    const auto ok = check_sniffer(s);
+    return ok ? report_right(program, path) : usage_error(program, ok.error());
+  }
   return run_sniffer(program, s);
 }
 

@@ -11,8 +11,10 @@
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/remarks.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/listen/capture.h"
+#include "apps/lib/listen/sync_search.h"
 #include "apps/sniffer/annotated_recording.h"
 #include "apps/sniffer/judgement.h"
 #include "apps/sniffer/queued_source.h"
@@ -29,12 +31,30 @@ struct live_input {
   std::unique_ptr<queued_source> queue;
 };
 
-result<live_input> open_live(const sniffer_settings& s, const scene& known) {
+phy::radio_config radio_of(const sniffer_settings& s, const scene& known) {
   auto config = s.radio;
   config.device_args = s.device;
   config.sample_rate_hz = rate_for(s, known);
   config.blank_own_bursts = false;
   config.transmits = false;
+  return config;
+}
+
+/// In place of a radio that is not opened: --check.
+class silent_source final : public phy::sample_source {
+public:
+  explicit silent_source(const phy::radio_config& c) : rate_hz_(c.sample_rate_hz), n_antennas_(c.n_rx_antennas) {}
+  double sample_rate_hz() const override { return rate_hz_; }
+  int n_antennas() const override { return n_antennas_; }
+  result<phy::read_status> read(std::span<const std::span<phy::cf32>>) override { return fail("no radio is open"); }
+
+private:
+  double rate_hz_;
+  int n_antennas_;
+};
+
+result<live_input> open_live(const sniffer_settings& s, const scene& known) {
+  auto config = radio_of(s, known);
   wait_as_a_program(config);
   live_input in;
   auto radio = phy::radio::open(config);
@@ -62,28 +82,75 @@ std::string words_of(const phy::carrier_config& c) {
 /// What is listened to: a recording or a radio.
 struct input {
   live_input live;                               ///< empty for a recording; outlives the capture
+  std::unique_ptr<silent_source> silent;         ///< likewise
   const phy::sigmf_reader* recording = nullptr;  ///< lives in the capture; null for a radio
   std::int64_t n_samples = 0;                    ///< of a recording, in all rounds
   std::string assumed;                           ///< what nobody told of the scene
+  scene known;                                   ///< what is told of it, by whomever
+  std::optional<listen_sync> sync;               ///< nothing: all were tried, and none decodes
+  std::string tried;                             ///< with --sync auto
+  std::string remark;                            ///< on what the recording says of its carrier
   std::optional<capture> run;
 };
 
-result<capture> open_recording(const sniffer_settings& s, const scene& known, capture_options options, input& in) {
+/// A verdict looks at the whole band unless the user says otherwise: a recording could hide a part of it. 23.04e6
+/// samples a second hold 75 PRB and 100.
+bool is_narrower(const recorded_carrier& c, const phy::sigmf_reader& recording) {
+  std::string assumed;
+  const auto widest =
+      carrier_of({}, {recording.meta_path(), "rate", recording.sample_rate_hz(), std::nullopt}, assumed);
+  return widest && c.known.n_prb.value_or(widest->n_prb) < widest->n_prb;
+}
+
+result<capture> open_recording(const sniffer_settings& s, capture_options options, input& in) {
   const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
   auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz, .keep_text = !s.annotate.empty()});
   if (!reader) return tl::unexpected(reader.error());
   in.recording = reader->get();
   in.n_samples = (*reader)->n_samples() * s.loop;
-  return capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), known, std::move(options),
+  auto recorded = carrier_from((*reader)->meta(), (*reader)->meta_path(), in.remark);
+  const auto told = scene_of(s);
+  if (!told) return tl::unexpected(told.error());
+  if (options.search_beside && !told->n_prb && is_narrower(recorded, **reader)) {
+    in.remark = (*reader)->meta_path() +
+                ": global.prose: carrier.n_prb is less than the rate holds: left out for the "
+                "verdict, with all that it says of its carrier; accepted: --carrier";
+    recorded = {};
+  }
+  auto known = scene_of(s, recorded.known);
+  if (!known) return tl::unexpected(known.error());
+  in.known = std::move(*known);
+  in.sync = sync_of(s, recorded.sync);
+  if (!in.sync && !looks_only()) {
+    auto found = search_sync(s.iq, told_rate_hz, in.known, s.duration_s, &stop_requested);
+    if (!found) return tl::unexpected(found.error());
+    in.sync = found->way;
+    in.tried = std::move(found->tried);
+  }
+  options.sync = in.sync.value_or(listen_sync::slss);
+  return capture::make(std::make_unique<file_source>(std::move(*reader), s.loop), in.known, std::move(options),
                        in.assumed);
 }
 
-result<capture> open_radio(const sniffer_settings& s, const scene& known, capture_options options, input& in) {
+result<capture> open_radio(const sniffer_settings& s, capture_options options, input& in) {
+  auto told = scene_of(s);
+  if (!told) return tl::unexpected(told.error());
+  in.known = std::move(*told);
+  const scene& known = in.known;
+  in.sync = sync_of(s);
+  options.sync = in.sync.value_or(listen_sync::gnss);
+  if (!in.sync) return fail("--sync auto: is for recordings; accepted: gnss, slss, blind");
   if (options.sync == listen_sync::aligned)
     return fail("--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind");
   if (s.rate_given && rate_for(s, known) != s.radio.sample_rate_hz)
     return fail("--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) +
                 ": the carrier cannot use it; accepted: none, for " + std::to_string(std::llround(rate_for(s, known))));
+  if (looks_only()) {
+    const auto config = radio_of(s, known);
+    if (auto ok = phy::radio::check(config); !ok) return tl::unexpected(ok.error());
+    in.silent = std::make_unique<silent_source>(config);
+    return capture::make(*in.silent, s.device, known, std::move(options), in.assumed);
+  }
   auto opened = open_live(s, known);
   if (!opened) return tl::unexpected(opened.error());
   in.live = std::move(*opened);
@@ -102,17 +169,31 @@ result<void> check_annotate(const sniffer_settings& s) {
 /// Nothing has run yet, so what is wrong are the arguments: every error is a usage error.
 result<void> open_input(const sniffer_settings& s, input& in) {
   if (auto ok = check_annotate(s); !ok) return ok;
-  const auto known = scene_of(s);
-  if (!known) return tl::unexpected(known.error());
   const bool judged_too = s.verdict || !s.reports.empty();
   capture_options options{
-      sync_of(s),     s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16",
-      &stop_requested};
-  auto made =
-      s.iq.empty() ? open_radio(s, *known, std::move(options), in) : open_recording(s, *known, std::move(options), in);
+      {}, s.report_failed, s.duration_s, judged_too, !s.record.empty() && s.record_type == "ci16", &stop_requested};
+  auto made = s.iq.empty() ? open_radio(s, std::move(options), in) : open_recording(s, std::move(options), in);
   if (!made) return tl::unexpected(made.error());
   in.run.emplace(std::move(*made));
   return {};
+}
+
+/// What a recording of this says of its carrier.
+recorded_carrier to_record(const sniffer_settings& s, const input& in) {
+  recorded_carrier c{in.known, name_of(in.sync.value_or(listen_sync::slss))};
+  const auto& used = in.run->carrier();
+  c.known.n_prb = used.n_prb;
+  c.known.tm = used.tm;
+  c.known.cp = used.cp;
+  auto& first = c.known.first_subframe_sample;
+  auto& numbers = c.known.absolute_subframes;
+  const bool aligned = in.sync == listen_sync::aligned;
+  if (aligned && numbers.empty()) first = first.value_or(0) % used.samples_per_subframe();
+  if (aligned && s.loop == 1 && first.value_or(0) < used.samples_per_subframe()) return c;
+  if (aligned) c.sync.clear();  // its timing is of no other recording
+  first.reset();
+  numbers.clear();
+  return c;
 }
 
 /// The outputs that are asked for; the others are empty.
@@ -134,7 +215,7 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
   if (!judging) return tl::unexpected(judging.error());
   out.judging = std::move(*judging);
   if (!s.annotate.empty()) {
-    auto opened = annotated_recording::open(s.annotate, *in.recording, run.carrier());
+    auto opened = annotated_recording::open(s.annotate, *in.recording, run.carrier(), extension_text(to_record(s, in)));
     if (!opened) return tl::unexpected(opened.error());
     out.annotated = std::move(*opened);
   }
@@ -144,6 +225,7 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
   if (!s.record.empty()) {
     auto opened = recorder::open(s, run.carrier(), run.n_antennas(), in.recording);
     if (!opened) return tl::unexpected(opened.error());
+    if (*opened) (*opened)->tell_carrier(extension_text(to_record(s, in)), in.known.n_prb && in.known.tm);
     out.record = std::move(*opened);
   }
   if (!s.pcap.empty()) {
@@ -204,7 +286,9 @@ void tell_remarks_on(const input& in, const sniffer_settings& s) {
     if (const auto n = in.recording->partial_bytes(); n > 0)
       log_warning("{}: the last {} bytes are no whole sample and are ignored", s.iq, n);
   }
+  if (!in.remark.empty()) log_warning("{}", in.remark);
   if (!in.assumed.empty()) log_info("not told, so assumed: {}", in.assumed);
+  if (!in.tried.empty() && in.sync) log_info("--sync auto: {} ({})", name_of(*in.sync), in.tried);
 }
 
 /// Runs the capture to its end. A thread of its own reads a radio meanwhile.
@@ -263,6 +347,14 @@ int conclude(const char* program, const sniffer_settings& s, const capture& run,
 
 }  // namespace
 
+result<void> check_sniffer(sniffer_settings s) {
+  if (s.pcap == "-") s.pcap = "/dev/null";  // its header is written when it is opened
+  input in;
+  if (auto ok = open_input(s, in); !ok) return ok;
+  outputs out;
+  return open_outputs(s, in, out);
+}
+
 int run_sniffer(const char* program, const sniffer_settings& s) {
   input in;
   if (const auto ok = open_input(s, in); !ok) return usage_error(program, ok.error());
@@ -285,6 +377,7 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (out.annotated)
     if (auto ok = out.annotated->finish(); !ok) return run_error(program, ok.error());
   tell_totals(s, done->statistics, out.pcap);
+  if (in.recording != nullptr && done->n_frames == 0) log_warning("{}", what_to_try(s.iq, in.run->carrier(), in.sync));
   tell_left_out(out);
   if (!out.judging) return exit_ok;
   return conclude(program, s, *in.run, *done, seen.text(), out);

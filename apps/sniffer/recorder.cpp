@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "apps/lib/common/safe_file.h"
+
 namespace prose::apps {
 namespace {
 std::string now_iso8601() {
@@ -16,6 +18,11 @@ std::string now_iso8601() {
 
 result<std::unique_ptr<recorder>> recorder::open(const sniffer_settings& s, const phy::carrier_config& carrier,
                                                  int n_antennas, const phy::sigmf_reader* source) {
+  if (looks_only()) {
+    const auto paths = phy::sigmf_output_paths(s.record);
+    const auto ok = paths ? check_openable(paths->data) : result<void>(tl::unexpected(paths.error()));
+    return ok ? result<std::unique_ptr<recorder>>(nullptr) : fail("--record " + ok.error().message);
+  }
   auto r = std::make_unique<recorder>();
   phy::sigmf_writer_config c;
   c.path = s.record;
@@ -63,6 +70,7 @@ bool recorder::add(std::span<const std::span<const phy::cf32>> samples, std::int
 }
 
 result<void> recorder::finish() {
+  if (decoded_) writer_->set_prose(carrier_);
   const auto finished = writer_->finish(digest_.finish(), frames_->take());
   if (!trouble_.empty()) return fail("--record " + trouble_);
   return finished;

@@ -46,8 +46,8 @@ result<data_peer> host_data::make_entry(std::size_t slot) {
   return d;
 }
 
-result<void> host_data::open() {
-  if (auto ok = addresses_.open(identity_.random()); !ok) return ok;
+result<std::vector<data_peer>> host_data::make_entries() {
+  if (auto ok = addresses_.open(identity_.random()); !ok) return tl::unexpected(ok.error());
   std::vector<data_peer> list;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto d = make_entry(i);
@@ -55,7 +55,17 @@ result<void> host_data::open() {
     addresses_.set(i, d->addresses);
     list.push_back(std::move(*d));
   }
-  return open_port(std::move(list));
+  return list;
+}
+
+result<void> host_data::open() {
+  auto list = make_entries();
+  return list ? open_port(std::move(*list)) : tl::unexpected(list.error());
+}
+
+result<void> host_data::check() {
+  if (auto list = make_entries(); !list) return tl::unexpected(list.error());
+  return config_.data == "tun" ? addresses_.write_hosts_file() : result<void>();
 }
 
 result<void> host_data::open_port(std::vector<data_peer> list) {

@@ -31,6 +31,8 @@ public:
       : config_(config), identity_(identity), slots_(slots), events_(events), addresses_(config, slots, events) {}
   /// Opens the data port with the slots that there are.
   result<void> open();
+  /// The same without the port: what its files say. look_only() comes first.
+  result<void> check();
   /// The addresses of all permitted peers, as events.
   void report_addresses();
 
@@ -58,6 +60,7 @@ private:
   bool has_linked_peer() const;
   data_peer configured(const std::string& name) const;
   result<data_peer> make_entry(std::size_t slot);
+  result<std::vector<data_peer>> make_entries();
   result<void> open_port(std::vector<data_peer> list);
   result<void> assign(std::size_t slot, security::peer_id peer);
   bool pass_on(const outgoing_packet& packet, mac::ue& u, pc3* servers);

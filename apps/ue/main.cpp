@@ -1,10 +1,12 @@
 // prose-ue: one UE on a radio, real or emulated.
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "apps/lib/common/command_line.h"
+#include "apps/lib/common/config.h"
 #include "apps/lib/common/dumps.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/program.h"
@@ -24,15 +26,20 @@ struct options {
   bool show = false, show_pools = false;
 };
 
-/// The configuration and the radio profile come first: the command line overrides them.
-result<void> load_files(int argc, char** argv, program_config& c) {
+/// The configuration and the radio profile come first: the command line overrides them. Nothing without --config.
+result<std::optional<config_section>> load_files(int argc, char** argv, program_config& c) {
+  std::optional<config_section> file;
   if (const auto path = find_config_path(argc, argv); !path.empty()) {
-    auto loaded = load_program_config(path);
+    auto loaded = config_section::load(path);
     if (!loaded) return tl::unexpected(loaded.error());
-    c = std::move(*loaded);
+    auto read = read_program_config(*loaded, path);
+    if (!read) return tl::unexpected(read.error());
+    c = std::move(*read);
+    file = std::move(*loaded);
   }
-  const auto profile = find_option(argc, argv, "--radio");
-  return profile.empty() ? result<void>() : apply_radio_profile(c, profile);
+  if (const auto profile = find_option(argc, argv, "--radio"); !profile.empty())
+    if (auto ok = apply_radio_profile(c, profile); !ok) return tl::unexpected(ok.error());
+  return file;
 }
 
 void add_options(command_line& app, options& o) {
@@ -42,8 +49,7 @@ void add_options(command_line& app, options& o) {
   app.add_option("--radio", c.radio_profile,
                  "a radio profile, configs/radio_*.yaml; replaces what the configuration says of the radio")
       .type_name("FILE.yaml");
-  app.add_option("--data", c.data, "where application data comes from and goes to")
-      .one_of(std::vector<std::string>{"tun", "udp", "stdin", "none"});
+  app.add_option("--data", c.data, "where application data comes from and goes to").one_of(data_kinds);
   app.add_option("--duration", c.duration_s, "end after so many seconds of device time; 0: never")
       .check(number_in(0, 1e9));
   app.add_option("--events", c.events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
@@ -117,7 +123,8 @@ result<void> check_files(const options& o) {
 static int run_main(int argc, char** argv) {
   options o;
   auto& c = o.config;
-  if (auto ok = load_files(argc, argv, c); !ok) return usage_error(program, ok.error());
+  const auto file = load_files(argc, argv, c);
+  if (!file) return usage_error(program, file.error());
   command_line app(
       program,
       "A ProSe UE: discovers the peers that permit it, keeps a separately keyed link with each, and carries data on "
@@ -125,8 +132,7 @@ static int run_main(int argc, char** argv) {
       o.common);
   add_options(app, o);
   if (const auto code = app.parse(argc, argv)) return *code;
-  if (o.common.config_path.empty())
-    return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
+  if (!*file) return report(program, "nothing to be; accepted: --config FILE.yaml (see configs/mary.yaml)", exit_usage);
 
   if (c.dumpable && !c.allow_keylog)
     return report(program, "--dumpable: the configuration does not permit it; accepted: allow_keylog: true in the file",
@@ -135,6 +141,14 @@ static int run_main(int argc, char** argv) {
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
   if (o.show || o.show_pools) return show(o);
   if (const auto ok = check_files(o); !ok) return usage_error(program, ok.error());
+  if (o.common.print_config) {
+    note_options(**file, c);
+    return print_config((*file)->effective());
+  }
+  if (o.common.check) {
+    const auto ok = ue_program::check(c);
+    return ok ? report_right(program, o.common.config_path) : usage_error(program, ok.error());
+  }
   auto ue = ue_program::make(c);
   if (!ue) return usage_error(program, ue.error());
   if (const auto done = (*ue)->run(); !done) return run_error(program, done.error());

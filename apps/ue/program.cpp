@@ -46,12 +46,14 @@ public:
   explicit loop(const program_config& config) : config_(config) {}
   /// In this order; the first error, one line, ends the program.
   result<void> open();
+  result<void> check();
   result<void> run();
   /// open() failed, perhaps with the events open already.
   void report_no_start(const error& why) { events_.write(event("stopped", 0).add("error", why.message)); }
 
 private:
   result<void> check_options() const;
+  result<void> open_files();
   result<void> open_outputs();
   result<void> make_mac();
   result<void> open_metrics();
@@ -95,13 +97,26 @@ private:
 
 // --- opening --------------------------------------------------------------------------------------------------------
 
-result<void> ue_program::loop::open() {
+result<void> ue_program::loop::open_files() {
   if (auto ok = check_options(); !ok) return ok;
   if (auto ok = identity_.open(config_, slots_); !ok) return ok;
   if (auto ok = events_.open(config_.events); !ok) return ok;
   if (auto ok = radio_.open_log(config_.tx_log); !ok) return ok;
   if (auto ok = make_mac(); !ok) return ok;
-  if (auto ok = radio_.make_modem(); !ok) return ok;
+  return radio_.make_modem();
+}
+
+result<void> ue_program::loop::check() {
+  if (auto ok = open_files(); !ok) return ok;
+  if (auto ok = data_.check(); !ok) return ok;
+  if (!config_.keylog.empty())
+    if (auto ok = links_.open_key_log(config_.keylog); !ok) return ok;
+  if (auto ok = phy::radio::check(config_.radio); !ok) return ok;
+  return config_.pc3.servers.empty() ? result<void>() : pc3::check(config_.pc3);
+}
+
+result<void> ue_program::loop::open() {
+  if (auto ok = open_files(); !ok) return ok;
   if (auto ok = data_.open(); !ok) return ok;
   if (auto ok = open_outputs(); !ok) return ok;
   install_hurry_handler();
@@ -347,6 +362,8 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& confi
   }
   return std::unique_ptr<ue_program>(new ue_program(std::move(l)));
 }
+
+result<void> ue_program::check(const program_config& config) { return loop(config).check(); }
 
 result<void> ue_program::run() { return loop_->run(); }
 

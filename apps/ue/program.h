@@ -14,6 +14,8 @@ class ue_program {
 public:
   /// Opens keys, radio, data port; the error is one line.
   static result<std::unique_ptr<ue_program>> make(const program_config& config);
+  /// --check: as make(), without radio, data port and servers. look_only() comes first.
+  static result<void> check(const program_config& config);
   /// --show: what the files say, a fact a line ("KEY VALUE ..."); no radio is opened and nothing is written.
   static result<std::string> show(const program_config& config, double host_utc_s);
   /// --show-pools: carrier, timing and pools as a configuration of prose-sniffer.

@@ -11,10 +11,8 @@ namespace prose::apps {
 
 namespace {
 /// A file that is opened later: errors then name the line.
-void read_path(config_section& s, std::string_view key, const std::string& config_path, std::string& file,
-               std::string& where) {
-  s.read(key, file);
-  file = path_from_config(config_path, file);
+void read_path(config_section& s, std::string_view key, std::string& file, std::string& where) {
+  s.read_path(key, file);
   where = s.where(key);
 }
 
@@ -147,7 +145,7 @@ void read_address(config_section& s, std::string_view key, int length, ip_addres
 }
 
 void read_data(config_section s, const std::string& config_path, program_config& c) {
-  s.read_choice("kind", c.data, {"tun", "udp", "stdin", "none"});
+  s.read_choice("kind", c.data, data_kinds);
   s.read("interface", c.tun.interface);
   std::vector<std::pair<ip_address, std::string>> taken;
   read_address(s, "ipv4", 4, c.tun.ipv4, taken);
@@ -158,8 +156,8 @@ void read_data(config_section s, const std::string& config_path, program_config&
     c.tun.ipv4_table = c.private_key + ".ipv4";
   else if (table != "off")
     c.tun.ipv4_table = path_from_config(config_path, table);
-  s.read("hosts", c.tun.hosts);
-  c.tun.hosts = path_from_config(config_path, c.tun.hosts);
+  if (!c.tun.ipv4_table.empty()) s.in_force().read_path("ipv4_table", c.tun.ipv4_table);
+  s.read_path("hosts", c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
   s.read("queue_octets", queue, 2000, 10'000'000);
   c.max_queued_octets = queue;
@@ -193,40 +191,30 @@ result<void> apply_radio_profile(program_config& c, const std::string& file) {
   return {};
 }
 
-result<program_config> load_program_config(const std::string& path) {
-  auto loaded = config_section::load(path);
-  if (!loaded) return tl::unexpected(loaded.error());
-  return read_program_config(*loaded, path);
-}
-
 result<program_config> read_program_config(config_section& file, const std::string& path) {
   program_config c;
   file.read("name", c.name);
   auto identity = file.section("identity");
-  read_path(identity, "private_key", path, c.private_key, c.where.private_key);
-  read_path(identity, "permissions", path, c.permissions, c.where.permissions);
-  read_path(identity, "mark", path, c.mark, c.where.mark);
+  read_path(identity, "private_key", c.private_key, c.where.private_key);
+  read_path(identity, "permissions", c.permissions, c.where.permissions);
+  read_path(identity, "mark", c.mark, c.where.mark);
   auto carrier = file.section("carrier");
   std::string prb = "25", tm = "2";
   carrier.read_choice("prb", prb, {"25", "50"});
   carrier.read_choice("tm", tm, {"2", "4"});
   c.ue = mac::default_ue_config(tm == "2" ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4, std::stoi(prb));
-  file.read("radio_profile", c.radio_profile);
-  c.radio_profile = path_from_config(path, c.radio_profile);
+  file.read_path("radio_profile", c.radio_profile);
   if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
   auto pc3 = file.section("pc3");
   c.pc3.user = c.name;
   c.pc3.private_key = c.private_key;
   pc3.read("user", c.pc3.user);
-  pc3.read("cache", c.pc3.cache);
-  c.pc3.cache = path_from_config(path, c.pc3.cache);
-  pc3.read("consent", c.pc3.consent);
-  c.pc3.consent = path_from_config(path, c.pc3.consent);
+  pc3.read_path("cache", c.pc3.cache);
+  pc3.read_path("consent", c.pc3.consent);
   pc3.read("valid_h", c.pc3.valid_h, 0.001, pc3_config::max_valid_h);
-  pc3.read("keylog", c.pc3.keylog);
-  c.pc3.keylog = path_from_config(path, c.pc3.keylog);
+  pc3.read_path("keylog", c.pc3.keylog);
   for (auto& s : pc3.list("servers")) {
-    auto server = read_pc3_server(s, path, c.pc3.user);
+    auto server = read_pc3_server(s, c.pc3.user);
     const auto& name = server.client.server_name;  // also the end of a file name
     if (!name.empty() && !keys::valid_name(name))
       s.reject("name", "'" + name + "'; accepted: 1 to 64 of a-z A-Z 0-9 . _ -");
@@ -246,11 +234,11 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_link(file.section("link"), c);
   read_time(file.section("time"), c);
   read_data(file.section("data"), path, c);
-  file.read("events", c.events);
+  file.read_path_here("events", c.events);
   file.read("allow_keylog", c.allow_keylog);
   if (!c.pc3.keylog.empty() && !c.allow_keylog)
     pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");
-  file.read("keylog", c.keylog);
+  file.read_path_here("keylog", c.keylog);
   file.read("metrics_port", c.metrics_port, -1, 65535);
   file.read("duration_s", c.duration_s, 0.0, 1e9);
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
@@ -258,7 +246,23 @@ result<program_config> read_program_config(config_section& file, const std::stri
   if (c.private_key.empty()) identity.reject("private_key", "is missing; accepted: a file made by prose-keys gen");
   if (c.mark.empty()) c.mark = c.private_key + ".mark";
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
+  identity.in_force().read_path("mark", c.mark);
+  std::string consent = c.pc3.consent_path();
+  pc3.in_force().read_path("consent", consent);
   return c;
+}
+
+void note_options(const config_section& file, program_config c) {
+  auto now = file.in_force();
+  now.read("device", c.radio.device_args);
+  now.read_path("radio_profile", c.radio_profile);
+  auto radio = now.section("radio");
+  read_radio_keys(radio, c.radio);
+  now.section("data").read_choice("kind", c.data, data_kinds);
+  now.read_path_here("events", c.events);
+  now.read_path_here("keylog", c.keylog);
+  now.read("metrics_port", c.metrics_port, -1, 65535);
+  now.read("duration_s", c.duration_s, 0.0, 1e9);
 }
 
 }  // namespace prose::apps

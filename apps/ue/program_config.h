@@ -15,6 +15,8 @@
 
 namespace prose::apps {
 
+inline const std::vector<std::string> data_kinds{"tun", "udp", "stdin", "none"};
+
 struct program_config {
   std::string name = "ue";
   // identity
@@ -52,8 +54,9 @@ struct program_config {
 };
 
 /// Errors are one line: file, line, key, what is wrong, what is accepted. Paths in the file are relative to it.
-result<program_config> load_program_config(const std::string& path);
 result<program_config> read_program_config(config_section& file, const std::string& path);
+/// Notes in the file's record what options of the command line have changed since: config_section::in_force().
+void note_options(const config_section& file, program_config c);
 
 /// A radio profile (none: empty name) under a configuration: everything but the sample rate, which the carrier decides.
 result<void> apply_radio_profile(program_config& c, const std::string& file);

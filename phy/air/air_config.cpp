@@ -67,6 +67,19 @@ std::string name_of(const YAML::Node& n, const std::string& what) {
   return name;
 }
 
+constexpr std::array<std::pair<std::string_view, fault_kind>, 9> fault_names{
+    {{"overflow", fault_kind::overflow},
+     {"underflow", fault_kind::underflow},
+     {"late", fault_kind::late},
+     {"drop", fault_kind::drop},
+     {"kill", fault_kind::kill},
+     {"late_command", fault_kind::late_command},
+     {"outage", fault_kind::outage},
+     {"unplug", fault_kind::unplug},
+     {"clock_step", fault_kind::clock_step}}};
+constexpr std::array<std::pair<std::string_view, fading_profile>, 3> fading_names{
+    {{"none", fading_profile::none}, {"epa", fading_profile::epa}, {"eva", fading_profile::eva}}};
+
 pair_rule parse_path(const YAML::Node& n) {
   pair_rule r;
   if (n["gain_db"]) {
@@ -102,14 +115,10 @@ pair_rule parse_path(const YAML::Node& n) {
   if (n["fading"]) {
     const auto f = n["fading"].as<std::string>("");
     r.fields |= field_fading;
-    if (f == "none")
-      r.params.fading = fading_profile::none;
-    else if (f == "epa")
-      r.params.fading = fading_profile::epa;
-    else if (f == "eva")
-      r.params.fading = fading_profile::eva;
-    else
-      reject(n["fading"], "fading '" + f + "': accepted are none, epa, eva");
+    const auto known =
+        std::find_if(fading_names.begin(), fading_names.end(), [&](const auto& x) { return x.first == f; });
+    if (known == fading_names.end()) reject(n["fading"], "fading '" + f + "': accepted are none, epa, eva");
+    r.params.fading = known->second;
   }
   return r;
 }
@@ -169,16 +178,6 @@ void parse_nodes(const YAML::Node& map, air_settings& s) {
   }
 }
 
-constexpr std::array<std::pair<std::string_view, fault_kind>, 9> fault_names{
-    {{"overflow", fault_kind::overflow},
-     {"underflow", fault_kind::underflow},
-     {"late", fault_kind::late},
-     {"drop", fault_kind::drop},
-     {"kill", fault_kind::kill},
-     {"late_command", fault_kind::late_command},
-     {"outage", fault_kind::outage},
-     {"unplug", fault_kind::unplug},
-     {"clock_step", fault_kind::clock_step}}};
 constexpr double largest_step_ms = 1e8;  // more than a day
 
 void parse_faults(const YAML::Node& list, air_config& c) {
@@ -248,7 +247,16 @@ air_config parse(const YAML::Node& root) {
   return c;
 }
 
+template <class Names, class Value>
+std::string_view name_in(const Names& names, Value value) {
+  const auto at = std::find_if(names.begin(), names.end(), [&](const auto& x) { return x.second == value; });
+  return at == names.end() ? "" : at->first;
+}
+
 }  // namespace
+
+std::string_view name_of(fault_kind kind) { return name_in(fault_names, kind); }
+std::string_view name_of(fading_profile profile) { return name_in(fading_names, profile); }
 
 result<double> parse_speed(const std::string& text) {
   if (text == "max") return 0.0;

@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t most_remarks = 8;                   // a file can give reason for millions
+constexpr std::string_view extension_prefix = "prose:";   // NOT 3GPP, nor of SigMF's own: docs/captures.md
 constexpr double max_exact_integer = 9007199254740992.0;  // 2^53: beyond it a JSON number need not be an integer
 
 /// Reads keys of one object; the first mistake stays.
@@ -112,6 +113,31 @@ void read_global(object_reader& r, sigmf_meta& m) {
     r.wrong("core:metadata_only", "is true: there are no samples to read");
 }
 
+/// Copying and writing a value go as deep as it does: a hostile one would exhaust the stack.
+bool is_flat(const json& v, int depth = 8) {
+  return !v.is_structured() ||
+         (depth > 0 && std::all_of(v.begin(), v.end(), [=](auto& x) { return is_flat(x, depth - 1); }));
+}
+
+std::string extension_of(const json& global, object_reader& r) {
+  json own = json::object();
+  for (const auto& [key, value] : global.items()) {
+    if (key.rfind(extension_prefix, 0) != 0) continue;
+    if (is_flat(value))
+      own[key.substr(extension_prefix.size())] = value;
+    else
+      r.remark("prose", "extension: a value of it is nested too deeply, it was left out");
+  }
+  return own.empty() ? std::string() : own.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void add_extension(const std::string& text, json& global) {
+  if (text.empty()) return;
+  const auto own = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  for (const auto& [key, value] : own.items()) global[std::string(extension_prefix) + key] = value;
+  global["core:extensions"] = json::array({{{"name", "prose"}, {"version", "1.0.0"}, {"optional", true}}});
+}
+
 void add_remarks(sigmf_meta& m, std::vector<std::string> more) {
   for (auto& r : more)
     if (m.remarks.size() < most_remarks) m.remarks.push_back(std::move(r));
@@ -198,6 +224,7 @@ result<sigmf_meta> parse_sigmf_meta(std::string_view text, const std::string& fi
   object_reader r((*root)["global"], file, "global.");
   read_global(r, m);
   if (!r.error().empty()) return fail(r.error());
+  m.prose = extension_of((*root)["global"], r);
   add_remarks(m, r.take_remarks());
   if (auto ok = read_captures((*root)["captures"], file, m); !ok) return tl::unexpected(ok.error());
   return m;
@@ -250,6 +277,7 @@ std::string to_json_text(const sigmf_meta& m) {
   text("core:hw", m.hw);
   text("core:author", m.author);
   text("core:recorder", m.recorder);
+  add_extension(m.prose, global);
   json captures = json::array();
   for (const auto& c : m.captures) {
     json v = {{"core:sample_start", m.first_index + c.sample_start}};

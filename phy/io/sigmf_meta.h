@@ -42,6 +42,8 @@ struct sigmf_meta {
   std::string dataset;  ///< core:dataset: a data file with a name of its own, in the same folder; empty: the usual name
   std::string sha512;   ///< hexadecimal, empty when not given
   std::string description, hw, author, recorder;
+  std::string
+      prose;  ///< global keys of the extension "prose", as a JSON object without the prefix; empty: none. Not checked
   std::vector<sigmf_capture>
       captures;  ///< at least one, in order of sample_start; of several with one start the last has the samples
   std::vector<sigmf_annotation> annotations;  ///< to be written; those of a file are not read

@@ -46,6 +46,7 @@ result<std::unique_ptr<sigmf_writer>> sigmf_writer::make(sigmf_writer_config con
   w->meta_.description = config.description;
   w->meta_.hw = config.hw;
   w->meta_.recorder = config.recorder;
+  w->meta_.prose = config.prose;
   w->config_ = std::move(config);
   w->block_.resize(block_frames * w->meta_.bytes_per_frame());
   w->fd_ = ::open(w->paths_.data.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

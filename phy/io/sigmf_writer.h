@@ -21,6 +21,7 @@ struct sigmf_writer_config {
   int n_channels = 1;
   std::optional<double> frequency_hz = {};  ///< of the first samples; sigmf_writer::set_frequency()
   std::string description = {}, hw = {}, recorder = {};
+  std::string prose = {};           ///< as sigmf_meta::prose
   std::string start_datetime = {};  ///< ISO 8601 of the first sample, may be empty
   std::uint64_t max_bytes = 0;      ///< of the data file; 0: no limit
   /// Called with every octet that reached the file, in order (a checksum lives in the program, not here).
@@ -47,6 +48,9 @@ public:
   /// Completes the metadata. sha512 may be empty; of the annotations those stay that lie within the samples. On a full
   /// disk the metadata written before stays and an error tells it.
   result<void> finish(const std::string& sha512 = {}, std::vector<sigmf_annotation> annotations = {});
+
+  /// sigmf_meta::prose, where it shows only while samples come; finish() writes it.
+  void set_prose(std::string text) { meta_.prose = std::move(text); }
 
   std::int64_t n_samples() const { return n_samples_; }
   std::size_t n_segments() const { return meta_.captures.size(); }

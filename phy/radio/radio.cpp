@@ -111,6 +111,13 @@ radio::~radio() {
   stop();
 }
 
+result<void> radio::check(const radio_config& config) {
+  if (auto ok = check_settings(config); !ok) return ok;
+  if (config.device_rate_hz > 0.0 && config.device_rate_hz != config.sample_rate_hz)
+    if (auto b = rate_bridge::make(config.device_rate_hz, config.sample_rate_hz); !b) return tl::unexpected(b.error());
+  return {};
+}
+
 result<std::unique_ptr<radio>> radio::open(const radio_config& config) {
   auto device = open_device(config);
   if (!device) return tl::unexpected(device.error());

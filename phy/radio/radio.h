@@ -91,6 +91,8 @@ class radio : public sample_source {
 public:
   /// Opens, configures and reads back; the error is one line that names the setting and what the device accepts.
   static result<std::unique_ptr<radio>> open(const radio_config&);
+  /// What open() would refuse of these settings whatever the device; looks for none.
+  static result<void> check(const radio_config&);
   ~radio() override;
   radio(const radio&) = delete;
   radio& operator=(const radio&) = delete;

@@ -322,6 +322,19 @@ std::string one_line(const char* text) {
 
 double occupied_hz(const radio_config& c) { return c.occupied_hz > 0.0 ? c.occupied_hz : c.sample_rate_hz; }
 
+result<void> check_settings(const radio_config& config) {
+  const std::string who = "device '" + config.device_args + "': ";
+  try {
+    check_config(config);
+    const uhd::device_addr_t read(config.device_args);
+  } catch (const refusal& r) {
+    return fail(who + r.message);
+  } catch (const std::exception& e) {
+    return fail(who + one_line(e.what()));
+  }
+  return {};
+}
+
 result<opened_device> open_device(const radio_config& config) {
   // Before the first call, when UHD reads it: later its log thread has already written its greeting. A user's own level
   // stays. Errors get into our own lines.

@@ -21,6 +21,8 @@ struct opened_device {
 };
 
 result<opened_device> open_device(const radio_config& config);
+/// What open_device() refuses without a look at the device.
+result<void> check_settings(const radio_config& config);
 
 /// What the carrier occupies.
 double occupied_hz(const radio_config& config);

@@ -30,14 +30,14 @@ def parse_devices(text):
     return out
 
 
-def build(directory):
+def build(directory, *more):
     """Only what is run here: from nothing on two cores that is a third of building everything, tests and benchmarks included."""
     subprocess.run(['cmake', '-S', ROOT, '-B', directory, '-G', 'Ninja', '-DCMAKE_BUILD_TYPE=Release'], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(['cmake', '--build', directory, '--target', *TARGETS], check=True)
+    subprocess.run(['cmake', '--build', directory, '--target', *TARGETS, *more], check=True)
 
 
-def missing_programs(directory):
-    return [t for t in TARGETS if t.startswith('prose-') and not os.access(os.path.join(directory, 'bin', t), os.X_OK)]
+def missing_programs(directory, *more):
+    return [t for t in (*TARGETS, *more) if t.startswith('prose-') and not os.access(os.path.join(directory, 'bin', t), os.X_OK)]
 
 
 def modules(place):
@@ -182,7 +182,7 @@ class world:
         with open(self.path(name + '.log'), 'w') as log, not_stopped():
             self.processes[name] = background(command, self.env, log)
 
-    def start(self):
+    def start(self, names=NAMES):
         if not set(NAMES) <= set(self.devices):
             with open(self.path('air.yaml'), 'w') as f:
                 f.write(channel.air_yaml(self.channel, self.options.tm, self.options.prb))
@@ -192,7 +192,7 @@ class world:
         self.started = time.time()
         for s in self.reserved:
             s.close()
-        for n in NAMES:
+        for n in names:
             self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
                            '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
 

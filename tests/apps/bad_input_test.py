@@ -22,8 +22,8 @@ def write(name, text):
     return files.write(path(name), text)
 
 
-def refused(name, *arguments, words=(), code=2):
-    """Within 20 s even under load; nothing waits for a hub longer than it is told to."""
+def refused(name, *arguments, words=(), code=2, by_check=False):
+    """Within 20 s even under load; nothing waits for a hub longer than it is told to. `by_check`: --check says the same."""
     global counted
     counted += 1
     command = [program(name), *map(str, arguments)]
@@ -31,6 +31,9 @@ def refused(name, *arguments, words=(), code=2):
     lines = r.stderr.splitlines()
     assert r.returncode == code and len(lines) == 1 and lines[0].startswith(name + ": "), (command, r.returncode, r.stderr)
     assert all(w in lines[0] for w in words), (command, words, r.stderr)
+    if by_check:
+        checked = subprocess.run([*command, '--check'], env=ENV, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (code, '', r.stderr), (checked, r.stderr)
 
 
 def radio_programs(air):
@@ -147,7 +150,7 @@ def test_values_of_a_ue():
                 ("  kind: udp\n", "  kind: udp\n  peers:\n    - name: john\n      udp_listen: \"192.0.2.1:7001\"\n", "udp_listen", ("udp_listen", "cannot listen on 192.0.2.1:7001"))):
             assert old in mary, old
             text = mary.replace(old, new, 1)
-            refused("prose-ue", "--config", write("mary3.yaml", text), words=("mary3.yaml:%d: " % line_of(text, at), *words))
+            refused("prose-ue", "--config", write("mary3.yaml", text), words=("mary3.yaml:%d: " % line_of(text, at), *words), by_check="cannot listen" not in words[-1])
         text = mary.replace("  model: a ", "  period_subframes: 330\n  model: a ").replace("  tm: 2 ", "  tm: 4 ")
         refused("prose-ue", "--config", write("mary3.yaml", text.replace("tx_gain_db: 0", "tx_gain_db: 99")), words=("tx_gain_db 99",))  # 330 is good in TM4
 
@@ -174,15 +177,15 @@ def test_malformed_files():
         }
         for what, command in commands.items():
             for name, text in BROKEN.items():
-                refused(*command(write(f"{name}.yaml", text)), words=(f"{name}.yaml:",))
-            refused(*command(path("nowhere.yaml")), words=("nowhere.yaml",))
-            refused(*command(FOLDER.name), words=(FOLDER.name,))
+                refused(*command(write(f"{name}.yaml", text)), words=(f"{name}.yaml:",), by_check=True)
+            refused(*command(path("nowhere.yaml")), words=("nowhere.yaml",), by_check=True)
+            refused(*command(FOLDER.name), words=(FOLDER.name,), by_check=True)
         # A radio profile's values, wherever it is given.
         for text, words in (("sample_rate_hz: fast", ("p.yaml:1", "sample_rate_hz", "fast")), ("\n\nrx_gain_db: [1]", ("p.yaml:3", "rx_gain_db")),
                             ("clock_source: sundial", ("p.yaml:1", "internal, external, gpsdo")), ("turnaround_s: -1", ("p.yaml:1", "0 to 0.1")),
                             ("clock_source: external\ntime_source: gpsdo", ("p.yaml:2", "same source")), ("center_freq_hz: .nan", ("p.yaml:1", "center_freq_hz"))):
             for what in ("ue radio", "sniffer radio", "record radio", "replay radio"):
-                refused(*commands[what](write("p.yaml", text)), words=words)
+                refused(*commands[what](write("p.yaml", text)), words=words, by_check=True)
         assert not os.path.exists(path("never.sigmf-meta"))
 
 
@@ -214,8 +217,7 @@ def test_values_of_the_air():
                         ("faults: [{node: a, kind: late, every_s: 0}]", ("every_s",)), ("default: {fading: etu}", ("none, epa, eva",)), ("default: {fading: [eva]}", ("fading",)),
                         ("default: {blocked: perhaps}", ("blocked",)), ("default: {delay_us: 1e9}", ("0 to 1000",)), ("default: 3", ("default",)), ("air: ../x", ("air '../x'",)),
                         ("air: \"*\"", ("air",)), ("pairs:\n" + "- {from: a, to: b}\n" * 300, ("up to 256",)), ("faults:\n" + "- {node: a, kind: late}\n" * 70, ("up to 64",))):
-        refused("prose-air", "--config", write("air.yaml", text), words=("air.yaml:", *words))
-        refused("prose-air", "--check", "--config", path("air.yaml"))
+        refused("prose-air", "--config", write("air.yaml", text), words=("air.yaml:", *words), by_check=True)
     for args, words in ((("--speed", "-1"), ("speed",)), (("--speed", "warp"), ("--speed", "max")), (("--air", "a/b"), ("--air a/b",)), (("--air", ""), ("--air",)), (("--speed", ""), ("--speed",)), (("--duration", "nan"), ("--duration",)), (("--bogus",), ("bogus",)), (("stray",), ("stray",)),
                         (("--duration", "-3"), ("--duration",)), (("--duration", "long"), ("--duration",)), (("--log-level", "loud"), ("--log-level",)), (("--config",), ("--config",))):
         refused("prose-air", *args, words=words)

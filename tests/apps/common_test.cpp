@@ -100,6 +100,38 @@ TEST(config, a_self_referring_document_ends) {
   load("links: &l [*l]\n", s);
 }
 
+TEST(config, tells_what_is_in_force) {
+  auto file =
+      config_section::parse("gain: 2.50\nradio: {rate: 5.9e9, source: b}\npeers: [{name: x}]\nkeys: k\n", "/f/c.yaml");
+  ASSERT_TRUE(file);
+  double gain = 1, rate = 1, offset = -3;
+  int channel = 7;
+  std::string source = "a", mode, name = "null", keys, log = "-";
+  std::vector<std::string> files{"a", "b c"};
+  file->read("gain", gain, 0.0, 10.0);
+  auto radio = file->section("radio");
+  radio.read("rate", rate, 0.0, 1e10);
+  radio.read_choice("source", source, {"a", "b"});
+  radio.read_choice("mode", mode, {"c"});
+  radio.read("offset", offset, 0.0, 1.0);  // no number that is accepted: nothing was said
+  file->read("channel", channel, 0, 9);
+  file->read("name", name);
+  file->read_path("keys", keys);
+  file->read_path_here("log", log);
+  file->read("files", files);
+  for (auto& p : file->list("peers")) p.read("name", name);
+  (void)file->list("none");
+  (void)file->section("empty");
+  EXPECT_EQ(file->effective(),
+            "gain: 2.5\nradio:\n  rate: 5.9e9\n  source: b\n  mode: null\n  offset: null\nchannel: 7\nname: \"null\"\n"
+            "keys: /f/k\nlog: \"-\"\nfiles: [\"a\", \"b c\"]\npeers:\n  - name: x\nnone: []\nempty: {}\n");
+  // An option of the command line.
+  rate = 1e-7;
+  auto now = file->in_force();
+  now.section("radio").read("rate", rate, 0.0, 1e10);
+  EXPECT_THAT(now.effective(), HasSubstr("\nradio:\n  rate: 1e-7\n  source: b\n"));
+}
+
 TEST(events, each_is_one_json_line_with_event_and_t) {
   char path[] = "/tmp/prose_events_XXXXXX";
   close(mkstemp(path));

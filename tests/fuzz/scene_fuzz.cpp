@@ -1,7 +1,9 @@
-// A scene of any content, then checked against a file: an error of one line or a carrier, never a crash.
+// A scene of any content, of a file of its own or in a recording, then checked against a file: an error of one line or
+// a carrier, never a crash.
 #include <cstdlib>
 #include <string_view>
 
+#include "apps/lib/listen/recorded_carrier.h"
 #include "apps/lib/listen/scene.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -17,6 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (c && c->samples_per_subframe() <= 0) std::abort();
     }
   }
+  prose::phy::sigmf_meta meta;
+  meta.sample_rate_hz = 7.68e6;
+  meta.prose = text;
+  std::string remark, none;
+  const auto told = carrier_from(meta, "x.sigmf-meta", remark);
+  if (remark.find('\n') != std::string::npos || (!remark.empty() && told.told())) std::abort();
+  meta.prose = extension_text(told);
+  if (extension_text(carrier_from(meta, "x.sigmf-meta", none)) != meta.prose || !none.empty()) std::abort();
   scene t;
   (void)apply_carrier_text(text, "--carrier", t);
   (void)apply_pool_text(text, "--pool", t);

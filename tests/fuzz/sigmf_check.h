@@ -17,7 +17,8 @@ inline void check_sigmf(std::string_view text) {
     return;
   }
   const auto again = parse_sigmf_meta(to_json_text(*meta), "f");
-  if (!again || again->captures.size() != meta->captures.size() || again->sample_rate_hz != meta->sample_rate_hz)
+  if (!again || again->captures.size() != meta->captures.size() || again->sample_rate_hz != meta->sample_rate_hz ||
+      again->prose != meta->prose)
     std::abort();
   for (const auto& r : meta->remarks)
     if (r.find('\n') != std::string::npos) std::abort();

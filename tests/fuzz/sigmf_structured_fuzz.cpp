@@ -16,8 +16,8 @@ constexpr std::string_view of_global[] = {"core:datatype",      "core:sample_rat
                                           "core:dataset",       "core:sha512",
                                           "core:description",   "core:hw",
                                           "core:author",        "core:recorder",
-                                          "core:metadata_only", "core:extensions",
-                                          "core:geolocation",   "x"};
+                                          "core:metadata_only", "prose:sync",
+                                          "prose:carrier",      "x"};
 constexpr std::string_view of_capture[] = {"core:sample_start",
                                            "core:global_index",
                                            "core:frequency",

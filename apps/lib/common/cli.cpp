@@ -47,4 +47,16 @@ int report(std::string_view program, std::string_view message, exit_code code) {
   return code;
 }
 
+// run_program() tells whether standard output took it.
+int report_right(std::string_view program, const std::string& config_path) {
+  const std::string what = config_path.empty() ? "what the command line says is right" : config_path + " is right";
+  std::printf("%s: %s\n", std::string(program).c_str(), printable(what, ' ').c_str());
+  return exit_ok;
+}
+
+int print_config(const std::string& yaml) {
+  std::fputs(yaml.c_str(), stdout);
+  return exit_ok;
+}
+
 }  // namespace prose::apps

@@ -27,6 +27,11 @@ int report(std::string_view program, std::string_view message, exit_code code);
 inline int usage_error(std::string_view program, const error& e) { return report(program, e.message, exit_usage); }
 inline int run_error(std::string_view program, const error& e) { return report(program, e.message, exit_failure); }
 
+/// --check has found no mistake: a line on standard output. `config_path` may be empty.
+int report_right(std::string_view program, const std::string& config_path);
+/// --print-config: config_section::effective() on standard output.
+int print_config(const std::string& yaml);
+
 std::string_view version();
 /// "0.2.0 (commit 5be92f9...)"; "+changes" after a commit from which the source differed, "unknown" where nothing
 /// tells.

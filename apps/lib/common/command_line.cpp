@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
 
 namespace prose::apps {
@@ -139,6 +140,13 @@ command_line::command_line(const std::string& program, const std::string& descri
   app_ = owned_.get();
   add_option("--config", options.config_path, "YAML configuration; the command line wins over it")
       .type_name("FILE.yaml");
+  const auto check = add_flag("--check", options.check,
+                              "read the configuration and all that it names as a start would, say whether it is right, "
+                              "and end; opens no radio and no socket, changes no file");
+  add_flag("--print-config", options.print_config,
+           "print the configuration in force, with defaults and what the command line says, as YAML for --config, and "
+           "end; keys are named, never shown")
+      .excludes(check);
   add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off; the log goes to stderr")
       .one_of(log_levels)
       .show_default();
@@ -153,6 +161,9 @@ std::optional<int> command_line::parse(int argc, char** argv) {
     std::puts(described(*app_).dump(1).c_str());
     return exit_ok;
   }
+  for (int i = 1; i < argc; ++i)
+    if (argv[i] == std::string_view("--check") || argv[i] == std::string_view("--print-config"))
+      app_->require_subcommand(0);
   try {
     app_->parse(argc, argv);
   } catch (const CLI::Success& e) {  // --help and --version
@@ -161,7 +172,8 @@ std::optional<int> command_line::parse(int argc, char** argv) {
   } catch (const CLI::Error& e) {
     return report(app_->get_name(), std::string(e.what()) + " (see --help)", exit_usage);
   }
-  start_log(app_->get_name(), options_.log_level);
+  if (options_.only_asks()) look_only();
+  start_log(app_->get_name(), options_.only_asks() ? "off" : options_.log_level);
   // A reader that goes away, or a file size limit, must be a write error and not the program's death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);

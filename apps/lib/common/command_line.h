@@ -78,17 +78,23 @@ protected:
 struct common_options {
   std::string config_path;  ///< empty: no --config
   std::string log_level = "info";
+  bool check = false;         ///< --check: read all that a start would read, change nothing, and end
+  bool print_config = false;  ///< --print-config: print the configuration in force, and end
+  bool only_asks() const { return check || print_config; }
 };
 
 class command_line : public command {
 public:
-  /// Has --help, --version, --config and --log-level from the start. `options` must outlive the command line.
+  /// Has --help, --version, --config, --check, --print-config and --log-level from the start. `options` must outlive
+  /// the command line.
   command_line(const std::string& program, const std::string& description, common_options& options);
   ~command_line();
   command_line(const command_line&) = delete;
   command_line& operator=(const command_line&) = delete;
 
-  /// Parses, then sets up logging, signals and stop handling. A value is an exit code to leave main with: 0 after
+  /// Parses, then sets up logging, signals and stop handling. With --check or --print-config a subcommand is not
+  /// required, nothing is logged, and apps/lib/common/safe_file.h only looks. A value is an exit code to leave main
+  /// with: 0 after
   /// --help or --version, 2 after one line on stderr.
   std::optional<int> parse(int argc, char** argv);
 

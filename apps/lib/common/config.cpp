@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -29,6 +30,18 @@ std::string range_text(T min, T max) {
   return number_text(static_cast<double>(min)) + " to " + number_text(static_cast<double>(max));
 }
 std::string shown(const std::string& s) { return "'" + (s.size() > 40 ? s.substr(0, 40) + "..." : s) + "'"; }
+
+/// The same file from everywhere. Empty, and standard output: as they are. Nothing is shortened: behind a symbolic
+/// link `..` is elsewhere.
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  const auto all = std::filesystem::absolute(path, failed);
+  return path.empty() || path == "-" || failed ? path : all.string();
+}
+std::vector<std::string> absolute(std::vector<std::string> paths) {
+  for (auto& p : paths) p = absolute(p);
+  return paths;
+}
 }  // namespace
 
 struct config_section::node {
@@ -71,7 +84,7 @@ result<config_section> config_section::parse(const std::string& text, const std:
   if (top->yaml.IsNull()) top->yaml = YAML::Node(YAML::NodeType::Map);
   if (!top->yaml.IsMap()) return fail(name + ":1: must be a map of keys");
   doc->sections.push_back(top);
-  return config_section(std::move(doc), std::move(top));
+  return config_section(std::move(doc), std::move(top), std::make_shared<config_record>());
 }
 
 bool config_section::has(std::string_view key) const {
@@ -105,29 +118,37 @@ std::optional<std::string> config_section::scalar(std::string_view key, const ch
 
 void config_section::read(std::string_view key, std::string& value) {
   if (const auto s = scalar(key, "text")) value = *s;
+  record_->set(key, yaml_of(value));
 }
 
 void config_section::read_path(std::string_view key, std::string& value) {
-  if (!has(key)) return;
-  read(key, value);
-  value = path_from_config(document_->file, value);
+  if (const auto s = scalar(key, "text")) value = path_from_config(document_->file, *s);
+  record_->set(key, yaml_of(absolute(value)));
+}
+
+void config_section::read_path_here(std::string_view key, std::string& value) {
+  if (const auto s = scalar(key, "text")) value = *s;
+  record_->set(key, yaml_of(absolute(value)));
 }
 
 void config_section::read(std::string_view key, bool& value) {
-  const auto s = scalar(key, "true or false");
-  if (!s) return;
-  if (*s != "true" && *s != "false") return reject(key, shown(*s) + " is neither true nor false");
-  value = *s == "true";
+  if (const auto s = scalar(key, "true or false")) {
+    if (*s != "true" && *s != "false") return reject(key, shown(*s) + " is neither true nor false");
+    value = *s == "true";
+  }
+  record_->set(key, value ? "true" : "false");
 }
 
+// A default outside of the range stands for no value.
 void config_section::read(std::string_view key, std::int64_t& value, std::int64_t min, std::int64_t max) {
-  const auto s = scalar(key, "a whole number");
-  if (!s) return;
-  std::int64_t v = 0;
-  const auto [end, ec] = std::from_chars(s->data(), s->data() + s->size(), v);
-  if (ec != std::errc() || end != s->data() + s->size() || v < min || v > max)
-    return reject(key, shown(*s) + " is not a whole number of " + range_text(min, max));
-  value = v;
+  if (const auto s = scalar(key, "a whole number")) {
+    std::int64_t v = 0;
+    const auto [end, ec] = std::from_chars(s->data(), s->data() + s->size(), v);
+    if (ec != std::errc() || end != s->data() + s->size() || v < min || v > max)
+      return reject(key, shown(*s) + " is not a whole number of " + range_text(min, max));
+    value = v;
+  }
+  record_->set(key, value < min || value > max ? yaml_nothing : std::to_string(value));
 }
 
 void config_section::read(std::string_view key, int& value, int min, int max) {
@@ -137,45 +158,65 @@ void config_section::read(std::string_view key, int& value, int min, int max) {
 }
 
 void config_section::read(std::string_view key, double& value, double min, double max) {
-  const auto s = scalar(key, "a number");
-  if (!s) return;
-  double v = 0;
-  const auto [end, ec] = std::from_chars(s->data(), s->data() + s->size(), v);
-  if (ec != std::errc() || end != s->data() + s->size() || !std::isfinite(v) || v < min || v > max)
-    return reject(key, shown(*s) + " is not a number of " + range_text(min, max));
-  value = v;
+  if (const auto s = scalar(key, "a number")) {
+    double v = 0;
+    const auto [end, ec] = std::from_chars(s->data(), s->data() + s->size(), v);
+    if (ec != std::errc() || end != s->data() + s->size() || !std::isfinite(v) || v < min || v > max)
+      return reject(key, shown(*s) + " is not a number of " + range_text(min, max));
+    value = v;
+  }
+  record_->set(key, value >= min && value <= max ? yaml_of(value) : yaml_nothing);
 }
 
-void config_section::read(std::string_view key, std::vector<std::string>& value) {
+std::optional<std::vector<std::string>> config_section::texts(std::string_view key) {
   if (has(key))
     for (const auto& item : node_->yaml)
       if (item.first.IsScalar() && item.first.Scalar() == key && item.second.IsScalar()) {
         node_->asked.insert(std::string(key));
-        value = {item.second.Scalar()};
-        return;
+        return std::vector{item.second.Scalar()};
       }
   const auto n = find(key, "a list of texts", YAML::NodeType::Sequence);
-  if (!n) return;
+  if (!n) return std::nullopt;
   std::vector<std::string> out;
   for (const auto& item : n->yaml) {
-    if (!item.IsScalar())
-      return document_->mistake(item.Mark().line + 1, node_->path + std::string(key) + ": accepted: a list of texts");
+    if (!item.IsScalar()) {
+      document_->mistake(item.Mark().line + 1, node_->path + std::string(key) + ": accepted: a list of texts");
+      return std::nullopt;
+    }
     out.push_back(item.Scalar());
   }
-  value = std::move(out);
+  return out;
+}
+
+void config_section::read(std::string_view key, std::vector<std::string>& value) {
+  if (auto t = texts(key)) value = std::move(*t);
+  record_->set(key, yaml_of(value));
+}
+
+void config_section::read_paths(std::string_view key, std::vector<std::string>& value) {
+  if (auto t = texts(key)) {
+    value = std::move(*t);
+    for (auto& path : value) path = path_from_config(document_->file, path);
+  }
+  record_->set(key, yaml_of(absolute(value)));
+}
+
+void config_section::read_paths_here(std::string_view key, std::vector<std::string>& value) {
+  if (auto t = texts(key)) value = std::move(*t);
+  record_->set(key, yaml_of(absolute(value)));
 }
 
 void config_section::read_choice(std::string_view key, std::string& value, const std::vector<std::string>& accepted) {
+  const auto is_one = [&](const std::string& word) {
+    return std::find(accepted.begin(), accepted.end(), word) != accepted.end();
+  };
   std::string list;
   for (const auto& a : accepted) list += (list.empty() ? "" : ", ") + a;
-  const auto s = scalar(key, list.c_str());
-  if (!s) return;
-  for (const auto& a : accepted)
-    if (a == *s) {
-      value = *s;
-      return;
-    }
-  reject(key, shown(*s) + " is not known; accepted: " + list);
+  if (const auto s = scalar(key, list.c_str())) {
+    if (!is_one(*s)) return reject(key, shown(*s) + " is not known; accepted: " + list);
+    value = *s;
+  }
+  record_->set(key, is_one(value) ? yaml_of(value) : yaml_nothing);
 }
 
 void config_section::require(std::string_view key) {
@@ -192,11 +233,19 @@ config_section config_section::section(std::string_view key) {
   } else {
     document_->sections.push_back(n);
   }
-  return {document_, n};
+  return {document_, n, record_->map(key)};
+}
+
+config_section config_section::in_force() const {
+  auto n = std::make_shared<node>();
+  n->yaml = YAML::Node(YAML::NodeType::Undefined);
+  n->path = node_->path;
+  return {document_, n, record_};
 }
 
 std::vector<config_section> config_section::list(std::string_view key) {
   std::vector<config_section> out;
+  record_->list(key);
   const auto n = find(key, "a list of maps", YAML::NodeType::Sequence);
   if (!n) return out;
   for (std::size_t i = 0; i < n->yaml.size(); ++i) {
@@ -208,7 +257,7 @@ std::vector<config_section> config_section::list(std::string_view key) {
       return out;
     }
     document_->sections.push_back(entry);
-    out.push_back({document_, entry});
+    out.push_back({document_, entry, record_->add(key)});
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/lib/common/config_record.h"
 #include "common/result.h"
 
 namespace prose::apps {
@@ -36,6 +37,10 @@ public:
   void read(std::string_view key, double& value, double min, double max);
   /// A file; a relative path is relative to this file.
   void read_path(std::string_view key, std::string& value);
+  void read_paths(std::string_view key, std::vector<std::string>& value);
+  /// A file; a relative path is relative to the working directory, and - is standard output where that is accepted.
+  void read_path_here(std::string_view key, std::string& value);
+  void read_paths_here(std::string_view key, std::vector<std::string>& value);
   /// A list; one text alone is a list of one.
   void read(std::string_view key, std::vector<std::string>& value);
   /// One of a few words.
@@ -57,15 +62,26 @@ public:
   /// Line of this map, counted from 1; 0 when it is absent.
   int line() const;
 
+  /// What was read of this map so far, with the values in force, as YAML. Files have absolute paths.
+  std::string effective() const { return record_->yaml(); }
+  /// The same map with every key absent. Reading it notes the values that the variables have now, of an option of the
+  /// command line for example, in place of what was noted before.
+  config_section in_force() const;
+  /// Notes the list of maps in force under a key, each in one line of YAML.
+  void note_list(std::string_view key, std::vector<std::string> maps) { record_->set_list(key, std::move(maps)); }
+
 private:
   struct document;
   struct node;
-  config_section(std::shared_ptr<document> d, std::shared_ptr<node> n) : document_(std::move(d)), node_(std::move(n)) {}
+  config_section(std::shared_ptr<document> d, std::shared_ptr<node> n, std::shared_ptr<config_record> r)
+      : document_(std::move(d)), node_(std::move(n)), record_(std::move(r)) {}
   std::shared_ptr<node> find(std::string_view key, const char* accepted, int kind);
   int line_of(std::string_view key) const;
   std::optional<std::string> scalar(std::string_view key, const char* accepted);
+  std::optional<std::vector<std::string>> texts(std::string_view key);
   std::shared_ptr<document> document_;
   std::shared_ptr<node> node_;
+  std::shared_ptr<config_record> record_;
 };
 
 /// A path of a configuration file is relative to that file. Absolute and empty paths stay as they are.

@@ -1,5 +1,8 @@
 #include "apps/lib/common/radio_profile.h"
 
+#include <cmath>
+#include <limits>
+
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
 
@@ -32,12 +35,15 @@ result<void> load_transmit_limits(const std::string& path, phy::transmit_limits&
 }
 
 void read_limits(config_section& map, phy::transmit_limits& limits) {
-  if (map.has("power_dbm_at_gain_0"))
-    map.read("power_dbm_at_gain_0", limits.power_dbm_at_gain_0.emplace(), -200.0, 60.0);
+  constexpr double not_given = std::numeric_limits<double>::quiet_NaN();
+  double power_dbm_at_gain_0 = limits.power_dbm_at_gain_0.value_or(not_given);
+  map.read("power_dbm_at_gain_0", power_dbm_at_gain_0, -200.0, 60.0);
+  if (!std::isnan(power_dbm_at_gain_0)) limits.power_dbm_at_gain_0 = power_dbm_at_gain_0;
   std::string path;
   map.read_path("tx_limits", path);
-  if (path.empty()) return;
-  if (const auto ok = load_transmit_limits(path, limits); !ok) map.reject("tx_limits", ok.error().message);
+  if (!path.empty())
+    if (const auto ok = load_transmit_limits(path, limits); !ok) map.reject("tx_limits", ok.error().message);
+  map.in_force().read_path("tx_limits", limits.file);
 }
 }  // namespace
 

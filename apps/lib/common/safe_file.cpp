@@ -225,10 +225,18 @@ result<temporary> make_temporary(int directory, const std::string& name, const s
   return fail(path + ": cannot be written: " + errno_text());
 }
 
-result<void> replace_at(int directory, const std::string& name, std::string_view text, const std::string& path) {
+/// Whether a file of this name can be put there, as far as its folder tells.
+result<void> check_place(int directory, const std::string& name, const std::string& path) {
   struct stat st {};
   if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
     return fail(path + (S_ISLNK(st.st_mode) ? ": a symbolic link; accepted: the file itself" : ": not a regular file"));
+  if (looks_only() && ::faccessat(directory, ".", W_OK | X_OK, AT_EACCESS) != 0)
+    return fail(path + ": cannot be written: " + errno_text());
+  return {};
+}
+
+result<void> replace_at(int directory, const std::string& name, std::string_view text, const std::string& path) {
+  if (auto ok = check_place(directory, name, path); !ok || looks_only()) return ok;
   auto made = make_temporary(directory, name, path);
   if (!made) return tl::unexpected(made.error());
   auto ok = write_all(made->fd.get(), text, path);
@@ -249,6 +257,12 @@ result<file_descriptor> open_directory(const std::string& folder, const std::str
   return d;
 }
 
+/// Whether a new file can be made; `before` begins the error.
+result<void> check_new(const std::string& path, const std::string& before) {
+  if (::faccessat(AT_FDCWD, split(path).first.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return fail(before + errno_text());
+}
+
 result<std::string> read_trusted(const std::string& path, std::size_t most, accept what) {
   const auto at = walk(path);
   if (!at) return tl::unexpected(at.error());
@@ -262,7 +276,12 @@ result<std::string> read_trusted(const std::string& path, std::size_t most, acce
   return read_all(fd.get(), path, most);
 }
 
+bool only_looks = false;
+
 }  // namespace
+
+void look_only() { only_looks = true; }
+bool looks_only() { return only_looks; }
 
 std::optional<int> own_descriptor(const std::string& path) {
   if (path == "/dev/stdin") return 0;
@@ -325,6 +344,7 @@ result<void> refuse_dash(const std::string& path) {
 
 result<void> create_private_file(const std::string& path, std::string_view text) {
   if (auto ok = refuse_dash(path); !ok) return ok;
+  if (looks_only()) return is_absent(path) ? check_new(path, path + ": ") : fail(path + ": " + std::strerror(EEXIST));
   const file_descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail(path + ": " + errno_text());
   auto ok =
@@ -353,20 +373,52 @@ result<void> check_replaceable(const std::string& path) {
   const auto [folder, name] = split(path);
   const auto directory = open_directory(folder, path);
   if (!directory) return tl::unexpected(directory.error());
-  struct stat st {};
-  if (::fstatat(directory->get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
-    return fail(path + (S_ISLNK(st.st_mode) ? ": a symbolic link; accepted: the file itself" : ": not a regular file"));
+  if (auto ok = check_place(directory->get(), name, path); !ok || looks_only()) return ok;
   const auto probe = make_temporary(directory->get(), name, path);
   if (!probe) return tl::unexpected(probe.error());
   ::unlinkat(directory->get(), probe->name.c_str(), 0);
   return {};
 }
 
+namespace {
+
+/// What is there already and takes no output.
+std::optional<std::string> unfit_for_output(const std::string& path, const struct stat& st) {
+  if (S_ISLNK(st.st_mode)) return path + ": a symbolic link; accepted: the file itself";
+  if (S_ISDIR(st.st_mode)) return path + ": cannot be created: " + std::strerror(EISDIR);
+  if ((S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)) && !ours(st))
+    return strangers(path, st, S_ISFIFO(st.st_mode) ? "a pipe" : "a file");
+  return std::nullopt;
+}
+
+std::string too_open(const std::string& path, const struct stat& st) {
+  return path + ": others may read it (mode " + octal(st.st_mode) + "); accepted: 0600 (chmod 600 " + path + ")";
+}
+
+/// open_private_output() of who only looks.
+result<file_descriptor> look_at_output(const std::string& path, output_mode mode) {
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) {
+    if (errno != ENOENT) return fail(path + ": cannot be created: " + errno_text());
+    if (auto ok = check_new(path, path + ": cannot be created: "); !ok) return tl::unexpected(ok.error());
+  } else {
+    if (auto unfit = unfit_for_output(path, st)) return fail(*unfit);
+    if (mode == output_mode::append && S_ISREG(st.st_mode) && (st.st_mode & rights_of_others) != 0)
+      return fail(too_open(path, st));
+    if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0)
+      return fail(path + ": cannot be written: " + errno_text());
+  }
+  return file_descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
+}  // namespace
+
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode) {
   const bool append = mode != output_mode::truncate;
   const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0);
   if (auto ok = refuse_dash(path); !ok) return tl::unexpected(ok.error());
   if (const auto own = own_descriptor(path)) return own_output(*own, path);
+  if (looks_only()) return look_at_output(path, mode);
   for (int tries = 0; tries < 8; ++tries) {
     file_descriptor made(::open(path.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     if (made) {
@@ -377,14 +429,12 @@ result<file_descriptor> open_private_output(const std::string& path, output_mode
     if (errno != EEXIST) return fail(path + ": cannot be created: " + errno_text());
     struct stat st {};
     if (::lstat(path.c_str(), &st) != 0) continue;  // gone meanwhile
-    if (S_ISLNK(st.st_mode)) return fail(path + ": a symbolic link; accepted: the file itself");
-    if (S_ISDIR(st.st_mode)) return fail(path + ": cannot be created: " + std::strerror(EISDIR));
+    if (auto unfit = unfit_for_output(path, st)) return fail(*unfit);
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
       file_descriptor device(::open(path.c_str(), flags));
       if (!device) return fail(path + ": cannot be written: " + errno_text());
       return device;
     }
-    if (!ours(st)) return fail(strangers(path, st, S_ISFIFO(st.st_mode) ? "a pipe" : "a file"));
     if (S_ISFIFO(st.st_mode)) {
       if ((st.st_mode & rights_of_others) != 0 && ::chmod(path.c_str(), 0600) != 0)
         return fail(path + ": " + errno_text());
@@ -402,15 +452,21 @@ result<file_descriptor> open_private_output(const std::string& path, output_mode
         return fail(path + ": cannot be written: " + errno_text());
       return old;
     }
-    if (append)
-      return fail(path + ": others may read it (mode " + octal(st.st_mode) + "); accepted: 0600 (chmod 600 " + path +
-                  ")");
+    if (append) return fail(too_open(path, st));
     // Who opened the old one could read what is written now: it is given up, and a new one takes the name.
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
       return fail(path + ": others may read it (mode " + octal(st.st_mode) +
                   "), and it cannot be replaced: " + errno_text());
   }
   return fail(path + ": others make and remove it at the same time");
+}
+
+result<void> check_openable(const std::string& path) {
+  struct stat st {};
+  const std::string before = path + ": cannot be created: ";
+  if (::stat(path.c_str(), &st) != 0) return errno == ENOENT ? check_new(path, before) : fail(before + errno_text());
+  if (S_ISDIR(st.st_mode)) return fail(before + std::strerror(EISDIR));
+  return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 ? result<void>() : fail(before + errno_text());
 }
 
 std::string why_not_written(int error_number) {

@@ -20,6 +20,11 @@
 
 namespace prose::apps {
 
+/// From now on this process makes and changes no file: what would be written is judged by what is there and by the
+/// rights to it, and goes nowhere. For --check, before anything is opened.
+void look_only();
+bool looks_only();
+
 inline constexpr std::size_t largest_safe_file = std::size_t{1} << 20;  ///< octets
 
 /// Refused: a symbolic link, no regular file, another user's, any right of group or others, larger than `most` octets.
@@ -47,7 +52,7 @@ result<void> replace_private_file(const std::string& path, std::string_view text
 /// As above for a trusted file. Where the path is a link that read_trusted_file would follow, its target is replaced
 /// and the link stays.
 result<void> replace_trusted_file(const std::string& path, std::string_view text);
-/// Could replace_private_file write it now? The file itself is not touched.
+/// Could replace_private_file write it now? The file itself is not touched; a file beside it is made and removed.
 result<void> check_replaceable(const std::string& path);
 
 /// The number that /dev/stdout, /dev/fd/N and the like name: what is open already, and was judged by who opened it.
@@ -61,6 +66,9 @@ enum class output_mode { truncate, append, probe };
 /// and a pipe is not opened, since its reader would see the end). Refused: a symbolic link, another user's file. A pipe
 /// of one's own gets mode 0600; devices and /dev/stdout, /dev/fd/N are taken as they are.
 result<file_descriptor> open_private_output(const std::string& path, output_mode mode);
+
+/// Could open(2) make it, or empty it if it is there? Nothing is touched. For who opens outputs in his own way.
+result<void> check_openable(const std::string& path);
 
 /// Why octets were not written, from errno: "disk full", "its reader has left", or the system's words.
 std::string why_not_written(int error_number);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "apps/lib/function/message.h"
 #include "apps/lib/function/server.h"
@@ -13,18 +14,24 @@ namespace prose::function {
 
 using apps::file_descriptor;
 
+result<void> application_port::check(const application_config& config) {
+  for (const auto& [key, at] : {std::pair{"listen", config.listen}, std::pair{"forward", config.forward}})
+    if (!at.empty() && !parse_endpoint(at))
+      return fail(std::string("application.") + key + ": '" + at + "' is not ADDRESS:PORT or [IPV6]:PORT");
+  return {};
+}
+
 result<application_port> application_port::open(const application_config& config) {
+  if (auto ok = check(config); !ok) return tl::unexpected(ok.error());
   application_port p;
   if (!config.listen.empty()) {
     const auto at = parse_endpoint(config.listen);
-    if (!at) return fail("application.listen: '" + config.listen + "' is not ADDRESS:PORT or [IPV6]:PORT");
     p.socket_ = file_descriptor(socket(at->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!p.socket_ || bind(p.socket_.get(), at->generic(), at->length) != 0)
       return fail("application.listen: cannot listen on " + config.listen + ": " + std::strerror(errno));
   }
   if (!config.forward.empty()) {
     p.forward_ = parse_endpoint(config.forward);
-    if (!p.forward_) return fail("application.forward: '" + config.forward + "' is not ADDRESS:PORT or [IPV6]:PORT");
     p.sender_ = file_descriptor(socket(p.forward_->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!p.sender_) return fail(std::string("application.forward: ") + std::strerror(errno));
   }

@@ -18,6 +18,8 @@ struct application_config;
 class application_port {
 public:
   application_port() = default;
+  /// Whether the endpoints are some; opens none.
+  static result<void> check(const application_config& config);
   static result<application_port> open(const application_config& config);
   /// The socket to watch; -1: none.
   int listening() const { return socket_.get(); }

@@ -331,6 +331,37 @@ void server::state::wake_up() noexcept {
   [[maybe_unused]] const auto n = ::write(wake.get(), &one, sizeof one);
 }
 
+namespace {
+
+/// The server's name, or what is wrong with it.
+result<std::string> name_of(const server_config& config, const tls_context& tls) {
+  const std::string certified = tls.own_name();
+  std::string name = config.name.empty() ? certified : config.name;
+  if (name.empty()) return fail("a server without a certificate needs a name");
+  if (!valid_name(name)) return fail("server name '" + name + "': accepted are 1 to 64 of a-z A-Z 0-9 . _ -");
+  if (!certified.empty() && certified != name)
+    return fail(config.identity.certificate_path + ": its common name is '" + certified + "', not '" + name + "'");
+  return name;
+}
+
+result<socket_address> address_of(const server_config& config) {
+  const auto address = parse_address(config.address, config.port);
+  if (!address) return fail("address '" + config.address + "': accepted is an IPv4 or IPv6 address");
+  return *address;
+}
+
+}  // namespace
+
+result<void> server::check(const server_config& config) {
+  const auto tls = tls_context::server(config.identity);
+  if (!tls) return tl::unexpected<error>(tls.error());
+  if (auto ok = tls->check_dates(); !ok) return ok;
+  if (auto ok = store::check(config.store_path); !ok) return ok;
+  if (const auto name = name_of(config, *tls); !name) return tl::unexpected<error>(name.error());
+  if (const auto address = address_of(config); !address) return tl::unexpected<error>(address.error());
+  return application_port::check(config.application);
+}
+
 result<std::unique_ptr<server>> server::open(const server_config& config, security::random_port& random,
                                              std::function<void(const audit_record&)> audit) {
   auto tls = tls_context::server(config.identity);
@@ -340,17 +371,11 @@ result<std::unique_ptr<server>> server::open(const server_config& config, securi
   if (!db) return tl::unexpected<error>(db.error());
   auto s = std::make_unique<state>(config, random, std::move(audit), std::move(*tls), std::move(*db));
   if (config.observe_secret) s->tls.observe_secrets(config.observe_secret);
-  const std::string certified = s->tls.own_name();
-  s->server_name = config.name.empty() ? certified : config.name;
-  if (s->server_name.empty()) return fail("a server without a certificate needs a name");
-  if (!valid_name(s->server_name))
-    return fail("server name '" + s->server_name + "': accepted are 1 to 64 of a-z A-Z 0-9 . _ -");
-  if (!certified.empty() && certified != s->server_name)
-    return fail(config.identity.certificate_path + ": its common name is '" + certified + "', not '" + s->server_name +
-                "'");
-
-  auto address = parse_address(config.address, config.port);
-  if (!address) return fail("address '" + config.address + "': accepted is an IPv4 or IPv6 address");
+  auto name = name_of(config, s->tls);
+  if (!name) return tl::unexpected<error>(name.error());
+  s->server_name = std::move(*name);
+  auto address = address_of(config);
+  if (!address) return tl::unexpected<error>(address.error());
   const int on = 1;
   s->listener = file_descriptor(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   s->epoll = file_descriptor(epoll_create1(EPOLL_CLOEXEC));

@@ -72,6 +72,9 @@ public:
   /// `random` must outlive the server.
   static result<std::unique_ptr<server>> open(const server_config& config, security::random_port& random,
                                               std::function<void(const audit_record&)> audit);
+  /// What open() would refuse of the settings and the files that they name; opens no socket.
+  /// look_only() (apps/lib/common/safe_file.h) comes first.
+  static result<void> check(const server_config& config);
   ~server();
   int port() const;
   /// Serves until stop() or a failure of the store or of the socket.

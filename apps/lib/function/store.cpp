@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdio>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,15 @@ struct store::state {
     return s.step() == SQLITE_ROW ? s.text(0) : "";
   }
 
+  result<std::string> version() const {
+    std::string version = value("PRAGMA user_version");
+    if (version.empty()) return failed();
+    if (version.size() > 1 || version[0] - '0' > newest_version)
+      return fail("store '" + path + "': version " + version + ", made by a newer program; accepted: up to " +
+                  std::to_string(newest_version));
+    return version;
+  }
+
   bool run(const char* sql) { return sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK; }
 
   // Runs `work` (result<T>) in a transaction that is kept only when it gives a value.
@@ -151,9 +161,25 @@ store& store::operator=(store&&) noexcept = default;
 store::~store() = default;
 
 namespace {
+bool is_no_file(const std::string& path) { return path.empty() || path == ":memory:"; }
+tl::unexpected<error> nothing_kept(const std::string& path) {
+  return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
+}
+
+/// SQLite's name of a file that is only read, and that it makes no file beside.
+std::string immutable_name(const std::string& path) {
+  std::string out = "file:";
+  for (const char c : path) {
+    char escaped[4];
+    std::snprintf(escaped, sizeof escaped, "%%%02x", static_cast<unsigned char>(c));
+    out += escaped;
+  }
+  return out + "?immutable=1";
+}
+
 /// Who permits whom is read by nobody else. SQLite gives its journals the mode of the database.
 result<void> claim(const std::string& path) {
-  if (path.empty() || path == ":memory:") return {};  // refused later, with the reason
+  if (is_no_file(path)) return {};  // refused later, with the reason
   if (apps::is_absent(path)) {
     if (auto ok = apps::create_private_file(path, ""); ok || apps::is_absent(path)) return ok;
   }
@@ -176,17 +202,27 @@ result<store> store::open(const std::string& path) {
   // SQLite reports no error.
   const std::string mode = s->value("PRAGMA journal_mode = WAL");
   if (mode.empty()) return s->failed();
-  if (mode != "wal")
-    return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
-  const std::string version = s->value("PRAGMA user_version");
-  if (version.empty()) return s->failed();
-  if (version.size() > 1 || version[0] - '0' > newest_version)
-    return fail("store '" + path + "': version " + version + ", made by a newer program; accepted: up to " +
-                std::to_string(newest_version));
+  if (mode != "wal") return nothing_kept(path);
+  const auto version = s->version();
+  if (!version) return tl::unexpected<error>(version.error());
   if (!s->run("PRAGMA synchronous = FULL") || !s->run(schema)) return s->failed();
-  if (version[0] - '0' < newest_version && !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str()))
+  if ((*version)[0] - '0' < newest_version &&
+      !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str()))
     return s->failed();
   return store(std::move(s));
+}
+
+result<void> store::check(const std::string& path) {
+  if (is_no_file(path)) return nothing_kept(path);
+  const auto claimed = claim(path);
+  if (!claimed || apps::is_absent(path)) return claimed;
+  state s;
+  s.path = path;
+  if (sqlite3_open_v2(immutable_name(path).c_str(), &s.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                      nullptr) != SQLITE_OK)
+    return s.failed();
+  if (auto version = s.version(); !version) return tl::unexpected<error>(version.error());
+  return {};
 }
 
 std::string store::durability() const {

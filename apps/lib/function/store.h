@@ -50,6 +50,9 @@ struct mutual_peer {
 class store {
 public:
   static result<store> open(const std::string& path);
+  /// What open() would refuse of the file, as far as its first page and its folder tell. look_only() comes first: then
+  /// nothing is made or changed.
+  static result<void> check(const std::string& path);
   store(store&&) noexcept;
   store& operator=(store&&) noexcept;
   ~store();

@@ -2,6 +2,7 @@
 
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
+#include "apps/lib/listen/pool_keys.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
@@ -9,7 +10,10 @@ namespace {
 constexpr std::size_t max_settings_bytes = 4U << 20U;
 
 void read_carrier(config_section c, scene& s) {
-  std::string prb, tm, cp;
+  std::string prb = s.n_prb ? std::to_string(*s.n_prb) : "", tm = s.tm ? std::to_string(static_cast<int>(*s.tm)) : "",
+              cp = !s.cp                                 ? ""
+                   : *s.cp == phy::cyclic_prefix::normal ? "normal"
+                                                         : "extended";
   c.read_choice("prb", prb, {"6", "15", "25", "50", "75", "100"});
   c.read_choice("tm", tm, {"1", "2", "3", "4"});
   c.read_choice("cp", cp, {"normal", "extended"});
@@ -61,14 +65,24 @@ void read_pools(config_section& file, scene& s) {
   }
 }
 
-}  // namespace
+/// What nobody told is as the recording says.
+scene filled_in(scene told, const scene& recorded, bool has_timing) {
+  const auto differs = [](const auto& a, const auto& b) { return a && b && *a != *b; };
+  const bool nothing = !told.n_prb && !told.tm && !told.cp && told.pools.empty();
+  if (nothing && !recorded.file.empty()) told.file = recorded.file;
+  if (told.pools.empty() && !differs(told.n_prb, recorded.n_prb) && !differs(told.tm, recorded.tm))
+    told.pools = recorded.pools;
+  if (!told.n_prb) told.n_prb = recorded.n_prb;
+  if (!told.tm) told.tm = recorded.tm;
+  if (!told.cp) told.cp = recorded.cp;
+  if (has_timing) return told;
+  told.first_subframe_sample = recorded.first_subframe_sample;
+  told.absolute_subframes = recorded.absolute_subframes;
+  return told;
+}
 
-result<void> parse_settings(const std::string& text, const std::string& path, sniffer_settings& s) {
-  auto parsed = config_section::parse(text, path);
-  if (!parsed) return tl::unexpected(parsed.error());
-  auto& file = *parsed;
-  file.read("iq", s.iq);
-  s.iq = path_from_config(path, s.iq);
+void read_settings(config_section& file, sniffer_settings& s) {
+  file.read_path("iq", s.iq);
   file.read("device", s.device);
   file.read("loop", s.loop, 1, 1'000'000);
   auto radio = file.section("radio");
@@ -78,37 +92,59 @@ result<void> parse_settings(const std::string& text, const std::string& path, sn
   file.read("epoch_s", s.epoch_s, 0.0, 4e9);
   read_carrier(file.section("carrier"), s.known);
   read_pools(file, s.known);
-  file.read("scene", s.scene_path);
-  s.scene_path = path_from_config(path, s.scene_path);
+  file.read_path("scene", s.scene_path);
   file.read_choice("sync", s.sync, sync_words);
-  file.read("events", s.events);
-  file.read("record", s.record);
-  file.read("annotate", s.annotate);
+  file.read_path_here("events", s.events);
+  file.read_path_here("record", s.record);
+  file.read_path_here("annotate", s.annotate);
   file.read_choice("record_type", s.record_type, {"cf32", "ci16"});
-  file.read("pcap", s.pcap);
-  file.read("keylog", s.keylog);
-  s.keylog = path_from_config(path, s.keylog);
-  file.read("report", s.reports);
+  file.read_path_here("pcap", s.pcap);
+  file.read_path("keylog", s.keylog);
+  file.read_paths_here("report", s.reports);
   file.read("report_failed", s.report_failed);
   file.read("plain", s.plain);
   file.read("verdict", s.verdict);
-  file.read("compromised", s.compromised);
-  for (auto& c : s.compromised) c = path_from_config(path, c);
-  file.read("known_plaintext", s.known_plaintexts);
-  for (auto& k : s.known_plaintexts) k = path_from_config(path, k);
+  file.read_paths("compromised", s.compromised);
+  file.read_paths("known_plaintext", s.known_plaintexts);
   file.read("name", s.names);
   if (!s.iq.empty() && !s.device.empty()) file.reject("device", "iq is given too; accepted: one of them");
-  s.known.file = path;
-  return file.check();
 }
 
-result<void> load_settings(const std::string& path, sniffer_settings& s) {
+}  // namespace
+
+result<config_section> parse_settings(const std::string& text, const std::string& path, sniffer_settings& s) {
+  auto file = config_section::parse(text, path);
+  if (!file) return file;
+  read_settings(*file, s);
+  s.known.file = path;
+  if (auto ok = file->check(); !ok) return tl::unexpected(ok.error());
+  return file;
+}
+
+result<void> note_settings(config_section& file, sniffer_settings s) {
+  if (!s.carrier.empty() || !s.pools.empty()) {
+    if (!s.scene_path.empty())
+      return fail("--carrier and --pool win over the scene, which no configuration can say; accepted: without a scene");
+    auto known = scene_of(s);
+    if (!known) return tl::unexpected(known.error());
+    s.known = std::move(*known);
+  }
+  if (s.sync.empty() && s.iq.empty()) s.sync = "gnss";  // else the recording may say it
+  auto now = file.in_force();
+  read_settings(now, s);
+  std::vector<std::string> pools;
+  for (const auto& p : s.known.pools) pools.push_back(to_yaml(p));
+  file.note_list("pools", std::move(pools));
+  return {};
+}
+
+result<config_section> load_settings(const std::string& path, sniffer_settings& s) {
   const auto text = phy::read_text_file(path, max_settings_bytes);
   if (!text) return tl::unexpected(text.error());
   return parse_settings(*text, path, s);
 }
 
-result<scene> scene_of(const sniffer_settings& s) {
+result<scene> scene_of(const sniffer_settings& s, const scene& recorded) {
   scene out = s.known;
   if (!s.scene_path.empty()) {
     auto loaded = load_scene(s.scene_path);
@@ -126,14 +162,16 @@ result<scene> scene_of(const sniffer_settings& s) {
     for (const auto& p : s.pools)
       if (auto ok = apply_pool_text(p, "--pool", out); !ok) return tl::unexpected(ok.error());
   }
-  return out;
+  return filled_in(std::move(out), recorded, !s.scene_path.empty());
 }
 
-listen_sync sync_of(const sniffer_settings& s) {
-  if (s.sync == "aligned") return listen_sync::aligned;
-  if (s.sync == "blind") return listen_sync::blind;
-  if (s.sync == "gnss") return listen_sync::gnss;
-  if (s.sync.empty() && s.iq.empty()) return listen_sync::gnss;
+std::optional<listen_sync> sync_of(const sniffer_settings& s, const std::string& recorded) {
+  const std::string& word = s.sync.empty() ? recorded : s.sync;
+  if (word == "auto") return std::nullopt;
+  if (word == "aligned") return listen_sync::aligned;
+  if (word == "blind") return listen_sync::blind;
+  if (word == "gnss") return listen_sync::gnss;
+  if (word.empty() && s.iq.empty()) return listen_sync::gnss;
   return listen_sync::slss;
 }
 

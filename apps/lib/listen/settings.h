@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/lib/common/config.h"
 #include "apps/lib/listen/capture.h"
+#include "apps/lib/listen/recorded_carrier.h"
 #include "apps/lib/listen/scene.h"
 #include "common/result.h"
 #include "phy/radio/radio.h"
@@ -24,7 +26,7 @@ struct sniffer_settings {
   scene known;  ///< of the configuration file
   std::string scene_path, carrier;
   std::vector<std::string> pools;
-  std::string sync;  ///< empty: gnss for a device, slss for a recording
+  std::string sync;  ///< empty: gnss for a device, what the recording says, or slss
   // output
   std::string events, record, record_type = "cf32", annotate, pcap, keylog;
   std::vector<std::string> reports;  ///< *.html and *.htm: a page, others JSON
@@ -45,16 +47,21 @@ struct sniffer_settings {
   }
 };
 
-inline const std::vector<std::string> sync_words{"slss", "aligned", "blind", "gnss"};
+inline const std::vector<std::string> sync_words{"slss", "aligned", "blind", "gnss", "auto"};
 
 /// Paths of input and key files are relative to the file, those of output to the working directory. Errors are one
 /// line: file, line, key, what is wrong, what is accepted.
-result<void> load_settings(const std::string& path, sniffer_settings& s);
-result<void> parse_settings(const std::string& text, const std::string& path, sniffer_settings& s);
+result<config_section> load_settings(const std::string& path, sniffer_settings& s);
+result<config_section> parse_settings(const std::string& text, const std::string& path, sniffer_settings& s);
+/// Notes in the file's record what the command line has changed since: config_section::in_force(). An error where no
+/// configuration can say it.
+result<void> note_settings(config_section& file, sniffer_settings s);
 
-/// The configuration's carrier and pools, under those of the scene file, under those of the command line.
-result<scene> scene_of(const sniffer_settings& s);
-listen_sync sync_of(const sniffer_settings& s);
+/// What the recording tells, under the configuration's carrier and pools, under those of the scene file, under those of
+/// the command line. The recording's pools do not count where another prb or tm is told.
+result<scene> scene_of(const sniffer_settings& s, const scene& recorded = {});
+/// Nothing: it is to be tried. recorded: recorded_carrier::sync.
+std::optional<listen_sync> sync_of(const sniffer_settings& s, const std::string& recorded = {});
 /// The rate asked of a device: the settings' if the carrier can use it, else the carrier's own.
 double rate_for(const sniffer_settings& s, const scene& known);
 

@@ -78,22 +78,20 @@ result<permission_book::key_map> cached_peers(const std::string& cache) {
   return out;
 }
 
-pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user) {
-  pc3_server out;
+pc3_server read_pc3_server(config_section& s, const std::string& user, const pc3_server& otherwise) {
+  pc3_server out = otherwise;
   auto& c = out.client;
-  s.require("name");
+  if (s.line() > 0) s.require("name");
   s.read("name", c.server_name);
   s.read("address", c.address);
   s.read("port", c.port, 1, 65535);
-  s.read("ca", c.identity.ca_path);
-  s.read("certificate", c.identity.certificate_path);
-  s.read("key", c.identity.key_path);
-  s.read("psk", c.identity.psk_path);
+  s.read_path("ca", c.identity.ca_path);
+  s.read_path("certificate", c.identity.certificate_path);
+  s.read_path("key", c.identity.key_path);
+  s.read_path("psk", c.identity.psk_path);
   s.read("udp_listen", out.udp_listen);
   s.read("udp_forward", out.udp_forward);
   if (!c.identity.psk_path.empty()) c.identity.psk_identity = user;
-  for (auto* p : {&c.identity.ca_path, &c.identity.certificate_path, &c.identity.key_path, &c.identity.psk_path})
-    *p = path_from_config(path, *p);
   return out;
 }
 
@@ -133,6 +131,26 @@ struct pc3::state {
   bool stopping = false;
   std::atomic<std::uint64_t> data_dropped = 0;
   std::vector<std::thread> threads;
+
+  // A file that is missing or wrong is reported at the start.
+  result<void> read_files() {
+    for (const auto& server : config.servers)
+      if (auto tls = function::tls_context::client(server.client.identity); !tls) return tl::unexpected(tls.error());
+    if (auto list = keys::read_consents(config.consent_path()); !list) return tl::unexpected(list.error());
+    auto pending = pending_keys(config.consent_path());
+    if (!pending) return tl::unexpected(pending.error());
+    pending_written = std::move(*pending);
+    for (std::size_t i = 0; i < config.servers.size() && !config.cache.empty(); ++i) {
+      const auto path = said_by(i);
+      if (is_absent(path)) continue;
+      const auto text = read_private_file(path);
+      if (!text) return tl::unexpected(text.error());
+      auto said = parse_statement(*text, path);
+      if (!said) return tl::unexpected(said.error());
+      written[i] = std::move(*said);
+    }
+    return {};
+  }
 
   void emit(pc3_event e) {
     const std::lock_guard lock(mutex);
@@ -488,22 +506,7 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   s->clients.resize(config.servers.size());
   s->restate.resize(config.servers.size());
   s->untold.resize(config.servers.size());
-  for (const auto& server : config.servers)  // a file that is missing or wrong is reported at the start
-    if (auto tls = function::tls_context::client(server.client.identity); !tls) return tl::unexpected(tls.error());
-  if (auto list = keys::read_consents(config.consent_path()); !list) return tl::unexpected(list.error());
-  auto pending = pending_keys(config.consent_path());
-  if (!pending) return tl::unexpected(pending.error());
-  s->pending_written = std::move(*pending);
-  if (!config.cache.empty())
-    for (std::size_t i = 0; i < config.servers.size(); ++i) {
-      const auto path = s->said_by(i);
-      if (is_absent(path)) continue;
-      const auto text = read_private_file(path);
-      if (!text) return tl::unexpected(text.error());
-      auto said = parse_statement(*text, path);
-      if (!said) return tl::unexpected(said.error());
-      s->written[i] = std::move(*said);
-    }
+  if (auto ok = s->read_files(); !ok) return tl::unexpected(ok.error());
   {
     const std::lock_guard lock(s->book_mutex);
     s->load_consents();
@@ -512,6 +515,14 @@ result<std::unique_ptr<pc3>> pc3::start(const pc3_config& config, const security
   for (std::size_t i = 0; i < config.servers.size(); ++i) s->threads.emplace_back([raw, i] { raw->run(i); });
   s->threads.emplace_back([raw] { raw->watch(); });
   return std::unique_ptr<pc3>(new pc3(std::move(s)));
+}
+
+result<void> pc3::check(const pc3_config& config) {
+  state s;
+  s.config = config;
+  if (!config.keylog.empty())
+    if (auto fd = open_private_output(config.keylog, output_mode::probe); !fd) return tl::unexpected(fd.error());
+  return s.read_files();
 }
 
 void pc3::set_slot(security::slot_t slot) { s_->slot = slot; }

@@ -36,14 +36,17 @@ struct pc3_config {
   std::string consent_path() const { return consent.empty() ? keys::default_consent_path(private_key) : consent; }
 };
 
-/// One entry of `servers:` (name, address, port, ca, certificate, key or psk). `path`: the configuration file.
-pc3_server read_pc3_server(config_section& s, const std::string& path, const std::string& user);
+/// One entry of `servers:` (name, address, port, ca, certificate, key or psk). What it does not say is as in
+/// `otherwise`.
+pc3_server read_pc3_server(config_section& s, const std::string& user, const pc3_server& otherwise = {});
 
 class pc3 {
 public:
   /// `fixed`: the permission file's peers, which stay permitted whatever a server says.
   static result<std::unique_ptr<pc3>> start(const pc3_config& config, const security::public_key& own,
                                             const permission_book::key_map& fixed);
+  /// What start() reads, without a session and a key log.
+  static result<void> check(const pc3_config& config);
   ~pc3();
   /// The slot clock, from the radio loop. Before the first call only the file's peers are permitted.
   void set_slot(security::slot_t slot);

@@ -11,7 +11,7 @@ namespace prose::apps {
 namespace {
 
 result<program_config> read(const std::string& data) {
-  auto file = config_section::parse("identity:\n  private_key: keys/john.key\ndata:\n" + data, "john.yaml");
+  auto file = config_section::parse("identity:\n  private_key: keys/john.key\ndata:\n" + data, "/etc/prose/john.yaml");
   if (!file) return tl::unexpected(file.error());
   return read_program_config(*file, "/etc/prose/john.yaml");
 }

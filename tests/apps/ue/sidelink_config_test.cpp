@@ -11,7 +11,7 @@ namespace {
 
 result<program_config> read(const std::string& sidelink) {
   auto file = config_section::parse(
-      "identity:\n  private_key: keys/john.key\ncarrier:\n  tm: 4\nsidelink:\n" + sidelink, "john.yaml");
+      "identity:\n  private_key: keys/john.key\ncarrier:\n  tm: 4\nsidelink:\n" + sidelink, "/etc/prose/john.yaml");
   if (!file) return tl::unexpected(file.error());
   return read_program_config(*file, "/etc/prose/john.yaml");
 }
