@@ -1,4 +1,4 @@
-# What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers). A component of another
+# What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers), python (the Python package). A component of another
 # target needs no more than its own install() calls and a block of names in cmake/packages.cmake.
 if(PROSE_SANITIZE OR PROSE_FUZZ)
   install(CODE "message(FATAL_ERROR \"A build with PROSE_SANITIZE or PROSE_FUZZ installs nothing; install one without them (cmake --preset release).\")" ALL_COMPONENTS)
@@ -71,6 +71,20 @@ install(FILES ${CMAKE_BINARY_DIR}/install/prose-config.cmake ${CMAKE_BINARY_DIR}
 configure_file(cmake/install/prose.pc.in ${CMAKE_BINARY_DIR}/install/prose.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/install/prose.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 install(FILES docs/examples/library/CMakeLists.txt docs/examples/library/discovery.cpp DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libprose-dev/examples COMPONENT dev)
+
+# --- python: where Debian's Python looks below /usr and below /usr/local; with another prefix PYTHONPATH tells it ---
+if(TARGET prose_python)
+  get_property(PROSE_PYTHON_FILES GLOBAL PROPERTY PROSE_PYTHON_FILES)
+  get_property(PROSE_PYTHON_VERSION GLOBAL PROPERTY PROSE_PYTHON_VERSION)
+  install(CODE "if(CMAKE_INSTALL_PREFIX MATCHES \"(^|/)usr\$\")  # cpack has a folder before it
+    set(python_place lib/python3/dist-packages)
+  else()
+    set(python_place lib/python${PROSE_PYTHON_VERSION}/dist-packages)
+  endif()" COMPONENT python)
+  install(TARGETS prose_python LIBRARY DESTINATION "\${python_place}/prose" COMPONENT python)
+  install(FILES ${PROSE_PYTHON_FILES} DESTINATION "\${python_place}/prose" COMPONENT python)
+  install(DIRECTORY apps/python/examples DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/python3-prose COMPONENT python FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
+endif()
 
 # --- where UHD does not look ---
 prose_place(lib "${CMAKE_INSTALL_LIBDIR}")

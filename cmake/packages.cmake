@@ -50,9 +50,27 @@ security, radios. For find_package(prose) and pkg-config; examples are in
 /usr/share/doc/libprose-dev/examples.")
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libexpected-dev, libuhd-dev, libliquid-dev, libfftw3-dev, libmbedtls-dev")
 
+# --- python3-prose ---
+set(components prose dev)
+if(TARGET prose_python)
+  list(APPEND components python)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-prose)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+  set(CPACK_COMPONENT_PYTHON_DESCRIPTION "LTE sidelink in Python: recordings and arrays to events, grids,
+channel estimates, waveforms of any channel, verdicts, capture files. Examples
+are in /usr/share/doc/python3-prose/examples.")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_SHLIBDEPS ON)
+  # The compiled module is for one version of Python.
+  string(REGEX REPLACE "^3\\." "" minor "${PROSE_PYTHON_VERSION}")
+  math(EXPR next "${minor} + 1")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3 (>= 3.${minor}), python3 (<< 3.${next}), python3-numpy")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS gnuplot-nox)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${debian}/python3-prose/postinst ${debian}/python3-prose/prerm)
+endif()
+
 # --- what every Debian package has: copyright and changelog ---
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)  # of SOURCE_DATE_EPOCH, where it is set
-foreach(component prose dev)
+foreach(component ${components})
   string(TOUPPER ${component} upper)
   set(name ${CPACK_DEBIAN_${upper}_PACKAGE_NAME})
   set(folder ${CMAKE_BINARY_DIR}/install/${name})

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/lib/listen/capture.h"
+#include "apps/lib/listen/hearing_of.h"
 #include "apps/lib/listen/settings.h"
 #include "apps/lib/verdict/verdict.h"
 #include "apps/sniffer/report_page.h"
@@ -14,9 +15,6 @@ namespace prose::apps {
 
 /// The verdict's figures, its transmitters, and last the verdict itself, as events.
 std::vector<event> events_of(const verdict& v, double t_s);
-
-/// How much of what was on the air a capture heard.
-hearing hearing_of(const capture_result& c);
 
 class judgement {
 public:

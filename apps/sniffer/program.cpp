@@ -93,15 +93,6 @@ struct input {
   std::optional<capture> run;
 };
 
-/// A verdict looks at the whole band unless the user says otherwise: a recording could hide a part of it. 23.04e6
-/// samples a second hold 75 PRB and 100.
-bool is_narrower(const recorded_carrier& c, const phy::sigmf_reader& recording) {
-  std::string assumed;
-  const auto widest =
-      carrier_of({}, {recording.meta_path(), "rate", recording.sample_rate_hz(), std::nullopt}, assumed);
-  return widest && c.known.n_prb.value_or(widest->n_prb) < widest->n_prb;
-}
-
 result<capture> open_recording(const sniffer_settings& s, capture_options options, input& in) {
   const double told_rate_hz = s.rate_given ? s.radio.sample_rate_hz : 0;
   auto reader = phy::sigmf_reader::open(s.iq, {.rate_hz = told_rate_hz, .keep_text = !s.annotate.empty()});
@@ -111,10 +102,8 @@ result<capture> open_recording(const sniffer_settings& s, capture_options option
   auto recorded = carrier_from((*reader)->meta(), (*reader)->meta_path(), in.remark);
   const auto told = scene_of(s);
   if (!told) return tl::unexpected(told.error());
-  if (options.search_beside && !told->n_prb && is_narrower(recorded, **reader)) {
-    in.remark = (*reader)->meta_path() +
-                ": global.prose: carrier.n_prb is less than the rate holds: left out for the "
-                "verdict, with all that it says of its carrier; accepted: --carrier";
+  if (options.search_beside && !told->n_prb && is_narrower(recorded, (*reader)->sample_rate_hz())) {
+    in.remark = narrower_remark((*reader)->meta_path());
     recorded = {};
   }
   auto known = scene_of(s, recorded.known);
@@ -297,8 +286,10 @@ result<capture_result> run_capture(const sniffer_settings& s, input& in, event_w
   capture& run = *in.run;
   live_input& live = in.live;
   if (!live.radio) return run.run(events, std::move(observers));
-  const std::size_t block = run.carrier().samples_per_subframe();
-  live.queue = std::make_unique<queued_source>(*live.radio, block, static_cast<std::size_t>(s.queue_s * 1000));
+  constexpr int subframes_a_block = 4;
+  const std::size_t block = subframes_a_block * run.carrier().samples_per_subframe();
+  live.queue = std::make_unique<queued_source>(
+      *live.radio, block, static_cast<std::size_t>(std::ceil(s.queue_s * 1000 / subframes_a_block)));
   run.read_through(*live.queue);
   auto done = run.run(events, std::move(observers));
   live.queue->stop();

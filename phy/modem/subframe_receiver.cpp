@@ -122,6 +122,8 @@ struct subframe_receiver::state {
   prefix_profile::whole whole;
   std::optional<int> prefix_analysed_at;    // shift
   const grid_cache::entry* grid = nullptr;  // of the current transmission
+  demodulated last;                         // what the estimator and the equaliser hold
+  double last_cfo_hz = 0;
 
   load_report load(std::span<const std::span<const cf32>> antennas) noexcept;
   std::array<double, channel_estimator::max_pilots> pilot_times(const expected_signal& t) const;
@@ -178,6 +180,7 @@ load_report subframe_receiver::state::load(std::span<const std::span<const cf32>
     energy += static_cast<double>(sum);
   }
   const double power = energy / static_cast<double>(size * samples.size());
+  last = {};
   amplitude = power > least_power ? static_cast<float>(1 / std::sqrt(power)) : 0.0F;
   report.power_db = power > 0 ? to_db(power) : -300;
   grids.begin_subframe(amplitude);
@@ -226,6 +229,7 @@ void subframe_receiver::state::fill_pilots(const expected_signal& t) noexcept {
 void subframe_receiver::state::use_grid(const expected_signal& t, double cfo_hz, int shift,
                                         const delay_range& delays) noexcept {
   grid = &grids.get(samples, cfo_hz, shift);
+  last = {};
   const auto at = pilot_times(t);
   estimator.begin(t.m(), std::span(at).first(t.map->n_dmrs));
   fill_pilots(t);
@@ -309,7 +313,9 @@ signal_estimate subframe_receiver::state::realise(const expected_signal& t, floa
     if (std::abs(again.front().cfo_hz - cfo_hz) < most_regrid_change_hz) cfo_hz = again.front().cfo_hz;
     estimator.fit(cfo_hz);
   }
-  eq.run(estimator, grid->antennas, t.first_subcarrier, std::span(t.map->data).first(t.map->n_data - 1), times, cfo_hz);
+  last = {t.first_subcarrier, t.m(), std::span(t.map->data).first(t.map->n_data - 1)};
+  last_cfo_hz = cfo_hz;
+  eq.run(estimator, grid->antennas, t.first_subcarrier, last.symbols, times, cfo_hz);
   demap(t);
   signal_estimate s = describe(t, cfo_hz);
   // A stride that is coprime to 12 visits the allocation unevenly enough to show all of it.
@@ -543,14 +549,41 @@ subframe_receiver::prefix_estimate subframe_receiver::prefix_cfo() noexcept {
   return {static_cast<float>(s_->whole.cfo_hz), static_cast<float>(s_->whole.correlation)};
 }
 
-const resource_grid& subframe_receiver::grid(int antenna, float cfo_hz) noexcept {
+void subframe_receiver::copy_grid(int antenna, float cfo_hz, std::span<cf32> out) noexcept {
   state& s = *s_;
-  antenna = std::clamp(antenna, 0, s.config.n_antennas - 1);
-  auto& out = s.plain_grid[antenna];
-  const auto& g = s.grids.get(s.samples, cfo_hz, 0).antennas[antenna];
+  const auto& g = s.grids.get(s.samples, cfo_hz, 0).antennas[std::clamp(antenna, 0, s.config.n_antennas - 1)];
   const float undo = s.amplitude > 0 ? 1.0F / s.amplitude : 0.0F;
-  std::transform(g.all().begin(), g.all().end(), out.all().begin(), [undo](cf32 x) { return x * undo; });
+  assert(out.size() == g.all().size());
+  std::transform(g.all().begin(), g.all().end(), out.begin(), [undo](cf32 x) { return x * undo; });
+}
+
+const resource_grid& subframe_receiver::grid(int antenna, float cfo_hz) noexcept {
+  auto& out = s_->plain_grid[std::clamp(antenna, 0, s_->config.n_antennas - 1)];
+  copy_grid(antenna, cfo_hz, out.all());
   return out;
+}
+
+subframe_receiver::demodulated subframe_receiver::last() const noexcept { return s_->last; }
+
+std::span<const cf32> subframe_receiver::equalised(int i) const noexcept {
+  assert(i >= 0 && i < std::ssize(s_->last.symbols));
+  return s_->eq.symbol(i);
+}
+
+void subframe_receiver::copy_channel(int antenna, int i, std::span<cf32> out) const noexcept {
+  const state& s = *s_;
+  assert(i >= 0 && i < std::ssize(s.last.symbols) && std::ssize(out) == s.last.n_subcarriers);
+  const double t = s.times[s.last.symbols[i]];
+  std::fill(out.begin(), out.end(), cf32{});
+  for (int o = 0; o < s.estimator.n_orders(); ++o) {
+    if (!s.estimator.order_used(o)) continue;
+    const auto weight = static_cast<float>(s.estimator.basis(o, t));
+    const auto surface = s.estimator.surface(antenna, o);
+    for (std::size_t k = 0; k < out.size(); ++k) out[k] += weight * surface[k];
+  }
+  const double undo = s.amplitude > 0 ? 1.0 / s.amplitude : 0;
+  const cf32 turn(std::polar(undo, 2 * std::numbers::pi * s.last_cfo_hz * t));
+  for (cf32& h : out) h *= turn;
 }
 
 }  // namespace prose::phy

@@ -157,6 +157,23 @@ public:
   /// (RSSI). RE amplitudes are on the samples' scale: a unit RE adds 1 / fft_size to the mean sample power. Valid until
   /// the next load().
   const resource_grid& grid(int antenna, float cfo_hz = 0) noexcept;
+  /// The same into `out`: symbols_per_subframe() x n_subcarriers().
+  void copy_grid(int antenna, float cfo_hz, std::span<cf32> out) noexcept;
+
+  /// The transmission that was demodulated last, by decode_*() or find_pscch(); for plots. Valid until the next call of
+  /// one of these, a metric or load().
+  struct demodulated {
+    int first_subcarrier = 0;
+    int n_subcarriers = 0;
+    std::span<const std::int8_t> symbols;  ///< of the subframe, that carry data; empty: none was demodulated
+  };
+  demodulated last() const noexcept;
+  /// Of last().symbols[i]: equalised and de-precoded modulation symbols, unit mean power sent.
+  std::span<const cf32> equalised(int i) const noexcept;
+  /// The channel at last().symbols[i], a value for each subcarrier of last(): resource elements received, as grid()
+  /// gives them for the transmission's carrier offset, over those sent. A transmission outside the cyclic prefix was
+  /// received through a window of its own, which grid() does not show.
+  void copy_channel(int antenna, int i, std::span<cf32> out) const noexcept;
 
 private:
   struct state;

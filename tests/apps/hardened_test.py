@@ -1,4 +1,4 @@
-"""What cmake/hardening.cmake asks for, read off the programs and the UHD module."""
+"""What cmake/hardening.cmake asks for, read off the programs, the UHD module and the module of the Python package."""
 import glob, os, re, shutil, subprocess, sys, tempfile, unittest
 
 from tests.harness.paths import BIN, BUILD
@@ -29,7 +29,7 @@ def faults(path):
 
 class hardened(unittest.TestCase):
     def test_every_program_is(self):
-        programs = sorted(glob.glob(os.path.join(BIN, 'prose-*')) + glob.glob(os.path.join(BUILD, 'uhd_modules', '*.so')))
+        programs = sorted(glob.glob(os.path.join(BIN, 'prose-*')) + glob.glob(os.path.join(BUILD, 'uhd_modules', '*.so')) + glob.glob(os.path.join(BUILD, 'python', 'prose', '*.so')))
         self.assertLessEqual({'prose-ue', 'libprose_uhd_virtual.so'}, set(map(os.path.basename, programs)))
         for p in programs:
             with self.subTest(os.path.basename(p)):

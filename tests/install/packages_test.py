@@ -4,6 +4,8 @@ import glob, os, re, shutil, subprocess, sys, tempfile, unittest
 from tests.harness.files import text_of
 from tests.harness.paths import BUILD
 
+PACKAGE = glob.glob(os.path.join(BUILD, 'python', 'prose', '_native.*.so'))  # of the Python package, if this build makes it
+
 
 def output(*command, **more):
     r = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, LC_ALL='C'), **more)
@@ -30,9 +32,9 @@ class packages(unittest.TestCase):
     def field(self, name, field):
         return output('dpkg-deb', '-f', self.deb[name], field).strip()
 
-    def test_both_are_there_and_every_file_has_a_package(self):
-        self.assertLessEqual({'prose', 'libprose-dev'}, set(self.deb))
-        self.assertTrue(all(re.match(r'(lib|python3-)?prose', name) for name in self.deb), 'no component without a name')
+    def test_all_are_there_and_every_file_has_a_package(self):
+        wanted = {'prose', 'libprose-dev'} | ({'python3-prose'} if PACKAGE else set())
+        self.assertEqual(wanted, set(self.deb))
 
     def test_dependencies(self):
         depends = self.field('prose', 'Depends')
@@ -40,6 +42,23 @@ class packages(unittest.TestCase):
             self.assertIn(package, depends)
         for package in ('libuhd-dev', 'libliquid-dev', 'libfftw3-dev', 'libmbedtls-dev', 'libexpected-dev'):
             self.assertIn(package, self.field('libprose-dev', 'Depends'))
+
+    @unittest.skipUnless(PACKAGE, 'this build has no Python package')
+    def test_the_python_package_is_for_one_python_and_owns_what_python_compiles(self):
+        depends, folder = self.field('python3-prose', 'Depends'), self.unpacked['python3-prose']
+        minor = int(re.match(r'_native\.cpython-3(\d+)-', os.path.basename(PACKAGE[0]))[1])
+        for package in ('python3 (>= 3.%d)' % minor, 'python3 (<< 3.%d)' % (minor + 1), 'python3-numpy', 'libc6', 'libfftw3', 'libpcap'):
+            self.assertIn(package, depends)
+        files = {os.path.relpath(f, folder) for f in glob.glob(folder + '/usr/**', recursive=True) if os.path.isfile(f)}
+        place = 'usr/lib/python3/dist-packages/prose/'
+        self.assertLessEqual({place + n for n in ('__init__.py', '_native.pyi', 'py.typed', os.path.basename(PACKAGE[0]))}, files)
+        self.assertLessEqual({'usr/share/doc/python3-prose/examples/%s.py' % n for n in ('spectrogram', 'constellation', 'bler', 'drawing')}, files)
+        self.assertFalse([f for f in files if not f.startswith((place, 'usr/share/doc/python3-prose/')) or f.endswith('.pyc')])
+        for script, command in (('postinst', 'py3compile'), ('prerm', 'py3clean')):
+            path = os.path.join(folder, 'DEBIAN', script)
+            output('sh', '-n', path)
+            self.assertTrue(os.access(path, os.X_OK))
+            self.assertIn(command + ' -p python3-prose', text_of(path))
 
     def test_descriptions(self):
         for name in self.deb:
@@ -73,7 +92,7 @@ class packages(unittest.TestCase):
             self.assertEqual(output('dpkg-parsechangelog', '-l', changelog, '-S', 'Version').strip(), self.field(name, 'Version'))
 
     def test_programs_are_stripped_and_libraries_can_be_linked(self):
-        for path in glob.glob(os.path.join(self.unpacked['prose'], 'usr', '*bin', '*')) + glob.glob(self.unpacked['prose'] + '/**/*.so', recursive=True):
+        for path in glob.glob(os.path.join(self.unpacked['prose'], 'usr', '*bin', '*')) + glob.glob(self.folder + '/unpacked/*/**/*.so', recursive=True):
             if not path.endswith('prose-demo'):
                 self.assertNotIn('.symtab', output('readelf', '-WS', path), path)
         for path in glob.glob(self.unpacked['libprose-dev'] + '/**/*.a', recursive=True):

@@ -1,8 +1,8 @@
-"""Programs, the emulated radio, libraries and headers of an installation, used from where they were put."""
+"""Programs, the emulated radio, libraries, headers and the Python package of an installation, used from where they were put."""
 import glob, gzip, os, re, shutil, stat, subprocess, sys, tempfile, unittest
 
 from tests.harness.files import text_of, write
-from tests.harness.paths import BUILD, SOURCE
+from tests.harness.paths import BUILD, REGRESSION, SOURCE
 from tests.install.commit_test import of_source
 from tests.install.installed import PROGRAMS, Installed
 
@@ -17,7 +17,7 @@ def octets_of(path):
 
 def source_texts():
     """What is installed as it is: a path in it stood there before there was a build."""
-    folders = ('common', 'configs', 'docs', 'mac', 'phy', 'scripts', 'security')
+    folders = ('apps/python', 'common', 'configs', 'docs', 'mac', 'phy', 'scripts', 'security')
     files = glob.glob(os.path.join(SOURCE, '*')) + [f for d in folders for f in glob.glob(os.path.join(SOURCE, d, '**'), recursive=True)]
     return {octets_of(f) for f in files if os.path.isfile(f)}
 
@@ -109,6 +109,22 @@ class tree(unittest.TestCase):
         r = subprocess.run([self.at.program('prose-demo'), '--build', '/no/such/place'], capture_output=True, text=True, env=self.at.env)
         self.assertEqual(r.returncode, 2, 'it builds nothing')
         self.assertEqual([f for f in self.at.files() if f.endswith('.pyc')], [])
+
+    def test_the_python_package_from_where_it_is(self):
+        module = glob.glob(os.path.join(BUILD, 'python', 'prose', '_native.*.so'))
+        if not module:
+            print('\nskipped: this build has no Python package')
+            return
+        package = os.path.dirname(self.at.one('lib/python3*/dist-packages/prose/__init__.py'))
+        self.assertEqual(set(os.listdir(package)), set(os.listdir(os.path.dirname(module[0]))) - {'__pycache__'})
+        env = dict(os.environ, PYTHONPATH=os.path.dirname(package), PYTHONDONTWRITEBYTECODE='1')
+        python = os.environ['PROSE_PYTHON']
+        code = ('import prose\nprint(prose.__file__)\nc = prose.Carrier(prb=25, tm=4)\nprint(prose.Transmitter(c).transmit([]).shape)\n'
+                'r = prose.Receiver(%r, carrier="prb=25,tm=4", sync="gnss")\nprint(sum(e.event == "tb" for e in r) > 1)\n')
+        said = output(python, '-c', code % os.path.join(REGRESSION, 'regression_tm4.sigmf-meta'), env=env, cwd=self.work)
+        self.assertEqual(said, '%s/__init__.py\n(7680,)\nTrue\n' % package)
+        example = self.at.one('share/doc/python3-prose/examples/bler.py')
+        self.assertIn('--blocks', output(python, example, '--help', env=env, cwd=self.work))
 
     def example(self, executable, *device):
         self.assertIn(EXPECTED, output(executable, *device, env=self.at.env))

@@ -9,31 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/lib/capture/pcap_format.h"
 #include "apps/lib/common/safe_file.h"
 
 namespace prose::apps {
 namespace {
 
-constexpr int linktype_wireshark_upper_pdu = 252;
 constexpr int snapshot_length = 262144;
-
-// Tags of Wireshark's exported-PDU header (wsutil/exported_pdu_tlvs.h) and of its framing of LTE MAC PDUs
-// (packet-mac-lte.h).
-constexpr std::uint16_t tlv_end = 0;
-constexpr std::uint16_t tlv_dissector_name = 12;
-constexpr std::uint8_t mac_radio_fdd = 1;
-constexpr std::uint8_t mac_direction_uplink = 0;
-constexpr std::uint8_t mac_rnti_type_sl_bch = 7;
-constexpr std::uint8_t mac_rnti_type_sl_sch = 8;
-enum mac_tag : std::uint8_t {
-  tag_payload = 0x01,
-  tag_rnti = 0x02,
-  tag_ueid = 0x03,
-  tag_frame_subframe = 0x04,
-  tag_crc_status = 0x07,
-  tag_carrier_id = 0x0a,
-  tag_phy = 0x0b,
-};
 
 class record {
 public:

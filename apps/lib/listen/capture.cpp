@@ -42,17 +42,23 @@ result<capture> capture::make(std::unique_ptr<file_source> file, const scene& s,
                 " is too many; accepted: 1 to " + std::to_string(max_antennas) + " antennas");
   auto c = make_common(*file, facts, s, std::move(options), assumed);
   if (!c) return c;
-  if (c->options_.sync == listen_sync::aligned) {
-    c->config_.timing.absolute_subframes = s.absolute_subframes;
-    c->stored_ = !s.absolute_subframes.empty();
-    const std::int64_t first = s.first_subframe_sample.value_or(0);
-    c->first_subframe_ = c->stored_ ? first : reader.tick_of(first);
-    c->config_.timing.first_subframe_sample = c->first_subframe_;
-  }
+  c->align(s, reader.tick_of(s.first_subframe_sample.value_or(0)));
   if (c->options_.tell_odd_samples)
     c->watch_.emplace(reader.data_path(), ": is this " + std::string(name_of(reader.meta().datatype)) + "?",
                       reader.sample_rate_hz());
   c->file_ = std::move(file);
+  if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
+  return c;
+}
+
+result<capture> capture::make(std::unique_ptr<phy::sample_source> stored, std::int64_t n_samples,
+                              const std::string& name, const scene& s, capture_options options, std::string& assumed) {
+  const sample_facts facts{name, "sample_rate_hz", stored->sample_rate_hz(), n_samples};
+  auto c = make_common(*stored, facts, s, std::move(options), assumed);
+  if (!c) return c;
+  c->align(s, s.first_subframe_sample.value_or(0));
+  if (c->options_.tell_odd_samples) c->watch_.emplace(name, "", stored->sample_rate_hz());
+  c->stored_source_ = std::move(stored);
   if (auto ok = c->make_monitor(); !ok) return fail((s.file.empty() ? facts.name : s.file) + ": " + ok.error().message);
   return c;
 }
@@ -85,6 +91,15 @@ result<capture> capture::make_common(phy::sample_source& source, const sample_fa
   return c;
 }
 
+/// first_tick: of the sample where the scene says that a subframe begins.
+void capture::align(const scene& s, std::int64_t first_tick) {
+  if (options_.sync != listen_sync::aligned) return;
+  config_.timing.absolute_subframes = s.absolute_subframes;
+  stored_ = !s.absolute_subframes.empty();
+  first_subframe_ = stored_ ? s.first_subframe_sample.value_or(0) : first_tick;
+  config_.timing.first_subframe_sample = first_subframe_;
+}
+
 result<void> capture::make_monitor() {
   auto m = phy::monitor::make(config_);
   if (!m) return tl::unexpected(m.error());
@@ -99,7 +114,7 @@ bool capture::emit(std::span<const phy::monitor_event> found, event_writer& even
     const stream_position at{sample, static_cast<double>(place_.tick_of(sample)) / config_.carrier.sample_rate_hz()};
     if (n_frames_ == 0) first_frame_tick_ = place_.tick_of(sample);
     const captured_frame frame = frame_of(e, at, n_frames_++);
-    if (!events.write(to_event(e, at))) return false;
+    if (events && !events.write(to_event(e, at))) return false;
     for (const auto& o : observers_)
       if (o.frame && !o.frame(e, frame)) return false;
   }
@@ -129,11 +144,14 @@ bool capture::start_anew(const arrival& a, event_writer& events) {
 
 /// Counts a gap whose length the ticks give. Writes its event only if `going`. False ends the capture.
 bool capture::count_gap(const arrival& a, bool going, event_writer& events) {
-  event gap("gap", static_cast<double>(a.status.first_tick) / config_.carrier.sample_rate_hz());
   const std::int64_t missing = a.status.first_tick - place_.next_tick() - a.status.time_jump;
-  gap.add("sample", place_.n_samples()).add("samples_lost", missing);
-  if (a.status.time_jump != 0) gap.add("time_jump", a.status.time_jump);
-  going = going && events.write(gap);
+  const stream_gap gap{static_cast<double>(a.status.first_tick) / config_.carrier.sample_rate_hz(), place_.n_samples(),
+                       missing, a.status.time_jump};
+  event line("gap", gap.t_s);
+  line.add("sample", gap.sample).add("samples_lost", gap.samples_lost);
+  if (gap.time_jump != 0) line.add("time_jump", gap.time_jump);
+  going = going && events.write(line);
+  for (const auto& o : observers_) going = going && (!o.gap || o.gap(gap));
   lost(std::abs(missing));
   return going;
 }
@@ -171,43 +189,53 @@ capture_result capture::totals() const {
   return done;
 }
 
-result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
+void capture::begin(std::vector<capture_observer> observers) {
   observers_ = std::move(observers);
-  const std::size_t n_antennas = source_->n_antennas();
-  const std::size_t block = config_.carrier.samples_per_subframe();
-  std::vector<std::vector<phy::cf32>> samples(n_antennas, std::vector<phy::cf32>(block));
-  std::vector<std::span<phy::cf32>> out(samples.begin(), samples.end());
-  std::vector<std::span<const phy::cf32>> in(n_antennas);
+  samples_.assign(source_->n_antennas(), std::vector<phy::cf32>(config_.carrier.samples_per_subframe()));
+  going_ = true;
+}
+
+result<bool> capture::advance(event_writer& events) {
+  std::vector<std::span<phy::cf32>> out(samples_.begin(), samples_.end());
+  std::vector<std::span<const phy::cf32>> in(out.size());
   const auto wanted = static_cast<std::int64_t>(options_.duration_s * config_.carrier.sample_rate_hz());
-  std::vector<std::uint8_t> packed;
-  bool going = true;
-  while (going && !options_.stop()) {
-    const bool round = file_ && file_->at_round_start();
-    const std::int64_t shift =
-        file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
-    const auto status = source_->read(out);
-    if (!status) return tl::unexpected(status.error());
-    auto n = status->n_samples;
-    if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
-    if (n > 0) {
-      const arrival a{*status, round, shift, place_.n_samples() == 0, status->first_tick != place_.next_tick()};
-      going = start_anew(a, events);
-      if (a.jump && !a.first && !a.round) going = count_gap(a, going, events);
-      for (std::size_t c = 0; c < n_antennas; ++c) {
-        in[c] = out[c].first(n);
-        if (watch_) watch_->add(in[c]);
-      }
-      if (options_.as_ci16) round_to_ci16(in, out, packed);
-      going = take(in, a, going, events);
+  const bool round = file_ && file_->at_round_start();
+  const std::int64_t shift = file_ ? file_->shift_ticks() : 0;  // a read that ends the round already tells of the next
+  const auto status = source_->read(out);
+  if (!status) return tl::unexpected(status.error());
+  auto n = status->n_samples;
+  if (wanted > 0) n = std::min(n, static_cast<std::size_t>(wanted - place_.n_samples()));
+  if (n > 0) {
+    const arrival a{*status, round, shift, place_.n_samples() == 0, status->first_tick != place_.next_tick()};
+    going_ = start_anew(a, events);
+    if (a.jump && !a.first && !a.round) going_ = count_gap(a, going_, events);
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      in[c] = out[c].first(n);
+      if (watch_) watch_->add(in[c]);
     }
-    if (status->end || (wanted > 0 && place_.n_samples() >= wanted)) break;
+    if (options_.as_ci16) round_to_ci16(in, out, packed_);
+    going_ = take(in, a, going_, events);
   }
-  going = going && emit(monitor_->finish(), events);
+  return going_ && !status->end && !(wanted > 0 && place_.n_samples() >= wanted);
+}
+
+result<capture_result> capture::end(event_writer& events) {
+  going_ = going_ && emit(monitor_->finish(), events);
   if (watch_) watch_->end();
   const auto done = totals();
-  if (going) events.write(to_event(done.statistics, done.t_end_s));
+  if (going_) events.write(to_event(done.statistics, done.t_end_s));
   if (!events.ok()) return tl::unexpected(events.trouble());
   return done;
+}
+
+result<capture_result> capture::run(event_writer& events, std::vector<capture_observer> observers) {
+  begin(std::move(observers));
+  while (!options_.stop()) {
+    const auto more = advance(events);
+    if (!more) return tl::unexpected(more.error());
+    if (!*more) break;
+  }
+  return end(events);
 }
 
 }  // namespace prose::apps

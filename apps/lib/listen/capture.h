@@ -37,6 +37,14 @@ struct capture_options {
   bool tell_odd_samples = true;  ///< warn where no sample is finite, or the power beyond that of any signal
 };
 
+/// A place in the stream where the ticks are not those that follow.
+struct stream_gap {
+  double t_s = 0;                 ///< device time of the first sample behind it
+  std::int64_t sample = 0;        ///< that sample's index
+  std::int64_t samples_lost = 0;  ///< as the ticks tell it
+  std::int64_t time_jump = 0;     ///< samples by which the device's time was set
+};
+
 /// What a capture is used for, beside its events. Each is called in the order of the stream, from one thread; false
 /// ends the capture with the error that the observer keeps.
 struct capture_observer {
@@ -47,6 +55,8 @@ struct capture_observer {
       {};
   /// Called after each block: samples so far, and seconds of device time.
   std::function<void(std::int64_t, double)> progress = {};
+  /// Called with each gap of known length.
+  std::function<bool(const stream_gap&)> gap = {};
 };
 
 struct capture_result {
@@ -69,9 +79,20 @@ public:
   /// A radio, which must outlive the capture. Its timing is device time, whatever the scene says.
   static result<capture> make(phy::sample_source& radio, const std::string& name, const scene& s,
                               capture_options options, std::string& assumed);
+  /// Samples in memory, `n_samples` of them, the first of which has tick 0.
+  static result<capture> make(std::unique_ptr<phy::sample_source> stored, std::int64_t n_samples,
+                              const std::string& name, const scene& s, capture_options options, std::string& assumed);
   /// Transport blocks so far whose CRC failed, told of as events or not.
   std::uint64_t blocks_failed() const { return monitor_->statistics().tb_failed; }
   result<capture_result> run(event_writer& events, std::vector<capture_observer> observers = {});
+  /// run() in steps: begin(), advance() as long as it gives true, end().
+  void begin(std::vector<capture_observer> observers);
+  /// Takes the next block of samples, a subframe at most. False: the source or what was asked for ended, or an observer
+  /// ended the capture.
+  result<bool> advance(event_writer& events);
+  result<capture_result> end(event_writer& events);
+  /// So far.
+  capture_result totals() const;
   /// Takes the radio's samples from here instead, the same samples by another way.
   void read_through(phy::sample_source& source) { source_ = &source; }
   const phy::carrier_config& carrier() const { return config_.carrier; }
@@ -82,6 +103,7 @@ private:
   static result<capture> make_common(phy::sample_source& source, const sample_facts& facts, const scene& s,
                                      capture_options options, std::string& assumed);
   result<void> make_monitor();
+  void align(const scene& s, std::int64_t first_tick);
   void lost(std::int64_t samples) { lost_ += n_frames_ > 0 ? samples : 0; }
   bool emit(std::span<const phy::monitor_event> found, event_writer& events);
   /// How a block of samples follows what came before it.
@@ -95,9 +117,9 @@ private:
   bool start_anew(const arrival& a, event_writer& events);
   bool count_gap(const arrival& a, bool going, event_writer& events);
   bool take(std::span<const std::span<const phy::cf32>> in, const arrival& a, bool going, event_writer& events);
-  capture_result totals() const;
 
   std::unique_ptr<file_source> file_;
+  std::unique_ptr<phy::sample_source> stored_source_;
   phy::sample_source* source_ = nullptr;
   capture_options options_;
   phy::monitor_config config_;
@@ -111,6 +133,9 @@ private:
   std::optional<sample_watch> watch_;
   std::uint64_t unknown_gaps_ = 0, restarts_ = 0;  ///< restarts: at gaps of unknown length
   std::vector<capture_observer> observers_;
+  std::vector<std::vector<phy::cf32>> samples_;  ///< a block of each antenna
+  std::vector<std::uint8_t> packed_;
+  bool going_ = true;  ///< no observer, nor a failed event, has ended the capture
 };
 
 }  // namespace prose::apps

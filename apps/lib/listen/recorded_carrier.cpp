@@ -31,6 +31,18 @@ recorded_carrier carrier_from(const phy::sigmf_meta& meta, const std::string& fi
   return {};
 }
 
+bool is_narrower(const recorded_carrier& c, double rate_hz) {
+  std::string assumed;
+  const auto widest = carrier_of({}, {"", "rate", rate_hz, std::nullopt}, assumed);
+  return widest && c.known.n_prb.value_or(widest->n_prb) < widest->n_prb;
+}
+
+std::string narrower_remark(const std::string& file) {
+  return file +
+         ": global.prose: carrier.n_prb is less than the rate holds: left out for the "
+         "verdict, with all that it says of its carrier; accepted: --carrier";
+}
+
 std::string extension_text(const recorded_carrier& c) {
   const scene& s = c.known;
   auto carrier = nlohmann::json::object(), root = nlohmann::json::object();

@@ -65,7 +65,8 @@ void read_pools(config_section& file, scene& s) {
   }
 }
 
-/// What nobody told is as the recording says.
+}  // namespace
+
 scene filled_in(scene told, const scene& recorded, bool has_timing) {
   const auto differs = [](const auto& a, const auto& b) { return a && b && *a != *b; };
   const bool nothing = !told.n_prb && !told.tm && !told.cp && told.pools.empty();
@@ -80,6 +81,8 @@ scene filled_in(scene told, const scene& recorded, bool has_timing) {
   told.absolute_subframes = recorded.absolute_subframes;
   return told;
 }
+
+namespace {
 
 void read_settings(config_section& file, sniffer_settings& s) {
   file.read_path("iq", s.iq);

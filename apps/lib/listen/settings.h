@@ -60,6 +60,8 @@ result<void> note_settings(config_section& file, sniffer_settings s);
 /// What the recording tells, under the configuration's carrier and pools, under those of the scene file, under those of
 /// the command line. The recording's pools do not count where another prb or tm is told.
 result<scene> scene_of(const sniffer_settings& s, const scene& recorded = {});
+/// The last step of it: what nobody told is as the recording says. has_timing: the timing is `told`'s in any case.
+scene filled_in(scene told, const scene& recorded, bool has_timing);
 /// Nothing: it is to be tried. recorded: recorded_carrier::sync.
 std::optional<listen_sync> sync_of(const sniffer_settings& s, const std::string& recorded = {});
 /// The rate asked of a device: the settings' if the carrier can use it, else the carrier's own.
