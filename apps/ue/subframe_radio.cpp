@@ -13,8 +13,10 @@
 namespace prose::apps {
 namespace {
 constexpr std::int64_t start_ahead_subframes = 200;  // a busy host must not miss the start of its own reception
-constexpr std::int64_t kept_subframes = 2;           // before the one in hand, for the search
-constexpr std::int64_t kept_too_long_subframes = 4;  // samples are moved to the front only when it is worth while
+// For the search: samples before the subframe in hand, moved to the front only when it is worth while. Without a search
+// nothing is kept, so that the same few pages of memory are used again and stay in the cache.
+constexpr std::int64_t kept_subframes = 2;
+constexpr std::int64_t kept_too_long_subframes = 4;
 }  // namespace
 
 // --- opening and starting -------------------------------------------------------------------------------------------
@@ -61,8 +63,8 @@ result<void> subframe_radio::start() {
   clock_.start_at((*started + per_subframe - 1) / per_subframe);
   stream_.assign(device_->n_antennas(), {});
   stream_start_ = *started;
-  block_.assign(device_->n_antennas(), std::vector<phy::cf32>(subframe_samples_));
-  block_views_.assign(block_.begin(), block_.end());
+  stream_length_ = 0;
+  block_views_.resize(device_->n_antennas());
   burst_.resize(subframe_samples_);
   sender_ = std::make_unique<phy::burst_sender>(*device_, subframe_samples_);
   return {};
@@ -79,20 +81,27 @@ void subframe_radio::stop() {
 
 result<bool> subframe_radio::read() {
   if (auto ok = sender_->wait_until_begun(); !ok) return tl::unexpected(ok.error());
+  // Behind the samples that are there: no copy, unless some are missing between.
+  for (std::size_t a = 0; a < stream_.size(); ++a) {
+    if (stream_[a].size() < stream_length_ + subframe_samples_) stream_[a].resize(stream_length_ + subframe_samples_);
+    block_views_[a] = std::span(stream_[a]).subspan(stream_length_, subframe_samples_);
+  }
   const auto status = device_->read(block_views_);
   if (!status) return tl::unexpected(status.error());
   if (status->end) return false;
   time_jump_ = status->time_jump;
   if (time_jump_ != 0) clock_.follow_jump(by_device_time() ? renumbered() * clock_.samples_per_subframe() : time_jump_);
-  if (status->first_tick != stream_start_ + std::ssize(stream_[0])) {
-    for (auto& a : stream_) a.clear();
-    stream_start_ = status->first_tick;
-  }
+  const bool follows = status->first_tick == stream_end();
   for (std::size_t a = 0; a < stream_.size(); ++a) {
-    const auto got = std::span(block_[a]).first(status->n_samples);
+    const auto got = block_views_[a].first(status->n_samples);
     watch_->add(got);
-    stream_[a].insert(stream_[a].end(), got.begin(), got.end());
+    if (!follows) std::copy(got.begin(), got.end(), stream_[a].begin());
   }
+  if (!follows) {
+    stream_start_ = status->first_tick;
+    stream_length_ = 0;
+  }
+  stream_length_ += status->n_samples;
   return true;
 }
 
@@ -104,9 +113,7 @@ std::int64_t subframe_radio::renumbered() const {
   return time_jump_ / length - (time_jump_ % length < 0 ? 1 : 0);  // what remains is a gap, not an overlap
 }
 
-bool subframe_radio::has(std::int64_t subframe) const {
-  return clock_.first_tick(subframe + 1) <= stream_start_ + std::ssize(stream_[0]);
-}
+bool subframe_radio::has(std::int64_t subframe) const { return clock_.first_tick(subframe + 1) <= stream_end(); }
 
 /// Views of `length` ticks from `first_tick` on; where part of them is missing a copy with zeros.
 subframe_radio::antenna_views subframe_radio::window(std::int64_t first_tick, std::size_t length,
@@ -115,14 +122,14 @@ subframe_radio::antenna_views subframe_radio::window(std::int64_t first_tick, st
   copy.clear();
   const std::int64_t from = first_tick - stream_start_;
   for (const auto& a : stream_) {
-    if (from >= 0 && from + static_cast<std::int64_t>(length) <= std::ssize(a)) {
+    if (from >= 0 && first_tick + static_cast<std::int64_t>(length) <= stream_end()) {
       views.emplace_back(a.data() + from, length);
       continue;
     }
     copy.emplace_back(length);
     for (std::size_t i = 0; i < length; ++i) {
       const std::int64_t k = from + static_cast<std::int64_t>(i);
-      if (k >= 0 && k < std::ssize(a)) copy.back()[i] = a[k];
+      if (k >= 0 && k < static_cast<std::int64_t>(stream_length_)) copy.back()[i] = a[k];
     }
     views.emplace_back(copy.back());
   }
@@ -184,11 +191,13 @@ void subframe_radio::receive_slss(std::int64_t subframe, std::int64_t first_tick
 }
 
 void subframe_radio::forget_old() {
-  const std::int64_t keep_from = clock_.first_tick(clock_.subframe() - kept_subframes);
-  if (keep_from <= stream_start_ + kept_too_long_subframes * clock_.samples_per_subframe()) return;
-  const auto n = std::min<std::int64_t>(keep_from - stream_start_, std::ssize(stream_[0]));
-  for (auto& a : stream_) a.erase(a.begin(), a.begin() + n);
+  const std::int64_t keep_from = clock_.first_tick(clock_.subframe() - (search_ ? kept_subframes : 0));
+  const std::int64_t too_long = search_ ? kept_too_long_subframes * clock_.samples_per_subframe() : 0;
+  if (keep_from <= stream_start_ + too_long) return;
+  const auto n = std::min<std::int64_t>(keep_from - stream_start_, static_cast<std::int64_t>(stream_length_));
+  for (auto& a : stream_) std::copy(a.begin() + n, a.begin() + static_cast<std::ptrdiff_t>(stream_length_), a.begin());
   stream_start_ += n;
+  stream_length_ -= static_cast<std::size_t>(n);
 }
 
 void subframe_radio::log_device_events() {

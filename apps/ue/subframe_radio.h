@@ -64,6 +64,7 @@ public:
 
 private:
   bool by_device_time() const;
+  std::int64_t stream_end() const { return stream_start_ + static_cast<std::int64_t>(stream_length_); }
   using antenna_views = std::vector<std::span<const phy::cf32>>;
   using antenna_samples = std::vector<std::vector<phy::cf32>>;
   antenna_views window(std::int64_t first_tick, std::size_t length, antenna_samples& copy) const;
@@ -84,11 +85,11 @@ private:
   std::optional<sample_watch> watch_;
   event_writer sent_log_;
   std::size_t subframe_samples_ = 0;
-  antenna_samples stream_;  // from tick stream_start_ on
+  antenna_samples stream_;  // from tick stream_start_ on, stream_length_ samples of each antenna
   std::int64_t stream_start_ = 0;
+  std::size_t stream_length_ = 0;
   std::int64_t time_jump_ = 0;
-  antenna_samples block_;  // as read last
-  std::vector<std::span<phy::cf32>> block_views_;
+  std::vector<std::span<phy::cf32>> block_views_;  // where read() puts samples
   std::vector<phy::cf32> burst_;
 };
 

@@ -15,6 +15,7 @@ constexpr double coarse_step = 1.0 / (2 * slss_length), fine_step = coarse_step 
 constexpr int fine_steps = 5;  ///< to either side
 /// The channel is averaged over so many subcarriers to either side, 255 kHz in all. Chosen, not derived.
 constexpr int smoothing_subcarriers = 8;
+constexpr int together = 16;  ///< phasors of one step of a vector
 cf32 phasor(double turns) { return cf32(std::polar(1.0, two_pi * (turns - std::floor(turns)))); }
 }  // namespace
 
@@ -57,37 +58,70 @@ float slss_identity::psss_energy(std::span<const resource_grid> grids) const noe
   return energy;
 }
 
+void slss_identity::remove_roots(std::span<const resource_grid> grids) noexcept {
+  for (std::size_t root = 0; root < psss_roots.size(); ++root)
+    for (std::size_t a = 0; a < grids.size(); ++a)
+      for (std::size_t i = 0; i < 2; ++i) {
+        const cf32* y = grids[a].symbol(symbols_.psss[i]).data() + first_;
+        values& h = channel_[root][a][i];
+        for (int k = 0; k < slss_length; ++k) {
+          const cf32 x = y[k] * std::conj(psss_[root][k]);
+          h.re[k] = x.real();
+          h.im[k] = x.imag();
+        }
+      }
+}
+
 // Both roots and a bank of delays.
-slss_identity::path slss_identity::best_path(std::span<const resource_grid> grids,
-                                             const delay_range& delays) const noexcept {
+slss_identity::path slss_identity::best_path(std::span<const resource_grid> grids, const delay_range& delays) noexcept {
+  remove_roots(grids);
   path best;
-  for (int root = 0; root < std::ssize(psss_roots); ++root)
-    for (double slope = delays.earliest; slope < delays.latest + coarse_step; slope += coarse_step)
-      if (const path p = try_path(grids, root, slope); p.power > best.power) best = p;
+  values phasors;
+  const auto turn_to = [&](double slope) {
+    const cf32 step = phasor(slope);
+    const cf32 step_over = phasor(slope * together);
+    cf32 p = 1;
+    for (int k = 0; k < together; ++k, p *= step) {
+      phasors.re[k] = p.real();
+      phasors.im[k] = p.imag();
+    }
+    for (int k = together; k < row; ++k) {
+      const cf32 next = cf32(phasors.re[k - together], phasors.im[k - together]) * step_over;
+      phasors.re[k] = next.real();
+      phasors.im[k] = next.imag();
+    }
+  };
+  for (double slope = delays.earliest; slope < delays.latest + coarse_step; slope += coarse_step) {
+    turn_to(slope);
+    for (int root = 0; root < std::ssize(psss_roots); ++root)
+      if (const path p = try_path(grids.size(), root, slope, phasors); p.power > best.power) best = p;
+  }
   const double coarse = best.slope;
-  for (int i = -fine_steps; i <= fine_steps; ++i)
-    if (const path p = try_path(grids, best.root, coarse + i * fine_step); p.power > best.power) best = p;
+  for (int i = -fine_steps; i <= fine_steps; ++i) {
+    turn_to(coarse + i * fine_step);
+    if (const path p = try_path(grids.size(), best.root, coarse + i * fine_step, phasors); p.power > best.power)
+      best = p;
+  }
   return best;
 }
 
 // Any phase between the two symbols.
-slss_identity::path slss_identity::try_path(std::span<const resource_grid> grids, int root,
-                                            double slope) const noexcept {
-  const cf32 step = phasor(slope);
+slss_identity::path slss_identity::try_path(std::size_t n_antennas, int root, double slope,
+                                            const values& phasors) const noexcept {
+  const auto sum = [&](const values& h) {
+    float re = 0;
+    float im = 0;
+    for (int k = 0; k < row; ++k) {
+      re += h.re[k] * phasors.re[k] - h.im[k] * phasors.im[k];
+      im += h.re[k] * phasors.im[k] + h.im[k] * phasors.re[k];
+    }
+    return cf32(re, im);
+  };
   float power = 0;
   cf32 product{};
-  for (const auto& g : grids) {
-    const cf32* y0 = g.symbol(symbols_.psss[0]).data() + first_;
-    const cf32* y1 = g.symbol(symbols_.psss[1]).data() + first_;
-    cf32 z0{};
-    cf32 z1{};
-    cf32 p = 1;
-    for (int k = 0; k < slss_length; ++k) {
-      const cf32 w = std::conj(psss_[root][k]) * p;
-      z0 += y0[k] * w;
-      z1 += y1[k] * w;
-      p *= step;
-    }
+  for (std::size_t a = 0; a < n_antennas; ++a) {
+    const cf32 z0 = sum(channel_[root][a][0]);
+    const cf32 z1 = sum(channel_[root][a][1]);
     power += std::norm(z0) + std::norm(z1);
     product += z1 * std::conj(z0);
   }

@@ -44,14 +44,18 @@ private:
     cf32 turn{};       // from the first to the second symbol, what the carrier offset does
     float power = -1;
   };
-  struct folded {  // the SSSS symbols of all antennas, the channel removed
+  struct values {  // of the subcarriers of a symbol; zeros behind the last one
     alignas(64) std::array<float, row> re{};
     alignas(64) std::array<float, row> im{};
+  };
+  struct folded : values {  // the SSSS symbols of all antennas, the channel removed
     float channel_energy = 0;
   };
+  using both_symbols = std::array<values, 2>;
   float psss_energy(std::span<const resource_grid> grids) const noexcept;
-  path best_path(std::span<const resource_grid> grids, const delay_range& delays) const noexcept;
-  path try_path(std::span<const resource_grid> grids, int root, double slope) const noexcept;
+  void remove_roots(std::span<const resource_grid> grids) noexcept;
+  path best_path(std::span<const resource_grid> grids, const delay_range& delays) noexcept;
+  path try_path(std::size_t n_antennas, int root, double slope, const values& phasors) const noexcept;
   void fold(const resource_grid& g, const path& p, folded& f) const noexcept;
   bool identify(const folded& f, int root, match& best) const noexcept;
 
@@ -61,6 +65,8 @@ private:
   double interval_s_;
   std::array<std::array<cf32, slss_length>, 2> psss_{};
   aligned_vector<float> ssss_;  // [identity][row]
+  std::array<std::array<both_symbols, channel_estimator::max_antennas>, 2>
+      channel_;  // by root: PSSS as received, the root removed
 };
 
 }  // namespace prose::phy

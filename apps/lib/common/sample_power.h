@@ -22,6 +22,10 @@ struct sample_power {
   double mean() const { return any_finite() ? sum / static_cast<double>(n - non_finite) : 0; }
   /// "no sample is finite" or "a mean power of N dBFS is no signal's"; empty where nothing is odd.
   std::string oddity() const;
+
+private:
+  bool add_finite(std::span<const phy::cf32> samples);
+  void add_each(std::span<const phy::cf32> samples);
 };
 
 /// Follows a stream, and warns once: of a second that is odd, at its end, or of the whole.
