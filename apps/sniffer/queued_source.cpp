@@ -6,8 +6,14 @@
 namespace prose::apps {
 
 queued_source::queued_source(phy::sample_source& source, std::size_t block_samples, std::size_t n_blocks)
-    : source_(source), block_samples_(block_samples), ring_(std::max<std::size_t>(n_blocks, 2)) {
-  for (block& b : ring_) b.samples.assign(source.n_antennas(), std::vector<phy::cf32>(block_samples));
+    : source_(source),
+      block_samples_(block_samples),
+      blocks_(std::max<std::size_t>(n_blocks, 2)),
+      queue_(blocks_.size()) {
+  for (block& b : blocks_) {
+    b.samples.assign(source.n_antennas(), std::vector<phy::cf32>(block_samples));
+    free_.push_back(&b);
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -34,31 +40,33 @@ void queued_source::run() {
     block* b = nullptr;
     {
       std::unique_lock lock(mutex_);
-      if (count_ == ring_.size() && !stopping_) ++statistics_.full;
-      room_.wait(lock, [this] { return stopping_ || count_ < ring_.size(); });
+      if (free_.empty() && !stopping_) ++statistics_.full;
+      room_.wait(lock, [this] { return stopping_ || !free_.empty(); });
       if (stopping_) return;
-      b = &ring_[(first_ + count_) % ring_.size()];
+      b = free_.back();
+      free_.pop_back();
     }
-    // Only the block behind the last queued one is touched without the lock, and only here.
     for (std::size_t a = 0; a < out.size(); ++a) out[a] = b->samples[a];
     const auto status = source_.read(out);
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (status) {
       b->status = *status;
+      queue_[(first_ + count_) % queue_.size()] = b;
       ++count_;
       ++statistics_.blocks;
       statistics_.most_queued = std::max(statistics_.most_queued, count_);
     } else {
       failure_ = status.error();
     }
-    ended_ = !status || status->end;
+    const bool ended = ended_ = !status || status->end;
+    lock.unlock();
     filled_.notify_one();
-    if (ended_) return;
+    if (ended) return;
   }
 }
 
 result<phy::read_status> queued_source::read(std::span<const std::span<phy::cf32>> out) {
-  assert(out.size() == ring_[0].samples.size() && out[0].size() == block_samples_);
+  assert(out.size() == blocks_[0].samples.size() && out[0].size() == block_samples_);
   std::unique_lock lock(mutex_);
   filled_.wait(lock, [this] { return count_ > 0 || ended_ || stopping_; });
   if (count_ == 0) {
@@ -67,14 +75,17 @@ result<phy::read_status> queued_source::read(std::span<const std::span<phy::cf32
     end.end = true;
     return end;
   }
-  const block& b = ring_[first_];
+  block& b = *queue_[first_];
+  first_ = (first_ + 1) % queue_.size();
+  --count_;
   lock.unlock();
   for (std::size_t a = 0; a < out.size(); ++a) std::copy_n(b.samples[a].begin(), b.status.n_samples, out[a].begin());
   const auto status = b.status;
   lock.lock();
-  first_ = (first_ + 1) % ring_.size();
-  --count_;
-  room_.notify_one();
+  free_.push_back(&b);
+  const bool was_full = free_.size() == 1;
+  lock.unlock();
+  if (was_full) room_.notify_one();
   return status;
 }
 

@@ -43,7 +43,9 @@ private:
 
   phy::sample_source& source_;
   [[maybe_unused]] std::size_t block_samples_;  // of read(), for assert
-  std::vector<block> ring_;
+  std::vector<block> blocks_;
+  std::vector<block*> free_;   // the one used last at the end: it is in the cache still
+  std::vector<block*> queue_;  // a ring
   std::size_t first_ = 0, count_ = 0;
   bool stopping_ = false, ended_ = false;
   std::optional<error> failure_;
