@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace prose::apps {
 
 queued_source::queued_source(phy::sample_source& source, std::size_t block_samples, std::size_t n_blocks)
-    : source_(source),
-      block_samples_(block_samples),
-      blocks_(std::max<std::size_t>(n_blocks, 2)),
-      queue_(blocks_.size()) {
+    : source_(source), blocks_(std::max<std::size_t>(n_blocks, 2)), queue_(blocks_.size()) {
   for (block& b : blocks_) {
     b.samples.assign(source.n_antennas(), std::vector<phy::cf32>(block_samples));
     free_.push_back(&b);
@@ -66,27 +64,43 @@ void queued_source::run() {
 }
 
 result<phy::read_status> queued_source::read(std::span<const std::span<phy::cf32>> out) {
-  assert(out.size() == blocks_[0].samples.size() && out[0].size() == block_samples_);
-  std::unique_lock lock(mutex_);
-  filled_.wait(lock, [this] { return count_ > 0 || ended_ || stopping_; });
-  if (count_ == 0) {
-    if (failure_) return tl::unexpected(*failure_);
-    phy::read_status end;
-    end.end = true;
-    return end;
+  assert(out.size() == blocks_[0].samples.size());
+  if (current_ == nullptr) {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [this] { return count_ > 0 || ended_ || stopping_; });
+    if (count_ == 0) {
+      if (failure_) return tl::unexpected(*failure_);
+      phy::read_status end;
+      end.end = true;
+      return end;
+    }
+    current_ = queue_[first_];
+    taken_ = 0;
+    first_ = (first_ + 1) % queue_.size();
+    --count_;
   }
-  block& b = *queue_[first_];
-  first_ = (first_ + 1) % queue_.size();
-  --count_;
-  lock.unlock();
-  for (std::size_t a = 0; a < out.size(); ++a) std::copy_n(b.samples[a].begin(), b.status.n_samples, out[a].begin());
-  const auto status = b.status;
-  lock.lock();
-  free_.push_back(&b);
+  phy::read_status status = current_->status;
+  const std::size_t n = std::min(out[0].size(), status.n_samples - taken_);
+  for (std::size_t a = 0; a < out.size(); ++a)
+    std::copy_n(current_->samples[a].begin() + static_cast<std::ptrdiff_t>(taken_), n, out[a].begin());
+  status.first_tick += static_cast<std::int64_t>(taken_);
+  if (taken_ > 0) {
+    status.gap_before = false;
+    status.time_jump = 0;
+  }
+  taken_ += n;
+  status.end = status.end && taken_ == status.n_samples;
+  status.n_samples = n;
+  if (taken_ == current_->status.n_samples) give_back();
+  return status;
+}
+
+void queued_source::give_back() {
+  std::unique_lock lock(mutex_);
+  free_.push_back(std::exchange(current_, nullptr));
   const bool was_full = free_.size() == 1;
   lock.unlock();
   if (was_full) room_.notify_one();
-  return status;
 }
 
 }  // namespace prose::apps

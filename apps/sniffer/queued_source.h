@@ -23,7 +23,8 @@ struct queue_statistics {
 
 class queued_source final : public phy::sample_source {
 public:
-  /// `source` must outlive this object and belongs to it. Every read() must ask for exactly block_samples.
+  /// `source` must outlive this object and belongs to it. It is read block_samples at a time; read() gives out at most
+  /// what is left of a block. Large blocks cost fewer turns of the two threads.
   queued_source(phy::sample_source& source, std::size_t block_samples, std::size_t n_blocks);
   ~queued_source() override;
 
@@ -40,13 +41,15 @@ private:
     phy::read_status status;
   };
   void run();
+  void give_back();
 
   phy::sample_source& source_;
-  [[maybe_unused]] std::size_t block_samples_;  // of read(), for assert
   std::vector<block> blocks_;
   std::vector<block*> free_;   // the one used last at the end: it is in the cache still
   std::vector<block*> queue_;  // a ring
   std::size_t first_ = 0, count_ = 0;
+  block* current_ = nullptr;  // that read() gives out, and how much of it is gone
+  std::size_t taken_ = 0;
   bool stopping_ = false, ended_ = false;
   std::optional<error> failure_;
   queue_statistics statistics_;

@@ -107,6 +107,51 @@ TEST(queued_source, an_error_comes_behind_what_was_read_before) {
   EXPECT_EQ(s.error().message, "the radio is gone");
 }
 
+// What came before a block is told with its first part alone.
+TEST(queued_source, a_block_in_parts) {
+  class leaping final : public phy::sample_source {
+  public:
+    double sample_rate_hz() const override { return 1e6; }
+    int n_antennas() const override { return 1; }
+    result<phy::read_status> read(std::span<const std::span<phy::cf32>> out) override {
+      phy::read_status s{.first_tick = 100 * (n_ + 1),
+                         .n_samples = n_ == 1 ? block - 3 : block,
+                         .gap_before = true,
+                         .time_jump = 7,
+                         .end = n_ == 2};
+      for (std::size_t i = 0; i < s.n_samples; ++i)
+        out[0][i] = {static_cast<float>(s.first_tick) + static_cast<float>(i), 0};
+      ++n_;
+      return s;
+    }
+
+  private:
+    std::int64_t n_ = 0;
+  } source;
+  queued_source q(source, block, 2);
+  std::array<phy::cf32, 6> part{};
+  const std::array<std::span<phy::cf32>, 1> out{part};
+  for (const auto& [first, n, starts, ends] : {std::tuple{100, 6U, true, false},
+                                               {106, 6U, false, false},
+                                               {112, 4U, false, false},
+                                               {200, 6U, true, false},
+                                               {206, 6U, false, false},
+                                               {212, 1U, false, false},
+                                               {300, 6U, true, false},
+                                               {306, 6U, false, false},
+                                               {312, 4U, false, true}}) {
+    const auto s = q.read(out);
+    ASSERT_TRUE(s.has_value());
+    EXPECT_EQ(s->first_tick, first);
+    ASSERT_EQ(s->n_samples, n);
+    EXPECT_EQ(s->gap_before, starts);
+    EXPECT_EQ(s->time_jump, starts ? 7 : 0);
+    EXPECT_EQ(s->end, ends);
+    for (std::size_t i = 0; i < n; ++i) EXPECT_EQ(part[i].real(), static_cast<float>(first) + static_cast<float>(i));
+  }
+  EXPECT_TRUE(q.read(out)->end);
+}
+
 TEST(queued_source, stop_wakes_who_waits) {
   numbered source(3);
   queued_source q(source, block, 4);
