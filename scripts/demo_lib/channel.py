@@ -8,6 +8,9 @@ EVA_SNR_DB = 15.0
 WIDEST_PRB = {('2', '25'): 12, ('2', '50'): 25, ('4', '25'): 15, ('4', '50'): 20}  # of one transmission, default_ue_config()
 FFT = {'25': 512, '50': 1024}
 QUIET_NOISE_DBFS = -60.0
+# prose-ue hands a burst over 3 ms before its time (lead_subframes: 4), 2 ms after what it read where it follows SLSS. The further
+# radios may be apart, the fewer turns they take; with 2 ms bursts came late.
+LEAD_US = 1000
 SNIFFER_SNR_DB = 15.0  # of the widest transmission of the weakest UE, whatever the channel
 # Radios differ: carriers 0.05 ppm apart (at 5.9 GHz), and distances to the sniffer. What it links by them is reported as residual.
 CARRIER_HZ = {'mary': 300, 'john': 0, 'peter': -300}
@@ -41,7 +44,7 @@ def air_yaml(wanted, tm, prb):
     if 'loss' in wanted:
         default.append('burst_loss: 0.2')
     carrier = CFO_CHANNEL_HZ if 'cfo' in wanted else CARRIER_HZ
-    lines = ['stall_ms: 20000', 'default: {%s}' % ', '.join(default),
+    lines = ['stall_ms: 20000', 'lead_us: %d' % LEAD_US, 'default: {%s}' % ', '.join(default),
              'nodes: {"*": {noise_dbfs: %.2f}, sniffer: {noise_dbfs: %.2f}}' % (noise, noise_for(SNIFFER_SNR_DB, tm, prb)), 'pairs:']
     for a, b in PAIRS:  # differences, so clocks are consistent; the sniffer's is right
         fields = ['cfo_hz: %g' % (carrier[a] - carrier.get(b, 0))]
