@@ -177,6 +177,7 @@ class part:
         if unplugged:
             self.count('restarts', n + ' unplugged')
         self.explainer.ended(n, self.own[n] - 0.1)
+        self.forget_sizes_since(n, self.own[n])
         for (a, b), d in self.directions.items():
             if a == n:
                 d.sender_ended()
@@ -284,13 +285,21 @@ class part:
         for n in ('air', 'sniffer', *self.running):
             if n in self.starts_at or n in self.leaving or self.scene.ended(n) is not None:
                 continue
-            key = '%s %d.%d' % (n, self.number, self.scene.runs.get(n, 1))
+            key = self.life(n)
             s = kept.series(self.state['sizes'].get(key, ()))
             try:
                 s.add(round(self.base + self.now - self.begin, 1), *self.scene.sizes(n))
             except (OSError, KeyError):
                 continue   # it ends just now
             self.state['sizes'][key] = s.points
+
+    def life(self, n):
+        return '%s %d.%d' % (n, self.number, self.scene.runs.get(n, 1))
+
+    def forget_sizes_since(self, n, t):
+        """Of one that had ended by itself then: while it closes its radio and writes its mark, files are open, and the air goes on without it."""
+        if points := self.state['sizes'].get(self.life(n)):
+            self.state['sizes'][self.life(n)] = [p for p in points if p[0] <= self.base + t - self.begin]
 
     def measure_cpu(self):
         """Adds up what each program used, since its start or the last time."""

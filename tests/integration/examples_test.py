@@ -9,9 +9,9 @@ from tests.harness.process import run, wait
 
 SCRIPT = os.path.join(SOURCE, 'scripts', 'examples')
 TOWN_S = 4
-# What each holds: transmission mode, how subframes are found, the channels, and of how many transmissions the least.
-HOLDS = {'psbch_tm2': (2, 'slss', {'PSBCH': 30}), 'psbch_tm4': (4, 'slss', {'PSBCH': 30}), 'psdch': (2, 'gnss', {'PSDCH': 20}), 'data_tm2': (2, 'gnss', {'PSCCH': 20, 'PSSCH': 20}),
-         'data_tm4': (4, 'gnss', {'PSCCH': 20, 'PSSCH': 20}), 'town': (4, 'slss', {'PSBCH': 10, 'PSDCH': 20, 'PSCCH': 20, 'PSSCH': 20})}
+# What each holds: transmission mode, how subframes are found, the channels, and how many transmissions clear of others the least (places are drawn).
+HOLDS = {'psbch_tm2': (2, 'slss', {'PSBCH': 30}), 'psbch_tm4': (4, 'slss', {'PSBCH': 30}), 'psdch': (2, 'gnss', {'PSDCH': 20}), 'data_tm2': (2, 'gnss', {'PSCCH': 10, 'PSSCH': 10}),
+         'data_tm4': (4, 'gnss', {'PSCCH': 10, 'PSSCH': 10}), 'town': (4, 'slss', {'PSBCH': 10, 'PSDCH': 20, 'PSCCH': 20, 'PSSCH': 20})}
 SHARE = decode_share.WANTED
 
 

@@ -18,12 +18,15 @@ class Unplugging(unittest.TestCase):
 
 class Ending(unittest.TestCase):
     def findings(self, said, code, leaving):
-        state = {'wrong': [], 'n_wrong': 0}
+        state = {'wrong': [], 'n_wrong': 0, 'sizes': {'mary 3.2': [[550.0, 1, 1, 9], [551.9, 1, 1, 9], [555.0, 1, 1, 12]]}}
         p = types.SimpleNamespace(state=state, now=1460.0, own={'mary': 1452.0}, since={'mary': 1000.0}, running={'mary'}, leaving=leaving, roles={}, starts_at={},
                                   directions={}, read=lambda: None, count=lambda *a: None, explainer=types.SimpleNamespace(ended=lambda *a: None), options=OPTIONS,
-                                  scene=types.SimpleNamespace(ended=lambda n: code, expected={'mary': 0}, log_of=lambda n: said, forget_run=lambda n: None))
-        p.was_unplugged = types.MethodType(part.part.was_unplugged, p)
+                                  number=3, base=500.0, begin=1400.0,
+                                  scene=types.SimpleNamespace(ended=lambda n: code, expected={'mary': 0}, log_of=lambda n: said, forget_run=lambda n: None, runs={'mary': 2}))
+        for name in ('was_unplugged', 'life', 'forget_sizes_since'):
+            setattr(p, name, types.MethodType(getattr(part.part, name), p))
         part.part.program_ended(p, 'mary')
+        self.assertEqual([t for t, *_ in state['sizes']['mary 3.2']], [550.0, 551.9], 'measured when it had ended')
         return len(state['wrong'])
 
     def test_one_that_is_told_to_end_before_it_knows_that_it_was_unplugged(self):
