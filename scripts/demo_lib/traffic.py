@@ -1,10 +1,13 @@
-"""Traffic over the UDP sockets of prose-ue, so no privileges are needed."""
+"""Traffic over the UDP sockets of prose-ue, so no privileges are needed. Its pace is that of the air: on a busy machine the emulated air is slower than the wall
+clock, and what was timed by the wall would be sent again and again. How long something may take is wall time."""
 import hashlib, os, time
 
 from .world import NAMES
 
 CHUNK = 1000
 FILE_OCTETS = 60_000
+AGAIN_S = 2.0   # of air, until what was not acknowledged is sent again
+QUIET_S = 2.0   # of air, after which nothing is under way any more
 
 
 def drain(s):
@@ -21,19 +24,19 @@ def ends(w, a, b):
     return tx, rx, ('127.0.0.1', w.ports[a, b]), ('127.0.0.1', w.ports[b, a])
 
 
-def settle(w, quiet=2.0, most=60.0):
-    """Discards what is still under way, until for `quiet` seconds nothing arrived and no UE took a datagram."""
+def settle(w, most=60.0):
+    """Discards what is still under way, until for QUIET_S nothing arrived and no UE took a datagram."""
     taken = lambda: [len(w.events(n, 'data_tx')) for n in NAMES]
-    last, seen, end = time.time(), taken(), time.time() + most
-    while time.time() < min(last + quiet, end):
+    last, seen, end = w.air_time(), taken(), time.time() + most * w.options.patience
+    while w.air_time() < last + QUIET_S and time.time() < end:
         for s in w.sockets.values():
             s.setblocking(False)
             for _ in drain(s):
-                last = time.time()
+                last = w.air_time()
         time.sleep(0.1)
         now = taken()
         if now != seen:
-            last, seen = time.time(), now
+            last, seen = w.air_time(), now
 
 
 def ping(w, a, b, n=10, patience=2.0):
@@ -67,19 +70,20 @@ class file_copy:
         self.sent = {'D': [], 'A': []}         # every datagram (number, copy) in order of sending: data by a, acknowledgements by b
         self.arrived = {'D': set(), 'A': set()}
         self.copies = {}
-        self.window, self.gap, self.last_new = window, gap, 0.0
+        self.window, self.gap, self.last_new = window, gap, 0.0   # gap: of air
+        self.now = w.air_time
         self.begin = self.end = time.time()
 
     def done(self):
         return len(self.acked) == self.n
 
     def step(self):
-        now = time.time()
+        now = self.now()
         for i in [i for i in range(self.n) if i not in self.acked][:self.window]:
             new = i not in self.sent_at
             if new and now - self.last_new < self.gap:
                 continue
-            if now - self.sent_at.get(i, 0) > 1.5:
+            if new or now - self.sent_at[i] > AGAIN_S:
                 self.repeats += not new
                 self.sent_at[i] = now
                 if new:

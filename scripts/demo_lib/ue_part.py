@@ -112,13 +112,13 @@ class ue_part:
         return r
 
     def hear_the_rest(self, w, transfers, before):
-        """Listens until the UEs have taken every datagram and nothing has arrived for two seconds."""
+        """Listens until the UEs have taken every datagram and nothing has arrived for traffic.QUIET_S."""
         taken = lambda: all(len(w.events(x, 'data_tx', y)) - before[x, y][2] >= len(t.sent[kind])
                             for (a, b), t in zip(LINKS, transfers) for (x, y), kind in (((a, b), 'D'), ((b, a), 'A')))
-        last, end = time.time(), time.time() + 30 * self.limit
-        while time.time() < min(last + 2, end):
+        last, end = w.air_time(), time.time() + 30 * self.limit
+        while w.air_time() < last + traffic.QUIET_S and time.time() < end:
             if any([t.listen() for t in transfers]) or not taken():
-                last = time.time()
+                last = w.air_time()
             time.sleep(0.05)
 
     def refusals(self, w):
