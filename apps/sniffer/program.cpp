@@ -131,6 +131,9 @@ result<capture> open_radio(const sniffer_settings& s, capture_options options, i
   if (!in.sync) return fail("--sync auto: is for recordings; accepted: gnss, slss, blind");
   if (options.sync == listen_sync::aligned)
     return fail("--sync aligned: a radio has no stored timing; accepted: gnss, slss, blind");
+  if (!(rate_for(s, known) > 0))
+    return fail("a carrier of " + std::to_string(known.n_prb.value_or(0)) +
+                " PRB has no sample rate; accepted: 6, 15, 25, 50, 75 and 100 PRB");
   if (s.rate_given && rate_for(s, known) != s.radio.sample_rate_hz)
     return fail("--rate " + std::to_string(std::llround(s.radio.sample_rate_hz)) +
                 ": the carrier cannot use it; accepted: none, for " + std::to_string(std::llround(rate_for(s, known))));

@@ -90,6 +90,7 @@ def test_rates_frequencies_and_gains():
             for name in ("prose-sniffer", "record", "replay"):
                 refused(*programs[name](ok, "--rate", rate))
         refused(*programs["prose-sniffer"](ok, "--rate", 5e6), words=("--rate 5000000", "7680000"))
+        refused("prose-sniffer", "--device", ok, "--carrier", "prb=24,tm=4", words=("24 PRB", "25, 50"))
         refused(*programs["record"](ok, "--rate", 199.9e6), words=("sample_rate_hz 199900000", "the device gives"))
         refused(*programs["record"](ok, "--rate", 100), words=("sample_rate_hz 100", "the device gives 10000"))
         refused(*programs["record"](ok, "--freq", 60e9), words=("center_freq_hz",))
