@@ -58,6 +58,7 @@ class skips(unittest.TestCase):
     def test_a_package_that_setup_installs_must_be_there_in_ci(self):
         for c in (case('a', 'skipped: tshark is not installed\n', WHOLE, 'notrun'),
                   case('a', 'OK x 0.1 s\nskipped: python3-uhd is not installed: rates\nOK y 0.1 s\n'),
+                  case('a', '9 passed, 1 skipped\nSKIPPED [1] ../tests/python/interface_test.py:82: mypy is not installed\n'),
                   case('a', '[ RUN      ] p.q\n/x/y.cpp:36: Skipped\ntshark is not installed\n\n[  SKIPPED ] p.q (0 ms)\n'),
                   case('a', "test_x (__main__.y.test_x) ... skipped 'curl is not installed'\n"),
                   case('a', 'Ran 3 tests in 1.0s\n\nOK (skipped=1)\n'),

@@ -3,13 +3,12 @@
 
     constellation.py capture.sigmf-meta constellation.png --carrier prb=25,tm=4 --sync gnss
 """
-import argparse
 import sys
 
 import numpy as np
 
 import prose
-from drawing import draw, words
+from drawing import draw, options, words
 
 
 def nearest_points(z, order):
@@ -20,12 +19,7 @@ def nearest_points(z, order):
 
 
 def main():
-    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    a.add_argument('recording')
-    a.add_argument('picture')
-    a.add_argument('--carrier', default='')
-    a.add_argument('--pool', action='append', default=[])
-    a.add_argument('--sync', default='')
+    a = options(__doc__)
     a.add_argument('--block', type=int, default=0, help='number of the block among those that were decoded')
     o = a.parse_args()
 

@@ -1,4 +1,5 @@
 """Pictures of the examples, by gnuplot: python3-matplotlib would bring some sixty packages along. The arrays are numpy's, so any other tool draws them as well."""
+import argparse
 import subprocess
 import sys
 
@@ -16,3 +17,14 @@ def draw(path, *steps, width=1100, height=750):
 def words(text):
     """A text as a string of gnuplot."""
     return "'" + text.replace("'", "''").replace('_', r'\_').replace('@', r'\@') + "'"
+
+
+def options(text):
+    """Of an example that draws what is in a recording. text: its first line says what it does."""
+    a = argparse.ArgumentParser(description=text.splitlines()[0])
+    a.add_argument('recording')
+    a.add_argument('picture')
+    a.add_argument('--carrier', default='')
+    a.add_argument('--pool', action='append', default=[])
+    a.add_argument('--sync', default='')
+    return a

@@ -3,12 +3,10 @@
 
     spectrogram.py capture.sigmf-meta spectrogram.png --carrier prb=25,tm=4 --sync gnss --start 0 --subframes 40
 """
-import argparse
-
 import numpy as np
 
 import prose
-from drawing import draw, words
+from drawing import draw, options, words
 
 COLOURS = {'mib_sl': 'green', 'sci': 'orange', 'tb': 'white', 'discovery': 'cyan'}
 
@@ -32,12 +30,7 @@ def spectrogram_db(x, n_fft):
 
 
 def main():
-    a = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    a.add_argument('recording')
-    a.add_argument('picture')
-    a.add_argument('--carrier', default='')
-    a.add_argument('--pool', action='append', default=[])
-    a.add_argument('--sync', default='')
+    a = options(__doc__)
     a.add_argument('--start', type=int, default=0, help='first subframe of the picture')
     a.add_argument('--subframes', type=int, default=40)
     o = a.parse_args()
