@@ -581,8 +581,8 @@ void subframe_receiver::copy_channel(int antenna, int i, std::span<cf32> out) co
     const auto surface = s.estimator.surface(antenna, o);
     for (std::size_t k = 0; k < out.size(); ++k) out[k] += weight * surface[k];
   }
-  const double undo = s.amplitude > 0 ? 1.0 / s.amplitude : 0;
-  const cf32 turn(std::polar(undo, 2 * std::numbers::pi * s.last_cfo_hz * t));
+  // Where the samples have no power nothing is demodulated.
+  const cf32 turn(std::polar(1.0 / s.amplitude, 2 * std::numbers::pi * s.last_cfo_hz * t));
   for (cf32& h : out) h *= turn;
 }
 
