@@ -19,7 +19,7 @@ class fuzz_script(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(os.path.join(SOURCE, 'tests', 'fuzz', 'corpus'))), names)
 
     def test_mistakes_are_one_line(self):
-        for wrong in (('nothing',), ('sci', '0'), ('sci', '1s'), ('sci', '-1'), ('all', 'all'), ('--what',), ('sci', '1', '2')):
+        for wrong in (('nothing',), ('sci', '0'), ('sci', '1s'), ('sci', '-1'), ('all', 'all'), ('--what',), ('sci', '1', '2'), ('sci', '1', '--runs', '0'), ('sci', '1', '--runs')):
             r = fuzz(*wrong)
             self.assertEqual((r.returncode, len(r.stderr.splitlines()), r.stdout), (2, 1, ''), wrong)
 
@@ -58,6 +58,7 @@ class fuzz_script(unittest.TestCase):
         row = re.fullmatch(r'sci +(\d+) runs +(\d+) inputs kept +(\d+) of +(\d+) edges\n', r.stdout)
         self.assertTrue(row, r.stdout)
         runs, kept, reached, there = map(int, row.groups())
+        self.assertRegex(fuzz('sci', SECONDS, '--runs', '1000').stdout, r'^sci +1000 runs ')
         self.assertGreater(runs, 1000)
         self.assertGreater(kept, 0)
         self.assertTrue(0 < reached <= there)
