@@ -95,6 +95,9 @@ std::size_t kept_octets() { return copied; }
 namespace arena = prose::fuzz::arena;
 void* operator new(std::size_t n) { return arena::take(n, false); }
 void* operator new[](std::size_t n) { return arena::take(n, true); }
+// Without these, libFuzzer's nothrow news would be the sanitizer's and their deletes ours.
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return arena::take(n, false); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return arena::take(n, true); }
 void operator delete(void* p) noexcept { arena::give_back(p); }
 void operator delete[](void* p) noexcept { arena::give_back(p); }
 void operator delete(void* p, std::size_t) noexcept { arena::give_back(p); }

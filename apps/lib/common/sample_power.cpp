@@ -13,8 +13,6 @@ constexpr double loudest = 1e4;      // +40 dBFS: no receiver gives a mean power
 constexpr std::size_t chunk = 1024;  // floats add up so many squares, 128 a lane: to 1e-5 of the sum
 constexpr int lanes = 16;
 typedef float floats __attribute__((vector_size(lanes * sizeof(float))));
-typedef std::int32_t integers __attribute__((vector_size(lanes * sizeof(std::int32_t))));
-constexpr integers neighbours{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
 }  // namespace
 
 void sample_power::add(std::span<const phy::cf32> samples) {
@@ -33,7 +31,8 @@ bool sample_power::add_finite(std::span<const phy::cf32> samples) {
     std::memcpy(&x, from, count * sizeof *from);
     x *= x;
     squares += x;
-    const floats power = x + __builtin_shuffle(x, neighbours);
+    const floats power =
+        x + __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);  // re and im
     largest = power > largest ? power : largest;
   };
   constexpr std::size_t together = lanes / 2;

@@ -24,8 +24,9 @@ inline std::uint16_t folded(std::uint32_t s) {
   return static_cast<std::uint16_t>(s);
 }
 inline std::size_t header_of(std::span<const std::uint8_t> p) { return p[0] >> 4 == 4 ? 20 : p[6] == 44 ? 48 : 40; }
+/// Of 40 octets or more. What a fragment header that is cut off names is 59, no next header (RFC 8200).
 inline std::uint8_t protocol_of(std::span<const std::uint8_t> p) {
-  return p[0] >> 4 == 4 ? p[9] : p[6] == 44 ? p[40] : p[6];
+  return p[0] >> 4 == 4 ? p[9] : p[6] != 44 ? p[6] : p.size() > 40 ? p[40] : 59;
 }
 /// Sum of the transport with its pseudo-header, without ICMP's, which has none in IPv4.
 inline std::uint16_t transport_sum(std::span<const std::uint8_t> p) {
