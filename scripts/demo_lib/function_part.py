@@ -78,6 +78,7 @@ class function_part:
     def check(self, w):
         if not self.on:
             return
+        w.telling.heading('Servers')
         sessions = {(n, s): [e['key_fingerprint'] for e in w.events(n, 'server_session') if e['server'] == s] for n in world.NAMES for s in SERVERS}
         w.claim('each UE has a session with each of two servers', all(sessions.values()), sessions)
         prints = [f for v in sessions.values() for f in v]
@@ -105,6 +106,7 @@ class function_part:
 
     def lies(self, w):
         """Both servers lie about Mary and Peter. She granted him; he did not grant her."""
+        w.telling.phase('a server that lies')
         self.says(w, SERVERS[0], 'mary', 'peter', 'peter')
         self.says(w, SERVERS[0], 'peter', 'mary', 'mary')
         told = w.wait(lambda: ('mary', 'not in the consent list') in self.refusals(w, 'peter') and w.events('mary', 'peer_permitted', 'peter'), 40 * w.options.patience)
@@ -123,6 +125,7 @@ class function_part:
 
     def denial(self, w):
         """What a lying server still achieves: a changed key ends the link, and no other link follows."""
+        w.telling.phase('a server that names another key')
         self.says(w, SERVERS[0], 'peter', 'john', 'mary')
         down = w.wait(lambda: w.events('peter', 'peer_withdrawn', 'john') and w.events('peter', 'link_lost', 'john'), 40 * w.options.patience)
         begin = w.air_time()
@@ -134,6 +137,7 @@ class function_part:
 
     def data(self, w):
         """Each UE's packets to its server, and the server's echo of them."""
+        w.telling.phase('packets to the servers')
         sent, got = 50, {}
         for n, (port, ours) in self.application.items():
             packets = [('%s %d ' % (n, i)).encode() + bytes(60) for i in range(sent)]
@@ -155,6 +159,7 @@ class function_part:
 
     def away(self, w):
         """Both servers killed. The first comes back at its old place."""
+        w.telling.phase('servers are killed and come back')
         before = {n: len(w.events(n, 'server_session')) for n in world.NAMES}
         for s in SERVERS:
             p = w.processes.pop(s.split('.')[0])
@@ -178,6 +183,7 @@ class function_part:
         return [(m['t'], m['recognised']) for m in map(json.loads, out.splitlines())]
 
     def withdrawal(self, w):
+        w.telling.phase('Mary withdraws her permission')
         begin, begin_air = time.time(), w.air_time()
         self.call(w, 'mary', 'withdraw', 'john')
         lost = lambda: [e[-1:] for e in (w.events('mary', 'link_lost', 'john'), w.events('john', 'link_lost', 'mary'))]

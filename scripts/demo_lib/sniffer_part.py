@@ -18,6 +18,7 @@ class sniffer_part:
 
     def silence(self, w):
         """An air of its own with nobody on it."""
+        w.telling.heading('A sniffer where nobody transmits')
         name = w.air + 'silent'
         with open(w.path('silent.log'), 'w') as log:
             air = background([w.program('prose-air'), '--air', name, '--speed', 'max'], w.env, log)
@@ -39,15 +40,18 @@ class sniffer_part:
         if not self.on:
             return
         stolen = [w.path('keys', 'mary.key'), w.path('keys', 'mary.permit'), w.path('mary.keylog')]
+        w.telling.phase('the UEs\' key logs are there')
         w.wait(lambda: os.path.exists(stolen[2]), 60)
         w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), *w.radio_options('sniffer'), '--plain',
                             '--events', w.path('sniffer.jsonl'), '--verdict', '--report', w.path('sniffer_report.json'),
+                            *(['--report', w.path('sniffer_report.html'), '--pcap', w.path('sniffer.pcap')] if w.results else []),
                             *([] if w.real_radios() else ['--epoch', '1.7e9']),
                             *[x for s in stolen for x in ('--compromised', s)]])
 
     def finish(self, w):
         if not self.on:
             return
+        w.telling.heading('What a sniffer with everything of Mary\'s finds')
         self.verdict(w)
         self.share(w)
         self.cross_open(w)
@@ -94,7 +98,7 @@ class sniffer_part:
         used = {c: x for c, x in got.items() if x['sent']}
         text = '; '.join(decode_share.describe(c, x) for c, x in used.items())
         if w.real_radios() or w.channel & {'eva', 'loss'}:
-            print('     of what the UEs sent clear of others the sniffer decoded: ' + text, flush=True)
+            w.telling.detail('of what the UEs sent clear of others the sniffer decoded: ' + text)
             return
         w.claim('the sniffer decoded at least 99 % of what the UEs say they sent clear of others\' PRBs, on each channel',
                 {'PSCCH', 'PSSCH', 'PSDCH'} <= set(used) and all(x['counted'] >= 20 and x['share'] >= decode_share.WANTED for x in used.values()), text)

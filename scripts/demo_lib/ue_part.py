@@ -33,6 +33,8 @@ class ue_part:
         self.limit = w.options.patience * (2 if w.channel & {'loss', 'eva'} else 1)
 
     def check(self, w):
+        w.telling.heading('Discovery and links')
+        w.telling.phase('Mary, John and Peter look for each other')
         # Small datagrams from the very start: they wait in the UEs for the links, so their arrival is the first protected byte.
         w.wait(lambda: all(w.events(n, 'started') for n in NAMES), 60 * self.limit)
         for a, b in ENDS:
@@ -46,20 +48,25 @@ class ue_part:
         w.claim('both links are up', up, {n: [(e['peer'], e['kd_sess_id']) for e in w.events(n, 'link_established')] for n in NAMES})
         if not up:
             return
+        w.telling.heading('Data on both links')
         self.data(w)
+        w.telling.heading('New keys in mid-traffic')
         self.rekey_in_traffic(w)
+        w.telling.heading('Keys and addresses')
         self.keys(w)
         self.addresses(w)
         self.identifiers(w)
 
     def data(self, w):
         for a, b in LINKS:
+            w.telling.phase('pings from %s to %s' % (a, b))
             times = traffic.ping(w, a, b, patience=2 * self.limit)
             w.metrics['ping_%s_%s_ms' % (a, b)] = [round(t, 1) for t in times]
             w.claim('a ping crosses the link %s-%s' % (a, b), len(times) >= 5,
                     '%d of 10, %.0f ms median' % (len(times), statistics.median(times) if times else -1))
+            w.telling.phase('a file from %s to %s' % (a, b))
             t = traffic.file_copy(w, a, b)
-            traffic.run([t], 120 * self.limit)
+            traffic.run(w, [t], 120 * self.limit)
             w.metrics['file_%s_%s' % (a, b)] = {'seconds': t.end - t.begin, 'repeats': t.repeats}
             w.claim('a file of %d octets arrived intact from %s to %s' % (traffic.FILE_OCTETS, a, b), t.done() and t.intact(), t.describe())
 
@@ -77,7 +84,9 @@ class ue_part:
                 told(r.losses for r in runs) + '; accepted from %g' % CHANCE)
 
     def change_keys_in_traffic(self, w):
+        w.telling.phase('what is under way arrives')
         traffic.settle(w)
+        w.telling.phase('a file on each link, until both were rekeyed and changed their epoch')
         r = types.SimpleNamespace()
         refused_before = self.refusals(w)
         before = {e: (len(w.events(e[0], 'rekeyed', e[1])), len(w.events(e[0], 'epoch', e[1])), len(w.events(e[0], 'data_tx', e[1]))) for e in ENDS}
@@ -97,6 +106,7 @@ class ue_part:
                     for t in transfers:  # the file ends with what has been sent by then
                         t.n = max(t.sent_at, default=0) + 1
                         t.data = t.data[:t.n * traffic.CHUNK]
+            w.telling.tick()
             time.sleep(0.01)
         self.hear_the_rest(w, transfers, before)
         # What a wrong or missing key would look like: records refused on live links.
@@ -119,6 +129,7 @@ class ue_part:
         while w.air_time() < last + traffic.QUIET_S and time.time() < end:
             if any([t.listen() for t in transfers]) or not taken():
                 last = w.air_time()
+            w.telling.tick()
             time.sleep(0.05)
 
     def refusals(self, w):
@@ -150,6 +161,7 @@ class ue_part:
     def keys(self, w):
         """The UEs go on: while one end has told of a change of keys, the other may not have yet."""
         found = []
+        w.telling.phase('both ends tell their keys')
 
         def both():
             found[:] = [self.fingerprints(w), self.record_keys(w)]
@@ -200,6 +212,7 @@ class ue_part:
                 {'%s to %s' % k: sorted(v) for k, v in ids.items()})
 
     def finish(self, w):
+        w.telling.heading('Who saw whom')
         # On the air, that is: what servers say of a peer they may say.
         told = ('peer_permitted', 'peer_pending', 'peer_withdrawn', 'permission_expires', 'peer_address')
         seen = {n: sorted({e['peer'] for e in w.events(n) if 'peer' in e and 'server' not in e and e['event'] not in told}) for n in NAMES}
@@ -222,4 +235,4 @@ class ue_part:
                 if k in link:
                     line['setup_' + k] = link[k]
             w.metrics['%s_to_%s' % (a, b)] = line
-            print('     %s towards %s: %s' % (a, b, ', '.join('%s %s' % (k.replace('_', ' '), v) for k, v in line.items())), flush=True)
+            w.telling.detail('%s towards %s: %s' % (a, b, ', '.join('%s %s' % (k.replace('_', ' '), v) for k, v in line.items())))

@@ -1,7 +1,7 @@
 """Programs, configurations, events and claims of one demonstration."""
 import glob, hashlib, json, os, re, signal, socket, subprocess, sys, time
 
-from . import channel
+from . import channel, telling
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # As prose-demo ROOT is PREFIX/share/prose: the programs are built, and lie below PREFIX.
@@ -92,6 +92,8 @@ class world:
         self.config_edits = {}   # 'name' or '*': list of (pattern, replacement) that parts add in prepare()
         self.permit = self.permit_by_files
         self.started = 0.0
+        self.results = getattr(options, 'out', None)  # a folder
+        self.telling = telling.telling(getattr(options, 'verbose', True))
 
     # --- files and claims ---
     def path(self, *p):
@@ -102,7 +104,7 @@ class world:
 
     def claim(self, text, held, evidence):
         self.claims.append({'claim': text, 'held': bool(held), 'evidence': str(evidence)})
-        print('%-4s %s\n       %s' % ('ok' if held else 'FAIL', text, evidence), flush=True)
+        self.telling.claim(text, held, evidence)
 
     # --- set-up ---
     def keys(self, *a):
@@ -189,6 +191,7 @@ class world:
             self.spawn('air', [self.program('prose-air'), '--config', self.path('air.yaml'), '--air', self.air, '--speed', self.options.speed])
             if not self.wait(lambda: 'ready' in open(self.path('air.log')).read(), 30):
                 raise RuntimeError('prose-air does not start: ' + open(self.path('air.log')).read())
+        self.telling.phase('Mary, John and Peter start')
         self.started = time.time()
         for s in self.reserved:
             s.close()
@@ -199,6 +202,7 @@ class world:
     def stop(self):
         """Exit codes by name. The air goes last."""
         codes = {}
+        self.telling.phase('the programs end')
         for n, p in self.processes.items():
             if n != 'air' and p.poll() is None:
                 p.send_signal(signal.SIGINT)
@@ -247,8 +251,10 @@ class world:
                 return True
             for n, p in self.processes.items():
                 if p.poll() is not None:
+                    self.telling.clear()
                     print('demo: %s ended with %s: %s' % (n, p.returncode, open(self.path(n + '.log')).read()[-300:]), file=sys.stderr)
                     return False
+            self.telling.tick()
             time.sleep(0.2)
         return what()
 

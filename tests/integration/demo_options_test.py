@@ -36,6 +36,7 @@ def test_places_that_cannot_be_written(d):
     write(file, '')
     for place in (used, file):
         assert place in refused('--keep', place)
+        assert place in refused('--out', place)
     assert os.listdir(used) == ['mary.key']
     refused('--no-build', '--keep', os.path.join(d, 'new'))  # nothing is built there
     assert not os.path.exists(os.path.join(d, 'new'))
