@@ -7,13 +7,16 @@ endif()
 include(cmake/install/places.cmake)
 include(CMakePackageConfigHelpers)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-set(PROSE_INSTALLED_PROGRAMS prose-air prose-bler prose-function prose-iq prose-keys prose-sniffer prose-ue)
+set(PROSE_INSTALLED_PROGRAMS prose-air prose-bler prose-function prose-iq prose-keys prose-page prose-sniffer prose-ue)
 set(PROSE_INSTALLED_LIBRARIES common phy_types phy security ts33303 mac radio)
 
 # --- prose: programs, the emulated radio where UHD of the same prefix looks, Wireshark's plugin ---
 install(TARGETS ${PROSE_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT prose)
 install(TARGETS prose_uhd_virtual LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/uhd/modules COMPONENT prose)
 install(FILES scripts/wireshark/prose.lua DESTINATION ${CMAKE_INSTALL_LIBDIR}/wireshark/plugins COMPONENT prose)
+
+# --- the files of prose-page, where it looks from its own place ---
+install(DIRECTORY apps/page/assets/ DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/page COMPONENT prose)
 
 # --- the demo, beside the configurations that it starts from ---
 install(PROGRAMS scripts/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose)

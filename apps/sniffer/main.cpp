@@ -59,6 +59,9 @@ void add_output(command& app, sniffer_settings& s) {
   app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark").type_name("FILE.pcap");
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")
       .type_name("FILE");
+  app.add_option("--look", s.look,
+                 "a socket to make, from which prose-page takes what it shows: waterfall and constellation")
+      .type_name("SOCKET");
   app.add_flag("--verdict", s.verdict,
                "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, "
                "something is not explained, or a key was not tried");
@@ -101,6 +104,7 @@ file_roles roles_of(const sniffer_settings& s, const common_options& common, con
   files.writes_recording("--record", s.record);
   files.writes_recording("--annotate", s.annotate);
   files.writes("--pcap", s.pcap);
+  files.writes("--look", s.look);
   for (const auto& f : s.reports) files.writes("--report", f);
   return files;
 }

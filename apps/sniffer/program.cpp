@@ -17,6 +17,7 @@
 #include "apps/lib/listen/sync_search.h"
 #include "apps/sniffer/annotated_recording.h"
 #include "apps/sniffer/judgement.h"
+#include "apps/sniffer/look_feed.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
 #include "apps/sniffer/summary.h"
@@ -194,9 +195,16 @@ struct outputs {
   event_writer events;
   std::unique_ptr<recorder> record;
   std::unique_ptr<annotated_recording> annotated;
+  std::unique_ptr<look_feed> look;
   std::optional<pcap_sink> pcap;
   error pcap_error;
 };
+
+/// Of the carrier; nothing for a recording that does not say it.
+std::optional<double> frequency_of(const sniffer_settings& s, const input& in) {
+  if (in.recording == nullptr) return s.radio.center_freq_hz;
+  return phy::frequency_at(in.recording->meta().captures, 0);
+}
 
 /// All that can be wrong in what was asked for is told before the first output is opened: opening empties it. Every
 /// error is a usage error.
@@ -225,6 +233,11 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
     if (!opened) return tl::unexpected(opened.error());
     out.pcap.emplace(std::move(*opened));
   }
+  if (!s.look.empty()) {
+    auto opened = look_feed::open(s.look, run.carrier(), frequency_of(s, in));
+    if (!opened) return tl::unexpected(opened.error());
+    out.look = std::move(*opened);
+  }
   return {};
 }
 
@@ -251,6 +264,7 @@ std::vector<capture_observer> observers_of(outputs& out) {
       return ok.has_value();
     }});
   if (out.judging) observers.push_back(out.judging->observer());
+  if (out.look) observers.push_back(out.look->observer());
   return observers;
 }
 

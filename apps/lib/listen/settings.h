@@ -28,7 +28,7 @@ struct sniffer_settings {
   std::vector<std::string> pools;
   std::string sync;  ///< empty: gnss for a device, what the recording says, or slss
   // output
-  std::string events, record, record_type = "cf32", annotate, pcap, keylog;
+  std::string events, record, record_type = "cf32", annotate, pcap, keylog, look;
   std::vector<std::string> reports;  ///< *.html and *.htm: a page, others JSON
   bool report_failed = false;
   bool plain = false;
