@@ -26,6 +26,8 @@ public:
                                                  std::optional<double> frequency_hz);
   /// The feed must outlive it. It never ends the capture.
   capture_observer observer();
+  /// Lines that readers did not take in time.
+  std::uint64_t dropped() const { return readers_.dropped(); }
 
 private:
   using clock = std::chrono::steady_clock;
