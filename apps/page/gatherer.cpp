@@ -54,9 +54,13 @@ gatherer::gatherer(const sources& s, stream_hub& hub)
 }
 
 gatherer::~gatherer() {
+  stop();
+  thread_.join();
+}
+
+void gatherer::stop() {
   stopping_ = true;
   eventfd_write(wake_.get(), 1);
-  thread_.join();
 }
 
 std::shared_ptr<stream_client> gatherer::subscribe() {
@@ -67,7 +71,7 @@ std::shared_ptr<stream_client> gatherer::subscribe() {
 
 gatherer::answer gatherer::ask(std::string_view body) {
   std::unique_lock lock(mutex_);
-  if (control_.descriptor() < 0) return {503, "no program takes actions now"};
+  if (control_.descriptor() < 0 || stopping_) return {503, "no program takes actions now"};
   auto action = action_of(body, state_.actions(), state_.names());
   if (!action) return {400, action.error().message};
   if (asked_.size() >= most_asked) return {503, "too many actions wait for their answer"};

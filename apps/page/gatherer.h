@@ -37,6 +37,8 @@ public:
   gatherer(const gatherer&) = delete;
   gatherer& operator=(const gatherer&) = delete;
 
+  /// Answers every action that waits, and reads no more.
+  void stop();
   /// A new browser, with what it begins with. Null: there are as many as there may be.
   std::shared_ptr<stream_client> subscribe();
   struct answer {

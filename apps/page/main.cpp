@@ -101,6 +101,7 @@ int serve(const page::options& o, page::endpoint at, const page::sources& from, 
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   hub.close();
+  gatherer.stop();
   server.stop();
   listener.join();
   return exit_ok;

@@ -104,7 +104,7 @@ void page_state::on_sniffer(std::string_view line, double now_s) {
 
 void page_state::on_ue(const std::string& name, std::string_view line) {
   const auto e = object_of(line);
-  if (!e || string_at(*e, "event", 64).empty()) return;
+  if (!e || string_at(*e, "event", 256).empty()) return;
   new_ids_ = book_.add(name, *e) || new_ids_;
   auto shown = without_secrets(name, *e);
   keep(ue_events_, shown, most_ue_events);
