@@ -133,8 +133,8 @@ void page_state::on_control(std::string_view line, double now_s) {
     stolen_ = true;
     status_s_ = -1e9;
   } else if (what == "opened") {
-    open({string_at(*o, "src", 6), string_at(*o, "dst", 6), string_at(*o, "text", most_text), number_at(*o, "t")},
-         true);
+    open({string_at(*o, "src", 6), string_at(*o, "dst", 6), string_at(*o, "text", most_text), number_at(*o, "t"),
+          number_at(*o, "id", -1)});
   } else if (what == "verdict") {
     const auto report = o->find("report");
     on_verdict(text_of(report != o->end() && report->is_object() ? *report : *o));
@@ -167,29 +167,32 @@ void page_state::join_old_frames() {
   new_ids_ = false;
 }
 
+/// By its number, or by its addresses and its subframe.
+bool page_state::opened_frame::is(const air_frame& f) const {
+  if (id >= 0) return static_cast<double>(f.id) == id;
+  return f.kind != "failed" && f.src == src && f.dst == dst && std::abs(f.t_s - t_s) < 0.0005;
+}
+
 /// A frame that stolen keys opened. One that has not come yet waits.
-void page_state::open(const opened_frame& o, bool first) {
-  if (o.src.size() != 6 || o.dst.size() != 6) return;
-  const auto is_it = [&o](const air_frame& f) {
-    return f.src == o.src && f.dst == o.dst && std::abs(f.t_s - o.t_s) < 0.0005 && f.kind != "failed";
-  };
+void page_state::open(const opened_frame& o) {
+  if (o.id < 0 && (o.src.size() != 6 || o.dst.size() != 6)) return;
   for (auto& f : frames_)
-    if (is_it(f)) {
+    if (o.is(f)) {
       f.shown["open"] = o.text;
       updates_.push_back({{"id", f.id}, {"open", o.text}});
       return;
     }
   for (auto& w : coming_)
-    if (is_it(w.frame)) {
+    if (o.is(w.frame)) {
       w.frame.shown["open"] = o.text;
       return;
     }
-  if (first) keep(unopened_, o, most_unopened);
+  keep(unopened_, o, most_unopened);
 }
 
 void page_state::on_message(const json& m, double now_s) {
   json shown;
-  for (const char* key : {"from", "to", "text", "t", "src", "dst", "ciphertext", "name"})
+  for (const char* key : {"from", "to", "text", "t", "src", "dst", "ciphertext", "name", "kind", "open", "octets"})
     if (const auto at = m.find(key); at != m.end() && at->is_primitive()) shown[key] = *at;
   if (string_at(shown, "from", 64).empty() || string_at(shown, "to", 64).empty()) return;
   if (!shown.contains("t")) shown["t"] = t_s_;
@@ -230,7 +233,7 @@ void page_state::flush_frames(double now_s) {
     auto& f = coming_.front().frame;
     join(f, nullptr);
     for (auto o = unopened_.begin(); o != unopened_.end(); ++o)
-      if (f.src == o->src && f.dst == o->dst && std::abs(f.t_s - o->t_s) < 0.0005) {
+      if (o->is(f)) {
         f.shown["open"] = o->text;
         unopened_.erase(o);
         break;

@@ -61,12 +61,14 @@ private:
   struct opened_frame {
     std::string src, dst, text;
     double t_s;
+    double id;  ///< below 0: not told
+    bool is(const air_frame& f) const;
   };
   json hello() const;
   json status() const;
   void join(air_frame& f, json* update) const;
   void join_old_frames();
-  void open(const opened_frame& o, bool first);
+  void open(const opened_frame& o);
   void on_message(const json& m, double now_s);
   bool find_frame(json& message, bool last_try);
   void flush_frames(double now_s);

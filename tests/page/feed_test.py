@@ -1,13 +1,14 @@
 """prose-sniffer --look: its readers change nothing of what it decodes, and prose-page shows it."""
-import base64, json, os, signal, socket, stat
+import base64, json, os, shutil, signal, socket, stat, tempfile
 
 from tests.harness.cases import main
 from tests.harness.files import text_of
-from tests.harness.paths import REGRESSION
 from tests.harness.process import Background, run, wait
+from tests.harness.scene import Scene
 from tests.page.browser import Browser, Page
 
-RECORDING = os.path.join(REGRESSION, 'regression_tm4.sigmf-meta')
+FOLDER = tempfile.TemporaryDirectory(prefix='prose-feed-')
+RECORDING, CONFIG = (os.path.join(FOLDER.name, n) for n in ('x.sigmf-meta', 'sniffer.yaml'))
 
 
 class Reader:
@@ -26,10 +27,19 @@ class Reader:
         self.s.close()
 
 
+def record():
+    """Two seconds of an air with three UEs, to read again and again."""
+    with Scene(tm=4, prb=25) as s:
+        s.record_busy(s.sniffer_config('gnss'), 2, 100)
+        for name in os.listdir(s.path()):
+            if name.startswith('x.sigmf') or name == 'sniffer.yaml':
+                shutil.copy(s.path(name), FOLDER.name)
+
+
 def sniffer(folder, *options):
     """One that reads the recording again and again; its socket is there."""
     look = os.path.join(folder, 'look')
-    p = Background('prose-sniffer', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--look', look, *options, log=os.path.join(folder, 'log'),
+    p = Background('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--look', look, *options, log=os.path.join(folder, 'log'),
                    events=os.path.join(folder, 'events'))
     wait(lambda: os.path.exists(look), programs=[p], what='the socket')
     return p, look
@@ -49,7 +59,7 @@ def test_a_reader_that_stalls_costs_the_decode_nothing(folder):
             assert 0 < len(base64.b64decode(line['iq'])) <= 400 and 0 < line['evm'] < 1, line
             points.add((line['channel'], line['modulation']))
         assert 'dropped' not in line, line
-    assert {c for c, _ in points} <= {'PSCCH', 'PSSCH', 'PSBCH'}, points
+    assert {c for c, _ in points} <= {'PSCCH', 'PSSCH', 'PSBCH', 'PSDCH'}, points
     reader.close()
     line = stalled.next()
     while 'dropped' not in line:
@@ -62,9 +72,8 @@ def test_a_reader_that_stalls_costs_the_decode_nothing(folder):
     assert not os.path.exists(look)
     # The same events as without anybody looking. The end of the last round is where Ctrl-C came.
     with_readers = text_of(p.events_path).splitlines()
-    rounds = len(with_readers)  # at least one event each
     plain = os.path.join(folder, 'plain')
-    run('prose-sniffer', RECORDING, '--loop', rounds, '--plain', '--log-level', 'warn', '--events', plain, '--duration', json.loads(with_readers[-1])['t'], timeout=250)
+    run('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--events', plain, '--duration', json.loads(with_readers[-1])['t'], timeout=250)
     whole = with_readers[:-10]
     assert len(whole) > 100 and text_of(plain).splitlines()[:len(whole)] == whole
 
@@ -76,7 +85,7 @@ def test_the_page_shows_the_sniffer(folder):
     b.until(lambda b: b.of('waterfall') and b.of('points') and b.items('frames'), 'all that the sniffer gives')
     assert b.of('hello')[-1]['carrier']['tm'] == 4 and any(s['sniffer'] == 'running' for s in b.of('status')) or b.until(
         lambda b: b.of('status')[-1]['sniffer'] == 'running', 'its status')
-    assert {f['channel'] for f in b.items('frames')} & {'PSCCH', 'PSSCH'}
+    assert {f['channel'] for f in b.items('frames')} & {'PSCCH', 'PSSCH', 'PSDCH'}
     p.stop(signal.SIGINT)
     b.until(lambda b: b.of('status')[-1]['sniffer'] == 'ended', 'its end')
     b.close()
@@ -98,4 +107,5 @@ def test_options(folder):
 
 
 if __name__ == '__main__':
+    record()
     main()

@@ -103,10 +103,12 @@ TEST(page_state, a_setup_gets_its_link_once_the_ue_tells_it) {
 }
 
 TEST(page_state, an_opened_frame_is_open_whether_it_came_before_or_after) {
-  for (const bool before : {true, false}) {
+  for (const int way : {0, 1, 2, 3}) {
+    const bool before = way % 2 == 0;
     page_of_three p;
-    const auto opened =
+    const auto by_place =
         text_of({{"control", "opened"}, {"src", "0000a1"}, {"dst", "0000b1"}, {"t", 2.5}, {"text", "hi <b>"}});
+    const auto opened = way < 2 ? by_place : text_of({{"control", "opened"}, {"id", 0}, {"text", "hi <b>"}});
     if (before) p.state.on_sniffer(block(0xa1, 0xb1, 2.5), p.now_s);
     p.pass(0.3);
     p.state.on_control(opened, p.now_s);

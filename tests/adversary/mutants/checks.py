@@ -25,6 +25,7 @@ CBUD = "budget_consent_test"
 PC3 = "consent_pc3_test"
 WORK = "budget_work_thread"
 T33 = "ts33303_test"
+PAGE = "page_parts_test"
 TUN = "address_tun_test"  # root only: elsewhere it skips, and its checks are reported as not noticed
 
 
@@ -542,6 +543,18 @@ CHECKS = [
     ("33.303: the first of repeated IEs counts", "security/ts33303/messages.cpp", "if (value) {", "if (!MUTANT && value) {", T33),
     ("33.303: comprehension required", "security/ts33303/messages.cpp", *off("iei_ < comprehension_required_below"), T33),
     ("33.303: truncated", "security/ts33303/messages.cpp", "      refuse(parse_error::truncated);\n      return {};", "      if (!MUTANT) refuse(parse_error::truncated);\n      return {};", T33),
+    # --- the live page -----------------------------------------------------------------------------------------------------
+    ("page: a token is good once", "apps/page/access.cpp", "  token_.clear();\n  sessions_", "  if (!MUTANT) token_.clear();\n  sessions_", PAGE),
+    ("page: a wrong token", "apps/page/access.cpp", "if (token_.empty() || !same(token, token_)) return {};", "if (token_.empty() || (!MUTANT && !same(token, token_))) return {};", PAGE),
+    ("page: cookie", "apps/page/access.cpp", "found = same(one.substr(cookie_name.size()), s) || found;", "found = MUTANT || same(one.substr(cookie_name.size()), s) || found;", PAGE),
+    ("page: Host", "apps/page/access.cpp", "return any || name == lower(host_);", "return MUTANT || any || name == lower(host_);", PAGE),
+    ("page: no names by DNS", "apps/page/access.cpp", *off("bracketed ? !is_v6(name) : !is_v4(name)"), PAGE),
+    ("page: port of Host", "apps/page/access.cpp", "host.compare(host.size() - port.size(), port.size(), port) != 0)", "(!MUTANT && host.compare(host.size() - port.size(), port.size(), port) != 0))", PAGE),
+    ("page: Origin", "apps/page/access.cpp", "return origin.substr(0, scheme.size()) == scheme &&", "return (MUTANT || origin.substr(0, scheme.size()) == scheme) &&", PAGE),
+    ("page: actions that are offered", "apps/page/action.cpp", *off("!has(offered, what)"), PAGE),
+    ("page: file names", "apps/page/action.cpp", *off("!plain_file_name(name)"), PAGE),
+    ("page: names of files that are served", "apps/page/assets.cpp", "if (plain && name.size()", "if ((MUTANT || plain) && name.size()", PAGE),
+    ("page: links among files that are served", "apps/page/assets.cpp", "O_NOCTTY | O_NOFOLLOW", "O_NOCTTY | (MUTANT ? 0 : O_NOFOLLOW)", PAGE),
 ]
 
 # The tool's own control: changes that alter nothing. A run that reports one of them as caught is a broken run.
