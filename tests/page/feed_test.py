@@ -1,5 +1,5 @@
 """prose-sniffer --look: its readers change nothing of what it decodes, and prose-page shows it."""
-import base64, json, os, shutil, signal, socket, stat, tempfile
+import base64, contextlib, json, os, shutil, signal, socket, stat, tempfile
 
 from tests.harness.cases import main
 from tests.harness.files import text_of
@@ -36,60 +36,63 @@ def record():
                 shutil.copy(s.path(name), FOLDER.name)
 
 
-def sniffer(folder, *options):
-    """One that reads the recording again and again; its socket is there."""
+@contextlib.contextmanager
+def sniffer(folder):
+    """One that reads the recording again and again; its socket is there. It ends with the test, whatever happened."""
     look = os.path.join(folder, 'look')
-    p = Background('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--look', look, *options, log=os.path.join(folder, 'log'),
+    p = Background('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--look', look, log=os.path.join(folder, 'log'),
                    events=os.path.join(folder, 'events'))
-    wait(lambda: os.path.exists(look), programs=[p], what='the socket')
-    return p, look
+    try:
+        wait(lambda: os.path.exists(look), programs=[p], what='the socket')
+        yield p, look
+    finally:
+        p.kill()
 
 
 def test_a_reader_that_stalls_costs_the_decode_nothing(folder):
-    p, look = sniffer(folder)
-    assert stat.S_IMODE(os.stat(look).st_mode) == 0o600
-    stalled, reader = Reader(look), Reader(look)
-    hello = reader.next()
-    assert hello['look'] == 'hello' and hello['bins'] == 256 and hello['carrier']['tm'] == 4, hello
-    octets, points = 0, set()
-    while octets < 3 << 20 or not points:  # more than the stalled one's share of the kernel's memory and the sniffer's
-        line = reader.next()
-        octets += len(json.dumps(line))
-        if line['look'] == 'points':
-            assert 0 < len(base64.b64decode(line['iq'])) <= 400 and 0 < line['evm'] < 1, line
-            points.add((line['channel'], line['modulation']))
-        assert 'dropped' not in line, line
-    assert {c for c, _ in points} <= {'PSCCH', 'PSSCH', 'PSBCH', 'PSDCH'}, points
-    reader.close()
-    line = stalled.next()
-    while 'dropped' not in line:
+    with sniffer(folder) as (p, look):
+        assert stat.S_IMODE(os.stat(look).st_mode) == 0o600
+        stalled, reader = Reader(look), Reader(look)
+        hello = reader.next()
+        assert hello['look'] == 'hello' and hello['bins'] == 256 and hello['carrier']['tm'] == 4, hello
+        octets, points = 0, set()
+        while octets < 3 << 20 or not points:  # more than the stalled one's share of the kernel's memory and the sniffer's
+            line = reader.next()
+            octets += len(json.dumps(line))
+            if line['look'] == 'points':
+                assert 0 < len(base64.b64decode(line['iq'])) <= 400 and 0 < line['evm'] < 1, line
+                points.add((line['channel'], line['modulation']))
+        assert {c for c, _ in points} <= {'PSCCH', 'PSSCH', 'PSBCH', 'PSDCH'}, points
+        reader.close()
         line = stalled.next()
-    assert line['dropped'] > 0
-    p.stop(signal.SIGINT)
-    while stalled.next() is not None:  # its end is told by the socket's
-        pass
-    stalled.close()
-    assert not os.path.exists(look)
-    # The same events as without anybody looking. The end of the last round is where Ctrl-C came.
-    with_readers = text_of(p.events_path).splitlines()
-    plain = os.path.join(folder, 'plain')
-    run('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--events', plain, '--duration', json.loads(with_readers[-1])['t'], timeout=250)
-    whole = with_readers[:-10]
-    assert len(whole) > 100 and text_of(plain).splitlines()[:len(whole)] == whole
+        while 'dropped' not in line:
+            line = stalled.next()
+        assert line['dropped'] > 0
+        p.stop(signal.SIGINT)
+        while stalled.next() is not None:  # its end is told by the socket's
+            pass
+        stalled.close()
+        assert not os.path.exists(look)
+        # The same events as without anybody looking. The end of the last round is where Ctrl-C came.
+        with_readers = text_of(p.events_path).splitlines()
+        plain = os.path.join(folder, 'plain')
+        run('prose-sniffer', '--config', CONFIG, '--iq', RECORDING, '--loop', 1000000, '--plain', '--log-level', 'warn', '--events', plain, '--duration', json.loads(with_readers[-1])['t'], timeout=250)
+        whole = with_readers[:-10]
+        assert len(whole) > 100 and text_of(plain).splitlines()[:len(whole)] == whole
 
 
 def test_the_page_shows_the_sniffer(folder):
-    p, look = sniffer(folder)
-    page = Page(os.path.join(folder, 'page.log'), '--look', look, '--events', p.events_path)
-    b = Browser(page).stream()
-    b.until(lambda b: b.of('waterfall') and b.of('points') and b.items('frames'), 'all that the sniffer gives')
-    assert b.of('hello')[-1]['carrier']['tm'] == 4 and any(s['sniffer'] == 'running' for s in b.of('status')) or b.until(
-        lambda b: b.of('status')[-1]['sniffer'] == 'running', 'its status')
-    assert {f['channel'] for f in b.items('frames')} & {'PSCCH', 'PSSCH', 'PSDCH'}
-    p.stop(signal.SIGINT)
-    b.until(lambda b: b.of('status')[-1]['sniffer'] == 'ended', 'its end')
-    b.close()
-    page.stop()
+    with sniffer(folder) as (p, look):
+        page = Page(os.path.join(folder, 'page.log'), '--look', look, '--events', p.events_path)
+        b = Browser(page).stream()
+        b.until(lambda b: b.of('waterfall') and b.of('points') and b.items('frames'), 'all that the sniffer gives')
+        assert b.of('hello')[-1]['carrier']['tm'] == 4 and any(s['sniffer'] == 'running' for s in b.of('status')) or b.until(
+            lambda b: b.of('status')[-1]['sniffer'] == 'running', 'its status')
+        assert {f['channel'] for f in b.items('frames')} & {'PSCCH', 'PSSCH', 'PSDCH'}
+        p.stop(signal.SIGINT)
+        b.until(lambda b: b.of('status')[-1]['sniffer'] == 'ended', 'its end')
+        b.close()
+        page.stop()
 
 
 def test_options(folder):

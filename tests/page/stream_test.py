@@ -242,7 +242,7 @@ def test_slow_browser():
         while not quick.of('status')[-1]['clients'] == 1:
             look.say({'look': 'waterfall', 't': sent, 'rows': rows})
             sent += 1
-            quick.take()
+            quick.until(lambda b: len(b.of('waterfall')) > sent - 50, 'most rows')  # whatever else the machine does, it is quick
         quick.until(lambda b: len(b.of('waterfall')) == sent, 'all rows')
         assert [w['t'] for w in quick.of('waterfall')] == list(range(sent))
         slow.close()
