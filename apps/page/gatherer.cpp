@@ -15,7 +15,7 @@ namespace {
 constexpr int turn_ms = 50;  // files are read so often, and messages are sent that wait
 constexpr double connect_interval_s = 0.5;
 constexpr auto answer_time = std::chrono::seconds(30);
-constexpr std::size_t most_asked = 16, most_report_octets = std::size_t{32} << 20U;
+constexpr std::size_t most_asked = 4, most_report_octets = std::size_t{32} << 20U;
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -115,6 +115,7 @@ void gatherer::wait_for_input() {
 void gatherer::read_sockets(double now_s) {
   if (look_.descriptor() >= 0 && !look_.read([&](std::string_view line) { state_.on_look(line); }))
     state_.on_look_ended();
+  control_.flush();
   const bool had = control_.descriptor() >= 0;
   if (had && !control_.read([&](std::string_view line) { on_control(line, now_s); })) control_left();
 }

@@ -26,6 +26,7 @@ bool line_socket::connect() {
   if (::connect(s.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return false;
   socket_ = std::move(s);
   lines_.forget();
+  unsent_.clear();
   return true;
 }
 
@@ -45,18 +46,20 @@ bool line_socket::read(const std::function<void(std::string_view)>& take) {
 }
 
 bool line_socket::send(std::string_view line) {
-  if (!socket_) return false;
-  const std::string text = std::string(line) + '\n';
-  std::size_t sent = 0;
-  while (sent < text.size()) {
-    const auto n = ::send(socket_.get(), text.data() + sent, text.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (!socket_ || unsent_.size() + line.size() > most_line_octets) return false;
+  unsent_.append(line) += '\n';
+  flush();
+  return true;
+}
+
+/// That the other end has left shows when it is read.
+void line_socket::flush() {
+  while (socket_ && !unsent_.empty()) {
+    const auto n = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    sent += static_cast<std::size_t>(n);
+    if (n <= 0) return;
+    unsent_.erase(0, static_cast<std::size_t>(n));
   }
-  // Half a line spoils all that follow.
-  if (sent > 0 && sent < text.size()) socket_ = apps::file_descriptor();
-  return sent == text.size();
 }
 
 }  // namespace prose::page

@@ -21,13 +21,14 @@ public:
   bool connect();
   /// Gives the lines that have come. False: the other end has left.
   bool read(const std::function<void(std::string_view)>& take);
-  /// A whole line at once; false where it does not fit: the other end does not read.
+  /// A line, now or with a later flush(); false where too much waits already: the other end does not read.
   bool send(std::string_view line);
+  void flush();
   /// To wait for; -1: not connected.
   int descriptor() const { return socket_.get(); }
 
 private:
-  std::string path_;
+  std::string path_, unsent_;
   apps::file_descriptor socket_;
   line_splitter lines_{most_line_octets};
 };

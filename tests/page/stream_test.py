@@ -165,6 +165,21 @@ def test_actions():
         asked.join(60)
         a = answers.pop()
         assert a.status == 409 and a.json() == {'ok': False, 'error': 'no room'}, a.body
+        # Together more than the socket holds at once: they come whole, as they are read.
+        data = base64.b64encode(os.urandom(64 << 10)).decode()
+        asked = [ask_for({'action': 'file', 'from': 'mary', 'to': 'john', 'name': 'x%d' % i, 'data': data}) for i in range(4)]
+        for a in asked:
+            a.start()
+        names = set()
+        for _ in asked:
+            got = control.hear()
+            names.add(got['name'])
+            assert got['data'] == data
+            control.say({'id': got['id'], 'ok': True})
+        for a in asked:
+            a.join(60)
+        assert names == {'x0', 'x1', 'x2', 'x3'} and [a.status for a in answers] == [200] * 4
+        answers.clear()
         for wrong in ({'action': 'steal'}, {'action': 'send', 'from': 'mary', 'to': 'eve', 'text': 'x'}, b'{', b'', b'[]', {'action': 'send', 'from': 'mary', 'to': 'john', 'text': 'x' * 1001},
                       {'action': 'file', 'from': 'mary', 'to': 'john', 'name': 'x', 'data': base64.b64encode(bytes((64 << 10) + 1)).decode()}):
             a = s.browser.post(wrong)
