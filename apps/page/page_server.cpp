@@ -92,10 +92,10 @@ struct page_server::impl {
   }
 
   void file(const Request& req, Response& res) {
-    auto found = files.read(req.path == "/" ? "index.html" : std::string_view(req.path).substr(1));
+    const auto found = files.read(req.path == "/" ? "index.html" : std::string_view(req.path).substr(1));
     if (!found) return refuse(req, res, 404, "There is no such file.");
     res.status = 200;
-    res.set_content(std::move(found->text), found->type);
+    res.set_content(found->text, found->type);
   }
 
   /// A request with a right host and a session.

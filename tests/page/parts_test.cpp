@@ -44,9 +44,9 @@ TEST(page_access, the_host_is_the_address_that_is_listened_on) {
   gate.listens_on("127.0.0.1", 8000);
   for (const char* right : {"127.0.0.1:8000", "localhost:8000", "LOCALHOST:8000"})
     EXPECT_TRUE(gate.right_host(right)) << right;
-  for (const char* wrong :
-       {"", ":8000", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8001", "127.0.0.2:8000", "evil.example:8000", "localhost.evil.example:8000",
-        "127.0.0.1:8000:8000", "[::1]:8000", "[localhost]:8000", "127.0.0.1:8000 ", "0x7f.1:8000", "[127.0.0.1]:8000"})
+  for (const char* wrong : {"", ":8000", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8001", "127.0.0.2:8000",
+                            "evil.example:8000", "localhost.evil.example:8000", "127.0.0.1:8000:8000", "[::1]:8000",
+                            "[localhost]:8000", "127.0.0.1:8000 ", "0x7f.1:8000", "[127.0.0.1]:8000"})
     EXPECT_FALSE(gate.right_host(wrong)) << wrong;
   gate.listens_on("::1", 8000);
   EXPECT_TRUE(gate.right_host("[::1]:8000"));
