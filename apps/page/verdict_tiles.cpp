@@ -79,19 +79,39 @@ json radio(const json& report) {
                                                               : tile("passed", "Radios look alike: " + text);
 }
 
+/// What a page lists: the first few, with their first few frames.
+json findings(const json& report) {
+  constexpr std::size_t most = 20;
+  json out = json::array();
+  for (const auto& f : part(report, "findings")) {
+    if (!f.is_object() || out.size() == most) continue;
+    json frames = json::array();
+    for (const auto& n : part(f, "frames"))
+      if (n.is_number_unsigned() && frames.size() < most) frames.push_back(n);
+    out.push_back({{"aspect", string_at(f, "aspect")},
+                   {"check", string_at(f, "check")},
+                   {"reason", string_at(f, "reason")},
+                   {"frames", std::move(frames)}});
+  }
+  return out;
+}
+
 }  // namespace
 
 json tiles_of(const json& report) {
   const json& counts = part(report, "counts");
   const json empty = json::object();
   const json& c = counts.is_object() ? counts : empty;
-  return {{"outcome", string_at(report, "outcome")},
-          {"reason", string_at(report, "reason")},
-          {"tiles",
-           {{"content", content(report, c)},
-            {"identity", identity(report, c)},
-            {"stolen_keys", stolen_keys(report, c)},
-            {"radio", radio(report)}}}};
+  json out{{"outcome", string_at(report, "outcome")},
+           {"reason", string_at(report, "reason")},
+           {"findings", findings(report)},
+           {"tiles",
+            {{"content", content(report, c)},
+             {"identity", identity(report, c)},
+             {"stolen_keys", stolen_keys(report, c)},
+             {"radio", radio(report)}}}};
+  if (const auto said = string_at(report, "headline"); !said.empty()) out["headline"] = said;
+  return out;
 }
 
 }  // namespace prose::page

@@ -5,8 +5,9 @@
 
 namespace prose::page {
 
-/// {"outcome":..,"reason":..,"tiles":{"content":{"state":"passed|failed|not_run","sentence":".."},..}}. `report`: as
-/// prose-sniffer --report writes it; what it lacks counts as not run.
+/// {"outcome":..,"reason":..,"headline":.. if the report has
+/// one,"findings":[{"aspect","check","reason","frames":[..]}],"tiles":{"content":{"state":"passed|failed|not_run","sentence":".."},..}}.
+/// `report`: as prose-sniffer --report writes it; what it lacks counts as not run.
 json tiles_of(const json& report);
 
 }  // namespace prose::page

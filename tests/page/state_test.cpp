@@ -268,5 +268,21 @@ TEST(verdict_tiles, radios_are_judged_against_guessing) {
   EXPECT_EQ(tiles_of(r)["tiles"]["stolen_keys"]["state"], "passed");
 }
 
+TEST(page_verdict, findings_and_the_headline_pass_but_no_more_than_a_page_lists) {
+  json report{{"outcome", "exposed"}, {"reason", "r"}, {"headline", "one sentence"}, {"findings", json::array()}};
+  for (unsigned i = 0; i < 30; ++i)
+    report["findings"].push_back(
+        {{"aspect", "content"}, {"check", "ascii_run"}, {"reason", "text"}, {"frames", json::array()}, {"secret", 1}});
+  for (unsigned i = 0; i < 30; ++i) report["findings"][0]["frames"].push_back(i);
+  report["findings"][1] = "no object";
+  const auto v = tiles_of(report);
+  EXPECT_EQ(v["headline"], "one sentence");
+  ASSERT_EQ(v["findings"].size(), 20U);
+  EXPECT_EQ(v["findings"][0]["frames"].size(), 20U);
+  EXPECT_EQ(v["findings"][0]["check"], "ascii_run");
+  EXPECT_FALSE(v["findings"][0].contains("secret"));
+  EXPECT_FALSE(tiles_of(json::object()).contains("headline"));
+}
+
 }  // namespace
 }  // namespace prose::page
