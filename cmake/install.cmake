@@ -21,7 +21,7 @@ install(DIRECTORY apps/page/assets/ DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/p
 # --- the demo, beside the configurations that it starts from ---
 install(PROGRAMS scripts/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose)
 install(DIRECTORY scripts/demo_lib DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
-install(TARGETS cross_open recognised RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/prose COMPONENT prose)  # with which it checks keys
+install(TARGETS cross_open live_judge recognised RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/prose COMPONENT prose)  # with which it checks keys, and judges while it is live
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/prose COMPONENT prose FILES_MATCHING PATTERN "*.yaml")
 prose_place(bin "${CMAKE_INSTALL_BINDIR}")
 prose_place(data "${CMAKE_INSTALL_DATADIR}")
@@ -51,7 +51,7 @@ install(FILES cmake/install/prose-function.service DESTINATION lib/systemd/syste
 
 # --- documents ---
 install(FILES README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN examples EXCLUDE)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN examples EXCLUDE)
 
 # --- dev: static libraries, headers, what CMake and pkg-config ask ---
 foreach(library ${PROSE_INSTALLED_LIBRARIES})

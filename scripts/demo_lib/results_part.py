@@ -34,17 +34,21 @@ class results_part:
         if not self.folder or w.real_radios():
             return
         w.telling.phase('recording %d s of signal' % RECORDED_S)
+        p = self.record(w)
+        try:
+            while p.poll() is None:
+                for a, b in LINKS:
+                    traffic.ping(w, a, b, n=1)
+        finally:
+            if p.poll() is None:
+                p.terminate()
+                p.wait(60)
+
+    def record(self, w):
+        """The second sniffer: it ends by itself."""
         with open(w.path('recorder.log'), 'w') as log:
-            p = background([w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('recorder'), '--plain', '--duration', str(RECORDED_S),
-                            '--record', os.path.join(self.folder, 'recording.sigmf-meta'), '--record-type', 'ci16'], w.env, log)
-            try:
-                while p.poll() is None:
-                    for a, b in LINKS:
-                        traffic.ping(w, a, b, n=1)
-            finally:
-                if p.poll() is None:
-                    p.terminate()
-                    p.wait(60)
+            return background([w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('recorder'), '--plain', '--duration', str(RECORDED_S),
+                               '--record', os.path.join(self.folder, 'recording.sigmf-meta'), '--record-type', 'ci16'], w.env, log)
 
     def finish(self, w):
         if not self.folder:

@@ -1,6 +1,8 @@
 """The sniffer's configuration beside UEs of one transmission mode and bandwidth: configs/sniffer.yaml with what such a UE says of its pools."""
 import os, re, subprocess, tempfile
 
+from .world import ROOT
+
 
 def text(root, prose_ue, tm, prb, sync):
     """`prose_ue`: the program."""
@@ -23,3 +25,9 @@ def text(root, prose_ue, tm, prb, sync):
         if count != 1:
             raise RuntimeError('configs/sniffer.yaml: nothing matches ' + pattern)
     return t
+
+
+def write(w):
+    """sniffer.yaml of a demonstration."""
+    with open(w.path('sniffer.yaml'), 'w') as f:
+        f.write(text(ROOT, w.program('prose-ue'), int(w.options.tm), int(w.options.prb), w.timing()))

@@ -3,7 +3,12 @@ record it caught is tried with every logged key of both links; and which of the 
 import collections, json, os, subprocess, time
 
 from . import decode_share, sniffer_config
-from .world import LINKS, NAMES, ROOT, background
+from .world import LINKS, NAMES, background
+
+
+def more_reports(w):
+    """What --out wants of the sniffer."""
+    return ['--report', w.path('sniffer_report.html'), '--pcap', w.path('sniffer.pcap')] if w.results else []
 
 
 class sniffer_part:
@@ -12,8 +17,7 @@ class sniffer_part:
         self.on = not w.real_radios() and not w.devices or 'sniffer' in w.devices
         if not self.on:
             return
-        with open(w.path('sniffer.yaml'), 'w') as f:
-            f.write(sniffer_config.text(ROOT, w.program('prose-ue'), int(w.options.tm), int(w.options.prb), w.timing()))
+        sniffer_config.write(w)
         self.silence(w)
 
     def silence(self, w):
@@ -44,7 +48,7 @@ class sniffer_part:
         w.wait(lambda: os.path.exists(stolen[2]), 60)
         w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), *w.radio_options('sniffer'), '--plain',
                             '--events', w.path('sniffer.jsonl'), '--verdict', '--report', w.path('sniffer_report.json'),
-                            *(['--report', w.path('sniffer_report.html'), '--pcap', w.path('sniffer.pcap')] if w.results else []),
+                            *more_reports(w),
                             *([] if w.real_radios() else ['--epoch', '1.7e9']),
                             *[x for s in stolen for x in ('--compromised', s)]])
 

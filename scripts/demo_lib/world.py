@@ -71,10 +71,10 @@ def stop(*_):
         raise KeyboardInterrupt
 
 
-def background(command, env, log):
+def background(command, env, log, output=None):
     """Starts a program that the terminal's Ctrl-C does not reach (the demo ends it, once) and that ends when the demo is killed."""
     # By setpriv, not by a preexec_fn: that would run Python in the child, where a signal at the wrong moment prints a traceback.
-    return subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', '--', *command], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+    return subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', '--', *command], env=env, stdin=subprocess.DEVNULL, stdout=output or log, stderr=log,
                             start_new_session=True)
 
 
@@ -91,6 +91,7 @@ class world:
         self.metrics = {}
         self.config_edits = {}   # 'name' or '*': list of (pattern, replacement) that parts add in prepare()
         self.permit = self.permit_by_files
+        self.ue = self.program('prose-ue')
         self.started = 0.0
         self.results = getattr(options, 'out', None)  # a folder
         self.telling = telling.telling(getattr(options, 'verbose', True))
@@ -127,6 +128,9 @@ class world:
         self.reserved.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.reserved[-1].bind(('127.0.0.1', 0))
         return self.reserved[-1].getsockname()[1]
+
+    def tool(self, name):
+        return os.path.join(self.tools, name)
 
     def real_radios(self):
         return any('type=virtual' not in self.device(n) for n in NAMES)
@@ -185,6 +189,10 @@ class world:
             self.processes[name] = background(command, self.env, log)
 
     def start(self, names=NAMES):
+        self.start_air()
+        self.start_ues(names)
+
+    def start_air(self):
         if not set(NAMES) <= set(self.devices):
             with open(self.path('air.yaml'), 'w') as f:
                 f.write(channel.air_yaml(self.channel, self.options.tm, self.options.prb))
@@ -193,11 +201,16 @@ class world:
                 raise RuntimeError('prose-air does not start: ' + open(self.path('air.log')).read())
         self.telling.phase('Mary, John and Peter start')
         self.started = time.time()
+
+    def start_ues(self, names=NAMES):
         for s in self.reserved:
             s.close()
         for n in names:
-            self.spawn(n, [self.program('prose-ue'), '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
-                           '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
+            self.start_ue(n)
+
+    def start_ue(self, n):
+        self.spawn(n, [self.ue, '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
+                       '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
 
     def stop(self):
         """Exit codes by name. The air goes last."""
