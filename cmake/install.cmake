@@ -51,7 +51,7 @@ install(FILES cmake/install/prose-function.service DESTINATION lib/systemd/syste
 
 # --- documents ---
 install(FILES README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN examples EXCLUDE)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN "*.png" "grafana.json" PATTERN examples EXCLUDE)
 
 # --- dev: static libraries, headers, what CMake and pkg-config ask ---
 foreach(library ${PROSE_INSTALLED_LIBRARIES})

@@ -175,6 +175,7 @@ sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::spa
                                                                      : counters_.security_dropped);
     return verdict_of(r.error());
   }
+  if (!unprotected) verified_peer_ = r->peer;
   if (!r->is_data) {
     ++counters_.signalling_sdus;
     invalidate_destinations();

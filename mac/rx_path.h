@@ -52,6 +52,7 @@ public:
   void receive(std::span<const std::uint8_t> tb, std::optional<std::uint8_t> dst_lsb, time_ms now,
                security::actions& out, OnData&& on_data) {
     sl_sch_pdu pdu;
+    verified_peer_ = 0;
     if (!accept(tb, dst_lsb, now, pdu)) return;
     for (const auto& s : pdu.all()) {
       entity* e = entity_for(pdu.header.src, pdu.header.dst, s.lcid, now);
@@ -74,6 +75,8 @@ public:
   bool addressed(l2_id dst, time_ms now);
   /// Whether any own layer-2 ID has these 8 LSB: the filter on SCI format 0.
   bool addressed_lsb(std::uint8_t lsb, time_ms now);
+  /// Whose record the last block carried; 0: none that verified.
+  peer_id verified_peer() const { return verified_peer_; }
   void expire(time_ms now);
   std::size_t n_entities() const;
   const rx_counters& counters() const { return counters_; }
@@ -115,6 +118,7 @@ private:
   std::vector<std::uint8_t> buffer_;
   rlc_um_workspace work_;
   pool links_, setups_, requests_;
+  peer_id verified_peer_ = 0;
   std::uint64_t subframe_ = 1, requests_subframe_ = 0;
   std::size_t request_budget_left_ = 0;
   std::vector<l2_id> destinations_;

@@ -209,6 +209,7 @@ void ue::receive(const received_frame& f, step_output& out) {
                    rx_.receive(b.octets, b.group_destination_id, now_, actions_, [&](const data_received& d) {
                      out.events.push_back(ev_data{d.peer, d.type, {d.data.begin(), d.data.end()}});
                    });
+                   if (const auto peer = rx_.verified_peer(); peer != 0) heard_[peer] = {now_, b.signal};
                    flush_actions(out);
                  },
                  [&](const rx_discovery& d) { hear_discovery(d, out); },
@@ -366,6 +367,12 @@ void ue::forget(peer_id peer) {
   setups_.erase(peer);
   connect_not_before_.erase(peer);
   wanted_.erase(peer);
+  heard_.erase(peer);
+}
+
+std::optional<ue::peer_hearing> ue::hearing(peer_id peer) const {
+  const auto at = heard_.find(peer);
+  return at == heard_.end() ? std::nullopt : std::optional(at->second);
 }
 
 ue_counters ue::counters() const {
@@ -377,7 +384,7 @@ ue_counters ue::counters() const {
 }
 
 std::size_t ue::held_items() const {
-  return flows_.n_flows() + flows_.queued_plaintext_octets() + rx_.n_entities() + setups_.size() +
+  return flows_.n_flows() + flows_.queued_plaintext_octets() + rx_.n_entities() + setups_.size() + heard_.size() +
          connect_not_before_.size() + wanted_.size() + queries_.size() + actions_.size() +
          (tm4_ ? tm4_->n_processes() : 0);
 }

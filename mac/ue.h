@@ -59,10 +59,17 @@ struct rx_sci1 {
   int prb = 0;
   double rsrp_dbm = 0;
 };
+/// How a transmission was received.
+struct signal_measured {
+  float snr_db = 0;                 ///< in a used resource element
+  float cfo_hz = 0;                 ///< carrier offset of its sender against ours
+  float timing_offset_samples = 0;  ///< positive: it comes later than our subframe begins
+};
 /// A transport block whose CRC was right, once each.
 struct rx_block {
   std::span<const std::uint8_t> octets;
   std::optional<std::uint8_t> group_destination_id;  ///< of SCI format 0; empty in TM4
+  signal_measured signal{};
 };
 struct rx_discovery {
   std::span<const std::uint8_t, security::discovery_octets> message;
@@ -179,6 +186,12 @@ public:
   /// what was chosen by the old ones is void. 0: the numbers stay.
   void renumber(std::int64_t subframes);
   ue_counters counters() const;
+  /// How the peer's last block with a verified record was received.
+  struct peer_hearing {
+    time_ms at = 0;
+    signal_measured signal;
+  };
+  std::optional<peer_hearing> hearing(peer_id peer) const;
   bool has_queued_data() const { return flows_.queued_plaintext_octets() != 0; }
   /// Whether the peer's queue takes so many octets more.
   bool has_room(peer_id peer, std::size_t octets) const { return flows_.has_room(peer, octets); }
@@ -227,6 +240,7 @@ private:
   security::actions actions_;
   std::map<peer_id, setup> setups_;
   std::map<peer_id, time_ms> connect_not_before_;
+  std::map<peer_id, peer_hearing> heard_;
   std::set<peer_id> wanted_;
   std::vector<peer_id> queries_;
   bool query_due_ = false;

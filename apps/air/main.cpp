@@ -1,10 +1,14 @@
 // prose-air: makes an emulated air and looks after it.
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -14,6 +18,7 @@
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/metrics.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
 #include "phy/air/air_config.h"
@@ -23,6 +28,7 @@
 namespace {
 
 using namespace prose::apps;
+using prose::result;
 namespace air = prose::phy::air;
 
 constexpr const char* program = "prose-air";
@@ -59,15 +65,51 @@ void tell(const air::hub_event& e, double start_s, event_writer& events) {
   events.write(line);
 }
 
+/// What the air tells Prometheus. Nodes are counted, not named.
+class air_metrics {
+public:
+  static result<air_metrics> open(int port) {
+    air_metrics m;
+    if (port < 0) return m;
+    auto server = metrics_server::open(port);
+    if (!server) return tl::unexpected(server.error());
+    m.server_ = std::move(*server);
+    log_info("metrics on http://127.0.0.1:{}/metrics", m.server_->port());
+    return m;
+  }
+  void count(const air::hub_event& e) { ++counts_[static_cast<std::size_t>(e.what)]; }
+  /// Publishes once a second.
+  void tick(double air_s, int nodes) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!server_ || now < next_) return;
+    next_ = now + std::chrono::seconds(1);
+    metrics_page page;
+    page.gauge("prose_device_time_seconds", "Device time", air_s);
+    page.gauge("prose_air_nodes", "Devices on the air now", nodes);
+    constexpr std::array words{"joined", "left", "died", "rx_stalled", "tx_stalled"};
+    for (std::size_t i = 0; i < words.size(); ++i)
+      page.counter("prose_air_events_total", "What happened to devices", counts_[i],
+                   std::string("event=\"") + words[i] + "\"");
+    server_->publish(page.text());
+  }
+
+private:
+  std::unique_ptr<metrics_server> server_;
+  std::array<std::uint64_t, 5> counts_{};  // by hub_event::kind
+  std::chrono::steady_clock::time_point next_{};
+};
+
 std::int64_t host_utc_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 /// `history`: none where the start was given.
 int run(const air::air_config& config, double duration_s, const std::string& events_path,
-        std::optional<air_history> history) {
+        std::optional<air_history> history, int metrics_port) {
   auto events = event_writer::open(events_path);
   if (!events) return usage_error(program, events.error());
+  auto metrics = air_metrics::open(metrics_port);
+  if (!metrics) return usage_error(program, metrics.error());
   auto link = air::air_link::create(config.air, config.settings);
   if (!link) return usage_error(program, link.error());
   air::hub hub(std::move(*link));
@@ -81,7 +123,11 @@ int run(const air::air_config& config, double duration_s, const std::string& eve
     return static_cast<double>(hub.memory().now.load()) / static_cast<double>(air::ticks_per_second);
   };
   while (!stop_requested() && (duration_s <= 0.0 || now_s() < duration_s)) {
-    for (const air::hub_event& e : hub.step()) tell(e, start_s, *events);
+    for (const air::hub_event& e : hub.step()) {
+      tell(e, start_s, *events);
+      metrics->count(e);
+    }
+    metrics->tick(start_s + now_s(), hub.n_nodes());
     if (history)
       if (const auto ok = history->at(config.settings.start_s + static_cast<std::int64_t>(now_s()), host_utc_s());
           !ok) {
@@ -108,6 +154,7 @@ static int run_main(int argc, char** argv) {
   std::string events;
   std::optional<std::int64_t> start_s;
   double duration_s = 0.0;
+  int metrics_port = -1;
   command_line app(
       program,
       "Emulated air: makes UHD devices of type=virtual hear each other. Devices: type=virtual,name=NAME[,air=AIR],\n"
@@ -125,6 +172,8 @@ static int run_main(int argc, char** argv) {
       .range(std::int64_t{0}, std::int64_t{2'500'000'000});
   app.add_option("--duration", duration_s, "end after so many seconds of air time; 0: never").check(number_in(0, 1e9));
   app.add_option("--events", events, "JSON Lines, one object an event; - is standard output").type_name("FILE|-");
+  app.add_option("--metrics-port", metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
+      .range(0, 65535);
   if (const auto code = app.parse(argc, argv)) return *code;
 
   file_roles files;
@@ -155,7 +204,7 @@ static int run_main(int argc, char** argv) {
   std::optional<air_history> history;
   if (!start_s) start_s = history.emplace(config.air, host_utc_s()).start_s();
   config.settings.start_s = *start_s;
-  return run(config, duration_s, events, std::move(history));
+  return run(config, duration_s, events, std::move(history), metrics_port);
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "apps/function/audit_log.h"
@@ -14,6 +16,7 @@
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/file_roles.h"
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/metrics.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/function/server.h"
@@ -69,6 +72,8 @@ void add_options(command_line& app, options& o) {
   app.add_option("--store", c.store_path, "SQLite database").type_name("FILE");
   app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")
       .type_name("FILE|-");
+  app.add_option("--metrics-port", o.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
+      .range(0, 65535);
   app.add_flag("--echo", c.application.echo, "send application data back to its sender");
   app.add_option(
          "--replace-key", o.replace,
@@ -104,6 +109,29 @@ std::optional<std::set<std::string>> denied_now(const std::string& config_path, 
   return std::move(*denied);
 }
 
+/// Counts alone: users are named in the audit log, which others cannot read.
+std::string metrics_of(const function::server_counters& c) {
+  metrics_page page;
+  page.gauge("prose_function_connections", "Open connections", static_cast<double>(c.open));
+  page.gauge("prose_function_waiting", "Users that wait for news", static_cast<double>(c.waiting));
+  const auto connections = [&](std::uint64_t n, const char* result) {
+    page.counter("prose_function_connections_total", "Connections by what became of them", n, result);
+  };
+  connections(c.accepted, "result=\"accepted\"");
+  connections(c.refused_connections, "result=\"refused\"");
+  connections(c.evicted, "result=\"evicted\"");
+  connections(c.timed_out, "result=\"timed_out\"");
+  page.counter("prose_function_handshakes_total", "TLS handshakes", c.handshakes, "result=\"done\"");
+  page.counter("prose_function_handshakes_total", "TLS handshakes", c.failed_handshakes, "result=\"failed\"");
+  page.counter("prose_function_requests_total", "Requests", c.requests);
+  page.counter("prose_function_requests_bad_total", "Requests that could not be read", c.bad_requests);
+  page.counter("prose_function_requests_limited_total", "Requests above a user's rate", c.rate_limited);
+  page.counter("prose_function_data_received_total", "Packets of application data from users", c.data_in);
+  page.counter("prose_function_data_sent_total", "Packets of application data to users", c.data_out);
+  page.counter("prose_function_data_dropped_total", "Packets of application data that were dropped", c.data_dropped);
+  return page.text();
+}
+
 int serve(const options& o) {
   auto c = o.server;
   // Only the server's own user may read what it writes, the database and its log included.
@@ -120,6 +148,13 @@ int serve(const options& o) {
     audit->write(r);
   });
   if (!server) return usage_error(program, server.error());
+  std::unique_ptr<metrics_server> metrics;
+  if (o.metrics_port >= 0) {
+    auto opened = metrics_server::open(o.metrics_port);
+    if (!opened) return usage_error(program, opened.error());
+    metrics = std::move(*opened);
+    log_info("metrics on http://127.0.0.1:{}/metrics", metrics->port());
+  }
   // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
   auto opened = function::audit_log::open(o.audit, o.rotation);
   if (!opened) return usage_error(program, opened.error());
@@ -131,6 +166,7 @@ int serve(const options& o) {
   std::thread watch([&] {
     while (!stop_requested()) {
       if (hangup_taken()) (*server)->reload();
+      if (metrics) metrics->publish(metrics_of((*server)->counters()));
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     (*server)->stop();

@@ -79,6 +79,8 @@ void add_output(command& app, sniffer_settings& s) {
   app.add_option("--report", s.reports,
                  "the verdict and its evidence; *.html: a page with pictures and the frames. Once for each file")
       .type_name("FILE.json|FILE.html");
+  app.add_option("--metrics-port", s.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
+      .range(0, 65535);
   app.add_flag("--plain", s.plain, "no terminal summary, even on a terminal");
   app.add_flag("--report-failed", s.report_failed, "also tell of transport blocks whose CRC failed");
 }

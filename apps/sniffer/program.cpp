@@ -18,6 +18,7 @@
 #include "apps/sniffer/annotated_recording.h"
 #include "apps/sniffer/judgement.h"
 #include "apps/sniffer/look_feed.h"
+#include "apps/sniffer/program_metrics.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
 #include "apps/sniffer/summary.h"
@@ -368,10 +369,15 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (const auto ok = open_input(s, in); !ok) return usage_error(program, ok.error());
   outputs out;
   if (const auto ok = open_outputs(s, in, out); !ok) return usage_error(program, ok.error());
+  auto metrics = sniffer_metrics::open(s.metrics_port);
+  if (!metrics) return usage_error(program, metrics.error());
   auto observers = observers_of(out);
   // The summary redraws a terminal; anything else gets a line now and then.
   summary seen(s, in.run->carrier(), samples_to_read(s, in));
   observers.push_back(observer_of(seen, in));
+  observers.push_back({.progress = [&](std::int64_t, double device_s) {
+    metrics->tick(*in.run, device_s, in.live.radio.get(), in.live.queue.get());
+  }});
   // Remarks only now: a mistake is one line.
   tell_remarks_on(in, s);
   const auto done = run_capture(s, in, out.events, std::move(observers));

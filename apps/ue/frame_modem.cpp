@@ -185,7 +185,7 @@ void frame_modem::state::translate(std::int64_t local) {
       if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields))
         frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - phy::v2x_pscch_boost_db}});
     } else if (const auto* tb = std::get_if<phy::tb_event>(&e)) {
-      mac::rx_block block{packed(tb->bits), {}};
+      mac::rx_block block{packed(tb->bits), {}, {tb->rx.snr_db, tb->rx.cfo_hz, tb->rx.timing_offset_samples}};
       // In TM1/2 n_ID^X is the group destination (TS 36.211 9.3.1).
       if (tm2) block.group_destination_id = static_cast<std::uint8_t>(tb->n_x_id);
       frames.push_back({local, block});

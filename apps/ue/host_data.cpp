@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <numeric>
 #include <utility>
 
 #include "apps/lib/common/log.h"
@@ -261,6 +262,22 @@ void host_data::add_metrics(metrics_page& page) const {
   page.gauge("prose_data_port_ok", "0: packets, or long ones, do not pass between the host and the UE",
              trouble_.text.empty() ? 1 : 0);
   add_filtered(page);
+}
+
+void host_data::add_status(security::peer_id peer, peer_status& s) const {
+  const auto slot = slots_.slot_of(peer);
+  const auto& a = addresses_.of(slot);
+  s.ipv6 = a.host_ipv6;
+  if (config_.data == "tun") s.ipv4 = a.host_ipv4;
+  if (const auto t = traffic_.find(peer); t != traffic_.end()) {
+    s.rx_octets = t->second.rx_octets;
+    s.tx_octets = t->second.tx_octets;
+  }
+  if (const auto n = dropped_.find(slot); n != dropped_.end()) s.packets_dropped = n->second;
+  if (slot >= reported_filtered_.size()) return;
+  const auto& filtered = reported_filtered_[slot];
+  for (const auto& counts : {filtered.in, filtered.out})
+    s.packets_filtered += std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
 void host_data::add_filtered(metrics_page& page) const {

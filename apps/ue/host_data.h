@@ -11,14 +11,15 @@
 #include <string>
 #include <vector>
 
+#include "apps/lib/common/metrics.h"
 #include "apps/lib/pc3/pc3.h"
 #include "apps/ue/data_port.h"
-#include "apps/ue/metrics.h"
 #include "apps/ue/peer_addresses.h"
 #include "apps/ue/peer_slots.h"
 #include "apps/ue/program_config.h"
 #include "apps/ue/ue_events.h"
 #include "apps/ue/ue_identity.h"
+#include "apps/ue/ue_status.h"
 #include "common/result.h"
 #include "mac/ue.h"
 
@@ -51,6 +52,8 @@ public:
   /// As reported last.
   const port_trouble& trouble() const { return trouble_; }
   void add_metrics(metrics_page& page) const;
+  /// Addresses, traffic and drops of a permitted peer.
+  void add_status(security::peer_id peer, peer_status& s) const;
 
 private:
   struct traffic {

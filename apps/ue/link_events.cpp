@@ -57,7 +57,9 @@ void link_events::report(const mac::ue_event& e) {
 void link_events::on(const mac::ev_data& e) { data_.deliver(e.peer, e.data); }
 
 void link_events::on(const mac::ev_peer_discovered& e) {
-  if (!present_.insert(e.peer).second) return;
+  auto& heard = times_[e.peer].heard_ms;
+  if (heard) return;
+  heard = clock_.milliseconds();
   log_info("{} discovered", slots_.name_of(e.peer));
   events_.write(events_.of_peer("peer_discovered", e.peer).add("slot", e.slot).add("model", e.by_response ? "b" : "a"));
 }
@@ -74,6 +76,7 @@ void link_events::on(const mac::ev_link_established& e) {
   log_info("link with {}: {}, fingerprint {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
            to_hex(e.info.key_fingerprint));
   log_keys(e.info.link);
+  times_[e.peer].established_ms = times_[e.peer].epoch_ms = clock_.milliseconds();
 }
 
 void link_events::on(const mac::ev_rekeyed& e) {
@@ -81,6 +84,12 @@ void link_events::on(const mac::ev_rekeyed& e) {
   add_link(ev, e.info);
   events_.write(ev);
   log_keys(e.info.link);
+  times_[e.peer].epoch_ms = clock_.milliseconds();
+}
+
+link_events::peer_times link_events::times_of(security::peer_id peer) const {
+  const auto at = times_.find(peer);
+  return at == times_.end() ? peer_times{} : at->second;
 }
 
 void link_events::on(const mac::ev_epoch& e) {
@@ -88,17 +97,18 @@ void link_events::on(const mac::ev_epoch& e) {
   if (const auto info = identity_.security().links().info(e.link, 0)) add_link(ev, *info);
   events_.write(ev);
   log_keys(e.link);
+  times_[e.peer].epoch_ms = clock_.milliseconds();
 }
 
 void link_events::on(const mac::ev_link_lost& e) {
-  if (e.reason != security::lost_reason::replaced) present_.erase(e.peer);
+  if (e.reason != security::lost_reason::replaced) times_.erase(e.peer);
   log_info("link with {} lost: {}", slots_.name_of(e.peer), security::name_of(e.reason));
   events_.write(events_.of_peer("link_lost", e.peer).add("reason", security::name_of(e.reason)));
   if (e.reason == security::lost_reason::replaced) watch_identity(e.peer);
 }
 
 void link_events::on(const mac::ev_attempt_failed& e) {
-  present_.erase(e.peer);
+  times_[e.peer].heard_ms.reset();
   events_.write(events_.of_peer("rejected", e.peer).add("reason", "request not answered"));
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,7 +32,13 @@ public:
   /// Reports one event of the MAC; data goes to the host.
   void report(const mac::ue_event& e);
   /// The peer is no longer permitted; it is reported as discovered again if it comes back.
-  void forget(security::peer_id peer) { present_.erase(peer); }
+  void forget(security::peer_id peer) { times_.erase(peer); }
+  /// When what is shown of a peer happened (device_clock::milliseconds()).
+  struct peer_times {
+    std::optional<security::time_ms> heard_ms;  ///< discovered, and not lost since
+    security::time_ms established_ms = 0, epoch_ms = 0;
+  };
+  peer_times times_of(security::peer_id peer) const;
   /// Reports what the security sublayer rejected. `misfits`: records so far that failed because a piece between others
   /// was lost or forged (rlc_um_counters).
   void report_rejected(std::uint64_t misfits);
@@ -56,7 +63,7 @@ private:
   host_data& data_;
   file_descriptor key_log_;
   std::set<std::string> logged_keys_;
-  std::set<security::peer_id> present_;
+  std::map<security::peer_id, peer_times> times_;
   // Local subframes in which a new set-up took a live link's place.
   std::map<security::peer_id, std::vector<std::int64_t>> replaced_;
   std::array<std::uint64_t, security::n_drop_reasons> rejected_{};  // as reported last

@@ -13,6 +13,7 @@
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/keys/system_random.h"
 #include "apps/ue/program.h"
+#include "apps/ue/show.h"
 #include "security/crypto/x25519.h"
 
 namespace {
@@ -23,7 +24,7 @@ constexpr const char* program = "prose-ue";
 struct options {
   common_options common;
   program_config config;
-  bool show = false, show_pools = false;
+  bool show = false, show_pools = false, as_json = false;
 };
 
 /// The configuration and the radio profile come first: the command line overrides them. Nothing without --config.
@@ -64,19 +65,22 @@ void add_options(command_line& app, options& o) {
       "let debuggers read this program's memory, and cores be written (needs allow_keylog: true in the configuration)");
   app.add_option("--metrics-port", c.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
       .range(0, 65535);
-  app.add_flag(
-      "--show", o.show,
-      "tell what the files say (own key, peers, how long the mark keeps this UE silent) and end; opens no radio");
+  app.add_option("--control", c.control, "a Unix socket, mode 0600, that tells --show the status of this UE")
+      .type_name("SOCKET");
+  app.add_flag("--show", o.show,
+               "tell the status of the UE that runs with this --control (peers, links, signal, traffic) and end; where "
+               "none runs, what the files say: own key, peers, how long the mark keeps this UE silent");
+  app.add_flag("--json", o.as_json, "--show as one JSON object");
   app.add_flag("--show-pools", o.show_pools,
                "print carrier, timing and pools as prose-sniffer's configuration takes them, and end; opens no radio");
 }
 
 int show(const options& o) {
   const double host_utc_s = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const auto text =
-      o.show ? ue_program::show(o.config, host_utc_s) : result<std::string>(ue_program::show_pools(o.config));
-  if (!text) return usage_error(program, text.error());
-  if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+  const auto told = o.show ? show_ue(o.config, host_utc_s, o.as_json) : result<shown>(shown{show_pools(o.config)});
+  if (!told) return usage_error(program, told.error());
+  if (!told->remark.empty()) report(program, told->remark, exit_ok);
+  if (std::fputs(told->text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
     return report(program, "standard output does not take the result", exit_failure);
   return exit_ok;
 }
@@ -116,6 +120,7 @@ result<void> check_files(const options& o) {
   files.writes("--events", c.events);
   files.writes("--tx-log", c.tx_log);
   files.writes("--keylog", c.keylog);
+  files.writes("--control", c.control);
   return files.check();
 }
 }  // namespace
@@ -139,6 +144,7 @@ static int run_main(int argc, char** argv) {
                   exit_usage);
   if (!c.dumpable)
     if (const auto ok = forbid_dumps(); !ok) return run_error(program, ok.error());
+  if (o.as_json && !o.show) return report(program, "--json: is for --show", exit_usage);
   if (o.show || o.show_pools) return show(o);
   if (const auto ok = check_files(o); !ok) return usage_error(program, ok.error());
   if (o.common.print_config) {

@@ -24,6 +24,7 @@ public:
   result<void> open(security::random_port& random);
   /// Addresses of the link with `peer`, with what the configuration says of it. An IPv4 pair may be drawn.
   result<link_addresses> addresses_for(const security::peer& peer, const data_peer& configured);
+  const link_addresses& of(std::size_t slot) const { return addresses_[slot]; }
   void set(std::size_t slot, const link_addresses& addresses);
   /// Reports what applications find a peer by. Without a TUN interface nothing uses it: it is reported for information.
   void report(std::size_t slot);

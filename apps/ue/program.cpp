@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <limits>
@@ -10,21 +11,21 @@
 #include <vector>
 
 #include "apps/lib/common/log.h"
+#include "apps/lib/common/metrics.h"
 #include "apps/lib/common/stop.h"
 #include "apps/lib/keys/key_file.h"
-#include "apps/lib/listen/pool_keys.h"
+#include "apps/ue/control_socket.h"
 #include "apps/ue/device_clock.h"
-#include "apps/ue/host_addresses.h"
 #include "apps/ue/host_data.h"
 #include "apps/ue/link_events.h"
 #include "apps/ue/mark_keeper.h"
-#include "apps/ue/metrics.h"
 #include "apps/ue/peer_slots.h"
 #include "apps/ue/program_metrics.h"
 #include "apps/ue/server_side.h"
 #include "apps/ue/subframe_radio.h"
 #include "apps/ue/ue_events.h"
 #include "apps/ue/ue_identity.h"
+#include "apps/ue/ue_status.h"
 #include "apps/ue/utc_source.h"
 
 namespace prose::apps {
@@ -70,7 +71,9 @@ private:
   void report_second();
   void report_radio(const phy::radio_counters& c);
   void query_peers();
-  void publish_metrics();
+  peer_status status_of(const security::peer& p) const;
+  ue_status status() const;
+  void publish_status();
   void report_end(const result<void>& ended);
 
   program_config config_;
@@ -85,8 +88,10 @@ private:
   mark_keeper mark_{config_.mark, identity_, clock_, events_};
   server_side servers_{config_, identity_, clock_, events_, data_, links_};
   std::unique_ptr<metrics_server> metrics_;
+  std::unique_ptr<control_socket> control_;
 
   double epoch_s_ = 0;  // UTC at device time 0
+  security::time_ms started_ms_ = 0;
   mac::step_output out_;
   phy::radio_counters reported_{};
   std::int64_t next_second_ = 0;  // subframe
@@ -111,6 +116,8 @@ result<void> ue_program::loop::check() {
   if (auto ok = data_.check(); !ok) return ok;
   if (!config_.keylog.empty())
     if (auto ok = links_.open_key_log(config_.keylog); !ok) return ok;
+  if (!config_.control.empty())
+    if (auto ok = control_socket::check(config_.control); !ok) return ok;
   if (auto ok = phy::radio::check(config_.radio); !ok) return ok;
   return config_.pc3.servers.empty() ? result<void>() : pc3::check(config_.pc3);
 }
@@ -150,6 +157,11 @@ result<void> ue_program::loop::open_outputs() {
         "DUMPABLE: this program's memory, with all its keys, may be read by the user's other programs and left in a "
         "core");
     events_.write(events_.make("dumpable").add("warning", "the memory with all keys may be read and dumped"));
+  }
+  if (!config_.control.empty()) {
+    auto c = control_socket::open(config_.control);
+    if (!c) return tl::unexpected(c.error());
+    control_ = std::move(*c);
   }
   return config_.metrics_port < 0 ? result<void>() : open_metrics();
 }
@@ -203,6 +215,7 @@ result<void> ue_program::loop::follow_radio() {
              ? clock_.subframe() + static_cast<std::int64_t>(config_.duration_s * subframes_per_second)
              : std::numeric_limits<std::int64_t>::max();
   longest_ = end_;
+  started_ms_ = clock_.milliseconds();
   events_.write(events_.make("started").add("name", config_.name).add("device", config_.radio.device_args));
   data_.report_addresses();
 
@@ -304,7 +317,7 @@ void ue_program::loop::report_second() {
   }
   links_.report_rejected(mac_->counters().rx.rlc.misfits);
   query_peers();
-  if (metrics_) publish_metrics();
+  if (metrics_ || control_) publish_status();
 }
 
 void ue_program::loop::report_radio(const phy::radio_counters& c) {
@@ -328,11 +341,55 @@ void ue_program::loop::query_peers() {
   mac_->query(wanted);  // alike whoever is linked or permitted: how many queries go out tells nothing
 }
 
-void ue_program::loop::publish_metrics() {
+peer_status ue_program::loop::status_of(const security::peer& p) const {
+  const auto now = clock_.milliseconds();
+  const auto since_s = [now](security::time_ms then) { return static_cast<double>(now - then) / 1000; };
+  peer_status s{p.name, keys::to_base64(p.key.octets),
+                keys::fingerprint_text(identity_.security().peers().own_public(), p.key)};
+  const auto times = links_.times_of(p.id);
+  const auto& engine = identity_.security().links();
+  if (const auto link = engine.link_with(p.id)) s.link = engine.info(*link, now);
+  if (times.heard_ms) s.heard_age_s = since_s(*times.heard_ms);
+  s.up_s = since_s(times.established_ms);
+  s.epoch_age_s = since_s(times.epoch_ms);
+  s.signal = mac_->hearing(p.id);
+  if (s.signal) s.signal_age_s = since_s(s.signal->at);
+  data_.add_status(p.id, s);
+  return s;
+}
+
+ue_status ue_program::loop::status() const {
+  const auto& security = identity_.security();
+  ue_status s{config_.name, keys::to_base64(security.peers().own_public().octets), mark_.silent_seconds()};
+  const double utc_s = epoch_s_ + clock_.seconds();
+  if (s.silent_s > 0) s.silent_until = utc_text(std::floor(utc_s) + s.silent_s);
+  for (const auto& p : security.peers().all()) s.peers.push_back(status_of(*p));
+  const auto& modem = radio_.modem().counters();
+  s.running =
+      running_status{clock_.seconds(),
+                     static_cast<double>(clock_.milliseconds() - started_ms_) / 1000,
+                     utc_s,
+                     std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+                     config_.radio.device_args,
+                     config_.data,
+                     config_.ue.sync.mode == mac::time_mode::gnss ? "device time" : mac::name_of(mac_->sync().role()),
+                     mac_->sync().n_sl_id(),
+                     config_.radio.sample_rate_hz,
+                     reported_,
+                     mac_->counters(),
+                     modem.blocks_ok,
+                     modem.blocks_failed};
+  return s;
+}
+
+void ue_program::loop::publish_status() {
+  const auto s = status();
+  if (control_) control_->publish(to_json(s));
+  if (!metrics_) return;
   metrics_page page;
   page.gauge("prose_device_time_seconds", "Device time", clock_.seconds());
   page.gauge("prose_silent_seconds", "Seconds for which the mark keeps discovery silent", mark_.silent_seconds());
-  page.gauge("prose_links", "Live links", static_cast<double>(identity_.security().links().links(0).size()));
+  add_link_metrics(page, s);
   add_radio_metrics(page, mac_->counters(), radio_.modem().counters(), reported_);
   data_.add_metrics(page);
   metrics_->publish(page.text());
@@ -366,58 +423,5 @@ result<std::unique_ptr<ue_program>> ue_program::make(const program_config& confi
 result<void> ue_program::check(const program_config& config) { return loop(config).check(); }
 
 result<void> ue_program::run() { return loop_->run(); }
-
-namespace {
-
-std::string mark_line(const program_config& config, const security::slot_clock& clock, double host_utc_s) {
-  const auto mark = clock.boot_mark();
-  if (!mark) return "mark " + config.mark + " not there yet\n";
-  constexpr double last_slot = std::numeric_limits<security::slot_t>::max();
-  const auto host = static_cast<security::slot_t>(std::clamp(host_utc_s, 0.0, last_slot));
-  std::string text = "mark " + config.mark + " until " + utc_text(static_cast<double>(*mark) + 1);
-  if (host <= *mark) text += "; by the host's clock " + silence_text(*mark, host, config.mark);
-  return text + '\n';
-}
-
-/// The addresses that --data tun uses; IPv4 where it is configured or was drawn before.
-std::string address_lines(const program_config& config, ue_identity& identity) {
-  std::optional<ipv4_table> table;
-  if (!config.tun.ipv4_table.empty())
-    if (auto t = ipv4_table::open(config.tun.ipv4_table, identity.random(), {}); t) table.emplace(std::move(*t));
-  std::string text;
-  for (const auto& p : identity.security().peers().all()) {
-    data_peer configured;
-    for (const auto& c : config.data_peers)
-      if (c.name == p->name) configured = c;
-    const auto a = addresses_of(*p, config.tun, configured, table ? table->find(p->name, p->key) : std::nullopt);
-    for (const auto& pair : {a.host_ipv6, a.host_ipv4})
-      if (pair.peer.length != 0)
-        text += "address " + p->name + ' ' + to_string(pair.peer) + " from " + to_string(pair.own) + '\n';
-  }
-  return text;
-}
-
-}  // namespace
-
-result<std::string> ue_program::show(const program_config& config, double host_utc_s) {
-  ue_identity identity;
-  peer_slots slots;
-  if (auto ok = identity.open(config, slots); !ok) return tl::unexpected(ok.error());
-  auto& security = identity.security();
-  std::string text = "name " + config.name + "\nkey " + keys::to_base64(security.peers().own_public().octets) + '\n';
-  text += mark_line(config, security.discovery().clock(), host_utc_s);
-  for (const auto& p : security.peers().all()) text += "peer " + p->name + ' ' + keys::to_base64(p->key.octets) + '\n';
-  return text + address_lines(config, identity);
-}
-
-std::string ue_program::show_pools(const program_config& config) {
-  const auto& ue = config.ue;
-  const bool v2x = phy::is_v2x(ue.tm);
-  std::string text = "carrier: {prb: " + std::to_string(ue.n_prb) + ", tm: " + (v2x ? "4" : "2") + ", cp: normal}\n";
-  text += std::string("sync: ") + (ue.sync.mode == mac::time_mode::gnss ? "gnss" : "slss") + "\npools:\n";
-  text += "  - " + (v2x ? to_yaml(ue.v2x) : to_yaml(ue.comm)) + '\n';
-  text += "  - " + to_yaml(ue.discovery) + '\n';
-  return text;
-}
 
 }  // namespace prose::apps

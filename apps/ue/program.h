@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "apps/ue/program_config.h"
 #include "common/result.h"
@@ -16,10 +15,6 @@ public:
   static result<std::unique_ptr<ue_program>> make(const program_config& config);
   /// --check: as make(), without radio, data port and servers. look_only() comes first.
   static result<void> check(const program_config& config);
-  /// --show: what the files say, a fact a line ("KEY VALUE ..."); no radio is opened and nothing is written.
-  static result<std::string> show(const program_config& config, double host_utc_s);
-  /// --show-pools: carrier, timing and pools as a configuration of prose-sniffer.
-  static std::string show_pools(const program_config& config);
   ~ue_program();
   /// Until the duration is over or a stop is requested. Releases the links before it ends.
   result<void> run();

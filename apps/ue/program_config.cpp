@@ -240,6 +240,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
     pc3.reject("keylog", "the configuration does not permit it; accepted: with allow_keylog: true");
   file.read_path_here("keylog", c.keylog);
   file.read("metrics_port", c.metrics_port, -1, 65535);
+  file.read_path("control", c.control);
   file.read("duration_s", c.duration_s, 0.0, 1e9);
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
   // Last, so that a misspelt key is named first.
@@ -262,6 +263,7 @@ void note_options(const config_section& file, program_config c) {
   now.read_path_here("events", c.events);
   now.read_path_here("keylog", c.keylog);
   now.read("metrics_port", c.metrics_port, -1, 65535);
+  now.read_path("control", c.control);
   now.read("duration_s", c.duration_s, 0.0, 1e9);
 }
 

@@ -50,6 +50,7 @@ struct program_config {
   bool allow_keylog = false;
   bool dumpable = false;  ///< memory may be read and dumped; needs allow_keylog
   int metrics_port = -1;  ///< -1: none
+  std::string control;    ///< Unix socket that tells --show the status; empty: none
   double duration_s = 0;  ///< of device time; 0: until stopped
 };
 

@@ -20,6 +20,7 @@ struct sniffer_settings {
   int loop = 1;
   phy::radio_config radio = default_radio();
   bool rate_given = false;  ///< by the command line: then the carrier must be able to use it
+  int metrics_port = -1;    ///< of 127.0.0.1; 0: any free one; -1: no metrics
   double queue_s = 1.0;     ///< how much a radio's samples may wait for processing
   double duration_s = 0;    ///< 0: to the end, or until stopped
   // what is known of it

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/metrics.h"
 #include "apps/ue/data_port.h"
-#include "apps/ue/metrics.h"
 
 namespace prose::apps {
 namespace {

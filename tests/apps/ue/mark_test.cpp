@@ -19,6 +19,7 @@
 #include "apps/lib/keys/system_random.h"
 #include "apps/ue/program.h"
 #include "apps/ue/program_config.h"
+#include "apps/ue/show.h"
 #include "apps/ue/utc_source.h"
 #include "mac/security_adapter.h"
 #include "security/crypto/x25519.h"
@@ -157,20 +158,25 @@ TEST_F(mark, a_ue_that_cannot_write_its_mark_does_not_start) {
   EXPECT_THAT(error(), HasSubstr("no-such-air")) << "control: with a good mark it gets as far as the radio";
 }
 
+std::string shown_text(const program_config& c, double host_utc_s) {
+  const auto s = show_ue(c, host_utc_s, false);
+  return s ? s->text : s.error().message;
+}
+
 TEST_F(mark, is_shown_with_the_time_it_costs) {
   ASSERT_TRUE(keys::write_secret(path("own.key"), key_pair::generate(p).private_key.expose()));
   program_config c;
   c.name = "mary";
   c.private_key = path("own.key");
   c.mark = path("own.key.mark");
-  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""),
+  EXPECT_THAT(shown_text(c, 1'795'000'000),
               AllOf(HasSubstr("name mary\n"), HasSubstr("mark " + c.mark + " not there yet\n")));
   EXPECT_FALSE(std::filesystem::exists(c.mark));
   ASSERT_TRUE(keys::write_mark(c.mark, 1'795'003'599));
-  EXPECT_THAT(ue_program::show(c, 1'795'000'000).value_or(""),
+  EXPECT_THAT(shown_text(c, 1'795'000'000),
               HasSubstr("by the host's clock silent until 2026-11-18T12:06:40Z because of " + c.mark +
                         "; the clock says 2026-11-18T11:06:40Z\n"));
-  EXPECT_THAT(ue_program::show(c, 1'795'003'600).value_or(""), HasSubstr("until 2026-11-18T12:06:40Z\n"));
+  EXPECT_THAT(shown_text(c, 1'795'003'600), HasSubstr("until 2026-11-18T12:06:40Z\n"));
 }
 
 TEST(mark_utc, what_cannot_be_utc_is_refused) {

@@ -1,4 +1,4 @@
-#include "apps/ue/metrics.h"
+#include "apps/lib/common/metrics.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
