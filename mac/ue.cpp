@@ -207,6 +207,7 @@ void ue::receive(const received_frame& f, step_output& out) {
                  },
                  [&](const rx_block& b) {
                    rx_.receive(b.octets, b.group_destination_id, now_, actions_, [&](const data_received& d) {
+                     flush_actions(out);  // what made the record valid, as a new link, is told before its data
                      out.events.push_back(ev_data{d.peer, d.type, {d.data.begin(), d.data.end()}});
                    });
                    if (const auto peer = rx_.verified_peer(); peer != 0) heard_[peer] = {now_, b.signal};

@@ -56,6 +56,7 @@ void sim_node::restart(const ue_config* changed) {
   adapter_.reset();
   security_.reset();
   for (auto& [t, list] : air_.air_) std::erase_if(list, [&](const auto& x) { return x.node == index_; });
+  told_linked_.clear();
   on = true;
   build();
 }
@@ -75,8 +76,12 @@ peer_id sim_node::id_of(const sim_node& other) const {
 void sim_node::take(const step_output& out) {
   for (const auto& e : out.events) {
     if (const auto* d = std::get_if<ev_peer_discovered>(&e)) discovered.insert(by_peer_.at(d->peer));
-    if (const auto* l = std::get_if<ev_link_established>(&e)) ++established[by_peer_.at(l->peer)];
+    if (const auto* l = std::get_if<ev_link_established>(&e)) {
+      ++established[by_peer_.at(l->peer)];
+      told_linked_.insert(l->peer);
+    }
     if (const auto* l = std::get_if<ev_link_lost>(&e)) {
+      if (l->reason != security::lost_reason::replaced) told_linked_.erase(l->peer);
       ++lost[by_peer_.at(l->peer)];
       lost_because += std::string(security::name_of(l->reason)) + " at " + std::to_string(air_.now / 1000) + " s; ";
     }
@@ -84,6 +89,7 @@ void sim_node::take(const step_output& out) {
     if (const auto* l = std::get_if<ev_epoch>(&e)) ++epochs[by_peer_.at(l->peer)];
     if (const auto* l = std::get_if<ev_attempt_failed>(&e)) ++failed[by_peer_.at(l->peer)];
     if (const auto* d = std::get_if<ev_data>(&e)) {
+      data_before_link += told_linked_.contains(d->peer) ? 0 : 1;
       if (keep_data) received[by_peer_.at(d->peer)].push_back(d->data);
       received_octets[by_peer_.at(d->peer)] += d->data.size();
       ++received_sdus[by_peer_.at(d->peer)];

@@ -70,6 +70,7 @@ public:
   std::map<int, std::vector<std::vector<std::uint8_t>>> received;
   std::map<int, int> established, lost, rekeys, epochs, failed;
   std::string lost_because;
+  int data_before_link = 0;  ///< SDUs of peers whose link had not been told of, or was told to be lost
   bool keep_data = true;
   std::map<int, std::uint64_t> received_octets, received_sdus;
   int index() const { return index_; }
@@ -90,6 +91,7 @@ private:
   security::public_key public_;
   std::map<int, security::public_key> permitted_;
   std::map<peer_id, int> by_peer_;
+  std::set<peer_id> told_linked_;
   std::unique_ptr<security::ue_security> security_;
   std::unique_ptr<diskless_adapter> adapter_;
   std::unique_ptr<ue> ue_;
