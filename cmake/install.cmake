@@ -18,16 +18,18 @@ install(FILES scripts/wireshark/prose.lua DESTINATION ${CMAKE_INSTALL_LIBDIR}/wi
 # --- the files of prose-page, where it looks from its own place ---
 install(DIRECTORY apps/page/assets/ DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/page COMPONENT prose)
 
-# --- the demo, beside the configurations that it starts from ---
-install(PROGRAMS scripts/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose)
-install(DIRECTORY scripts/demo_lib DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
+# --- the demo and the lab, beside the configurations that they start from ---
+install(PROGRAMS scripts/demo scripts/lab DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose)
+install(DIRECTORY scripts/demo_lib scripts/lab_lib DESTINATION ${CMAKE_INSTALL_DATADIR}/prose/scripts COMPONENT prose FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
 install(TARGETS cross_open live_judge recognised RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/prose COMPONENT prose)  # with which it checks keys, and judges while it is live
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/prose COMPONENT prose FILES_MATCHING PATTERN "*.yaml")
 prose_place(bin "${CMAKE_INSTALL_BINDIR}")
 prose_place(data "${CMAKE_INSTALL_DATADIR}")
-install(CODE "file(RELATIVE_PATH to \"${bin}\" \"${data}/prose/scripts/demo\")
-  file(CREATE_LINK \"\${to}\" \"\$ENV{DESTDIR}${bin}/prose-demo\" SYMBOLIC)
-  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"${bin}/prose-demo\")" COMPONENT prose)
+foreach(script demo lab)
+  install(CODE "file(RELATIVE_PATH to \"${bin}\" \"${data}/prose/scripts/${script}\")
+    file(CREATE_LINK \"\${to}\" \"\$ENV{DESTDIR}${bin}/prose-${script}\" SYMBOLIC)
+    list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"${bin}/prose-${script}\")" COMPONENT prose)
+endforeach()
 
 # --- manual pages and bash completion, from the programs' options ---
 set(manual ${CMAKE_BINARY_DIR}/manual)
@@ -36,11 +38,11 @@ foreach(program ${PROSE_INSTALLED_PROGRAMS})
   list(APPEND completions ${manual}/completions/${program})
   list(APPEND described $<TARGET_FILE:${program}>)
 endforeach()
-list(APPEND pages ${manual}/prose-demo.1.gz)
-file(GLOB demo CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/demo_lib/*.py)  # its options are there too
+list(APPEND pages ${manual}/prose-demo.1.gz ${manual}/prose-lab.1.gz)
+file(GLOB demo CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/demo_lib/*.py ${PROJECT_SOURCE_DIR}/scripts/lab_lib/*.py)  # its options are there too
 add_custom_command(OUTPUT ${pages} ${completions} VERBATIM
-  DEPENDS ${PROSE_INSTALLED_PROGRAMS} ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_SOURCE_DIR}/scripts/demo ${demo}
-  COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_VERSION} ${manual} ${described} ${PROJECT_SOURCE_DIR}/scripts/demo)
+  DEPENDS ${PROSE_INSTALLED_PROGRAMS} ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_SOURCE_DIR}/scripts/demo ${PROJECT_SOURCE_DIR}/scripts/lab ${demo}
+  COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/scripts/manual ${PROJECT_VERSION} ${manual} ${described} ${PROJECT_SOURCE_DIR}/scripts/demo ${PROJECT_SOURCE_DIR}/scripts/lab)
 add_custom_target(prose_manual ALL DEPENDS ${pages} ${completions})
 add_dependencies(programs prose_manual)
 install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT prose)
@@ -51,7 +53,7 @@ install(FILES cmake/install/prose-function.service DESTINATION lib/systemd/syste
 
 # --- documents ---
 install(FILES README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT prose)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN "*.png" "grafana.json" PATTERN examples EXCLUDE)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT prose FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "grafana.json" PATTERN examples EXCLUDE)
 
 # --- dev: static libraries, headers, what CMake and pkg-config ask ---
 foreach(library ${PROSE_INSTALLED_LIBRARIES})

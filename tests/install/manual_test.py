@@ -37,13 +37,13 @@ class manual(unittest.TestCase):
         if shutil.which('man') is None:
             print('\nskipped: man-db is not installed')
             return
-        for name in (*PROGRAMS, 'prose-demo'):
+        for name in (*PROGRAMS, 'prose-demo', 'prose-lab'):
             r = subprocess.run(['man', '--warnings', '-E', 'UTF-8', '-l', self.page(name)], capture_output=True, text=True,
                                env=dict(os.environ, MANWIDTH='100', LC_ALL='C.UTF-8', MAN_KEEP_FORMATTING=''))
             self.assertEqual((r.returncode, r.stderr), (0, ''), name)
             for heading in ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'OPTIONS', 'EXIT STATUS', 'SEE ALSO'):
                 self.assertRegex(r.stdout, r'(?m)^%s$' % heading, name)
-            self.assertIn('--with-function' if name == 'prose-demo' else '--help', r.stdout, name)
+            self.assertIn({'prose-demo': '--with-function', 'prose-lab': 'send A B'}.get(name, '--help'), r.stdout, name)
 
     def test_a_page_has_every_option_and_no_more(self):
         for name in PROGRAMS:

@@ -74,7 +74,7 @@ class packages(unittest.TestCase):
             for line in lines:
                 mode, owner, path = line.split()[0], line.split()[1], line.split()[5]
                 self.assertEqual(owner, 'root/root', path)
-                runs = re.search(r'/bin/.|/libexec/prose/.|scripts/demo$', path)
+                runs = re.search(r'/bin/.|/libexec/prose/.|scripts/(demo|lab)$', path)
                 self.assertIn(mode, ('lrwxrwxrwx', 'drwxr-xr-x', '-rwxr-xr-x' if runs else '-rw-r--r--'), path)
 
     def test_nothing_outside_usr_and_no_configuration(self):
@@ -93,7 +93,7 @@ class packages(unittest.TestCase):
 
     def test_programs_are_stripped_and_libraries_can_be_linked(self):
         for path in glob.glob(os.path.join(self.unpacked['prose'], 'usr', '*bin', '*')) + glob.glob(self.folder + '/unpacked/*/**/*.so', recursive=True):
-            if not path.endswith('prose-demo'):
+            if not path.endswith(('prose-demo', 'prose-lab')):
                 self.assertNotIn('.symtab', output('readelf', '-WS', path), path)
         for path in glob.glob(self.unpacked['libprose-dev'] + '/**/*.a', recursive=True):
             self.assertRegex(output('nm', '-C', path), r' T prose::')

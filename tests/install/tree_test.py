@@ -64,7 +64,7 @@ class tree(unittest.TestCase):
     def test_modes(self):
         for path in self.at.files():
             mode = stat.S_IMODE(os.stat(path).st_mode)
-            runs = os.path.relpath(path, self.at.prefix).startswith(('bin/', 'libexec/')) or path.endswith('scripts/demo')
+            runs = os.path.relpath(path, self.at.prefix).startswith(('bin/', 'libexec/')) or path.endswith(('scripts/demo', 'scripts/lab'))
             self.assertIn(mode, (0o755,) if runs else (0o644, 0o755) if path.endswith('.so') else (0o644,), path)
 
     def test_programs_need_no_folder_of_the_build(self):
@@ -103,6 +103,11 @@ class tree(unittest.TestCase):
         self.assertIn('38400', self.run_program('prose-iq', 'info', 'x.sigmf-meta'))
         config = self.at.one('share/prose/configs/mary.yaml')
         self.assertIn('pools:', self.run_program('prose-ue', '--config', config, '--show-pools'))
+
+    def test_the_lab_knows_where_it_is(self):
+        r = subprocess.run([self.at.program('prose-lab'), '--state', os.path.join(self.at.folder, 'town'), 'up', '--udp', '--build', '/no/such/place'], capture_output=True, text=True, env=self.at.env)
+        self.assertEqual((r.returncode, r.stderr.count('\n')), (2, 1), r.stderr)
+        self.assertIn('not built', r.stderr)
 
     def test_the_demo_knows_where_it_is(self):
         self.assertIn('--with-function', self.run_program('prose-demo', '--help'))
