@@ -1,6 +1,6 @@
 """The state of a running town, in one folder. What is made outside it (processes, network namespaces, the air's memory) is written down before it is made,
 so that `down` finds all of it, also after a crash."""
-import fcntl, json, os, re, shutil, signal, subprocess, time
+import fcntl, json, os, re, shutil, signal, subprocess, sys, time
 
 from .town import Mistake
 
@@ -21,10 +21,18 @@ def start_of(pid):
 class State:
     """`data`: what lab.json holds. The lock is held as long as the object lives: one command changes a town at a time."""
 
-    def __init__(self, folder, data):
+    def __init__(self, folder, data, changes=True):
         self.folder, self.data = folder, data
+        if changes:
+            self.take_lock()
+
+    def take_lock(self):
         self.lock = os.open(self.path('lock'), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print('prose-lab: another command is at work on this town; waiting for its end', file=sys.stderr, flush=True)
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     @classmethod
     def create(cls, folder, data):
@@ -41,7 +49,14 @@ class State:
         return s
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, changes=True):
+        """Read again once the lock is held: the command before may have changed it, or taken everything down."""
+        s = cls(folder, cls.read(folder), changes)
+        s.data = cls.read(folder)
+        return s
+
+    @staticmethod
+    def read(folder):
         try:
             with open(os.path.join(folder, FILE)) as f:
                 data = json.load(f)
@@ -51,7 +66,7 @@ class State:
             raise Mistake('%s: %s: %s' % (folder, FILE, e))
         if data.get('version') != VERSION:
             raise Mistake('%s: %s is of another version' % (folder, FILE))
-        return cls(folder, data)
+        return data
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)

@@ -109,6 +109,7 @@ def test_up_that_is_stopped_takes_everything_with_it(d):
     with Town(d) as t:
         p = subprocess.Popen([*LAB, '--state', t.state, 'up', *WAY, '--build', BUILD], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         wait(lambda: os.path.exists(os.path.join(t.state, 'mary.log')), 100, [p], 'a UE')
+        assert 'town: ' + t.state in t.run('show').stdout, 'it waits for nobody'
         data = t.data()
         p.send_signal(signal.SIGINT)
         assert p.wait(100) == 1 and p.stderr.read() == 'prose-lab: stopped\n'
