@@ -56,7 +56,10 @@ void add_output(command& app, sniffer_settings& s) {
   app.add_option("--record-type", s.record_type, "cf32, or ci16 (half the size; what is decoded is then what was kept)")
       .one_of(std::vector<std::string>{"cf32", "ci16"})
       .show_default();
-  app.add_option("--pcap", s.pcap, "MAC PDUs, MIBs and discovery messages for Wireshark").type_name("FILE.pcap");
+  app.add_option("--pcap", s.pcap,
+                 "MAC PDUs, MIBs, SCIs and discovery messages for Wireshark; - is standard output: --pcap - | "
+                 "wireshark -k -i -")
+      .type_name("FILE.pcap|-");
   app.add_option("--keylog", s.keylog, "of a UE: --pcap then also holds the IP packets that it opens")
       .type_name("FILE");
   app.add_option("--look", s.look,
@@ -69,7 +72,8 @@ void add_output(command& app, sniffer_settings& s) {
                  "what was stolen of a UE: key file, permissions, key log; once for each file")
       .type_name("FILE");
   app.add_option("--epoch", s.epoch_s,
-                 "UTC seconds at device time 0, as the UEs' epoch_s: then stolen keys are tried on discovery codes and "
+                 "UTC seconds at device time 0, as the UEs' epoch_s: dates of --pcap, and stolen keys are tried on "
+                 "discovery codes and "
                  "tokens too")
       .check(number_in(0, 4e9));
   app.add_option("--known-plaintext", s.known_plaintexts,

@@ -21,6 +21,7 @@
 #include "apps/sniffer/program_metrics.h"
 #include "apps/sniffer/queued_source.h"
 #include "apps/sniffer/recorder.h"
+#include "apps/sniffer/sample_dates.h"
 #include "apps/sniffer/summary.h"
 #include "phy/radio/radio.h"
 
@@ -230,7 +231,7 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
     out.record = std::move(*opened);
   }
   if (!s.pcap.empty()) {
-    auto opened = pcap_sink::open(s.pcap, s.keylog);
+    auto opened = pcap_sink::open(s.pcap, s.keylog, utc_at_device_zero(s, in.recording, in.live.radio.get()));
     if (!opened) return tl::unexpected(opened.error());
     out.pcap.emplace(std::move(*opened));
   }

@@ -33,7 +33,7 @@ def test_known_plaintext_is_found_in_the_clear(tmp_path):
 
 def test_a_capture_file_is_that_of_prose_sniffer(tmp_path):
     r = prose.Receiver(TM4, pcap=tmp_path / 'a.pcap', **TOLD)
-    n = sum(e.event in ('mib_sl', 'tb', 'discovery') and not getattr(e, 'repetition', False) for e in r)
+    n = sum(e.event in ('mib_sl', 'tb', 'discovery', 'sci') and not getattr(e, 'repetition', False) for e in r)
     assert r.pcap_records == (n, 0)
     run('prose-sniffer', '--iq', TM4, '--carrier', TOLD['carrier'], '--sync', 'gnss', '--pcap', tmp_path / 'b.pcap')
     r.close()

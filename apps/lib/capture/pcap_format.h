@@ -9,6 +9,10 @@ namespace prose::apps {
 inline constexpr int linktype_wireshark_upper_pdu = 252;
 inline constexpr std::uint16_t tlv_end = 0;
 inline constexpr std::uint16_t tlv_dissector_name = 12;
+inline constexpr std::uint16_t tlv_ipv6_source = 22;
+inline constexpr std::uint16_t tlv_ipv6_destination = 23;
+inline constexpr std::uint16_t tlv_protocol_text = 33;
+inline constexpr std::uint16_t tlv_info_text = 36;  // Wireshark 4.0 shows it as octets of an unknown tag
 inline constexpr std::uint8_t mac_radio_fdd = 1;
 inline constexpr std::uint8_t mac_direction_uplink = 0;
 inline constexpr std::uint8_t mac_rnti_type_sl_bch = 7;

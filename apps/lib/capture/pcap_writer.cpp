@@ -25,10 +25,14 @@ public:
     u8(v & 0xff);
   }
   void append(std::span<const std::uint8_t> b) { octets_.insert(octets_.end(), b.begin(), b.end()); }
-  void dissector(std::string_view name) {
-    u16(tlv_dissector_name);
-    u16(static_cast<int>(name.size()));
-    for (const char c : name) u8(static_cast<std::uint8_t>(c));
+  void head(std::string_view dissector, const pcap_context& c) {
+    text(tlv_dissector_name, dissector);
+    if (c.ids) {
+      address(tlv_ipv6_source, c.ids->src);
+      address(tlv_ipv6_destination, c.ids->dst);
+    }
+    if (!c.protocol.empty()) text(tlv_protocol_text, c.protocol);
+    if (!c.info.empty()) text(tlv_info_text, c.info);
     u16(tlv_end);
     u16(0);
   }
@@ -50,6 +54,20 @@ public:
   const std::vector<std::uint8_t>& octets() const { return octets_; }
 
 private:
+  void text(int tag, std::string_view value) {
+    u16(tag);
+    u16(static_cast<int>(value.size()));
+    for (const char c : value) u8(static_cast<std::uint8_t>(c));
+  }
+  // A layer-2 ID has no tag of its own. fe80::/64 is nobody's here: links use fd50:726f:5365::/48.
+  void address(int tag, std::uint32_t layer2_id) {
+    u16(tag);
+    u16(16);
+    for (const int v : {0xfe80, 0, 0, 0, 0, 0}) u16(v);
+    u16(static_cast<int>(layer2_id >> 16));
+    u16(static_cast<int>(layer2_id & 0xffff));
+  }
+
   std::vector<std::uint8_t> octets_;
 };
 
@@ -115,7 +133,7 @@ result<pcap_writer> pcap_writer::open(const std::string& path) {
 result<void> pcap_writer::write_sl_sch(const pcap_context& c, const std::optional<pcap_phy_context>& phy,
                                        std::span<const std::uint8_t> pdu) {
   record r;
-  r.dissector("mac-lte-framed");
+  r.head("mac-lte-framed", c);
   r.mac_framing(mac_rnti_type_sl_sch, c);
   if (phy) {
     r.u8(tag_phy);
@@ -133,9 +151,9 @@ result<void> pcap_writer::write_mib_sl(const pcap_context& c, std::span<const st
   assert(mib.size() == 5 || mib.size() == 6);
   record r;
   if (mib.size() == 6) {
-    r.dissector("lte_rrc.sbcch_sl_bch.v2x");
+    r.head("lte_rrc.sbcch_sl_bch.v2x", c);
   } else {
-    r.dissector("mac-lte-framed");
+    r.head("mac-lte-framed", c);
     r.mac_framing(mac_rnti_type_sl_bch, c);
     r.u8(tag_payload);
   }
@@ -145,14 +163,21 @@ result<void> pcap_writer::write_mib_sl(const pcap_context& c, std::span<const st
 
 result<void> pcap_writer::write_discovery(const pcap_context& c, std::span<const std::uint8_t> message) {
   record r;
-  r.dissector("prose.pc5_discovery");
+  r.head("prose.pc5_discovery", c);
   r.append(message);
+  return s_->write(c, r);
+}
+
+result<void> pcap_writer::write_sci(const pcap_context& c, std::span<const std::uint8_t> sci) {
+  record r;
+  r.head("data", c);
+  r.append(sci);
   return s_->write(c, r);
 }
 
 result<void> pcap_writer::write_ip(const pcap_context& c, std::span<const std::uint8_t> packet) {
   record r;
-  r.dissector("ip");
+  r.head("ip", {});
   r.append(packet);
   return s_->write(c, r);
 }

@@ -20,6 +20,11 @@ struct pcap_context {
   int subframe = 0;               ///< 0..9
   bool crc_ok = true;
   std::uint8_t carrier = 0;
+  struct layer2_ids {
+    std::uint32_t src = 0, dst = 0;  ///< 24 bits
+  };
+  std::optional<layer2_ids> ids{};  ///< shown as source and destination: fe80::XX:XXXX
+  std::string protocol{}, info{};   ///< for Wireshark's columns, where no dissector fills them; empty: nothing
 };
 
 struct pcap_phy_context {
@@ -46,6 +51,8 @@ public:
   result<void> write_mib_sl(const pcap_context& c, std::span<const std::uint8_t> mib);
   /// A PC5_DISCOVERY message of 29 octets, for the project's own Lua dissector ("prose.pc5_discovery").
   result<void> write_discovery(const pcap_context& c, std::span<const std::uint8_t> message);
+  /// An SCI: its octets as data, for Wireshark has no dissector; the context's texts say what it is.
+  result<void> write_sci(const pcap_context& c, std::span<const std::uint8_t> sci);
   /// A decrypted IP packet, for Wireshark's own stack ("ip").
   result<void> write_ip(const pcap_context& c, std::span<const std::uint8_t> packet);
 

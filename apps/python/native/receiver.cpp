@@ -108,8 +108,8 @@ public:
     }
     // Last: opening empties it.
     if (!r.pcap.is_none())
-      pcap_.emplace(
-          take(apps::pcap_sink::open(path_of(r.pcap), r.keylog.is_none() ? std::string() : path_of(r.keylog))));
+      pcap_.emplace(take(
+          apps::pcap_sink::open(path_of(r.pcap), r.keylog.is_none() ? std::string() : path_of(r.keylog), r.epoch_s)));
     run_->begin({observer()});
   }
   receiver(const receiver&) = delete;  // the observer holds its address

@@ -48,19 +48,26 @@ def capture(s):
 def read_by_tshark(tm):
     with Scene(tm=tm, source='slss') as s:
         events = capture(s)
-        told = [e for e in events if e['event'] in ('tb', 'mib_sl', 'discovery') and e.get('crc_ok', True) and not e.get('repetition')]
+        told = [e for e in events if e['event'] in ('tb', 'mib_sl', 'discovery', 'sci') and e.get('crc_ok', True) and not e.get('repetition')]
         names = ['frame.time_epoch', 'mac-lte.rnti-type', 'mac-lte.slsch.version', 'mac-lte.slsch.src-l2-id', 'mac-lte.slsch.dst-l2-id', 'mac-lte.slsch.lcid',
                  'mac-lte.slsch.sdu', 'mac-lte.sfn', 'mac-lte.subframe', 'lte-rrc.directFrameNumber_r12', 'lte-rrc.directSubframeNumber_r12',
                  'lte-rrc.reserved_r12', 'lte-rrc.directFrameNumber_r14', 'lte-rrc.directSubframeNumber_r14', 'lte-rrc.reserved_r14', 'ip.src', 'ip.dst',
-                 'icmp.type', 'icmp.checksum.status', 'data.data', '_ws.malformed']
+                 'icmp.type', 'icmp.checksum.status', 'data.data', '_ws.malformed', 'exported_pdu.col_proto_str']
         records = tshark(s.path('x.pcap'), names)
         packets = [r for r in records if r['ip.src']]
         rest = [r for r in records if not r['ip.src']]
         assert len(rest) == len(told), (len(rest), len(told))
         seen = collections.Counter()
+        # Dates are those that the recording says, of the host's clock; between records they are exact.
+        epoch = float(rest[0]['frame.time_epoch']) - told[0]['t']
+        assert abs(epoch + told[0]['t'] - os.path.getmtime(s.path('x.sigmf-data'))) < 600, epoch
         for r, e in zip(rest, told):
-            assert abs(float(r['frame.time_epoch']) - e['t']) < 2e-6, (r, e)
+            assert abs(float(r['frame.time_epoch']) - epoch - e['t']) < 2e-6, (r, e)
             if e['event'] == 'discovery':
+                continue
+            if e['event'] == 'sci':
+                assert r['data.data'] == e['hex'] and r['exported_pdu.col_proto_str'] == 'SCI format %d' % e['format'], (r, e)
+                seen['sci'] += 1
                 continue
             if e['event'] == 'mib_sl':
                 release = 'r12' if e['bits'] == 40 else 'r14'
