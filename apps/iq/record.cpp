@@ -8,6 +8,7 @@
 
 #include "apps/iq/commands.h"
 #include "apps/iq/raw_file.h"
+#include "apps/lib/common/disk_room.h"
 #include "apps/lib/common/progress.h"
 #include "apps/lib/common/sample_power.h"
 #include "apps/lib/common/sha512.h"
@@ -128,6 +129,8 @@ result<record_report> record(phy::sample_source& source, const record_target& ta
   std::vector<std::span<const phy::cf32>> in(n_channels);
   duration_limit duration(wanted_samples(source, limits));
   recorded_time time;
+  tell_room(target.path, {source.sample_rate_hz() * static_cast<double>(sample_bytes), limits.duration_s,
+                          static_cast<std::uint64_t>(limits.max_bytes)});
   progress_bar progress("recording");
   sample_watch watch(target.path, "", source.sample_rate_hz());
   record_report report;

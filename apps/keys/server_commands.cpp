@@ -84,7 +84,8 @@ struct server_commands::parts {
     ca = app.add_subcommand("ca", "the private CA of servers and UEs");
     ca.require_subcommand();
     init = ca.add_subcommand("init", "a new CA: FOLDER/ca.crt and FOLDER/ca.key");
-    issue = ca.add_subcommand("issue", "a certificate: FOLDER/NAME.crt and FOLDER/NAME.key");
+    issue = ca.add_subcommand(
+        "issue", "a certificate, FOLDER/NAME.crt, and its TLS key, FOLDER/NAME.key: not the X25519 key that gen makes");
     issue.add_option("name", o.name, "of the user or the server").required();
     issue.add_flag("--server", o.for_server, "for a server; without, for a UE");
     for (auto s : {init, issue}) {
@@ -356,6 +357,22 @@ struct server_commands::parts {
     return std::string();
   }
 
+  /// What a grant has come to at this side.
+  static std::string granted_text(const std::string& name, const consent& c) {
+    switch (c.state) {
+      case consent_state::first:
+      case consent_state::confirmed:
+        return name + " in effect: bound to the key " + to_base64(c.value);
+      case consent_state::trust_first:
+        return name + " pending: the first key that a server gives of it is bound";
+      case consent_state::fingerprint:
+        return name + " pending: the key with this fingerprint is bound once a server gives it";
+      default:
+        return name + " pending: nothing goes to it before its key is accepted (prose-keys confirm " + name +
+               ", or grant " + name + " --fingerprint F)";
+    }
+  }
+
   int grant_peer(std::string_view program) const {
     const auto path = o.consent_path(key);
     if (path.empty()) return report(program, no_list, exit_usage);
@@ -376,11 +393,12 @@ struct server_commands::parts {
     const auto waiting = pending_keys(path);
     if (!waiting) return usage_error(program, waiting.error());
     const auto at = waiting->find(o.peer);
-    std::string differs;
+    std::string differs, state;
     const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
       auto granted = grant_in(list, *own, wanted, at == waiting->end() ? nullptr : &at->second);
       if (!granted) return tl::unexpected(granted.error());
       differs = std::move(*granted);
+      state = granted_text(o.peer, list.entries[o.peer]);
       return {};
     });
     if (!ok) return usage_error(program, ok.error());
@@ -398,7 +416,14 @@ struct server_commands::parts {
                     "the key of '" + o.peer + "' that waits has another fingerprint: " + differs +
                         "; nothing goes to it. Whoever gave it to the server is not whom you compared with",
                     exit_failure);
-    return exit_ok;
+    return print(state, program);
+  }
+
+  static std::string granted_names(const consent_list& list) {
+    std::string names;
+    for (const auto& [name, c] : list.entries)
+      if (c.state != consent_state::withdrawn) names += (names.empty() ? "" : ", ") + name;
+    return names.empty() ? "nobody, since nobody is granted" : names;
   }
 
   // In force at once, whether or not the server can be told.
@@ -407,6 +432,10 @@ struct server_commands::parts {
     if (path.empty()) return report(program, no_list, exit_usage);
     if (!valid_name(o.peer)) return report(program, "a name has 1 to 64 of a-z A-Z 0-9 . _ -", exit_usage);
     const auto ok = change_consents(path, [&](consent_list& list) -> result<void> {
+      // A server may know of a grant that this list does not.
+      if (const auto at = list.entries.find(o.peer);
+          !with_server() && (at == list.entries.end() || at->second.state == consent_state::withdrawn))
+        return fail(path + ": '" + o.peer + "' is not granted; accepted: " + granted_names(list));
       list.entries[o.peer] = {consent_state::withdrawn, {}};
       return {};
     });

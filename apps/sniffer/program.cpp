@@ -8,6 +8,7 @@
 
 #include "apps/lib/capture/pcap_sink.h"
 #include "apps/lib/common/cli.h"
+#include "apps/lib/common/disk_room.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/common/remarks.h"
@@ -74,7 +75,7 @@ void tell_losses(const live_input& in) {
   if (c.overflows + c.sequence_errors > 0)
     log_warning("{} overflows, {} sequence errors: {} samples were lost", c.overflows, c.sequence_errors,
                 c.samples_lost);
-  if (q.full > 0) log_info("processing fell behind the device {} times: the queue of samples was full", q.full);
+  if (const auto text = waiting_text(q.full, c.samples_lost); !text.empty()) log_info("{}", text);
 }
 
 std::string words_of(const phy::carrier_config& c) {
@@ -227,6 +228,9 @@ result<void> open_outputs(const sniffer_settings& s, const input& in, outputs& o
   if (!s.record.empty()) {
     auto opened = recorder::open(s, run.carrier(), run.n_antennas(), in.recording);
     if (!opened) return tl::unexpected(opened.error());
+    if (*opened && in.recording == nullptr)
+      tell_room(s.record,
+                {run.carrier().sample_rate_hz() * run.n_antennas() * (s.record_type == "ci16" ? 4 : 8), s.duration_s});
     if (*opened) (*opened)->tell_carrier(extension_text(to_record(s, in)), in.known.n_prb && in.known.tm);
     out.record = std::move(*opened);
   }

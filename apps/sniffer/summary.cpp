@@ -29,6 +29,13 @@ std::size_t terminal_columns() {
 }
 }  // namespace
 
+std::string waiting_text(std::uint64_t times_full, std::uint64_t samples_lost) {
+  if (times_full == 0) return {};
+  return "processing was slower than the device " + std::to_string(times_full) + " times: " +
+         (samples_lost == 0 ? "the device could wait, so no sample was lost"
+                            : std::to_string(samples_lost) + " samples were lost where it could not wait");
+}
+
 summary::summary(const sniffer_settings& s, const phy::carrier_config& carrier, std::optional<std::int64_t> n_samples)
     : terminal_(!s.plain && draws_on_terminal()),
       rate_hz_(carrier.sample_rate_hz()),

@@ -12,6 +12,9 @@
 
 namespace prose::apps {
 
+/// Of a radio: how often its samples had to wait for processing, and whether that cost any. Empty if never.
+std::string waiting_text(std::uint64_t times_full, std::uint64_t samples_lost);
+
 class summary {
 public:
   /// n_samples: of a recording, for its progress; nothing for a radio.

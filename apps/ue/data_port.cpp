@@ -10,11 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "apps/lib/common/file_descriptor.h"
 #include "apps/lib/common/safe_file.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/keys/key_file.h"
 #include "common/printable.h"
 
 namespace prose::apps {
@@ -152,8 +155,27 @@ public:
   }
 
   port_trouble look() override { return failure_; }
+  std::vector<std::string> remarks() override { return std::exchange(remarks_, {}); }
 
 private:
+  /// Each name once, and no more of them than a user reads. Of a line that names nobody nothing is repeated: it may be
+  /// anything.
+  void remark_on(const std::string& name, bool alone) {
+    const bool is_name = keys::valid_name(name);
+    if (told_.size() > most_told || !told_.insert(is_name ? name : "").second) return;
+    std::string known;
+    for (const auto& p : peers_) known += (known.empty() ? "" : ", ") + p.name;
+    if (told_.size() > most_told)
+      remarks_.push_back(
+          "standard input: more lines name nobody who is permitted; only metrics count them from here on");
+    else
+      remarks_.push_back("standard input: " +
+                         (!is_name ? "a line that begins with no name"
+                          : alone  ? "the line '" + name + "', a name without a space and a text,"
+                                   : "a line for '" + name + "', who is not permitted,") +
+                         " is not sent; accepted: NAME TEXT, with the names " + (known.empty() ? "of nobody" : known));
+  }
+
   bool fill() {
     // Asked first rather than set non-blocking: that flag would outlive us on a shared terminal.
     pollfd ready{in_, POLLIN, 0};
@@ -182,12 +204,17 @@ private:
     const std::string name = line.substr(0, space);
     const auto peer = std::find_if(peers_.begin(), peers_.end(), [&](const data_peer& p) { return p.name == name; });
     if (space == std::string::npos || peer == peers_.end()) {
-      if (!line.empty()) ++counters_.no_such_peer;
+      if (line.empty()) return std::nullopt;
+      ++counters_.no_such_peer;
+      remark_on(name, peer != peers_.end());
       return std::nullopt;
     }
     const std::string_view text = std::string_view(line).substr(space + 1);
     if (text.size() > max_data_packet_bytes) {
-      ++counters_.oversized;
+      if (counters_.oversized++ == 0)
+        remarks_.push_back("standard input: a line of " + std::to_string(text.size()) +
+                           " octets is not sent; accepted: up to " + std::to_string(max_data_packet_bytes) +
+                           "; metrics count more of them");
       return std::nullopt;
     }
     std::copy(text.begin(), text.end(), buffer.begin());
@@ -200,6 +227,9 @@ private:
   std::string pending_;
   bool eof_ = false;
   port_trouble failure_;
+  static constexpr std::size_t most_told = 10;  // names
+  std::set<std::string> told_;
+  std::vector<std::string> remarks_;
 };
 
 }  // namespace

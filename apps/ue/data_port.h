@@ -71,6 +71,8 @@ public:
   /// The state of the host's side; to be called about once a second. What an administrator took away and gave back is
   /// set up again.
   virtual port_trouble look() { return {}; }
+  /// What the user is to be told since the last call, a line each; few, whatever the host does.
+  virtual std::vector<std::string> remarks() { return {}; }
   const data_port_counters& counters() const { return counters_; }
   /// By index of the list; empty where nothing is filtered.
   std::span<const link_drops> drops() const { return drops_; }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -59,12 +60,26 @@ result<std::vector<data_peer>> host_data::make_entries() {
   return list;
 }
 
+/// A UDP port without an endpoint would carry nothing and say nothing.
+result<void> host_data::check_endpoints() const {
+  if (config_.data != "udp") return {};
+  const auto carries = [](const auto& x) { return !x.udp_listen.empty() || !x.udp_forward.empty(); };
+  if (std::any_of(config_.data_peers.begin(), config_.data_peers.end(), carries) ||
+      std::any_of(config_.pc3.servers.begin(), config_.pc3.servers.end(), carries))
+    return {};
+  return fail(
+      "--data udp: no peer has an endpoint; accepted: in the configuration data.peers: [{name: NAME, udp_listen: "
+      "ADDRESS:PORT, udp_forward: ADDRESS:PORT}]");
+}
+
 result<void> host_data::open() {
+  if (auto ok = check_endpoints(); !ok) return ok;
   auto list = make_entries();
   return list ? open_port(std::move(*list)) : tl::unexpected(list.error());
 }
 
 result<void> host_data::check() {
+  if (auto ok = check_endpoints(); !ok) return ok;
   if (auto list = make_entries(); !list) return tl::unexpected(list.error());
   return config_.data == "tun" ? addresses_.write_hosts_file() : result<void>();
 }
@@ -138,9 +153,13 @@ void host_data::count_dropped(std::size_t slot, const char* why) {
     log_warning("packets for {} are dropped: {}; the metrics count them, nothing more is said", slots_.name(slot), why);
 }
 
+/// A file piped in waits for the first link.
+bool host_data::waits_for_link() const {
+  return config_.data == "stdin" && slots_.server_slots().empty() && !has_linked_peer();
+}
+
 void host_data::poll(mac::ue& u, pc3* servers) {
-  // A file piped in waits for the first link.
-  if (config_.data == "stdin" && slots_.server_slots().empty() && !has_linked_peer()) return;
+  if (waits_for_link()) return;
   for (int i = 0; i < max_packets_per_subframe; ++i) {
     const auto got = held_ ? std::exchange(held_, std::nullopt) : port_->poll(packet_);
     if (!got || !pass_on(*got, u, servers)) return;
@@ -168,6 +187,11 @@ bool host_data::pass_on(const outgoing_packet& got, mac::ue& u, pc3* servers) {
     held_ = got;
     return false;
   }
+  if (linked)
+    without_link_.erase(peer);
+  else if (without_link_.insert(peer).second)
+    log_warning("there is no link with {}: what is for it waits up to {} s for one and is then dropped",
+                slots_.name(got.peer), config_.ue.limits.unlinked_lifetime_ms / 1000);
   const auto type = config_.data == "tun" ? security::sdu_type::ip : security::sdu_type::non_ip;
   if (!u.send(peer, type, packet)) {
     count_dropped(got.peer, linked ? "its queue is full" : "its queue is full and there is no link");
@@ -200,9 +224,33 @@ void host_data::deliver_from_server(std::size_t server, std::span<const std::uin
 
 // --- what is reported and counted -----------------------------------------------------------------------------------
 
-void host_data::each_second() {
+void host_data::each_second(std::uint64_t expired) {
+  for (const auto& remark : port_->remarks()) {
+    log_warning("{}", remark);
+    events_.write(events_.make("line_refused").add("reason", remark));
+  }
+  report_waiting();
+  report_expired(expired);
   report_filtered();
   report_trouble();
+}
+
+void host_data::report_waiting() {
+  const bool waits = waits_for_link();
+  if (waits && !std::exchange(waiting_told_, true))
+    log_info("no peer is linked yet: lines of standard input wait for the first link");
+  if (!waits && std::exchange(waiting_told_, false)) log_info("a peer is linked: lines of standard input go out");
+}
+
+/// Which peer they were for was told when the first of them came (pass_on()).
+void host_data::report_expired(std::uint64_t expired) {
+  if (expired == expired_) return;
+  const auto seconds = config_.ue.limits.unlinked_lifetime_ms / 1000;
+  if (expired_ == 0)
+    log_warning("{} packets have waited {} s for a link and are dropped; events and metrics count more of them",
+                expired, seconds);
+  events_.write(events_.make("data_expired").add("packets", expired - expired_).add("after_s", seconds));
+  expired_ = expired;
 }
 
 /// Packets that a link's filter held back: an event a second, peer and reason; the first of each is a warning.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,8 +48,9 @@ public:
   void permit(const std::string& name, security::peer_id peer);
   void withdraw(security::peer_id peer);
 
-  /// Reports packets that were held back, and the state of the data port.
-  void each_second();
+  /// Reports packets that were held back, the state of the data port, and lines or packets that go nowhere. `expired`:
+  /// SDUs so far that waited for a link in vain (mac::tx_counters).
+  void each_second(std::uint64_t expired);
   /// As reported last.
   const port_trouble& trouble() const { return trouble_; }
   void add_metrics(metrics_page& page) const;
@@ -61,6 +63,7 @@ private:
   };
   bool is_linked(security::peer_id peer) const;
   bool has_linked_peer() const;
+  bool waits_for_link() const;
   data_peer configured(const std::string& name) const;
   result<data_peer> make_entry(std::size_t slot);
   result<std::vector<data_peer>> make_entries();
@@ -72,6 +75,9 @@ private:
   void report_filtered();
   void report_filtered(std::size_t slot, bool in, packet_check why, std::uint64_t count, std::uint64_t& reported);
   void report_trouble();
+  void report_waiting();
+  void report_expired(std::uint64_t expired);
+  result<void> check_endpoints() const;
   void add_filtered(metrics_page& page) const;
 
   const program_config& config_;
@@ -85,7 +91,10 @@ private:
   std::map<std::size_t, std::uint64_t> dropped_;  // by slot: packets of the host that were not taken
   std::map<security::peer_id, traffic> traffic_;
   std::vector<std::uint8_t> packet_ = std::vector<std::uint8_t>(max_data_packet_bytes);
-  std::optional<outgoing_packet> held_;  // of standard input: read into packet_, for a peer whose queue was full
+  std::set<security::peer_id> without_link_;  // who was told to have none while there are packets for them
+  bool waiting_told_ = false;                 // that standard input waits for the first link
+  std::uint64_t expired_ = 0;                 // as reported last
+  std::optional<outgoing_packet> held_;       // of standard input: read into packet_, for a peer whose queue was full
 };
 
 }  // namespace prose::apps

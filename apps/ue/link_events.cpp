@@ -73,7 +73,7 @@ void link_events::on(const mac::ev_link_established& e) {
       .add("octets_on_air", e.air_octets)
       .add("duration_ms", static_cast<std::int64_t>(e.duration_ms));
   events_.write(ev);
-  log_info("link with {}: {}, fingerprint {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
+  log_info("link with {}: {}, session keys {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
            to_hex(e.info.key_fingerprint));
   log_keys(e.info.link);
   times_[e.peer].established_ms = times_[e.peer].epoch_ms = clock_.milliseconds();

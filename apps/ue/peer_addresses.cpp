@@ -42,6 +42,10 @@ void peer_addresses::report(std::size_t slot) {
   if (a.link_ipv6 != a.host_ipv6)
     e.add("own_ipv6_on_link", to_string(a.link_ipv6.own)).add("peer_ipv6_on_link", to_string(a.link_ipv6.peer));
   events_.write(e);
+  if (!has_interface()) return;
+  log_info("{} is {}{} on {}; there this UE is {}{}", slots_.name(slot), to_string(a.host_ipv6.peer),
+           a.host_ipv4.peer.length != 0 ? " and " + to_string(a.host_ipv4.peer) : "", config_.tun.interface,
+           to_string(a.host_ipv6.own), a.host_ipv4.own.length != 0 ? " and " + to_string(a.host_ipv4.own) : "");
 }
 
 result<void> peer_addresses::write_hosts_file() const {

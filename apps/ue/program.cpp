@@ -306,7 +306,7 @@ result<void> ue_program::loop::each_second() {
 }
 
 void ue_program::loop::report_second() {
-  data_.each_second();
+  data_.each_second(mac_->counters().tx.sdus_expired);
   servers_.each_second();
   const auto r = radio_.device().counters();
   if (r.overflows != reported_.overflows || r.underflows != reported_.underflows || r.lates != reported_.lates ||

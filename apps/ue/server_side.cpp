@@ -99,7 +99,7 @@ bool server_side::withdraw(const pc3_event& e, mac::ue& u, mac::step_output& out
 void server_side::report(const pc3_event& e) {
   switch (e.what) {
     case pc3_event::kind::session:
-      log_info("session with server:{}, fingerprint {}", server_name(e), e.text);
+      log_info("session with server:{}, session keys {}", server_name(e), e.text);
       events_.write(events_.make("server_session").add("server", server_name(e)).add("key_fingerprint", e.text));
       break;
     case pc3_event::kind::session_lost:

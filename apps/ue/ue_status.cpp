@@ -14,7 +14,7 @@ namespace {
 using json = nlohmann::ordered_json;
 constexpr double stale_s = 3;  // a status is published once a second of air time
 
-double rounded(double x, double steps) { return std::round(x * steps) / steps; }
+double rounded(double x, double steps) { return std::round(x * steps) / steps + 0.0; }  // no -0
 
 json addresses_json(const peer_status& p) {
   json a = json::object();

@@ -46,7 +46,8 @@ bool is_emulated(const std::string& device_args) {
 
 std::string silence_text(security::slot_t mark, security::slot_t now, const std::string& file) {
   return "silent until " + utc_text(static_cast<double>(mark) + 1) + " because of " + file + "; the clock says " +
-         utc_text(now);
+         utc_text(now) + ": waiting until slot " + std::to_string(std::uint64_t{mark} + 1) + " (" +
+         std::to_string(std::uint64_t{mark} + 1 - now) + " s)";
 }
 
 }  // namespace prose::apps

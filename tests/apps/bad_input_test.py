@@ -153,7 +153,8 @@ def test_values_of_a_ue():
             text = mary.replace(old, new, 1)
             refused("prose-ue", "--config", write("mary3.yaml", text), words=("mary3.yaml:%d: " % line_of(text, at), *words), by_check="cannot listen" not in words[-1])
         text = mary.replace("  model: a ", "  period_subframes: 330\n  model: a ").replace("  tm: 2 ", "  tm: 4 ")
-        refused("prose-ue", "--config", write("mary3.yaml", text.replace("tx_gain_db: 0", "tx_gain_db: 99")), words=("tx_gain_db 99",))  # 330 is good in TM4
+        refused("prose-ue", "--config", write("mary3.yaml", mary), words=("--data udp", "no peer has an endpoint", "udp_listen"))
+        refused("prose-ue", "--config", write("mary3.yaml", text.replace("kind: udp", "kind: none").replace("tx_gain_db: 0", "tx_gain_db: 99")), words=("tx_gain_db 99",))  # 330 is good in TM4
 
 
 # Files that are not YAML, or not the map that is expected. None of them may be read as an empty file.

@@ -214,9 +214,15 @@ result<void> tls_context::state::load_certificate(const tls_identity& identity) 
   }
   auto pem = apps::read_private_file(identity.key_path);
   if (!pem) return tl::unexpected<error>(pem.error());
+  const bool is_pem = pem->find("-----BEGIN ") != std::string::npos;
   const int key_code = mbed::parse_key(key, {octets_of(*pem), pem_size(*pem)}, random);
   const int pair_code = key_code != 0 ? key_code : mbed::check_pair(own.pk, key, random);
   security::wipe({reinterpret_cast<std::uint8_t*>(pem->data()), pem->size()});
+  if (key_code != 0 && !is_pem)
+    return fail(
+        identity.key_path +
+        ": not a private key of TLS; accepted: the one that prose-keys ca issue made beside the certificate (PEM), "
+        "not the X25519 key of prose-keys gen");
   if (key_code != 0) return fail(identity.key_path + ": not a private key: " + describe_code(key_code));
   if (pair_code != 0) return fail(identity.key_path + ": not the key of " + identity.certificate_path);
   mbedtls_ssl_conf_ca_chain(&config, &authority, nullptr);

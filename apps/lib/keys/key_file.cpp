@@ -19,8 +19,12 @@ template <class Key>
 result<Key> read_secret(const std::string& path, const std::string& what) {
   auto text = apps::read_private_file(path);
   if (!text) return tl::unexpected(text.error());
+  const bool is_pem = text->find("-----BEGIN ") != std::string::npos;
   auto octets = key_from_base64(pasted(*text), path + ": " + what);
   security::wipe({reinterpret_cast<std::uint8_t*>(text->data()), text->size()});
+  if (!octets && is_pem)
+    return fail(path + " is a TLS key (prose-keys ca issue), not " + what +
+                "; accepted: an X25519 key, one line that prose-keys gen made");
   if (!octets) return tl::unexpected(octets.error());
   const bool zero = std::all_of(octets->begin(), octets->end(), [](auto b) { return b == 0; });
   Key key(*octets);

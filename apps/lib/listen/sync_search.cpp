@@ -1,7 +1,10 @@
 #include "apps/lib/listen/sync_search.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
+
+#include "apps/lib/common/progress.h"
 
 namespace prose::apps {
 namespace {
@@ -16,7 +19,7 @@ struct score {
 };
 
 result<score> try_one(const std::string& recording, double rate_hz, const scene& known, listen_sync way,
-                      double duration_s, const std::function<bool()>& stop) {
+                      double duration_s, const std::function<bool()>& stop, progress_bar& progress) {
   auto reader = phy::sigmf_reader::open(recording, {.rate_hz = rate_hz});
   if (!reader) return tl::unexpected(reader.error());
   capture_options options;
@@ -25,10 +28,14 @@ result<score> try_one(const std::string& recording, double rate_hz, const scene&
   options.stop = stop;
   options.tell_odd_samples = false;
   std::string assumed;
+  const auto all = static_cast<double>((*reader)->n_samples());
+  const double wanted = duration_s > 0 ? std::min(all, duration_s * (*reader)->sample_rate_hz()) : all;
   auto made = capture::make(std::make_unique<file_source>(std::move(*reader), 1), known, std::move(options), assumed);
   if (!made) return tl::unexpected(made.error());
   event_writer nowhere;
-  const auto done = made->run(nowhere);
+  const auto done = made->run(
+      nowhere,
+      {{.progress = [&](std::int64_t n, double) { progress.update(static_cast<double>(n) / wanted, name_of(way)); }}});
   if (!done) return tl::unexpected(done.error());
   const auto& n = done->statistics;
   return score{n.mib + n.tb_ok + n.discovery, n.sci};
@@ -54,12 +61,13 @@ result<sync_search> search_sync(const std::string& recording, double rate_hz, co
   sync_search out;
   std::vector<double> parts{first_part_s, duration_s};
   if (duration_s > 0 && duration_s <= first_part_s) parts.erase(parts.begin());
+  progress_bar progress("--sync auto");
   for (const double part_s : parts) {
     score best;
     out.tried.clear();
     for (const auto way : {listen_sync::aligned, listen_sync::gnss, listen_sync::slss, listen_sync::blind}) {
       if (stop() || (way == listen_sync::blind && out.way)) break;
-      const auto found = try_one(recording, rate_hz, known, way, part_s, stop);
+      const auto found = try_one(recording, rate_hz, known, way, part_s, stop, progress);
       if (!found) return tl::unexpected(found.error());
       out.tried += (out.tried.empty() ? "" : ", ") + std::string(name_of(way)) + ' ' +
                    std::to_string(found->blocks + found->scis);

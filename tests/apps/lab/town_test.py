@@ -1,5 +1,5 @@
 """prose-lab: a town comes up, talks, grows and is gone without a trace, also after a crash. usage: ... udp|tun [CASE...]"""
-import json, os, signal, subprocess, sys
+import json, os, re, signal, subprocess, sys
 
 from tests.harness.cases import main, skip_all
 from tests.harness.files import text_of, write
@@ -73,6 +73,10 @@ def test_up_show_ping_send_add_down(d):
         assert states == {(a, b): 'linked' for a, b in (('mary', 'john'), ('john', 'mary'), ('john', 'peter'), ('peter', 'john'))}, states
         text = t.run('show', 'john').stdout
         assert 'ue: john' in text and 'peer: mary' in text and 'peer: peter' in text and 'compare by voice' in text and 'ue: mary' not in text, text
+        if MODE == 'tun':  # which address is whose
+            a = next(p for p in shown['ues']['mary']['peers'] if p['name'] == 'john')['addresses']
+            assert 'john is %(peer_ipv6)s and %(peer_ipv4)s on prose0; there this UE is %(own_ipv6)s and %(own_ipv4)s\n' % a in text_of(os.path.join(t.state, 'mary.log')), a
+            assert re.search(r'address: %s \(this UE.s towards it: %s\)' % (a['peer_ipv4'], a['own_ipv4']), t.run('show', 'mary').stdout)
         assert 'received' in t.run('ping', 'mary', 'john', '--count', '8').stdout
         assert t.run('send', 'peter', 'john', 'hello', 'there').stdout == 'john heard from peter: hello there\n'
         for wrong, words in ((('ping', 'mary', 'peter'), 'mary does not permit peter; accepted: john'), (('ping', 'mary', 'paul'), "'paul' is not in this town; accepted: mary, john, peter"),

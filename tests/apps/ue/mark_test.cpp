@@ -175,7 +175,7 @@ TEST_F(mark, is_shown_with_the_time_it_costs) {
   ASSERT_TRUE(keys::write_mark(c.mark, 1'795'003'599));
   EXPECT_THAT(shown_text(c, 1'795'000'000),
               HasSubstr("by the host's clock silent until 2026-11-18T12:06:40Z because of " + c.mark +
-                        "; the clock says 2026-11-18T11:06:40Z\n"));
+                        "; the clock says 2026-11-18T11:06:40Z: waiting until slot 1795003600 (3600 s)\n"));
   EXPECT_THAT(shown_text(c, 1'795'003'600), HasSubstr("until 2026-11-18T12:06:40Z\n"));
 }
 
@@ -218,7 +218,9 @@ TEST(mark_utc, what_cannot_be_utc_is_refused) {
 
 TEST(mark_utc, the_silence_names_its_end_its_file_and_the_clock) {
   const auto text = silence_text(1'795'003'599, 1'795'000'000, "keys/mary.mark");
-  EXPECT_EQ(text, "silent until 2026-11-18T12:06:40Z because of keys/mary.mark; the clock says 2026-11-18T11:06:40Z");
+  EXPECT_EQ(text,
+            "silent until 2026-11-18T12:06:40Z because of keys/mary.mark; the clock says 2026-11-18T11:06:40Z: waiting "
+            "until slot 1795003600 (3600 s)");
 }
 
 TEST_F(mark, an_air_never_starts_before_the_end_of_its_last_run) {

@@ -93,7 +93,7 @@ def metrics(u):
         if line.startswith('#'):
             assert re.fullmatch(r'# (HELP \w+ .+|TYPE \w+ (counter|gauge))', line), line
             continue
-        m = re.fullmatch(r'(\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (-?[0-9.e+]+)', line)
+        m = re.fullmatch(r'(\w+)(\{\w+="[^"]*"(,\w+="[^"]*")*\})? (-?[0-9.e+-]+)', line)
         assert m, line
         seen.add(m.group(1))
     assert {'prose_links', 'prose_blocks_received_total', 'prose_dropped_total', 'prose_data_rx_octets_total', 'prose_radio_lates_total'} <= seen, seen
