@@ -8,7 +8,6 @@
 namespace prose::apps {
 namespace {
 // Fewer expected counts a cell, and the chi-square tail is too small for this multinomial.
-constexpr std::uint64_t min_octets_for_chi_square = 256 * 20;
 
 std::string percent(double p) {
   char text[32];

@@ -29,6 +29,8 @@ private:
 class content_checks {
 public:
   static constexpr int n_tests = 11;
+  /// The chi-square test says nothing on fewer.
+  static constexpr std::uint64_t min_octets_for_chi_square = 256 * 20;
   /// Each different record once.
   void add(const record_view& r, std::uint64_t frame);
   void judge(check_report& out) const;

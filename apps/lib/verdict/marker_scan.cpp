@@ -75,6 +75,7 @@ std::uint64_t string_search::scan(std::span<const std::uint8_t> octets) {
 
 void marker_scan::tally::scan(std::span<const std::uint8_t> octets, std::uint64_t frame) {
   if (strings.empty()) return;
+  looked_at += octets.size();
   if (const auto n = strings.scan(octets); n > 0) {
     found += n;
     frames.add(frame);
@@ -144,14 +145,14 @@ void marker_scan::judge(check_report& out) const {
   const double p_body = poisson_tail(known_body_.strings.expected(), known_body_.found);
   const auto& known = p_raw <= p_body ? known_raw_ : known_body_;
   out.test("content", "known_plaintext", static_cast<double>(known.found), std::min(1.0, 2 * std::min(p_raw, p_body)),
-           known.found, "a known plaintext is on the air in the clear, " + std::to_string(known.found) + " places",
+           known.looked_at, "a known plaintext is on the air in the clear, " + std::to_string(known.found) + " places",
            known.frames);
   out.test("identity", "names_and_keys", static_cast<double>(identity_.found),
-           poisson_tail(identity_.strings.expected(), identity_.found), identity_.found,
+           poisson_tail(identity_.strings.expected(), identity_.found), identity_.looked_at,
            "names or public keys are on the air in the clear, " + std::to_string(identity_.found) + " places",
            identity_.frames);
   out.test("content", "protocol_strings", static_cast<double>(patterns_.found),
-           poisson_tail(patterns_.strings.expected(), patterns_.found), patterns_.found,
+           poisson_tail(patterns_.strings.expected(), patterns_.found), patterns_.looked_at,
            "strings of well-known protocols, " + std::to_string(patterns_.found) + " places", patterns_.frames);
   const auto records = static_cast<double>(bodies_);
   out.test("content", "ipv4_headers", static_cast<double>(ipv4_), poisson_tail(records * ipv4_chance, ipv4_), bodies_,

@@ -45,6 +45,7 @@ private:
   struct tally {
     string_search strings;
     std::uint64_t found = 0;
+    std::uint64_t looked_at = 0;  ///< octets; 0 where there is nothing to look for
     frame_list frames;
     void scan(std::span<const std::uint8_t> octets, std::uint64_t frame);
   };

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/lib/verdict/verdict.h"
+#include "apps/lib/verdict/verdict_words.h"
 
 namespace prose::apps {
 namespace {
@@ -65,8 +66,8 @@ json json_of(const recognised_marks& m) {
 }
 
 json json_of(const residual& r) {
-  return {{"feature", r.feature}, {"trials", r.trials}, {"right", r.right},  {"success", r.success},
-          {"low", r.low},         {"high", r.high},     {"chance", r.chance}};
+  return {{"feature", r.feature}, {"trials", r.trials}, {"right", r.right},   {"success", r.success},
+          {"low", r.low},         {"high", r.high},     {"chance", r.chance}, {"sentence", sentence_of(r)}};
 }
 
 json json_of(const followed_radio& f) {
@@ -76,11 +77,25 @@ json json_of(const followed_radio& f) {
   return j;
 }
 
+json json_of(const question& q) {
+  json j{{"tile", q.tile},     {"check", q.check},          {"question", q.asked},
+         {"answer", q.answer}, {"state", name_of(q.state)}, {"n", q.n}};
+  if (q.has_p) j["p_value"] = q.p_value, j["threshold"] = q.threshold;
+  return j;
+}
+
 template <class T>
 json list_of(const std::vector<T>& all) {
   json out = json::array();
   for (const auto& x : all) out.push_back(json_of(x));
   return out;
+}
+
+json tiles_json(const verdict& v) {
+  json tiles = json::object();
+  for (const auto& t : tiles_of(v))
+    tiles[t.id] = {{"title", t.title}, {"state", name_of(t.state)}, {"label", t.label}, {"sentence", t.sentence}};
+  return tiles;
 }
 
 json heard_of(const verdict& v) {
@@ -122,6 +137,9 @@ std::string to_json(const verdict& v) {
   const json j{{"outcome", name_of(v.outcome)},
                {"exit_status", exit_status(v.outcome)},
                {"reason", v.reason},
+               {"sentence", sentence_of(v)},
+               {"tiles", tiles_json(v)},
+               {"questions", list_of(questions_of(v))},
                {"false_alarm_rate", v.false_alarm_rate},
                {"findings", list_of(v.findings)},
                {"remarks", list_of(v.remarks)},
