@@ -14,6 +14,18 @@ function(prose_library name)
   target_compile_options(prose_${name} PRIVATE ${A_OPTIONS})
 endfunction()
 
+# prose_embed(VARIABLE NAMESPACE a::b FILES ...): sets VARIABLE to a source file, made when one of the files changes, which defines each file's text as
+# `const std::string_view NAME` with NAME as report_html for report.html.
+function(prose_embed variable)
+  cmake_parse_arguments(A "" "NAMESPACE" "FILES" ${ARGN})
+  set(made ${CMAKE_CURRENT_BINARY_DIR}/${variable}.cpp)
+  list(TRANSFORM A_FILES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE files)
+  list(JOIN files "|" listed)
+  add_custom_command(OUTPUT ${made} DEPENDS ${files} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${made} -DNAMESPACE=${A_NAMESPACE} -DFILES=${listed} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+  set(${variable} ${made} PARENT_SCOPE)
+endfunction()
+
 # prose_app(NAME SOURCES ... LIBS ...): program build/bin/NAME.
 function(prose_app name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})

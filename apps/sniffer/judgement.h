@@ -21,6 +21,8 @@ public:
   /// Null if neither a verdict nor a report is asked for. Stolen files are read now, so that a mistake is told before
   /// anything runs.
   static result<std::unique_ptr<judgement>> make(const sniffer_settings& s);
+  /// A page is among the reports.
+  bool makes_page() const { return page_.has_value(); }
   capture_observer observer();
   /// Writes the reports. Stolen files are read again: the key log of a UE that was still running has grown. One that
   /// can no longer be read counts as it was at the start, and `remark` says so.

@@ -10,6 +10,7 @@
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/listen/settings.h"
 #include "apps/lib/verdict/stolen_state.h"
+#include "apps/sniffer/page_facts.h"
 #include "apps/sniffer/program.h"
 
 namespace {
@@ -161,7 +162,7 @@ static int run_main(int argc, char** argv) {
     const auto ok = check_sniffer(s);
     return ok ? report_right(program, path) : usage_error(program, ok.error());
   }
-  return run_sniffer(program, s);
+  return run_sniffer(program, s, shown_command({argv, argv + argc}));
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

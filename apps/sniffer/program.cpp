@@ -345,10 +345,11 @@ void tell_left_out(const outputs& out) {
 
 /// Tells the verdict and writes the reports. Gives the exit status.
 int conclude(const char* program, const sniffer_settings& s, const capture& run, const capture_result& done,
-             const std::string& table, outputs& out) {
+             page_facts facts, outputs& out) {
   std::string remark;
-  const page_facts facts{s.iq.empty() ? s.device : s.iq, words_of(run.carrier()), run.carrier().sample_rate_hz(),
-                         static_cast<double>(done.n_samples) / run.carrier().sample_rate_hz(), table};
+  facts.carrier = words_of(run.carrier());
+  facts.sample_rate_hz = run.carrier().sample_rate_hz();
+  facts.seconds = static_cast<double>(done.n_samples) / facts.sample_rate_hz;
   const auto judged = out.judging->finish(done, facts, remark);
   if (!remark.empty()) log_warning("{}", remark);
   if (!judged) return run_error(program, judged.error());
@@ -369,7 +370,7 @@ result<void> check_sniffer(sniffer_settings s) {
   return open_outputs(s, in, out);
 }
 
-int run_sniffer(const char* program, const sniffer_settings& s) {
+int run_sniffer(const char* program, const sniffer_settings& s, const std::string& command) {
   input in;
   if (const auto ok = open_input(s, in); !ok) return usage_error(program, ok.error());
   outputs out;
@@ -385,6 +386,8 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   }});
   // Remarks only now: a mistake is one line.
   tell_remarks_on(in, s);
+  std::future<std::string> digest;
+  if (in.recording != nullptr && out.judging && out.judging->makes_page()) digest = start_digest(*in.recording);
   const auto done = run_capture(s, in, out.events, std::move(observers));
   if (out.record)
     if (auto ok = out.record->finish(); !ok) return run_error(program, ok.error());
@@ -399,7 +402,11 @@ int run_sniffer(const char* program, const sniffer_settings& s) {
   if (in.recording != nullptr && done->n_frames == 0) log_warning("{}", what_to_try(s.iq, in.run->carrier(), in.sync));
   tell_left_out(out);
   if (!out.judging) return exit_ok;
-  return conclude(program, s, *in.run, *done, seen.text(), out);
+  page_facts facts = facts_of(s, in.recording);
+  facts.command = command;
+  facts.transmitters = seen.text();
+  if (digest.valid()) facts.digest = digest.get();
+  return conclude(program, s, *in.run, *done, std::move(facts), out);
 }
 
 }  // namespace prose::apps

@@ -6,7 +6,8 @@
 namespace prose::apps {
 
 /// Gives the exit status; every mistake was told as one line.
-int run_sniffer(const char* program, const sniffer_settings& s);
+/// command: shown_command(), for the report.
+int run_sniffer(const char* program, const sniffer_settings& s, const std::string& command);
 /// --check: what run_sniffer() would refuse before the first sample, with no radio. look_only() comes first.
 result<void> check_sniffer(sniffer_settings s);
 

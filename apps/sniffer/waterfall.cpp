@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "apps/sniffer/png.h"
 
@@ -12,6 +13,7 @@ void waterfall::add(std::span<const phy::cf32> block) {
   // The monitor counts samples that are no numbers; here they would blacken the picture.
   if (!std::all_of(part.begin(), part.end(), [](const phy::cf32& v) { return std::norm(v) < 1e20F; })) return;
   spectrum_.write(part);
+  waiting_samples_ += block.size();
   if (++blocks_ >= blocks_per_column_) end_column();
 }
 
@@ -20,6 +22,7 @@ void waterfall::end_column() {
   for (const float db : psd_) columns_.push_back(std::isfinite(db) ? std::pow(10.0F, db / 10) : 0.0F);
   spectrum_.clear();
   blocks_ = 0;
+  n_samples_ += std::exchange(waiting_samples_, 0);
   if (n_columns() < max_columns) return;
   for (std::size_t c = 0; c < max_columns / 2; ++c)
     for (std::size_t b = 0; b < n_bins; ++b)

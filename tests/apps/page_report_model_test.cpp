@@ -36,7 +36,11 @@ question asked(const verdict& v, std::string_view check) {
 }
 std::string states(const verdict& v) {
   std::string all;
-  for (const auto& t : tiles_of(v)) all += std::string(t.id) + '=' + t.label + ' ';
+  for (const auto& t : tiles_of(v)) {
+    all += std::string(t.id) + '=' + t.label + ' ';
+    EXPECT_EQ(t.state == test_state::passed, t.label == "Passed") << t.id;
+    EXPECT_EQ(t.state == test_state::failed, t.label == "Failed") << t.id;
+  }
   return all;
 }
 

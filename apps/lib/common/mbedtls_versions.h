@@ -42,6 +42,13 @@ inline int initialise() { return psa_crypto_init() == PSA_SUCCESS ? 0 : MBEDTLS_
 inline int sha256(octets in, std::span<std::uint8_t, 32> out) {
   return mbedtls_sha256(in.data(), in.size(), out.data(), 0);
 }
+inline int sha256_starts(mbedtls_sha256_context& c) { return mbedtls_sha256_starts(&c, 0); }
+inline int sha256_update(mbedtls_sha256_context& c, octets in) {
+  return mbedtls_sha256_update(&c, in.data(), in.size());
+}
+inline int sha256_finish(mbedtls_sha256_context& c, std::span<std::uint8_t, 32> out) {
+  return mbedtls_sha256_finish(&c, out.data());
+}
 inline int sha512_starts(mbedtls_sha512_context& c) { return mbedtls_sha512_starts(&c, 0); }
 inline int sha512_update(mbedtls_sha512_context& c, octets in) {
   return mbedtls_sha512_update(&c, in.data(), in.size());
@@ -95,6 +102,13 @@ inline int initialise() { return 0; }
 
 inline int sha256(octets in, std::span<std::uint8_t, 32> out) {
   return mbedtls_sha256_ret(in.data(), in.size(), out.data(), 0);
+}
+inline int sha256_starts(mbedtls_sha256_context& c) { return mbedtls_sha256_starts_ret(&c, 0); }
+inline int sha256_update(mbedtls_sha256_context& c, octets in) {
+  return mbedtls_sha256_update_ret(&c, in.data(), in.size());
+}
+inline int sha256_finish(mbedtls_sha256_context& c, std::span<std::uint8_t, 32> out) {
+  return mbedtls_sha256_finish_ret(&c, out.data());
 }
 inline int sha512_starts(mbedtls_sha512_context& c) { return mbedtls_sha512_starts_ret(&c, 0); }
 inline int sha512_update(mbedtls_sha512_context& c, octets in) {

@@ -11,7 +11,7 @@
 
 namespace prose::apps {
 
-enum class test_state : std::uint8_t { passed, failed, not_run };
+enum class test_state : std::uint8_t { not_run, passed, failed };
 /// passed, failed, not_run
 const char* name_of(test_state s);
 
