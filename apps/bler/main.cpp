@@ -119,6 +119,17 @@ int finish_part(const options& o, const std::vector<bler_curve>& curves, const s
   return report(program, how_far, exit_failure);
 }
 
+/// What is possible at 10 %, where the table has a row of this.
+double bound_of(const options& o, int mcs) {
+  if (o.fading != "awgn" || o.antennas != 1 || o.transmissions != 1 || o.cp != "normal" || o.format != 0)
+    return no_value;
+  for (const auto& row : baseline_table)
+    if (o.channel == name_of(row.channel) && o.tm == row.tm && o.prb == row.carrier_prb && mcs == row.mcs &&
+        (row.channel != link_channel::pssch || o.n_prb == row.n_prb))
+      return row.bound_10;
+  return no_value;
+}
+
 int run_curves(const options& o) {
   const auto range = parse_sweep(o.snr);
   if (!range) return usage_error(program, range.error());
@@ -144,6 +155,7 @@ int run_curves(const options& o) {
     curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " +
                              std::to_string(links->front().payload_bits()) + " bits"
                        : o.channel;
+    curve.bound_10_db = bound_of(o, mcs);
     progress_bar bar(curve.name);
     for (int i = 0; i < n_points; ++i) {
       const double snr_db = range->first + range->step * i;
@@ -188,7 +200,7 @@ int run_table(const options& o) {
     auto links = links_of(*config, o.threads);
     if (!links) return usage_error(program, links.error());
     progress_bar bar(row.name);
-    bler_curve curve{row.name, {}};
+    bler_curve curve{row.name, {}, row.bound_10};
     c.progress = [&](double part) { bar.update(std::min(part, 1.0)); };
     const double at_10 = find_crossing(*links, 0.1, std::floor(row.target_10), 0.25, c, curve.points);
     const double at_1 = stop_requested() || std::isnan(at_10)

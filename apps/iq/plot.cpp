@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "apps/iq/burst_labels.h"
 #include "apps/iq/commands.h"
 #include "apps/iq/constellation.h"
 #include "apps/lib/common/cli.h"
@@ -26,6 +27,7 @@ constexpr int max_columns = 900;
 constexpr std::int64_t max_samples_per_column = 65536;
 constexpr int plane_bins = 200;
 constexpr float floor_db = -200.0F;
+constexpr const char* burst_colour = "#ffffff";
 
 struct picture {
   int columns = 0, bins = 0;
@@ -43,22 +45,40 @@ std::string number(double v) {
   return t;
 }
 
+std::string percent(double share) {
+  char t[40];
+  std::snprintf(t, sizeof t, "%.1f %%", 100 * share);
+  return t;
+}
+
 /// The colour range: the noise floor and what stands above it.
 std::pair<float, float> colour_range(std::vector<float> values) {
-  std::sort(values.begin(), values.end());
   const auto at = [&values](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
+    const auto place = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), place, values.end());
+    return *place;
   };
   const float high = at(0.999);
   return {std::clamp(at(0.05), high - 70.0F, high - 10.0F), high};
+}
+
+/// Enough transforms for a smooth column, spread so evenly over its samples that no burst is left out. liquid
+/// transforms half as many samples as there are bins.
+void write_evenly(phy::spectrum& column, std::span<const phy::cf32> samples) {
+  constexpr std::size_t enough = 24;
+  const std::size_t block = static_cast<std::size_t>(column.n_bins()) / 2;
+  if (samples.size() <= enough * block) return column.write(samples);
+  for (std::size_t i = 0; i < enough; ++i)
+    column.write(samples.subspan(i * (samples.size() - block) / (enough - 1), block));
 }
 
 result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n, int bins) {
   picture p;
   p.bins = bins;
   p.columns = static_cast<int>(std::clamp<std::int64_t>(n / (bins / 2), 1, max_columns));
-  phy::spectrum column(bins), whole(bins);
+  phy::spectrum column(bins);
   std::vector<float> psd(static_cast<std::size_t>(bins));
+  std::vector<double> sum(static_cast<std::size_t>(bins));  // of the columns' powers
   std::vector<std::vector<phy::cf32>> samples(static_cast<std::size_t>(r.n_antennas()),
                                               std::vector<phy::cf32>(static_cast<std::size_t>(max_samples_per_column)));
   std::vector<phy::cf32> kept;
@@ -76,10 +96,13 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
     double power = 0;
     for (const auto& v : got) power += std::norm(std::complex<double>(v));
     column.clear();
-    column.write(got);
-    whole.write(got);
+    write_evenly(column, got);
     column.psd_db(psd);
-    for (const float v : psd) p.spectrogram_db.push_back(std::isfinite(v) ? std::max(v, floor_db) : floor_db);
+    for (std::size_t b = 0; b < psd.size(); ++b) {
+      const float db = std::isfinite(psd[b]) ? std::max(psd[b], floor_db) : floor_db;
+      p.spectrogram_db.push_back(db);
+      sum[b] += std::pow(10.0, static_cast<double>(db) / 10);
+    }
     p.power_db.push_back(static_cast<float>(
         10 * std::log10(std::max(power / static_cast<double>(std::max<std::size_t>(got.size(), 1)), 1e-20))));
     for (std::size_t i = 0; i < got.size(); i += std::max<std::size_t>(1, got.size() / 1000)) kept.push_back(got[i]);
@@ -87,9 +110,8 @@ result<picture> measure(phy::sigmf_reader& r, std::int64_t first, std::int64_t n
   }
   if (stop_requested())
     return fail("stopped after " + std::to_string(p.power_db.size()) + " of " + std::to_string(p.columns) + " columns");
-  whole.psd_db(psd);
-  p.mean_db = psd;
-  for (auto& v : p.mean_db) v = std::isfinite(v) ? std::max(v, floor_db) : floor_db;
+  for (const double v : sum)
+    p.mean_db.push_back(std::max(static_cast<float>(10 * std::log10(v / std::max(p.columns, 1))), floor_db));
 
   std::vector<float> size;
   for (const auto& v : kept) size.push_back(std::max(std::abs(v.real()), std::abs(v.imag())));
@@ -114,15 +136,40 @@ void draw_density(gnuplot& g, const picture& p) {
 }
 
 void draw_symbols(gnuplot& g, const constellation& c) {
-  g.command("set xrange [-1.6:1.6]; set yrange [-1.6:1.6]; set grid; set key top center horizontal samplen 0.5");
+  g.command(
+      "set xrange [-1.6:1.6]; set yrange [-1.6:1.6]; set grid; set key at screen 0.865, screen 0.465 "
+      "center top horizontal maxcols 2 samplen 0.5");
   std::string plot;
   for (const auto& ch : c.channels)
     if (!ch.points.empty())
       plot += (plot.empty() ? "plot " : ", ") + std::string("'-' binary record=(") + std::to_string(ch.points.size()) +
               ") format='%float%float' using 1:2 with points pt 7 ps 0.4 lc rgb '" + ch.colour + "' title '" + ch.name +
-              "'";
+              ' ' + percent(ch.evm()) + "'";
   g.command(plot);
   for (const auto& ch : c.channels) g.binary({reinterpret_cast<const float*>(ch.points.data()), 2 * ch.points.size()});
+}
+
+/// File, rate, frequency, and what was decoded how well.
+std::string title_of(const phy::sigmf_reader& r, const constellation* symbols) {
+  std::string title =
+      r.meta_path().substr(r.meta_path().find_last_of('/') + 1) + "   " + number(r.sample_rate_hz() / 1e6) + " Msps";
+  if (const auto f = r.meta().captures.front().frequency_hz) title += "   " + number(*f / 1e6) + " MHz";
+  if (symbols == nullptr) return title;
+  std::string evm;
+  for (const auto& c : symbols->channels)
+    if (c.n > 0) evm += (evm.empty() ? "   EVM " : ", ") + std::string(c.name) + ' ' + percent(c.evm());
+  return title + evm;
+}
+
+/// Frames where they lie in the spectrogram: boxes where these are wide enough to be seen, and as many labels as find
+/// room, each different one first.
+void label_bursts(gnuplot& g, const constellation& c, const burst_view& view) {
+  for (const auto& b : seen_boxes(c.bursts, view))
+    g.command("set object rectangle from " + number(b.start_s) + "," + number(b.low_hz / 1e6) + " to " +
+              number(b.end_s) + "," + number(b.high_hz / 1e6) + " front fs empty border lc rgb '" + burst_colour + "'");
+  for (const auto& b : placed_labels(c.bursts, view))
+    g.command("set label " + gnuplot::quoted(b.label) + " at " + number(b.start_s) + "," + number(b.high_hz / 1e6) +
+              " left offset 0,0.35 front font ',8' tc rgb '" + burst_colour + "'");
 }
 
 /// symbols: null when nothing is known of the carrier.
@@ -131,12 +178,9 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
   auto opened = gnuplot::png(o.out, o.width, o.height);
   if (!opened) return tl::unexpected(opened.error());
   auto& g = *opened;
-  const double half_mhz = r.sample_rate_hz() / 2e6, dt = (t1_s - t0_s) * 1e3 / p.columns;
+  const double half_mhz = r.sample_rate_hz() / 2e6, dt = (t1_s - t0_s) / p.columns;
   const auto [low, high] = colour_range(p.spectrogram_db);
-  const std::string t_range = "[" + number(t0_s * 1e3) + ":" + number(t1_s * 1e3) + "]";
-  const std::string name = r.meta_path().substr(r.meta_path().find_last_of('/') + 1);
-  std::string title = name + "   " + number(r.sample_rate_hz() / 1e6) + " Msps";
-  if (const auto f = r.meta().captures.front().frequency_hz) title += "   " + number(*f / 1e6) + " MHz";
+  const std::string t_range = "[" + number(t0_s) + ":" + number(t1_s) + "]";
 
   g.command("set multiplot");
   g.command("set palette defined (0 '#000020', 1 '#102a7a', 2 '#1f7f8c', 3 '#6fbf4a', 4 '#f6d33c', 5 '#ffffe0')");
@@ -146,8 +190,9 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
       "set origin 0,0.42; set size 1,0.58; set lmargin at screen 0.08; set rmargin at screen 0.87; set tmargin at "
       "screen 0.94; "
       "set bmargin at screen 0.52");
-  g.command("set title " + gnuplot::quoted(title));
-  g.command("set xlabel 'time, ms'; set ylabel 'frequency, MHz'; set cblabel 'dB full scale, a bin'");
+  g.command("set title " + gnuplot::quoted(title_of(r, symbols)));
+  if (symbols != nullptr) label_bursts(g, *symbols, {t0_s, t1_s, r.sample_rate_hz(), 0.79 * o.width, 0.42 * o.height});
+  g.command("set xlabel 'time, s'; set ylabel 'frequency, MHz'; set cblabel 'dB full scale, a bin'");
   g.command("set cbrange [" + number(low) + ":" + number(high) + "]");
   g.command("set xrange " + t_range + "; set yrange [" + number(-half_mhz) + ":" + number(half_mhz) + "]");
   const double df = 2 * half_mhz / p.bins;
@@ -156,11 +201,13 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
        c < columns; ++c)
     for (std::size_t b = 0; b < bins; ++b) rows[b * columns + c] = p.spectrogram_db[c * bins + b];
   g.command("plot '-' binary array=(" + std::to_string(p.columns) + "," + std::to_string(p.bins) +
-            ") format='%float' origin=(" + number(t0_s * 1e3 + dt / 2) + "," + number(-half_mhz) +
-            ") dx=" + number(dt) + " dy=" + number(df) + " with image");
+            ") format='%float' origin=(" + number(t0_s + dt / 2) + "," + number(-half_mhz) + ") dx=" + number(dt) +
+            " dy=" + number(df) + " with image");
   g.binary(rows);
   // mean spectrum
-  g.command("unset title; set tmargin at screen 0.42; set bmargin at screen 0.09; unset colorbox; set grid");
+  g.command(
+      "unset title; unset label; unset object; set tmargin at screen 0.42; set bmargin at screen 0.09; unset colorbox; "
+      "set grid");
   g.command(
       "set lmargin at screen 0.08; set rmargin at screen 0.34; set xlabel 'frequency, MHz'; set ylabel 'dB full scale, "
       "a bin'");
@@ -170,11 +217,11 @@ result<void> draw(const picture& p, const constellation* symbols, const plot_opt
   g.binary(p.mean_db);
   // power over time
   g.command(
-      "set lmargin at screen 0.42; set rmargin at screen 0.68; set xlabel 'time, ms'; set ylabel 'power, dB full "
+      "set lmargin at screen 0.42; set rmargin at screen 0.68; set xlabel 'time, s'; set ylabel 'power, dB full "
       "scale'; set xrange " +
       t_range);
   g.command("plot '-' binary array=(" + std::to_string(p.columns) + ") format='%float' origin=(" +
-            number(t0_s * 1e3 + dt / 2) + ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
+            number(t0_s + dt / 2) + ",0) dx=" + number(dt) + " using 1 with lines lc rgb '#1f4f9c'");
   g.binary(p.power_db);
   // complex plane
   g.command(
@@ -211,7 +258,8 @@ result<void> check_plot(const plot_options& o, const phy::sigmf_reader& r) {
   return check_openable(o.out);
 }
 
-result<constellation> decoded(const plot_options& o, const recorded_carrier& recorded, double from_s, double to_s) {
+result<constellation> decoded(const plot_options& o, const recorded_carrier& recorded,
+                              const std::shared_ptr<phy::sigmf_reader>& reader, double from_s, double to_s) {
   const auto told = told_by(o);
   const auto known = scene_of(told, recorded.known);
   if (!known) return tl::unexpected(known.error());
@@ -222,7 +270,7 @@ result<constellation> decoded(const plot_options& o, const recorded_carrier& rec
     way = found->way;
     if (way) log_info("--sync auto: {} ({})", name_of(*way), found->tried);
   }
-  return constellation_of(o.in, o.rate_hz, *known, way, from_s, to_s);
+  return constellation_of(reader, *known, way, from_s, to_s);
 }
 
 }  // namespace
@@ -230,7 +278,8 @@ result<constellation> decoded(const plot_options& o, const recorded_carrier& rec
 int run_plot(const plot_options& o) {
   auto opened = phy::sigmf_reader::open(o.in, {.rate_hz = o.rate_hz});
   if (!opened) return usage_error(iq_program, opened.error());
-  auto& r = **opened;
+  const std::shared_ptr<phy::sigmf_reader> reader = std::move(*opened);
+  auto& r = *reader;
   const double rate = r.sample_rate_hz();
   const auto first = static_cast<std::int64_t>(o.start_s * rate);
   if (first >= r.n_samples())
@@ -252,7 +301,7 @@ int run_plot(const plot_options& o) {
   const auto recorded = carrier_from(r.meta(), r.meta_path(), remark);
   const bool told = !o.scene_path.empty() || !o.carrier.empty() || !o.pools.empty() || !o.sync.empty();
   if (told || recorded.told()) {
-    auto found = decoded(o, recorded, t0, t0 + static_cast<double>(n) / rate);
+    auto found = decoded(o, recorded, reader, t0, t0 + static_cast<double>(n) / rate);
     if (!found) return usage_error(iq_program, found.error());
     symbols = std::move(*found);
     if (stop_requested())

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <span>
 
-#include "apps/sniffer/frame_words.h"
+#include "apps/lib/capture/frame_words.h"
 #include "common/hex.h"
 
 namespace prose::apps {

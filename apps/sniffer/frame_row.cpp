@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "apps/sniffer/frame_words.h"
+#include "apps/lib/capture/frame_words.h"
 #include "apps/sniffer/page_text.h"
 #include "common/hex.h"
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "apps/lib/capture/frame_words.h"
 #include "apps/lib/common/events.h"
-#include "apps/sniffer/frame_words.h"
 #include "apps/sniffer/png.h"
 
 namespace prose::apps {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <set>
 
+#include "apps/lib/capture/frame_words.h"
 #include "apps/lib/verdict/verdict_words.h"
 #include "apps/sniffer/frame_row.h"
-#include "apps/sniffer/frame_words.h"
 #include "apps/sniffer/page_text.h"
 #include "apps/sniffer/png.h"
 

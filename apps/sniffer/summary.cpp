@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "apps/lib/capture/frame_words.h"
 #include "apps/lib/common/progress.h"
-#include "apps/sniffer/frame_words.h"
 #include "mac/rlc_um.h"
 
 namespace prose::apps {

@@ -10,7 +10,8 @@ namespace prose::apps {
 
 class file_source final : public phy::sample_source {
 public:
-  file_source(std::unique_ptr<phy::sigmf_reader> reader, int rounds) : reader_(std::move(reader)), rounds_(rounds) {}
+  /// The reader may also be looked at by others; its position is this object's.
+  file_source(std::shared_ptr<phy::sigmf_reader> reader, int rounds) : reader_(std::move(reader)), rounds_(rounds) {}
   double sample_rate_hz() const override { return reader_->sample_rate_hz(); }
   int n_antennas() const override { return reader_->n_antennas(); }
   const phy::sigmf_reader& reader() const { return *reader_; }
@@ -39,7 +40,7 @@ public:
   std::int64_t shift_ticks() const { return shift_; }
 
 private:
-  std::unique_ptr<phy::sigmf_reader> reader_;
+  std::shared_ptr<phy::sigmf_reader> reader_;
   int rounds_, round_ = 0;
   std::int64_t shift_ = 0;
   bool rewind_ = false;

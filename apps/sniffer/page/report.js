@@ -108,7 +108,7 @@ function octets() {
 }
 function senders() {
   if (!V.transmitters.length) return null;
-  return el('details', {class: 'card'}, el('summary', {}, plenty(V.n_transmitters) + ' transmitters' + (V.n_transmitters > V.transmitters.length ? ', of which ' + V.transmitters.length + ' are listed' : '')),
+  return el('details', {class: 'card'}, el('summary', {}, plenty(V.n_transmitters) + (V.n_transmitters === 1 ? ' transmitter' : ' transmitters') + (V.n_transmitters > V.transmitters.length ? ', of which ' + V.transmitters.length + ' are listed' : '')),
     table(['who', 'outcome', 'blocks', 'octets', 'unexplained', 'messages', 'why'], V.transmitters.map(t => [t.who, t.outcome, plenty(t.blocks), plenty(t.octets.heard), plenty(t.octets.unexplained) + (t.exempt ? ' (exempt)' : ''), plenty(t.records), t.reason]), [2, 3, 4, 5]),
     DATA.transmitters ? el('pre', {}, DATA.transmitters) : null);
 }

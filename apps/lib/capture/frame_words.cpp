@@ -1,4 +1,4 @@
-#include "apps/sniffer/frame_words.h"
+#include "apps/lib/capture/frame_words.h"
 
 #include <cstdio>
 
