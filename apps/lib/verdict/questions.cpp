@@ -169,7 +169,7 @@ std::uint64_t remarked(const verdict& v, std::string_view check) {
 }
 
 std::vector<certain_check> certain_checks(const verdict& v) {
-  const auto records = " " + std::to_string(v.records) + " messages";
+  const auto records = " " + std::to_string(v.records) + (v.records == 1 ? " message" : " messages");
   const auto codes = " " + std::to_string(v.discovery_frames) + " discovery messages";
   const auto replayed = remarked(v, "replayed_request"), altered = remarked(v, "altered_request");
   const auto set_ups = v.requests + v.commands + v.completes;

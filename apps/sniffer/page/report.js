@@ -30,7 +30,7 @@ const share_head = () => el('div', {class: 'asked two head'}, el('span', {}, 'Do
 // --- what was looked at
 function facts() {
   const i = DATA.input, all = [['Carrier', i.carrier + (i.frequency_hz > 0 ? ', ' + (i.frequency_hz / 1e6).toFixed(3) + ' MHz' : ', frequency not told')],
-    ['Signal', fixed(i.seconds, 1) + ' s at ' + (i.sample_rate_hz / 1e6).toFixed(2) + ' MHz'], ['Recorded', i.recorded || (i.live ? 'live' : 'date not told')], ['Judged', i.judged]];
+    ['Signal', (i.seconds < 1 ? fixed(1000 * i.seconds, 0) + ' ms at ' : fixed(i.seconds, 1) + ' s at ') + (i.sample_rate_hz / 1e6).toFixed(2) + ' MHz'], ['Recorded', i.recorded || (i.live ? 'live' : 'date not told')], ['Judged', i.judged]];
   const first = [[i.live ? 'Radio' : 'Recording', i.source]], long = [['Program', i.version], ['SHA-256 of the samples', i.digest], ['Command', i.command]];
   const put = (list, kind) => list.filter(x => x[1]).map(([k, v]) => el('div', {class: kind}, el('dt', {}, k), el('dd', {}, v)));
   page.append(card(el('dl', {class: 'facts', id: 'facts'}, put(first, 'full'), put(all), put(long, 'full mono'))));
@@ -160,9 +160,9 @@ function air() {
 }
 
 facts();
+tiles();
 told('What an eavesdropper can tell', null, V.findings, 'exposed');
 if (!V.findings.length || V.doubts.length) told('Why nothing is proven', V.findings.length ? 'Beside what was found:' : null, V.doubts, 'nothing');
-tiles();
 heard();
 air();
 section('What sizes and times tell', 'Whoever listens hears when something is sent, and how long it is. This is measured and never decides the outcome.', card(share_head(), residual_rows(V.residual_traffic)));
