@@ -12,7 +12,7 @@
 
 namespace prose::apps {
 namespace {
-constexpr std::size_t most_points = 20000;  // of a channel: more are a blot
+constexpr std::size_t most_points = 3000;   // of a channel: more are a blot, and each costs 15 us to draw
 constexpr std::size_t most_bursts = 20000;  // narrower than a pixel long before
 
 burst burst_of(const captured_frame& f, const phy::carrier_config& carrier, double rate_hz) {

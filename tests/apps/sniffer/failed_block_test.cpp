@@ -54,7 +54,7 @@ std::vector<nlohmann::json> blocks_told(const std::string& recording, const std:
   s.sync = "blind";
   s.events = events;
   s.report_failed = report_failed;
-  EXPECT_EQ(apps::run_sniffer("prose-sniffer", s), 0);
+  EXPECT_EQ(apps::run_sniffer("prose-sniffer", s, ""), 0);
   std::vector<nlohmann::json> out;
   std::ifstream in(events);
   for (std::string line; std::getline(in, line);)
