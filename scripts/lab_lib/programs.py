@@ -9,7 +9,7 @@ from .town import Mistake, links
 class Programs:
     def __init__(self, build):
         self.build = os.path.abspath(build)
-        absent = [p for p in ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys') if not os.access(self.program(p), os.X_OK)]
+        absent = [p for p in ('prose-ue', 'prose-air', 'prose-sniffer', 'prose-keys', 'prose-page') if not os.access(self.program(p), os.X_OK)]
         if absent:
             raise Mistake('%s: not built: %s; accepted: --build with the folder of a build' % (self.build, ', '.join(absent)))
 
@@ -93,7 +93,19 @@ def start_sniffer(p, s):
     with open(s.path('sniffer.yaml'), 'w') as f:
         f.write(sniffer_config.text(world.ROOT, p.program('prose-ue'), 2, 25, 'gnss'))
     s.spawn('sniffer', [p.program('prose-sniffer'), '--config', s.path('sniffer.yaml'), '--device', 'type=virtual,name=sniffer,air=' + s.data['air'],
-                        '--pcap', s.path('town.pcap'), '--events', s.path('sniffer.jsonl'), '--report', s.path('town.html')], p.env(s))
+                        '--pcap', s.path('town.pcap'), '--events', s.path('sniffer.jsonl'), '--report', s.path('town.html'), '--look', s.path('look.sock')], p.env(s))
+
+
+def start_page(p, s):
+    """Of what the sniffer hears and the UEs know. Its address is good for one browser."""
+    if s.alive('page'):
+        s.stop(['page'])
+    ues = [x for n in s.data['ues'] for x in ('--ue', '%s=%s' % (n, s.path(n + '.jsonl')))]
+    s.spawn('page', [p.program('prose-page'), '--look', s.path('look.sock'), '--events', s.path('sniffer.jsonl'), *ues], p.env(s))
+    address = lambda: re.search(r'http://\S+', s.said('page'))
+    wait(s, address, 60, 'the page')
+    s.data['page'] = address()[0]
+    s.save()
 
 
 def start_ue(p, s, name):

@@ -8,7 +8,7 @@ import os, re
 
 DEFAULT = 'mary - john\njohn - peter\n'
 NAME = r'[A-Za-z0-9][A-Za-z0-9_-]{0,15}'  # also the end of a network namespace's and of a device's name
-TAKEN = ('air', 'sniffer')
+TAKEN = ('air', 'sniffer', 'page')
 MOST = 16
 
 
@@ -18,7 +18,7 @@ class Mistake(Exception):
 
 def check_name(name):
     if not re.fullmatch(NAME, name) or name in TAKEN:
-        raise Mistake("'%s': accepted is a name of 1 to 16 letters, digits, - and _, other than %s" % (name, ' and '.join(TAKEN)))
+        raise Mistake("'%s': accepted is a name of 1 to 16 letters, digits, - and _, other than %s" % (name, ', '.join(TAKEN)))
     return name
 
 

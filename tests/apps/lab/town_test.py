@@ -1,5 +1,5 @@
 """prose-lab: a town comes up, talks, grows and is gone without a trace, also after a crash. usage: ... udp|tun [CASE...]"""
-import json, os, re, signal, subprocess, sys
+import http.client, json, os, re, signal, subprocess, sys
 
 from tests.harness.cases import main, skip_all
 from tests.harness.files import text_of, write
@@ -57,6 +57,20 @@ def marked(pid, mark):
         return False
 
 
+def opens(address):
+    """The page behind an address, which is good once."""
+    host, path = re.fullmatch(r'http://([^/]+)(/.*)', address).groups()
+
+    def get(what, **headers):
+        c = http.client.HTTPConnection(host, timeout=60)
+        c.request('GET', what, headers=headers)
+        r = c.getresponse()
+        return r, r.read().decode()
+    first = get(path)[0]
+    cookie = first.getheader('Set-Cookie', '').split(';')[0]
+    return first.status, get('/', Cookie=cookie)[1], get(path)[0].status
+
+
 GONE = [False, False, False, []]
 
 
@@ -67,6 +81,8 @@ def test_up_show_ping_send_add_down(d):
         assert 'john and mary are linked' in said and 'john and peter are linked' in said and 'the town is up' in said, said
         assert os.stat(t.state).st_mode & 0o777 == 0o700
         data = t.data()
+        status, page, again = opens(re.search(r'a page of it, for one browser: (\S+)', said)[1])
+        assert status == 303 and 'app.js' in page and again == 403, (status, page[:300], again)
         shown = json.loads(t.run('show', '--json').stdout)
         assert shown['mode'] == MODE and all(shown['running'].values()) and sorted(shown['ues']) == ['john', 'mary', 'peter'], shown
         states = {(n, p['name']): p['state'] for n, s in shown['ues'].items() for p in s['peers']}
@@ -85,6 +101,7 @@ def test_up_show_ping_send_add_down(d):
             r = t.run(*wrong, code=2)
             assert words in r.stderr and r.stderr.count('\n') == 1, r.stderr
         assert 'mary and paul are linked' in t.run('add', 'paul', '--permits', 'mary').stdout.replace('paul and mary', 'mary and paul')
+        assert opens(t.data()['page'])[0] == 303 and t.data()['page'] != data['page'], 'with Paul on it'
         assert t.run('send', 'paul', 'mary', 'Grüße').stdout == 'mary heard from paul: Grüße\n'
         kept = os.path.join(d, 'kept')
         t.run('down', '--keep', kept)
