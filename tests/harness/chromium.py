@@ -1,64 +1,96 @@
-"""Debian's Chromium for tests of pages, through its driver."""
-import os, shutil, sys
+"""Debian's chromium, driven by chromium-driver. Its window has a size that a test chooses, and its console is kept."""
+import atexit, os, sys, time
 
 from tests.harness.cases import skip_all
 
-PYTHON = '/usr/bin/python3'  # Debian's own, which python3-selenium belongs to
-CHROMIUM, DRIVER = '/usr/bin/chromium', '/usr/bin/chromedriver'
+CHROMIUM, DRIVER, PYTHON = '/usr/bin/chromium', '/usr/bin/chromedriver', '/usr/bin/python3'  # Debian's own, which python3-selenium belongs to
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.by import By
+except ImportError:
+    if os.path.exists(PYTHON) and not os.path.samefile(sys.executable, PYTHON):
+        os.execv(PYTHON, [PYTHON, *sys.orig_argv[1:]])
+    skip_all('python3-selenium is not installed (scripts/setup --test)')
+if not os.path.exists(CHROMIUM) or not os.path.exists(DRIVER):
+    skip_all('chromium and chromium-driver are not installed (scripts/setup --test)')
 
 
-def need(module):
-    """Skips without a browser. Starts the test module again with Debian's Python where this one has no selenium."""
-    for path, package in ((CHROMIUM, 'chromium'), (DRIVER, 'chromium-driver')):
-        if shutil.which(path) is None:
-            skip_all(package + ' is not installed')
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        if os.path.realpath(sys.executable) == os.path.realpath(PYTHON) or not os.path.exists(PYTHON):
-            skip_all('python3-selenium is not installed')
-        os.execv(PYTHON, [PYTHON, '-B', '-m', module, *sys.argv[1:]])
+def start():
+    o = webdriver.ChromeOptions()
+    o.binary_location = CHROMIUM
+    for a in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--hide-scrollbars', '--no-first-run', '--disable-background-networking'):
+        o.add_argument(a)
+    o.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    return webdriver.Chrome(service=Service(DRIVER), options=o)
 
 
 class Browser:
-    def __init__(self, width=1280, height=900):
-        from selenium import webdriver
-        from selenium.webdriver.chrome.options import Options
-        from selenium.webdriver.chrome.service import Service
-        options = Options()
-        options.binary_location = CHROMIUM
-        for a in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', '--window-size=%d,%d' % (width, height)):
-            options.add_argument(a)
-        options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-        self.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
-        self.driver.set_script_timeout(120)
+    """One chromium serves all cases of a run, one after the other, since it takes seconds to start."""
+    driver = None
+
+    def __init__(self, width=1280, height=900, dark=False):
+        if Browser.driver is None:
+            Browser.driver = start()
+            atexit.register(Browser.driver.quit)
+        self.d = Browser.driver
         self.size(width, height)
+        self.dark(dark)
 
     def __enter__(self):
+        self.d.get('about:blank')
+        self.console()
         return self
 
     def __exit__(self, *_):
-        self.driver.quit()
+        self.d.get('about:blank')
 
-    def size(self, width, height=900):
-        self.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False})
-        self.settled()
+    def size(self, width, height=900, ratio=1):
+        self.d.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', {'width': width, 'height': height, 'deviceScaleFactor': ratio, 'mobile': False})
+
+    def dark(self, on):
+        self.media(scheme='dark' if on else 'light')
 
     def media(self, media='', scheme='light'):
-        self.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': media, 'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})
-        self.settled()
+        self.d.execute_cdp_cmd('Emulation.setEmulatedMedia', {'media': media, 'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})
 
-    def open(self, path):
-        self.driver.get('file://' + os.path.abspath(path))
-        self.settled()
-
-    def run(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
+    def open(self, address):
+        self.d.get(address)
 
     def settled(self):
         """Two frames were drawn: observers of sizes were told, and what they change is laid out."""
-        self.driver.execute_async_script('const done = arguments[arguments.length - 1]; requestAnimationFrame(() => requestAnimationFrame(() => done()));')
+        self.d.set_script_timeout(120)
+        self.d.execute_async_script('const done = arguments[arguments.length - 1]; requestAnimationFrame(() => requestAnimationFrame(() => done()));')
+
+    def js(self, text, *arguments):
+        return self.d.execute_script(text, *arguments)
+
+    def all(self, selector):
+        return self.d.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.d.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector):
+        return self.js('return document.querySelector(arguments[0])?.textContent ?? ""', selector)
+
+    def wait(self, what, seconds=60, why=''):
+        """Until a function, or JavaScript, gives something true."""
+        end = time.monotonic() + seconds
+        while True:
+            found = self.js('return (%s)' % what) if isinstance(what, str) else what()
+            if found:
+                return found
+            assert time.monotonic() < end, 'not within %d s: %s %s; console: %s' % (seconds, what, why, self.console())
+            time.sleep(0.05)
+
+    def console(self):
+        """What the console said since the last call."""
+        return ['%s %s' % (x['level'], x['message']) for x in self.d.get_log('browser') if x['level'] in ('SEVERE', 'WARNING')]
 
     def errors(self):
-        """What the console told since the last call, worse than a warning."""
-        return [x['message'] for x in self.driver.get_log('browser') if x['level'] == 'SEVERE']
+        """Those of console(), without warnings."""
+        return [x for x in self.console() if x.startswith('SEVERE')]
+
+    def picture(self, place):
+        self.d.save_screenshot(place)

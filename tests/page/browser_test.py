@@ -1,7 +1,7 @@
 """The live page in Debian's chromium, against a stand-in for its server (stage.py) that tells what a case wants."""
 import base64, os
 
-from tests.page.chromium import Browser
+from tests.harness.chromium import Browser
 from tests.page.stage import HELLO, Stage
 from tests.harness.cases import main
 from tests.harness.files import write

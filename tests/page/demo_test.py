@@ -6,7 +6,7 @@ from tests.harness.cases import main
 from tests.harness.files import write
 from tests.harness.paths import BUILD, DEMO
 from tests.harness.process import wait
-from tests.page.chromium import Browser
+from tests.harness.chromium import Browser
 
 PATIENCE_S = 400  # of the wall clock; a busy machine slows the air
 

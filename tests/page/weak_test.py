@@ -4,7 +4,7 @@ import os, re, shutil, subprocess
 from scripts.demo_lib import weak_part
 from tests.harness.cases import main
 from tests.harness.paths import BUILD, DEMO, SOURCE
-from tests.page.chromium import Browser
+from tests.harness.chromium import Browser
 from tests.page.demo_test import PATIENCE_S, Demo
 
 
