@@ -48,7 +48,7 @@ class tutorial(unittest.TestCase):
             wanted = 0
             if '--weak' in command:
                 wanted = 3
-                self.assertIn('exposed', said)
+                self.assertIn('EXPOSED', said)
             self.assertEqual(code, wanted, '%s\n%s' % (command, said[-3000:]))
             if ' ping ' in command:
                 self.assertRegex(said, r'[1-9]\d* received')
