@@ -33,9 +33,9 @@ endif()
 set(CPACK_DEBIAN_PROSE_PACKAGE_NAME prose)
 set(CPACK_COMPONENT_PROSE_DESCRIPTION "UE, sniffer, server, recorder and emulated radio for LTE sidelink discovery
 and communication. Programs: prose-ue, prose-sniffer, prose-function,
-prose-keys, prose-iq, prose-air, prose-bler, prose-page, prose-demo, prose-lab. The
-emulated radio is a UHD device (type=virtual). A research prototype without an
-independent audit.")
+prose-keys, prose-iq, prose-air, prose-bler, prose-page, prose-demo, prose-lab.
+The emulated radio is a UHD device (type=virtual). A research prototype without
+an independent audit.")
 set(CPACK_DEBIAN_PROSE_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROSE_PACKAGE_DEPENDS "adduser, python3:any")
 set(CPACK_DEBIAN_PROSE_PACKAGE_RECOMMENDS "gnuplot-nox, iproute2, iputils-ping")

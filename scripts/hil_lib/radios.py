@@ -118,7 +118,8 @@ class runner:
         """(figures, notes, error): what a radio hears. Nothing is transmitted: prose-iq record opens no transmitter."""
         meta = os.path.join(folder, 'noise.sigmf-meta')
         code, said = self.prose_iq('record', meta, '--radio', profile_file, '--duration', str(LISTEN_S))
-        notes = [m[1] for m in re.finditer(r'(?m)^\S+ prose-iq (?:info|warning) (.*)$', said) if 'ended by:' not in m[1]]
+        notes = [m[1] for m in re.finditer(r'(?m)^\S+ prose-iq (?:info|warning) (.*)$', said)
+                 if not re.search('ended by:|are free$', m[1])]  # what is said of every recording
         if code != 0:
             return None, [], self.error_of(code, said)
         code, said = self.prose_iq('info', meta, '--json')
