@@ -15,6 +15,7 @@ def commands(text):
 
 class tutorial(unittest.TestCase):
     def setUp(self):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it, and so would what is started here
         place = tempfile.TemporaryDirectory()
         self.addCleanup(place.cleanup)
         self.at = place.name
@@ -23,7 +24,8 @@ class tutorial(unittest.TestCase):
                 os.symlink(os.path.join(SOURCE, name), os.path.join(self.at, name))
         os.symlink(BUILD, os.path.join(self.at, 'build'))
         # The build is there; building again would be that of another checkout.
-        self.env = dict(os.environ, UHD_MODULE_PATH=os.path.join(BUILD, 'uhd_modules'), XDG_STATE_HOME=os.path.join(self.at, 'state'), PYTHONDONTWRITEBYTECODE='1')
+        self.env = dict(os.environ, UHD_MODULE_PATH=os.path.join(BUILD, 'uhd_modules'), XDG_STATE_HOME=os.path.join(self.at, 'state'), PYTHONDONTWRITEBYTECODE='1',
+                        PATH='/usr/bin:' + os.environ['PATH'])  # Debian's Python, which has NumPy
 
     def run_one(self, command):
         c = re.sub(r'^scripts/(demo|examples)', r'scripts/\1 --no-build', command)
@@ -31,11 +33,12 @@ class tutorial(unittest.TestCase):
         p = subprocess.Popen(['bash', '-c', 'exec ' + c if lives else c], cwd=self.at, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors='replace')
         said = ''
-        for line in p.stdout:
-            said += line
-            if lives and 'http://' in line:
-                p.send_signal(signal.SIGINT)
-        return p.wait(), said
+        with p:
+            for line in p.stdout:
+                said += line
+                if lives and 'http://' in line:
+                    p.send_signal(signal.SIGINT)
+        return p.returncode, said
 
     def test_each_command_does_what_the_tutorial_says(self):
         with open(os.path.join(SOURCE, 'docs', 'tutorial.md')) as f:
