@@ -16,7 +16,8 @@ class Scene:
 
     def __init__(self, tm=2, prb=25, speed='max', source='gnss', node_noise=(), faults=()):
         self.tm, self.prb, self.speed, self.source = tm, prb, speed, source
-        self.air_yaml = scene(node_noise=node_noise, faults=faults)
+        # A program that the machine does not let run for a second is waited for, not left behind.
+        self.air_yaml = 'stall_ms: 20000\n' + scene(node_noise=node_noise, faults=faults)
         self.folder = tempfile.TemporaryDirectory(prefix='prose-scene-')
         self.running = []
 
