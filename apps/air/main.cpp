@@ -70,11 +70,9 @@ class air_metrics {
 public:
   static result<air_metrics> open(int port) {
     air_metrics m;
-    if (port < 0) return m;
     auto server = metrics_server::open(port);
     if (!server) return tl::unexpected(server.error());
     m.server_ = std::move(*server);
-    log_info("metrics on http://127.0.0.1:{}/metrics", m.server_->port());
     return m;
   }
   void count(const air::hub_event& e) { ++counts_[static_cast<std::size_t>(e.what)]; }

@@ -148,13 +148,8 @@ int serve(const options& o) {
     audit->write(r);
   });
   if (!server) return usage_error(program, server.error());
-  std::unique_ptr<metrics_server> metrics;
-  if (o.metrics_port >= 0) {
-    auto opened = metrics_server::open(o.metrics_port);
-    if (!opened) return usage_error(program, opened.error());
-    metrics = std::move(*opened);
-    log_info("metrics on http://127.0.0.1:{}/metrics", metrics->port());
-  }
+  const auto metrics = metrics_server::open(o.metrics_port);
+  if (!metrics) return usage_error(program, metrics.error());
   // Only now: a start that fails, as when the port is another server's, leaves no trace in its log.
   auto opened = function::audit_log::open(o.audit, o.rotation);
   if (!opened) return usage_error(program, opened.error());
@@ -166,7 +161,7 @@ int serve(const options& o) {
   std::thread watch([&] {
     while (!stop_requested()) {
       if (hangup_taken()) (*server)->reload();
-      if (metrics) metrics->publish(metrics_of((*server)->counters()));
+      if (*metrics) (*metrics)->publish(metrics_of((*server)->counters()));
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
     (*server)->stop();

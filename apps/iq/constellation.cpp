@@ -8,6 +8,7 @@
 #include "apps/lib/common/events.h"
 #include "apps/lib/common/log.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/listen/symbol_error.h"
 #include "apps/lib/listen/sync_search.h"
 
 namespace prose::apps {
@@ -31,17 +32,6 @@ burst burst_of(const captured_frame& f, const phy::carrier_config& carrier, doub
   return b;
 }
 }  // namespace
-
-double symbol_error(phy::cf32 symbol, int bits) {
-  const int levels = bits == 6 ? 8 : bits == 4 ? 4 : 2;
-  const double step = std::sqrt(6.0 / (levels * levels - 1));  // of mean power 1 over both axes
-  const auto apart = [&](double v) {
-    const double nearest = std::clamp(std::round((v / step) + (levels - 1) / 2.0), 0.0, levels - 1.0);
-    return v - (nearest - (levels - 1) / 2.0) * step;
-  };
-  const double i = apart(symbol.real()), q = apart(symbol.imag());
-  return i * i + q * q;
-}
 
 result<constellation> constellation_of(std::shared_ptr<phy::sigmf_reader> recording, const scene& known,
                                        std::optional<listen_sync> sync, double from_s, double to_s) {

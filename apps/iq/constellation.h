@@ -40,9 +40,6 @@ struct constellation {
   std::string hint;  ///< what to try where nothing is decoded
 };
 
-/// Squared distance of a symbol to the nearest point of QPSK, 16QAM or 64QAM (2, 4, 6 bits a symbol) of mean power 1.
-double symbol_error(phy::cf32 symbol, int bits);
-
 /// recording: open, wherever it is read. Decodes it from its beginning, a few symbols of each frame that begins in
 /// [from_s, to_s) of its stored samples. sync: nothing if all were tried and none decodes. An error is a usage error.
 result<constellation> constellation_of(std::shared_ptr<phy::sigmf_reader> recording, const scene& known,

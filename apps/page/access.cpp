@@ -4,20 +4,20 @@
 #include <netinet/in.h>
 
 #include <cstdint>
+#include <span>
+
+#include "security/secret.h"
 
 namespace prose::page {
 namespace {
 
 constexpr std::string_view cookie_name = "prose_page=";
 
-/// Takes as long wherever they differ.
-bool same(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned differs = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    differs |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
-  return differs == 0;
+std::span<const std::uint8_t> octets(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
+/// Takes as long wherever they differ.
+bool same(std::string_view a, std::string_view b) { return security::equal_constant_time(octets(a), octets(b)); }
 
 bool is_v4(const std::string& host) {
   in_addr a{};

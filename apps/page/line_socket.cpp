@@ -1,30 +1,26 @@
 #include "apps/page/line_socket.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 #include <vector>
+
+#include "apps/lib/common/unix_socket.h"
 
 namespace prose::page {
 
 result<void> line_socket::check(const std::string& path, const std::string& option) {
-  if (path.size() < sizeof(sockaddr_un::sun_path)) return {};
-  return fail(option + " " + path + ": accepted is a path of at most " +
-              std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " octets");
+  if (path.empty()) return {};  // not given
+  const auto address = apps::unix_address(option + ' ', path);
+  return address ? result<void>() : tl::unexpected(address.error());
 }
 
 bool line_socket::connect() {
   if (socket_) return true;
-  if (path_.empty()) return false;
-  apps::file_descriptor s(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_un at{};
-  at.sun_family = AF_UNIX;
-  if (!s || path_.size() >= sizeof at.sun_path) return false;
-  std::memcpy(at.sun_path, path_.c_str(), path_.size() + 1);
-  if (::connect(s.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return false;
-  socket_ = std::move(s);
+  const auto address = apps::unix_address({}, path_);
+  if (!address) return false;
+  socket_ = apps::connect_to(*address);
+  if (!socket_) return false;
   lines_.forget();
   unsent_.clear();
   return true;

@@ -7,6 +7,7 @@
 
 #include "apps/lib/capture/frame_words.h"
 #include "apps/lib/common/events.h"
+#include "apps/lib/listen/symbol_error.h"
 #include "apps/sniffer/png.h"
 
 namespace prose::apps {
@@ -20,19 +21,9 @@ constexpr std::size_t transformed_samples = 1024;                 // of a block,
 
 const char* name_of_modulation(int order) { return order == 6 ? "64QAM" : order == 4 ? "16QAM" : "QPSK"; }
 
-/// The nearest ideal coordinate of unit mean power: odd multiples of a step (TS 36.211 7.1).
-float ideal(float v, int modulation_order) {
-  const int levels = 1 << (modulation_order / 2 - 1);  // of a sign
-  const float step = levels == 1 ? std::sqrt(0.5F) : levels == 2 ? std::sqrt(0.1F) : std::sqrt(1.0F / 42);
-  const float odd = 2 * std::floor(std::min(std::abs(v) / (2 * step), static_cast<float>(levels - 1))) + 1;
-  return std::copysign(odd * step, v);
-}
-
-/// Root mean square of the distance to the nearest ideal point, of unit mean power.
 double evm(std::span<const phy::cf32> points, int modulation_order) {
   double sum = 0;
-  for (const auto& p : points)
-    sum += std::norm(p - phy::cf32(ideal(p.real(), modulation_order), ideal(p.imag(), modulation_order)));
+  for (const auto& p : points) sum += symbol_error(p, modulation_order);
   return std::sqrt(sum / static_cast<double>(points.size()));
 }
 

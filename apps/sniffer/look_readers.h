@@ -2,14 +2,13 @@
 // dropped and counted.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/unix_socket.h"
 #include "common/result.h"
 
 namespace prose::apps {
@@ -19,14 +18,8 @@ public:
   static constexpr std::size_t most_readers = 8;
   static constexpr std::size_t most_waiting = std::size_t{512} << 10U;  ///< octets of a reader's lines
 
-  look_readers() = default;
-  /// Makes the socket, mode 0600. One that a program left which is gone is replaced; anything else of that name is an
-  /// error. Where safe_file.h only looks, nothing is made.
+  /// Makes the socket (unix_socket.h). Where safe_file.h only looks, nothing is made.
   static result<look_readers> open(const std::string& path);
-  /// Removes the socket, if it is still the one that was made.
-  ~look_readers();
-  look_readers(look_readers&&) noexcept;
-  look_readers& operator=(look_readers&&) noexcept;
 
   /// Takes new readers, each of which gets `hello` first, and those of others that fit nowhere are closed; sends on
   /// what waits; forgets readers that have left.
@@ -47,9 +40,7 @@ private:
   void accept_one(std::string_view hello);
   static void send_on(reader& r);
 
-  file_descriptor socket_;
-  std::string path_;
-  struct stat made_ {};
+  unix_listener listener_;
   std::vector<reader> readers_;
   std::uint64_t dropped_ = 0;
 };

@@ -34,11 +34,9 @@ void add_radio(metrics_page& page, const phy::radio_counters& c, const queued_so
 
 result<sniffer_metrics> sniffer_metrics::open(int port) {
   sniffer_metrics m;
-  if (port < 0) return m;
   auto server = metrics_server::open(port);
   if (!server) return tl::unexpected(server.error());
   m.server_ = std::move(*server);
-  log_info("metrics on http://127.0.0.1:{}/metrics", m.server_->port());
   return m;
 }
 

@@ -163,14 +163,13 @@ result<void> ue_program::loop::open_outputs() {
     if (!c) return tl::unexpected(c.error());
     control_ = std::move(*c);
   }
-  return config_.metrics_port < 0 ? result<void>() : open_metrics();
+  return open_metrics();
 }
 
 result<void> ue_program::loop::open_metrics() {
   auto m = metrics_server::open(config_.metrics_port);
   if (!m) return tl::unexpected(m.error());
   metrics_ = std::move(*m);
-  log_info("metrics on http://127.0.0.1:{}/metrics", metrics_->port());
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "apps/bler/output.h"
 #include "apps/iq/burst_labels.h"
+#include "apps/lib/listen/symbol_error.h"
 
 namespace prose::apps {
 namespace {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/log.h"
 
 namespace prose::apps {
 
@@ -87,6 +88,7 @@ struct metrics_server::state {
 };
 
 result<std::unique_ptr<metrics_server>> metrics_server::open(int port) {
+  if (port < 0) return std::unique_ptr<metrics_server>();
   auto s = std::make_unique<state>();
   s->listener = file_descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   s->wake = file_descriptor(eventfd(0, EFD_CLOEXEC));
@@ -102,6 +104,7 @@ result<std::unique_ptr<metrics_server>> metrics_server::open(int port) {
       getsockname(s->listener.get(), address, &length) != 0)
     return fail("metrics port " + std::to_string(port) + ": " + std::strerror(errno));
   s->port = ntohs(a.sin_port);
+  log_info("metrics on http://127.0.0.1:{}/metrics", s->port);
   s->thread = std::thread([p = s.get()] { p->run(); });
   return std::unique_ptr<metrics_server>(new metrics_server(std::move(s)));
 }

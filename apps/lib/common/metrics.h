@@ -28,7 +28,7 @@ private:
 /// or silent client is dropped after a second; one client at a time.
 class metrics_server {
 public:
-  /// port 0: any free one.
+  /// port 0: any free one; -1: null, for nothing is served. The log has the address.
   static result<std::unique_ptr<metrics_server>> open(int port);
   ~metrics_server();
   int port() const;
