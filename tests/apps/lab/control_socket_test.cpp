@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,16 @@ TEST_F(control, only_a_socket_that_nobody_serves_is_replaced) {
   const auto none = read_control_socket(path_);
   ASSERT_TRUE(none);
   EXPECT_FALSE(none->has_value());
+}
+
+TEST_F(control, a_name_that_another_program_has_taken_over_stays) {
+  {
+    auto server = control_socket::open(path_);
+    ASSERT_TRUE(server);
+    ASSERT_TRUE(std::filesystem::remove(path_));
+    std::ofstream(path_) << "another's";
+  }
+  EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
 }  // namespace
