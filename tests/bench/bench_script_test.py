@@ -2,7 +2,7 @@
 as they are told to."""
 import json, os, random, signal, subprocess, sys, tempfile, unittest, unittest.mock
 
-from scripts.bench_lib import machine, other_build, programs, report, rounds, stats
+from scripts.bench_lib import live, machine, other_build, programs, report, rounds, stats
 from scripts.demo_lib import world
 from tests.harness.files import text_of, write
 from tests.harness.paths import SOURCE
@@ -19,6 +19,24 @@ if '--version' in sys.argv: print('prose-sniffer 1.2.3'); sys.exit()
 '''
 WAITS_S = 280
 BURNS = 'while time.process_time() < %g: pass'
+
+
+class Live(unittest.TestCase):
+    def measured(self, *arrived):
+        """(what measure() gives, lengths of the airs) where the attempts had so many of 10 datagrams arrive."""
+        row, lengths, left = live.ues(2, 25, 0.1), [], list(arrived)
+
+        def attempt(s, p, folder, air_s):
+            lengths.append(air_s)
+            return {'/prose-ue': air_s}, 10, left.pop(0)
+
+        row.attempt = attempt
+        return row.measure(unittest.mock.Mock(), None, None), lengths
+
+    def test_an_air_that_was_over_too_early_is_repeated_longer(self):
+        self.assertEqual(self.measured(5), ({'/prose-ue': 4.0}, [4.0]))
+        self.assertEqual(self.measured(4, 0, 9), ({'/prose-ue': 16.0}, [4.0, 8.0, 16.0]))
+        self.assertRaisesRegex(programs.failed, '3 of 10 datagrams arrived', self.measured, 0, 1, 2, 3, 9)
 
 
 class Statistics(unittest.TestCase):
