@@ -23,6 +23,7 @@
 #include "apps/ue/program_metrics.h"
 #include "apps/ue/server_side.h"
 #include "apps/ue/subframe_radio.h"
+#include "apps/ue/timing_watch.h"
 #include "apps/ue/ue_events.h"
 #include "apps/ue/ue_identity.h"
 #include "apps/ue/ue_status.h"
@@ -71,6 +72,7 @@ private:
   void report_second();
   void report_radio(const phy::radio_counters& c);
   void query_peers();
+  void follow_timing();
   peer_status status_of(const security::peer& p) const;
   ue_status status() const;
   void publish_status();
@@ -86,6 +88,7 @@ private:
   host_data data_{config_, identity_, slots_, events_};
   link_events links_{identity_, slots_, clock_, events_, data_};
   mark_keeper mark_{config_.mark, identity_, clock_, events_};
+  timing_watch timing_{events_};
   server_side servers_{config_, identity_, clock_, events_, data_, links_};
   std::unique_ptr<metrics_server> metrics_;
   std::unique_ptr<control_socket> control_;
@@ -108,7 +111,10 @@ result<void> ue_program::loop::open_files() {
   if (auto ok = events_.open(config_.events); !ok) return ok;
   if (auto ok = radio_.open_log(config_.tx_log); !ok) return ok;
   if (auto ok = make_mac(); !ok) return ok;
-  return radio_.make_modem();
+  if (auto ok = radio_.make_modem(); !ok) return ok;
+  const auto& carrier = radio_.modem().carrier();
+  timing_.set_carrier(carrier.sample_rate_hz(), carrier.cp, config_.ue.sync.mode);
+  return {};
 }
 
 result<void> ue_program::loop::check() {
@@ -242,6 +248,7 @@ result<void> ue_program::loop::follow_time_jump() {
   events_.write(events_.make("time_jump").add("seconds", seconds));
   mac_->renumber(radio_.renumbered());
   radio_.reset_modem();
+  timing_.forget_all();
   return check_utc();
 }
 
@@ -283,7 +290,10 @@ void ue_program::loop::step() {
   servers_.follow(slot, *mac_, out_);
   for (const auto& e : out_.events) {
     links_.report(e);
-    if (const auto* sync = std::get_if<mac::ev_sync>(&e); sync != nullptr && sync->timing_changed) radio_.reset_modem();
+    if (const auto* sync = std::get_if<mac::ev_sync>(&e); sync != nullptr && sync->timing_changed) {
+      radio_.reset_modem();
+      timing_.forget_all();
+    }
   }
 }
 
@@ -316,6 +326,7 @@ void ue_program::loop::report_second() {
   }
   links_.report_rejected(mac_->counters().rx.rlc.misfits);
   query_peers();
+  follow_timing();
   if (metrics_ || control_) publish_status();
 }
 
@@ -340,6 +351,16 @@ void ue_program::loop::query_peers() {
   mac_->query(wanted);  // alike whoever is linked or permitted: how many queries go out tells nothing
 }
 
+void ue_program::loop::follow_timing() {
+  for (const auto& p : identity_.security().peers().all()) {
+    const auto heard = mac_->hearing(p->id);
+    if (heard && identity_.security().links().link_with(p->id))
+      timing_.follow(p->id, *heard, clock_.seconds());
+    else
+      timing_.forget(p->id);
+  }
+}
+
 peer_status ue_program::loop::status_of(const security::peer& p) const {
   const auto now = clock_.milliseconds();
   const auto since_s = [now](security::time_ms then) { return static_cast<double>(now - then) / 1000; };
@@ -353,6 +374,7 @@ peer_status ue_program::loop::status_of(const security::peer& p) const {
   s.epoch_age_s = since_s(times.epoch_ms);
   s.signal = mac_->hearing(p.id);
   if (s.signal) s.signal_age_s = since_s(s.signal->at);
+  s.timing = timing_.of(p.id);
   data_.add_status(p.id, s);
   return s;
 }

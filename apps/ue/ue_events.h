@@ -19,6 +19,7 @@ public:
   /// An event of now.
   event make(std::string_view what) const { return event(what, clock_.seconds()); }
   event of_peer(std::string_view what, security::peer_id peer) const;
+  std::string name_of(security::peer_id peer) const { return slots_.name_of(peer); }
   void write(const json_object& e) { writer_.write(e); }
   /// False once an event could not be written.
   bool ok() const { return writer_.ok(); }

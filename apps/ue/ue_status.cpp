@@ -52,6 +52,8 @@ json peer_json(const peer_status& p, const std::optional<running_status>& run) {
                    {"frequency_offset_hz", rounded(s.cfo_hz, 10)},
                    {"timing_offset_us", rounded(s.timing_offset_samples / run->sample_rate_hz * 1e6, 100)},
                    {"age_s", rounded(p.signal_age_s, 10)}};
+    if (p.timing && p.timing->us_per_minute)
+      j["signal"]["timing_drift_us_per_minute"] = rounded(*p.timing->us_per_minute, 100);
   }
   j["rx_octets"] = p.rx_octets;
   j["tx_octets"] = p.tx_octets;
@@ -138,9 +140,13 @@ std::string peer_text(const json& p) {
       fmt::format("  transfer: {} received, {} sent\n", octets_text(p.at("rx_octets")), octets_text(p.at("tx_octets")));
   if (p.contains("signal")) {
     const auto& s = p.at("signal");
-    text += fmt::format("  signal: SNR {:.1f} dB, frequency offset {:+.0f} Hz, timing {:+.2f} us, {} ago\n",
+    const std::string drift =
+        s.contains("timing_drift_us_per_minute")
+            ? fmt::format(" ({:+.2f} us a minute)", s.at("timing_drift_us_per_minute").get<double>())
+            : "";
+    text += fmt::format("  signal: SNR {:.1f} dB, frequency offset {:+.0f} Hz, timing {:+.2f} us{}, {} ago\n",
                         s.at("snr_db").get<double>(), s.at("frequency_offset_hz").get<double>(),
-                        s.at("timing_offset_us").get<double>(), seconds_text(s.at("age_s")));
+                        s.at("timing_offset_us").get<double>(), drift, seconds_text(s.at("age_s")));
   }
   return text + fmt::format("  dropped: {} packets of the host, {} by the link's filter\n",
                             p.at("packets_dropped").get<std::uint64_t>(),

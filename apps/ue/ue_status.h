@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/ue/link_filter.h"
+#include "apps/ue/peer_timing.h"
 #include "common/result.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"
@@ -23,6 +24,7 @@ struct peer_status {
   double up_s = 0, epoch_age_s = 0;  ///< of the link
   std::optional<mac::ue::peer_hearing> signal{};
   double signal_age_s = 0;
+  std::optional<peer_timing::trend> timing{};  ///< of the link
   std::uint64_t rx_octets = 0, tx_octets = 0;
   std::uint64_t packets_dropped = 0;   ///< of the host, not taken
   std::uint64_t packets_filtered = 0;  ///< held back by the link's filter, either way
