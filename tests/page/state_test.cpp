@@ -250,8 +250,10 @@ TEST(verdict_tiles, passed_failed_and_not_run) {
 
 TEST(verdict_tiles, nothing_heard_is_not_run) {
   for (const json& r : {json::object(), json{{"counts", 7}, {"findings", "x"}, {"residual", {1, 2}}},
-                        json{{"counts", {{"records", -5}}}}})
-    for (const auto& [name, tile] : tiles_of(r)["tiles"].items()) EXPECT_EQ(tile["state"], "not_run") << name;
+                        json{{"counts", {{"records", -5}}}}}) {
+    const json told = tiles_of(r);
+    for (const auto& [name, tile] : told["tiles"].items()) EXPECT_EQ(tile["state"], "not_run") << name;
+  }
 }
 
 TEST(verdict_tiles, radios_are_judged_against_guessing) {
