@@ -1,19 +1,17 @@
 #include "apps/ue/control_socket.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "apps/lib/common/accept_thread.h"
 #include "apps/lib/common/file_descriptor.h"
 #include "apps/lib/common/unix_socket.h"
 
@@ -49,10 +47,9 @@ bool nobody_there(int error_number) { return error_number == ENOENT || error_num
 
 struct control_socket::state {
   unix_listener listener;
-  file_descriptor wake;
   std::mutex mutex;
   std::string status;
-  std::thread thread;
+  accept_thread thread;  // last: it ends before what it uses
 
   void serve(int reader) {
     if (!trusted(reader)) return;
@@ -71,17 +68,6 @@ struct control_socket::state {
         return;
     }
   }
-
-  void run() {
-    while (true) {
-      pollfd fds[2] = {{listener.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}};
-      if (poll(fds, 2, -1) < 0 && errno != EINTR) return;
-      if (fds[1].revents != 0) return;
-      if (fds[0].revents == 0) continue;
-      const file_descriptor reader(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (reader) serve(reader.get());
-    }
-  }
 };
 
 result<void> control_socket::check(const std::string& path) { return unix_listener::check(option, path); }
@@ -91,22 +77,13 @@ result<std::unique_ptr<control_socket>> control_socket::open(const std::string& 
   if (!made) return tl::unexpected(made.error());
   auto s = std::make_unique<state>();
   s->listener = std::move(*made);
-  s->wake = file_descriptor(eventfd(0, EFD_CLOEXEC));
-  if (!s->wake) return failed(path);
-  s->thread = std::thread([p = s.get()] { p->run(); });
+  if (!s->thread.start(s->listener.get(), [p = s.get()](int reader) { p->serve(reader); })) return failed(path);
   return std::unique_ptr<control_socket>(new control_socket(std::move(s)));
 }
 
 control_socket::control_socket(std::unique_ptr<state> s) : s_(std::move(s)) {}
 
-control_socket::~control_socket() {
-  const std::uint64_t one = 1;
-  // An eventfd that counts from 0 takes this write.
-  if (write(s_->wake.get(), &one, sizeof one) == sizeof one)
-    s_->thread.join();
-  else
-    s_->thread.detach();
-}
+control_socket::~control_socket() = default;
 
 void control_socket::publish(std::string json) {
   json += '\n';

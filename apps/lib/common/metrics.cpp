@@ -2,17 +2,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
+#include "apps/lib/common/accept_thread.h"
 #include "apps/lib/common/file_descriptor.h"
 #include "apps/lib/common/log.h"
 
@@ -43,11 +40,10 @@ void metrics_page::gauge(std::string_view name, std::string_view help, double va
 
 struct metrics_server::state {
   file_descriptor listener;
-  file_descriptor wake;
   int port = 0;
   std::mutex mutex;
   std::string page;
-  std::thread thread;
+  accept_thread thread;  // last: it ends before what it uses
 
   void serve(int client) {
     timeval patience{1, 0};
@@ -74,24 +70,12 @@ struct metrics_server::state {
       sent += k;
     }
   }
-
-  void run() {
-    while (true) {
-      pollfd fds[2] = {{listener.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}};
-      if (poll(fds, 2, -1) < 0 && errno != EINTR) return;
-      if (fds[1].revents != 0) return;
-      if (fds[0].revents == 0) continue;
-      const file_descriptor client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (client) serve(client.get());
-    }
-  }
 };
 
 result<std::unique_ptr<metrics_server>> metrics_server::open(int port) {
   if (port < 0) return std::unique_ptr<metrics_server>();
   auto s = std::make_unique<state>();
   s->listener = file_descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  s->wake = file_descriptor(eventfd(0, EFD_CLOEXEC));
   const int on = 1;
   sockaddr_in a{};
   a.sin_family = AF_INET;
@@ -99,26 +83,19 @@ result<std::unique_ptr<metrics_server>> metrics_server::open(int port) {
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof a;
   auto* address = reinterpret_cast<sockaddr*>(&a);
-  if (!s->listener || !s->wake || setsockopt(s->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+  if (!s->listener || setsockopt(s->listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       bind(s->listener.get(), address, length) != 0 || listen(s->listener.get(), 4) != 0 ||
-      getsockname(s->listener.get(), address, &length) != 0)
+      getsockname(s->listener.get(), address, &length) != 0 ||
+      !s->thread.start(s->listener.get(), [p = s.get()](int client) { p->serve(client); }))
     return fail("metrics port " + std::to_string(port) + ": " + std::strerror(errno));
   s->port = ntohs(a.sin_port);
   log_info("metrics on http://127.0.0.1:{}/metrics", s->port);
-  s->thread = std::thread([p = s.get()] { p->run(); });
   return std::unique_ptr<metrics_server>(new metrics_server(std::move(s)));
 }
 
 metrics_server::metrics_server(std::unique_ptr<state> s) : s_(std::move(s)) {}
 
-metrics_server::~metrics_server() {
-  const std::uint64_t one = 1;
-  // An eventfd that counts from 0 takes this write.
-  if (write(s_->wake.get(), &one, sizeof one) == sizeof one)
-    s_->thread.join();
-  else
-    s_->thread.detach();
-}
+metrics_server::~metrics_server() = default;
 
 int metrics_server::port() const { return s_->port; }
 

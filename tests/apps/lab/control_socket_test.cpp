@@ -2,12 +2,14 @@
 #include "apps/ue/control_socket.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -36,6 +38,49 @@ protected:
   }
   std::string folder_, path_;
 };
+
+double processor_s(clockid_t of) {
+  timespec t{};
+  clock_gettime(of, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+/// No descriptor is left in the process while it lives.
+class no_descriptors {
+public:
+  no_descriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const file_descriptor lowest_free(dup(0));
+    const rlimit none{static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~no_descriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+  rlimit before_{};
+};
+
+TEST_F(control, a_reader_that_cannot_be_accepted_costs_nothing_and_is_served_later) {
+  auto c = control_socket::open(path_);
+  ASSERT_TRUE(c) << c.error().message;
+  (*c)->publish("{}");
+  file_descriptor reader(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const double own = processor_s(CLOCK_THREAD_CPUTIME_ID), all = processor_s(CLOCK_PROCESS_CPUTIME_ID);
+  {
+    const no_descriptors none;
+    sockaddr_un a{};
+    a.sun_family = AF_UNIX;
+    std::memcpy(a.sun_path, path_.data(), path_.size());
+    ASSERT_EQ(connect(reader.get(), reinterpret_cast<const sockaddr*>(&a), sizeof a), 0);
+    // This thread is busy, so that one that turns in circles gets as much of a loaded machine.
+    while (processor_s(CLOCK_THREAD_CPUTIME_ID) - own < 0.3) {
+    }
+  }
+  EXPECT_LT(processor_s(CLOCK_PROCESS_CPUTIME_ID) - all, 0.36);
+  char answer[16];
+  ASSERT_EQ(recv(reader.get(), answer, sizeof answer, 0), 3);
+  EXPECT_EQ(std::string(answer, 3), "{}\n");
+}
 
 TEST_F(control, a_reader_that_takes_nothing_holds_up_neither_publishing_nor_the_next_reader) {
   auto server = control_socket::open(path_);
