@@ -36,6 +36,14 @@ class packages(unittest.TestCase):
         wanted = {'prose', 'libprose-dev'} | ({'python3-prose'} if PACKAGE else set())
         self.assertEqual(wanted, set(self.deb))
 
+    def test_the_target_programs_builds_all_that_is_installed(self):
+        """scripts/package builds no more than that."""
+        linked = re.findall(r' (?:-o|qc) (\S+)', output('ninja', '-C', BUILD, '-t', 'commands', 'programs'))
+        installed = re.findall(r'FILES "(%s/[^"]*)"' % re.escape(BUILD), text_of(os.path.join(BUILD, 'cmake_install.cmake')))
+        installed = {os.path.relpath(f, BUILD) for f in installed if re.search(r'/(bin|tests)/|\.(a|so)$', f)}
+        self.assertLessEqual({'cross_open', 'prose-ue', 'libprose_security.a'}, {os.path.basename(f) for f in installed})
+        self.assertEqual(installed - set(linked), set())
+
     def test_dependencies(self):
         depends = self.field('prose', 'Depends')
         for package in ('adduser', 'python3', 'libc6', 'libuhd', 'libmbedcrypto', 'libliquid', 'libsqlite3-0', 'libpcap'):
