@@ -17,6 +17,17 @@ inline constexpr std::uint8_t fc_pek_pik = 0x4b;  // NOT VERIFIED: A.4
 inline constexpr std::uint8_t fc_kd_sess = 0x5e;  // NOT VERIFIED, weak: no clause of annex A is known to be this one's
 inline constexpr std::uint8_t p0_pek = 0x00;      // NOT VERIFIED: as TS 33.536 A.3
 inline constexpr std::uint8_t p0_pik = 0x01;      // NOT VERIFIED: as TS 33.536 A.3
+inline constexpr std::uint8_t fc_discovery_mic = 0x49;         // NOT VERIFIED: A.2, and its parameters (discovery.cpp)
+inline constexpr std::uint8_t fc_discovery_scrambling = 0x4c;  // NOT VERIFIED, weak: A.5
+inline constexpr std::uint8_t fc_discovery_keystream = 0x4d;   // NOT VERIFIED, weak: A.6
+
+// --- TS 33.303 6.1.3.4: restricted discovery ---
+/// NOT VERIFIED: how far the UTC-based counter may be from the receiver's clock, in seconds. It comes from the ProSe
+/// Function (MAX_OFFSET); TS 36.508 4.7F tests with 32. At most 127, since 8 bits of the counter are sent.
+inline constexpr int max_offset_s = 32;
+// NOT VERIFIED: the order (MIC over the code in clear, then DUCK, then DUSK), that DUSK covers code and MIC and leaves
+// type and counter LSB, that a keystream is the last octets of what the KDF gives, and that the MIC is random without a
+// DUIK (discovery.cpp).
 
 // --- TS 24.334 11.4: numbers of optional IEs. Sources print the digits; that they are hexadecimal is NOT VERIFIED ---
 inline constexpr std::uint8_t iei_user_info = 0x01;           // NOT VERIFIED
