@@ -70,7 +70,10 @@ class theory:
         if self.phases == 2:
             self.rule([self.known('X', 0)], self.known('X', 1))
 
-    def text(self):
+    def text(self, options):
+        unknown = sorted(set(options[1:]) - self.asked)
+        if unknown:  # a variant that is misspelt would be the design itself
+            raise ValueError(f"{' '.join(options)}: no part of the model asks for {', '.join(unknown)}")
         return '\n'.join(self.clauses) + '\n'
 
 # Ephemerals of links with Mary. Those of Peter's exist where peter_knows_mary.
@@ -359,7 +362,4 @@ def model(options, commutative):
     t = theory(set(options), commutative)
     t.attacker()
     PARTS[options[0]](t)
-    unknown = sorted(set(options[1:]) - t.asked)
-    if unknown:  # a variant that is misspelt would be the design itself
-        raise ValueError(f"{' '.join(options)}: no part of the model asks for {', '.join(unknown)}")
-    return t.text()
+    return t.text(options)
