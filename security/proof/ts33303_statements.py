@@ -1,5 +1,5 @@
 """The statements about security/ts33303, as statements.py has them for the default profile. A `limit` here is an attack that the standard's procedure, as far as
-it is known, lets happen: docs/comparison.md has the measurements."""
+it is known, lets happen."""
 from statements import BROKEN, LIMIT, SAFE
 
 STATEMENTS = [
