@@ -20,7 +20,7 @@ struct shared_kd {
 class kd_table {
 public:
   /// Refused, with the names of both peers and no octet of a key: two peers with one KD, or with one KD ID. A KD that
-  /// three UEs share would let each of them read and forge what the other two say.
+  /// three UEs share would let each of them read and forge what the other two say. A KD of zeros is refused too.
   static result<kd_table> make(std::map<std::string, shared_kd, std::less<>> of_peer);
 
   kd_table(kd_table&&) = default;

@@ -58,6 +58,14 @@ TEST(ts33303_kd_table, the_same_kd_for_two_peers_is_refused) {
   }
 }
 
+TEST(ts33303_kd_table, a_kd_that_was_never_set_is_refused) {
+  peers all = of({{"john", 1, 1, 0}, {"mary", 2, 2, 0}});
+  all.at("mary").kd = kd_key::make([](auto out) { std::fill(out.begin(), out.end(), std::uint8_t{0}); });
+  const auto table = kd_table::make(std::move(all));
+  ASSERT_FALSE(table.has_value());
+  EXPECT_EQ(table.error().message, "peer 'mary' has a KD of zeros");
+}
+
 TEST(ts33303_kd_table, the_same_kd_id_for_two_peers_is_refused) {
   const auto table = kd_table::make(of({{"john", 7, 1, 0}, {"mary", 8, 2, 0}, {"peter", 7, 3, 0}}));
   ASSERT_FALSE(table.has_value());
