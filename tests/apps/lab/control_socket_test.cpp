@@ -2,6 +2,7 @@
 #include "apps/ue/control_socket.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -50,9 +51,10 @@ class no_descriptors {
 public:
   no_descriptors() {
     getrlimit(RLIMIT_NOFILE, &before_);
-    const file_descriptor lowest_free(dup(0));
+    const file_descriptor lowest_free(eventfd(0, EFD_CLOEXEC));
+    EXPECT_TRUE(lowest_free);
     const rlimit none{static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   }
   ~no_descriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
 

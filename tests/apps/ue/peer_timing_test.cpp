@@ -77,11 +77,20 @@ TEST(peer_timing, scatter_is_no_drift) {
   EXPECT_LT(claimed, 20);
 }
 
+TEST(peer_timing, a_drift_that_has_ended_is_forgotten) {
+  drifting d{0, 0.02, 0.001};
+  while (d.t_s < 100) d.next();
+  ASSERT_TRUE(d.timing.now()->us_per_minute);
+  d.late_us = 2, d.us_per_s = 0;
+  while (d.t_s < 230) d.next();
+  EXPECT_FALSE(d.timing.now()->us_per_minute);
+}
+
 TEST(peer_timing, a_clock_set_back_begins_anew) {
   drifting d{0, 0.05, 0.02};
   for (int i = 0; i < 20; ++i) d.next();
   ASSERT_TRUE(d.timing.now()->us_per_minute);
-  d.t_s = 3;
+  d.t_s = 10;  // so long after the first reading that the old ones would give a drift
   d.next();
   EXPECT_FALSE(d.timing.now()->us_per_minute);
 }
