@@ -19,6 +19,7 @@
 #include "apps/lib/common/metrics.h"
 #include "apps/lib/common/program.h"
 #include "apps/lib/common/stop.h"
+#include "apps/lib/function/postgres.h"
 #include "apps/lib/function/server.h"
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/keys/system_random.h"
@@ -41,12 +42,23 @@ int replace_key(const options& o) {
   if (!key) return usage_error(program, key.error());
   auto store = function::store::open(o.server.store_path);
   if (!store) return usage_error(program, store.error());
-  const auto done = store->replace_key(o.replace.substr(0, at), *key);
+  const auto done = (*store)->replace_key(o.replace.substr(0, at), *key);
   if (!done) return run_error(program, done.error());
   if (*done != function::refusal::none)
     return report(program, "--replace-key " + o.replace.substr(0, at) + ": " + std::string(function::describe(*done)),
                   exit_failure);
   return exit_ok;
+}
+
+/// Users, permissions and changes of a file of SQLite go into the store that is configured.
+int migrate(const options& o) {
+  const auto done = function::migrate(o.migrate, o.server.store_path);
+  if (!done) return usage_error(program, done.error());
+  return report(program,
+                "copied: " + std::to_string(done->users) + " users, " + std::to_string(done->permissions) +
+                    " permissions, " + std::to_string(done->changes) + " changes, " + std::to_string(done->replaced) +
+                    " replaced keys",
+                exit_ok);
 }
 
 /// A descriptor for each connection, and some for the rest.
@@ -69,7 +81,8 @@ void add_options(command_line& app, options& o) {
   app.add_option("--key", c.identity.key_path, "own private key").type_name("FILE");
   app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")
       .type_name("FOLDER");
-  app.add_option("--store", c.store_path, "SQLite database").type_name("FILE");
+  app.add_option("--store", c.store_path, "SQLite database, or PostgreSQL's: postgresql://USER@HOST:PORT/DATABASE")
+      .type_name("FILE|URL");
   app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")
       .type_name("FILE|-");
   app.add_option("--metrics-port", o.metrics_port, "serve Prometheus metrics on 127.0.0.1; 0: any free port")
@@ -79,6 +92,10 @@ void add_options(command_line& app, options& o) {
          "--replace-key", o.replace,
          "the operator's word for a user whose device and certificate are lost: another public key; ends at once")
       .type_name("NAME=KEY");
+  app.accept_options_after_subcommand();
+  auto move = app.add_subcommand("migrate",
+                                 "copy a store of SQLite, whose server was stopped, into an empty one of PostgreSQL");
+  move.add_option("file", o.migrate, "SQLite database").type_name("FILE").required();
 }
 
 /// No file is both read and written.
@@ -89,7 +106,7 @@ result<void> check_files(const options& o) {
   files.reads("--ca", c.identity.ca_path);
   files.reads("--certificate", c.identity.certificate_path);
   files.reads("--key", c.identity.key_path);
-  files.reads("--store", c.store_path);
+  if (!function::is_postgres(c.store_path)) files.reads("--store", c.store_path);
   files.writes("--audit", o.audit);
   return files.check();
 }
@@ -201,6 +218,12 @@ static int run_main(int argc, char** argv) {
       o.common);
   add_options(app, o);
   if (const auto code = app.parse(argc, argv)) return *code;
+  if (function::is_postgres(o.server.store_path))
+    if (const auto ok = function::store::check(o.server.store_path); !ok) return usage_error(program, ok.error());
+  if (!o.migrate.empty() && !o.common.only_asks()) {
+    umask(077);
+    return migrate(o);
+  }
   if (!o.replace.empty() && !o.common.only_asks()) {
     umask(077);
     return replace_key(o);

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/lib/function/address.h"
 #include "apps/lib/function/store.h"
 
 namespace prose::function {
@@ -14,6 +15,15 @@ result<void> read_config(apps::config_section& file, const std::string& path, op
   file.read("port", c.port, 0, 65535);
   c.store_path = apps::path_from_config(path, c.store_path);
   file.read_path("store", c.store_path);
+  std::vector<std::string> proxies(c.proxies.begin(), c.proxies.end());
+  file.read("proxies", proxies);
+  for (const auto& text : proxies) {
+    const auto address = parse_address(text, 0);
+    if (!address)
+      file.reject("proxies", "'" + text + "': accepted are IPv4 and IPv6 addresses");
+    else
+      c.proxies.insert(address->host());
+  }
   file.read("audit", o.audit);
   if (o.audit != "-") o.audit = apps::path_from_config(path, o.audit);
   file.in_force().read_path("audit", o.audit);

@@ -16,7 +16,7 @@ namespace prose::function {
 struct options {
   apps::common_options common;
   server_config server;
-  std::string audit, replace;
+  std::string audit, replace, migrate;
   int metrics_port = -1;  ///< of 127.0.0.1; 0: any free one; -1: no metrics
   audit_rotation rotation{std::uint64_t{100} << 20};
 };

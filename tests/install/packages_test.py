@@ -46,7 +46,7 @@ class packages(unittest.TestCase):
 
     def test_dependencies(self):
         depends = self.field('prose', 'Depends')
-        for package in ('adduser', 'python3', 'libc6', 'libuhd', 'libmbedcrypto', 'libliquid', 'libsqlite3-0', 'libpcap'):
+        for package in ('adduser', 'python3', 'libc6', 'libuhd', 'libmbedcrypto', 'libliquid', 'libsqlite3-0', 'libpq5', 'libpcap'):
             self.assertIn(package, depends)
         for package in ('libuhd-dev', 'libliquid-dev', 'libfftw3-dev', 'libmbedtls-dev', 'libexpected-dev'):
             self.assertIn(package, self.field('libprose-dev', 'Depends'))

@@ -31,9 +31,13 @@ std::string range_text(T min, T max) {
 }
 std::string shown(const std::string& s) { return "'" + (s.size() > 40 ? s.substr(0, 40) + "..." : s) + "'"; }
 
+/// As postgresql://HOST/DATABASE, where a file is accepted too.
+bool is_url(const std::string& path) { return path.find("://") != std::string::npos; }
+
 /// The same file from everywhere. Empty, and standard output: as they are. Nothing is shortened: behind a symbolic
 /// link `..` is elsewhere.
 std::string absolute(const std::string& path) {
+  if (is_url(path)) return path;
   std::error_code failed;
   const auto all = std::filesystem::absolute(path, failed);
   return path.empty() || path == "-" || failed ? path : all.string();
@@ -308,7 +312,7 @@ result<void> config_section::check() const {
 }
 
 std::string path_from_config(const std::string& config_path, const std::string& path) {
-  if (path.empty() || std::filesystem::path(path).is_absolute()) return path;
+  if (path.empty() || is_url(path) || std::filesystem::path(path).is_absolute()) return path;
   return (std::filesystem::path(config_path).parent_path() / path).string();
 }
 

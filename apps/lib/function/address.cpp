@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 namespace prose::function {
 namespace {
@@ -28,6 +29,12 @@ std::string socket_address::text() const {
   else
     inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr, out, sizeof out);
   return out;
+}
+
+std::string socket_address::host() const {
+  constexpr std::size_t prefix = std::string_view("::ffff:").size();
+  const auto out = text();
+  return out.starts_with("::ffff:") && out.find('.') != std::string::npos ? out.substr(prefix) : out;
 }
 
 std::string socket_address::block() const {

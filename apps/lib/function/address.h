@@ -17,6 +17,8 @@ struct socket_address {
   void set_port(int port);
   /// Without the port.
   std::string text() const;
+  /// Likewise; an IPv4 address that is mapped into IPv6 as an IPv4 address.
+  std::string host() const;
   /// The block of addresses that one host can use: an IPv4 address, also one mapped into IPv6, or an IPv6 /64.
   std::string block() const;
   bool operator==(const socket_address& other) const;

@@ -29,7 +29,7 @@ using clock_type = std::chrono::steady_clock;
 constexpr std::size_t max_data_held = 256;
 
 result<apps::file_descriptor> start_connecting(const std::string& address, int port) {
-  const auto to = parse_address(address, port);
+  const auto to = parse_server_address(address, port);
   if (!to) return fail("server address '" + address + "': accepted is an IPv4 or IPv6 address");
   apps::file_descriptor fd(socket(to->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd || (connect(fd.get(), to->generic(), to->length) != 0 && errno != EINPROGRESS))
@@ -193,15 +193,35 @@ client::~client() {
   if (s_->tls) s_->tls->close_notify();
 }
 
+std::optional<socket_address> parse_server_address(const std::string& text, int port) {
+  const auto alone = parse_address(text, port);
+  return alone ? alone : parse_endpoint(text);
+}
+
 result<std::unique_ptr<client>> client::connect(const client_config& config) {
+  const double seconds = config.timeout_s / static_cast<double>(1 + config.addresses.size());
+  auto c = connect_to(config, config.address, seconds);
+  for (const auto& next : config.addresses) {
+    if (c) break;
+    auto other = connect_to(config, next, seconds);
+    if (other)
+      c = std::move(other);
+    else
+      c = fail(c.error().message + "; " + next + ": " + other.error().message);
+  }
+  return c;
+}
+
+result<std::unique_ptr<client>> client::connect_to(const client_config& config, const std::string& address,
+                                                   double seconds) {
   auto context = tls_context::client(config.identity);
   if (!context) return tl::unexpected<error>(context.error());
   if (auto ok = context->check_dates(); !ok) return tl::unexpected<error>(ok.error());
   if (config.observe_secret) context->observe_secrets(config.observe_secret);
-  auto fd = start_connecting(config.address, config.port);
+  auto fd = start_connecting(address, config.port);
   if (!fd) return tl::unexpected<error>(fd.error());
   auto s = std::make_unique<state>(config, std::move(*context), std::move(*fd));
-  const auto deadline = s->after(config.timeout_s);
+  const auto deadline = s->after(seconds);
   if (auto ok = s->wait_for(tls_status::want_write, deadline); !ok) return tl::unexpected<error>(ok.error());
   int problem = 0;
   socklen_t length = sizeof problem;

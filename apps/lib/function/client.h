@@ -5,7 +5,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "apps/lib/function/address.h"
 #include "apps/lib/function/message.h"
 #include "apps/lib/function/tls.h"
 #include "common/result.h"
@@ -17,16 +19,21 @@ namespace prose::function {
 struct client_config {
   std::string address = "127.0.0.1";  ///< IPv4 or IPv6
   int port = 7999;
-  std::string server_name;  ///< must be in the server's certificate
+  std::vector<std::string> addresses = {};  ///< further ones of the same server: ADDRESS, or ADDRESS:PORT
+  std::string server_name;                  ///< must be in the server's certificate
   tls_identity identity;
-  double timeout_s = 10;                    ///< of each step; a long poll has its wait on top
+  double timeout_s = 10;  ///< of each step; a long poll has its wait on top. Several addresses share that of connecting
   tls_secret_observer observe_secret = {};  ///< for a key log that the user asked for
 };
+
+/// Where a further address of a server leads; `port` is that of the first one.
+std::optional<socket_address> parse_server_address(const std::string& text, int port);
 
 /// One thread, but for nudge() and interrupt(). Every error ends the connection, except that the server refused a
 /// request (refused()); connect anew.
 class client {
 public:
+  /// Tries the addresses in turn, until one answers as this server.
   static result<std::unique_ptr<client>> connect(const client_config& config);
   ~client();
 
@@ -60,6 +67,8 @@ public:
 
 private:
   struct state;
+  static result<std::unique_ptr<client>> connect_to(const client_config& config, const std::string& address,
+                                                    double seconds);
   explicit client(std::unique_ptr<state> s);
   std::unique_ptr<state> s_;
 };

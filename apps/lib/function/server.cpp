@@ -44,6 +44,7 @@ void server::state::close(int fd) {
   if (c.waiting) stop_waiting(c);
   if (const auto d = data_to.find(c.name); d != data_to.end() && d->second == fd) data_to.erase(d);
   if (c.established) {
+    leave(c);
     std::erase(accounts.at(c.account).connections, fd);
   } else {
     half_open.remove(c.block, fd);
@@ -85,28 +86,36 @@ void server::state::accept_all() {
       pause_accepting();
       return;
     }
-    if (!make_room(from.block())) {
-      ++counters.refused_connections;
-      continue;
-    }
-    const int on = 1;
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (config.send_buffer_bytes > 0)
-      setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &config.send_buffer_bytes, sizeof config.send_buffer_bytes);
-    auto session = tls_connection::make(tls, fd.get(), "");
-    if (!session) {
-      ++counters.refused_connections;
-      continue;
-    }
-    const int number = fd.get();
-    auto c = std::make_unique<connection>(std::move(fd), from, std::move(*session), config.limits.handshake_s);
-    ++counters.accepted;
-    ++per_block[c->block];
-    half_open.add(c->block, number);
-    watch(*c, EPOLL_CTL_ADD);
-    connections.emplace(number, std::move(c));
-    counters.open = connections.size();
+    if (config.proxies.contains(from.host()))
+      await_header(std::move(fd), from);
+    else
+      admit(std::move(fd), from);
   }
+}
+
+/// A new connection of this address, directly or through a balancer.
+void server::state::admit(file_descriptor fd, const socket_address& from) {
+  if (!make_room(from.block())) {
+    ++counters.refused_connections;
+    return;
+  }
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (config.send_buffer_bytes > 0)
+    setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &config.send_buffer_bytes, sizeof config.send_buffer_bytes);
+  auto session = tls_connection::make(tls, fd.get(), "");
+  if (!session) {
+    ++counters.refused_connections;
+    return;
+  }
+  const int number = fd.get();
+  auto c = std::make_unique<connection>(std::move(fd), from, std::move(*session), config.limits.handshake_s);
+  ++counters.accepted;
+  ++per_block[c->block];
+  half_open.add(c->block, number);
+  watch(*c, EPOLL_CTL_ADD);
+  connections.emplace(number, std::move(c));
+  counters.open = connections.size();
 }
 
 /// Out of descriptors: the oldest of whoever has most connections without a name ends, as with max_half_open. False:
@@ -222,11 +231,17 @@ bool server::state::proceed(connection& c) {
       c.account.clear();
       return false;
     }
+    if (!db->connected()) {
+      log(c, "the database cannot be reached");
+      c.account.clear();
+      return false;
+    }
     c.established = true;
     half_open.remove(c.block, c.fd.get());
     ++counters.handshakes;
     limit_user(c);
-    auto name = db.name_of(c.account);
+    if (!enter(c)) return false;
+    auto name = db->name_of(c.account);
     if (!name) return give_up(name.error());
     c.name = *name;
     greet(c);
@@ -283,6 +298,7 @@ bool server::state::write_answers(connection& c) {
 
 void server::state::expire() {
   const auto now = clock_type::now();
+  expire_headers(now);
   std::vector<int> over;
   for (const auto& [fd, c] : connections)
     if (c->deadline < now) over.push_back(fd);
@@ -302,6 +318,7 @@ void server::state::expire() {
 }
 
 void server::state::turn(int fd) {
+  if (read_header(fd)) return;
   const auto it = connections.find(fd);
   if (it == connections.end()) return;
   if (!it->second->established)
@@ -397,6 +414,7 @@ result<std::unique_ptr<server>> server::open(const server_config& config, securi
     e.data.fd = fd;
     epoll_ctl(s->epoll.get(), EPOLL_CTL_ADD, fd, &e);
   }
+  s->watch_store();
   return std::unique_ptr<server>(new server(std::move(s)));
 }
 
@@ -415,6 +433,8 @@ result<void> server::run() {
         s_->accept_all();
       else if (fd == s_->application.listening())
         s_->take_datagrams();
+      else if (fd == s_->db->socket())
+        s_->tend_store();
       else
         s_->turn(fd);
     }
@@ -425,7 +445,7 @@ result<void> server::run() {
     s_->resume_accepting();
     if (clock_type::now() >= next_expiry) {
       s_->expire();
-      if (s_->db.changed_elsewhere()) s_->wake_all();
+      s_->tend_store();
       next_expiry = after(0.1);
     }
     if (s_->failure) return tl::unexpected<error>(*s_->failure);

@@ -42,7 +42,8 @@ struct server_config {
   int port = 7999;   ///< 0: any free one
   std::string name;  ///< empty: the certificate's common name
   tls_identity identity;
-  std::string store_path = "function.db";
+  std::string store_path = "function.db";  ///< or postgresql://...: see store::open
+  std::set<std::string> proxies;  ///< addresses of balancers: a connection from one begins with a PROXY v2 header
   server_limits limits;
   application_config application;
   std::set<std::string> denied;  ///< users whose certificates are refused although they have not expired

@@ -50,7 +50,10 @@ void server::state::greet(connection& c) {
 }
 
 bool server::state::give_up(const error& e) {
-  failure = e;
+  if (!db->recovers())
+    failure = e;
+  else if (audit)
+    audit({"", "", e.message});
   return false;
 }
 
@@ -62,10 +65,7 @@ bool server::state::handle(connection& c, const std::string& message) {
     stop_waiting(c);
     queue(c, changes_answer{});
   }
-  auto& account = accounts.at(c.account);
-  const auto now = clock_type::now();
-  if (!(is_data ? account.packets.take(config.limits.packets_per_second, now)
-                : account.requests.take(config.limits.requests_per_second, now))) {
+  if (!take(c.account, is_data ? budget::packets : budget::requests, clock_type::now())) {
     ++counters.rate_limited;
     if (is_data) return no_answer(c);
     queue(c, error_answer{"too many requests; wait a little"});
@@ -74,6 +74,10 @@ bool server::state::handle(connection& c, const std::string& message) {
   if (!parsed) {
     ++counters.bad_requests;
     queue(c, error_answer{parsed.error().message.substr(0, 200)});
+    return true;
+  }
+  if (!is_data && !db->connected()) {
+    queue(c, error_answer{"the server's database cannot be reached; nothing was changed"});
     return true;
   }
   return std::visit([&](const auto& r) { return serve(c, r); }, *parsed);
@@ -102,28 +106,28 @@ bool server::state::serve(connection& c, const register_request& r) {
     queue(c, error_answer{"a certificate registers its own name only"});
     return true;
   }
-  const auto outcome = db.register_user(c.account, r.name, r.key, r.replace);
+  const auto outcome = db->register_user(c.account, r.name, r.key, r.replace);
   if (outcome && *outcome == refusal::none) {
     c.name = r.name;
-    if (r.replace) close_others(c);
+    if (r.replace && !close_others(c)) return false;
   }
   return finish(c, outcome, "register " + r.name);
 }
 
 bool server::state::serve(connection& c, const grant_request& r) {
-  return finish(c, in_whole_steps([&] { return db.grant(c.name, r.peer); }),
+  return finish(c, in_whole_steps([&] { return db->grant(c.name, r.peer); }),
                 "grant " + (valid_name(r.peer) ? r.peer : "(bad name)"));
 }
 
 bool server::state::serve(connection& c, const withdraw_request& r) {
-  return finish(c, in_whole_steps([&] { return db.withdraw(c.name, r.peer); }),
+  return finish(c, in_whole_steps([&] { return db->withdraw(c.name, r.peer); }),
                 "withdraw " + (valid_name(r.peer) ? r.peer : "(bad name)"));
 }
 
 bool server::state::serve(connection& c, const list_request&) {
-  auto granted = db.granted_by(c.name);
+  auto granted = db->granted_by(c.name);
   if (!granted) return give_up(granted.error());
-  auto mutual = db.mutual_peers(c.name);
+  auto mutual = db->mutual_peers(c.name);
   if (!mutual) return give_up(mutual.error());
   queue(c, list_answer{std::move(*granted), std::move(*mutual)});
   return true;
@@ -135,7 +139,7 @@ bool server::state::serve(connection& c, const changes_request& r) {
     return true;
   }
   data_to[c.name] = c.fd.get();
-  auto found = db.changes(c.name, r.since, max_changes_per_answer);
+  auto found = db->changes(c.name, r.since, max_changes_per_answer);
   if (!found) return give_up(found.error());
   if (!found->empty() || r.wait_s == 0) {
     queue(c, changes_answer{std::move(*found)});
@@ -198,9 +202,10 @@ void server::state::answer_waiting(int fd) {
   const auto it = connections.find(fd);
   if (it == connections.end() || !it->second->waiting) return;
   connection& c = *it->second;
-  auto found = db.changes(c.name, c.waiting->since, max_changes_per_answer);
+  auto found = db->connected() ? db->changes(c.name, c.waiting->since, max_changes_per_answer) : std::vector<change>();
   if (!found) {
     give_up(found.error());
+    close(fd);
     return;
   }
   stop_waiting(c);
@@ -209,10 +214,12 @@ void server::state::answer_waiting(int fd) {
 }
 
 // The device with the replaced key may be in other hands: it has to connect again, and its key is refused.
-void server::state::close_others(const connection& c) {
+bool server::state::close_others(const connection& c) {
   const auto all = accounts.at(c.account).connections;
   for (const int fd : all)
     if (fd != c.fd.get()) close(fd);
+  const auto ok = db->end_others(c.account, c.session);
+  return ok ? true : give_up(ok.error());
 }
 
 // The operator changed the store from another process. Waiting polls are answered, even if nothing changed for them.
@@ -223,7 +230,7 @@ void server::state::wake_all() {
 }
 
 void server::state::wake_changed() {
-  for (const auto& user : db.take_changed_users()) {
+  for (const auto& user : db->take_changed_users()) {
     std::vector<int> fds;
     const auto [first, last] = waiting.equal_range(user);
     for (auto it = first; it != last; ++it) fds.push_back(it->second);

@@ -19,6 +19,7 @@
 #include "apps/lib/function/application_port.h"
 #include "apps/lib/function/half_open.h"
 #include "apps/lib/function/message.h"
+#include "apps/lib/function/proxy_protocol.h"
 #include "apps/lib/function/server.h"
 #include "apps/lib/function/token_bucket.h"
 #include "security/crypto/x25519.h"
@@ -40,6 +41,7 @@ struct connection {
   tls_connection tls;
   bool handshake_writes = false;  // the handshake continues when the socket can be written
   bool established = false;
+  std::int64_t session = 0;  // its number in a store that is shared
   std::string account;
   std::string name;  // once registered
   hello greeting;
@@ -56,18 +58,31 @@ struct connection {
 struct account_state {
   std::deque<int> connections;  // oldest first
   token_bucket requests, packets;
+  int fetched_requests = 0, fetched_packets = 0;  // of the budget over all instances, and not yet used
+};
+
+/// A connection from a balancer, before its header.
+struct proxied_connection {
+  apps::file_descriptor fd;
+  socket_address from;
+  proxy_header_reader header;
+  time_point deadline;
 };
 
 struct server::state {
   server_config config;
   std::function<void(const audit_record&)> audit;
   tls_context tls;
-  store db;
+  std::unique_ptr<store> db;
   apps::file_descriptor listener, epoll, wake;
   int port = 0;
   security::random_port& random;
   security::crypto::mbedtls_x25519 dh{random};
   std::unordered_map<int, std::unique_ptr<connection>> connections;
+  std::map<int, proxied_connection> proxied;
+  std::unordered_map<std::int64_t, int> sessions;  // of a shared store: number -> connection
+  std::int64_t last_session = 0;
+  bool store_told = true;  // whether the log says that the store is there
   std::map<std::string, int> per_block;
   half_open_connections half_open;
   std::unordered_multimap<std::string, int> waiting;  // user name -> connection
@@ -84,7 +99,8 @@ struct server::state {
   std::optional<error> failure;
   std::atomic<bool> stopping{false}, reloading{false};  // told by `wake`
 
-  state(server_config c, security::random_port& r, std::function<void(const audit_record&)> a, tls_context t, store d)
+  state(server_config c, security::random_port& r, std::function<void(const audit_record&)> a, tls_context t,
+        std::unique_ptr<store> d)
       : config(std::move(c)), audit(std::move(a)), tls(std::move(t)), db(std::move(d)), random(r) {}
 
   // server.cpp
@@ -94,6 +110,7 @@ struct server::state {
   bool make_room(const std::string& block);
   bool free_descriptor();
   void accept_all();
+  void admit(apps::file_descriptor fd, const socket_address& from);
   void pause_accepting();
   void resume_accepting();
   void queue_handshake(const connection& c);
@@ -108,6 +125,17 @@ struct server::state {
   bool read_requests(connection& c);
   bool write_answers(connection& c);
 
+  // server_shared.cpp
+  void watch_store();
+  void tend_store();
+  void end_sessions();
+  bool enter(connection& c);  // false: close the connection
+  void leave(connection& c);
+  bool take(const std::string& account, budget kind, time_point now);
+  void await_header(apps::file_descriptor fd, const socket_address& from);
+  bool read_header(int fd);
+  void expire_headers(time_point now);
+
   // server_requests.cpp
   void stop_waiting(connection& c);
   void queue(connection& c, const answer& a);
@@ -117,9 +145,9 @@ struct server::state {
   void answer_waiting(int fd);
   void wake_changed();
   void wake_all();
-  void close_others(const connection& c);
   // False: close the connection.
   bool give_up(const error& e);
+  bool close_others(const connection& c);
   bool handle(connection& c, const std::string& message);
   bool finish(connection& c, const result<refusal>& r, const std::string& what);
   bool serve(connection& c, const register_request& r);

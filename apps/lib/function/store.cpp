@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "apps/lib/common/safe_file.h"
+#include "apps/lib/function/postgres.h"
+#include "common/hex.h"
 
 namespace prose::function {
 namespace {
@@ -74,7 +76,36 @@ bool valid_name(const std::string& name) {
   return !name.empty() && name.size() <= max_name_bytes && name.find_first_not_of(accepted) == std::string::npos;
 }
 
-struct store::state {
+namespace {
+
+class sqlite_store final : public store {
+public:
+  struct state;
+  explicit sqlite_store(std::unique_ptr<state> s);
+  ~sqlite_store() override;
+  static result<std::unique_ptr<store>> open(const std::string& path);
+  static result<void> check(const std::string& path);
+
+  result<refusal> register_user(const std::string& account, const std::string& name, const public_key& key,
+                                bool replace) override;
+  result<refusal> replace_key(const std::string& name, const public_key& key) override;
+  bool changed_elsewhere() override;
+  result<std::string> name_of(const std::string& account) override;
+  result<refusal> grant(const std::string& name, const std::string& peer) override;
+  result<refusal> withdraw(const std::string& name, const std::string& peer) override;
+  result<std::vector<std::string>> granted_by(const std::string& name) override;
+  result<std::vector<mutual_peer>> mutual_peers(const std::string& name) override;
+  result<std::vector<change>> changes(const std::string& name, std::int64_t since, int limit) override;
+  std::vector<std::string> take_changed_users() override;
+  std::string durability() override;
+  /// Everything, for another store. The file is taken out of WAL mode, which fails while anybody else has it open.
+  result<migrated> dump(store_dump& out);
+
+private:
+  std::unique_ptr<state> s_;
+};
+
+struct sqlite_store::state {
   sqlite3* db = nullptr;
   std::string path;
   std::string data_version;
@@ -155,12 +186,9 @@ struct store::state {
   }
 };
 
-store::store(std::unique_ptr<state> s) : s_(std::move(s)) {}
-store::store(store&&) noexcept = default;
-store& store::operator=(store&&) noexcept = default;
-store::~store() = default;
+sqlite_store::sqlite_store(std::unique_ptr<state> s) : s_(std::move(s)) {}
+sqlite_store::~sqlite_store() = default;
 
-namespace {
 bool is_no_file(const std::string& path) { return path.empty() || path == ":memory:"; }
 tl::unexpected<error> nothing_kept(const std::string& path) {
   return fail("store '" + path + "': nothing would be kept there; accepted is a file on a local disk");
@@ -187,9 +215,8 @@ result<void> claim(const std::string& path) {
   if (!held) return tl::unexpected<error>(held.error());
   return {};
 }
-}  // namespace
 
-result<store> store::open(const std::string& path) {
+result<std::unique_ptr<store>> sqlite_store::open(const std::string& path) {
   auto s = std::make_unique<state>();
   s->path = path;
   if (auto ok = claim(path); !ok) return tl::unexpected<error>(ok.error());
@@ -209,10 +236,10 @@ result<store> store::open(const std::string& path) {
   if ((*version)[0] - '0' < newest_version &&
       !s->run(("PRAGMA user_version = " + std::to_string(newest_version)).c_str()))
     return s->failed();
-  return store(std::move(s));
+  return std::make_unique<sqlite_store>(std::move(s));
 }
 
-result<void> store::check(const std::string& path) {
+result<void> sqlite_store::check(const std::string& path) {
   if (is_no_file(path)) return nothing_kept(path);
   const auto claimed = claim(path);
   if (!claimed || apps::is_absent(path)) return claimed;
@@ -225,11 +252,11 @@ result<void> store::check(const std::string& path) {
   return {};
 }
 
-std::string store::durability() const {
+std::string sqlite_store::durability() {
   return s_->value("PRAGMA journal_mode") + " " + s_->value("PRAGMA synchronous");
 }
 
-result<std::string> store::name_of(const std::string& account) const {
+result<std::string> sqlite_store::name_of(const std::string& account) {
   statement s(s_->db, "SELECT name FROM user WHERE account = ?");
   const int code = s.bind(account).step();
   if (code == SQLITE_ROW) return s.text(0);
@@ -237,8 +264,8 @@ result<std::string> store::name_of(const std::string& account) const {
   return s_->failed();
 }
 
-result<refusal> store::register_user(const std::string& account, const std::string& name, const public_key& key,
-                                     bool replace) {
+result<refusal> sqlite_store::register_user(const std::string& account, const std::string& name, const public_key& key,
+                                            bool replace) {
   if (!valid_name(name)) return refusal::bad_name;
   return s_->transaction([&]() -> result<refusal> {
     statement mine(s_->db, "SELECT name, key FROM user WHERE account = ?");
@@ -278,7 +305,7 @@ result<refusal> store::register_user(const std::string& account, const std::stri
   });
 }
 
-result<refusal> store::replace_key(const std::string& name, const public_key& key) {
+result<refusal> sqlite_store::replace_key(const std::string& name, const public_key& key) {
   statement s(s_->db, "SELECT account FROM user WHERE name = ?");
   const int code = s.bind(name).step();
   if (code == SQLITE_DONE) return refusal::not_registered;
@@ -286,12 +313,12 @@ result<refusal> store::replace_key(const std::string& name, const public_key& ke
   return register_user(s.text(0), name, key, true);
 }
 
-bool store::changed_elsewhere() {
+bool sqlite_store::changed_elsewhere() {
   const auto version = s_->value("PRAGMA data_version");
   return !version.empty() && std::exchange(s_->data_version, version) != version;
 }
 
-result<refusal> store::grant(const std::string& name, const std::string& peer) {
+result<refusal> sqlite_store::grant(const std::string& name, const std::string& peer) {
   if (!valid_name(peer) || peer == name) return refusal::bad_name;
   return s_->transaction([&]() -> result<refusal> {
     const auto own_key = s_->key_of(name);
@@ -315,7 +342,7 @@ result<refusal> store::grant(const std::string& name, const std::string& peer) {
   });
 }
 
-result<refusal> store::withdraw(const std::string& name, const std::string& peer) {
+result<refusal> sqlite_store::withdraw(const std::string& name, const std::string& peer) {
   if (!valid_name(peer)) return refusal::bad_name;
   return s_->transaction([&]() -> result<refusal> {
     const auto own_key = s_->key_of(name);
@@ -334,7 +361,7 @@ result<refusal> store::withdraw(const std::string& name, const std::string& peer
   });
 }
 
-result<std::vector<std::string>> store::granted_by(const std::string& name) const {
+result<std::vector<std::string>> sqlite_store::granted_by(const std::string& name) {
   statement s(s_->db, "SELECT peer FROM permission WHERE granter = ? ORDER BY peer");
   s.bind(name);
   std::vector<std::string> out;
@@ -344,7 +371,7 @@ result<std::vector<std::string>> store::granted_by(const std::string& name) cons
   return out;
 }
 
-result<std::vector<mutual_peer>> store::mutual_peers(const std::string& name) const {
+result<std::vector<mutual_peer>> sqlite_store::mutual_peers(const std::string& name) {
   statement s(s_->db,
               "SELECT user.name, user.key FROM permission AS given"
               " JOIN permission AS returned ON returned.granter = given.peer AND returned.peer = given.granter"
@@ -357,7 +384,7 @@ result<std::vector<mutual_peer>> store::mutual_peers(const std::string& name) co
   return out;
 }
 
-result<std::vector<change>> store::changes(const std::string& name, std::int64_t since, int limit) const {
+result<std::vector<change>> sqlite_store::changes(const std::string& name, std::int64_t since, int limit) {
   statement s(
       s_->db,
       "SELECT version, peer, permitted, key FROM change WHERE name = ? AND version > ? ORDER BY version LIMIT ?");
@@ -369,10 +396,66 @@ result<std::vector<change>> store::changes(const std::string& name, std::int64_t
   return out;
 }
 
-std::vector<std::string> store::take_changed_users() {
+result<migrated> sqlite_store::dump(store_dump& out) {
+  if (s_->value("PRAGMA journal_mode = DELETE") != "delete")
+    return fail(s_->path + ": in use; accepted: a store whose server was stopped");
+  bool valid = true;
+  const auto name = [&](statement& s, int column) {
+    valid = valid && valid_name(s.text(column));
+    return s.text(column);
+  };
+  const auto key = [](statement& s, int column) { return "\\\\x" + to_hex(s.key(column).octets); };
+  const auto all = [&](const char* sql, const auto& line) -> std::int64_t {
+    statement s(s_->db, sql);
+    std::int64_t n = 0;
+    int code = 0;
+    for (; (code = s.step()) == SQLITE_ROW; ++n) line(s);
+    return code == SQLITE_DONE ? n : -1;
+  };
+  migrated m;
+  m.users = all("SELECT account, name, key FROM user",
+                [&](auto& s) { out.users += name(s, 0) + "\t" + name(s, 1) + "\t" + key(s, 2) + "\n"; });
+  m.permissions = all("SELECT granter, peer FROM permission",
+                      [&](auto& s) { out.permissions += name(s, 0) + "\t" + name(s, 1) + "\n"; });
+  m.changes = all("SELECT name, peer, version, permitted, key FROM change", [&](auto& s) {
+    out.changes += name(s, 0) + "\t" + name(s, 1) + "\t" + s.text(2) + "\t" + s.text(3) + "\t" + key(s, 4) + "\n";
+  });
+  m.replaced = all("SELECT key FROM replaced", [&](auto& s) { out.replaced += key(s, 0) + "\n"; });
+  if (std::min({m.users, m.permissions, m.changes, m.replaced}) < 0) return s_->failed();
+  if (!valid) return fail(s_->path + ": has a name that no user can have; accepted: a store of prose-function");
+  return m;
+}
+
+std::vector<std::string> sqlite_store::take_changed_users() {
   std::vector<std::string> out(s_->changed.begin(), s_->changed.end());
   s_->changed.clear();
   return out;
+}
+
+}  // namespace
+
+bool is_postgres(const std::string& where) {
+  return where.starts_with("postgresql://") || where.starts_with("postgres://");
+}
+
+result<std::unique_ptr<store>> store::open(const std::string& where) {
+  return is_postgres(where) ? open_postgres(where) : sqlite_store::open(where);
+}
+
+result<migrated> migrate(const std::string& file, const std::string& url) {
+  if (!is_postgres(url)) return fail("migrate: accepted is a store postgresql://... to copy into");
+  if (is_postgres(file) || apps::is_absent(file)) return fail(file + ": accepted is a store of SQLite that is there");
+  auto from = sqlite_store::open(file);
+  if (!from) return tl::unexpected<error>(from.error());
+  store_dump all;
+  const auto counts = static_cast<sqlite_store&>(**from).dump(all);
+  if (!counts) return counts;
+  if (auto ok = fill_postgres(url, all); !ok) return tl::unexpected<error>(ok.error());
+  return counts;
+}
+
+result<void> store::check(const std::string& where) {
+  return is_postgres(where) ? check_postgres(where) : sqlite_store::check(where);
 }
 
 }  // namespace prose::function

@@ -85,6 +85,10 @@ pc3_server read_pc3_server(config_section& s, const std::string& user, const pc3
   s.read("name", c.server_name);
   s.read("address", c.address);
   s.read("port", c.port, 1, 65535);
+  s.read("addresses", c.addresses);
+  for (const auto& a : c.addresses)
+    if (!function::parse_server_address(a, c.port))
+      s.reject("addresses", "'" + a + "'; accepted: ADDRESS or ADDRESS:PORT, with IPv4 or IPv6 addresses");
   s.read_path("ca", c.identity.ca_path);
   s.read_path("certificate", c.identity.certificate_path);
   s.read_path("key", c.identity.key_path);

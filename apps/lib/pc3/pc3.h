@@ -36,7 +36,7 @@ struct pc3_config {
   std::string consent_path() const { return consent.empty() ? keys::default_consent_path(private_key) : consent; }
 };
 
-/// One entry of `servers:` (name, address, port, ca, certificate, key or psk). What it does not say is as in
+/// One entry of `servers:` (name, address, port, addresses, ca, certificate, key or psk). What it does not say is as in
 /// `otherwise`.
 pc3_server read_pc3_server(config_section& s, const std::string& user, const pc3_server& otherwise = {});
 

@@ -24,6 +24,7 @@
 #include "apps/lib/function/client.h"
 #include "apps/lib/function/token_bucket.h"
 #include "security/crypto/x25519.h"
+#include "tests/apps/function/test_store.h"
 
 namespace prose::function {
 namespace {
@@ -65,7 +66,8 @@ public:
   running_server(const authority_folder& f, const std::string& name, server_limits limits = {}, server_config c = {}) {
     c.port = 0;
     if (c.identity.certificate_path.empty()) c.identity = f.identity(name);
-    c.store_path = f.path + "/" + name + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".db";
+    c.store_path =
+        test_store(f.path + "/" + name + "_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".db");
     c.limits = limits;
     auto s = server::open(c, random_, [this](const audit_record& r) {
       const std::lock_guard lock(mutex_);
