@@ -39,8 +39,8 @@ class Cluster:
 
     def sql(self, statements, database='prose', user='postgres'):
         """The rows, as texts."""
-        r = subprocess.run([os.path.join(PROGRAMS, 'psql'), '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', self.folder, '-U', user, '-d', database], input=statements,
-                           capture_output=True, text=True, cwd='/')
+        command = [os.path.join(PROGRAMS, 'psql'), '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', self.folder, '-U', user, '-d', database]
+        r = subprocess.run(command, input=statements, capture_output=True, text=True, cwd='/')
         assert r.returncode == 0, r.stderr
         return r.stdout.split('\n')[:-1]
 
@@ -48,7 +48,8 @@ class Cluster:
         """After kill(), too: what is left of the dead server's shared memory may take a moment to go."""
         def running():
             if self.server is None or self.server.poll() is not None:
-                self.server = subprocess.Popen([*self._as_owner(), os.path.join(PROGRAMS, 'postgres'), '-D', self.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/')
+                command = [*self._as_owner(), os.path.join(PROGRAMS, 'postgres'), '-D', self.data]
+                self.server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/')
             return subprocess.run([os.path.join(PROGRAMS, 'pg_isready'), '-q', '-h', self.folder], cwd='/').returncode == 0
         wait(running, 120, (), 'a database that accepts connections')
         return self
@@ -70,7 +71,7 @@ class Cluster:
 
     def processes(self):
         """The server's, by its folder: the postmaster and its children."""
-        main = text_of(self.data + '/postmaster.pid').split('\n')[0]
+        main = text_of(self.data + '/postmaster.pid').split('\n')[0] if self.server is not None else ''
         if not main.isdigit():
             return []
         out = [int(main)]

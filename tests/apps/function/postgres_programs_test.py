@@ -156,7 +156,8 @@ def test_a_header_is_believed_from_the_balancer_alone(folder):
         assert address_of(behind_header(a, 'mary', header('192.0.2.77'), '127.0.0.1')) == '192.0.2.77'
         assert address_of(behind_header(a, 'mary', header('192.0.2.77', 0x20), '127.0.0.1')) == '127.0.0.1'  # its own: a health check
         assert address_of(behind_header(a, 'mary', b'', '127.0.0.2')) == '127.0.0.2'
-        for octets, source in ((b'', '127.0.0.1'), (header('192.0.2.77'), '127.0.0.2'), (header('192.0.2.77')[:-1], '127.0.0.1'), (b'PROXY TCP4 192.0.2.77 127.0.0.1 1 2\r\n', '127.0.0.1')):
+        first_version = b'PROXY TCP4 192.0.2.77 127.0.0.1 1 2\r\n'
+        for octets, source in ((b'', '127.0.0.1'), (first_version, '127.0.0.1'), (header('192.0.2.77', 0x22), '127.0.0.1'), (header('192.0.2.77'), '127.0.0.2')):
             with closed_by_server():
                 behind_header(a, 'mary', octets, source)
     finally:
@@ -173,9 +174,11 @@ def test_behind_haproxy_users_are_served_while_an_instance_is_left(folder):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    text = 'defaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n option redispatch\n retries 3\nlisten prose\n bind 127.0.0.1:%d\n' % port
+    text = 'defaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n option redispatch\n retries 3\n'
+    text += 'listen prose\n bind 127.0.0.1:%d\n' % port
     text += ''.join(' server s%d 127.0.0.1:%d send-proxy-v2 check inter 200ms fall 2 rise 1 on-marked-down shutdown-sessions\n' % (i.number, i.port) for i in (a, b))
-    balancer = subprocess.Popen([balancer_program, '-db', '-f', write(os.path.join(folder, 'haproxy.cfg'), text)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [balancer_program, '-db', '-f', write(os.path.join(folder, 'haproxy.cfg'), text)]
+    balancer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         def listens():
             try:
@@ -218,7 +221,8 @@ def test_a_ue_tries_the_addresses_of_a_server_in_turn(folder):
         options = b.authority.user_options('mary')
 
         def config(addresses, name='function.example'):
-            return write(os.path.join(folder, 'keys.yaml'), 'server: {name: %s, address: 127.0.0.1, port: %d, addresses: %s}\n' % (name, dead, json.dumps(addresses)), 0o600)
+            text = 'server: {name: %s, address: 127.0.0.1, port: %d, addresses: %s}\n' % (name, dead, json.dumps(addresses))
+            return write(os.path.join(folder, 'keys.yaml'), text, 0o600)
         key = ['--key', b.path('mary.key')]
         prose_keys('--config', config(['127.0.0.1:%d' % b.port]), 'register', *options, *key)
         r = prose_keys('--config', config(['127.0.0.9']), 'register', *options, *key, code=1)
