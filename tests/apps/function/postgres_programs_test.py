@@ -77,7 +77,7 @@ def test_errors_are_told_in_plain_words_and_without_a_password(folder):
     r = run('prose-function', '--store', 'postgresql://prose:wrong-secret@host/db', '--print-config', code=2)
     assert 'wrong-secret' not in r.stdout + r.stderr
     config = write(os.path.join(folder, 'c.yaml'), 'store: postgresql://prose@host/db\n', 0o600)
-    assert 'store: postgresql://prose@host/db\n' in run('prose-function', '--config', config, '--print-config').stdout
+    assert ': "postgresql://prose@host/db"' in run('prose-function', '--config', config, '--print-config').stdout
 
 
 def test_two_instances_are_one_server(folder):
