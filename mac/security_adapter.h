@@ -51,6 +51,9 @@ public:
   std::optional<security::link_info> info(security::link_id link, time_ms now) const override {
     return s_.links().info(link, now);
   }
+  std::optional<security::link_identifiers> pending(peer_id peer) const override {
+    return security::pending_link(s_.links(), peer);
+  }
   security::random_port& random(security::stream_purpose p) override { return s_.peers().stream(p); }
   security::random_port& random(security::stream_purpose p, peer_id peer) override {
     return s_.peers().stream(p, peer);

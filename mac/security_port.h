@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "security/link_engine.h"
+#include "security/pending_link.h"
 #include "security/ports.h"
 #include "security/types.h"
 
@@ -17,6 +18,9 @@ using security::l2_id;
 using security::peer_id;
 using security::slot_t;
 using security::time_ms;
+
+/// What the MAC takes for the peer of a covered place: this and the following numbers.
+inline constexpr peer_id first_cover_peer = 0xFFFF0000;
 
 class security_port {
 public:
@@ -52,6 +56,8 @@ public:
   virtual bool release(security::link_id link, time_ms now, security::actions& out) = 0;
   virtual std::optional<security::link_id> link_with(peer_id peer) const = 0;
   virtual std::optional<security::link_info> info(security::link_id link, time_ms now) const = 0;
+  /// Of a set-up that waits for its last message.
+  virtual std::optional<security::link_identifiers> pending(peer_id) const { return std::nullopt; }
   /// The stream of random octets for choices that others can observe: those that concern everybody, and those that
   /// concern one peer. The references stay good as long as the peer is there.
   virtual security::random_port& random(security::stream_purpose p) = 0;
@@ -61,6 +67,18 @@ public:
   /// Set-ups and links with the only source that is heard on each: from others comes LCID 28 (a request) and nothing
   /// else.
   virtual void append_own_l2_pairs(time_ms now, std::vector<security::l2_pair>& out) const = 0;
+
+  // --- link cover (link_cover.h): what is sent does not show which links there are ---
+  /// Whether it is on. Its messages have peer numbers from first_cover_peer on. Then application data is given to
+  /// enqueue(), and comes back as cells in send_message actions.
+  virtual bool covers() const { return false; }
+  /// Returns false if the peer's queue is full.
+  virtual bool enqueue(peer_id, security::sdu_type, std::span<const std::uint8_t>, time_ms) { return false; }
+  virtual bool has_room(peer_id, std::size_t) const { return false; }
+  virtual std::size_t queued_octets() const { return 0; }
+  virtual std::uint64_t expired() const { return 0; }  ///< SDUs that waited too long for a link
+  /// Takes away the messages to real peers. Call it with all actions before they take effect.
+  virtual void sift(security::actions&, time_ms) {}
 };
 
 }  // namespace prose::mac

@@ -15,6 +15,10 @@ using security::lcid_padding;
 using security::lcid_pc5s_protected;
 using security::lcid_pc5s_security_mode;
 using security::lcid_pc5s_unprotected;
+
+constexpr bool is_set_up_channel(std::uint8_t lcid) {
+  return lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
+}
 constexpr bool carries_sdu(std::uint8_t lcid) {
   return carries_data(lcid) || (lcid >= lcid_pc5s_unprotected && lcid <= lcid_pc5s_protected);
 }

@@ -49,7 +49,7 @@ void tx_flows::enqueue_signalling(const security::send_message& m, time_ms now, 
       std::count_if(held_.begin(), held_.end(), [&](const held_message& h) { return h.message.peer == m.peer; });
   if (!repeated || hold <= 0 || held >= max_held_per_peer) return queue_signalling(m, now);
   for (const auto& h : held_)  // at most one repetition waits, as in queue_signalling
-    if (m.lcid != lcid_pc5s_protected && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst)
+    if (is_set_up_channel(m.lcid) && h.message.lcid == m.lcid && h.message.src == m.src && h.message.dst == m.dst)
       return;
   held_.push_back({now + hold, m});
 }
@@ -78,7 +78,7 @@ bool tx_flows::holds(l2_id src, l2_id dst) const {
 
 void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   std::vector<std::uint8_t> octets;
-  if (m.lcid != lcid_pc5s_protected)
+  if (is_set_up_channel(m.lcid))
     octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
   octets.insert(octets.end(), m.octets.begin(), m.octets.end());
   tx_flow& f = flow_for(m.peer, m.src, m.dst, now);
@@ -86,7 +86,7 @@ void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   if (!f.has_signalling()) f.signalling_since = now;
   f.last_used = now;
   // A retransmission that finds its predecessor still waiting adds nothing.
-  if (m.lcid != lcid_pc5s_protected && !rlc.empty()) return;
+  if (is_set_up_channel(m.lcid) && !rlc.empty()) return;
   if (!rlc.enqueue(std::move(octets))) ++counters_.sdus_refused;
 }
 
@@ -211,9 +211,10 @@ void tx_flows::drop_peer(peer_id peer) {
 }
 
 void tx_flows::expire(time_ms now) {
+  // What a covered flow still holds so long after its last cell belongs to identifiers that have changed since.
   for (auto& f : flows_)
-    if (f.has_signalling() && now - f.signalling_since > limits_.signalling_lifetime_ms &&
-        now - f.last_used > limits_.signalling_lifetime_ms)
+    if ((f.has_signalling() || f.peer >= first_cover_peer) &&
+        now - f.signalling_since > limits_.signalling_lifetime_ms && now - f.last_used > limits_.signalling_lifetime_ms)
       for (auto& [lcid, rlc] : f.channels) rlc.clear();
   std::erase_if(flows_, [&](const tx_flow& f) {
     return f.queued_octets() == 0 && now - f.last_used > limits_.flow_idle_ms && !holds(f.src, f.dst);

@@ -252,13 +252,14 @@ void ue::flush_actions(step_output& out) {
 }
 
 void ue::queue_message(security::send_message& m) {
-  if (m.lcid != lcid_pc5s_protected) {
+  if (is_set_up_channel(m.lcid)) {
     auto& s = setups_.try_emplace(m.peer, setup{now_, 0, 0, 0}).first->second;
     s.octets += m.octets.size() + security::pdcp_header_octets;
   }
   const auto spread = static_cast<int>(config_.signalling_spread_ms);
-  const time_ms hold =
-      spread > 0 ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1) : 0;
+  const time_ms hold = spread > 0 && !carries_data(m.lcid)
+                           ? below(security_.random(security::stream_purpose::signalling_spread, m.peer), spread + 1)
+                           : 0;
   flows_.enqueue_signalling(m, now_, hold);
 }
 
@@ -295,6 +296,7 @@ void ue::apply(security::actions& actions, step_output& out) {
         out.events.push_back(ev_attempt_failed{e.peer});
       },
   };
+  security_.sift(actions, now_);
   for (auto& a : actions) std::visit(apply_one, a);
   actions.clear();
   rx_.invalidate_destinations();
@@ -342,6 +344,7 @@ std::int64_t ue::next_transmission(std::int64_t from) const {
 }
 
 bool ue::send(peer_id peer, security::sdu_type type, std::span<const std::uint8_t> data, std::uint8_t lcid) {
+  if (security_.covers()) return security_.enqueue(peer, type, data, now_);
   return flows_.enqueue_data(peer, lcid, type, data, now_);
 }
 
@@ -380,6 +383,7 @@ ue_counters ue::counters() const {
   ue_counters c = counters_;
   c.rx = rx_.counters();
   c.tx = flows_.counters();
+  c.tx.sdus_expired += security_.expired();
   c.scheduler = tm2_ ? tm2_->counters() : tm4_->counters();
   return c;
 }

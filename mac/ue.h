@@ -192,9 +192,11 @@ public:
     signal_measured signal;
   };
   std::optional<peer_hearing> hearing(peer_id peer) const;
-  bool has_queued_data() const { return flows_.queued_plaintext_octets() != 0; }
+  bool has_queued_data() const { return flows_.queued_plaintext_octets() + security_.queued_octets() != 0; }
   /// Whether the peer's queue takes so many octets more.
-  bool has_room(peer_id peer, std::size_t octets) const { return flows_.has_room(peer, octets); }
+  bool has_room(peer_id peer, std::size_t octets) const {
+    return security_.covers() ? security_.has_room(peer, octets) : flows_.has_room(peer, octets);
+  }
   const ue_config& config() const { return config_; }
   /// Sizes of everything that could grow, for tests of memory.
   std::size_t held_items() const;

@@ -21,9 +21,16 @@ std::vector<prb_span> occupied(const subframe_transmission& t, bool v2x, int n_p
 }  // namespace
 
 sim_node::sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
-                   std::uint64_t seed)
-    : air_(air), index_(index), name_(std::move(name)), config_(config), sec_config_(sec), random_(seed), dh_(random_) {
-  auto pair = security::key_pair::generate({random_, dh_});
+                   std::uint64_t seed, const std::optional<cover_config>& cover)
+    : air_(air),
+      index_(index),
+      name_(std::move(name)),
+      config_(config),
+      sec_config_(sec),
+      cover_config_(cover),
+      random_(air.config().random ? air.config().random(seed) : std::make_unique<seeded_random>(seed)),
+      dh_(*random_) {
+  auto pair = security::key_pair::generate({*random_, dh_});
   public_ = pair.public_part;
   const auto octets = pair.private_key.expose();
   private_octets_.assign(octets.begin(), octets.end());
@@ -35,12 +42,14 @@ void sim_node::build() {
   config.stored_mark = mark_;
   security::static_private_key key{std::span<const std::uint8_t, 32>(private_octets_.data(), 32)};
   security_ = std::make_unique<security::ue_security>(
-      config, security::key_pair::from_private(std::move(key), {random_, dh_}), security::ports{random_, dh_});
+      config, security::key_pair::from_private(std::move(key), {*random_, dh_}), security::ports{*random_, dh_});
   adapter_ = std::make_unique<diskless_adapter>(*security_);
+  cover_.reset();
+  if (cover_config_) cover_ = std::make_unique<link_cover>(*cover_config_, *adapter_, *random_, dh_);
   by_peer_.clear();
   for (const auto& [node, k] : permitted_)
     if (const auto id = security_->add_peer(std::string("n").append(std::to_string(node)), k)) by_peer_[*id] = node;
-  auto made = ue::make(config_, *adapter_);
+  auto made = ue::make(config_, cover_ ? static_cast<security_port&>(*cover_) : *adapter_);
   if (!made) throw std::runtime_error(made.error().message);
   ue_ = std::move(*made);
   wake_ = air_.now;
@@ -53,6 +62,7 @@ void sim_node::restart(const ue_config* changed) {
   mark_ = security_->discovery().clock().mark_to_store();
   if (const auto t = security_->discovery().clock().now()) mark_ = *t + security::slot_clock::mark_ahead_slots;
   ue_.reset();
+  cover_.reset();
   adapter_.reset();
   security_.reset();
   for (auto& [t, list] : air_.air_) std::erase_if(list, [&](const auto& x) { return x.node == index_; });
@@ -99,9 +109,10 @@ void sim_node::take(const step_output& out) {
   }
 }
 
-sim_node& sim_air::add(const std::string& name, const ue_config& config, const security::ue_config& sec) {
+sim_node& sim_air::add(const std::string& name, const ue_config& config, const security::ue_config& sec,
+                       const std::optional<cover_config>& cover) {
   const auto i = static_cast<int>(nodes_.size());
-  nodes_.emplace_back(*this, i, name, config, sec, config_.seed * 1000 + static_cast<std::uint64_t>(i) + 1);
+  nodes_.emplace_back(*this, i, name, config, sec, config_.seed * 1000 + static_cast<std::uint64_t>(i) + 1, cover);
   return nodes_.back();
 }
 

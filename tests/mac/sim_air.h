@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mac/link_cover.h"
 #include "mac/ue.h"
 #include "security/crypto/x25519.h"
 #include "tests/mac/diskless_adapter.h"
@@ -35,6 +36,8 @@ struct air_config {
   bool collisions = true;   ///< overlapping PRBs destroy both
   bool half_duplex = true;  ///< who sends hears nothing in that subframe
   std::uint64_t seed = 1;
+  /// Of a node's generator, from its seed; empty: seeded_random.
+  std::function<std::unique_ptr<security::random_port>(std::uint64_t)> random{};
 };
 
 /// What became of one transmission at one receiver.
@@ -52,13 +55,15 @@ class sim_air;
 class sim_node {
 public:
   sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
-           std::uint64_t seed);
+           std::uint64_t seed, const std::optional<cover_config>& cover);
   void permit(const sim_node& other);
   void restart(const ue_config* changed = nullptr);
   void kill() { on = false; }
 
   ue& mac() { return *ue_; }
   security::ue_security& sec() { return *security_; }
+  /// Null where the node was added without one.
+  link_cover* cover() { return cover_.get(); }
   peer_id id_of(const sim_node& other) const;
   const std::string& name() const { return name_; }
   const security::public_key& key() const { return public_; }
@@ -85,7 +90,8 @@ private:
   std::string name_;
   ue_config config_;
   security::ue_config sec_config_;
-  seeded_random random_;
+  std::optional<cover_config> cover_config_;
+  std::unique_ptr<security::random_port> random_;
   security::crypto::mbedtls_x25519 dh_;
   std::vector<std::uint8_t> private_octets_;
   security::public_key public_;
@@ -94,6 +100,7 @@ private:
   std::set<peer_id> told_linked_;
   std::unique_ptr<security::ue_security> security_;
   std::unique_ptr<diskless_adapter> adapter_;
+  std::unique_ptr<link_cover> cover_;
   std::unique_ptr<ue> ue_;
   std::int64_t wake_ = 0;
   std::int64_t booted_at_ = 0;
@@ -105,7 +112,8 @@ private:
 class sim_air {
 public:
   explicit sim_air(const air_config& config) : config_(config), rng_(config.seed) {}
-  sim_node& add(const std::string& name, const ue_config& config, const security::ue_config& sec = {});
+  sim_node& add(const std::string& name, const ue_config& config, const security::ue_config& sec = {},
+                const std::optional<cover_config>& cover = {});
   /// Mutual permission.
   void permit(sim_node& a, sim_node& b) { a.permit(b), b.permit(a); }
   /// Runs until now + subframes.

@@ -25,6 +25,7 @@ CBUD = "budget_consent_test"
 PC3 = "consent_pc3_test"
 WORK = "budget_work_thread"
 T33 = "ts33303_test"
+COVER = "cover_exact_test"
 PAGE = "page_parts_test"
 TUN = "address_tun_test"  # root only: elsewhere it skips, and its checks are reported as not noticed
 
@@ -35,6 +36,16 @@ def off(condition):
 
 
 CHECKS = [
+    # --- link cover ----------------------------------------------------------------------------------------------------------
+    ("cover: a place without a link goes on", "mac/link_cover.cpp", "if (!real) {", "if (MUTANT && !real) return;\n  if (!real) {", COVER),
+    ("cover: cells of one size", "mac/link_cover.cpp", "std::vector<std::uint8_t> cell(n);",
+     "if (MUTANT) pdu.resize(std::min(n, queue.octets() + cell_header_octets) + security::record_overhead_octets);\n"
+     "    std::vector<std::uint8_t> cell(pdu.size() - security::record_overhead_octets);", COVER),
+    ("cover: identifiers change in rounds only", "mac/link_cover.cpp", "if (sealed && sealed->src == p.ids.src",
+     "if (MUTANT && sealed) {\n    p.ids.src = sealed->src;\n    p.ids.dst = sealed->dst;\n    return true;\n  }\n  if (sealed && sealed->src == p.ids.src", COVER),
+    ("cover: a link takes any free place", "mac/link_cover.cpp", "return free[static_cast<std::size_t>(below(",
+     "if (MUTANT) return free.front();\n  return free[static_cast<std::size_t>(below(", "cover_link_test"),
+    ("cover: messages go into cells", "mac/link_cover.cpp", "m == nullptr || is_place(m->peer)", "m == nullptr || MUTANT || is_place(m->peer)", COVER),
     # --- requests, commands, completes -------------------------------------------------------------------------------------
     ("request token", "security/link_setup.cpp", *off("!equal_constant_time(expected, token)"), LINK),
     ("command token", "security/link_setup.cpp", *off("!equal_constant_time(expected, octets.last(command_token_octets))"), LINK),

@@ -1,0 +1,229 @@
+// Link cover in simulated time: links under it, what they carry, and what happens to their places.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "mac/cover_cells.h"
+#include "mac/default_pools.h"
+#include "tests/mac/sim_air.h"
+
+using namespace prose;
+using namespace prose::mac;
+using namespace prose::mac::test;
+
+namespace {
+using octets = std::vector<std::uint8_t>;
+
+cover_config small_cover(int flows = 3) {
+  cover_config c;
+  c.flows = flows;
+  c.interval_ms = 300;
+  c.round_s = 15;
+  return c;
+}
+
+struct scene {
+  sim_air air;
+  sim_node& john;
+  sim_node& peter;
+  std::map<std::int64_t, std::map<l2_id, int>> sent;  // of John's blocks with cells, by second and source
+  scene(phy::transmission_mode tm, const std::optional<cover_config>& johns, const std::optional<cover_config>& peters,
+        std::uint64_t seed = 5)
+      : air({.seed = seed}),
+        john(air.add("john", default_ue_config(tm, 25), {}, johns)),
+        peter(air.add("peter", default_ue_config(tm, 25), {}, peters)) {
+    air.permit(john, peter);
+  }
+  bool linked() {
+    return john.sec().links().link_with(john.id_of(peter)) && peter.sec().links().link_with(peter.id_of(john));
+  }
+  int places_with_links() {
+    int n = 0;
+    for (const auto& p : john.cover()->status()) n += p.peer != 0;
+    return n;
+  }
+  bool placed(std::int64_t within = 60'000) {
+    return air.run_until([&] { return linked() && places_with_links() == 1; }, within);
+  }
+};
+
+std::size_t in_order(const std::vector<octets>& got) {
+  for (std::size_t i = 1; i < got.size(); ++i) EXPECT_LT(got[i - 1][0], got[i][0]);
+  return got.size();
+}
+
+class link_cover_on_air : public testing::TestWithParam<phy::transmission_mode> {};
+}  // namespace
+
+TEST_P(link_cover_on_air, carries_data_to_a_peer_without_cover) {
+  scene s(GetParam(), small_cover(), cover_config{});
+  ASSERT_TRUE(s.placed());
+  for (std::uint8_t i = 1; i <= 40; ++i) {
+    ASSERT_TRUE(s.john.mac().send(s.john.id_of(s.peter), security::sdu_type::ip, octets(i % 2 == 0 ? 60 : 300, i)));
+    ASSERT_TRUE(s.peter.mac().send(s.peter.id_of(s.john), security::sdu_type::non_ip, octets(80, i)));
+    s.air.run(1000);  // over two rounds
+  }
+  s.air.run(10'000);
+  const auto& got = s.peter.received[s.john.index()];
+  EXPECT_GE(in_order(got), 36U);
+  EXPECT_GE(s.john.received[s.peter.index()].size(), 36U);
+  for (const auto& d : got) {
+    EXPECT_EQ(d.size(), d[0] % 2 == 0 ? 60U : 300U);
+    EXPECT_EQ(octets(d.size(), d[0]), d);
+  }
+  EXPECT_GE(s.john.established[s.peter.index()], 3) << "each round makes new keys";
+  std::printf("%zu and %zu of 40; %d set-ups; lost: %s\n", got.size(), s.john.received[s.peter.index()].size(),
+              s.john.established[s.peter.index()], s.john.lost_because.c_str());
+}
+
+TEST_P(link_cover_on_air, two_covered_ues_link) {
+  scene s(GetParam(), small_cover(3), small_cover(2));
+  ASSERT_TRUE(s.placed());
+  for (std::uint8_t i = 1; i <= 30; ++i) {
+    ASSERT_TRUE(s.john.mac().send(s.john.id_of(s.peter), security::sdu_type::ip, octets(200, i)));
+    ASSERT_TRUE(s.peter.mac().send(s.peter.id_of(s.john), security::sdu_type::ip, octets(200, i)));
+    s.air.run(1500);
+  }
+  s.air.run(10'000);
+  EXPECT_GE(in_order(s.peter.received[s.john.index()]), 25U);
+  EXPECT_GE(in_order(s.john.received[s.peter.index()]), 25U);
+  std::printf("%zu and %zu of 30\n", s.peter.received[s.john.index()].size(), s.john.received[s.peter.index()].size());
+}
+
+TEST_P(link_cover_on_air, a_release_reaches_the_peer) {
+  for (const bool covered_peer : {false, true}) {
+    scene s(GetParam(), small_cover(), covered_peer ? small_cover(2) : cover_config{}, 8);
+    ASSERT_TRUE(s.placed());
+    ASSERT_TRUE(s.john.mac().release(s.john.id_of(s.peter)));
+    s.air.run(50);
+    EXPECT_EQ(s.places_with_links(), 0);
+    EXPECT_TRUE(s.air.run_until([&] { return s.peter.lost[s.john.index()] > 0; }, 3000)) << s.peter.lost_because;
+    EXPECT_NE(s.peter.lost_because.find("released_by_peer"), std::string::npos) << s.peter.lost_because;
+  }
+}
+
+TEST_P(link_cover_on_air, as_many_flows_with_a_link_without_and_after_its_loss) {
+  scene s(GetParam(), small_cover(), cover_config{});
+  // A flow is a source of John's that has sent cells; counted in windows without a round.
+  std::set<std::uint32_t> sources;
+  std::set<std::size_t> sizes;
+  constexpr std::size_t first_record = 1 + 7 + security::record_overhead_octets;  // RLC, as an Accept
+  s.air.on_air = [&](int node, const subframe_transmission& t) {
+    if (node != s.john.index() || !t.pssch) return;
+    sl_sch_pdu pdu;
+    ASSERT_EQ(parse(*t.pssch->block, pdu), sl_sch_status::ok);
+    for (const auto& sdu : pdu.all())
+      if (sdu.lcid == lcid_cells)
+        sources.insert(pdu.header.src), sizes.insert(sdu.data.size());
+      else
+        EXPECT_TRUE(is_set_up_channel(sdu.lcid) || sdu.data.size() == first_record) << "LCID " << int{sdu.lcid};
+  };
+  const auto flows = [&] {
+    sources.clear();
+    s.air.run(5000);
+    return sources.size();
+  };
+  s.peter.on = false;
+  s.air.run(15'000 - s.air.now % 15'000 + 7000);
+  EXPECT_EQ(flows(), 3U) << "nobody there";
+  s.peter.restart();
+  ASSERT_TRUE(s.placed());
+  s.air.run(500);
+  EXPECT_EQ(flows(), 3U) << "one link";
+  s.air.run(15'000 - s.air.now % 15'000 + 7000);
+  s.peter.kill();
+  EXPECT_EQ(flows(), 3U) << "the peer has gone";
+  s.air.run(30'000);
+  s.air.run(15'000 - s.air.now % 15'000 + 7000);
+  EXPECT_EQ(flows(), 3U) << "its link is lost";
+  EXPECT_EQ(s.places_with_links(), 0);
+}
+
+TEST_P(link_cover_on_air, off_it_changes_no_octet_and_no_draw) {
+  // All streams of a node follow from one generator, in the order in which they are made: one more draw would show.
+  const auto told = [&](const std::optional<cover_config>& c) {
+    scene s(GetParam(), c, c, 12);
+    std::vector<std::pair<std::int64_t, octets>> sent;
+    s.air.on_air = [&](int node, const subframe_transmission& t) {
+      octets o{static_cast<std::uint8_t>(node)};
+      if (t.pssch) o.insert(o.end(), t.pssch->block->begin(), t.pssch->block->end());
+      if (t.pssch) o.push_back(static_cast<std::uint8_t>(t.pssch->config.prb_start));
+      if (t.psdch) o.insert(o.end(), t.psdch->message.begin(), t.psdch->message.end());
+      if (t.pscch) o.push_back(static_cast<std::uint8_t>(t.pscch->config.prb));
+      sent.emplace_back(t.subframe, std::move(o));
+    };
+    for (std::uint8_t i = 1; i <= 30; ++i) {
+      (void)s.john.mac().send(s.john.id_of(s.peter), security::sdu_type::ip, octets(200, i));
+      (void)s.peter.mac().send(s.peter.id_of(s.john), security::sdu_type::non_ip, octets(30, i));
+      if (i == 10) (void)s.john.mac().rekey(s.john.id_of(s.peter));
+      if (i == 25) (void)s.peter.mac().release(s.peter.id_of(s.john));
+      s.air.run(700);
+    }
+    if (!c || c->flows == 0) {
+      EXPECT_GE(s.john.received[s.peter.index()].size(), 15U);
+      EXPECT_EQ(s.john.rekeys[s.peter.index()], 1);
+    }
+    return sent;
+  };
+  const auto without = told(std::nullopt);
+  EXPECT_EQ(told(cover_config{}), without);
+  EXPECT_EQ(cover_config{}.flows, 0);
+  EXPECT_NE(told(small_cover()), without);
+}
+
+INSTANTIATE_TEST_SUITE_P(modes, link_cover_on_air,
+                         testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
+                         [](const auto& i) { return std::string("tm") + std::to_string(static_cast<int>(i.param)); });
+
+TEST(link_cover_places, a_link_takes_any_free_place) {
+  // The times of its records tell which place a flow has. 1 in 3^11 that twelve towns agree by chance.
+  std::set<std::size_t> taken;
+  for (std::uint64_t seed = 1; seed <= 12 && taken.size() < 2; ++seed) {
+    scene s(phy::transmission_mode::tm2, small_cover(), cover_config{}, seed);
+    ASSERT_TRUE(s.placed());
+    const auto places = s.john.cover()->status();
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (places[i].peer != 0) taken.insert(i);
+  }
+  EXPECT_GE(taken.size(), 2U);
+}
+
+TEST(cover_cells, sdus_come_back_whole_and_a_lost_cell_costs_one) {
+  cell_cutter cutter;
+  cell_joiner joiner;
+  octets cell(40);
+  int got = 0, lost = 0;
+  for (std::uint8_t i = 1; i <= 100; ++i) {
+    const octets sdu(std::size_t{i} * 3, i);
+    ASSERT_TRUE(cutter.enqueue(16, sdu, 0, 1000));
+    const bool loses = i % 10 == 0;
+    lost += loses;
+    for (bool first = true; cutter.octets() != 0; first = false) {
+      cutter.cut(cell);
+      if (loses && first) continue;
+      if (const auto r = joiner.join(cell)) {
+        EXPECT_EQ(octets(r->octets.begin(), r->octets.end()), sdu);
+        ++got;
+      }
+    }
+  }
+  EXPECT_EQ(got, 100 - lost);
+  // Signalling overtakes data of which nothing was sent.
+  ASSERT_TRUE(cutter.enqueue(16, octets(50, 7), 0, 1000) && cutter.enqueue(16, octets(5, 8), 0, 1000));
+  cutter.cut(cell);
+  EXPECT_FALSE(joiner.join(cell));
+  ASSERT_TRUE(cutter.enqueue(1, octets(3, 9), 0, 1000) && cutter.enqueue(1, octets(3, 10), 0, 1000));
+  for (const std::uint8_t first : {7, 9, 10, 8}) {
+    cutter.cut(cell);
+    const auto r = joiner.join(cell);
+    ASSERT_TRUE(r);
+    EXPECT_EQ(r->octets[0], first);
+  }
+  cutter.cut(cell);
+  EXPECT_EQ(cell, octets(40)) << "nothing waits: an empty cell";
+  EXPECT_FALSE(joiner.join(cell));
+  EXPECT_FALSE(cutter.enqueue(16, octets(1001), 0, 1000));
+}
