@@ -104,7 +104,8 @@ void link_events::on(const mac::ev_link_lost& e) {
   if (e.reason != security::lost_reason::replaced) times_.erase(e.peer);
   log_info("link with {} lost: {}", slots_.name_of(e.peer), security::name_of(e.reason));
   events_.write(events_.of_peer("link_lost", e.peer).add("reason", security::name_of(e.reason)));
-  if (e.reason == security::lost_reason::replaced) watch_identity(e.peer);
+  if (e.reason == security::lost_reason::replaced && !identity_.port().changes_in_rounds(e.peer))
+    watch_identity(e.peer);
 }
 
 void link_events::on(const mac::ev_attempt_failed& e) {

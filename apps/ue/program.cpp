@@ -73,6 +73,7 @@ private:
   void report_radio(const phy::radio_counters& c);
   void query_peers();
   void follow_timing();
+  void report_cover();
   peer_status status_of(const security::peer& p) const;
   ue_status status() const;
   void publish_status();
@@ -101,6 +102,7 @@ private:
   std::int64_t end_ = 0;          // subframe
   std::int64_t longest_ = 0;      // of the goodbye: subframe
   bool leaving_ = false;
+  std::vector<security::peer_id> cover_told_;  // a place each
 };
 
 // --- opening --------------------------------------------------------------------------------------------------------
@@ -327,6 +329,7 @@ void ue_program::loop::report_second() {
   links_.report_rejected(mac_->counters().rx.rlc.misfits);
   query_peers();
   follow_timing();
+  report_cover();
   if (metrics_ || control_) publish_status();
 }
 
@@ -359,6 +362,24 @@ void ue_program::loop::follow_timing() {
     else
       timing_.forget(p->id);
   }
+}
+
+/// Which places carry links: in this UE's own events, and nowhere else.
+void ue_program::loop::report_cover() {
+  std::vector<security::peer_id> peers;
+  for (const auto& p : identity_.port().status())
+    if (p.shown) peers.push_back(p.peer);
+  if (peers == cover_told_) return;
+  cover_told_ = peers;
+  const auto dummies = std::count(peers.begin(), peers.end(), security::peer_id{0});
+  std::string names;
+  for (const auto p : peers)
+    if (p != 0) names += (names.empty() ? "" : " ") + slots_.name_of(p);
+  events_.write(events_.make("cover")
+                    .add("flows", std::ssize(peers))
+                    .add("links", std::ssize(peers) - dummies)
+                    .add("dummies", dummies)
+                    .add("peers", names));
 }
 
 peer_status ue_program::loop::status_of(const security::peer& p) const {
@@ -400,6 +421,9 @@ ue_status ue_program::loop::status() const {
                      mac_->counters(),
                      modem.blocks_ok,
                      modem.blocks_failed};
+  s.running->cover_flows = identity_.port().config().flows;
+  for (const auto& p : identity_.port().status())
+    s.running->cover_shown += p.shown, s.running->cover_links += p.peer != 0;
   return s;
 }
 

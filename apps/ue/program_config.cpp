@@ -10,6 +10,8 @@
 namespace prose::apps {
 
 namespace {
+constexpr int cover_cell_ms_tm4 = 100;  // of one flow; docs/attacks.md has what was measured
+
 /// A file that is opened later: errors then name the line.
 void read_path(config_section& s, std::string_view key, std::string& file, std::string& where) {
   s.read_path(key, file);
@@ -96,6 +98,32 @@ void read_discovery(config_section s, program_config& c) {
   c.where.query = s.where("query");
 }
 
+/// What a radio can send beside all else: half of the SC periods (TM2), or a reservation's subframes (TM4).
+int least_cover_interval_ms(const program_config& c) {
+  const int a_cell_ms =
+      phy::is_v2x(c.ue.tm) ? cover_cell_ms_tm4 : 2 * c.ue.comm.sc_period_subframes / c.ue.tm2.max_grants_per_period;
+  return c.cover.flows * a_cell_ms;
+}
+
+void read_cover(config_section& s, program_config& c) {
+  auto& v = c.cover;
+  s.read("cover", v.flows, 0, 16);
+  s.read("cover_interval_ms", v.interval_ms, 100, 5000);
+  s.read("cover_octets", v.cell_octets, 64, 1000);
+  s.read("cover_round_s", v.round_s, 15, 120);
+  v.data_lifetime_ms = c.ue.limits.unlinked_lifetime_ms;
+  if (v.flows == 0) return;
+  if (const int least = least_cover_interval_ms(c); v.interval_ms < least)
+    s.reject(s.has("cover_interval_ms") ? "cover_interval_ms" : "cover",
+             std::to_string(v.flows) + " flows with a record each " + std::to_string(v.interval_ms) +
+                 " ms are more than this radio can send; accepted: cover_interval_ms from " + std::to_string(least));
+  if (security::time_ms{v.round_s} * 1000 > c.security.links.epochs.min_ms)
+    s.reject(s.has("cover_round_s") ? "cover_round_s" : "cover",
+             "a round of " + std::to_string(v.round_s) +
+                 " s is above epoch_min_s, so that an epoch could end within a round; accepted: up to " +
+                 std::to_string(c.security.links.epochs.min_ms / 1000));
+}
+
 void read_link(config_section s, program_config& c) {
   auto& l = c.security.links;
   read_ms(s, "keepalive_s", l.keepalive_after_ms, 0.5, 3600);
@@ -109,6 +137,7 @@ void read_link(config_section s, program_config& c) {
   read_ms(s, "epoch_max_s", l.epochs.max_ms, 1, 3600);
   if (l.epochs.max_ms < l.epochs.min_ms) s.reject("epoch_max_s", "is below epoch_min_s");
   s.read("auto_connect", c.ue.auto_connect);
+  read_cover(s, c);
 }
 
 void read_time(config_section s, program_config& c) {
@@ -160,7 +189,7 @@ void read_data(config_section s, const std::string& config_path, program_config&
   s.read_path("hosts", c.tun.hosts);
   int queue = static_cast<int>(c.max_queued_octets);
   s.read("queue_octets", queue, 2000, 10'000'000);
-  c.max_queued_octets = queue;
+  c.max_queued_octets = c.cover.max_queued_octets = static_cast<std::size_t>(queue);
   for (auto& p : s.list("peers")) {
     data_peer d;
     p.require("name");

@@ -9,6 +9,7 @@
 #include "apps/ue/data_port.h"
 #include "common/result.h"
 #include "mac/default_pools.h"
+#include "mac/link_cover.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"
 #include "security/ue_security.h"
@@ -31,6 +32,7 @@ struct program_config {
   float rsrp_offset_db = -30.0F;  ///< dBm of a resource element at full scale
   mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
   security::ue_config security;
+  mac::cover_config cover;
   double epoch_s = 1.7e9;          ///< UTC at device time 0
   bool epoch_from_system = false;  ///< take UTC from the host's clock at the start instead
   bool trust_device = false;       ///< a device more than a day from the host's clock is right

@@ -44,7 +44,8 @@ result<void> ue_identity::make_security(const program_config& config) {
   const security::ports ports{random_, dh_, &work_};
   security_ =
       std::make_unique<security::ue_security>(sc, security::key_pair::from_private(std::move(*key), ports), ports);
-  port_ = std::make_unique<mac::security_adapter>(*security_);
+  adapter_ = std::make_unique<mac::security_adapter>(*security_);
+  port_ = std::make_unique<mac::link_cover>(config.cover, *adapter_, random_, dh_);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "apps/ue/program_config.h"
 #include "apps/ue/work_thread.h"
 #include "common/result.h"
+#include "mac/link_cover.h"
 #include "mac/security_adapter.h"
 #include "security/crypto/x25519.h"
 #include "security/ue_security.h"
@@ -21,7 +22,9 @@ public:
 
   security::ue_security& security() { return *security_; }
   const security::ue_security& security() const { return *security_; }
-  mac::security_adapter& port() { return *port_; }
+  /// What the MAC uses: with link.cover 0 it only reads the cells of others.
+  mac::link_cover& port() { return *port_; }
+  const mac::link_cover& port() const { return *port_; }
   security::random_port& random() { return random_; }
 
 private:
@@ -33,7 +36,8 @@ private:
   security::crypto::mbedtls_x25519 dh_{random_};
   work_thread work_;
   std::unique_ptr<security::ue_security> security_;
-  std::unique_ptr<mac::security_adapter> port_;
+  std::unique_ptr<mac::security_adapter> adapter_;
+  std::unique_ptr<mac::link_cover> port_;
 };
 
 }  // namespace prose::apps

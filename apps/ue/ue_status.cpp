@@ -83,6 +83,8 @@ void add_running(json& j, const running_status& r) {
                   {"unknown_source", r.mac.rx.unknown_source},
                   {"queue_full", r.mac.tx.sdus_refused},
                   {"no_link", r.mac.tx.sdus_expired}};
+  if (r.cover_flows > 0)
+    j["cover"] = {{"flows", r.cover_flows}, {"links", r.cover_links}, {"dummies", r.cover_shown - r.cover_links}};
 }
 
 // --- text -----------------------------------------------------------------------------------------------------------
@@ -168,6 +170,9 @@ std::string text_of(const json& j, double host_utc_s) {
   text += "  sent: " + counts_text(j.at("sent"), "nothing") + '\n';
   text += "  received: " + counts_text(j.at("received"), "nothing") + '\n';
   text += "  dropped: " + counts_text(j.at("dropped"), "nothing") + '\n';
+  if (j.contains("cover"))
+    text += fmt::format("  cover: {} flows, {} with a link, {} dummies\n", j.at("cover").at("flows").get<int>(),
+                        j.at("cover").at("links").get<int>(), j.at("cover").at("dummies").get<int>());
   for (const auto& p : j.at("peers")) text += peer_text(p);
   return text;
 }

@@ -39,6 +39,8 @@ struct running_status {
   phy::radio_counters radio{};
   mac::ue_counters mac{};
   std::uint64_t blocks_ok = 0, blocks_failed = 0;
+  /// Link cover; told to this UE's user alone.
+  int cover_flows = 0, cover_shown = 0, cover_links = 0;
 };
 
 struct ue_status {
