@@ -159,7 +159,8 @@ std::size_t& rx_path::budget_of(entity& e, std::uint8_t lcid) {
 
 sdu_verdict rx_path::deliver(std::uint8_t lcid, const sl_sch_header& h, std::span<const std::uint8_t> sdu, time_ms now,
                              security::actions& out, std::optional<data_received>& data) {
-  const bool unprotected = lcid == lcid_pc5s_unprotected || lcid == lcid_pc5s_security_mode;
+  const bool unprotected =
+      lcid == lcid_pc5s_unprotected || (lcid == lcid_pc5s_security_mode && !security_.protects_security_mode());
   // TS 36.323 5.6.2: without protection the identifier and the SN are zero. The security sublayer reads the header of a
   // record.
   if (unprotected && security::read_pdcp_header(sdu) != security::pdcp_header{}) {

@@ -79,6 +79,9 @@ public:
   virtual std::uint64_t expired() const { return 0; }  ///< SDUs that waited too long for a link
   /// Takes away the messages to real peers. Call it with all actions before they take effect.
   virtual void sift(security::actions&, time_ms) {}
+
+  /// Whether LCID 29 carries whole PDCP PDUs, as LCID 30 does, and not messages under an empty header. Never changes.
+  virtual bool protects_security_mode() const { return false; }
 };
 
 }  // namespace prose::mac

@@ -78,8 +78,9 @@ bool tx_flows::holds(l2_id src, l2_id dst) const {
 
 void tx_flows::queue_signalling(const security::send_message& m, time_ms now) {
   std::vector<std::uint8_t> octets;
-  if (is_set_up_channel(m.lcid))
-    octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
+  const bool whole_pdu =
+      !is_set_up_channel(m.lcid) || (m.lcid == lcid_pc5s_security_mode && security_.protects_security_mode());
+  if (!whole_pdu) octets.assign(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end());
   octets.insert(octets.end(), m.octets.begin(), m.octets.end());
   tx_flow& f = flow_for(m.peer, m.src, m.dst, now);
   auto& rlc = f.channels.try_emplace(m.lcid, 8 * 1024).first->second;

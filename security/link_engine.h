@@ -117,6 +117,7 @@ struct link_info {
   std::uint32_t epoch;
   l2_id own_l2, peer_l2;  // as sent now
   time_ms key_age_ms;
+  const char* algorithms = nullptr;  // of another profile, in the place of the suite (ts33303/direct_links.h)
 };
 
 struct link;

@@ -8,6 +8,12 @@ bool link_contexts::begin(security_context next) {
   return true;
 }
 
+bool link_contexts::begin_verified(security_context next) {
+  if (!begin(std::move(next))) return false;
+  sends_under_next_ = true;
+  return true;
+}
+
 void link_contexts::abandon() {
   next_.reset();
   sends_under_next_ = false;

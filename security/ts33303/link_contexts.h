@@ -18,6 +18,8 @@ public:
   /// False, and nothing changes: a rekeying is under way, or `next` has the KD-sess ID of the current context, with
   /// which a receiver could not tell the two apart, and a COUNT could come twice if the key were the same too.
   bool begin(security_context next);
+  /// The same for the requesting UE that opened the Command with `next` itself, before it began.
+  bool begin_verified(security_context next);
   /// The rekeying came to nothing: the new keys are wiped, and the old ones go on with their SN. For the commanding UE
   /// when no Complete comes, and the requesting UE when the Command was refused or nothing follows the Complete.
   void abandon();
@@ -29,6 +31,11 @@ public:
   result<security_context::opened, drop_reason> open(std::uint8_t lcid, bytes_view pdu, bytes_span out);
 
   bool rekeying() const { return next_.has_value(); }
+  bool uses(std::uint16_t kd_sess_id) const {
+    return current_.parameters().kd_sess_id == kd_sess_id || (next_ && next_->parameters().kd_sess_id == kd_sess_id);
+  }
+  /// Of the context that is sent under.
+  const context_parameters& sending() const { return sends_under_next_ ? next_->parameters() : current_.parameters(); }
   /// Of the context that is sent under: a rekeying is due well before this is 0.
   std::uint32_t pdus_left() const { return sends_under_next_ ? next_->pdus_left() : current_.pdus_left(); }
 

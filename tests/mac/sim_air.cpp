@@ -21,7 +21,7 @@ std::vector<prb_span> occupied(const subframe_transmission& t, bool v2x, int n_p
 }  // namespace
 
 sim_node::sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
-                   std::uint64_t seed, const std::optional<cover_config>& cover)
+                   std::uint64_t seed, const std::optional<cover_config>& cover, port_maker port)
     : air_(air),
       index_(index),
       name_(std::move(name)),
@@ -29,7 +29,8 @@ sim_node::sim_node(sim_air& air, int index, std::string name, const ue_config& c
       sec_config_(sec),
       cover_config_(cover),
       random_(air.config().random ? air.config().random(seed) : std::make_unique<seeded_random>(seed)),
-      dh_(*random_) {
+      dh_(*random_),
+      make_port_(std::move(port)) {
   auto pair = security::key_pair::generate({*random_, dh_});
   public_ = pair.public_part;
   const auto octets = pair.private_key.expose();
@@ -43,7 +44,10 @@ void sim_node::build() {
   security::static_private_key key{std::span<const std::uint8_t, 32>(private_octets_.data(), 32)};
   security_ = std::make_unique<security::ue_security>(
       config, security::key_pair::from_private(std::move(key), {*random_, dh_}), security::ports{*random_, dh_});
-  adapter_ = std::make_unique<diskless_adapter>(*security_);
+  if (make_port_)
+    adapter_ = make_port_(index_, *security_);
+  else
+    adapter_ = std::make_unique<diskless_adapter>(*security_);
   cover_.reset();
   if (cover_config_) cover_ = std::make_unique<link_cover>(*cover_config_, *adapter_, *random_, dh_);
   by_peer_.clear();
@@ -110,9 +114,10 @@ void sim_node::take(const step_output& out) {
 }
 
 sim_node& sim_air::add(const std::string& name, const ue_config& config, const security::ue_config& sec,
-                       const std::optional<cover_config>& cover) {
+                       const std::optional<cover_config>& cover, port_maker port) {
   const auto i = static_cast<int>(nodes_.size());
-  nodes_.emplace_back(*this, i, name, config, sec, config_.seed * 1000 + static_cast<std::uint64_t>(i) + 1, cover);
+  nodes_.emplace_back(*this, i, name, config, sec, config_.seed * 1000 + static_cast<std::uint64_t>(i) + 1, cover,
+                      std::move(port));
   return nodes_.back();
 }
 

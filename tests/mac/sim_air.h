@@ -51,11 +51,14 @@ enum class outcome : std::uint8_t {
 
 class sim_air;
 
+/// Another security_port in the place of diskless_adapter, made whenever a node starts.
+using port_maker = std::function<std::unique_ptr<security_port>(int node, security::ue_security&)>;
+
 /// One UE with its keys. `restart` wipes everything but the key pair, the permissions and the mark.
 class sim_node {
 public:
   sim_node(sim_air& air, int index, std::string name, const ue_config& config, const security::ue_config& sec,
-           std::uint64_t seed, const std::optional<cover_config>& cover);
+           std::uint64_t seed, const std::optional<cover_config>& cover, port_maker port = {});
   void permit(const sim_node& other);
   void restart(const ue_config* changed = nullptr);
   void kill() { on = false; }
@@ -99,7 +102,8 @@ private:
   std::map<peer_id, int> by_peer_;
   std::set<peer_id> told_linked_;
   std::unique_ptr<security::ue_security> security_;
-  std::unique_ptr<diskless_adapter> adapter_;
+  port_maker make_port_;
+  std::unique_ptr<security_port> adapter_;
   std::unique_ptr<link_cover> cover_;
   std::unique_ptr<ue> ue_;
   std::int64_t wake_ = 0;
@@ -113,7 +117,7 @@ class sim_air {
 public:
   explicit sim_air(const air_config& config) : config_(config), rng_(config.seed) {}
   sim_node& add(const std::string& name, const ue_config& config, const security::ue_config& sec = {},
-                const std::optional<cover_config>& cover = {});
+                const std::optional<cover_config>& cover = {}, port_maker port = {});
   /// Mutual permission.
   void permit(sim_node& a, sim_node& b) { a.permit(b), b.permit(a); }
   /// Runs until now + subframes.
