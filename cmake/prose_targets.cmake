@@ -36,6 +36,11 @@ function(prose_app name)
   set_property(GLOBAL APPEND PROPERTY PROSE_PROGRAMS ${name})
 endfunction()
 
+# prose_test_paths.h tells a test where the source, the build and the recordings are. It is a header, not definitions: a file that does not need it
+# compiles to the same object in every checkout, which is what a compiler cache can share.
+set(PROSE_TEST_PATHS ${PROJECT_BINARY_DIR}/generated/tests)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/prose_test_paths.h.in ${PROSE_TEST_PATHS}/prose_test_paths.h @ONLY)
+
 # prose_test_program(NAME SOURCES ... LIBS ...): a GoogleTest program build/tests/NAME.
 function(prose_test_program name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
@@ -43,8 +48,7 @@ function(prose_test_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE prose_settings prose::common ${A_LIBS} GTest::gmock GTest::gtest)
   target_compile_options(${name} PRIVATE ${PROSE_COLD})
-  target_compile_definitions(${name} PRIVATE PROSE_SHARED_IQ="${PROSE_SHARED_IQ}" PROSE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    PROSE_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_include_directories(${name} PRIVATE ${PROSE_TEST_PATHS})
 endfunction()
 
 # Targets that build several things: what a user has or a script of the tests starts; every unit test; what scripts/test --sanitized builds.

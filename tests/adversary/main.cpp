@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "prose_test_paths.h"
 #include "tests/adversary/node.h"
 
 int main(int argc, char** argv) {

@@ -17,6 +17,7 @@
 
 #include "apps/lib/keys/key_file.h"
 #include "apps/lib/keys/system_random.h"
+#include "prose_test_paths.h"
 #include "security/crypto/x25519.h"
 
 namespace prose::adversary {

@@ -1,5 +1,6 @@
 // Radio profiles: the files of configs/ load, and mistakes are one line with file, line and what is accepted.
 #include "apps/lib/common/radio_profile.h"
+#include "prose_test_paths.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -9,6 +9,7 @@
 #include "apps/lib/listen/scene.h"
 #include "apps/lib/listen/settings.h"
 #include "mac/default_pools.h"
+#include "prose_test_paths.h"
 
 namespace prose::apps {
 namespace {

@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "prose_test_paths.h"
+
 namespace {
 
 constexpr double rate_hz = 30.72e6;

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "common/octet_order.h"
+#include "prose_test_paths.h"
 #include "tests/adversary/figures.h"
 #include "tests/adversary/thief.h"
 #include "tests/adversary/town.h"

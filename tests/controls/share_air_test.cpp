@@ -10,6 +10,7 @@
 #include "phy/io/sigmf_reader.h"
 #include "phy/types/comm_pool.h"
 #include "phy/types/tbs.h"
+#include "prose_test_paths.h"
 #include "security/types.h"
 #include "tests/phy/monitor_fixture.h"
 

@@ -11,6 +11,7 @@
 #include <set>
 #include <tuple>
 
+#include "prose_test_paths.h"
 #include "tests/phy/shared_recording.h"
 
 using namespace prose::phy;

@@ -17,6 +17,7 @@
 #include "common/hex.h"
 #include "phy/types/carrier.h"
 #include "phy/types/cf32.h"
+#include "prose_test_paths.h"
 
 namespace prose::phy::test {
 

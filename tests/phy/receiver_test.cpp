@@ -9,6 +9,7 @@
 
 #include "phy/modem/transmitter.h"
 #include "phy/types/tbs.h"
+#include "prose_test_paths.h"
 #include "tests/harness/allocations.h"
 #include "tests/phy/receiver_fixture.h"
 

@@ -11,6 +11,7 @@
 #include "common/bits.h"
 #include "common/hex.h"
 #include "phy/modem/monitor.h"
+#include "prose_test_paths.h"
 
 namespace prose::phy {
 

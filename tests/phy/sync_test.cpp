@@ -11,6 +11,7 @@
 #include "phy/sync/prefix_search.h"
 #include "phy/sync/slss_search.h"
 #include "phy/sync/slss_sequences.h"
+#include "prose_test_paths.h"
 #include "tests/phy/shared_recording.h"
 
 using namespace prose::phy;

@@ -21,6 +21,7 @@
 #include "phy/modem/transmitter.h"
 #include "phy/types/mib_sl.h"
 #include "phy/types/pool.h"
+#include "prose_test_paths.h"
 
 namespace prose::phy {
 namespace {

@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include "prose_test_paths.h"
+
 namespace prose::security::test {
 
 inline std::set<std::string> labels_in_code() {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/hex.h"
+#include "prose_test_paths.h"
 #include "security/crypto/aead.h"
 #include "security/crypto/x25519.h"
 #include "security/noise.h"

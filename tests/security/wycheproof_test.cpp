@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/hex.h"
+#include "prose_test_paths.h"
 #include "security/crypto/aead.h"
 #include "security/crypto/hash.h"
 #include "security/crypto/x25519.h"

@@ -13,6 +13,7 @@
 #include "apps/lib/capture/pcap_writer.h"
 #include "common/hex.h"
 #include "mac/sl_sch.h"
+#include "prose_test_paths.h"
 #include "security/record.h"
 
 namespace prose::apps {

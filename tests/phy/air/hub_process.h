@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+#include "prose_test_paths.h"
+
 namespace prose::test {
 
 class hub_process {

@@ -11,6 +11,7 @@
 #include "common/hex.h"
 #include "phy/modem/transmitter.h"
 #include "phy/types/pool.h"
+#include "prose_test_paths.h"
 
 namespace prose::phy {
 namespace {

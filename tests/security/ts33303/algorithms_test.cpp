@@ -8,6 +8,7 @@
 #include <set>
 
 #include "common/hex.h"
+#include "prose_test_paths.h"
 #include "security/crypto/hash.h"
 #include "security/ts33303/context.h"
 #include "security/ts33303/octets.h"

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "common/hex.h"
+#include "prose_test_paths.h"
 
 namespace prose::security::ts33303::test {
 namespace {
