@@ -15,6 +15,10 @@ CREATE TABLE prose_change(name text COLLATE "C", peer text COLLATE "C", version 
                           key bytea NOT NULL, PRIMARY KEY(name, peer), UNIQUE(name, version));
 CREATE TABLE prose_replaced(key bytea PRIMARY KEY);
 
+-- Which of the stores of one database (each in a schema of its own) this is: their channels and advisory locks are apart.
+CREATE SEQUENCE prose_instance AS integer CYCLE;
+CREATE FUNCTION prose_store() RETURNS oid STABLE LANGUAGE sql AS $$ SELECT 'prose_instance'::regclass::oid $$;
+
 CREATE FUNCTION prose_lock(names text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE h bigint;
 BEGIN
@@ -28,7 +32,7 @@ BEGIN
   INSERT INTO prose_change AS c (name, peer, version, permitted, key)
     SELECT whose, about, coalesce(max(o.version), 0) + 1, is_permitted, new_key FROM prose_change o WHERE o.name = whose
     ON CONFLICT (name, peer) DO UPDATE SET version = excluded.version, permitted = excluded.permitted, key = excluded.key;
-  PERFORM pg_notify('prose_changed', whose);
+  PERFORM pg_notify('prose_changed_' || prose_store(), whose);
 END $$;
 
 CREATE FUNCTION prose_mutual(who text) RETURNS TABLE(peer_name text, peer_key bytea) STABLE LANGUAGE sql AS $$
@@ -109,11 +113,10 @@ END $$;
 )sql";
 
 // Limits over all instances. A crash of the database may empty these tables: budgets are full again, and sessions are
-// entered anew with each connection. An instance holds an advisory lock (706173, its number) while it is connected.
+// entered anew with each connection. An instance holds an advisory lock (the store, its number) while it is connected.
 constexpr const char* limits = R"sql(
 CREATE UNLOGGED TABLE prose_budget(account text COLLATE "C", kind smallint, tokens float8 NOT NULL, at timestamptz NOT NULL,
                                    PRIMARY KEY(account, kind)) WITH (fillfactor = 50);
-CREATE SEQUENCE prose_instance AS integer CYCLE;
 CREATE UNLOGGED TABLE prose_session(instance integer, number bigint, account text COLLATE "C" NOT NULL, entry bigserial,
                                     PRIMARY KEY(instance, number));
 CREATE INDEX prose_session_account ON prose_session(account, entry);
@@ -133,7 +136,7 @@ END $$;
 CREATE FUNCTION prose_end_session(of_instance integer, of_number bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM prose_session WHERE instance = of_instance AND number = of_number;
-  PERFORM pg_notify('prose_ended', of_instance || ' ' || of_number);
+  PERFORM pg_notify('prose_ended_' || prose_store(), of_instance || ' ' || of_number);
 END $$;
 
 CREATE FUNCTION prose_enter(of_instance integer, of_number bigint, who text, most bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -157,7 +160,7 @@ END $$;
 
 CREATE FUNCTION prose_clear_up() RETURNS void LANGUAGE sql AS $$
   DELETE FROM prose_session s WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2
-    AND l.classid = 706173 AND l.objid::bigint = s.instance
+    AND l.classid = prose_store() AND l.objid::bigint = s.instance
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()));
   DELETE FROM prose_budget WHERE at < clock_timestamp() - interval '10 minutes';
 $$;

@@ -99,6 +99,7 @@ result<void> settle(const postgres_settings& to, postgres_connection& c) {
 struct session {
   postgres_connection connection;
   std::int32_t instance = 0;
+  std::string changed;  ///< channel on which changes are told
 };
 
 result<session> connect(const postgres_settings& to) {
@@ -109,11 +110,13 @@ result<session> connect(const postgres_settings& to) {
   for (const auto& s : statements)
     if (auto ok = c->prepare(s.name, s.sql); !ok) return failed(to, ok.error());
   auto number = c->run(
-      "LISTEN prose_changed; LISTEN prose_ended; WITH i AS MATERIALIZED (SELECT nextval('prose_instance')::integer AS "
-      "n)"
-      " SELECT n FROM i, pg_advisory_lock(706173, n)");
+      "WITH i AS MATERIALIZED (SELECT nextval('prose_instance')::integer AS n, prose_store() AS store)"
+      " SELECT n, store FROM i, pg_advisory_lock(store::bigint::bit(32)::integer, n)");
   if (!number) return failed(to, number.error());
-  return session{std::move(*c), std::atoi(number->text(0, 0).c_str())};
+  session made{std::move(*c), std::atoi(number->text(0, 0).c_str()), "prose_changed_" + number->text(0, 1)};
+  if (auto ok = made.connection.run("LISTEN " + made.changed + "; LISTEN prose_ended_" + number->text(0, 1)); !ok)
+    return failed(to, ok.error());
+  return made;
 }
 
 class postgres_store final : public store {
@@ -275,7 +278,7 @@ private:
   }
   void sort_notifications() {
     for (const auto& n : session_->connection.take_notifications()) {
-      if (n.channel == "prose_changed") {
+      if (n.channel == session_->changed) {
         changed_.insert(n.text);
         continue;
       }

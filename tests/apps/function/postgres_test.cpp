@@ -107,6 +107,33 @@ TEST_F(postgres_store_test, a_users_oldest_session_ends_wherever_it_is) {
   EXPECT_EQ(ended, std::vector<std::int64_t>{3});
 }
 
+/// Of two stores with the same users, each in a schema of its own, neither waits for the other nor hears of it.
+TEST_F(postgres_store_test, two_stores_of_one_database_are_apart) {
+  auto a = open();
+  const auto other = store::open(test_store("another_store"));
+  ASSERT_TRUE(other) << other.error().message;
+  auto& b = **other;
+  ASSERT_TRUE(a->enter("mary", 1, 1));
+  for (auto* s : {a.get(), &b}) add(*s, "mary", 1), add(*s, "john", 2);
+  ASSERT_TRUE(b.enter("mary", 1, 1));
+  ASSERT_TRUE(b.enter("mary", 2, 1));  // ends session 1, of b alone
+  EXPECT_EQ(b.grant("mary", "john").value(), refusal::none);
+  EXPECT_EQ(b.grant("john", "mary").value(), refusal::none);
+  EXPECT_TRUE(told_of(b, "mary"));
+  EXPECT_EQ(b.take_ended(), std::vector<std::int64_t>{1});
+  // What b told would be here before what a tells.
+  EXPECT_EQ(a->register_user("peter", "peter", key_of(3), false).value(), refusal::none);
+  EXPECT_EQ(a->grant("peter", "john").value(), refusal::none);
+  EXPECT_EQ(a->grant("john", "peter").value(), refusal::none);
+  std::vector<std::string> told;
+  EXPECT_TRUE(comes([&] {
+    for (auto& user : a->take_changed_users()) told.push_back(std::move(user));
+    return std::find(told.begin(), told.end(), "peter") != told.end();
+  }));
+  EXPECT_EQ(std::find(told.begin(), told.end(), "mary"), told.end());
+  EXPECT_TRUE(a->take_ended().empty());
+}
+
 TEST_F(postgres_store_test, sessions_of_a_dead_instance_are_forgotten) {
   auto a = open(), b = open();
   ASSERT_TRUE(a->enter("mary", 1, 9));
@@ -205,9 +232,9 @@ TEST_F(postgres_store_test, a_store_of_a_newer_program_is_refused) {
 
 TEST_F(postgres_store_test, a_store_of_version_1_gets_what_is_missing_and_keeps_the_rest) {
   add(*open(), "mary", 1);
-  ASSERT_TRUE(sql(
-      "DROP TABLE prose_budget, prose_session; DROP SEQUENCE prose_instance; DROP FUNCTION prose_take, prose_enter, "
-      "prose_end_others, prose_end_session, prose_clear_up; UPDATE prose_version SET version = 1"));
+  ASSERT_TRUE(
+      sql("DROP TABLE prose_budget, prose_session; DROP FUNCTION prose_take, prose_enter, "
+          "prose_end_others, prose_end_session, prose_clear_up; UPDATE prose_version SET version = 1"));
   auto s = open();
   ASSERT_NE(s, nullptr);
   EXPECT_EQ(s->name_of("mary").value(), "mary");
