@@ -1,4 +1,4 @@
-# What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers), python (the Python package). A component of another
+# What `cmake --install` puts where, and the Debian packages (cpack). Components: prose (the programs), dev (libraries and headers), python (the Python package), mpi (campaigns under mpirun). A component of another
 # target needs no more than its own install() calls and a block of names in cmake/packages.cmake.
 if(PROSE_SANITIZE OR PROSE_FUZZ)
   install(CODE "message(FATAL_ERROR \"A build with PROSE_SANITIZE or PROSE_FUZZ installs nothing; install one without them (cmake --preset release).\")" ALL_COMPONENTS)
@@ -89,6 +89,12 @@ if(TARGET prose_python)
   install(TARGETS prose_python LIBRARY DESTINATION "\${python_place}/prose" COMPONENT python)
   install(FILES ${PROSE_PYTHON_FILES} DESTINATION "\${python_place}/prose" COMPONENT python)
   install(DIRECTORY apps/python/examples DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/python3-prose COMPONENT python FILES_MATCHING PATTERN "*.py" PATTERN __pycache__ EXCLUDE)
+endif()
+
+# --- mpi: what prose-bler and prose-town load where mpirun started them, from ../lib/prose beside their folder ---
+if(TARGET prose_mpi)
+  install(TARGETS prose_mpi LIBRARY DESTINATION lib/prose COMPONENT mpi)
+  install(DIRECTORY docs/examples/slurm/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/prose-mpi/examples COMPONENT mpi)
 endif()
 
 # --- where UHD does not look ---

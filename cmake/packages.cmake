@@ -69,6 +69,17 @@ are in /usr/share/doc/python3-prose/examples.")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${debian}/python3-prose/postinst ${debian}/python3-prose/prerm)
 endif()
 
+# --- prose-mpi ---
+if(TARGET prose_mpi)
+  list(APPEND components mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_NAME prose-mpi)
+  set(CPACK_DEBIAN_MPI_PACKAGE_SECTION net)
+  set(CPACK_COMPONENT_MPI_DESCRIPTION "Campaigns of prose-bler in many processes, under
+mpirun of Open MPI. A script for Slurm is in /usr/share/doc/prose-mpi/examples.")
+  set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "prose, openmpi-bin")
+endif()
+
 # --- what every Debian package has: copyright and changelog ---
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)  # of SOURCE_DATE_EPOCH, where it is set
 foreach(component ${components})

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <thread>
 
 #include "phy/dsp/random.h"
@@ -37,22 +36,40 @@ void run_parallel(int n_threads, std::int64_t count, const std::function<void(in
   for (auto& t : threads) t.join();
 }
 
+namespace {
+/// Errors in each of the rounds that follow `from` trials, counted by all processes. Batches are dealt out in turn.
+std::vector<std::int64_t> count_errors(std::span<link_simulator> links, double snr_db, const campaign_config& c,
+                                       std::int64_t from, std::int64_t n_rounds) {
+  constexpr std::int64_t round_batches = round_trials / batch_trials;
+  const std::uint64_t point_seed = phy::hash64(c.seed ^ phy::hash64(std::bit_cast<std::uint64_t>(snr_db + 0.0)));
+  const std::int64_t trials = std::min(n_rounds * round_trials, c.max_trials - from);
+  const std::int64_t batches = (trials + batch_trials - 1) / batch_trials;
+  const std::int64_t own = batches > c.rank ? (batches - c.rank + c.n_ranks - 1) / c.n_ranks : 0;
+  std::vector<std::int64_t> of_batch(static_cast<std::size_t>(own), 0);
+  run_parallel(static_cast<int>(links.size()), own, [&](int thread, std::int64_t i) {
+    const std::int64_t batch = c.rank + i * c.n_ranks, last = std::min(trials, (batch + 1) * batch_trials);
+    for (std::int64_t t = batch * batch_trials; t < last; ++t)
+      if (links[thread].trial(phy::hash64(point_seed + static_cast<std::uint64_t>(from + t)), snr_db)) ++of_batch[i];
+  });
+  std::vector<std::int64_t> errors(static_cast<std::size_t>(n_rounds), 0);
+  for (std::int64_t i = 0; i < own; ++i) errors[(c.rank + i * c.n_ranks) / round_batches] += of_batch[i];
+  c.sum(errors);
+  return errors;
+}
+}  // namespace
+
 bler_point measure(std::span<link_simulator> links, double snr_db, const campaign_config& c) {
   bler_point point{snr_db, 0, 0};
-  const std::uint64_t point_seed = phy::hash64(c.seed ^ phy::hash64(std::bit_cast<std::uint64_t>(snr_db + 0.0)));
-  while (point.trials < c.max_trials && point.errors < c.min_errors && !c.stop()) {
-    const std::int64_t n = std::min(round_trials, c.max_trials - point.trials);
-    const std::int64_t batches = (n + batch_trials - 1) / batch_trials;
-    std::vector<std::int64_t> errors(static_cast<std::size_t>(batches), 0);
-    run_parallel(static_cast<int>(links.size()), batches, [&](int thread, std::int64_t batch) {
-      const std::int64_t last = std::min(n, (batch + 1) * batch_trials);
-      for (std::int64_t i = batch * batch_trials; i < last; ++i) {
-        const auto number = static_cast<std::uint64_t>(point.trials + i);
-        if (links[thread].trial(phy::hash64(point_seed + number), snr_db)) ++errors[batch];
-      }
-    });
-    point.trials += n;
-    point.errors += std::accumulate(errors.begin(), errors.end(), std::int64_t{0});
+  // With many workers several rounds are done at once. A point still ends at the same round; what is beyond is lost.
+  const std::int64_t workers = static_cast<std::int64_t>(links.size()) * c.n_ranks;
+  const std::int64_t at_once = (workers * batch_trials + round_trials - 1) / round_trials;
+  const auto goes_on = [&] { return point.trials < c.max_trials && point.errors < c.min_errors; };
+  while (goes_on() && !c.stop()) {
+    for (const auto errors : count_errors(links, snr_db, c, point.trials, at_once)) {
+      if (!goes_on()) break;
+      point.trials += std::min(round_trials, c.max_trials - point.trials);
+      point.errors += errors;
+    }
     c.progress(std::max(static_cast<double>(point.trials) / static_cast<double>(c.max_trials),
                         static_cast<double>(point.errors) / static_cast<double>(c.min_errors)));
   }

@@ -16,6 +16,10 @@ struct campaign_config {
   std::int64_t max_trials = 1000;
   std::int64_t min_errors = 100;  ///< a point ends when it has so many, at a round's end
   int n_threads = 1;
+  /// Of several processes that measure the same points together. sum() adds up over all of them, and stop() must then
+  /// change in sum() only, to the same in each.
+  int rank = 0, n_ranks = 1;
+  std::function<void(std::span<std::int64_t>)> sum = [](std::span<std::int64_t>) {};
   std::function<bool()> stop = [] { return false; };
   std::function<void(double)> progress = [](double) {};  ///< 0..1 of the point
 };
@@ -37,7 +41,8 @@ interval wilson(std::int64_t errors, std::int64_t trials);
 void run_parallel(int n_threads, std::int64_t count, const std::function<void(int, std::int64_t)>& item);
 
 /// One point. `links` has one link a thread. Trials are numbered; a trial's seed is a hash of the campaign's seed, the
-/// SNR and its number, and rounds have a fixed size, so the result does not depend on the number of threads.
+/// SNR and its number, and rounds have a fixed size, so the result does not depend on the number of threads and
+/// processes.
 bler_point measure(std::span<link_simulator> links, double snr_db, const campaign_config& c);
 
 /// Where log10(BLER) crosses log10(target) between measured points, by straight lines; NaN where it does not.

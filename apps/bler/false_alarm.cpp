@@ -115,9 +115,11 @@ result<false_alarm_report> count_false_alarms(const false_alarm_config& c) {
   const int positions = c.carrier.n_prb - (is_v2x(c.carrier.tm) ? 1 : 0);
   const std::int64_t n = std::max((c.pscch_candidates + positions - 1) / positions, c.subframes);
   std::vector<false_alarm_report> reports(listeners.size());
-  run_parallel(c.n_threads, n, [&](int thread, std::int64_t i) {
+  const std::int64_t own = n > c.rank ? (n - c.rank + c.n_ranks - 1) / c.n_ranks : 0;
+  run_parallel(c.n_threads, own, [&](int thread, std::int64_t turn) {
     if (c.stop()) return;
     const std::size_t t = thread;
+    const std::int64_t i = c.rank + turn * c.n_ranks;
     listeners[t].subframe(i, i < c.subframes, reports[t]);
     if (thread == 0) c.progress(static_cast<double>(i) / static_cast<double>(n));
   });

@@ -17,6 +17,7 @@ struct false_alarm_config {
   std::int64_t subframes =
       0;  ///< at least so many subframes searched for MIB-SL, transport blocks and discovery messages
   int n_threads = 1;
+  int rank = 0, n_ranks = 1;  ///< of several processes that share the work: the report is of this one's part
   std::function<bool()> stop = [] { return false; };
   std::function<void(double)> progress = [](double) {};
 };

@@ -1,8 +1,10 @@
 // prose-bler: block error rate over SNR of every channel, false alarms on noise, and the table against the public state
 // of the art.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <thread>
@@ -11,6 +13,7 @@
 #include "apps/bler/false_alarm.h"
 #include "apps/bler/output.h"
 #include "apps/bler/table.h"
+#include "apps/lib/campaign/ranks.h"
 #include "apps/lib/common/command_line.h"
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/file_roles.h"
@@ -32,7 +35,7 @@ struct options {
   double cfo_hz = 0, delay_samples = 0, rate_share = 1;
   std::int64_t trials = 2000, errors = 200, false_candidates = 0, false_subframes = 0, max_false_sci = -1;
   std::uint64_t seed = 1;
-  bool known_offsets = false, table = false;
+  bool known_offsets = false, table = false, resume = false;
 };
 
 struct sweep {
@@ -91,19 +94,56 @@ result<std::vector<link_simulator>> links_of(const link_config& c, int n_threads
   return links;
 }
 
-campaign_config campaign_of(const options& o) {
+campaign_config campaign_of(const options& o, ranks& team) {
   campaign_config c;
+  c.rank = team.rank();
+  c.n_ranks = team.size();
+  c.sum = [&team](std::span<std::int64_t> values) { team.sum(values); };
   c.seed = o.seed;
   c.max_trials = o.trials;
   c.min_errors = o.errors;
   c.n_threads = o.threads;
-  c.stop = &stop_requested;
+  c.stop = [&team] { return team.stopped(); };
   return c;
 }
 
-int finish(const options& o, const std::vector<bler_curve>& curves, const std::string& title) {
-  const std::string remark =
-      title + ", seed " + std::to_string(o.seed) + ", " + std::string(program) + " " + std::string(version());
+/// What the results depend on, beside the names of the curves.
+std::string remark_of(const options& o, const std::string& title) {
+  std::string r = title;
+  const auto add = [&](bool told, const std::string& what) {
+    if (told) r += ", " + what;
+  };
+  add(o.antennas != 1, std::to_string(o.antennas) + " antennas");
+  add(o.transmissions != 1, std::to_string(o.transmissions) + " transmissions");
+  add(o.iterations != 8, std::to_string(o.iterations) + " iterations");
+  add(o.format != 0, "transmission format " + std::to_string(o.format));
+  add(o.rate_share != 1, "rate share " + std::to_string(o.rate_share));
+  add(o.cfo_hz != std::floor(o.cfo_hz), "CFO " + std::to_string(o.cfo_hz));
+  add(o.delay_samples != std::floor(o.delay_samples), "delay " + std::to_string(o.delay_samples));
+  add(o.known_offsets, "known offsets");
+  return r + ", up to " + std::to_string(o.trials) + " trials and " + std::to_string(o.errors) + " errors, seed " +
+         std::to_string(o.seed) + ", " + std::string(program) + " " + std::string(version());
+}
+
+std::string part_of(std::size_t done, std::size_t of, const char* what) {
+  return "stopped after " + std::to_string(done) + " of " + std::to_string(of) + " " + what;
+}
+
+/// Whether the CSV can be written again and again: not where it is a pipe, a terminal or the like.
+bool is_file(const std::string& path) {
+  struct stat s {};
+  return !path.empty() && path != "-" && (::stat(path.c_str(), &s) != 0 || S_ISREG(s.st_mode));
+}
+
+/// What is measured so far, as a part: whoever ends the program (mpirun does it within a second) leaves a whole file.
+result<void> save_part(const options& o, const ranks& team, const std::vector<bler_curve>& curves,
+                       const std::string& title, const std::string& how_far) {
+  if (!team.first() || !is_file(o.csv)) return {};
+  return write_csv(o.csv, curves, remark_of(o, title) + ", " + how_far);
+}
+
+int write_results(const options& o, const std::vector<bler_curve>& curves, const std::string& title,
+                  const std::string& remark) {
   if (!o.csv.empty())
     if (auto ok = write_csv(o.csv, curves, remark); !ok) return run_error(program, ok.error());
   if (!o.plot.empty())
@@ -111,12 +151,29 @@ int finish(const options& o, const std::vector<bler_curve>& curves, const std::s
   return exit_ok;
 }
 
+int finish(const options& o, ranks& team, const std::vector<bler_curve>& curves, const std::string& title) {
+  team.leave();
+  return team.first() ? write_results(o, curves, title, remark_of(o, title)) : exit_ok;
+}
+
 /// What was measured is written, and says that it is a part.
-int finish_part(const options& o, const std::vector<bler_curve>& curves, const std::string& title, std::size_t done,
-                std::size_t of, const char* what) {
-  const std::string how_far = "stopped after " + std::to_string(done) + " of " + std::to_string(of) + " " + what;
-  if (const int code = done == 0 ? exit_ok : finish(o, curves, title + ", " + how_far); code != exit_ok) return code;
-  return report(program, how_far, exit_failure);
+int finish_part(const options& o, ranks& team, const std::vector<bler_curve>& curves, const std::string& title,
+                std::size_t done, const std::string& how_far) {
+  team.leave();
+  if (!team.first()) return exit_ok;
+  const int code =
+      done == 0 ? exit_ok : write_results(o, curves, title + ", " + how_far, remark_of(o, title) + ", " + how_far);
+  return code != exit_ok ? code : report(program, how_far, exit_failure);
+}
+
+/// --resume: the points of an earlier run with the same options. Nothing where there was none.
+result<saved_curves> earlier_points(const options& o, const std::string& title) {
+  if (!o.resume || ::access(o.csv.c_str(), F_OK) != 0) return saved_curves{};
+  auto saved = read_csv(o.csv);
+  const auto wanted = remark_of(o, title);
+  if (saved && saved->remark != wanted && !saved->remark.starts_with(wanted + ", stopped after "))
+    return fail("--resume: " + o.csv + ":1: is of another campaign; accepted: '" + wanted + "'");
+  return saved;
 }
 
 /// What is possible at 10 %, where the table has a row of this.
@@ -130,51 +187,104 @@ double bound_of(const options& o, int mcs) {
   return no_value;
 }
 
-int run_curves(const options& o) {
-  const auto range = parse_sweep(o.snr);
-  if (!range) return usage_error(program, range.error());
+std::string title_of(const options& o) {
   std::string title =
       o.channel + " TM" + std::to_string(o.tm) + " " + std::to_string(o.prb) + " PRB " + o.cp + " prefix, " + o.fading;
   if (o.cfo_hz != 0) title += ", CFO within " + std::to_string(static_cast<int>(o.cfo_hz)) + " Hz";
   if (o.delay_samples != 0) title += ", delay up to " + std::to_string(static_cast<int>(o.delay_samples)) + " samples";
-  std::vector<bler_curve> curves;
-  auto c = campaign_of(o);
-  const bool pssch = o.channel == "pssch";
-  const auto all_mcs = pssch ? o.mcs : std::vector<int>{0};
-  const int n_points = static_cast<int>(std::floor((range->last - range->first) / range->step + 1e-9)) + 1;
-  const std::size_t of = all_mcs.size() * static_cast<std::size_t>(n_points);
-  std::size_t done = 0;
-  const bool csv_is_stdout = o.csv == "-" || own_descriptor(o.csv) == STDOUT_FILENO;
-  for (const int mcs : all_mcs) {
-    if (stop_requested()) break;
-    const auto config = link_of(o, mcs);
+  return title;
+}
+
+void tell(const std::string& curve, const bler_point& p) {
+  const auto w = wilson(p.errors, p.trials);
+  std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.c_str(), p.snr_db, p.bler(), w.low,
+              w.high, static_cast<long long>(p.errors), static_cast<long long>(p.trials));
+  std::fflush(stdout);
+}
+
+/// The curves of one call of the program, point by point.
+class curve_run {
+public:
+  curve_run(const options& o, ranks& team, const sweep& range)
+      : o_(o),
+        team_(team),
+        range_(range),
+        title_(title_of(o)),
+        pssch_(o.channel == "pssch"),
+        all_mcs_(pssch_ ? o.mcs : std::vector<int>{0}),
+        n_points_(static_cast<int>(std::floor((range.last - range.first) / range.step + 1e-9)) + 1),
+        tells_(o.csv != "-" && own_descriptor(o.csv) != STDOUT_FILENO) {}
+
+  int run() {
+    auto saved = earlier_points(o_, title_);
+    if (!saved) return usage_error(program, saved.error());
+    saved_ = std::move(*saved);
+    for (const int mcs : all_mcs_) {
+      if (team_.stopped()) break;
+      if (const int code = run_one(mcs); code != exit_ok) return code;
+    }
+    return done_ < of() ? finish_part(o_, team_, curves_, title_, done_, how_far())
+                        : finish(o_, team_, curves_, title_);
+  }
+
+private:
+  std::size_t of() const { return all_mcs_.size() * static_cast<std::size_t>(n_points_); }
+  std::string how_far() const { return part_of(done_, of(), "points"); }
+
+  int run_one(int mcs) {
+    const auto config = link_of(o_, mcs);
     if (!config) return usage_error(program, config.error());
-    auto links = links_of(*config, o.threads);
+    auto links = links_of(*config, o_.threads);
     if (!links) return usage_error(program, links.error());
     bler_curve curve;
-    curve.name = pssch ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o.n_prb) + " PRB, " +
-                             std::to_string(links->front().payload_bits()) + " bits"
-                       : o.channel;
-    curve.bound_10_db = bound_of(o, mcs);
-    progress_bar bar(curve.name);
-    for (int i = 0; i < n_points; ++i) {
-      const double snr_db = range->first + range->step * i;
-      c.progress = [&](double part) {
-        bar.update((i + std::min(part, 1.0)) / n_points, "at " + std::to_string(snr_db).substr(0, 5) + " dB");
-      };
-      const auto p = measure(*links, snr_db, c);
-      if (stop_requested()) break;  // with fewer trials than were asked for
-      ++done;
-      curve.points.push_back(p);
-      const auto w = wilson(p.errors, p.trials);
-      if (!csv_is_stdout)
-        std::printf("%-34s %7.2f dB  BLER %-10.4g [%.3g, %.3g]  %lld/%lld\n", curve.name.c_str(), snr_db, p.bler(),
-                    w.low, w.high, static_cast<long long>(p.errors), static_cast<long long>(p.trials));
-      std::fflush(stdout);
-    }
-    if (!curve.points.empty()) curves.push_back(std::move(curve));
+    curve.name = pssch_ ? "MCS " + std::to_string(mcs) + ", " + std::to_string(o_.n_prb) + " PRB, " +
+                              std::to_string(links->front().payload_bits()) + " bits"
+                        : o_.channel;
+    curve.bound_10_db = bound_of(o_, mcs);
+    curves_.push_back(std::move(curve));
+    const int code = measure_points(*links);
+    if (curves_.back().points.empty()) curves_.pop_back();
+    return code;
   }
-  return done < of ? finish_part(o, curves, title, done, of, "points") : finish(o, curves, title);
+
+  int measure_points(std::vector<link_simulator>& links) {
+    auto& curve = curves_.back();
+    auto c = campaign_of(o_, team_);
+    progress_bar bar(curve.name);
+    for (int i = 0; i < n_points_; ++i) {
+      const double snr_db = range_.first + range_.step * i;
+      c.progress = [&](double part) {
+        if (team_.first())
+          bar.update((i + std::min(part, 1.0)) / n_points_, "at " + std::to_string(snr_db).substr(0, 5) + " dB");
+      };
+      const auto* before = find_point(saved_, curve.name, snr_db);
+      const auto p = before != nullptr ? bler_point{snr_db, before->trials, before->errors} : measure(links, snr_db, c);
+      if (team_.stopped()) break;  // with fewer trials than were asked for
+      ++done_;
+      curve.points.push_back(p);
+      if (tells_) tell(curve.name, p);
+      if (const auto ok = save_part(o_, team_, curves_, title_, how_far()); !ok) return run_error(program, ok.error());
+    }
+    return exit_ok;
+  }
+
+  const options& o_;
+  ranks& team_;
+  sweep range_;
+  std::string title_;
+  bool pssch_;
+  std::vector<int> all_mcs_;
+  int n_points_;
+  bool tells_;
+  saved_curves saved_;
+  std::vector<bler_curve> curves_;
+  std::size_t done_ = 0;
+};
+
+int run_curves(const options& o, ranks& team) {
+  const auto range = parse_sweep(o.snr);
+  if (!range) return usage_error(program, range.error());
+  return curve_run(o, team, *range).run();
 }
 
 std::string cell(double v) {
@@ -184,8 +294,10 @@ std::string cell(double v) {
 }
 
 /// Every row of the table; exit 1 when a target is missed.
-int run_table(const options& o) {
-  auto c = campaign_of(o);
+int run_table(const options& o, ranks& team) {
+  auto c = campaign_of(o, team);
+  const std::string title = "all channels, AWGN";
+  const auto how_far = [&](std::size_t done) { return part_of(done, std::size(baseline_table), "rows"); };
   std::vector<bler_curve> curves;
   int missed = 0;
   std::printf("%-26s | this receiver | peer as it is | peer repaired | bound  | asked |\n", "dB at 10 % / 1 % BLER");
@@ -201,13 +313,14 @@ int run_table(const options& o) {
     if (!links) return usage_error(program, links.error());
     progress_bar bar(row.name);
     bler_curve curve{row.name, {}, row.bound_10};
-    c.progress = [&](double part) { bar.update(std::min(part, 1.0)); };
+    c.progress = [&](double part) {
+      if (team.first()) bar.update(std::min(part, 1.0));
+    };
     const double at_10 = find_crossing(*links, 0.1, std::floor(row.target_10), 0.25, c, curve.points);
-    const double at_1 = stop_requested() || std::isnan(at_10)
+    const double at_1 = team.stopped() || std::isnan(at_10)
                             ? no_value
                             : find_crossing(*links, 0.01, std::ceil(at_10) + 1, 0.5, c, curve.points);
-    if (stop_requested())
-      return finish_part(o, curves, "all channels, AWGN", curves.size(), std::size(baseline_table), "rows");
+    if (team.stopped()) return finish_part(o, team, curves, title, curves.size(), how_far(curves.size()));
     // Written so that a crossing that was not found counts as missed.
     const bool ok = at_10 <= row.target_10 + 1e-9;
     missed += ok ? 0 : 1;
@@ -217,12 +330,27 @@ int run_table(const options& o) {
                 ok ? "reached" : "MISSED");
     std::fflush(stdout);
     curves.push_back(std::move(curve));
+    if (const auto saved = save_part(o, team, curves, title, how_far(curves.size())); !saved)
+      return run_error(program, saved.error());
   }
-  if (const int code = finish(o, curves, "all channels, AWGN"); code != exit_ok) return code;
-  return missed == 0 ? exit_ok : report(program, std::to_string(missed) + " rows miss what is asked", exit_failure);
+  if (const int code = finish(o, team, curves, title); code != exit_ok) return code;
+  return missed == 0 || !team.first()
+             ? exit_ok
+             : report(program, std::to_string(missed) + " rows miss what is asked", exit_failure);
 }
 
-int run_false_alarms(const options& o) {
+/// The counts of all processes.
+void add_up(false_alarm_report& r, ranks& team) {
+  std::int64_t* const counts[] = {&r.subframes,  &r.pscch_candidates, &r.false_sci,      &r.slss_searches,
+                                  &r.false_slss, &r.psbch_tries,      &r.false_mib,      &r.pssch_tries,
+                                  &r.false_tb,   &r.psdch_tries,      &r.false_discovery};
+  std::array<std::int64_t, std::size(counts)> sums{};
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = *counts[i];
+  team.sum(sums);
+  for (std::size_t i = 0; i < sums.size(); ++i) *counts[i] = sums[i];
+}
+
+int run_false_alarms(const options& o, ranks& team) {
   false_alarm_config f;
   const auto carrier = link_of(o, 0);
   if (!carrier) return usage_error(program, carrier.error());
@@ -231,11 +359,18 @@ int run_false_alarms(const options& o) {
   f.pscch_candidates = o.false_candidates;
   f.subframes = o.false_subframes;
   f.n_threads = o.threads;
+  f.rank = team.rank();
+  f.n_ranks = team.size();
   f.stop = &stop_requested;
   progress_bar bar("noise");
-  f.progress = [&](double part) { bar.update(part); };
-  const auto r = count_false_alarms(f);
+  f.progress = [&](double part) {
+    if (team.first()) bar.update(part);
+  };
+  auto r = count_false_alarms(f);
   if (!r) return usage_error(program, r.error());
+  add_up(*r, team);
+  team.leave();
+  if (!team.first()) return exit_ok;
   const auto line = [](const char* what, std::int64_t n, std::int64_t of) {
     std::printf("%-20s %lld in %lld\n", what, static_cast<long long>(n), static_cast<long long>(of));
   };
@@ -313,8 +448,12 @@ void add_campaign_options(command& app, options& o) {
       .range(std::int64_t{1}, std::int64_t{1'000'000'000})
       .show_default();
   app.add_option("--seed", o.seed).show_default();
-  app.add_option("--threads", o.threads, "0: all cores; results do not depend on it").range(0, 1024).show_default();
-  app.add_option("--csv", o.csv, "result file; - is standard output").type_name("FILE|-");
+  app.add_option("--threads", o.threads, "0: all cores, under mpirun one a process; results do not depend on it")
+      .range(0, 1024)
+      .show_default();
+  app.add_option("--csv", o.csv, "result file, written after each point; - is standard output").type_name("FILE|-");
+  app.add_flag("--resume", o.resume,
+               "go on where an earlier run with the same options ended: take its points from --csv");
   app.add_option("--plot", o.plot, "picture of the curves").type_name("FILE.png");
   app.add_flag(
       "--table", o.table,
@@ -323,6 +462,12 @@ void add_campaign_options(command& app, options& o) {
   app.add_option("--noise-subframes", o.false_subframes, "and so many noise subframes for everything else");
   app.add_option("--max-false-sci", o.max_false_sci,
                  "exit 1 with more false SCIs, or any false MIB-SL, block or discovery message");
+}
+
+int run(const options& o, ranks& team) {
+  if (o.table) return run_table(o, team);
+  if (o.false_candidates > 0 || o.false_subframes > 0) return run_false_alarms(o, team);
+  return run_curves(o, team);
 }
 }  // namespace
 
@@ -346,16 +491,19 @@ static int run_main(int argc, char** argv) {
     read_config(now, o);
     return print_config(now.effective());
   }
-  if (o.threads == 0) o.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (o.resume && (!is_file(o.csv) || o.table || o.false_candidates > 0 || o.false_subframes > 0))
+    return report(program, "--resume goes with curves and --csv FILE", exit_usage);
   file_roles files;
   files.reads("--config", o.common.config_path);
   files.writes("--csv", o.csv);
   files.writes("--plot", o.plot);
   if (const auto ok = files.check(); !ok) return usage_error(program, ok.error());
   if (o.common.check) return check(o);
-  if (o.table) return run_table(o);
-  if (o.false_candidates > 0 || o.false_subframes > 0) return run_false_alarms(o);
-  return run_curves(o);
+  auto team = ranks::join();
+  if (!team) return run_error(program, team.error());
+  if (o.threads == 0)
+    o.threads = team->by_mpirun() ? 1 : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return run(o, *team);
 }
 
 int main(int argc, char** argv) { return prose::apps::run_program(program, run_main, argc, argv); }

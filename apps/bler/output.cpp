@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 
 #include "apps/lib/common/gnuplot.h"
 #include "apps/lib/common/whole_file.h"
@@ -23,6 +24,47 @@ result<void> write_csv(const std::string& path, std::span<const bler_curve> curv
   if (!file) return tl::unexpected(file.error());
   if (auto ok = file->write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}); !ok) return ok;
   return file->commit();
+}
+
+namespace {
+std::string snr_text(double snr_db) {
+  char out[32];
+  std::snprintf(out, sizeof out, "%.4g", snr_db);
+  return out;
+}
+
+/// "name",snr_db,trials,errors,...
+bool read_row(const std::string& line, std::vector<bler_curve>& curves) {
+  const auto quote = line.rfind('"');
+  if (line.empty() || line.front() != '"' || quote == 0 || quote == std::string::npos) return false;
+  double snr_db = 0;
+  long long trials = 0, errors = 0;
+  if (std::sscanf(line.c_str() + quote + 1, ",%lf,%lld,%lld,", &snr_db, &trials, &errors) != 3) return false;
+  if (trials < 0 || errors < 0 || errors > trials) return false;
+  const auto name = line.substr(1, quote - 1);
+  if (curves.empty() || curves.back().name != name) curves.push_back({name, {}});
+  curves.back().points.push_back({snr_db, trials, errors});
+  return true;
+}
+}  // namespace
+
+result<saved_curves> read_csv(const std::string& path) {
+  std::ifstream in(path);
+  saved_curves out;
+  std::string line;
+  if (!std::getline(in, line) || !line.starts_with("# ")) return fail(path + ":1: is no result of prose-bler");
+  out.remark = line.substr(2);
+  std::getline(in, line);  // the names of the columns
+  for (int n = 3; std::getline(in, line); ++n)
+    if (!read_row(line, out.curves)) return fail(path + ":" + std::to_string(n) + ": is no row of prose-bler");
+  return out;
+}
+
+const bler_point* find_point(const saved_curves& saved, const std::string& curve, double snr_db) {
+  for (const auto& c : saved.curves)
+    for (const auto& p : c.points)
+      if (c.name == curve && snr_text(p.snr_db) == snr_text(snr_db)) return &p;
+  return nullptr;
 }
 
 namespace {

@@ -18,6 +18,14 @@ struct bler_curve {
 };
 
 result<void> write_csv(const std::string& path, std::span<const bler_curve> curves, const std::string& remark);
+/// What write_csv() wrote.
+struct saved_curves {
+  std::string remark;
+  std::vector<bler_curve> curves;
+};
+result<saved_curves> read_csv(const std::string& path);
+/// Of the curve with this name, the point at snr_db as far as the file tells it apart; null: it is not there.
+const bler_point* find_point(const saved_curves& saved, const std::string& curve, double snr_db);
 /// What gnuplot is told: BLER over SNR on a logarithmic axis, with 95 % intervals, a line at 10 %, each curve's bound
 /// there dashed, and an arrow down from the interval's end where no error was seen.
 std::string plot_script(std::span<const bler_curve> curves, const std::string& title);

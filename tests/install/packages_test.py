@@ -4,6 +4,7 @@ import glob, os, re, shutil, subprocess, sys, tempfile, unittest
 from tests.harness.files import text_of
 from tests.harness.paths import BUILD
 
+MPI = os.path.exists(os.path.join(BUILD, 'lib', 'prose', 'prose_mpi.so'))  # where Open MPI is installed
 PACKAGE = glob.glob(os.path.join(BUILD, 'python', 'prose', '_native.*.so'))  # of the Python package, if this build makes it
 
 
@@ -33,7 +34,7 @@ class packages(unittest.TestCase):
         return output('dpkg-deb', '-f', self.deb[name], field).strip()
 
     def test_all_are_there_and_every_file_has_a_package(self):
-        wanted = {'prose', 'libprose-dev'} | ({'python3-prose'} if PACKAGE else set())
+        wanted = {'prose', 'libprose-dev'} | ({'python3-prose'} if PACKAGE else set()) | ({'prose-mpi'} if MPI else set())
         self.assertEqual(wanted, set(self.deb))
 
     def test_the_target_programs_builds_all_that_is_installed(self):
@@ -50,6 +51,12 @@ class packages(unittest.TestCase):
             self.assertIn(package, depends)
         for package in ('libuhd-dev', 'libliquid-dev', 'libfftw3-dev', 'libmbedtls-dev', 'libexpected-dev'):
             self.assertIn(package, self.field('libprose-dev', 'Depends'))
+
+    @unittest.skipUnless(MPI, 'Open MPI is not installed (libopenmpi-dev, openmpi-bin)')
+    def test_mpi_is_a_package_of_its_own(self):
+        self.assertRegex(self.field('prose-mpi', 'Depends'), 'libopenmpi')
+        self.assertNotIn('openmpi', self.field('prose', 'Depends'))
+        self.assertTrue(os.path.exists(os.path.join(self.unpacked['prose-mpi'], 'usr/lib/prose/prose_mpi.so')))
 
     @unittest.skipUnless(PACKAGE, 'this build has no Python package')
     def test_the_python_package_is_for_one_python_and_owns_what_python_compiles(self):
