@@ -33,7 +33,8 @@ endif()
 set(CPACK_DEBIAN_PROSE_PACKAGE_NAME prose)
 set(CPACK_COMPONENT_PROSE_DESCRIPTION "UE, sniffer, server, recorder and emulated radio for LTE sidelink discovery
 and communication. Programs: prose-ue, prose-sniffer, prose-function,
-prose-keys, prose-iq, prose-air, prose-bler, prose-page, prose-demo, prose-lab.
+prose-keys, prose-iq, prose-air, prose-bler, prose-town, prose-page,
+prose-demo, prose-lab.
 The emulated radio is a UHD device (type=virtual). A research prototype without
 an independent audit.")
 set(CPACK_DEBIAN_PROSE_PACKAGE_SHLIBDEPS ON)
@@ -74,8 +75,8 @@ if(TARGET prose_mpi)
   list(APPEND components mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_NAME prose-mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_SECTION net)
-  set(CPACK_COMPONENT_MPI_DESCRIPTION "Campaigns of prose-bler in many processes, under
-mpirun of Open MPI. A script for Slurm is in /usr/share/doc/prose-mpi/examples.")
+  set(CPACK_COMPONENT_MPI_DESCRIPTION "Campaigns of prose-bler and prose-town in many processes,
+under mpirun of Open MPI. A script for Slurm is in /usr/share/doc/prose-mpi/examples.")
   set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "prose, openmpi-bin")
 endif()

@@ -330,7 +330,7 @@ class prose_sniffer(base):
             json.loads(line)
 
 
-MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-ue': [], 'prose-function': [], 'prose-page': [],
+MINIMAL = {'prose-iq': ['info', 'x.sigmf-meta'], 'prose-sniffer': [], 'prose-bler': [], 'prose-town': [], 'prose-ue': [], 'prose-function': [], 'prose-page': [],
             'prose-keys': ['gen']}[PROGRAM]
 if __name__ == '__main__':
     loader, suite = unittest.TestLoader(), unittest.TestSuite()

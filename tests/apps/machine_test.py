@@ -8,7 +8,7 @@ from tests.harness.files import text_of, write
 from tests.harness.paths import BIN, ENV, program, tool
 from tests.harness.process import Background, catches, wait
 
-PROGRAMS = ('air', 'bler', 'function', 'iq', 'keys', 'sniffer', 'ue')
+PROGRAMS = ('air', 'bler', 'function', 'iq', 'keys', 'sniffer', 'town', 'ue')
 
 
 def run(*command, env=ENV, timeout=120, **more):

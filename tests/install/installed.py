@@ -4,7 +4,7 @@ import glob, os, shutil, subprocess, tempfile
 from tests.harness.paths import BUILD
 
 PREFIX = '/opt/prose'
-PROGRAMS = ('prose-air', 'prose-bler', 'prose-function', 'prose-iq', 'prose-keys', 'prose-page', 'prose-sniffer', 'prose-ue')
+PROGRAMS = ('prose-air', 'prose-bler', 'prose-function', 'prose-iq', 'prose-keys', 'prose-page', 'prose-sniffer', 'prose-town', 'prose-ue')
 
 
 class Installed:
