@@ -446,6 +446,7 @@ void ue_program::loop::report_end(const result<void>& ended) {
   auto e = events_.make("stopped");
   e.add("subframes_sent", c.subframes_sent)
       .add("blocks_received", radio_.modem().counters().blocks_ok)
+      .add("discovery_sent", c.discovery_sent)
       .add("discovery_heard", c.discovery_heard);
   if (!ended) e.add("error", ended.error().message);
   events_.write(e);
