@@ -160,11 +160,15 @@ std::span<const std::uint8_t> rlc_um_rx::take(const umd_pdu& p, std::size_t i, r
 
 // --- candidates ------------------------------------------------------------------------------------------------------
 
-rlc_um_candidates::rlc_um_candidates(const rlc_um_candidate_limits& limits)
-    // Neither is initialised: pages that no segment ever used cost nothing.
+rlc_um_candidates::storage::storage(const rlc_um_candidate_limits& limits, std::size_t n)
     : limits_(limits),
-      octets_(std::make_unique_for_overwrite<std::uint8_t[]>(limits.octets)),
-      segments_(std::make_unique_for_overwrite<segment[]>(limits.segments)) {
+      octets_(std::make_shared_for_overwrite<std::uint8_t[]>(n * limits.octets)),
+      segments_(std::make_shared_for_overwrite<segment[]>(n * limits.segments)) {}
+
+rlc_um_candidates::rlc_um_candidates(const storage& all, std::size_t i)
+    : limits_(all.limits_),
+      octets_(all.octets_, all.octets_.get() + i * limits_.octets),
+      segments_(all.segments_, all.segments_.get() + i * limits_.segments) {
   clear();
 }
 

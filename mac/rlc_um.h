@@ -129,12 +129,27 @@ private:
 /// When a PDU ends an SDU, beginnings and middles that fit are tried, those with the fewest PDUs between them first.
 /// Without an attacker the first is right. All memory is taken in the constructor.
 class rlc_um_candidates {
+  struct segment;
+
 public:
   static constexpr std::size_t per_sn = 8;
   static constexpr std::uint32_t young_pdus = 64;
   /// What a failing trial takes from the budget, in octets of authentication. The fixed cost of one is some 64 octets.
   static constexpr std::size_t trial_cost(std::size_t sdu_octets) { return sdu_octets + 64; }
-  explicit rlc_um_candidates(const rlc_um_candidate_limits& limits);
+  /// The memory of several in one piece. It is not initialised: a page that no segment ever used costs nothing.
+  class storage {
+  public:
+    storage(const rlc_um_candidate_limits& limits, std::size_t n);
+
+  private:
+    friend class rlc_um_candidates;
+    rlc_um_candidate_limits limits_;
+    std::shared_ptr<std::uint8_t[]> octets_;
+    std::shared_ptr<segment[]> segments_;
+  };
+  explicit rlc_um_candidates(const rlc_um_candidate_limits& limits) : rlc_um_candidates(storage(limits, 1), 0) {}
+  /// The i-th of those that share the storage.
+  rlc_um_candidates(const storage& all, std::size_t i);
   void clear();
 
   /// Calls attempt(std::span<const std::uint8_t>) -> sdu_verdict for each SDU that this PDU may complete. `budget`
@@ -231,8 +246,8 @@ private:
   std::span<const std::uint8_t> octets_of(const segment& g) const { return {octets_.get() + g.at, g.octets}; }
 
   rlc_um_candidate_limits limits_;
-  std::unique_ptr<std::uint8_t[]> octets_;  // a ring of segments in the order of their arrival
-  std::unique_ptr<segment[]> segments_;     // likewise
+  std::shared_ptr<std::uint8_t[]> octets_;  // a ring of segments in the order of their arrival
+  std::shared_ptr<segment[]> segments_;     // likewise
   std::array<std::uint16_t, rlc_sn_modulus> newest_{};
   std::size_t write_ = 0;
   std::size_t oldest_ = 0, count_ = 0;

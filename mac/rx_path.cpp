@@ -34,7 +34,8 @@ sdu_verdict verdict_of(security::drop_reason r) {
 rx_path::pool rx_path::make_pool(std::size_t n, const rlc_um_candidate_limits& limits) {
   pool p;
   p.reserve(n);
-  for (std::size_t i = 0; i < n; ++i) p.emplace_back(limits);
+  const rlc_um_candidates::storage all(limits, n);
+  for (std::size_t i = 0; i < n; ++i) p.emplace_back(all, i);
   return p;
 }
 

@@ -93,7 +93,7 @@ public:
 
 private:
   struct entity {
-    explicit entity(const rlc_um_candidate_limits& limits) : rlc(limits) {}
+    entity(const rlc_um_candidates::storage& all, std::size_t i) : rlc(all, i) {}
     bool used = false;
     l2_id src = 0, dst = 0;
     time_ms last_used = 0, last_verified = 0;
