@@ -17,7 +17,8 @@ using namespace prose::phy;
 
 int main(int argc, char** argv) {
   radio_config config;
-  double start_s = -1.0, hold_s = -1.0, seconds = 1.0, every_ms = 0.0, phase_ms = 0.0, lead_us = 500.0, stall_ms = 0.0;
+  double start_s = -1.0, hold_s = -1.0, hold_every_s = 0.0, seconds = 1.0, every_ms = 0.0, phase_ms = 0.0,
+         lead_us = 500.0, stall_ms = 0.0;
   std::size_t burst = 1000, chunk = 4096;
   unsigned seed = 1;
   CLI::App app;
@@ -26,6 +27,8 @@ int main(int argc, char** argv) {
   app.add_option("--device-rate", config.device_rate_hz);
   app.add_option("--start", start_s, "device time at which reception starts; without it: at once");
   app.add_option("--hold-at", hold_s, "device time at which it reads no more until its standard input ends");
+  app.add_option("--hold-every", hold_every_s,
+                 "holds again so many seconds later; a line of its standard input ends each");
   app.add_option("--seconds", seconds);
   app.add_option("--every-ms", every_ms, "a burst every so often; 0: none");
   app.add_option("--phase-ms", phase_ms);
@@ -76,8 +79,9 @@ int main(int argc, char** argv) {
     if (hold_s >= 0 && position >= ticks(hold_s)) {
       std::printf("holds\n");
       std::fflush(stdout);
-      while (std::getchar() != EOF) continue;
-      hold_s = -1;
+      int c = std::getchar();
+      while (c != EOF && (c != '\n' || hold_every_s <= 0)) c = std::getchar();
+      hold_s = c == EOF ? -1 : hold_s + hold_every_s;
     }
     if (stall_ms > 0 && random() % 8 == 0)
       std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<unsigned>(stall_ms * 1000 + 1)));
