@@ -80,6 +80,17 @@ def test_errors_are_told_in_plain_words_and_without_a_password(folder):
     assert ': "postgresql://prose@host/db"' in run('prose-function', '--config', config, '--print-config').stdout
 
 
+def test_a_server_that_may_lose_what_it_acknowledged_is_refused(folder):
+    own = Cluster()
+    try:
+        with open(own.data + '/postgresql.auto.conf', 'a') as f:
+            f.write('fsync = off\n')
+        r = run('prose-function', *Server(folder, ()).command(store=own.make().url())[1:], code=2)
+        assert len(r.stderr.splitlines()) == 1 and 'fsync is off' in r.stderr, r.stderr
+    finally:
+        own.remove()
+
+
 def test_two_instances_are_one_server(folder):
     a, b = instances(folder, 'two')
     try:

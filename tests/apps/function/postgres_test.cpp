@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -202,6 +204,34 @@ TEST_F(postgres_store_test, both_sides_at_once_stay_one_pair) {
   EXPECT_TRUE(mary[0].permitted && john[0].permitted);
   EXPECT_EQ(mary[0].key, a->mutual_peers("mary").value().front().key);
   EXPECT_EQ(john[0].key, a->mutual_peers("john").value().front().key);
+}
+
+/// Versions count without gaps only if changes of one user wait for each other.
+TEST_F(postgres_store_test, changes_of_a_user_wait_for_each_other) {
+  auto a = open();
+  add(*a, "mary", 1);
+  add(*a, "john", 2);
+  const std::string program = std::string(std::getenv("PROSE_TEST_PSQL")) + " -X -q -d '" + url_ + "' > /dev/null";
+  std::FILE* other = popen(program.c_str(), "w");
+  ASSERT_NE(other, nullptr);
+  std::fputs("BEGIN; SELECT prose_lock(ARRAY['mary']);\n", other);
+  std::fflush(other);
+  const auto locks = [&](const char* number, const char* of) {
+    return sql(std::string("DO \\$\\$ BEGIN ASSERT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND ") +
+               of + ") = " + number + "; END \\$\\$");
+  };
+  ASSERT_TRUE(comes([&] { return locks("1", "objsubid = 1 AND granted"); }));
+  std::atomic<bool> done{false};
+  std::thread grants([&] {
+    EXPECT_EQ(a->grant("john", "mary").value(), refusal::none);
+    done = true;
+  });
+  EXPECT_TRUE(comes([&] { return done || locks("1", "NOT granted"); }));
+  EXPECT_FALSE(done);
+  std::fputs("COMMIT;\n", other);
+  EXPECT_EQ(pclose(other), 0);
+  grants.join();
+  EXPECT_TRUE(done);
 }
 
 TEST_F(postgres_store_test, one_of_two_gets_a_name_and_a_key) {
