@@ -1,6 +1,7 @@
 #include "mac/link_cover.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "mac/random.h"
 #include "mac/sl_sch.h"
@@ -106,10 +107,15 @@ void link_cover::tick(time_ms now, security::actions& out) {
 
 // --- rounds ---------------------------------------------------------------------------------------------------------
 
-link_cover::place* link_cover::place_of(peer_id peer) {
+/// Which the peer has after the round that is planned.
+link_cover::place* link_cover::next_place_of(peer_id peer) {
   for (auto& p : places_)
-    if (p.peer == peer || p.asked == peer || p.answered == peer) return &p;
+    if (p.asked == peer || p.answered == peer) return &p;
   return nullptr;
+}
+
+bool link_cover::carries(security::link_id link) const {
+  return std::any_of(places_.begin(), places_.end(), [link](const place& p) { return p.link == link; });
 }
 
 /// The peer has a link that was not shown yet.
@@ -126,8 +132,7 @@ void link_cover::plan(time_ms now, security::actions& out) {
   for (std::size_t i = 0; i < places_.size(); ++i) {
     auto& p = places_[i];
     if (!inner_.link_with(p.peer)) p.peer = 0;  // its set-up failed, or its link was lost
-    p.asked = p.peer;
-    p.answered = 0;
+    p.asked = p.answered = 0;
     p.messages = {};
     for (const auto what : all_messages)
       for (int c = 0; c < copies; ++c)
@@ -136,11 +141,14 @@ void link_cover::plan(time_ms now, security::actions& out) {
                          i, what});
   }
   std::stable_sort(plan_.begin(), plan_.end(), [](const planned& a, const planned& b) { return a.at < b.at; });
+  draw_order();
+  for (const auto& p : places_)
+    if (p.peer != 0) free_place(p.peer)->asked = p.peer;
   std::erase_if(heard_, [&](const auto& h) { return now - h.second.at > heard_lately_ms; });
   std::erase_if(wanted_, [&](const auto& w) { return now - w.second > heard_lately_ms; });
   for (const auto& [peer, h] : heard_) {
-    if (place_of(peer) != nullptr || !(wanted_.contains(peer) || inner_.link_with(peer))) continue;
-    place* free = free_place();
+    if (next_place_of(peer) != nullptr || !(wanted_.contains(peer) || inner_.link_with(peer))) continue;
+    place* free = free_place(peer);
     if (free == nullptr) break;
     free->asked = peer;
   }
@@ -153,20 +161,27 @@ bool link_cover::takes_requests(time_ms now) const {
   return planned_ && now >= round_at_ - plan_before_ms && now <= round_at_ + last_request_ms;
 }
 
-/// Any of those that are for nobody: the times of its records tell which place a flow has.
-link_cover::place* link_cover::free_place() {
-  std::vector<place*> free;
-  for (auto& p : places_)
-    if (p.asked == 0 && p.answered == 0) free.push_back(&p);
-  if (free.empty()) return nullptr;
+/// The times of its records tell which place a flow has.
+void link_cover::draw_order() {
+  order_.resize(places_.size());
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
   auto& choice = random(stream_purpose::connect_backoff, first_cover_peer);  // the MAC draws none of these for places
-  return free[static_cast<std::size_t>(below(choice, static_cast<int>(free.size())))];
+  for (std::size_t n = order_.size(); n > 1; --n)
+    std::swap(order_[n - 1], order_[static_cast<std::size_t>(below(choice, static_cast<int>(n)))]);
+}
+
+/// Each peer looks from a position of its own in the order that was drawn. So its place does not depend on other links,
+/// but where two peers have the same position.
+link_cover::place* link_cover::free_place(peer_id peer) {
+  for (std::size_t i = 0; i < order_.size(); ++i)
+    if (auto& p = places_[order_[(peer + i) % order_.size()]]; p.asked == 0 && p.answered == 0) return &p;
+  return nullptr;
 }
 
 /// The peer's own place; else one that is for nobody.
 link_cover::place* link_cover::place_for_answer(peer_id peer) {
-  place* own = place_of(peer);
-  return own != nullptr ? own : free_place();
+  place* own = next_place_of(peer);
+  return own != nullptr ? own : free_place(peer);
 }
 
 /// What a place has shown once it goes on showing.
@@ -176,7 +191,7 @@ void link_cover::keep_set_up(const security::send_message& m) {
   const auto what = type == message_type::direct_communication_request ? message::request
                     : type == message_type::security_mode_command      ? message::command
                                                                        : message::complete;
-  place* p = what == message::command ? place_for_answer(m.peer) : place_of(m.peer);
+  place* p = what == message::command ? place_for_answer(m.peer) : next_place_of(m.peer);
   if (p == nullptr) return;
   if (what == message::command) p->answered = m.peer;
   auto& kept = p->messages[static_cast<std::size_t>(what)];
@@ -356,10 +371,8 @@ void link_cover::sift(security::actions& actions, time_ms now) {
 /// A sealed PC5-S message goes with its identifiers into a cell of its link. What a link sends before it has a place
 /// can only be an Accept; its first is the place's first record.
 void link_cover::keep_signalling(security::send_message& m, time_ms now) {
-  place* p = place_of(m.peer);
-  if (p == nullptr) return;
   const auto link = inner_.link_with(m.peer);
-  if (link && p->link == *link) {
+  if (link && carries(*link)) {
     std::vector<std::uint8_t> sdu;
     put_l2(m.src, sdu);
     put_l2(m.dst, sdu);
@@ -368,9 +381,10 @@ void link_cover::keep_signalling(security::send_message& m, time_ms now) {
                                config_.max_queued_octets + most_signalling_octets);
     return;
   }
+  place* p = next_place_of(m.peer);
+  if (p == nullptr || !planned_ || !is_new(m.peer)) return;
   auto& record = p->messages[static_cast<std::size_t>(message::first_record)];
-  if (planned_ && is_new(m.peer) && record.octets.empty() && m.octets.size() == first_record_octets)
-    record = {m.src, m.dst, std::move(m.octets)};
+  if (record.octets.empty() && m.octets.size() == first_record_octets) record = {m.src, m.dst, std::move(m.octets)};
 }
 
 bool link_cover::enqueue(peer_id peer, sdu_type type, std::span<const std::uint8_t> data, time_ms now) {

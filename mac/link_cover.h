@@ -9,6 +9,8 @@
 //   set up are real, the others random. At the end of the round all places change to their new identifiers at once.
 // - So a link takes a place, or gives it back, only where a round ends. A link that is lost in between leaves its place
 //   as it is: records of random octets go on under its identifiers. No message of a peer moves anything that is sent.
+// - Each round draws anew which place a link has. So no place shows how long a link has been there, and a peer that
+//   comes and goes cannot find out which places are others'.
 // - Every choice of the MAC is drawn from streams of the place, not of the peer.
 //
 // With flows = 0 nothing changes but that cells of others are understood.
@@ -147,9 +149,11 @@ private:
   result<security::received_data, security::drop_reason> open_cell(const security::received_data& r, time_ms now,
                                                                    security::actions& out);
   void on_goodbye(const security::received_data& r, time_ms now, security::actions& out);
-  place* place_of(peer_id peer);
+  bool carries(security::link_id link) const;
+  place* next_place_of(peer_id peer);
   place* place_for_answer(peer_id peer);
-  place* free_place();
+  place* free_place(peer_id peer);
+  void draw_order();
   bool takes_requests(time_ms now) const;
   bool is_new(peer_id peer) const;
   time_ms next_round_step() const;
@@ -171,7 +175,8 @@ private:
   // The round that comes or is under way.
   time_ms round_at_ = INT64_MAX;
   bool planned_ = false;
-  std::vector<planned> plan_;  // by time
+  std::vector<planned> plan_;       // by time
+  std::vector<std::size_t> order_;  // of the places, for this round's links
   std::size_t plan_done_ = 0;
   time_ms first_cell_ = INT64_MAX;
   std::int64_t cells_ = 0;  // so many were due so far, of all places

@@ -369,6 +369,7 @@ void ue_program::loop::report_cover() {
   std::vector<security::peer_id> peers;
   for (const auto& p : identity_.port().status())
     if (p.shown) peers.push_back(p.peer);
+  std::sort(peers.begin(), peers.end());  // places change in every round
   if (peers == cover_told_) return;
   cover_told_ = peers;
   const auto dummies = std::count(peers.begin(), peers.end(), security::peer_id{0});

@@ -1,6 +1,8 @@
 // Link cover in simulated time: links under it, what they carry, and what happens to their places.
 #include <gtest/gtest.h>
+#include <mbedtls/bignum.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <set>
@@ -8,6 +10,8 @@
 
 #include "mac/cover_cells.h"
 #include "mac/default_pools.h"
+#include "mac/sl_sch.h"
+#include "security/messages.h"
 #include "tests/mac/sim_air.h"
 
 using namespace prose;
@@ -178,6 +182,138 @@ INSTANTIATE_TEST_SUITE_P(modes, link_cover_on_air,
                          testing::Values(phy::transmission_mode::tm2, phy::transmission_mode::tm4),
                          [](const auto& i) { return std::string("tm") + std::to_string(static_cast<int>(i.param)); });
 
+namespace {
+struct mpi {
+  mbedtls_mpi v;
+  mpi() { mbedtls_mpi_init(&v); }
+  explicit mpi(const char* hex) : mpi() { EXPECT_EQ(mbedtls_mpi_read_string(&v, 16, hex), 0); }
+  ~mpi() { mbedtls_mpi_free(&v); }
+  mpi(const mpi&) = delete;
+  mpi& operator=(const mpi&) = delete;
+};
+
+/// RFC 7748 4.1: u^3 + 486662 u^2 + u is a square. So it is for every public key, and for half of all strings.
+bool is_on_curve(octets u) {
+  const mpi p("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed");
+  const mpi half("3ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff6");
+  u.back() &= 0x7F;
+  mpi x, y, a;
+  EXPECT_EQ(mbedtls_mpi_read_binary_le(&x.v, u.data(), u.size()), 0);
+  EXPECT_EQ(mbedtls_mpi_add_int(&a.v, &x.v, 486662), 0);  // ((u + A) u + 1) u
+  EXPECT_EQ(mbedtls_mpi_mul_mpi(&a.v, &a.v, &x.v), 0);
+  EXPECT_EQ(mbedtls_mpi_add_int(&a.v, &a.v, 1), 0);
+  EXPECT_EQ(mbedtls_mpi_mul_mpi(&a.v, &a.v, &x.v), 0);
+  EXPECT_EQ(mbedtls_mpi_mod_mpi(&a.v, &a.v, &p.v), 0);
+  EXPECT_EQ(mbedtls_mpi_exp_mod(&y.v, &a.v, &half.v, &p.v, nullptr), 0);
+  return mbedtls_mpi_cmp_int(&y.v, 1) == 0 || mbedtls_mpi_cmp_int(&y.v, 0) == 0;
+}
+
+struct seen_message {
+  security::message_header header;
+  l2_id src, dst;
+  octets content;
+};
+/// Set-up messages of John's that one block carries whole, each once.
+std::vector<seen_message> set_up_messages(scene& s, std::int64_t ms) {
+  std::vector<seen_message> seen;
+  s.air.on_air = [&](int node, const subframe_transmission& t) {
+    sl_sch_pdu pdu;
+    if (node != s.john.index() || !t.pssch || parse(*t.pssch->block, pdu) != sl_sch_status::ok) return;
+    for (const auto& sdu : pdu.all()) {
+      if (!is_set_up_channel(sdu.lcid) || sdu.data.size() < 1 + security::pdcp_header_octets) continue;
+      const auto message = sdu.data.subspan(1 + security::pdcp_header_octets);
+      const auto header = security::read_message_header(message, false);
+      octets content(message.begin(), message.end());
+      const bool old = std::any_of(seen.begin(), seen.end(), [&](const auto& m) { return m.content == content; });
+      if (header && !old)
+        seen.push_back({*header, pdu.header.src, pdu.header.dst | static_cast<l2_id>(t.pssch->config.n_x_id & 0xFF),
+                        std::move(content)});
+    }
+  };
+  s.air.run(ms);
+  s.air.on_air = nullptr;
+  return seen;
+}
+}  // namespace
+
+TEST(link_cover_dummies, messages_have_the_clear_fields_of_real_ones) {
+  using security::message_type;
+  scene s(phy::transmission_mode::tm2, small_cover(), cover_config{}, 3);
+  s.peter.on = false;
+  const auto seen = set_up_messages(s, 100'000);
+  std::map<message_type, int> n;
+  int paired = 0;
+  for (const auto& m : seen) {
+    ++n[m.header.type];
+    if (m.header.type == message_type::direct_communication_request) {
+      EXPECT_EQ(m.content[security::message_header_octets], security::protocol_version);
+    }
+    if (m.header.type == message_type::security_mode_complete) {
+      paired += std::any_of(seen.begin(), seen.end(), [&](const auto& r) {
+        return r.header.type == message_type::direct_communication_request && r.src == m.src && r.dst == m.dst &&
+               r.header.seq == m.header.seq;
+      });
+      continue;
+    }
+    const auto key = m.content.begin() + security::message_header_octets +
+                     (m.header.type == message_type::direct_communication_request ? 1 : 0);
+    EXPECT_TRUE(is_on_curve({key, key + 32}));
+  }
+  EXPECT_EQ(n.size(), 3U);
+  for (const auto& [type, k] : n) EXPECT_GE(k, 15) << "of type " << static_cast<int>(type);
+  EXPECT_EQ(paired, n[message_type::security_mode_complete]);
+}
+
+TEST(link_cover_clock, a_caller_that_was_late_leaves_cells_out) {
+  scene s(phy::transmission_mode::tm2, small_cover(), cover_config{});
+  s.peter.on = false;
+  s.air.run(15'000 - (sim_air::utc_epoch_ms + s.air.now) % 15'000 + 16'000);
+  ASSERT_TRUE(s.john.cover()->status()[0].shown);
+  security::actions out;
+  s.john.cover()->release_due(s.air.now + 6000, out);
+  std::map<l2_id, int> cells;
+  for (const auto& a : out)
+    if (const auto* m = std::get_if<security::send_message>(&a); m != nullptr && m->lcid == lcid_cells) ++cells[m->src];
+  EXPECT_EQ(cells.size(), 3U);
+  for (const auto& [src, n] : cells) EXPECT_EQ(n, 1);
+}
+
+TEST(link_cover_data, what_waits_too_long_for_a_link_goes) {
+  scene s(phy::transmission_mode::tm2, small_cover(), cover_config{});
+  s.peter.on = false;
+  s.air.run(1000);
+  const auto peter = s.john.id_of(s.peter);
+  int taken = 0;
+  while (taken < 1000 && s.john.mac().send(peter, security::sdu_type::ip, octets(500, 1))) ++taken;
+  EXPECT_GE(taken, 4);
+  EXPECT_LT(taken, 100) << "as much as a place carries in the lifetime of data";
+  EXPECT_FALSE(s.john.mac().has_room(peter, 500));
+  s.air.run(4000);
+  EXPECT_EQ(s.john.mac().counters().tx.sdus_expired, 0U);
+  s.air.run(3000);
+  EXPECT_EQ(s.john.mac().counters().tx.sdus_expired, static_cast<std::uint64_t>(taken));
+  EXPECT_TRUE(s.john.mac().has_room(peter, 500));
+  EXPECT_FALSE(s.john.mac().has_queued_data());
+}
+
+TEST(link_cover_places, a_link_changes_its_place_with_rounds) {
+  scene s(phy::transmission_mode::tm2, small_cover(), cover_config{});
+  ASSERT_TRUE(s.placed());
+  EXPECT_FALSE(s.john.mac().rekey(s.john.id_of(s.peter))) << "rounds make new keys";
+  s.air.run(2000);  // it stays between two rounds
+  const auto place = [&] {
+    const auto all = s.john.cover()->status();
+    return std::find_if(all.begin(), all.end(), [](const auto& p) { return p.peer != 0; }) - all.begin();
+  };
+  // 1 in 3^11 that it stays where it is by chance.
+  std::set<std::ptrdiff_t> seen;
+  for (int i = 0; i < 12 && seen.size() < 2; ++i) {
+    if (s.places_with_links() == 1) seen.insert(place());
+    s.air.run(15'000);
+  }
+  EXPECT_GE(seen.size(), 2U);
+}
+
 TEST(link_cover_places, a_link_takes_any_free_place) {
   // The times of its records tell which place a flow has. 1 in 3^11 that twelve towns agree by chance.
   std::set<std::size_t> taken;
@@ -226,4 +362,32 @@ TEST(cover_cells, sdus_come_back_whole_and_a_lost_cell_costs_one) {
   EXPECT_EQ(cell, octets(40)) << "nothing waits: an empty cell";
   EXPECT_FALSE(joiner.join(cell));
   EXPECT_FALSE(cutter.enqueue(16, octets(1001), 0, 1000));
+}
+
+TEST(cover_cells, what_is_malformed_is_no_sdu) {
+  const auto cell = [](std::uint8_t number, unsigned word, std::size_t size = 40) {
+    octets c(size, 7);
+    c[0] = 16, c[1] = number, c[2] = static_cast<std::uint8_t>(word >> 8), c[3] = static_cast<std::uint8_t>(word);
+    return c;
+  };
+  constexpr unsigned first = 0x8000, last = 0x4000;
+  cell_joiner j;
+  EXPECT_FALSE(j.join(octets(3, 16)));
+  EXPECT_TRUE(j.join(cell(0, first | last | 36)));
+  EXPECT_FALSE(j.join(cell(1, first | last | 37))) << "longer than the cell";
+  EXPECT_FALSE(j.join(cell(2, last | 10))) << "no first piece";
+  EXPECT_FALSE(j.join(cell(3, first | 36)));
+  EXPECT_FALSE(j.join(cell(5, last | 10))) << "a piece is missing";
+  EXPECT_FALSE(j.join(cell(6, first | 36)));
+  auto other = cell(7, last | 10);
+  other[0] = 17;
+  EXPECT_FALSE(j.join(other)) << "of another kind";
+  // Pieces without an end: no more is kept than an SDU may have.
+  EXPECT_FALSE(j.join(cell(0, first | 996, 1000)));
+  std::size_t sent = 996;
+  std::uint8_t n = 1;
+  for (; sent + 996 <= security::max_sdu_octets; sent += 996) EXPECT_FALSE(j.join(cell(n++, 996, 1000)));
+  EXPECT_FALSE(j.join(cell(n++, 996, 1000)));
+  EXPECT_FALSE(j.join(cell(n, last | 1, 1000)));
+  EXPECT_TRUE(j.join(cell(0, first | last | 1)));
 }

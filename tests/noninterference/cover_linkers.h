@@ -61,6 +61,25 @@ inline flow_features features_of(const std::vector<heard_cover_block>& blocks, s
   return f;
 }
 
+/// How another radio's blocks lie behind those of one flow of John's: how soon the next one comes, and where in the
+/// interval.
+inline flow_features offsets_of(const std::vector<std::int64_t>& johns, const std::vector<std::int64_t>& theirs,
+                                int interval_ms) {
+  flow_features f{};
+  constexpr std::int64_t bin_ms = 30, bins = 10;
+  for (const auto t : johns) {
+    const auto next = std::upper_bound(theirs.begin(), theirs.end(), t);
+    if (next == theirs.end()) continue;
+    f[static_cast<std::size_t>(std::min((*next - t) / bin_ms, bins))] += 1;
+    f[11] += *next - t <= 10;
+    const double angle = 2 * 3.14159265358979 * static_cast<double>((*next - t) % interval_ms) / interval_ms;
+    f[12] += std::cos(angle);
+    f[13] += std::sin(angle);
+  }
+  for (auto& x : f) x /= std::max<double>(1, static_cast<double>(johns.size()));
+  return f;
+}
+
 /// Nearest mean of standardised features: learnt on some, asked about others.
 class nearest_mean {
 public:
@@ -78,14 +97,15 @@ public:
         variance_[i] += d * d / static_cast<double>(lives.size());
       }
   }
-  bool says_real(const flow_features& f) const {
+  bool says_real(const flow_features& f) const { return score(f) > 0; }
+  double score(const flow_features& f) const {
     double score = 0;
     for (std::size_t i = 0; i < f.size(); ++i) {
       // A feature that never varies within a class tells them apart by any difference.
       const double s = std::max(variance_[i], 1e-9);
       score += ((f[i] - mean_[0][i]) * (f[i] - mean_[0][i]) - (f[i] - mean_[1][i]) * (f[i] - mean_[1][i])) / s;
     }
-    return score > 0;
+    return score;
   }
 
 private:

@@ -17,6 +17,7 @@ using octets = std::vector<std::uint8_t>;
 mac::test::air_config air_of(const cover_town_config& c) {
   mac::test::air_config a;
   a.seed = c.seed;
+  if (c.mary) a.collisions = false;  // what others send is not what is asked about
   if (c.exact) a.random = [](std::uint64_t seed) { return std::make_unique<exact_random>(seed); };
   return a;
 }
@@ -91,18 +92,35 @@ cover_town::cover_town(const cover_town_config& c) : air(air_of(c)), config_(c) 
   }
   for (auto& n : air.nodes()) n.keep_data = false;
   air.on_air = [this](int node, const subframe_transmission& t) { hear(node, t); };
-  // John steps in every subframe, whatever he hears: what he selects in TM4 depends on when he looks. Nobody's message
-  // makes him do so.
-  if (c.exact)
-    air.inject = [this](int node, std::vector<received_frame>& heard) {
-      if (node != john->index()) return;
-      std::erase_if(heard, [](const received_frame& r) { return std::holds_alternative<rx_sci1>(r.content); });
-      heard.push_back({air.now, rx_discovery{nobodys_message_}});
-    };
+  if (c.exact) air.inject = [this](int node, std::vector<received_frame>& heard) { only_what_is_equal(node, heard); };
+}
+
+/// John, and Mary where there is one, step in every subframe, whatever they hear, and sense nothing: what they select
+/// in TM4 depends on it. Nobody's message makes them step.
+void cover_town::only_what_is_equal(int node, std::vector<received_frame>& heard) {
+  if (node != john->index() && !(config_.mary && node == peers[0]->index())) return;
+  std::erase_if(heard, [](const received_frame& r) { return std::holds_alternative<rx_sci1>(r.content); });
+  heard.push_back({air.now, rx_discovery{nobodys_message_}});
+}
+
+/// Empty: the block is not for her, or she has not its link yet, or it is a first record. That is an Accept or random
+/// octets, and what was drawn before them for the place differs.
+std::string cover_town::marys_octets(const subframe_transmission& t) {
+  sl_sch_pdu pdu;
+  if (!config_.mary || !t.pssch || parse(*t.pssch->block, pdu) != sl_sch_status::ok) return "";
+  if (pdu.n_sdus != 0 && pdu.sdus[0].lcid == lcid_pc5s_protected) return "";
+  for (const auto& i : peers[0]->sec().links().links(air.now))
+    if (i.own_l2 == destination(t, pdu) && i.peer_l2 == pdu.header.src) {
+      ++marys_blocks;
+      std::string text = " for Mary: ";
+      for (const auto x : *t.pssch->block) text += "0123456789abcdef"[x >> 4], text += "0123456789abcdef"[x & 15];
+      return text;
+    }
+  return "";
 }
 
 void cover_town::hear(int node, const subframe_transmission& t) {
-  if (node == john->index()) sights.push_back({t.subframe, text_of(t)});
+  if (node == john->index()) sights.push_back({t.subframe, text_of(t) + marys_octets(t)});
   if (!t.pssch || t.pssch->config.rv != 0) return;
   sl_sch_pdu pdu;
   if (parse(*t.pssch->block, pdu) != sl_sch_status::ok) return;
@@ -144,22 +162,39 @@ int cover_town::places_with_links() {
   return n;
 }
 
-std::set<l2_id> cover_town::real_sources() {
-  std::set<l2_id> s;
-  for (const auto& i : john->sec().links().links(air.now)) s.insert(i.own_l2);
+std::map<l2_id, bool> cover_town::real_sources() {
+  std::map<l2_id, bool> s;
+  for (const auto& i : john->sec().links().links(air.now))
+    for (int k = 0; k < config_.peers; ++k)
+      if (i.peer == john->id_of(*peers[static_cast<std::size_t>(k)])) s[i.own_l2] = k < config_.talkers;
   return s;
 }
 
-void cover_town::talk(std::int64_t ms, std::uint64_t seed) {
+void cover_town::run_answering(std::int64_t until) {
+  for (; air.now < until; air.run(std::min<std::int64_t>(2, until - air.now)))
+    for (auto* p : peers) {
+      const auto n = p->received_sdus[john->index()];
+      if (n != answered_[p->index()] && p->on)
+        (void)p->mac().send(p->id_of(*john), security::sdu_type::ip, octets(60, 9));
+      answered_[p->index()] = n;
+    }
+}
+
+void cover_town::talk(std::int64_t ms, std::uint64_t seed, bool answer) {
   std::mt19937_64 rng(seed);
   const auto end = air.now + ms;
   while (air.now < end) {
     for (auto* p : peers) {
-      if (!p->on || rng() % 3 == 0) continue;
+      if (!p->on || p->index() - peers[0]->index() >= config_.talkers || rng() % 3 == 0) continue;
       (void)john->mac().send(john->id_of(*p), security::sdu_type::ip, octets(20 + rng() % 200, 7));
-      if (rng() % 2 == 0) (void)p->mac().send(p->id_of(*john), security::sdu_type::ip, octets(20 + rng() % 200, 9));
+      if (!answer && rng() % 2 == 0)
+        (void)p->mac().send(p->id_of(*john), security::sdu_type::ip, octets(20 + rng() % 200, 9));
     }
-    air.run(std::min<std::int64_t>(200 + static_cast<std::int64_t>(rng() % 800), end - air.now));
+    const auto next = std::min<std::int64_t>(air.now + 200 + static_cast<std::int64_t>(rng() % 800), end);
+    if (answer)
+      run_answering(next);
+    else
+      air.run(next - air.now);
   }
 }
 

@@ -26,6 +26,7 @@ PC3 = "consent_pc3_test"
 WORK = "budget_work_thread"
 T33 = "ts33303_test"
 COVER = "cover_exact_test"
+COVER_LINK = "cover_link_test"
 PAGE = "page_parts_test"
 TUN = "address_tun_test"  # root only: elsewhere it skips, and its checks are reported as not noticed
 
@@ -43,8 +44,26 @@ CHECKS = [
      "    std::vector<std::uint8_t> cell(pdu.size() - security::record_overhead_octets);", COVER),
     ("cover: identifiers change in rounds only", "mac/link_cover.cpp", "if (sealed && sealed->src == p.ids.src",
      "if (MUTANT && sealed) {\n    p.ids.src = sealed->src;\n    p.ids.dst = sealed->dst;\n    return true;\n  }\n  if (sealed && sealed->src == p.ids.src", COVER),
-    ("cover: a link takes any free place", "mac/link_cover.cpp", "return free[static_cast<std::size_t>(below(",
-     "if (MUTANT) return free.front();\n  return free[static_cast<std::size_t>(below(", "cover_link_test"),
+    ("cover: places are drawn in each round", "mac/link_cover.cpp", "std::iota(order_.begin(), order_.end(), std::size_t{0});",
+     "std::iota(order_.begin(), order_.end(), std::size_t{0});\n  if (MUTANT) return;", COVER_LINK),
+    ("cover: a link's place does not depend on others", "mac/link_cover.cpp", "order_[(peer + i)", "order_[((MUTANT ? 0U : peer) + i)", COVER),
+    ("cover: dummies show set-ups", "mac/link_cover.cpp", "if (m.octets.empty()) make_dummy(", "if (MUTANT && m.octets.empty()) return;\n  if (m.octets.empty()) make_dummy(", COVER),
+    ("cover: keys of dummies are public keys", "mac/link_cover.cpp", "if (asks) m.octets[at++] = security::protocol_version;",
+     "if (asks) m.octets[at++] = security::protocol_version;\n  if (MUTANT) return;", COVER_LINK),
+    ("cover: a dummy's Complete fits its Request", "mac/link_cover.cpp", "m.src = complete ?", "m.src = complete && !MUTANT ?", COVER_LINK),
+    ("cover: a release is told in records", "mac/link_cover.cpp", "i < goodbye_cells;", "!MUTANT && i < goodbye_cells;", COVER_LINK),
+    ("cover: who was late leaves records out", "mac/link_cover.cpp", "while (cell_time(cells_ + config_.flows) <= now)",
+     "while (!MUTANT && cell_time(cells_ + config_.flows) <= now)", COVER_LINK),
+    ("cover: a round goes on as planned", "mac/link_cover.cpp", "ok && covers() && !planned_", "ok && covers() && (MUTANT || !planned_)", COVER_LINK),
+    ("cover: no rekeying of a single link", "mac/link_cover.h", "!covers() && inner_.rekey", "(MUTANT || !covers()) && inner_.rekey", COVER_LINK),
+    ("cover: data without a link expires", "mac/link_cover.cpp", "if (!inner_.link_with(peer)) expired_", "if (!MUTANT && !inner_.link_with(peer)) expired_", COVER_LINK),
+    ("cover: off, requests are taken at any time", "mac/link_cover.cpp", "if (covers() && lcid == lcid_pc5s_unprotected", "if ((MUTANT || covers()) && lcid == lcid_pc5s_unprotected", COVER_LINK),
+    ("cover: off, a peer is asked at once", "mac/link_cover.cpp", "if (!covers()) return inner_.connect(", "if (!MUTANT && !covers()) return inner_.connect(", COVER_LINK),
+    ("cover: a peer's queue is bounded", "mac/cover_cells.cpp", *off("octets_ + octets.size() > most"), COVER_LINK),
+    ("cover: signalling goes before data", "mac/cover_cells.cpp", *off("kind < static_cast<std::uint8_t>(cell_kind::data)"), COVER_LINK),
+    ("cover: a missing piece ends an SDU", "mac/cover_cells.cpp", "cell[1] == next_", "(MUTANT || cell[1] == next_)", COVER_LINK),
+    ("cover: length of a piece", "mac/cover_cells.cpp", "if (n > cell.size() - cell_header_octets ||", "if ((!MUTANT && n > cell.size() - cell_header_octets) ||", COVER_LINK),
+    ("cover: pieces without an end", "mac/cover_cells.cpp", *off("octets_.size() + n > security::max_sdu_octets"), COVER_LINK),
     ("cover: messages go into cells", "mac/link_cover.cpp", "m == nullptr || is_place(m->peer)", "m == nullptr || MUTANT || is_place(m->peer)", COVER),
     # --- requests, commands, completes -------------------------------------------------------------------------------------
     ("request token", "security/link_setup.cpp", *off("!equal_constant_time(expected, token)"), LINK),
