@@ -127,6 +127,8 @@ bool link_cover::is_new(peer_id peer) const {
 
 void link_cover::plan(time_ms now, security::actions& out) {
   planned_ = true;
+  for (const auto link : leaving_) (void)inner_.release(link, now, out);  // no place came to carry them
+  leaving_.clear();
   plan_.clear();
   plan_done_ = 0;
   for (std::size_t i = 0; i < places_.size(); ++i) {
@@ -331,6 +333,7 @@ void link_cover::send_cell(std::size_t index, time_ms now, security::actions& ou
   std::vector<std::uint8_t> pdu(n + security::record_overhead_octets);
   bool real = false;
   join(p, now);
+  if (p.link != 0 && std::erase(leaving_, p.link) != 0) (void)release(p.link, now, out);
   if (!p.sealed.empty()) {
     pdu = std::move(p.sealed.front());
     p.sealed.erase(p.sealed.begin());
@@ -355,9 +358,11 @@ void link_cover::send_cell(std::size_t index, time_ms now, security::actions& ou
 void link_cover::sift(security::actions& actions, time_ms now) {
   if (!covers()) return;
   std::erase_if(actions, [&](security::action& a) {
-    if (const auto* lost = std::get_if<security::link_lost>(&a))
+    if (const auto* lost = std::get_if<security::link_lost>(&a)) {
+      std::erase(leaving_, lost->link);
       for (auto& p : places_)
         if (p.link == lost->link) p.link = 0, p.peer = lost->reason == security::lost_reason::replaced ? p.peer : 0;
+    }
     auto* m = std::get_if<security::send_message>(&a);
     if (m == nullptr || is_place(m->peer)) return false;
     if (m->lcid == lcid_pc5s_protected)
@@ -403,9 +408,24 @@ std::size_t link_cover::queued_octets() const {
   return n;
 }
 
+/// The peer whose link a round has set up, and no place shows yet; 0: none.
+peer_id link_cover::waits_for_place(security::link_id link, time_ms now) const {
+  const auto made = inner_.info(link, now);
+  if (!made || !is_new(made->peer)) return 0;
+  const auto has = [&](const place& p) {
+    return p.peer == made->peer || p.asked == made->peer || p.answered == made->peer;
+  };
+  return std::any_of(places_.begin(), places_.end(), has) ? made->peer : 0;
+}
+
 /// The peer is told in the place's next records, which are sealed before the link goes.
 bool link_cover::release(security::link_id link, time_ms now, security::actions& out) {
   if (!covers()) return inner_.release(link, now, out);
+  if (const auto peer = waits_for_place(link, now); peer != 0) {
+    wanted_.erase(peer);
+    if (std::find(leaving_.begin(), leaving_.end(), link) == leaving_.end()) leaving_.push_back(link);
+    return true;
+  }
   for (auto& p : places_) {
     if (p.link != link) continue;
     wanted_.erase(p.peer);
@@ -424,6 +444,13 @@ bool link_cover::release(security::link_id link, time_ms now, security::actions&
   }
   return inner_.release(link, now, out);
 }
+
+std::size_t link_cover::closing() const {
+  return leaving_.size() + static_cast<std::size_t>(std::count_if(places_.begin(), places_.end(),
+                                                                  [](const place& p) { return !p.sealed.empty(); }));
+}
+
+time_ms link_cover::longest_goodbye_ms() const { return covers() ? change_ms + 2 * config_.interval_ms : 0; }
 
 // --- reception ------------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ public:
   bool rekey(security::link_id link, time_ms now, security::actions& out) override {
     return !covers() && inner_.rekey(link, now, out);
   }
+  /// With cover: a link that a round has just set up goes a little later, when its place can tell the peer.
   bool release(security::link_id link, time_ms now, security::actions& out) override;
   std::optional<security::link_id> link_with(peer_id peer) const override { return inner_.link_with(peer); }
   std::optional<security::link_info> info(security::link_id link, time_ms now) const override {
@@ -88,6 +89,9 @@ public:
   std::uint64_t expired() const override { return expired_; }
   void sift(security::actions& actions, time_ms now) override;
 
+  /// Links whose peers are still to be told of a release; how long that may take from now on.
+  std::size_t closing() const;
+  time_ms longest_goodbye_ms() const;
   /// For the user of this UE alone.
   struct place_status {
     bool shown = false;  ///< no flow before the first round is over
@@ -150,6 +154,7 @@ private:
                                                                    security::actions& out);
   void on_goodbye(const security::received_data& r, time_ms now, security::actions& out);
   bool carries(security::link_id link) const;
+  peer_id waits_for_place(security::link_id link, time_ms now) const;
   place* next_place_of(peer_id peer);
   place* place_for_answer(peer_id peer);
   place* free_place(peer_id peer);
@@ -169,6 +174,7 @@ private:
   std::vector<place> places_;
   std::map<peer_id, heard_peer> heard_;
   std::map<peer_id, time_ms> wanted_;
+  std::vector<security::link_id> leaving_;          // to be released once the round under way has given them a place
   std::map<peer_id, security::link_id> was_shown_;  // the last link of a peer that had a place
   std::map<peer_id, cell_cutter> out_;
   std::map<peer_id, cell_joiner> in_;

@@ -259,13 +259,13 @@ void ue_program::loop::leave() {
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_.peer(i) != 0) mac_->release(slots_.peer(i));
   end_ = std::min(end_, clock_.subframe() + goodbye_subframes);
-  longest_ = clock_.subframe() + longest_goodbye_subframes;
+  longest_ = clock_.subframe() + longest_goodbye_subframes + identity_.port().longest_goodbye_ms();
 }
 
 void ue_program::loop::prolong_goodbye() {
   const auto now = clock_.subframe();
-  if (now + nearly_over_subframes >= end_ && end_ < longest_ && identity_.security().links().closing() != 0)
-    end_ = now + prolonged_subframes;
+  const auto closing = identity_.security().links().closing() + identity_.port().closing();
+  if (now + nearly_over_subframes >= end_ && end_ < longest_ && closing != 0) end_ = now + prolonged_subframes;
 }
 
 result<void> ue_program::loop::one_subframe() {

@@ -109,6 +109,24 @@ TEST_P(link_cover_on_air, a_release_reaches_the_peer) {
   }
 }
 
+TEST_P(link_cover_on_air, a_release_within_a_round_reaches_the_peer_too) {
+  for (std::uint64_t seed = 8; seed < 12; ++seed) {
+    scene s(GetParam(), small_cover(), seed % 2 == 0 ? small_cover(2) : cover_config{}, seed);
+    ASSERT_TRUE(s.placed());
+    auto& made = s.john.established[s.peter.index()];
+    const auto before = made;
+    ASSERT_TRUE(s.air.run_until([&] { return made > before; }, 40'000));
+    ASSERT_EQ(s.places_with_links(), 0) << "the round is not over";
+    if (seed >= 10) s.air.run(6602 - (sim_air::utc_epoch_ms + s.air.now) % 15'000);  // identifiers have just changed
+    ASSERT_TRUE(s.john.mac().release(s.john.id_of(s.peter)));
+    EXPECT_GT(s.john.cover()->closing(), 0U);
+    const auto told = [&] { return s.peter.lost_because.find("released_by_peer") != std::string::npos; };
+    EXPECT_TRUE(s.air.run_until(told, 6000)) << "seed " << seed << ": " << s.peter.lost_because;
+    EXPECT_FALSE(s.john.sec().links().link_with(s.john.id_of(s.peter)));
+    EXPECT_TRUE(s.air.run_until([&] { return s.john.cover()->closing() == 0; }, 6000));
+  }
+}
+
 TEST_P(link_cover_on_air, as_many_flows_with_a_link_without_and_after_its_loss) {
   scene s(GetParam(), small_cover(), cover_config{});
   // A flow is a source of John's that has sent cells; counted in windows without a round.

@@ -28,6 +28,19 @@ struct share {
   double high(double z = 1.96) const { return bound(z, 1); }
 };
 
+/// How often a linker says `real`: of what is, and of what is not. How many there are of each does not matter.
+struct verdicts {
+  share of_real, of_dummies;
+  void add(bool says_real, bool is_real) { (is_real ? of_real : of_dummies).add(says_real); }
+  /// Of right answers, if there were as many real ones as dummies. 0.5: the linker knows nothing.
+  double right() const { return (1 + of_real.rate() - of_dummies.rate()) / 2; }
+  /// Standard deviation of right() where the linker knows nothing.
+  double deviation() const {
+    const double n = of_real.n, m = of_dummies.n, p = (of_real.hits + of_dummies.hits) / (n + m);
+    return std::sqrt(p * (1 - p) * (1 / n + 1 / m)) / 2;
+  }
+};
+
 using flow_features = std::array<double, 15>;
 
 /// One flow of John's for the time between two rounds, or for a part of it.

@@ -159,7 +159,15 @@ town_lives observe(phy::transmission_mode tm, int n, std::uint64_t seed, const p
 }
 
 struct outcome {
-  share each, count, answers, reversed, reversed_dummies, timing, offset;
+  verdicts each, answers;
+  share count, reversed, reversed_dummies, timing, offset;
+  std::map<int, int> counts;  ///< how often so many were real
+  /// Of one who always names the number that is the most frequent.
+  double best_guess() const {
+    int most = 0;
+    for (const auto& [k, n] : counts) most = std::max(most, n);
+    return static_cast<double>(most) / std::max(count.n, 1);
+  }
   int left_out = 0;
 };
 
@@ -186,12 +194,13 @@ void examine(const std::vector<town_lives>& exam, const linkers& l, outcome& o) 
       for (const auto& life : r) {
         const bool is = l.johns.says_real(life.f);
         said += is, real += life.real;
-        o.each.add(is == life.real);
+        o.each.add(is, life.real);
       }
       o.count.add(said == real);
+      ++o.counts[real];
     }
     for (const auto& radio : t.radios) o.offset.add(finds_link(l.offsets, radio));
-    for (const auto& life : t.answers) o.answers.add(l.answers.says_real(life.f) == life.real);
+    for (const auto& life : t.answers) o.answers.add(l.answers.says_real(life.f), life.real);
   }
 }
 
@@ -229,11 +238,28 @@ void print(const char* what, phy::transmission_mode tm, const share& s, double c
   std::printf("FIGURE cover, TM%d: %s: %d of %d, %.3f (%.2f..%.2f), chance %.2f\n", static_cast<int>(tm), what, s.hits,
               s.n, s.rate(), s.low(), s.high(), chance);
 }
+void print(const char* what, phy::transmission_mode tm, const verdicts& v) {
+  std::printf(
+      "FIGURE cover, TM%d: %s: said of %d of %d (%.2f..%.2f), and of %d of %d of the others (%.2f..%.2f); right %.3f "
+      "(+-%.3f), chance 0.50\n",
+      static_cast<int>(tm), what, v.of_real.hits, v.of_real.n, v.of_real.low(), v.of_real.high(), v.of_dummies.hits,
+      v.of_dummies.n, v.of_dummies.low(), v.of_dummies.high(), v.right(), 1.96 * v.deviation());
+}
+
 }  // namespace
 
 #ifndef PROSE_COVER_CONTROL
 
 namespace {
+void expect_chance(const verdicts& v) {
+  EXPECT_GT(v.of_real.n, 0);
+  EXPECT_GT(v.of_dummies.n, 0);
+  EXPECT_NEAR(v.right(), 0.5, far_off * v.deviation());
+}
+void expect_count_at_chance(const outcome& o) {
+  EXPECT_GT(o.count.n, 0);
+  EXPECT_LE(o.count.low(far_off), o.best_guess());
+}
 void expect_chance(const share& s, double chance) {
   EXPECT_LE(s.low(far_off), chance);
   EXPECT_GE(s.high(far_off), chance);
@@ -245,8 +271,8 @@ class cover_linkers : public testing::TestWithParam<phy::transmission_mode> {};
 outcome told(phy::transmission_mode tm, const peer_kind& kind) {
   std::printf("FIGURE cover, TM%d: %s\n", static_cast<int>(tm), kind.name);
   auto o = judge(tm, kind);
-  print("a flow is real or a dummy", tm, o.each, 0.5);
-  print("how many of three are real", tm, o.count, 1.0 / (flows + 1));
+  print("a flow is real", tm, o.each);
+  print("how many of three are real", tm, o.count, o.best_guess());
   print("a real flow has one with reversed identifiers", tm, o.reversed, 1);
   print("a dummy has one", tm, o.reversed_dummies, 0);
   print("a peer's radio is laid to its flow by what comes soon", tm, o.timing, 1.0 / flows);
@@ -260,8 +286,8 @@ outcome told(phy::transmission_mode tm, const peer_kind& kind) {
 
 TEST_P(cover_linkers, how_many_flows_are_real_is_not_told) {
   const auto o = told(GetParam(), of_their_own);
-  expect_chance(o.each, 0.5);
-  expect_chance(o.count, 1.0 / (flows + 1));
+  expect_chance(o.each);
+  expect_count_at_chance(o);
   expect_chance(o.timing, 1.0 / flows);
   expect_chance(o.offset, 1.0 / flows);
   EXPECT_LE(o.left_out, runs() / 4);
@@ -272,20 +298,21 @@ TEST_P(cover_linkers, how_many_flows_are_real_is_not_told) {
 
 TEST_P(cover_linkers, a_peer_that_answers_at_once_is_told_by_its_offset) {
   const auto o = told(GetParam(), answering);
-  expect_chance(o.each, 0.5);
-  expect_chance(o.count, 1.0 / (flows + 1));
+  expect_chance(o.each);
+  expect_count_at_chance(o);
   // A limit too.
   EXPECT_GT(o.offset.low(), 1.0 / flows);
 }
 
+// A set-up that only one end has completed looks like a link.
 TEST_P(cover_linkers, a_peer_with_cover_is_not_told_by_its_offset) {
   const auto o = told(GetParam(), covered_answering);
-  expect_chance(o.each, 0.5);
-  expect_chance(o.count, 1.0 / (flows + 1));
+  expect_chance(o.each);
+  expect_count_at_chance(o);
   expect_chance(o.timing, 1.0 / flows);
   expect_chance(o.offset, 1.0 / flows);
   EXPECT_GT(o.reversed.low(), 0.8);
-  EXPECT_EQ(o.reversed_dummies.hits, 0);
+  EXPECT_LE(o.reversed_dummies.hits, o.reversed_dummies.n / 30);
 }
 
 // A link that carries nothing is a dummy that a permitted peer answers.
@@ -293,12 +320,12 @@ TEST_P(cover_linkers, which_of_the_answered_flows_carry_packets_is_not_told) {
   const auto tm = GetParam();
   std::printf("FIGURE cover, TM%d: %s\n", static_cast<int>(tm), covered_partners.name);
   const auto o = judge(tm, covered_partners);
-  print("a flow of John's carries packets or nothing", tm, o.each, 0.5);
-  print("a peer's flow of such a link does", tm, o.answers, 0.5);
-  print("how many of three do", tm, o.count, 1.0 / (flows + 1));
-  expect_chance(o.each, 0.5);
-  expect_chance(o.answers, 0.5);
-  expect_chance(o.count, 1.0 / (flows + 1));
+  print("a flow of John's carries packets", tm, o.each);
+  print("a peer's flow of such a link does", tm, o.answers);
+  print("how many of three do", tm, o.count, o.best_guess());
+  expect_chance(o.each);
+  expect_chance(o.answers);
+  expect_count_at_chance(o);
   EXPECT_LE(o.left_out, runs() / 4);
 }
 
@@ -313,10 +340,10 @@ TEST(cover_linkers_control, cells_as_long_as_their_contents_are_told) {
   taken_out = "cover: cells of one size";
   const auto o = judge(phy::transmission_mode::tm2, of_their_own);
   taken_out = "";
-  print("without cells of one size: a flow is real or a dummy", phy::transmission_mode::tm2, o.each, 0.5);
-  print("without cells of one size: how many are real", phy::transmission_mode::tm2, o.count, 1.0 / (flows + 1));
-  EXPECT_GT(o.each.low(far_off), 0.5);
-  EXPECT_GT(o.count.low(far_off), 1.0 / (flows + 1));
+  print("without cells of one size: a flow is real", phy::transmission_mode::tm2, o.each);
+  print("without cells of one size: how many are real", phy::transmission_mode::tm2, o.count, o.best_guess());
+  EXPECT_GT(o.each.right(), 0.5 + far_off * o.each.deviation());
+  EXPECT_GT(o.count.low(far_off), o.best_guess());
 }
 
 #endif

@@ -52,6 +52,7 @@ CHECKS = [
      "if (asks) m.octets[at++] = security::protocol_version;\n  if (MUTANT) return;", COVER_LINK),
     ("cover: a dummy's Complete fits its Request", "mac/link_cover.cpp", "m.src = complete ?", "m.src = complete && !MUTANT ?", COVER_LINK),
     ("cover: a release is told in records", "mac/link_cover.cpp", "i < goodbye_cells;", "!MUTANT && i < goodbye_cells;", COVER_LINK),
+    ("cover: a release within a round waits for a place", "mac/link_cover.cpp", "now); peer != 0) {", "now); !MUTANT && peer != 0) {", COVER_LINK),
     ("cover: who was late leaves records out", "mac/link_cover.cpp", "while (cell_time(cells_ + config_.flows) <= now)",
      "while (!MUTANT && cell_time(cells_ + config_.flows) <= now)", COVER_LINK),
     ("cover: a round goes on as planned", "mac/link_cover.cpp", "ok && covers() && !planned_", "ok && covers() && (MUTANT || !planned_)", COVER_LINK),
