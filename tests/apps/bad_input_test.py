@@ -147,9 +147,9 @@ def test_values_of_a_ue():
                 ("  lost_s: 30", "  lost_s: 10", "lost_s: 10", ("link.lost_s", "accepted: a lost_s above keepalive_s")),
                 ("  keepalive_s: 10\n  lost_s: 30", "  keepalive_s: 31", "keepalive_s: 31", ("link.keepalive_s", "accepted: a lost_s above keepalive_s")),
                 *(("  lost_s: 30", "  lost_s: 30\n  " + key, key, words) for key, words in (
-                    ("cover: 17", ("link.cover", "accepted: 0 to 16")), ("cover: -1", ("link.cover", "accepted: 0 to 16")), ("cover: many", ("link.cover",)),
+                    ("cover: 17", ("link.cover", "a whole number of 0 to 16")), ("cover: -1", ("link.cover", "a whole number of 0 to 16")), ("cover: many", ("link.cover",)),
                     ("cover: 8", ("8 flows with a record each 500 ms", "accepted: cover_interval_ms from 640")),
-                    ("cover_octets: 10", ("link.cover_octets", "accepted: 64 to 1000")), ("cover_round_s: 121", ("link.cover_round_s", "accepted: 15 to 120")))),
+                    ("cover_octets: 10", ("link.cover_octets", "a whole number of 64 to 1000")), ("cover_round_s: 121", ("link.cover_round_s", "a whole number of 15 to 120")))),
                 ("  epoch_min_s: 120", "  cover: 2\n  epoch_min_s: 30", "  cover: 2", ("link.cover", "is above epoch_min_s", "up to 30")),
                 *(("  kind: udp\n", "  kind: udp\n  peers:\n    - name: john\n      %s: \"%s\"\n" % (key, value), key, (key, "'%s'" % value, "accepted: ADDRESS:PORT"))
                   for key in ("udp_listen", "udp_forward") for value in ("localhost:7001", "127.0.0.1", "127.0.0.1:70000", ":7001")),

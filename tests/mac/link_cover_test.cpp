@@ -109,6 +109,32 @@ TEST_P(link_cover_on_air, a_release_reaches_the_peer) {
   }
 }
 
+// The last messages of a set-up reach John when records have gone under its identifiers already; or much too late.
+TEST_P(link_cover_on_air, a_link_that_is_late_takes_its_place_or_waits_a_round) {
+  for (const bool too_late : {false, true}) {
+    scene s(GetParam(), small_cover(), cover_config{}, 9);
+    ASSERT_TRUE(s.placed());
+    const auto to = [&](std::int64_t in_round) {
+      s.air.run((in_round - (sim_air::utc_epoch_ms + s.air.now) % 15'000 + 15'000) % 15'000);
+    };
+    to(3'600);
+    s.air.hears = [&](int a, int) { return a != s.peter.index(); };
+    to(too_late ? 10'000 : 7'100);
+    s.air.hears = nullptr;
+    const auto before = s.peter.received_sdus[s.john.index()];
+    for (int i = 0; i < 5; ++i) {
+      (void)s.peter.mac().send(s.peter.id_of(s.john), security::sdu_type::ip, octets(20, 1));
+      (void)s.john.mac().send(s.john.id_of(s.peter), security::sdu_type::ip, octets(60, 1));
+      s.air.run(800);
+    }
+    EXPECT_TRUE(s.linked());
+    EXPECT_EQ(s.places_with_links(), too_late ? 0 : 1);
+    EXPECT_EQ(s.peter.received_sdus[s.john.index()] - before >= 3, !too_late);
+    to(9'000);
+    EXPECT_EQ(s.places_with_links(), 1) << "the next round";
+  }
+}
+
 TEST_P(link_cover_on_air, a_release_within_a_round_reaches_the_peer_too) {
   for (std::uint64_t seed = 8; seed < 12; ++seed) {
     scene s(GetParam(), small_cover(), seed % 2 == 0 ? small_cover(2) : cover_config{}, seed);
@@ -294,6 +320,21 @@ TEST(link_cover_clock, a_caller_that_was_late_leaves_cells_out) {
     if (const auto* m = std::get_if<security::send_message>(&a); m != nullptr && m->lcid == lcid_cells) ++cells[m->src];
   EXPECT_EQ(cells.size(), 3U);
   for (const auto& [src, n] : cells) EXPECT_EQ(n, 1);
+}
+
+TEST(link_cover_clock, requests_are_taken_in_rounds_only) {
+  scene s(phy::transmission_mode::tm2, small_cover(), cover_config{});
+  const auto answer = [&](std::int64_t in_round) {
+    s.air.run((in_round - (sim_air::utc_epoch_ms + s.air.now) % 15'000 + 15'000) % 15'000);
+    security::actions out;
+    octets buffer(200);
+    const auto r = s.john.cover()->receive(lcid_pc5s_unprotected, 1, 2, octets(security::request_octets, 1), s.air.now,
+                                           buffer, out);
+    return r ? security::drop_reason::malformed : r.error();
+  };
+  EXPECT_EQ(answer(9'000), security::drop_reason::limit);
+  EXPECT_NE(answer(500), security::drop_reason::limit);
+  EXPECT_EQ(answer(2'000), security::drop_reason::limit);
 }
 
 TEST(link_cover_data, what_waits_too_long_for_a_link_goes) {
