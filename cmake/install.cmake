@@ -8,7 +8,7 @@ include(cmake/install/places.cmake)
 include(CMakePackageConfigHelpers)
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(PROSE_INSTALLED_PROGRAMS prose-air prose-bler prose-function prose-iq prose-keys prose-page prose-sniffer prose-town prose-ue)
-set(PROSE_INSTALLED_LIBRARIES common phy_types phy security ts33303 mac radio)
+set(PROSE_INSTALLED_LIBRARIES common phy_types phy security ts33303 ts33303_links mac radio)
 
 # --- prose: programs, the emulated radio where UHD of the same prefix looks, Wireshark's plugin ---
 install(TARGETS ${PROSE_INSTALLED_PROGRAMS} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT prose)

@@ -1,8 +1,9 @@
-// security_port with the direct links of TS 33.303 in the place of ours. Discovery, its clock and the streams of random
-// octets are those of security::ue_security.
+// security_port with the direct links of TS 33.303 in the place of ours, and its codes where they are configured. The
+// clock of discovery and the streams of random octets are those of security::ue_security.
 #pragma once
 
 #include "mac/security_adapter.h"
+#include "security/ts33303/code_discovery.h"
 #include "security/ts33303/direct_links.h"
 
 namespace prose::mac {
@@ -10,8 +11,21 @@ namespace prose::mac {
 class ts33303_adapter : public security_adapter {
 public:
   /// Both outlive the adapter. The links of `s` itself are not used.
-  ts33303_adapter(security::ue_security& s, security::ts33303::direct_links& links)
-      : security_adapter(s), links_(links) {}
+  /// With `codes`, which outlives it too, discovery is that of TS 33.303 6.1, model A alone.
+  ts33303_adapter(security::ue_security& s, security::ts33303::direct_links& links,
+                  security::ts33303::code_discovery* codes = nullptr)
+      : security_adapter(s), links_(links), codes_(codes) {}
+
+  std::span<const security::discovery_pdu> announcements(time_ms now) override {
+    return codes_ != nullptr ? codes_->announcements(now) : security_adapter::announcements(now);
+  }
+  std::vector<security::discovery_pdu> queries(std::span<const peer_id> wanted, time_ms now) override {
+    return codes_ != nullptr ? std::vector<security::discovery_pdu>{} : security_adapter::queries(wanted, now);
+  }
+  std::optional<security::discovery_event> discovery(std::span<const std::uint8_t, security::discovery_octets> pdu,
+                                                     time_ms now) override {
+    return codes_ != nullptr ? codes_->receive(pdu, now) : security_adapter::discovery(pdu, now);
+  }
 
   bool connect(const security::peer_heard& heard, time_ms now, security::actions& out) override {
     return links_.connect(heard, now, out).has_value();
@@ -48,6 +62,7 @@ public:
 
 private:
   security::ts33303::direct_links& links_;
+  security::ts33303::code_discovery* codes_;
 };
 
 }  // namespace prose::mac

@@ -16,7 +16,7 @@ std::string peer_label(const std::string& name) { return "peer=\"" + name + "\""
 }  // namespace
 
 bool host_data::is_linked(security::peer_id peer) const {
-  return peer != 0 && identity_.security().links().link_with(peer).has_value();
+  return peer != 0 && identity_.port().link_with(peer).has_value();
 }
 
 bool host_data::has_linked_peer() const {

@@ -9,6 +9,7 @@
 
 #include "apps/lib/common/log.h"
 #include "apps/lib/keys/key_file.h"
+#include "apps/ue/ue_status.h"
 #include "common/hex.h"
 #include "security/export.h"
 
@@ -20,7 +21,7 @@ const char* text_of(security::role r) { return r == security::role::initiator ? 
 void add_link(event& e, const security::link_info& i) {
   char id[8];
   std::snprintf(id, sizeof id, "%04x", i.kd_sess_id);
-  e.add("kd_sess_id", id).add("suite", security::name_of(i.suite_used)).add_hex("key_fingerprint", i.key_fingerprint);
+  e.add("kd_sess_id", id).add("suite", algorithms_of(i)).add_hex("key_fingerprint", i.key_fingerprint);
   e.add("epoch", i.epoch).add("role", text_of(i.own_role));
   char l2[16];
   std::snprintf(l2, sizeof l2, "%06x", i.own_l2);
@@ -73,7 +74,7 @@ void link_events::on(const mac::ev_link_established& e) {
       .add("octets_on_air", e.air_octets)
       .add("duration_ms", static_cast<std::int64_t>(e.duration_ms));
   events_.write(ev);
-  log_info("link with {}: {}, session keys {}", slots_.name_of(e.peer), security::name_of(e.info.suite_used),
+  log_info("link with {}: {}, session keys {}", slots_.name_of(e.peer), algorithms_of(e.info),
            to_hex(e.info.key_fingerprint));
   log_keys(e.info.link);
   times_[e.peer].established_ms = times_[e.peer].epoch_ms = clock_.milliseconds();
@@ -94,7 +95,7 @@ link_events::peer_times link_events::times_of(security::peer_id peer) const {
 
 void link_events::on(const mac::ev_epoch& e) {
   auto ev = events_.of_peer("epoch", e.peer);
-  if (const auto info = identity_.security().links().info(e.link, 0)) add_link(ev, *info);
+  if (const auto info = identity_.port().info(e.link, 0)) add_link(ev, *info);
   events_.write(ev);
   log_keys(e.link);
   times_[e.peer].epoch_ms = clock_.milliseconds();
@@ -104,7 +105,7 @@ void link_events::on(const mac::ev_link_lost& e) {
   if (e.reason != security::lost_reason::replaced) times_.erase(e.peer);
   log_info("link with {} lost: {}", slots_.name_of(e.peer), security::name_of(e.reason));
   events_.write(events_.of_peer("link_lost", e.peer).add("reason", security::name_of(e.reason)));
-  if (e.reason == security::lost_reason::replaced && !identity_.port().changes_in_rounds(e.peer))
+  if (e.reason == security::lost_reason::replaced && !identity_.cover().changes_in_rounds(e.peer))
     watch_identity(e.peer);
 }
 
@@ -146,7 +147,7 @@ void link_events::watch_identity(security::peer_id peer) {
 void link_events::report_rejected(std::uint64_t misfits) {
   for (std::size_t i = 0; i < rejected_.size(); ++i) {
     const auto why = static_cast<security::drop_reason>(i);
-    const auto n = identity_.security().links().dropped(why);
+    const auto n = identity_.dropped(why);
     // "Nothing new" and "not addressed" are usual on a broadcast medium.
     if (n != rejected_[i] && why != security::drop_reason::nothing_new && why != security::drop_reason::not_addressed) {
       auto e = events_.make("rejected").add("reason", security::name_of(why)).add("count", n - rejected_[i]);

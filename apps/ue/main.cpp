@@ -107,6 +107,8 @@ result<void> check_files(const options& o) {
   files.reads("identity.permissions", c.permissions);
   add_psk_files(c.permissions, files);
   files.reads("identity.mark", c.mark);
+  files.reads("security.kds", c.kds);
+  files.reads("security.codes", c.codes);
   if (!c.pc3.servers.empty()) {
     files.reads("pc3.consent", c.pc3.consent_path());
     files.reads("pc3.cache", c.pc3.cache);

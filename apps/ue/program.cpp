@@ -146,6 +146,8 @@ result<void> ue_program::loop::open() {
 result<void> ue_program::loop::check_options() const {
   if (!config_.keylog.empty() && !config_.allow_keylog)
     return fail("--keylog: the configuration does not permit it; accepted: allow_keylog: true in the file");
+  if (!config_.keylog.empty() && config_.ts33303)
+    return fail("--keylog: is not built for profile ts33303; accepted: security.profile: ltesl");
   return {};
 }
 
@@ -223,7 +225,10 @@ result<void> ue_program::loop::follow_radio() {
              : std::numeric_limits<std::int64_t>::max();
   longest_ = end_;
   started_ms_ = clock_.milliseconds();
-  events_.write(events_.make("started").add("name", config_.name).add("device", config_.radio.device_args));
+  events_.write(events_.make("started")
+                    .add("name", config_.name)
+                    .add("device", config_.radio.device_args)
+                    .add("profile", config_.ts33303 ? "ts33303" : "ltesl"));
   data_.report_addresses();
 
   while (clock_.subframe() < end_) {
@@ -264,8 +269,8 @@ void ue_program::loop::leave() {
 
 void ue_program::loop::prolong_goodbye() {
   const auto now = clock_.subframe();
-  const auto closing = identity_.security().links().closing() + identity_.port().closing();
-  if (now + nearly_over_subframes >= end_ && end_ < longest_ && closing != 0) end_ = now + prolonged_subframes;
+  if (now + nearly_over_subframes >= end_ && end_ < longest_ && identity_.closing() != 0)
+    end_ = now + prolonged_subframes;
 }
 
 result<void> ue_program::loop::one_subframe() {
@@ -367,7 +372,7 @@ void ue_program::loop::follow_timing() {
 /// Which places carry links: in this UE's own events, and nowhere else.
 void ue_program::loop::report_cover() {
   std::vector<security::peer_id> peers;
-  for (const auto& p : identity_.port().status())
+  for (const auto& p : identity_.cover().status())
     if (p.shown) peers.push_back(p.peer);
   std::sort(peers.begin(), peers.end());  // places change in every round
   if (peers == cover_told_) return;
@@ -389,8 +394,8 @@ peer_status ue_program::loop::status_of(const security::peer& p) const {
   peer_status s{p.name, keys::to_base64(p.key.octets),
                 keys::fingerprint_text(identity_.security().peers().own_public(), p.key)};
   const auto times = links_.times_of(p.id);
-  const auto& engine = identity_.security().links();
-  if (const auto link = engine.link_with(p.id)) s.link = engine.info(*link, now);
+  const auto& port = identity_.port();
+  if (const auto link = port.link_with(p.id)) s.link = port.info(*link, now);
   if (times.heard_ms) s.heard_age_s = since_s(*times.heard_ms);
   s.up_s = since_s(times.established_ms);
   s.epoch_age_s = since_s(times.epoch_ms);
@@ -422,8 +427,8 @@ ue_status ue_program::loop::status() const {
                      mac_->counters(),
                      modem.blocks_ok,
                      modem.blocks_failed};
-  s.running->cover_flows = identity_.port().config().flows;
-  for (const auto& p : identity_.port().status())
+  s.running->cover_flows = identity_.cover().config().flows;
+  for (const auto& p : identity_.cover().status())
     s.running->cover_shown += p.shown, s.running->cover_links += p.peer != 0;
   return s;
 }

@@ -140,6 +140,69 @@ void read_link(config_section s, program_config& c) {
   read_cover(s, c);
 }
 
+template <class Algorithm>
+using algorithm_names = std::vector<std::pair<std::string, Algorithm>>;
+const algorithm_names<security::ts33303::eea> ciphering_names{{"eea2", security::ts33303::eea::aes},
+                                                              {"eea1", security::ts33303::eea::snow3g},
+                                                              {"eea3", security::ts33303::eea::zuc},
+                                                              {"eea0", security::ts33303::eea::none}};
+const algorithm_names<security::ts33303::eia> integrity_names{{"eia2", security::ts33303::eia::aes},
+                                                              {"eia1", security::ts33303::eia::snow3g},
+                                                              {"eia3", security::ts33303::eia::zuc}};
+
+/// Best first.
+template <class Algorithm>
+std::vector<Algorithm> algorithms_of(config_section& s, std::string_view key, const std::vector<std::string>& names,
+                                     const algorithm_names<Algorithm>& known) {
+  std::string accepted;
+  for (const auto& [name, a] : known) accepted += (accepted.empty() ? "" : ", ") + name;
+  std::vector<Algorithm> out;
+  for (const auto& n : names) {
+    const auto at = std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.first == n; });
+    if (at == known.end())
+      s.reject(key, "'" + n + "' is no algorithm; accepted: " + accepted);
+    else
+      out.push_back(at->second);
+  }
+  if (names.empty()) s.reject(key, "is empty; accepted: " + accepted);
+  return out;
+}
+
+/// The profile is not negotiated: both ends are configured alike.
+void read_security(config_section s, program_config& c) {
+  std::string profile = "ltesl";
+  s.read_choice("profile", profile, {"ltesl", "ts33303"});
+  if (profile == "ltesl") {
+    for (const auto* key : {"kds", "codes", "ciphering", "integrity", "data_integrity"})
+      if (s.has(key)) s.reject(key, "belongs to another profile; accepted: with profile: ts33303");
+    return;
+  }
+  read_path(s, "kds", c.kds, c.where.kds);
+  read_path(s, "codes", c.codes, c.where.codes);
+  std::vector<std::string> ciphering{"eea2", "eea1", "eea3"};
+  std::vector<std::string> integrity{"eia2", "eia1", "eia3"};
+  bool data_integrity = true;
+  s.read("ciphering", ciphering);
+  s.read("integrity", integrity);
+  s.read("data_integrity", data_integrity);
+  security::ts33303::direct_link_config links;
+  links.algorithms = {algorithms_of(s, "ciphering", ciphering, ciphering_names),
+                      algorithms_of(s, "integrity", integrity, integrity_names)};
+  links.mac_i_on_data = data_integrity;
+  if (c.kds.empty()) s.reject("profile", "ts33303 needs kds; accepted: a file that prose-keys kd made");
+  if (!c.pc3.servers.empty())
+    s.reject("profile", "ts33303 with pc3.servers is not built; accepted: a permission file without servers");
+  if (!c.codes.empty() && (c.security.discovery.answer_queries || !c.query.empty()))
+    s.reject("codes",
+             "model B is not built with codes; accepted: discovery.model: a without discovery.query, or no codes");
+  if (c.cover.flows != 0)
+    s.reject("profile", "ts33303 has no place for link.cover; accepted: link.cover: 0, or profile: ltesl");
+  if (c.name.empty() || c.name.size() > 64)
+    s.reject("profile", "ts33303 sends `name` as User Info; accepted: a name of 1 to 64 octets");
+  links.user_info = c.name;
+  c.ts33303 = std::move(links);
+}
+
 void read_time(config_section s, program_config& c) {
   std::string source = "gnss";
   s.read_choice("source", source, {"gnss", "slss"});
@@ -261,6 +324,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_sidelink(file.section("sidelink"), c);
   read_discovery(file.section("discovery"), c);
   read_link(file.section("link"), c);
+  read_security(file.section("security"), c);
   read_time(file.section("time"), c);
   read_data(file.section("data"), path, c);
   file.read_path_here("events", c.events);

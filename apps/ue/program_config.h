@@ -12,6 +12,7 @@
 #include "mac/link_cover.h"
 #include "mac/ue.h"
 #include "phy/radio/radio.h"
+#include "security/ts33303/direct_links.h"
 #include "security/ue_security.h"
 
 namespace prose::apps {
@@ -33,12 +34,15 @@ struct program_config {
   mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
   security::ue_config security;
   mac::cover_config cover;
-  double epoch_s = 1.7e9;          ///< UTC at device time 0
+  std::optional<security::ts33303::direct_link_config> ts33303;  ///< security.profile: ts33303; without times of links
+  std::string kds;                                               ///< file of prose-keys kd, of that profile
+  std::string codes;       ///< file of prose-keys code, of that profile; empty: discovery is the default profile's
+  double epoch_s = 1.7e9;  ///< UTC at device time 0
   bool epoch_from_system = false;  ///< take UTC from the host's clock at the start instead
   bool trust_device = false;       ///< a device more than a day from the host's clock is right
   std::vector<std::string> query;  ///< model B: peers to ask for until they are linked
   struct {
-    std::string private_key, permissions, mark, query, time;
+    std::string private_key, permissions, mark, query, time, kds, codes;
   } where;  ///< "FILE:LINE: key" of values that are judged only when they are used
   // data
   std::string data = "none";  ///< tun, udp, stdin, none

@@ -28,7 +28,7 @@ json addresses_json(const peer_status& p) {
 
 json link_json(const peer_status& p) {
   const auto& i = *p.link;
-  return {{"suite", security::name_of(i.suite_used)},
+  return {{"suite", algorithms_of(i)},
           {"role", i.own_role == security::role::initiator ? "initiator" : "responder"},
           {"up_s", rounded(p.up_s, 10)},
           {"handshake_age_s", rounded(static_cast<double>(i.key_age_ms) / 1000, 10)},

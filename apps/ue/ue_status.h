@@ -15,6 +15,11 @@
 
 namespace prose::apps {
 
+/// Of the link: the suite, or the algorithms of another profile.
+inline const char* algorithms_of(const security::link_info& i) {
+  return i.algorithms != nullptr ? i.algorithms : security::name_of(i.suite_used);
+}
+
 struct peer_status {
   std::string name, key;                ///< the public key in base64
   std::string fingerprint;              ///< of the pair of keys, what both users compare by voice

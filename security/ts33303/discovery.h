@@ -1,6 +1,6 @@
 // Restricted discovery after TS 33.303 6.1.3.4 and TS 24.334 11.2.5: one PC5_DISCOVERY message under the keys of a
 // ProSe Restricted Code. An approximation: the text of those clauses was not at hand, and what is NOT VERIFIED is in
-// unverified.h. No program uses it; the default profile's discovery is security/discovery.h.
+// unverified.h. prose-ue uses it by code_discovery.h; the default profile's discovery is security/discovery.h.
 //
 // The keys belong to the code. Every monitor of the code has them, so each can announce as the announcer. Nothing is
 // remembered: a message is taken again as often as it comes while its counter fits.
