@@ -42,6 +42,10 @@ result<void> read_wanted(const sniffer_settings& s, verdict_options& wanted) {
 result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
   if (!s.verdict && s.reports.empty() && s.compromised.empty() && s.known_plaintexts.empty() && s.names.empty())
     return nullptr;
+  const bool standard = s.profile == "ts33303";
+  if (standard && !s.compromised.empty())
+    return fail(
+        "--compromised: stolen keys of profile ts33303 are not tried; accepted: --profile ltesl, or no stolen keys");
   std::unique_ptr<judgement> j(new judgement(s));
   for (const auto& path : s.compromised) {
     auto file = load_stolen_state(path);
@@ -49,6 +53,7 @@ result<std::unique_ptr<judgement>> judgement::make(const sniffer_settings& s) {
     j->stolen_->push_back(std::move(*file));
   }
   verdict_options wanted;
+  wanted.profile = standard ? judged_profile::ts33303 : judged_profile::ltesl;
   if (auto ok = read_wanted(s, wanted); !ok) return tl::unexpected(ok.error());
   if (!j->stolen_->empty()) wanted.compromised = j->stolen_;
   wanted.utc_at_zero_s = s.epoch_s;

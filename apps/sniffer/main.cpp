@@ -69,6 +69,8 @@ void add_output(command& app, sniffer_settings& s) {
   app.add_flag("--verdict", s.verdict,
                "judge what was heard: exit 0 opaque, 3 exposed, 4 nothing is proven: too little captured or decoded, "
                "something is not explained, or a key was not tried");
+  app.add_option("--profile", s.profile, "of the judged UEs' security: their security.profile, which no frame tells")
+      .one_of(profile_words);
   app.add_option("--compromised", s.compromised,
                  "what was stolen of a UE: key file, permissions, key log; once for each file")
       .type_name("FILE");

@@ -107,6 +107,8 @@ void read_settings(config_section& file, sniffer_settings& s) {
   file.read("report_failed", s.report_failed);
   file.read("plain", s.plain);
   file.read("verdict", s.verdict);
+  auto security = file.section("security");
+  security.read_choice("profile", s.profile, profile_words);
   file.read_paths("compromised", s.compromised);
   file.read_paths("known_plaintext", s.known_plaintexts);
   file.read("name", s.names);

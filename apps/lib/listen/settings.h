@@ -35,6 +35,7 @@ struct sniffer_settings {
   bool plain = false;
   // verdict
   bool verdict = false;
+  std::string profile = "ltesl";  ///< security.profile of the UEs, which is not told on the air
   std::vector<std::string> compromised;
   double epoch_s = 0;                         ///< UTC at device time 0, as the UEs' epoch_s
   std::vector<std::string> known_plaintexts;  ///< files with octets that the links carried
@@ -48,6 +49,7 @@ struct sniffer_settings {
   }
 };
 
+inline const std::vector<std::string> profile_words{"ltesl", "ts33303"};
 inline const std::vector<std::string> sync_words{"slss", "aligned", "blind", "gnss", "auto"};
 
 /// Paths of input and key files are relative to the file, those of output to the working directory. Errors are one

@@ -187,15 +187,19 @@ void identity_checks::add_part(message_part& p, std::span<const std::uint8_t> me
   p.frames.add(frame);
 }
 
+void identity_checks::add_request(std::uint32_t src, std::uint32_t dst, std::uint64_t frame, double time_s) {
+  links_.add_request(src, dst);
+  // Several requests may share the rendezvous ID of one slot.
+  const id_pair id{std::min(src, dst), std::max(src, dst)};
+  const auto newest = last_pair_s_.find(dst);
+  const bool shared =
+      newest != last_pair_s_.end() && time_s - newest->second < request_window_s && !pairs_.contains(id);
+  if (!shared) pair_of(src, dst, frame, time_s);
+}
+
 void identity_checks::add_setup(const setup_view& m, std::uint64_t frame, double time_s) {
   if (m.header.type == security::message_type::direct_communication_request) {
-    links_.add_request(m.src, m.dst);
-    // Several requests may share the rendezvous ID of one slot.
-    const id_pair id{std::min(m.src, m.dst), std::max(m.src, m.dst)};
-    const auto newest = last_pair_s_.find(m.dst);
-    const bool shared =
-        newest != last_pair_s_.end() && time_s - newest->second < request_window_s && !pairs_.contains(id);
-    if (!shared) pair_of(m.src, m.dst, frame, time_s);
+    add_request(m.src, m.dst, frame, time_s);
     add_part(request_tokens_, m.octets, m.octets.last(security::request_token_octets), frame);
     add_part(request_ephemerals_, m.octets, m.octets.subspan(4, 32), frame);
   } else if (m.header.type == security::message_type::security_mode_command) {

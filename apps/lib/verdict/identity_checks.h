@@ -30,6 +30,8 @@ public:
   void add_discovery(const captured_frame& f);
   void add_record(const record_view& r, std::uint64_t frame, double time_s);
   void add_setup(const setup_view& m, std::uint64_t frame, double time_s);
+  /// The identifiers of a Request alone.
+  void add_request(std::uint32_t src, std::uint32_t dst, std::uint64_t frame, double time_s);
   void judge(check_report& out) const;
   const link_history& links() const { return links_; }
 

@@ -249,6 +249,7 @@ std::uint64_t octet_account::cut_pieces() const {
 }
 
 const char* octet_account::doubt_about(const captured_sdu& s) {
+  if (profile_ == judged_profile::ts33303) return standard_doubt_about(s);
   if (s.lcid == mac::lcid_pc5s_unprotected || s.lcid == mac::lcid_pc5s_security_mode) {
     const auto m = setup_of(s);
     if (!m || !std::equal(security::unprotected_pdcp_header.begin(), security::unprotected_pdcp_header.end(),
@@ -281,6 +282,30 @@ void octet_account::add_message(const captured_sdu& s, const setup_view& m) {
   message_tests_.add(m.src, body, s.frame);
 }
 
+/// Nonces are random; a Complete is ciphered. What else is readable is no secret of this profile.
+void octet_account::add_message(const captured_sdu& s, const standard_message& m) {
+  namespace ts = security::ts33303;
+  if (!fresh(m.octets)) return;
+  if (!m.readable) return message_tests_.add(s.src, m.octets, s.frame);
+  fields_.add(field_tests::kind::sequence_number, m.octets.subspan(1, 2), s.frame);
+  if (const auto* r = std::get_if<ts::direct_communication_request>(&m.readable->body))
+    message_tests_.add(s.src, r->nonce_1, s.frame);
+  if (const auto* c = std::get_if<ts::security_mode_command>(&m.readable->body))
+    message_tests_.add(s.src, c->nonce_2, s.frame);
+}
+
+/// False: it is a record.
+bool octet_account::took_message(const captured_sdu& s) {
+  if (profile_ == judged_profile::ts33303) {
+    const auto m = standard_message_of(s);
+    if (m) add_message(s, *m);
+    return m.has_value();
+  }
+  const auto m = setup_of(s);
+  if (m) add_message(s, *m);
+  return m.has_value();
+}
+
 void octet_account::whole(const captured_sdu& s) {
   const transmitter_id id{kind::blocks, s.src};
   if (const char* why = doubt_about(s)) {
@@ -290,33 +315,33 @@ void octet_account::whole(const captured_sdu& s) {
         why);
     return;
   }
-  auto& t = of(id);
-  if (const auto m = setup_of(s)) {
-    t.sums.parsed += s.octets.size();
-    add_message(s, *m);
-  } else {
-    const auto r = record_of(s);
-    reserved(id, s.frame, "the PGK index of PDCP headers is not zero", s.octets[0] & 0x1fU, 5);
-    if (counts_.size() >= max_seen) counts_.clear();
-    const std::uint64_t channel =
-        hash_of(s.octets.subspan(1, 2), std::uint64_t{s.src} << 40 ^ std::uint64_t{s.dst} << 8 ^ s.lcid);
-    const auto [last, first] = counts_.try_emplace(channel, r->header.sn);
-    const int step = static_cast<std::int16_t>(r->header.sn - last->second);
-    last->second = r->header.sn;
-    if (!first && std::abs(step) > count_window) {
-      unexplained(id, s.frame, 2, {}, "record counts that leap");
-      t.sums.parsed += s.octets.size() - 2;
-    } else {
-      t.sums.parsed += s.octets.size();
-    }
-    if (!first && std::abs(step) > count_window)
-      fields_.add(field_tests::kind::sequence_number, s.octets.subspan(3, 2), s.frame);
-    if (kd_seen_.size() < max_seen && kd_seen_.insert(std::uint64_t{s.src} << 16 | r->header.kd_sess_id).second)
-      fields_.add(field_tests::kind::kd_sess_id, s.octets.subspan(1, 2), s.frame);
-    ++t.records;
-    t.record_octets += r->body().size();
-  }
+  if (took_message(s))
+    of(id).sums.parsed += s.octets.size();
+  else
+    add_record(id, s, *record_of(s));
   (*take_)(s, false);
+}
+
+void octet_account::add_record(const transmitter_id& id, const captured_sdu& s, const record_view& r) {
+  auto& t = of(id);
+  reserved(id, s.frame, "the PGK index of PDCP headers is not zero", s.octets[0] & 0x1fU, 5);
+  if (counts_.size() >= max_seen) counts_.clear();
+  const std::uint64_t channel =
+      hash_of(s.octets.subspan(1, 2), std::uint64_t{s.src} << 40 ^ std::uint64_t{s.dst} << 8 ^ s.lcid);
+  const auto [last, first] = counts_.try_emplace(channel, r.header.sn);
+  const int step = static_cast<std::int16_t>(r.header.sn - last->second);
+  last->second = r.header.sn;
+  if (!first && std::abs(step) > count_window) {
+    unexplained(id, s.frame, 2, {}, "record counts that leap");
+    t.sums.parsed += s.octets.size() - 2;
+    fields_.add(field_tests::kind::sequence_number, s.octets.subspan(3, 2), s.frame);
+  } else {
+    t.sums.parsed += s.octets.size();
+  }
+  if (kd_seen_.size() < max_seen && kd_seen_.insert(std::uint64_t{s.src} << 16 | r.header.kd_sess_id).second)
+    fields_.add(field_tests::kind::kd_sess_id, s.octets.subspan(1, 2), s.frame);
+  ++t.records;
+  t.record_octets += r.body().size();
 }
 
 // --- what names nobody

@@ -17,6 +17,7 @@
 
 #include "apps/lib/verdict/check_report.h"
 #include "apps/lib/verdict/sdu_stream.h"
+#include "apps/lib/verdict/standard_profile.h"
 #include "apps/lib/verdict/text_tests.h"
 
 namespace prose::apps {
@@ -36,6 +37,7 @@ public:
   /// Takes the whole SDUs of blocks that are in order. alternative: of blocks under one name by several senders, and
   /// maybe of no sender.
   using take_sdu = std::function<void(const captured_sdu&, bool alternative)>;
+  explicit octet_account(judged_profile p) : profile_(p) {}
 
   /// A decoded block that is no repetition. False: malformed.
   bool add_block(const captured_frame& f, const take_sdu& take);
@@ -59,6 +61,7 @@ public:
   std::uint64_t cut_pieces() const;
 
 private:
+  judged_profile profile_;
   struct transmitter {
     octet_sums sums;
     std::uint64_t blocks = 0, unexplained_blocks = 0, last_unexplained = UINT64_MAX;
@@ -85,6 +88,9 @@ private:
   /// Why the SDU is none that the product's protocols know; null: it is one.
   const char* doubt_about(const captured_sdu& s);
   void add_message(const captured_sdu& s, const setup_view& m);
+  void add_message(const captured_sdu& s, const standard_message& m);
+  bool took_message(const captured_sdu& s);
+  void add_record(const transmitter_id& id, const captured_sdu& s, const record_view& r);
   void unexplained(const transmitter_id& id, std::uint64_t frame, std::size_t octets,
                    std::span<const std::uint8_t> tested, const char* why);
   void reserved(const transmitter_id& id, std::uint64_t frame, const char* what, std::uint32_t value, int n_bits);

@@ -175,14 +175,12 @@ std::vector<certain_check> certain_checks(const verdict& v) {
   const auto set_ups = v.requests + v.commands + v.completes;
   const bool recognises = v.keys_tried > 0;
   constexpr const char* no_keys = "no stolen key was given (--compromised)";
-  return {
+  std::vector<certain_check> all{
       {"content", "count_reuse", "A key and counter used twice?", v.records, "in" + records},
       {"identity", "code_in_two_slots", "A discovery code in two slots?", v.discovery_frames, "of" + codes},
       {"identity", "code_does_not_rotate", "Discovery codes that stay the same?", v.discovery_frames, "of" + codes},
       {"identity", "l2_id_survives_rotation", "A layer-2 ID that outlives its session ID?", v.links,
        "of " + std::to_string(v.links) + " pairs of layer-2 IDs"},
-      {"identity", "ephemeral_reuse", "An ephemeral key used twice?", set_ups,
-       "in " + std::to_string(set_ups) + " set-up messages"},
       {"identity", "replayed_request_answered", "Does anybody answer a replayed request?", replayed,
        "of " + std::to_string(replayed) + " was answered", "nobody replayed one"},
       {"identity", "forged_request_answered", "Does anybody answer an altered request?", altered,
@@ -194,6 +192,16 @@ std::vector<certain_check> certain_checks(const verdict& v) {
        "of " + std::to_string(v.discovery_frames) + " discovery and " + std::to_string(set_ups) + " set-up messages",
        recognises ? "nothing of this kind was heard" : no_keys},
   };
+  const auto in_set_ups = "in " + std::to_string(set_ups) + " set-up messages";
+  if (v.profile == judged_profile::ltesl) {
+    all.insert(all.begin() + 4, {"identity", "ephemeral_reuse", "An ephemeral key used twice?", set_ups, in_set_ups});
+    return all;
+  }
+  const auto in_requests = "in " + std::to_string(v.requests) + " Requests";
+  all.push_back({"content", "nonce_reuse", "A nonce used twice?", set_ups, in_set_ups});
+  all.push_back({"identity", "kd_id_in_clear", "Does a Request name its KD?", v.requests, in_requests});
+  all.push_back({"identity", "user_info_in_clear", "Does a Request tell who asks?", v.requests, in_requests});
+  return all;
 }
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include "apps/lib/verdict/presence_checks.h"
 #include "apps/lib/verdict/radio_clusters.h"
 #include "apps/lib/verdict/reuse_checks.h"
+#include "apps/lib/verdict/standard_profile.h"
 #include "apps/lib/verdict/traffic_residual.h"
 
 namespace prose::apps {
@@ -21,8 +22,11 @@ const char* name_of(verdict_outcome o) {
   return o == verdict_outcome::opaque ? "opaque" : o == verdict_outcome::exposed ? "exposed" : "nothing proven";
 }
 
+const char* name_of(judged_profile p) { return p == judged_profile::ltesl ? "ltesl" : "ts33303"; }
+
 struct analysis::impl {
-  explicit impl(verdict_options given) : o(std::move(given)), reuse(o.max_kept_records), markers(o) {
+  explicit impl(verdict_options given)
+      : o(std::move(given)), account(o.profile), reuse(o.max_kept_records), markers(o) {
     kept.max_records = o.max_kept_records;
     kept.max_octets = o.max_kept_octets;
     account.on_unexplained(
@@ -37,6 +41,7 @@ struct analysis::impl {
   content_checks content;
   identity_checks identity;
   presence_checks presence;
+  standard_checks standard;  // profile ts33303 alone
   radio_residual radios;
   answer_residual answers;
   kept_capture kept;  // for stolen keys
@@ -61,17 +66,33 @@ struct analysis::impl {
     ++grants;
     scis_once.erase(at);
   }
+  void count_setup(security::message_type type) {
+    using security::message_type;
+    counts.requests += type == message_type::direct_communication_request ? 1 : 0;
+    counts.commands += type == message_type::security_mode_command ? 1 : 0;
+    counts.completes += type == message_type::security_mode_complete ? 1 : 0;
+  }
+  /// False: it is a record.
+  bool take_standard(const captured_sdu& s) {
+    const auto m = standard_message_of(s);
+    if (!m) return false;
+    count_setup(m->type);
+    if (m->type == security::message_type::direct_communication_request)
+      identity.add_request(s.src, s.dst, s.frame, s.time_s);
+    presence.add({s.src, s.dst, s.lcid, {m->type, 0}, m->octets}, s.frame, s.time_s);
+    standard.add(*m, s.frame);
+    return true;
+  }
   void take(const captured_sdu& s, bool alternative) {
     if (alternative) {  // for the stolen keys only: at most one of them is genuine, and their octets were told of one
                         // by one
       const auto m = setup_of(s);
       return keep([&] { return m ? kept.add(*m, s.frame, s.time_s) : kept.add(s, true); });
     }
-    if (const auto m = setup_of(s)) {
-      using security::message_type;
-      counts.requests += m->header.type == message_type::direct_communication_request ? 1 : 0;
-      counts.commands += m->header.type == message_type::security_mode_command ? 1 : 0;
-      counts.completes += m->header.type == message_type::security_mode_complete ? 1 : 0;
+    if (o.profile == judged_profile::ts33303) {
+      if (take_standard(s)) return;
+    } else if (const auto m = setup_of(s)) {
+      count_setup(m->header.type);
       identity.add_setup(*m, s.frame, s.time_s);
       presence.add(*m, s.frame, s.time_s);
       keep([&] { return kept.add(*m, s.frame, s.time_s); });
@@ -85,6 +106,7 @@ struct analysis::impl {
     content.add(*r, s.frame);
     markers.add_body(r->body(), s.frame);
     identity.add_record(*r, s.frame, s.time_s);
+    if (o.profile == judged_profile::ts33303) standard.add_record(s.frame);
     keep([&] { return kept.add(s, false); });
   }
   /// The outcome, from findings, doubts and figures.
@@ -194,6 +216,7 @@ void analysis::add(const captured_frame& f) {
 verdict analysis::judge() const {
   const auto& i = *impl_;
   verdict v = i.counts;
+  v.profile = i.o.profile;
   v.links = i.links.size();
   v.false_alarm_rate = i.o.false_alarm_rate;
   constexpr int n_tests = content_checks::n_tests + reuse_checks::n_tests + marker_scan::n_tests +
@@ -205,6 +228,10 @@ verdict analysis::judge() const {
   i.account.judge(report);
   i.identity.judge(report);
   i.presence.judge(report);
+  if (i.o.profile == judged_profile::ts33303) {
+    i.standard.judge(report);
+    for (auto& f : v.findings) f.of_standard = is_of_standard(f.check);
+  }
   if (i.o.compromised) search_keys(*i.o.compromised, i.kept, i.o, report);
   i.radios.judge(v);
   judge_followed(i.identity.links(), v);
@@ -293,7 +320,10 @@ void analysis::impl::conclude(verdict& v) const {
   add_unexplained_figures(v);
   if (!v.findings.empty()) {
     v.outcome = verdict_outcome::exposed;
-    v.reason = v.findings.front().aspect + ": " + v.findings.front().reason;
+    // What this implementation shows comes before what any other would show too.
+    std::stable_partition(v.findings.begin(), v.findings.end(), [](const finding& f) { return !f.of_standard; });
+    const auto& first = v.findings.front();
+    v.reason = (first.of_standard ? "by the standard's own procedure only: " : "") + first.aspect + ": " + first.reason;
   } else if (!v.doubts.empty()) {
     v.reason = v.doubts.front().reason +
                (v.doubts.size() > 1 ? "; and " + std::to_string(v.doubts.size() - 1) + " more doubts" : "") +

@@ -34,7 +34,13 @@ struct finding {
   std::string reason;                 ///< one sentence
   std::vector<std::uint64_t> frames;  ///< captured_frame::number, the first few
   std::uint64_t n_frames = 0;         ///< of all
+  /// Profile ts33303: the standard's procedure shows this, however well it is built.
+  bool of_standard = false;
 };
+
+/// Whose messages and records the capture holds. The two profiles have other lengths and layouts.
+enum class judged_profile : std::uint8_t { ltesl, ts33303 };
+const char* name_of(judged_profile p);
 
 /// A link that stolen keys opened.
 struct opened_link {
@@ -146,6 +152,7 @@ struct statistic {
 };
 
 struct verdict {
+  judged_profile profile = judged_profile::ltesl;
   verdict_outcome outcome = verdict_outcome::nothing_proven;
   std::string reason;             ///< one line
   std::vector<finding> findings;  ///< exposed if not empty
@@ -179,6 +186,8 @@ struct verdict {
 inline constexpr std::size_t shortest_wanted_string = 4;
 
 struct verdict_options {
+  /// security.profile of the UEs. It is not told on the air. Stolen keys are tried for ltesl only.
+  judged_profile profile = judged_profile::ltesl;
   /// Octets that were sent over the links under test, where the operator knows them.
   std::vector<std::vector<std::uint8_t>> known_plaintexts;
   /// Names and public keys that must not show on the air.

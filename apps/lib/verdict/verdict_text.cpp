@@ -9,8 +9,8 @@ namespace {
 using nlohmann::json;
 
 json json_of(const finding& f) {
-  return {
-      {"aspect", f.aspect}, {"check", f.check}, {"reason", f.reason}, {"frames", f.frames}, {"n_frames", f.n_frames}};
+  return {{"aspect", f.aspect}, {"check", f.check},       {"reason", f.reason},
+          {"frames", f.frames}, {"n_frames", f.n_frames}, {"standard", f.of_standard}};
 }
 
 json json_of(const doubt& d) { return {{"check", d.check}, {"reason", d.reason}, {"frames", d.frames}}; }
@@ -136,6 +136,7 @@ json counts_of(const verdict& v) {
 std::string to_json(const verdict& v) {
   const json j{{"outcome", name_of(v.outcome)},
                {"exit_status", exit_status(v.outcome)},
+               {"profile", name_of(v.profile)},
                {"reason", v.reason},
                {"sentence", sentence_of(v)},
                {"tiles", tiles_json(v)},
@@ -164,7 +165,9 @@ std::string to_json(const verdict& v) {
 
 std::string to_text(const verdict& v) {
   std::string out = std::string("verdict: ") + name_of(v.outcome) + " - " + v.reason + '\n';
-  for (const auto& f : v.findings) out += "  exposed (" + f.aspect + ", " + f.check + "): " + f.reason + '\n';
+  for (const auto& f : v.findings)
+    out += std::string("  exposed") + (f.of_standard ? " by the standard" : "") + " (" + f.aspect + ", " + f.check +
+           "): " + f.reason + '\n';
   for (const auto& d : v.doubts) out += "  doubt (" + d.check + "): " + d.reason + '\n';
   return out;
 }

@@ -54,6 +54,7 @@ std::string and_more(const std::string& first, std::size_t n) {
 }
 
 const char* lead_of(const finding& f) {
+  if (f.of_standard) return "What TS 33.303 itself shows, and nothing else: ";
   if (f.aspect == "compromise") return "Stolen keys open what is not theirs: ";
   if (f.aspect == "presence") return "An eavesdropper could tell who is there: ";
   if (f.aspect == "identity") return "An eavesdropper could tell who it is: ";
