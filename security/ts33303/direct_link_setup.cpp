@@ -130,6 +130,7 @@ direct_links::refusal direct_links::on_request(const arrived& a, const pc5s_mess
 direct_links::refusal direct_links::answer_request(const peer& p, const arrived& a, const pc5s_message& m,
                                                    actions& out) {
   const auto& request = std::get<direct_communication_request>(m.body);
+  if (is_own_nonce(request.nonce_1)) return drop_reason::replayed;
   peer_links& state = peers_state_[p.id];
   for (auto& h : state.half_open)
     if (h.keys->is_between(a.src, a.dst) && std::ranges::equal(h.request, a.octets))
@@ -138,7 +139,7 @@ direct_links::refusal direct_links::answer_request(const peer& p, const arrived&
   if (std::ranges::find(state.seen, digest) != state.seen.end()) return drop_reason::replayed;
   // Simultaneous Requests: that of the smaller key goes on (NOT 3GPP, no rule of the standard is known).
   if (p.own_key_is_smaller && state.attempt) return drop_reason::yielded;
-  if (state.half_open.size() >= peer_links::most_half_open) return drop_reason::limit;
+  if (!make_room(state, a.now)) return drop_reason::limit;
   state.seen.push_back(digest);
   if (state.seen.size() > peer_links::requests_remembered) state.seen.pop_front();
 
@@ -169,6 +170,27 @@ direct_links::refusal direct_links::answer_request(const peer& p, const arrived&
   send(*h.keys, lcid_pc5s_security_mode, h.command, out);
   state.half_open.push_back(std::move(h));
   return std::nullopt;
+}
+
+/// Our own Request, handed back. KD is symmetric and KD-sess has no identities, so we would take our own Command for
+/// the peer's, and believe in a link in which the peer has no part. NOT 3GPP: no such rule of the standard is known.
+/// That of a rekeying counts too: with EEA0 it is in clear.
+bool direct_links::is_own_nonce(const nonce& nonce_1) const {
+  return std::ranges::any_of(peers_state_, [&nonce_1](const auto& entry) {
+    const peer_links& state = entry.second;
+    return (state.attempt && state.attempt->nonce_1 == nonce_1) ||
+           (state.live && state.live->asked && state.live->asked->nonce_1 == nonce_1);
+  });
+}
+
+/// False: all places are taken, and none for long enough that its Complete could have come. A flood of Requests that
+/// nobody authenticates takes places, so whoever asks and does not complete has one for a short time only.
+bool direct_links::make_room(peer_links& state, time_ms now) const {
+  if (state.half_open.size() < peer_links::most_half_open) return true;
+  const auto& oldest = state.half_open.front();
+  if (now - (oldest.expires - config_.half_open_ms) < config_.half_open_least_ms) return false;
+  state.half_open.erase(state.half_open.begin());
+  return true;
 }
 
 direct_links::refusal direct_links::repeat_command(half_open_link& h, time_ms now, actions& out) {

@@ -89,13 +89,14 @@ struct closing_link {
 };
 
 struct peer_links {
-  /// Requests of one peer that are answered at the same time: a stranger's take no place for longer than T4111.
+  /// Requests of one peer that are answered at the same time: a stranger's take no place for longer than T4111, and for
+  /// half_open_least_ms where others wait.
   static constexpr std::size_t most_half_open = 4;
-  static constexpr std::size_t requests_remembered = 64;
+  static constexpr std::size_t requests_remembered = 256;  // those of a minute, at four a second
   using digest = std::array<std::uint8_t, 32>;
 
   std::optional<link_attempt> attempt;
-  std::vector<half_open_link> half_open;
+  std::vector<half_open_link> half_open;  ///< oldest first
   std::unique_ptr<session> live;
   std::deque<digest> seen;  ///< Requests that were answered
 };

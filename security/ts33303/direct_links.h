@@ -31,7 +31,8 @@ struct direct_link_config {
   std::string user_info = "ue";                    ///< of the Request, in clear: 1 to 64 octets
   repetition request{400, 20};                     ///< T4100: the Request, and then the Complete, until the Accept
   time_ms half_open_ms = 8'000;                    ///< T4111: from the Command to the Complete
-  time_ms answer_gap_ms = 160;                     ///< a repeated message is answered again at most so often
+  time_ms half_open_least_ms = 1'000;  ///< then a Command gives its place to a newer Request where all are taken
+  time_ms answer_gap_ms = 160;         ///< a repeated message is answered again at most so often
   repetition rekeying_request{1'000, 10};
   repetition release_request{400, 5};    ///< T4103
   time_ms keepalive_after_ms = 10'000;   ///< T4102: nothing heard for so long
@@ -102,6 +103,8 @@ private:
   refusal on_unprotected(const arrived& a, actions& out);
   refusal on_request(const arrived& a, const pc5s_message& m, actions& out);
   refusal answer_request(const peer& p, const arrived& a, const pc5s_message& m, actions& out);
+  bool is_own_nonce(const nonce& nonce_1) const;
+  bool make_room(peer_links& state, time_ms now) const;
   refusal repeat_command(half_open_link& h, time_ms now, actions& out);
   refusal on_reject(const arrived& a, actions& out);
   result<received_data, drop_reason> on_security_mode(const arrived& a, actions& out);

@@ -25,6 +25,7 @@ CBUD = "budget_consent_test"
 PC3 = "consent_pc3_test"
 WORK = "budget_work_thread"
 T33 = "ts33303_test"
+T33L = "ts33303_links_test"
 COVER = "cover_exact_test"
 COVER_LINK = "cover_link_test"
 PAGE = "page_parts_test"
@@ -580,6 +581,20 @@ CHECKS = [
     ("33.303: the first of repeated IEs counts", "security/ts33303/messages.cpp", "if (value) {", "if (!MUTANT && value) {", T33),
     ("33.303: comprehension required", "security/ts33303/messages.cpp", *off("iei_ < comprehension_required_below"), T33),
     ("33.303: truncated", "security/ts33303/messages.cpp", "      refuse(parse_error::truncated);\n      return {};", "      if (!MUTANT) refuse(parse_error::truncated);\n      return {};", T33),
+    ("33.303: own Request that comes back", "security/ts33303/direct_link_setup.cpp", *off("is_own_nonce(request.nonce_1)"), T33L),
+    ("33.303: nonce of an own rekeying", "security/ts33303/direct_link_setup.cpp", "state.live->asked->nonce_1 == nonce_1", "!MUTANT && state.live->asked->nonce_1 == nonce_1", T33L),
+    ("33.303: places for Commands are bounded", "security/ts33303/direct_link_setup.cpp",
+     "if (state.half_open.size() < peer_links::most_half_open)", "if (MUTANT || state.half_open.size() < peer_links::most_half_open)", T33L),
+    ("33.303: a Command keeps its place for a while", "security/ts33303/direct_link_setup.cpp",
+     *off("now - (oldest.expires - config_.half_open_ms) < config_.half_open_least_ms"), T33L),
+    ("33.303: the oldest Command gives way", "security/ts33303/direct_link_setup.cpp",
+     "state.half_open.erase(state.half_open.begin());", "if (MUTANT) return false;\n  state.half_open.erase(state.half_open.begin());", T33L),
+    ("33.303: one code for two peers", "security/ts33303/code_discovery.cpp", *off("a->second.code == b->second.code"), T33L),
+    ("33.303: own code for a peer", "security/ts33303/code_discovery.cpp", *off("a->second.code == own.code"), T33L),
+    ("33.303: a code without a DUIK", "security/ts33303/code_discovery.cpp", *off("!a->second.keys.duik"), T33L),
+    ("33.303: codes are silent with the clock", "security/ts33303/code_discovery.cpp", *off("engine_->announcements(now).empty()"), T33L),
+    ("33.303: only announcements count by codes", "security/ts33303/code_discovery.cpp",
+     "!own || pdu[0] != static_cast<std::uint8_t>(discovery_type::announcement)", "!own || (!MUTANT && pdu[0] != static_cast<std::uint8_t>(discovery_type::announcement))", T33L),
     # --- the live page -----------------------------------------------------------------------------------------------------
     ("page: a token is good once", "apps/page/access.cpp", "  token_.clear();\n  sessions_", "  if (!MUTANT) token_.clear();\n  sessions_", PAGE),
     ("page: a wrong token", "apps/page/access.cpp", "if (token_.empty() || !same(token, token_)) return {};", "if (token_.empty() || (!MUTANT && !same(token, token_))) return {};", PAGE),

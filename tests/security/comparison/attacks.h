@@ -21,6 +21,7 @@ std::string requests_bid_down(profile p);                   // row 8
 std::string request_altered(profile p);                     // row 8
 std::string forged_reject(profile p);                       // row 9
 std::string set_up_under_a_flood(profile p);                // row 9
+std::string clock_set_back(profile p);                      // row 12
 std::string weak_keys(profile p);                           // row 13
 std::string records_altered(profile p, bool mac_i = true);  // row 14
 std::string set_up_reflected(profile p);                    // row 16

@@ -1,5 +1,10 @@
 // Attacks of one who has keys: a monitor of a code, or the thief of a KD.
+#include <functional>
+#include <memory>
+#include <set>
+
 #include "security/discovery_code.h"
+#include "security/ts33303/code_discovery.h"
 #include "security/ts33303/discovery.h"
 #include "tests/security/comparison/attacks.h"
 
@@ -113,33 +118,118 @@ std::string mary_forges_announcements(profile p) {
   return of(taken, tried) + " of a monitor's announcements are believed as John's";
 }
 
-std::string delayed_and_copied_announcements(profile p) {
-  int latest = -1;
+namespace {
+
+struct taken {
+  int latest_s = -1;
   std::size_t copies = 0;
-  constexpr std::size_t all = 100;
-  if (p == profile::ts33303) {
-    const johns_code code;
-    test::seeded_random random(1);
-    const auto pdu = protect_discovery(discovery_type::announcement, code.code, code.keys, 1000, random);
-    for (int s = 0; s <= 60; ++s)
-      if (code.believed(pdu, static_cast<std::uint32_t>(1000 + s))) latest = s;
-    for (std::size_t i = 0; i < all; ++i) copies += code.believed(pdu, 1001);
-  } else {
-    for (int s = 0; s <= 60; ++s) {
-      town t(p);
-      t.air.set_slots();
-      const auto list = t.john.discovery().announcements(t.air.now);
-      const std::vector<discovery_pdu> sent(list.begin(), list.end());
-      for (int k = 0; k < s; ++k) t.air.now += 1000, t.air.set_slots();
-      bool taken = false;
-      for (const auto& pdu : sent) taken = believed(t.peter, pdu, t.air.now) || taken;
-      if (taken) latest = s;
-      if (s != 1) continue;
-      for (std::size_t i = 0; i < all; ++i)
-        for (const auto& pdu : sent) copies += believed(t.peter, pdu, t.air.now);
-    }
+  std::string text(std::size_t all) const {
+    return "believed up to " + std::to_string(latest_s) + " s late; " + of(copies, all) + " further copies believed";
   }
-  return "believed up to " + std::to_string(latest) + " s late; " + of(copies, all) + " further copies believed";
+};
+constexpr std::size_t n_copies = 100;
+
+/// What John sends in a second, and what Peter takes of it, in a town.
+struct johns_and_peters {
+  std::function<std::vector<discovery_pdu>()> sent;
+  std::function<bool(const discovery_pdu&)> takes;
+};
+
+taken delay_and_copy(profile p, const std::function<johns_and_peters(town&)>& discovery_of) {
+  taken r;
+  for (int s = 0; s <= 60; ++s) {
+    town t(p);
+    t.air.set_slots();
+    const auto d = discovery_of(t);
+    const auto sent = d.sent();
+    for (int k = 0; k < s; ++k) t.air.now += 1000, t.air.set_slots();
+    bool believed = false;
+    for (const auto& pdu : sent) believed = d.takes(pdu) || believed;
+    if (believed) r.latest_s = s;
+    if (s != 1) continue;
+    for (std::size_t i = 0; i < n_copies; ++i)
+      for (const auto& pdu : sent) r.copies += d.takes(pdu);
+  }
+  return r;
+}
+
+/// UEs of profile ts33303 with codes, as prose-ue has them.
+code_discovery with_code(device& d, std::uint64_t own, const std::string& peer, std::uint64_t peers) {
+  const auto code_of = [](std::uint64_t seed) {
+    test::seeded_random random(seed);
+    return make_code(random);
+  };
+  code_discovery::code_map codes;
+  codes.emplace(peer, code_of(peers));
+  return std::move(
+      *code_discovery::make(code_of(own), std::move(codes), d.base.security->peers(), d.base.security->discovery()));
+}
+
+johns_and_peters by_codes(town& t) {
+  auto john = std::make_shared<code_discovery>(with_code(t.john, 1, "peter", 2));
+  auto peter = std::make_shared<code_discovery>(with_code(t.peter, 2, "john", 1));
+  return {[john, &t] {
+            const auto list = john->announcements(t.air.now);
+            return std::vector<discovery_pdu>(list.begin(), list.end());
+          },
+          [peter, &t](const discovery_pdu& pdu) { return peter->receive(pdu, t.air.now).has_value(); }};
+}
+
+johns_and_peters of_default(town& t) {
+  return {[&t] {
+            const auto list = t.john.discovery().announcements(t.air.now);
+            return std::vector<discovery_pdu>(list.begin(), list.end());
+          },
+          [&t](const discovery_pdu& pdu) { return believed(t.peter, pdu, t.air.now); }};
+}
+
+/// The rules of 6.1 alone, which remember nothing.
+taken by_rules_alone() {
+  taken r;
+  const johns_code code;
+  test::seeded_random random(1);
+  const auto pdu = protect_discovery(discovery_type::announcement, code.code, code.keys, 1000, random);
+  for (int s = 0; s <= 60; ++s)
+    if (code.believed(pdu, static_cast<std::uint32_t>(1000 + s))) r.latest_s = s;
+  for (std::size_t i = 0; i < n_copies; ++i) r.copies += code.believed(pdu, 1001);
+  return r;
+}
+
+/// So many announcements of ten seconds are sent again, octet by octet, when the clock goes ten seconds back.
+std::string repeated_after_a_step_back(profile p, const std::function<johns_and_peters(town&)>& discovery_of) {
+  town t(p);
+  std::set<discovery_pdu> first;
+  std::size_t again = 0, n = 0;
+  const auto d = discovery_of(t);
+  for (int round = 0; round < 2; ++round, t.air.now += 4000)  // a slot may last for 3 s, so much is no repetition
+    for (slot_t s = 1000; s < 1010; ++s) {
+      t.air.now += 1000;
+      t.john.base.set_slot(s, t.air.now);
+      for (const auto& pdu : d.sent()) round == 0 ? n += first.insert(pdu).second : again += first.contains(pdu);
+    }
+  return of(again, n);
+}
+
+}  // namespace
+
+std::string delayed_and_copied_announcements(profile p) {
+  if (p == profile::ltesl) return delay_and_copy(p, of_default).text(n_copies);
+  return "by the rules of 6.1 alone " + by_rules_alone().text(n_copies) + "; in prose-ue " +
+         delay_and_copy(p, by_codes).text(n_copies);
+}
+
+std::string clock_set_back(profile p) {
+  const std::string what = " announcements come again, octet by octet";
+  if (p == profile::ltesl) return repeated_after_a_step_back(p, of_default) + what;
+  const johns_code code;
+  std::size_t again = 0;
+  test::seeded_random random(1);
+  const auto at = [&](std::uint32_t s) {
+    return protect_discovery(discovery_type::announcement, code.code, code.keys, s, random);
+  };
+  for (std::uint32_t s = 1000; s < 1010; ++s) again += at(s) == at(s);
+  return "by the rules of 6.1 alone " + of(again, 10) + what + "; in prose-ue " +
+         repeated_after_a_step_back(p, by_codes);
 }
 
 std::string kd_opens_the_past() {

@@ -27,6 +27,7 @@ int main() {
   both("8b", request_altered);
   both("9a", set_up_under_a_flood);
   both("9b", forged_reject);
+  both("12", clock_set_back);
   both("13", weak_keys);
   both("14a", [](profile p) { return records_altered(p); });
   alone("14b", records_altered(profile::ts33303, false));

@@ -265,6 +265,76 @@ TEST(ts33303_links, forged_requests_get_commands_but_no_link) {
   EXPECT_TRUE(w.air.captured.empty());  // a Command is not repeated by itself
 }
 
+/// A flood takes all places, but none for longer than a second: then the newest Request gets that of the oldest.
+TEST(ts33303_links, a_place_is_given_up_where_others_wait) {
+  three_ues w;
+  ASSERT_TRUE(w.air.link_up(w.mary, w.john));
+  const frame request = w.air.captured[0];
+  const auto forge = [&](std::uint8_t i) {
+    frame forged = request;
+    forged.octets[12] = i;  // Nonce_1
+    return w.john.hear(forged, w.air.now).has_value();
+  };
+  w.air.on_the_way = [](const frame&) { return std::vector<frame>{}; };
+  for (std::uint8_t i = 1; i <= 4; ++i) ASSERT_TRUE(forge(i));
+  w.air.pass(900);
+  EXPECT_FALSE(forge(5));
+  w.air.pass(100);
+  EXPECT_TRUE(forge(6));
+  EXPECT_EQ(w.john.links->half_open(), 4U);
+  // The peer's own Request, which comes again until it is answered, is one of those that wait.
+  w.air.on_the_way = {};
+  ASSERT_TRUE(w.air.link_up(w.mary, w.john));
+  EXPECT_EQ(w.john.links->half_open(), 0U);
+}
+
+/// Whoever hands a UE's own Request back to it as its peer's would be told a Command that the UE takes for the peer's.
+TEST(ts33303_links, an_own_request_that_comes_back_is_refused) {
+  for (const bool marys : {true, false}) {
+    three_ues w;
+    direct_ue& victim = marys ? w.mary : w.john;
+    direct_ue& absent = marys ? w.john : w.mary;
+    const auto listens_at = w.air.heard(absent, victim);
+    ASSERT_TRUE(listens_at);
+    w.air.on_the_way = [](const frame&) { return std::vector<frame>{}; };
+    ASSERT_TRUE(w.air.connect(victim, absent));
+    frame back = w.air.captured.at(0);
+    back.src ^= 1;
+    back.dst = listens_at->rendezvous;
+    EXPECT_EQ(victim.hear(back, w.air.now).error(), drop_reason::replayed);
+    w.air.settle();
+    EXPECT_EQ(w.air.captured.size(), 1U);
+    EXPECT_EQ(victim.links->half_open(), 0U);
+  }
+}
+
+/// With EEA0 the nonce of a rekeying is in clear, and a Request with it would draw the Command of the rekeying.
+TEST(ts33303_links, the_nonce_of_an_own_rekeying_is_refused_in_a_request) {
+  direct_link_config clear;
+  clear.algorithms.ciphering = {eea::none};
+  three_ues w(clear, clear);
+  ASSERT_TRUE(w.air.link_up(w.mary, w.john));
+  auto request = parse(w.air.captured.at(0).octets)->message;
+  const auto listens_at = w.air.heard(w.john, w.mary);
+  ASSERT_TRUE(listens_at);
+  w.air.on_the_way = [](const frame&) { return std::vector<frame>{}; };
+  ASSERT_TRUE(w.mary.links->rekey(*w.mary.link_with(w.john), w.air.now, w.mary.pending));
+  w.air.settle();
+  const auto& pdu = w.air.captured.back().octets;
+  const auto m = parse(bytes_view(pdu).subspan(pdcp_header_octets, pdu.size() - pdcp_header_octets - mac_octets));
+  ASSERT_TRUE(m);
+  const auto& asked = std::get<rekeying_request>(m->message.body);
+  auto& body = std::get<direct_communication_request>(request.body);
+  body.nonce_1 = asked.nonce_1;
+  body.kd_sess_id_msb = asked.kd_sess_id_msb;
+  bytes octets(256);
+  octets.resize(write(request, octets).value());
+  const auto sent = w.air.captured.size();
+  EXPECT_EQ(w.mary.hear({2, 28, 0x123456, listens_at->rendezvous, octets}, w.air.now).error(), drop_reason::replayed);
+  w.air.settle();
+  EXPECT_EQ(w.air.captured.size(), sent);
+}
+
 /// What the standard's procedure grants too: a Reject is believed while there is no link. Afterwards it changes
 /// nothing.
 TEST(ts33303_links, a_forged_reject_ends_an_attempt_but_no_link) {
