@@ -210,7 +210,10 @@ class world:
 
     def start_ue(self, n):
         self.spawn(n, [self.ue, '--config', self.path(n + '.yaml'), '--device', self.device(n), *self.radio_options(n),
-                       '--events', self.path(n + '.jsonl'), '--keylog', self.path(n + '.keylog'), '--tx-log', self.path(n + '.sent')])
+                       '--events', self.path(n + '.jsonl'), *self.key_log(n), '--tx-log', self.path(n + '.sent')])
+
+    def key_log(self, n):
+        return [] if getattr(self.options, 'profile', 'ltesl') == 'ts33303' else ['--keylog', self.path(n + '.keylog')]
 
     def stop(self):
         """Exit codes by name. The air goes last."""
