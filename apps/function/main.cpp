@@ -81,6 +81,10 @@ void add_options(command_line& app, options& o) {
   app.add_option("--key", c.identity.key_path, "own private key").type_name("FILE");
   app.add_option("--psks", c.identity.psk_folder, "pre-shared keys NAME.psk, beside certificates or instead of them")
       .type_name("FOLDER");
+  app.add_option(
+         "--kd-secret", c.kd_secret_path,
+         "of which the KDs of profile ts33303 are made (prose-keys gen --psk): who has it reads all those links")
+      .type_name("FILE");
   app.add_option("--store", c.store_path, "SQLite database, or PostgreSQL's: postgresql://USER@HOST:PORT/DATABASE")
       .type_name("FILE|URL");
   app.add_option("--audit", o.audit, "JSON Lines of who did what, without secrets; - is standard output")
@@ -106,6 +110,7 @@ result<void> check_files(const options& o) {
   files.reads("--ca", c.identity.ca_path);
   files.reads("--certificate", c.identity.certificate_path);
   files.reads("--key", c.identity.key_path);
+  files.reads("kd_secret", c.kd_secret_path);
   if (!function::is_postgres(c.store_path)) files.reads("--store", c.store_path);
   files.writes("--audit", o.audit);
   return files.check();

@@ -36,6 +36,7 @@ result<void> read_config(apps::config_section& file, const std::string& path, op
   tls.read_path("certificate", c.identity.certificate_path);
   tls.read_path("key", c.identity.key_path);
   tls.read_path("psks", c.identity.psk_folder);
+  file.read_path("kd_secret", c.kd_secret_path);
   auto l = file.section("limits");
   l.read("connections", c.limits.max_connections, 1, 100'000);
   l.read("half_open", c.limits.max_half_open, 1, 100'000);

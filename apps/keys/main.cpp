@@ -224,7 +224,7 @@ static int run_main(int argc, char** argv) {
   fin.add_option("--consent", o.server.consent, "consent list; default: the private key's name with .consent")
       .type_name("FILE");
   fin.add_option("--cache", o.server.cache, "pc3.cache of a prose-ue of version 0.1").type_name("FILE");
-  const kd_command kd(app, o.permits);
+  const kd_command kd(app, o.permits, o.server, o.key);
   const code_command own_code(app, o.permits);
   server_commands commands(app, o.server, o.key);
   if (const auto code = app.parse(argc, argv)) return *code;
@@ -239,7 +239,7 @@ static int run_main(int argc, char** argv) {
   if (gen.given()) return generate(o, t);
   if (pub.given()) return show_public(o, t);
   if (fin.given()) return fingerprint(o, t);
-  if (kd.given()) return kd.run(program, t.dh, t.random);
+  if (kd.given()) return kd.run(program, commands, t.dh, t.random);
   if (own_code.given()) return own_code.run(program, t.dh, t.random);
   if (!o.remove && !key_option.given())
     return report(program, "permit needs a public key (or --remove); see --help", exit_usage);

@@ -526,6 +526,18 @@ void add_server_options(command s, server_options& o) {
 }
 }  // namespace
 
+void server_commands::add_connection(command s, server_options& o, std::string& key) {
+  add_server_options(s, o);
+  s.add_option("--key", key, "own private key").type_name("FILE");
+  s.add_option("--consent", o.consent, "consent list; default: the private key's name with .consent").type_name("FILE");
+}
+
+std::optional<int> server_commands::check_connection(std::string_view program) const {
+  return p_->check_server(program);
+}
+
+result<std::unique_ptr<function::client>> server_commands::connect() const { return p_->connect(); }
+
 server_commands::server_commands(command& app, server_options& o, std::string& key)
     : p_(std::make_unique<parts>(parts{.o = o, .key = key})) {
   auto& p = *p_;

@@ -35,6 +35,11 @@ public:
   ~server_commands();
   /// An exit code if one of these commands was given.
   std::optional<int> run(std::string_view program);
+  /// The options of a connection, for a command elsewhere.
+  static void add_connection(apps::command command, server_options& o, std::string& key);
+  /// An exit code where something that the connection needs is missing or wrong.
+  std::optional<int> check_connection(std::string_view program) const;
+  result<std::unique_ptr<function::client>> connect() const;
 
 private:
   struct parts;

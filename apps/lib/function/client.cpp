@@ -267,6 +267,8 @@ result<void> client::withdraw(const std::string& peer) {
 
 result<list_answer> client::list() { return s_->call_for<list_answer>(list_request{}); }
 
+result<kd_answer> client::kd(const std::string& peer) { return s_->call_for<kd_answer>(kd_request{peer}); }
+
 result<std::vector<change>> client::changes(std::int64_t since, int wait_s) {
   auto a = s_->call_for<changes_answer>(changes_request{since, wait_s}, wait_s);
   if (!a) return tl::unexpected<error>(a.error());

@@ -42,6 +42,8 @@ public:
   result<void> grant(const std::string& peer);
   result<void> withdraw(const std::string& peer);
   result<list_answer> list();
+  /// The KD of profile ts33303 with a peer, while both have granted.
+  result<kd_answer> kd(const std::string& peer);
   /// Changes after `since`; waits up to wait_s for one.
   result<std::vector<change>> changes(std::int64_t since, int wait_s);
   /// Whether the last error was the server's refusal; the connection then stays open.

@@ -211,7 +211,8 @@ result<request> parse_request(std::string_view text) {
     return finished<changes_request, request>(in, r);
   }
   if (op == "data") return finished<data_request, request>(in, {in.packet("octets")});
-  in.complain("op", "register, grant, withdraw, list, changes or data");
+  if (op == "kd") return finished<kd_request, request>(in, {in.text("peer")});
+  in.complain("op", "register, grant, withdraw, list, changes, data or kd");
   return finished<list_request, request>(in, {});
 }
 
@@ -237,6 +238,9 @@ std::string to_text(const request& r) {
                                       },
                                       [](const data_request& v) {
                                         return json{{"op", "data"}, {"octets", base64(v.octets)}};
+                                      },
+                                      [](const kd_request& v) {
+                                        return json{{"op", "kd"}, {"peer", v.peer}};
                                       }},
                            r),
                 request_granularity_bytes);
@@ -285,43 +289,54 @@ result<answer> parse_answer(std::string_view text) {
     return finished<changes_answer, answer>(in, std::move(a));
   }
   if (kind == "data") return finished<data_answer, answer>(in, {in.packet("octets")});
-  in.complain("answer", "hello, done, error, list, changes or data");
+  if (kind == "kd") {
+    kd_answer a;
+    a.key.octets = in.octets<32>("key");
+    a.id = static_cast<std::uint32_t>(in.integer("id", 0, UINT32_MAX));
+    a.kd = in.octets<32>("kd");
+    return finished<kd_answer, answer>(in, a);
+  }
+  in.complain("answer", "hello, done, error, list, changes, data or kd");
   return finished<done_answer, answer>(in, {});
 }
 
 std::string to_text(const answer& a) {
   return padded(
-      std::visit(overloaded{[](const hello& h) {
-                              return json{{"answer", "hello"},
-                                          {"server", h.server},
-                                          {"challenge", base64(h.challenge)},
-                                          {"ephemeral", base64(h.ephemeral.octets)}};
-                            },
-                            [](const done_answer&) {
-                              return json{{"answer", "done"}};
-                            },
-                            [](const error_answer& e) {
-                              return json{{"answer", "error"}, {"reason", e.reason}};
-                            },
-                            [](const list_answer& l) {
-                              json mutual = json::array();
-                              for (const auto& p : l.mutual)
-                                mutual.push_back({{"name", p.name}, {"key", base64(p.key.octets)}});
-                              return json{{"answer", "list"}, {"granted", l.granted}, {"mutual", std::move(mutual)}};
-                            },
-                            [](const changes_answer& c) {
-                              json list = json::array();
-                              for (const auto& v : c.changes)
-                                list.push_back({{"version", v.version},
-                                                {"peer", v.peer},
-                                                {"permitted", v.permitted},
-                                                {"key", base64(v.key.octets)}});
-                              return json{{"answer", "changes"}, {"changes", std::move(list)}};
-                            },
-                            [](const data_answer& d) {
-                              return json{{"answer", "data"}, {"octets", base64(d.octets)}};
-                            }},
-                 a),
+      std::visit(
+          overloaded{[](const hello& h) {
+                       return json{{"answer", "hello"},
+                                   {"server", h.server},
+                                   {"challenge", base64(h.challenge)},
+                                   {"ephemeral", base64(h.ephemeral.octets)}};
+                     },
+                     [](const done_answer&) {
+                       return json{{"answer", "done"}};
+                     },
+                     [](const error_answer& e) {
+                       return json{{"answer", "error"}, {"reason", e.reason}};
+                     },
+                     [](const list_answer& l) {
+                       json mutual = json::array();
+                       for (const auto& p : l.mutual)
+                         mutual.push_back({{"name", p.name}, {"key", base64(p.key.octets)}});
+                       return json{{"answer", "list"}, {"granted", l.granted}, {"mutual", std::move(mutual)}};
+                     },
+                     [](const changes_answer& c) {
+                       json list = json::array();
+                       for (const auto& v : c.changes)
+                         list.push_back({{"version", v.version},
+                                         {"peer", v.peer},
+                                         {"permitted", v.permitted},
+                                         {"key", base64(v.key.octets)}});
+                       return json{{"answer", "changes"}, {"changes", std::move(list)}};
+                     },
+                     [](const data_answer& d) {
+                       return json{{"answer", "data"}, {"octets", base64(d.octets)}};
+                     },
+                     [](const kd_answer& k) {
+                       return json{{"answer", "kd"}, {"key", base64(k.key.octets)}, {"id", k.id}, {"kd", base64(k.kd)}};
+                     }},
+          a),
       answer_granularity_bytes);
 }
 

@@ -36,6 +36,10 @@ struct grant_request {
 struct withdraw_request {
   std::string peer;
 };
+/// The KD of profile ts33303 with a mutual peer (pair_kd.h).
+struct kd_request {
+  std::string peer;
+};
 struct list_request {};
 /// Answered at once if there is a change after `since`; otherwise when one comes, after wait_s, or at the next request.
 struct changes_request {
@@ -46,8 +50,8 @@ struct changes_request {
 struct data_request {
   std::vector<std::uint8_t> octets;
 };
-using request =
-    std::variant<register_request, grant_request, withdraw_request, list_request, changes_request, data_request>;
+using request = std::variant<register_request, grant_request, withdraw_request, list_request, changes_request,
+                             data_request, kd_request>;
 
 /// Strict: an unknown operation or key, a missing or ill-typed value, a value out of range is an error of one line.
 result<request> parse_request(std::string_view text);
@@ -68,6 +72,12 @@ struct list_answer {
   std::vector<std::string> granted;
   std::vector<mutual_peer> mutual;
 };
+/// For the peer's key that the server holds now.
+struct kd_answer {
+  public_key key{};
+  std::uint32_t id = 0;
+  std::array<std::uint8_t, 32> kd{};
+};
 struct changes_answer {
   std::vector<change> changes;
 };
@@ -76,7 +86,7 @@ struct changes_answer {
 struct data_answer {
   std::vector<std::uint8_t> octets;
 };
-using answer = std::variant<hello, done_answer, error_answer, list_answer, changes_answer, data_answer>;
+using answer = std::variant<hello, done_answer, error_answer, list_answer, changes_answer, data_answer, kd_answer>;
 
 result<answer> parse_answer(std::string_view text);
 /// Padded with a key "pad" to a multiple of answer_granularity_bytes: an answer's length tells little of its content,

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "apps/lib/function/server_state.h"
+#include "apps/lib/keys/key_file.h"
 
 namespace prose::function {
 namespace {
@@ -369,11 +370,20 @@ result<socket_address> address_of(const server_config& config) {
 
 }  // namespace
 
+static result<std::optional<security::pre_shared_key>> read_kd_secret(const server_config& config) {
+  std::optional<security::pre_shared_key> none;
+  if (config.kd_secret_path.empty()) return none;
+  auto secret = keys::read_psk(config.kd_secret_path);
+  if (!secret) return fail("kd_secret: " + secret.error().message);
+  return std::optional(std::move(*secret));
+}
+
 result<void> server::check(const server_config& config) {
   const auto tls = tls_context::server(config.identity);
   if (!tls) return tl::unexpected<error>(tls.error());
   if (auto ok = tls->check_dates(); !ok) return ok;
   if (auto ok = store::check(config.store_path); !ok) return ok;
+  if (const auto secret = read_kd_secret(config); !secret) return tl::unexpected<error>(secret.error());
   if (const auto name = name_of(config, *tls); !name) return tl::unexpected<error>(name.error());
   if (const auto address = address_of(config); !address) return tl::unexpected<error>(address.error());
   return application_port::check(config.application);
@@ -387,6 +397,9 @@ result<std::unique_ptr<server>> server::open(const server_config& config, securi
   auto db = store::open(config.store_path);
   if (!db) return tl::unexpected<error>(db.error());
   auto s = std::make_unique<state>(config, random, std::move(audit), std::move(*tls), std::move(*db));
+  auto secret = read_kd_secret(config);
+  if (!secret) return tl::unexpected<error>(secret.error());
+  s->kd_secret = std::move(*secret);
   if (config.observe_secret) s->tls.observe_secrets(config.observe_secret);
   auto name = name_of(config, s->tls);
   if (!name) return tl::unexpected<error>(name.error());

@@ -42,6 +42,7 @@ struct server_config {
   int port = 7999;   ///< 0: any free one
   std::string name;  ///< empty: the certificate's common name
   tls_identity identity;
+  std::string kd_secret_path;              ///< of which the KDs of pairs are made; empty: none are handed out
   std::string store_path = "function.db";  ///< or postgresql://...: see store::open
   std::set<std::string> proxies;  ///< addresses of balancers: a connection from one begins with a PROXY v2 header
   server_limits limits;

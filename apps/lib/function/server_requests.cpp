@@ -1,6 +1,8 @@
 // What UEs ask of the server, and what it says to them.
+#include <algorithm>
 #include <chrono>
 
+#include "apps/lib/function/pair_kd.h"
 #include "apps/lib/function/possession.h"
 #include "apps/lib/function/server_state.h"
 
@@ -122,6 +124,31 @@ bool server::state::serve(connection& c, const grant_request& r) {
 bool server::state::serve(connection& c, const withdraw_request& r) {
   return finish(c, in_whole_steps([&] { return db->withdraw(c.name, r.peer); }),
                 "withdraw " + (valid_name(r.peer) ? r.peer : "(bad name)"));
+}
+
+// Nobody learns here whether a peer exists: to who is not mutual it is the same as not there.
+bool server::state::serve(connection& c, const kd_request& r) {
+  if (!kd_secret) {
+    queue(c, error_answer{"this server hands out no KDs"});
+    return true;
+  }
+  const auto mutual = in_whole_steps([&] { return db->mutual_peers(c.name); });
+  if (!mutual) return give_up(mutual.error());
+  const auto peer = std::ranges::find(*mutual, r.peer, &mutual_peer::name);
+  log(c, "kd " + (valid_name(r.peer) ? r.peer : "(bad name)") + (peer == mutual->end() ? ": refused" : ": done"));
+  if (peer == mutual->end()) {
+    queue(c, error_answer{"no mutual permission with this name"});
+    return true;
+  }
+  // Its own key is what the peer is told.
+  const auto told_to_peer = db->mutual_peers(r.peer);
+  if (!told_to_peer) return give_up(told_to_peer.error());
+  const auto own = std::ranges::find(*told_to_peer, c.name, &mutual_peer::name);
+  if (own == told_to_peer->end()) return finish(c, refusal::not_registered, "kd");  // ended in between
+  auto made = derive_pair_kd(*kd_secret, {own->name, own->key}, {peer->name, peer->key});
+  queue(c, kd_answer{peer->key, made.id, made.kd});
+  security::wipe(made.kd);
+  return true;
 }
 
 bool server::state::serve(connection& c, const list_request&) {

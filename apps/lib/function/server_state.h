@@ -74,6 +74,7 @@ struct server::state {
   std::function<void(const audit_record&)> audit;
   tls_context tls;
   std::unique_ptr<store> db;
+  std::optional<security::pre_shared_key> kd_secret;
   apps::file_descriptor listener, epoll, wake;
   int port = 0;
   security::random_port& random;
@@ -157,6 +158,7 @@ struct server::state {
   bool serve(connection& c, const changes_request& r);
   bool no_answer(connection& c);
   bool serve(connection& c, const data_request& r);
+  bool serve(connection& c, const kd_request& r);
 };
 
 }  // namespace prose::function

@@ -595,6 +595,7 @@ CHECKS = [
     ("33.303: codes are silent with the clock", "security/ts33303/code_discovery.cpp", *off("engine_->announcements(now).empty()"), T33L),
     ("33.303: only announcements count by codes", "security/ts33303/code_discovery.cpp",
      "!own || pdu[0] != static_cast<std::uint8_t>(discovery_type::announcement)", "!own || (!MUTANT && pdu[0] != static_cast<std::uint8_t>(discovery_type::announcement))", T33L),
+    ("33.303: a KD for mutual peers alone", "apps/lib/function/server_requests.cpp", *off("peer == mutual->end()"), FUNC),
     # --- the live page -----------------------------------------------------------------------------------------------------
     ("page: a token is good once", "apps/page/access.cpp", "  token_.clear();\n  sessions_", "  if (!MUTANT) token_.clear();\n  sessions_", PAGE),
     ("page: a wrong token", "apps/page/access.cpp", "if (token_.empty() || !same(token, token_)) return {};", "if (token_.empty() || (!MUTANT && !same(token, token_))) return {};", PAGE),

@@ -18,6 +18,19 @@ TEST(function_message, requests_survive_the_way_there) {
   EXPECT_EQ(std::get<changes_request>(parse_request(R"({"op":"changes","since":7,"wait_s":30})").value()).since, 7);
 }
 
+TEST(function_message, a_kd_survives_both_ways) {
+  EXPECT_EQ(std::get<kd_request>(parse_request(to_text(request(kd_request{"john"}))).value()).peer, "john");
+  const kd_answer a{{{1, 2}}, 0xfedcba98, {7, 8, 9}};
+  const auto back = parse_answer(to_text(answer(a)));
+  ASSERT_TRUE(back) << back.error().message;
+  const auto& got = std::get<kd_answer>(*back);
+  EXPECT_EQ(got.key, a.key);
+  EXPECT_EQ(got.id, a.id);
+  EXPECT_EQ(got.kd, a.kd);
+  EXPECT_FALSE(parse_request(R"({"op":"kd"})"));
+  EXPECT_FALSE(parse_answer(R"({"answer":"kd","key":"AAAA","id":1,"kd":"AAAA"})"));
+}
+
 TEST(function_message, what_is_no_request_is_refused_with_one_line) {
   const std::vector<std::string> bad{"",
                                      "null",

@@ -20,9 +20,12 @@
 #include <thread>
 
 #include "apps/lib/common/file_descriptor.h"
+#include "apps/lib/common/safe_file.h"
 #include "apps/lib/function/address.h"
 #include "apps/lib/function/client.h"
+#include "apps/lib/function/pair_kd.h"
 #include "apps/lib/function/token_bucket.h"
+#include "apps/lib/keys/key_file.h"
 #include "security/crypto/x25519.h"
 #include "tests/apps/function/test_store.h"
 
@@ -150,6 +153,59 @@ TEST_F(function_server, a_mutual_grant_wakes_the_long_poll_of_the_other_side) {
   EXPECT_EQ(m->list()->mutual.size(), 1U);
   ASSERT_TRUE(j->withdraw("mary"));
   EXPECT_FALSE(m->changes(1, 5)->front().permitted);
+}
+
+TEST_F(function_server, a_pair_has_one_kd_and_each_pair_another_while_both_grant) {
+  server_config config;
+  config.kd_secret_path = folder_->path + "/kd.secret";
+  ASSERT_TRUE(apps::create_private_file(config.kd_secret_path, keys::to_base64(john_.key.expose()) + "\n"));
+  running_server s(*folder_, "function.example", {}, config);
+  auto m = mary_.connect(s), j = john_.connect(s), p = peter_.connect(s);
+  EXPECT_FALSE(m->kd("john"));  // not registered
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  ASSERT_TRUE(j->register_key(john_.dh, john_.key, "john"));
+  ASSERT_TRUE(p->register_key(peter_.dh, peter_.key, "peter"));
+  ASSERT_TRUE(m->grant("john") && j->grant("peter") && p->grant("john") && p->grant("mary"));
+  const auto one_sided = m->kd("john"), nobody = m->kd("paul"), not_granted = m->kd("peter");
+  ASSERT_FALSE(one_sided || nobody || not_granted);
+  EXPECT_EQ(one_sided.error().message, nobody.error().message);
+  EXPECT_EQ(one_sided.error().message, not_granted.error().message);
+  EXPECT_NE(one_sided.error().message.find("no mutual permission"), std::string::npos) << one_sided.error().message;
+  ASSERT_TRUE(j->grant("mary"));
+  const auto at_mary = m->kd("john"), at_john = j->kd("mary"), with_peter = j->kd("peter");
+  ASSERT_TRUE(at_mary && at_john && with_peter);
+  EXPECT_EQ(at_mary->kd, at_john->kd);
+  EXPECT_EQ(at_mary->id, at_john->id);
+  EXPECT_EQ(at_mary->key, john_.public_of());
+  EXPECT_NE(with_peter->kd, at_john->kd);
+  EXPECT_NE(with_peter->id, at_john->id);
+  EXPECT_EQ(s.audit().find(keys::to_base64(at_mary->kd)), std::string::npos);
+  ASSERT_TRUE(j->withdraw("mary"));
+  EXPECT_FALSE(m->kd("john") || j->kd("mary"));
+}
+
+TEST_F(function_server, without_a_secret_no_kd_is_handed_out) {
+  running_server s(*folder_, "function.example");
+  auto m = mary_.connect(s);
+  ASSERT_TRUE(m->register_key(mary_.dh, mary_.key, "mary"));
+  const auto kd = m->kd("john");
+  ASSERT_FALSE(kd);
+  EXPECT_NE(kd.error().message.find("hands out no KDs"), std::string::npos);
+  EXPECT_TRUE(m->refused());  // and the connection goes on
+  EXPECT_TRUE(m->list());
+}
+
+TEST(function_pair_kd, depends_on_both_names_and_both_keys) {
+  const auto secret = security::pre_shared_key::make([](auto out) { out[0] = 1; });
+  const pair_member mary{"mary", {{1}}}, john{"john", {{2}}};
+  const auto kd = derive_pair_kd(secret, mary, john);
+  EXPECT_EQ(kd.kd, derive_pair_kd(secret, john, mary).kd);
+  std::set<std::array<std::uint8_t, 32>> all{kd.kd};
+  all.insert(derive_pair_kd(secret, {"mary", {{3}}}, john).kd);
+  all.insert(derive_pair_kd(secret, mary, {"john", {{3}}}).kd);
+  all.insert(derive_pair_kd(secret, mary, {"joh", {{2}}}).kd);
+  all.insert(derive_pair_kd(security::pre_shared_key::make([](auto out) { out[0] = 2; }), mary, john).kd);
+  EXPECT_EQ(all.size(), 5U);
 }
 
 TEST_F(function_server, a_long_poll_without_a_change_ends_empty) {

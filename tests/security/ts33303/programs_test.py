@@ -2,6 +2,7 @@
 import os, re, stat, subprocess
 
 from tests.harness.cases import main
+from tests.harness.function import Server
 from tests.harness.paths import ENV, SOURCE, program
 
 
@@ -175,6 +176,44 @@ def test_the_configuration_of_codes(folder):
     with open(p.at('mary.codes'), 'a') as f:
         f.write('paul ' + lines(p.at('john.codes'))['*'].replace('a', 'b', 1) + '\n')
     assert 'paul' in refused(*check(kds + codes))
+
+
+def test_the_function_hands_each_pair_its_own_kd(folder):
+    s = Server(folder, ('mary', 'john', 'peter'))
+    good('prose-keys', 'gen', '--psk', s.path('kd.psk'))
+    good('prose-keys', 'gen', s.path('another.key'))
+    s.start('--kd-secret', s.path('kd.psk'))
+    try:
+        kd = lambda who, peer, code=0: s.at_server(who, 'kd', peer, '--from-server', '--kds', s.path(who + '.kds'), code=code)
+        # The consent list holds here too: without a bound key there is no KD, whatever the server says.
+        said = kd('mary', 'john', 1).stderr
+        assert 'not bound' in said, said
+        bind = lambda who, peer: good('prose-keys', 'grant', peer, '--trust-first', '--key', s.path(who + '.key'))
+        for a, b in (('mary', 'john'), ('john', 'mary'), ('john', 'peter'), ('peter', 'john')):
+            bind(a, b)
+            s.at_server(a, 'grant', b, code=0)
+        for who, peer, key in (('mary', 'john', 'john'), ('john', 'mary', 'mary'), ('john', 'peter', 'another'), ('peter', 'john', 'john')):
+            path = s.path(who + '.key.consent')
+            text = open(path).read()
+            with open(path, 'w') as f:
+                f.write(text.replace(peer + ' trust-first', peer + ' first ' + s.public(key)))
+        bound = open(s.path('mary.key.consent')).read()
+        with open(s.path('mary.key.consent'), 'w') as f:
+            f.write(bound.replace('john first', 'john suspended'))
+        assert 'not bound' in kd('mary', 'john', 1).stderr
+        with open(s.path('mary.key.consent'), 'w') as f:
+            f.write(bound)
+        kd('mary', 'john'), kd('john', 'mary'), kd('peter', 'john')
+        # John's list binds another key than the server has for Peter.
+        said = kd('john', 'peter', 1).stderr
+        assert 'another key' in said, said
+        mary, john, peter = (lines(s.path(n + '.kds')) for n in ('mary', 'john', 'peter'))
+        assert mary['john'] == john['mary'] and set(john) == {'mary'}
+        assert not set(peter['john'].split()) & set(john['mary'].split())
+        assert mary['john'].split()[1] not in open(s.path('audit.jsonl')).read()
+        assert 'has a KD' in kd('mary', 'john', 2).stderr
+    finally:
+        s.kill()
 
 
 def test_link_cover_is_of_the_default_profile(folder):
