@@ -29,7 +29,9 @@ result<comm_pool> comm_pool::make(const comm_pool_config& c) {
   }
   if (c.sc_period_subframes < 40 || c.sc_period_subframes > 320 || c.sc_period_subframes % 10 != 0)
     return fail("sc_period: a multiple of 10 from 40 to 320 subframes is accepted");
-  if (c.offset_indicator < 0 || c.offset_indicator > 319) return fail("offset_indicator: 0..319 is accepted");
+  // SL-OffsetIndicator is "small" (0..319) or "large" (0..10239) (TS 36.331 6.3.8).
+  if (c.offset_indicator < 0 || c.offset_indicator >= n_absolute_subframes)
+    return fail("offset_indicator: 0..10239 is accepted");
   p.period_ = {c.offset_indicator, c.sc_period_subframes};
   auto prbs = prbs_of(c.pscch, c.n_prb, "pool");
   if (!prbs) return fail(prbs.error().message);

@@ -28,7 +28,7 @@ std::vector<comm_pool> many_comm_pools() {
       return prb_range{n, start, end};
     };
     c.pscch = range();
-    c.offset_indicator = static_cast<int>(rng() % 320);
+    c.offset_indicator = static_cast<int>(rng() % n_absolute_subframes);
     c.subframe_bitmap.assign(40, '0');
     for (int i = 0; i < 4; ++i) c.subframe_bitmap[rng() % 12] = '1';
     if (rng() % 2) {
@@ -60,6 +60,23 @@ TEST(comm_pool, pscch_resources_and_their_subframes_are_distinct) {
     for (int n = 0; n < p.n_pscch_resources(); ++n)
       EXPECT_NE(p.pscch_resource(n, 0).subframe, p.pscch_resource(n, 1).subframe) << n;
   }
+}
+
+// SL-OffsetIndicator is 0..10239 (TS 36.331 6.3.8), and periods begin at it (TS 36.213 14.2.3).
+TEST(comm_pool, a_large_offset_leaves_the_first_subframes_to_no_period) {
+  comm_pool_config c{.n_prb = 25, .pscch = {4, 0, 24}, .offset_indicator = 10239, .subframe_bitmap = "11"};
+  const auto p = comm_pool::make(c);
+  ASSERT_TRUE(p) << p.error().message;
+  EXPECT_EQ(p->locate(10239)->offset, 0);
+  EXPECT_EQ(p->locate(0)->offset, 1);  // the period goes on over the end of the cycle
+  EXPECT_EQ(p->locate(38)->offset, 39);
+  EXPECT_FALSE(p->locate(39));
+  EXPECT_FALSE(p->locate(10238));
+  EXPECT_FALSE(p->pscch_candidates(10239).empty());
+  EXPECT_FALSE(p->pscch_candidates(0).empty());
+  EXPECT_TRUE(p->pscch_candidates(1).empty());
+  c.offset_indicator = 10240;
+  EXPECT_FALSE(comm_pool::make(c));
 }
 
 TEST(comm_pool, candidates_are_where_the_resources_are) {
