@@ -21,10 +21,13 @@ constexpr weight_class fdd_patterns[] = {{1, 0, 8}, {2, 8, 28}, {4, 36, 70}};
 
 tm2_scheduler::tm2_scheduler(const tm2_config& config, const phy::comm_pool& pool, security_port& security)
     : config_(config), pool_(pool), security_(security) {
-  const auto& c = pool_.config();
-  const auto prbs = c.data ? phy::prbs_of(c.data->prb, c.n_prb, "prb") : result<std::vector<int>>(std::vector<int>());
-  pool_prbs_ = c.data ? (prbs ? static_cast<int>(prbs->size()) : 0) : c.n_prb;
-  for (int n = 1; n <= std::min(config_.max_prb, pool_prbs_); ++n)
+  const auto prbs = pool_.pssch_prbs();
+  int longest = 0;
+  for (int i = 0; i < std::ssize(prbs); ++i) {
+    if (i == 0 || prbs[i] != prbs[i - 1] + 1) runs_.push_back({i, 0});
+    longest = std::max(longest, ++runs_.back().length);
+  }
+  for (int n = 1; n <= std::min(config_.max_prb, longest); ++n)
     if (phy::largest_235(n) == n && octets_of(n) >= min_block_octets) allocations_.push_back(n);
 }
 
@@ -122,10 +125,19 @@ bool tm2_scheduler::place_pscch(grant& g, security::random_port& random) const {
 
 // The first PRB, uniform over places side by side: blocks of equal size then meet wholly or not at all.
 int tm2_scheduler::place_prbs(int n_prb, security::random_port& random) const {
-  const int places = pool_prbs_ / n_prb;
-  const int spare = pool_prbs_ - places * n_prb;
-  const int place = below(random, places) * n_prb;
-  return places == 1 ? place + below(random, spare + 1) : place;
+  int places = 0;
+  for (const auto& r : runs_) places += r.length / n_prb;
+  int place = below(random, places);
+  for (const auto& r : runs_) {
+    const int here = r.length / n_prb;
+    if (place >= here) {
+      place -= here;
+      continue;
+    }
+    const int start = r.first + place * n_prb;
+    return places == 1 ? start + below(random, r.length - n_prb + 1) : start;
+  }
+  return 0;  // not reached: an allocation fits the longest run
 }
 
 void tm2_scheduler::fill(int offset, int absolute, tx_flows& flows, time_ms now, subframe_transmission& out) {

@@ -92,7 +92,12 @@ private:
   std::vector<grant> grants_;
   std::vector<char> taken_;  ///< by an own transmission of this period, by offset
   std::int64_t period_start_ = INT64_MIN;
-  int pool_prbs_ = 0;
+  /// PRBs of the PSSCH pool side by side: an allocation lies within one of them (TS 36.211 9.3.6: a single carrier).
+  struct prb_run {
+    int first = 0;  ///< among the pool's PRBs
+    int length = 0;
+  };
+  std::vector<prb_run> runs_;
   scheduler_counters counters_;
 };
 

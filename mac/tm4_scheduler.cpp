@@ -44,6 +44,12 @@ bool leaves_bits_open(const phy::v2x_pool& pool, int mcs, int n_subchannels) {
          phy::open_bits({.n_prb = pool.config().n_prb, .tm = phy::transmission_mode::tm4}, mcs, prbs->length) > 0;
 }
 
+// Short gaps keep the blocks of several processes from interleaving.
+int most_gap(const tm4_config& c) {
+  return c.reservation_period_ms != 0 ? std::clamp(c.reservation_period_ms / (2 * c.max_processes), 2, largest_gap)
+                                      : largest_gap;
+}
+
 tm4_scheduler::tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security)
     : config_(config), pool_(pool), security_(security), history_(sensing_of(config, pool)) {
   config_.max_subchannels = std::min(config_.max_subchannels, pool_.config().n_subchannels);
@@ -190,9 +196,8 @@ void tm4_scheduler::select(std::int64_t y, const tx_flow& f, const tx_flows& flo
   p.next = first.y;
   p.first = p.other_first = first.first_subchannel;
   if (config_.retransmit) {
-    // 36.213 14.1.1.7: within 15 subframes of the pool, and not a multiple of the period away. Short gaps keep the
-    // blocks of several processes from interleaving.
-    const int gap = p.period != 0 ? std::clamp(p.period / (2 * config_.max_processes), 2, largest_gap) : largest_gap;
+    // 36.213 14.1.1.7: within 15 subframes of the pool, and not a multiple of the period away.
+    const int gap = most_gap(config_);
     std::erase_if(candidates_, [&](const candidate_resource& c) {
       const auto d = c.y - first.y;
       return d == 0 || d > gap || d < -gap || (p.period != 0 && d % p.period == 0);

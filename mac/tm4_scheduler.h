@@ -41,6 +41,9 @@ struct tm4_config {
 /// (phy/types/open_bits.h).
 bool leaves_bits_open(const phy::v2x_pool& pool, int mcs, int n_subchannels);
 
+/// Most subframes of t_k^SL between the two transmissions of a block.
+int most_gap(const tm4_config& config);
+
 class tm4_scheduler {
 public:
   tm4_scheduler(const tm4_config& config, const phy::v2x_pool& pool, security_port& security);
