@@ -99,6 +99,7 @@ file_roles roles_of(const sniffer_settings& s, const common_options& common, con
   files.reads("tx_limits", s.radio.limits.file);
   files.reads_recording("--iq", s.iq);
   files.reads("--scene", s.scene_path);
+  files.reads("carrier_file", s.carrier_file);
   files.reads("--keylog", s.keylog);
   for (const auto& f : s.compromised) {
     files.reads("--compromised", f);

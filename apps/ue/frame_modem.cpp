@@ -27,10 +27,14 @@ struct frame_modem::state {
   phy::carrier_config carrier;
   phy::transmitter tx;
   phy::subframe_receiver rx;
-  phy::psdch_combiner discovery;
-  std::optional<phy::tm2_grants> tm2;
-  std::optional<phy::v2x_pool> v2x;
-  phy::tm4_pairs tm4;
+  std::vector<phy::psdch_combiner> discovery;
+  std::vector<phy::tm2_grants> tm2;
+  /// The first is the one in which this UE sends.
+  struct v2x_reception {
+    phy::v2x_pool pool;
+    phy::tm4_pairs pairs;
+  };
+  std::vector<v2x_reception> v2x;
   phy::soft_buffers buffers{n_soft_buffers, phy::max_transport_block_bits};
   phy::event_sink sink;
   phy::monitor_statistics statistics;
@@ -40,18 +44,20 @@ struct frame_modem::state {
   std::vector<double> rssi;
   frame_modem_counters counters;
 
-  state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r,
-        phy::discovery_pool d)
-      : config(c), carrier(k), tx(std::move(t)), rx(std::move(r)), discovery(std::move(d)) {
+  state(const frame_modem_config& c, const phy::carrier_config& k, phy::transmitter t, phy::subframe_receiver r)
+      : config(c), carrier(k), tx(std::move(t)), rx(std::move(r)) {
     frames.reserve(64);
     octets.reserve(std::size_t{1} << 16);
   }
   double rsrp(float power_db, int n_prb) const {
     return power_db - 10.0 * std::log10(static_cast<double>(n_prb * phy::subcarriers_per_prb)) + config.rsrp_offset_db;
   }
+  result<void> add_pool(const phy::monitor_pool& pool);
   void receive_slss(const subframe_info& info);
   void measure_rssi();
-  void translate(std::int64_t local);
+  bool is_due(int absolute) const;
+  void examine(const phy::subframe_view& view);
+  void translate(const subframe_info& info);
   std::span<const std::uint8_t> packed(std::span<const std::uint8_t> bits);
 };
 
@@ -59,35 +65,48 @@ frame_modem::frame_modem(std::unique_ptr<state> s) : s_(std::move(s)) {}
 frame_modem::~frame_modem() = default;
 
 result<std::unique_ptr<frame_modem>> frame_modem::make(const frame_modem_config& config) {
-  const auto carrier =
-      phy::carrier_config::make(config.ue.n_prb, phy::cyclic_prefix::normal, config.ue.tm, config.sample_rate_hz);
+  const auto carrier = phy::carrier_config::make(config.ue.n_prb, config.cp, config.ue.tm, config.sample_rate_hz);
   if (!carrier) return fail(carrier.error().message);
   auto tx = phy::transmitter::make({.carrier = *carrier});
   if (!tx) return fail(tx.error().message);
   auto rx = phy::subframe_receiver::make({.carrier = *carrier, .n_antennas = config.n_antennas});
   if (!rx) return fail(rx.error().message);
-  auto d = phy::discovery_pool::make(config.ue.discovery);
-  if (!d) return fail("discovery pool: " + d.error().message);
-  auto s = std::make_unique<state>(config, *carrier, std::move(*tx), std::move(*rx), std::move(*d));
-  if (phy::is_v2x(config.ue.tm)) {
-    auto p = phy::v2x_pool::make(config.ue.v2x);
-    if (!p) return fail("v2x pool: " + p.error().message);
-    s->v2x.emplace(std::move(*p));
-  } else {
-    auto p = phy::comm_pool::make(config.ue.comm);
-    if (!p) return fail("communication pool: " + p.error().message);
-    s->tm2.emplace(*carrier, std::move(*p));
-  }
+  auto s = std::make_unique<state>(config, *carrier, std::move(*tx), std::move(*rx));
+  std::vector<phy::monitor_pool> pools{config.ue.discovery};
+  if (phy::is_v2x(config.ue.tm))
+    pools.emplace_back(config.ue.v2x);
+  else
+    pools.emplace_back(config.ue.comm);
+  pools.insert(pools.end(), config.other_pools.begin(), config.other_pools.end());
+  for (const auto& p : pools)
+    if (auto ok = s->add_pool(p); !ok) return tl::unexpected(ok.error());
   return std::unique_ptr<frame_modem>(new frame_modem(std::move(s)));
+}
+
+result<void> frame_modem::state::add_pool(const phy::monitor_pool& pool) {
+  if (const auto* d = std::get_if<phy::discovery_pool_config>(&pool)) {
+    auto p = phy::discovery_pool::make(*d);
+    if (!p) return fail("discovery pool: " + p.error().message);
+    discovery.emplace_back(std::move(*p));
+  } else if (const auto* v = std::get_if<phy::v2x_pool_config>(&pool)) {
+    auto p = phy::v2x_pool::make(*v);
+    if (!p) return fail("v2x pool: " + p.error().message);
+    v2x.push_back({std::move(*p), {}});
+  } else {
+    auto p = phy::comm_pool::make(std::get<phy::comm_pool_config>(pool));
+    if (!p) return fail("communication pool: " + p.error().message);
+    tm2.emplace_back(carrier, std::move(*p));
+  }
+  return {};
 }
 
 const phy::carrier_config& frame_modem::carrier() const { return s_->carrier; }
 const frame_modem_counters& frame_modem::counters() const { return s_->counters; }
 std::span<const double> frame_modem::subchannel_rssi_dbm() const { return s_->rssi; }
 void frame_modem::reset() {
-  if (s_->tm2) s_->tm2->forget(s_->buffers);
-  s_->tm4.forget(s_->buffers);
-  s_->discovery.forget();
+  for (auto& p : s_->tm2) p.forget(s_->buffers);
+  for (auto& p : s_->v2x) p.pairs.forget(s_->buffers);
+  for (auto& p : s_->discovery) p.forget();
 }
 
 result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::span<phy::cf32> out) {
@@ -110,7 +129,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
       subcarriers = 12;
     } else {
       sci_bits.resize(phy::sci_format1_bits);
-      phy::pack(std::get<phy::sci_format1>(t.pscch->sci), s_->v2x->config().n_subchannels, sci_bits);
+      phy::pack(std::get<phy::sci_format1>(t.pscch->sci), s_->v2x.front().pool.config().n_subchannels, sci_bits);
       subcarriers = 2 * 24;  // v2x_pscch_boost_db is twice the power
     }
     crc = phy::sci_crc(sci_bits);
@@ -118,7 +137,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
   }
   if (t.pssch) {
     auto c = t.pssch->config;
-    if (s_->v2x) c.n_x_id = crc;
+    if (!s_->v2x.empty()) c.n_x_id = crc;
     block_bits = unpacked(*t.pssch->block, static_cast<std::size_t>(c.tbs));
     list[n++].what = phy::pssch_transmission{c, block_bits};
     subcarriers += static_cast<float>(c.n_prb * phy::subcarriers_per_prb);
@@ -135,7 +154,7 @@ result<void> frame_modem::transmit(const mac::subframe_transmission& t, std::spa
 // S-RSSI: mean over the symbols of the total power in the sub-channel, first and last symbol left out
 // (TS 36.214 5.1.28).
 void frame_modem::state::measure_rssi() {
-  const auto& c = v2x->config();
+  const auto& c = v2x.front().pool.config();
   rssi.assign(c.n_subchannels, 0.0);
   const auto& g = rx.grid(0);
   for (int m = 0; m < c.n_subchannels; ++m) {
@@ -172,8 +191,30 @@ std::span<const std::uint8_t> frame_modem::state::packed(std::span<const std::ui
   return out;
 }
 
+bool frame_modem::state::is_due(int absolute) const {
+  return std::any_of(discovery.begin(), discovery.end(),
+                     [&](const auto& p) { return p.pool().n_candidates(absolute) > 0; }) ||
+         std::any_of(tm2.begin(), tm2.end(), [&](const auto& p) { return p.is_due(absolute); }) ||
+         std::any_of(v2x.begin(), v2x.end(), [&](const auto& p) { return p.pool.contains(absolute); });
+}
+
+void frame_modem::state::examine(const phy::subframe_view& view) {
+  for (auto& p : tm2)
+    if (p.is_due(view.absolute)) p.examine(view, buffers);
+  for (auto& p : v2x)
+    if (p.pool.contains(view.absolute)) p.pairs.examine(view, buffers, p.pool);
+  if (!v2x.empty() && v2x.front().pool.contains(view.absolute)) measure_rssi();
+  for (auto& p : discovery)
+    if (p.pool().n_candidates(view.absolute) > 0) p.examine(view);
+}
+
 /// What was received as the MAC sees it.
-void frame_modem::state::translate(std::int64_t local) {
+void frame_modem::state::translate(const subframe_info& info) {
+  const std::int64_t local = info.local;
+  // Sensing knows the sub-channels of the own pool.
+  const auto is_own = [&](int prb) {
+    return v2x.front().pool.contains(info.absolute) && v2x.front().pool.subchannel_of_pscch(prb);
+  };
   const auto events = sink.released();
   std::size_t most = 0;
   for (const auto& e : events) std::visit([&](const auto& v) { most += (v.bits.size() + 7) / 8; }, e);
@@ -182,12 +223,12 @@ void frame_modem::state::translate(std::int64_t local) {
   for (const auto& e : events) {
     if (const auto* sci = std::get_if<phy::sci_event>(&e)) {
       // Thresholds are for PSSCH-RSRP; PSCCH is stronger.
-      if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields))
+      if (const auto* f = std::get_if<phy::sci_format1>(&sci->fields); f != nullptr && is_own(sci->prb))
         frames.push_back({local, mac::rx_sci1{*f, sci->prb, rsrp(sci->rx.power_db, 2) - phy::v2x_pscch_boost_db}});
     } else if (const auto* tb = std::get_if<phy::tb_event>(&e)) {
       mac::rx_block block{packed(tb->bits), {}, {tb->rx.snr_db, tb->rx.cfo_hz, tb->rx.timing_offset_samples}};
       // In TM1/2 n_ID^X is the group destination (TS 36.211 9.3.1).
-      if (tm2) block.group_destination_id = static_cast<std::uint8_t>(tb->n_x_id);
+      if (!tm2.empty()) block.group_destination_id = static_cast<std::uint8_t>(tb->n_x_id);
       frames.push_back({local, block});
     } else if (const auto* d = std::get_if<phy::discovery_event>(&e)) {
       counters.discovery_combined += d->n_transmissions > 1;
@@ -203,10 +244,8 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
   s.frames.clear();
   s.rssi.clear();
   if (info.own_transmission) return {};
-  const bool in_discovery = info.absolute >= 0 && s.discovery.pool().n_candidates(info.absolute) > 0;
-  const bool in_tm2 = info.absolute >= 0 && s.tm2 && s.tm2->is_due(info.absolute);
-  const bool in_tm4 = info.absolute >= 0 && s.v2x && s.v2x->contains(info.absolute);
-  if (!info.slss && !in_discovery && !in_tm2 && !in_tm4) return {};
+  const bool due = info.absolute >= 0 && s.is_due(info.absolute);
+  if (!info.slss && !due) return {};
   const auto loaded = s.rx.load(antennas);
   if (info.slss) s.receive_slss(info);
   s.sink.forget_released();
@@ -214,12 +253,9 @@ std::span<const mac::received_frame> frame_modem::receive(const subframe_info& i
                           info.local,     info.absolute, false,        false,
                           loaded.power_db};
   view.addressed = &addressed;
-  if (in_tm2) s.tm2->examine(view, s.buffers);
-  if (in_tm4) s.tm4.examine(view, s.buffers, *s.v2x);
-  if (in_tm4) s.measure_rssi();
-  if (in_discovery) s.discovery.examine(view);
+  if (due) s.examine(view);
   s.sink.release_all();
-  s.translate(info.local);
+  s.translate(info);
   s.counters.sci = s.statistics.sci;
   s.counters.blocks_ok = s.statistics.tb_ok;
   s.counters.blocks_failed = s.statistics.tb_failed;

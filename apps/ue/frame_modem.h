@@ -10,6 +10,7 @@
 
 #include "common/result.h"
 #include "mac/ue.h"
+#include "phy/modem/monitor.h"
 #include "phy/modem/subframe_receiver.h"
 #include "phy/modem/transmitter.h"
 #include "phy/types/carrier.h"
@@ -22,6 +23,10 @@ struct frame_modem_config {
   int n_antennas = 1;
   float tx_power_db = -12.0F;   ///< mean power of a burst relative to full scale
   float rsrp_offset_db = 0.0F;  ///< dBm of a resource element at 0 dB full scale, for thresholds
+  phy::cyclic_prefix cp = phy::cyclic_prefix::normal;
+  /// Besides those of `ue`: others send there, this UE listens only. Of the carrier's transmission mode or discovery,
+  /// and no two of all pools share a PRB of a subframe.
+  std::vector<phy::monitor_pool> other_pools{};
 };
 
 struct frame_modem_counters {

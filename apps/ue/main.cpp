@@ -102,6 +102,7 @@ result<void> check_files(const options& o) {
   file_roles files;
   files.reads("--config", o.common.config_path);
   files.reads("--radio", c.radio_profile);
+  files.reads("carrier_file", c.carrier_file);
   files.reads("tx_limits", c.radio.limits.file);
   files.reads("identity.private_key", c.private_key);
   files.reads("identity.permissions", c.permissions);

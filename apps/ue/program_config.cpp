@@ -6,6 +6,7 @@
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
 #include "apps/lib/keys/key_file.h"
+#include "apps/ue/carrier_config.h"
 
 namespace prose::apps {
 
@@ -48,9 +49,12 @@ bool sends_once(const mac::ue_config& c) {
   return false;
 }
 
-void read_sidelink(config_section s, program_config& c) {
+void read_sidelink(config_section s, carrier_settings& carrier, program_config& c) {
   auto& tm2 = c.ue.tm2;
   auto& tm4 = c.ue.tm4;
+  int place = 0;
+  s.read("transmit_pool", place, 0, 31);
+  choose_communication_pool(carrier, s, place, c);
   int mcs = phy::is_v2x(c.ue.tm) ? tm4.mcs : tm2.mcs;
   s.read("mcs", mcs, 0, 20);
   tm2.mcs = tm4.mcs = mcs;
@@ -73,7 +77,18 @@ void read_sidelink(config_section s, program_config& c) {
   s.read("reselect_after", tm4.reselect_after, 1, 9);
 }
 
-void read_discovery(config_section s, program_config& c) {
+/// The pool tells it too.
+void check_against_pool(config_section& s, std::string_view key, int value, int told, const char* pool_key) {
+  if (value != told)
+    s.reject(key, "'" + std::to_string(value) + "' contradicts " + pool_key + " of the pool, " + std::to_string(told) +
+                      "; accepted: the pool's own value, or no key");
+}
+
+void read_discovery(config_section s, carrier_settings& carrier, program_config& c) {
+  int place = 0;
+  s.read("transmit_pool", place, 0, 31);
+  choose_discovery_pool(carrier, s, place, c);
+  const auto pool = c.ue.discovery;
   std::string model = "a";
   s.read_choice("model", model, {"a", "b", "both", "off"});
   auto& d = c.security.discovery;
@@ -85,6 +100,16 @@ void read_discovery(config_section s, program_config& c) {
   d.entries = static_cast<std::uint32_t>(entries);
   s.read("per_period", c.ue.discovery_tx.per_period, 1, 64);
   s.read("period_subframes", c.ue.discovery.disc_period_subframes, 40, 10240);
+  s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
+  s.read("query", c.query);
+  c.where.query = s.where("query");
+  if (!carrier.pools.empty()) {
+    check_against_pool(s, "period_subframes", c.ue.discovery.disc_period_subframes, pool.disc_period_subframes,
+                       "disc_period");
+    check_against_pool(s, "retransmissions", c.ue.discovery.num_retx, pool.num_retx, "num_retx");
+  }
+  check_announcements(c, s);
+  if (!carrier.pools.empty()) return;  // whether pools overlap is checked for all of them
   const int period = c.ue.discovery.disc_period_subframes, sc_period = c.ue.comm.sc_period_subframes;
   // The pool's subframes lie where SC periods leave room: a period that is no multiple of theirs would drift across
   // PSCCH and PSSCH.
@@ -93,9 +118,6 @@ void read_discovery(config_section s, program_config& c) {
     s.reject("period_subframes", std::string("'").append(std::to_string(period)) + "' is not a multiple of " +
                                      std::to_string(step) + (step == sc_period ? ", the SC period" : "") +
                                      "; accepted: a multiple of " + std::to_string(step) + " from 40 to 10240");
-  s.read("retransmissions", c.ue.discovery.num_retx, 0, 3);
-  s.read("query", c.query);
-  c.where.query = s.where("query");
 }
 
 /// What a radio can send beside all else: half of the SC periods (TM2), or a reservation's subframes (TM4).
@@ -203,9 +225,12 @@ void read_security(config_section s, program_config& c) {
   c.ts33303 = std::move(links);
 }
 
-void read_time(config_section s, program_config& c) {
-  std::string source = "gnss";
+void read_time(config_section s, const std::string& shared_source, program_config& c) {
+  std::string source = shared_source.empty() ? "gnss" : shared_source;
   s.read_choice("source", source, {"gnss", "slss"});
+  if (!shared_source.empty() && source != shared_source)
+    s.reject("source",
+             source + " contradicts sync of the carrier_file, " + shared_source + "; accepted: the same, or no key");
   c.ue.sync.mode = source == "gnss" ? mac::time_mode::gnss : mac::time_mode::slss;
   std::string utc = "configured";
   s.read_choice("utc", utc, {"configured", "system"});
@@ -290,11 +315,11 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_path(identity, "private_key", c.private_key, c.where.private_key);
   read_path(identity, "permissions", c.permissions, c.where.permissions);
   read_path(identity, "mark", c.mark, c.where.mark);
-  auto carrier = file.section("carrier");
-  std::string prb = "25", tm = "2";
-  carrier.read_choice("prb", prb, {"25", "50"});
-  carrier.read_choice("tm", tm, {"2", "4"});
-  c.ue = mac::default_ue_config(tm == "2" ? phy::transmission_mode::tm2 : phy::transmission_mode::tm4, std::stoi(prb));
+  carrier_settings carrier{.file = file};
+  if (auto ok = read_carrier(file, carrier); !ok) return tl::unexpected(ok.error());
+  c.ue = mac::default_ue_config(carrier.tm, carrier.n_prb, carrier.cp);
+  c.cp = carrier.cp;
+  c.carrier_file = carrier.path;
   file.read_path("radio_profile", c.radio_profile);
   if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
   auto pc3 = file.section("pc3");
@@ -321,11 +346,11 @@ result<program_config> read_program_config(config_section& file, const std::stri
   }
   file.read("device", c.radio.device_args);
   read_radio(file.section("radio"), c);
-  read_sidelink(file.section("sidelink"), c);
-  read_discovery(file.section("discovery"), c);
+  read_sidelink(file.section("sidelink"), carrier, c);
+  read_discovery(file.section("discovery"), carrier, c);
   read_link(file.section("link"), c);
   read_security(file.section("security"), c);
-  read_time(file.section("time"), c);
+  read_time(file.section("time"), carrier.sync, c);
   read_data(file.section("data"), path, c);
   file.read_path_here("events", c.events);
   file.read("allow_keylog", c.allow_keylog);
@@ -335,6 +360,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   file.read("metrics_port", c.metrics_port, -1, 65535);
   file.read_path("control", c.control);
   file.read("duration_s", c.duration_s, 0.0, 1e9);
+  if (auto ok = check_carrier(carrier, c); !ok) return tl::unexpected(ok.error());
   if (auto ok = file.check(); !ok) return tl::unexpected(ok.error());
   // Last, so that a misspelt key is named first.
   if (c.private_key.empty()) identity.reject("private_key", "is missing; accepted: a file made by prose-keys gen");

@@ -11,6 +11,7 @@
 #include "mac/default_pools.h"
 #include "mac/link_cover.h"
 #include "mac/ue.h"
+#include "phy/modem/monitor.h"
 #include "phy/radio/radio.h"
 #include "security/ts33303/direct_links.h"
 #include "security/ue_security.h"
@@ -32,6 +33,10 @@ struct program_config {
   float tx_power_db = -12.0F;     ///< mean of a burst, relative to full scale
   float rsrp_offset_db = -30.0F;  ///< dBm of a resource element at full scale
   mac::ue_config ue = mac::default_ue_config(phy::transmission_mode::tm2, 25);
+  phy::cyclic_prefix cp = phy::cyclic_prefix::normal;
+  std::vector<phy::monitor_pool> pools;        ///< all that were told, in their order; none: those of `ue`
+  std::vector<phy::monitor_pool> other_pools;  ///< of them, in which this UE only listens
+  std::string carrier_file;                    ///< that told carrier and pools; empty: the configuration did
   security::ue_config security;
   mac::cover_config cover;
   std::optional<security::ts33303::direct_link_config> ts33303;  ///< security.profile: ts33303; without times of links

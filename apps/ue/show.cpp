@@ -93,10 +93,18 @@ result<shown> show_ue(const program_config& config, double host_utc_s, bool as_j
 std::string show_pools(const program_config& config) {
   const auto& ue = config.ue;
   const bool v2x = phy::is_v2x(ue.tm);
-  std::string text = "carrier: {prb: " + std::to_string(ue.n_prb) + ", tm: " + (v2x ? "4" : "2") + ", cp: normal}\n";
+  std::string text = "carrier: {prb: " + std::to_string(ue.n_prb) + ", tm: " + (v2x ? "4" : "2") +
+                     ", cp: " + (config.cp == phy::cyclic_prefix::normal ? "normal" : "extended") + "}\n";
   text += std::string("sync: ") + (ue.sync.mode == mac::time_mode::gnss ? "gnss" : "slss") + "\npools:\n";
-  text += "  - " + (v2x ? to_yaml(ue.v2x) : to_yaml(ue.comm)) + '\n';
-  text += "  - " + to_yaml(ue.discovery) + '\n';
+  auto pools = config.pools;
+  if (pools.empty()) {
+    if (v2x)
+      pools.emplace_back(ue.v2x);
+    else
+      pools.emplace_back(ue.comm);
+    pools.emplace_back(ue.discovery);
+  }
+  for (const auto& p : pools) text += "  - " + to_yaml(p) + '\n';
   return text;
 }
 

@@ -31,8 +31,8 @@ result<void> subframe_radio::open_log(const std::string& path) {
 
 result<void> subframe_radio::make_modem() {
   const auto& c = config_;
-  auto modem =
-      frame_modem::make({c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db});
+  auto modem = frame_modem::make(
+      {c.ue, c.radio.sample_rate_hz, c.radio.n_rx_antennas, c.tx_power_db, c.rsrp_offset_db, c.cp, c.other_pools});
   if (!modem) return fail("carrier: " + modem.error().message);
   modem_ = std::move(*modem);
   if (c.ue.sync.mode != mac::time_mode::slss) return {};

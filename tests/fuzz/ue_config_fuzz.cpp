@@ -38,7 +38,8 @@ void send_one_block(mac::ue_config c, fixed_random& random) {
                                            .dst = 0x654321,
                                            .octets = std::vector<std::uint8_t>(100, 1)});
   (*u)->apply(request, out);
-  for (std::int64_t n = 0; n < 1000; ++n) {
+  // A pool may begin anywhere in the cycle of the DFN, and the first draws may find no place.
+  for (std::int64_t n = 0; n < 3 * mac::dfn_subframes; ++n) {
     (*u)->step({n, n, std::nullopt, {}, {}}, out);
     for (const auto& t : out.transmissions)
       if (t.pssch) {
@@ -55,7 +56,8 @@ void send_one_block(mac::ue_config c, fixed_random& random) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static fixed_random random;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  if (text.find("radio_profile") != std::string::npos) return 0;  // would read a file of any name
+  for (const char* key : {"radio_profile", "carrier_file"})
+    if (text.find(key) != std::string::npos) return 0;  // would read a file of any name
   auto file = config_section::parse(text, "fuzz.yaml");
   if (!file) return 0;
   const auto c = read_program_config(*file, "fuzz.yaml");
@@ -64,8 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   send_one_block(c->ue, random);
-  const auto modem =
-      frame_modem::make({c->ue, c->radio.sample_rate_hz, c->radio.n_rx_antennas, c->tx_power_db, c->rsrp_offset_db});
+  const auto modem = frame_modem::make({c->ue, c->radio.sample_rate_hz, c->radio.n_rx_antennas, c->tx_power_db,
+                                        c->rsrp_offset_db, c->cp, c->other_pools});
   if (!modem && modem.error().message.empty()) std::abort();
   return 0;
 }

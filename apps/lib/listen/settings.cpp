@@ -2,69 +2,13 @@
 
 #include "apps/lib/common/config.h"
 #include "apps/lib/common/radio_profile.h"
+#include "apps/lib/listen/carrier_keys.h"
 #include "apps/lib/listen/pool_keys.h"
 #include "phy/io/json_text.h"
 
 namespace prose::apps {
 namespace {
 constexpr std::size_t max_settings_bytes = 4U << 20U;
-
-void read_carrier(config_section c, scene& s) {
-  std::string prb = s.n_prb ? std::to_string(*s.n_prb) : "", tm = s.tm ? std::to_string(static_cast<int>(*s.tm)) : "",
-              cp = !s.cp                                 ? ""
-                   : *s.cp == phy::cyclic_prefix::normal ? "normal"
-                                                         : "extended";
-  c.read_choice("prb", prb, {"6", "15", "25", "50", "75", "100"});
-  c.read_choice("tm", tm, {"1", "2", "3", "4"});
-  c.read_choice("cp", cp, {"normal", "extended"});
-  if (!prb.empty()) s.n_prb = std::stoi(prb);
-  if (!tm.empty()) s.tm = static_cast<phy::transmission_mode>(std::stoi(tm));
-  if (!cp.empty()) s.cp = cp == "normal" ? phy::cyclic_prefix::normal : phy::cyclic_prefix::extended;
-}
-
-/// The map as text of the pool keys, those of a map under "data" with "data." before them.
-std::string pool_text(config_section& map, const std::string& prefix) {
-  std::string text;
-  for (const auto& key : map.keys()) {
-    if (prefix.empty() && key == "data") {
-      auto inner = map.section(key);
-      const auto more = pool_text(inner, "data.");
-      text += (text.empty() || more.empty() ? "" : ",") + more;
-      continue;
-    }
-    std::string value;
-    map.read(key, value);
-    if (key.find_first_of(",=") != std::string::npos || value.find_first_of(",=") != std::string::npos) {
-      map.reject(key, "'" + value + "' is no value of a pool");
-      return {};
-    }
-    text += (text.empty() ? "" : ",") + prefix + key + "=" + value;
-  }
-  return text;
-}
-
-void read_pools(config_section& file, scene& s) {
-  for (auto& map : file.list("pools")) {
-    const auto text = pool_text(map, "");
-    scene one;
-    const auto ok = apply_pool_text(text, "", one);
-    if (ok) {
-      s.pools.push_back(one.pools.front());
-      continue;
-    }
-    // ": KEY what is wrong": the line is the key's.
-    std::string message = ok.error().message;
-    message.erase(0, message.find_first_not_of(": ."));
-    const auto blank = std::min(message.find(' '), message.size());
-    std::string key = message.substr(0, blank);
-    if (const auto dot = key.rfind('.'); dot != std::string::npos) key.erase(0, dot + 1);
-    if (map.has(key))
-      map.reject(key, message.substr(std::min(blank + 1, message.size())));
-    else
-      map.reject("kind", message);
-  }
-}
-
 }  // namespace
 
 scene filled_in(scene told, const scene& recorded, bool has_timing) {
@@ -93,8 +37,12 @@ void read_settings(config_section& file, sniffer_settings& s) {
   radio.read("queue_s", s.queue_s, 0.01, 60.0);
   file.read("duration_s", s.duration_s, 0.0, 1e9);
   file.read("epoch_s", s.epoch_s, 0.0, 4e9);
-  read_carrier(file.section("carrier"), s.known);
-  read_pools(file, s.known);
+  read_carrier_file_key(file, s.carrier_file);
+  if (s.carrier_file.empty()) {
+    auto carrier = file.section("carrier");
+    read_carrier_keys(carrier, s.known);
+    for (auto& p : read_pools(file)) s.known.pools.push_back(std::move(p.pool));
+  }
   file.read_path("scene", s.scene_path);
   file.read_choice("sync", s.sync, sync_words);
   file.read_path_here("events", s.events);
@@ -123,6 +71,14 @@ result<config_section> parse_settings(const std::string& text, const std::string
   read_settings(*file, s);
   s.known.file = path;
   if (auto ok = file->check(); !ok) return tl::unexpected(ok.error());
+  if (!s.carrier_file.empty()) {
+    auto shared = load_carrier_file(s.carrier_file);
+    if (!shared) return tl::unexpected(shared.error());
+    s.known = std::move(shared->known);
+    s.known.file = s.carrier_file;
+    for (auto& p : shared->pools) s.known.pools.push_back(std::move(p.pool));
+    if (s.sync.empty()) s.sync = shared->sync;
+  }
   return file;
 }
 
@@ -133,10 +89,12 @@ result<void> note_settings(config_section& file, sniffer_settings s) {
     auto known = scene_of(s);
     if (!known) return tl::unexpected(known.error());
     s.known = std::move(*known);
+    s.carrier_file.clear();  // all of it is in what the options leave
   }
   if (s.sync.empty() && s.iq.empty()) s.sync = "gnss";  // else the recording may say it
   auto now = file.in_force();
   read_settings(now, s);
+  if (!s.carrier_file.empty()) return {};
   std::vector<std::string> pools;
   for (const auto& p : s.known.pools) pools.push_back(to_yaml(p));
   file.note_list("pools", std::move(pools));

@@ -24,7 +24,8 @@ struct sniffer_settings {
   double queue_s = 1.0;     ///< how much a radio's samples may wait for processing
   double duration_s = 0;    ///< 0: to the end, or until stopped
   // what is known of it
-  scene known;  ///< of the configuration file
+  scene known;               ///< of the configuration file, or of its carrier file
+  std::string carrier_file;  ///< instead of carrier and pools
   std::string scene_path, carrier;
   std::vector<std::string> pools;
   std::string sync;  ///< empty: gnss for a device, what the recording says, or slss
