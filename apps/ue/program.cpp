@@ -264,7 +264,7 @@ void ue_program::loop::leave() {
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_.peer(i) != 0) mac_->release(slots_.peer(i));
   end_ = std::min(end_, clock_.subframe() + goodbye_subframes);
-  longest_ = clock_.subframe() + longest_goodbye_subframes + identity_.port().longest_goodbye_ms();
+  longest_ = clock_.subframe() + longest_goodbye_subframes + identity_.cover().longest_goodbye_ms();
 }
 
 void ue_program::loop::prolong_goodbye() {
