@@ -97,6 +97,21 @@ TEST_P(link_cover_on_air, two_covered_ues_link) {
   std::printf("%zu and %zu of 30\n", s.peter.received[s.john.index()].size(), s.john.received[s.peter.index()].size());
 }
 
+TEST_P(link_cover_on_air, two_covered_ues_link_with_clocks_300_ms_apart) {
+  for (const std::int64_t apart : {300, -300}) {
+    scene s(GetParam(), small_cover(3), small_cover(2), 6);
+    s.peter.clock_offset_ms = apart;
+    ASSERT_TRUE(s.placed()) << apart;
+    for (int i = 0; i < 10; ++i) {
+      (void)s.john.mac().send(s.john.id_of(s.peter), security::sdu_type::ip, octets(60, 1));
+      (void)s.peter.mac().send(s.peter.id_of(s.john), security::sdu_type::ip, octets(60, 1));
+      s.air.run(3000);
+    }
+    EXPECT_GE(s.john.received_sdus[s.peter.index()], 7U) << apart;
+    EXPECT_GE(s.peter.received_sdus[s.john.index()], 7U) << apart;
+  }
+}
+
 TEST_P(link_cover_on_air, a_release_reaches_the_peer) {
   for (const bool covered_peer : {false, true}) {
     scene s(GetParam(), small_cover(), covered_peer ? small_cover(2) : cover_config{}, 8);
