@@ -216,6 +216,19 @@ def test_the_function_hands_each_pair_its_own_kd(folder):
         s.kill()
 
 
+def test_a_sniffer_is_told_the_profile(folder):
+    key = os.path.join(folder, 'mary.key')
+    good('prose-keys', 'gen', key)
+    sniffer = ('prose-sniffer', '--device', 'type=virtual', '--check')
+    good(*sniffer, '--profile', 'ts33303', '--verdict')
+    assert 'accepted: --profile ltesl' in refused(*sniffer, '--profile', 'ts33303', '--compromised', key)
+    assert 'ts33303' in refused(*sniffer, '--profile', 'other')
+    path = os.path.join(folder, 'sniffer.yaml')
+    with open(path, 'w') as f:
+        f.write('device: type=virtual\nsecurity: {profile: ts33303}\ncompromised: [%s]\n' % key)
+    assert 'accepted: --profile ltesl' in refused('prose-sniffer', '--config', path, '--check')
+
+
 def test_link_cover_is_of_the_default_profile(folder):
     p = people(folder, ('mary', 'john'))
     p.share('mary', 'john')
