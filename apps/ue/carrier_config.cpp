@@ -211,6 +211,32 @@ void check_retransmission(carrier_settings& carrier, const program_config& c) {
                                                   "ones, or sidelink.retransmit false");
 }
 
+result<void> read_own(config_section& file, carrier_settings& c) {
+  auto carrier = file.section("carrier");
+  scene known;
+  known.n_prb = c.n_prb;
+  known.tm = c.tm;
+  known.cp = c.cp;
+  std::string tm = "2";
+  carrier.read_choice("tm", tm, {"2", "4"});
+  read_carrier_keys(carrier, known);
+  take(known, c);
+  c.pools = read_pools(file);
+  check_what_is_told(carrier, c);
+  return {};
+}
+
+result<void> read_shared(const std::string& path, carrier_settings& c) {
+  auto shared = load_carrier_file(path);
+  if (!shared) return tl::unexpected(shared.error());
+  take(shared->known, c);
+  c.sync = shared->sync;
+  c.pools = std::move(shared->pools);
+  c.file = shared->file;
+  check_what_is_told(shared->carrier, c);
+  return c.file.check();
+}
+
 /// The pools of a kind: which one to send in, and the others. Null: the default one.
 template <class Pool>
 told_pool* choose(std::vector<told_pool>& pools, const char* kind, config_section& section, int place,
@@ -233,30 +259,13 @@ told_pool* choose(std::vector<told_pool>& pools, const char* kind, config_sectio
 
 }  // namespace
 
-result<void> read_carrier(config_section& file, carrier_settings& c) {
-  read_carrier_file_key(file, c.path);
-  if (c.path.empty()) {
-    auto carrier = file.section("carrier");
-    scene known;
-    known.n_prb = c.n_prb;
-    known.tm = c.tm;
-    known.cp = c.cp;
-    std::string tm = "2";
-    carrier.read_choice("tm", tm, {"2", "4"});
-    read_carrier_keys(carrier, known);
-    take(known, c);
-    c.pools = read_pools(file);
-    check_what_is_told(carrier, c);
-    return {};
-  }
-  auto shared = load_carrier_file(c.path);
-  if (!shared) return tl::unexpected(shared.error());
-  take(shared->known, c);
-  c.sync = shared->sync;
-  c.pools = std::move(shared->pools);
-  c.file = shared->file;
-  check_what_is_told(shared->carrier, c);
-  return c.file.check();
+result<void> read_carrier(config_section& file, carrier_settings& carrier, program_config& c) {
+  read_carrier_file_key(file, c.carrier_file);
+  carrier.shared = !c.carrier_file.empty();
+  if (auto ok = carrier.shared ? read_shared(c.carrier_file, carrier) : read_own(file, carrier); !ok) return ok;
+  c.ue = mac::default_ue_config(carrier.tm, carrier.n_prb, carrier.cp);
+  c.cp = carrier.cp;
+  return {};
 }
 
 void choose_communication_pool(carrier_settings& carrier, config_section& sidelink, int place, program_config& c) {
@@ -299,7 +308,7 @@ result<void> check_carrier(carrier_settings& carrier, program_config& c) {
   check_slss(carrier, c);
   check_retransmission(carrier, c);
   for (const auto& p : carrier.pools) c.pools.push_back(p.pool);
-  return carrier.path.empty() ? result<void>() : carrier.file.check();
+  return carrier.shared ? carrier.file.check() : result<void>();
 }
 
 }  // namespace prose::apps

@@ -18,13 +18,14 @@ struct carrier_settings {
   phy::transmission_mode tm = phy::transmission_mode::tm2;
   int n_prb = 25;
   phy::cyclic_prefix cp = phy::cyclic_prefix::normal;
-  std::string path{};              ///< of the carrier file; empty: the configuration tells the carrier
+  bool shared = false;             ///< a carrier file tells it
   std::string sync{};              ///< time.source of the carrier file; empty: not told
   std::vector<told_pool> pools{};  ///< empty: the default ones
 };
 
-/// Reads them. Each pool is right for itself; mistakes are those of the files.
-result<void> read_carrier(config_section& file, carrier_settings& c);
+/// Reads them, and sets what follows from prb, tm and cp in c. Each pool is right for itself; mistakes are those of the
+/// files.
+result<void> read_carrier(config_section& file, carrier_settings& carrier, program_config& c);
 
 /// The pool of that kind in which the UE sends becomes that of c.ue, the others go to c.other_pools. `place`: the value
 /// of transmit_pool in the section, 0 for the first of its kind.

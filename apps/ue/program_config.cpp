@@ -316,10 +316,7 @@ result<program_config> read_program_config(config_section& file, const std::stri
   read_path(identity, "permissions", c.permissions, c.where.permissions);
   read_path(identity, "mark", c.mark, c.where.mark);
   carrier_settings carrier{.file = file};
-  if (auto ok = read_carrier(file, carrier); !ok) return tl::unexpected(ok.error());
-  c.ue = mac::default_ue_config(carrier.tm, carrier.n_prb, carrier.cp);
-  c.cp = carrier.cp;
-  c.carrier_file = carrier.path;
+  if (auto ok = read_carrier(file, carrier, c); !ok) return tl::unexpected(ok.error());
   file.read_path("radio_profile", c.radio_profile);
   if (auto ok = apply_radio_profile(c, c.radio_profile); !ok) return tl::unexpected(ok.error());
   auto pc3 = file.section("pc3");

@@ -12,6 +12,7 @@ from tests.harness.sniffer import Sniffer
 from tests.harness.ue import Ue
 
 NAMES = ('mary', 'john')
+PATIENCE_S = 600   # a step takes seconds; a machine that has other work may need longer
 OWN_TM2 = '''carrier: {prb: 15, tm: 2, cp: normal}
 pools:
   - {kind: sl_comm, mode: tm2, sc_period: 80, prb_num: 4, prb_start: 0, prb_end: 14, offset_indicator: 400, subframe_bitmap: "11111100",
@@ -40,8 +41,8 @@ class Carrier:
         for n in NAMES:
             carrier = (r'(?m)^carrier:\n  prb: .*\n  tm: .*$', 'carrier_file: carrier.yaml') if shared else (r'(?m)^  prb: .*$', '  prb: %d' % prb)
             edit(self.path(n + '.yaml'), carrier, (r'(?m)^  entries: 16 .*$', '  entries: 2'), *(changes or {}).get(n, ()))  # soon found
-        told = shared or run('prose-ue', '--config', self.path('mary.yaml'), '--show-pools').stdout
-        write(self.path('carrier.yaml'), told)
+        self.told = shared or run('prose-ue', '--config', self.path('mary.yaml'), '--show-pools').stdout
+        write(self.path('carrier.yaml'), self.told)
         write(self.path('sniffer.yaml'), 'carrier_file: carrier.yaml\nsync: gnss\n')
 
     def path(self, name):
@@ -68,7 +69,7 @@ class Carrier:
         self.ues = {n: Ue(self.folder.name, n, '--data', 'stdin', '--tx-log', self.path(n + '.sent')) for n in NAMES}
         self.running += self.ues.values()
         for n in ('live', *NAMES):
-            self.air.until_joined(n)
+            self.air.until_joined(n, PATIENCE_S)
         self.running.remove(gate)
         gate.kill()
         gate.communicate()
@@ -93,7 +94,7 @@ class Carrier:
 
     def all_hear(self):
         self.start()
-        wait(lambda: self.crossed() and self.decoded(), 120, [b.p for b in self.running], 'lines both ways, and the sniffer\'s frames of both')
+        wait(lambda: self.crossed() and self.decoded(), PATIENCE_S, [b.p for b in self.running], 'lines both ways, and the sniffer\'s frames of both')
 
 
 def test_tm2_on_every_bandwidth():
@@ -115,11 +116,21 @@ def test_extended_prefix():
         c.all_hear()
 
 
+def test_slss_by_a_carrier_file():
+    """On the narrowest carrier, whose PRBs SLSS fill, with the extended prefix. The UEs' own files say nothing of the time's source."""
+    nothing = [(r'(?m)^  source: .*\n', '')]
+    with Carrier(6) as c:
+        told = c.told.replace('cp: normal', 'cp: extended').replace('sync: gnss', 'sync: slss')
+    with Carrier(shared=told, changes={n: nothing for n in NAMES}) as c:
+        write(c.path('sniffer.yaml'), 'carrier_file: carrier.yaml\n')
+        c.all_hear()
+        assert all(c.ues[n].of('sync') for n in NAMES)
+
+
 def default_pools():
     """Of 25 PRB in TM2."""
     with Carrier() as c:
-        with open(c.path('carrier.yaml')) as f:
-            return f.read().partition('pools:\n')[2]
+        return c.told.partition('pools:\n')[2]
 
 
 def test_own_pools_by_a_carrier_file():
