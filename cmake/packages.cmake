@@ -76,7 +76,8 @@ if(TARGET prose_mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_NAME prose-mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_SECTION net)
   set(CPACK_COMPONENT_MPI_DESCRIPTION "Campaigns of prose-bler and prose-town in many processes,
-under mpirun of Open MPI. A script for Slurm is in /usr/share/doc/prose-mpi/examples.")
+under mpirun of Open MPI. A script for Slurm is in
+/usr/share/doc/prose-mpi/examples.")
   set(CPACK_DEBIAN_MPI_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "prose, openmpi-bin")
 endif()

@@ -124,7 +124,9 @@ std::string to_line(const town_config& c, const town_result& r, bool cost) {
   o.add("messages_sent", f.messages_sent).add("messages_heard", f.messages_heard);
   const auto& d = f.counted.psdch;
   o.add("psdch_collided_share", share(d.collided, d.heard + d.collided + d.half_duplex));
-  o.add("psdch", counters(f.counted.psdch)).add("pscch", counters(f.counted.pscch)).add("pssch", counters(f.counted.pssch));
+  o.add("psdch", counters(f.counted.psdch))
+      .add("pscch", counters(f.counted.pscch))
+      .add("pssch", counters(f.counted.pssch));
   if (f.judged) o.add("verdict", verdict_of(*f.judged));
   if (!cost) return o.text();
   json_object k;

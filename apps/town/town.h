@@ -44,7 +44,7 @@ struct town_figures {
   std::uint64_t sent = 0, delivered = 0;
   double delivery_mean_ms = 0;
   std::uint64_t messages_sent = 0, messages_heard = 0;  ///< of discovery, as the UEs count them
-  double hearers = 0;  ///< mean number of UEs within reach of one
+  double hearers = 0;                                   ///< mean number of UEs within reach of one
   air::totals counted;
   std::optional<verdict> judged;
 };

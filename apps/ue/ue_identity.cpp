@@ -125,7 +125,7 @@ std::uint64_t ue_identity::dropped(security::drop_reason why) const {
 }
 
 std::size_t ue_identity::closing() const {
-  return direct_links_ ? direct_links_->closing() : security_->links().closing();
+  return direct_links_ ? direct_links_->closing() : security_->links().closing() + cover_->closing();
 }
 
 /// Without servers every name of the configuration is one of the permission file.

@@ -16,6 +16,7 @@ class ts33303_part(ue_part.ue_part):
         self.sniffs = not w.real_radios() and not w.devices or 'sniffer' in w.devices
         if self.sniffs:
             sniffer_config.write(w)
+            w.before_ues = lambda: self.listen(w)
 
     def permit(self, w, public):
         w.permit_by_files(public)
@@ -33,11 +34,12 @@ class ts33303_part(ue_part.ue_part):
     def code(self, w, whose, *how):
         w.keys('code', *how, '--permits', w.path('keys', whose + '.permit'), '--codes', w.path('keys', whose + '.codes'))
 
-    def start(self, w):
-        if not self.sniffs:
-            return
+    def listen(self, w):
+        """Before the UEs start, so that it hears the Requests of their set-ups."""
         w.spawn('sniffer', [w.program('prose-sniffer'), '--config', w.path('sniffer.yaml'), '--device', w.device('sniffer'), *w.radio_options('sniffer'), '--plain',
                             '--profile', 'ts33303', '--events', w.path('sniffer.jsonl'), '--report', w.path('sniffer_report.json'), '--verdict'])
+        # Its first line names the radio, which is open then.
+        w.wait(lambda: os.path.getsize(w.path('sniffer.log')) > 0, 60)
 
     def finish(self, w):
         super().finish(w)

@@ -91,6 +91,7 @@ class world:
         self.metrics = {}
         self.config_edits = {}   # 'name' or '*': list of (pattern, replacement) that parts add in prepare()
         self.permit = self.permit_by_files
+        self.before_ues = lambda: None
         self.ue = self.program('prose-ue')
         self.started = 0.0
         self.results = getattr(options, 'out', None)  # a folder
@@ -190,6 +191,7 @@ class world:
 
     def start(self, names=NAMES):
         self.start_air()
+        self.before_ues()
         self.start_ues(names)
 
     def start_air(self):

@@ -33,7 +33,7 @@ struct scene {
     air.permit(john, peter);
   }
   sim_node& add(const std::string& name, const ue_config& c) {
-    return air.add(name, c, {}, [this](int node, security::ue_security& s) {
+    return air.add(name, c, {}, {}, [this](int node, security::ue_security& s) {
       std::map<std::string, std33303::shared_kd, std::less<>> kds;
       for (int other = 0; other < 3; ++other)
         if (other != node) kds.emplace("n" + std::to_string(other), kd_of(node, other));
