@@ -304,7 +304,7 @@ TEST_P(cover_linkers, a_peer_that_answers_at_once_is_told_by_its_offset) {
   EXPECT_GT(o.offset.low(), 1.0 / flows);
 }
 
-// A set-up that only one end has completed looks like a link.
+// A set-up that only one end has completed looks like a link: its last message was lost three times.
 TEST_P(cover_linkers, a_peer_with_cover_is_not_told_by_its_offset) {
   const auto o = told(GetParam(), covered_answering);
   expect_chance(o.each);
@@ -312,7 +312,7 @@ TEST_P(cover_linkers, a_peer_with_cover_is_not_told_by_its_offset) {
   expect_chance(o.timing, 1.0 / flows);
   expect_chance(o.offset, 1.0 / flows);
   EXPECT_GT(o.reversed.low(), 0.8);
-  EXPECT_LE(o.reversed_dummies.hits, o.reversed_dummies.n / 30);
+  EXPECT_LE(o.reversed_dummies.hits, std::max(1, o.reversed_dummies.n / 200));
 }
 
 // A link that carries nothing is a dummy that a permitted peer answers.

@@ -85,9 +85,9 @@ def within(what, k, n, expected):
 
 
 def in_range(what, value, of_towns):
-    """A median against those of the forty towns: between the least and the largest, widened by half of that range."""
+    """A median against those of the forty towns: between the least and the largest, widened by half of that range, and never below half of the least."""
     low, high = min(of_towns), max(of_towns)
-    low, high = low - (high - low) / 2, high + (high - low) / 2
+    low, high = max(low / 2, low - (high - low) / 2), high + (high - low) / 2
     print('%s: air %.0f ms, accepted %.0f to %.0f ms' % (what, value, low, high), flush=True)
     assert low <= value <= high, what
 
