@@ -82,6 +82,25 @@ def check(s, users, kill):
             users[p].keys = {key}
 
 
+def loaded(s, users, strike):
+    """All users at work, and one that replaces its key, until the stroke."""
+    stop, ready = threading.Event(), threading.Barrier(len(users) + 1, timeout=120)
+    threads = [threading.Thread(target=u.load, args=(s, ready, stop)) for u in users.values()]
+    for t in threads:
+        t.start()
+    ready.wait()
+    threads.append(threading.Thread(target=rng.choice(list(users.values())).register, args=(s,)))
+    threads[-1].start()
+    before, end = sum(counts.values()), time.monotonic() + 60
+    while sum(counts.values()) < before + 6 and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0.1, 0.9))
+    strike()
+    stop.set()
+    for t in threads:
+        t.join()
+
+
 def test_nothing_that_was_acknowledged_is_lost():
     with tempfile.TemporaryDirectory() as folder:
         s = Server(folder, USERS)
@@ -92,22 +111,7 @@ def test_nothing_that_was_acknowledged_is_lost():
             assert len(u.keys) == 1 and None not in u.keys
         try:
             for kill in range(KILLS):
-                stop = threading.Event()
-                ready = threading.Barrier(len(users) + 1, timeout=120)
-                threads = [threading.Thread(target=u.load, args=(s, ready, stop)) for u in users.values()]
-                for t in threads:
-                    t.start()
-                ready.wait()
-                threads.append(threading.Thread(target=rng.choice(list(users.values())).register, args=(s,)))
-                threads[-1].start()
-                before, end = sum(counts.values()), time.monotonic() + 60
-                while sum(counts.values()) < before + 6 and time.monotonic() < end:
-                    time.sleep(0.02)
-                time.sleep(rng.uniform(0.2, 0.9))
-                s.kill()
-                stop.set()
-                for t in threads:
-                    t.join()
+                loaded(s, users, s.kill)
                 s.start()
                 check(s, users, kill)
         finally:

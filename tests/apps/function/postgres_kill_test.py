@@ -1,7 +1,7 @@
 """kill -9 of one of two instances, or of the whole database, under load, PROSE_KILLS times: nothing that was acknowledged is lost, no grant is half done."""
-import os, random, tempfile, threading, time
+import os, random, tempfile
 
-from tests.apps.function.kill_test import USERS, User, check, counts
+from tests.apps.function.kill_test import USERS, User, check, counts, loaded
 from tests.harness.cases import main
 from tests.harness.function import Server
 from tests.harness.postgres import Cluster, Instance, need_postgres
@@ -45,25 +45,6 @@ class Pair(Server):
     def kill(self):
         for i in self.instances:
             i.kill()
-
-
-def loaded(s, users, strike):
-    """All users at work, and one that replaces its key, until the stroke."""
-    stop, ready = threading.Event(), threading.Barrier(len(users) + 1, timeout=120)
-    threads = [threading.Thread(target=u.load, args=(s, ready, stop)) for u in users.values()]
-    for t in threads:
-        t.start()
-    ready.wait()
-    threads.append(threading.Thread(target=rng.choice(list(users.values())).register, args=(s,)))
-    threads[-1].start()
-    before, end = sum(counts.values()), time.monotonic() + 60
-    while sum(counts.values()) < before + 6 and time.monotonic() < end:
-        time.sleep(0.02)
-    time.sleep(rng.uniform(0.1, 0.6))
-    strike()
-    stop.set()
-    for t in threads:
-        t.join()
 
 
 def test_nothing_that_was_acknowledged_is_lost():
